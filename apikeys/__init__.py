@@ -1,0 +1,1 @@
+"""The app: everything about API keys."""

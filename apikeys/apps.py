@@ -1,0 +1,18 @@
+"""What the app sets up when Django starts."""
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.db.models.signals import post_delete, post_migrate
+
+
+class ApiKeysConfig(AppConfig):
+    name = "apikeys"
+    verbose_name = "API keys"
+
+    def ready(self) -> None:
+        from apikeys import peppers, receivers
+
+        checks.register(peppers.check_peppers, checks.Tags.database)
+        post_migrate.connect(peppers.remember_peppers, sender=self)
+        post_delete.connect(receivers.delete_keys_of_deleted_user, sender=settings.AUTH_USER_MODEL)

@@ -1,0 +1,35 @@
+"""Audit events, written in the transaction of the change: a change that can't be audited does not happen."""
+
+from apikeys.domain import ApiKey, Caller
+from apikeys.models import AuditEvent
+
+CREATE = "iam-identity.user-apikey.create"
+UPDATE = "iam-identity.user-apikey.update"
+DELETE = "iam-identity.user-apikey.delete"
+
+SEVERITIES = {CREATE: "critical", UPDATE: "warning", DELETE: "critical"}
+
+
+def record(
+    caller: Caller, action: str, *, key: ApiKey | None = None, key_id: str = "", reason: str = "", **data: object
+) -> None:
+    """Write one event. `reason` says why the action was refused; without one it succeeded."""
+    AuditEvent.objects.create(
+        action=action,
+        outcome="failure" if reason else "success",
+        severity="warning" if reason else SEVERITIES[action],
+        reason=reason,
+        initiator_id=caller.identity.iam_id,
+        initiator_name=caller.identity.name[:255],
+        address=caller.address,
+        agent=caller.agent[:255],
+        correlation_id=caller.correlation_id,
+        target_id=key.crn if key else key_id[:255],
+        target_name=key.name if key else "",
+        request_data=data,
+    )
+
+
+def recent(iam_id: str, limit: int) -> list[AuditEvent]:
+    """Return an identity's newest events, newest first."""
+    return list(AuditEvent.objects.filter(initiator_id=iam_id).order_by("-event_time")[:limit])

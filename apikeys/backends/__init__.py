@@ -1,0 +1,10 @@
+"""The stores behind the service layer, one file each; `base` states their contract."""
+
+from apikeys.backends.base import ApiKeyBackend
+from apikeys.backends.embedded import EmbeddedBackend
+from apikeys.domain import Identity
+
+
+def backend_for(identity: Identity) -> ApiKeyBackend:
+    """Return the configured store, bound to what `identity` may see."""
+    return EmbeddedBackend(identity)

@@ -1,0 +1,51 @@
+"""The two forms of the page. What a name may be is the services' knowledge, asked here to say it beside the field."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apikeys import services
+from apikeys.exceptions import InvalidApiKey
+from apikeys.middleware import sentence
+
+NONCE_BYTES = 24  # 192 random bits
+
+
+def new_nonce() -> str:
+    return secrets.token_urlsafe(NONCE_BYTES)
+
+
+class CheckedField(forms.CharField):
+    """Text that a function of the services accepts or refuses."""
+
+    def __init__(self, check: Callable[[str], str], **kwargs: Any) -> None:
+        self.check = check
+        super().__init__(required=False, strip=False, **kwargs)
+        self.validators = []  # the check says what control characters are called in a sentence of its own
+
+    def clean(self, value: Any) -> str:
+        try:
+            return self.check(super().clean(value))
+        except InvalidApiKey as exc:
+            raise forms.ValidationError(sentence(exc)) from None
+
+
+def one_paragraph(text: str) -> str:
+    """Return a description whose line breaks and tabs are spaces: descriptions have no control characters."""
+    return services.clean_description(" ".join(text.replace("\t", " ").splitlines()))
+
+
+class ApiKeyForm(forms.Form):
+    name = CheckedField(services.clean_name, label=_("Name"))
+    description = CheckedField(one_paragraph, label=_("Description"))
+
+
+class CreateForm(ApiKeyForm):
+    nonce = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+class EditForm(ApiKeyForm):
+    entity_tag = forms.CharField(required=False, widget=forms.HiddenInput)

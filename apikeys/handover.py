@@ -1,0 +1,120 @@
+"""The sealed copy of a new value, and the one delivery it exists for; design.md, section 5.
+
+The key of the seal is derived from a nonce that only the asking form knows, so that the row alone, in a
+stolen database or a backup, opens nothing.
+"""
+
+import hashlib
+import os
+import re
+from datetime import timedelta
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.utils import timezone
+
+from apikeys.domain import IssuedApiKey
+from apikeys.exceptions import AlreadyReceived, ApiKeyNotFound, HandoverExpired
+from apikeys.models import Handover
+
+LIFETIME = timedelta(seconds=300)
+SWEEP_SECONDS = 5
+FORGET_AFTER = timedelta(days=30)  # no form is sent again after that
+IV_BYTES = 12
+
+_NONCE = re.compile(r"[A-Za-z0-9_-]{22,128}")
+
+
+def is_nonce(nonce: str) -> bool:
+    """Tell whether `nonce` has the form of one: 22 to 128 URL-safe characters, 128 bits or more if random."""
+    return _NONCE.fullmatch(nonce) is not None
+
+
+def digest(nonce: str) -> str:
+    return hashlib.sha256(nonce.encode("ascii")).hexdigest()
+
+
+def open_for(iam_id: str, nonce: str) -> tuple[Handover, str] | None:
+    """Return the hand-over that this nonce began and the value, or None when it began none.
+
+    Raises AlreadyReceived after the receipt and HandoverExpired after 300 seconds.
+    """
+    row = Handover.objects.select_for_update().filter(iam_id=iam_id, nonce_digest=digest(nonce)).first()
+    if row is None:
+        return None
+    if row.received_at is not None:
+        raise AlreadyReceived(row.key_id)
+    return row, _unseal(row, nonce)
+
+
+def open_for_download(iam_id: str, nonce: str) -> tuple[Handover, str]:
+    """Return the hand-over and the value, also after the receipt of a page that could not make the file itself.
+
+    Raises ApiKeyNotFound, AlreadyReceived, HandoverExpired.
+    """
+    row = Handover.objects.select_for_update().filter(iam_id=iam_id, nonce_digest=digest(nonce)).first()
+    if row is None:
+        raise ApiKeyNotFound
+    if row.sealed is None and row.received_at is not None:
+        raise AlreadyReceived(row.key_id)
+    return row, _unseal(row, nonce)
+
+
+def begin(iam_id: str, nonce: str, issued: IssuedApiKey) -> None:
+    """Keep the sealed value until its receipt. Raises IntegrityError when the nonce began a hand-over before."""
+    initialization_vector = os.urandom(IV_BYTES)
+    sealed = _cipher(nonce).encrypt(initialization_vector, issued.value.encode(), _bound(iam_id, issued.key.id))
+    Handover.objects.create(
+        iam_id=iam_id,
+        nonce_digest=digest(nonce),
+        key_id=issued.key.id,
+        sealed=initialization_vector + sealed,
+    )
+
+
+def confirm(iam_id: str, nonce_digest: str, *, keep_for_download: bool = False) -> None:
+    """Note the receipt and wipe the sealed value; `keep_for_download` leaves it for `open_for_download`."""
+    rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=nonce_digest)
+    if not keep_for_download:
+        rows.filter(sealed__isnull=False).update(sealed=None)
+    rows.filter(received_at__isnull=True).update(received_at=timezone.now())
+
+
+def wipe(key_id: str) -> None:
+    """Wipe what is still sealed of a key that was deleted."""
+    Handover.objects.filter(key_id=key_id, sealed__isnull=False).update(sealed=None)
+
+
+def sweep() -> None:
+    """Wipe what would be older than 300 seconds at the next sweep, and forget rows after 30 days."""
+    now = timezone.now()
+    due = Handover.objects.filter(
+        sealed__isnull=False, created_at__lte=now - LIFETIME + timedelta(seconds=SWEEP_SECONDS)
+    )
+    if due.exists():  # most sweeps find nothing and must not take the write lock
+        due.update(sealed=None)
+    old = Handover.objects.filter(created_at__lt=now - FORGET_AFTER)
+    if old.exists():
+        old.delete()
+
+
+def _unseal(row: Handover, nonce: str) -> str:
+    if row.sealed is None or row.created_at < timezone.now() - LIFETIME:
+        raise HandoverExpired(row.key_id)
+    sealed = bytes(row.sealed)
+    try:
+        value = _cipher(nonce).decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], _bound(row.iam_id, row.key_id))
+    except InvalidTag:
+        raise HandoverExpired(row.key_id) from None
+    return value.decode()
+
+
+def _cipher(nonce: str) -> AESGCM:
+    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"apikeys hand-over v1").derive(nonce.encode("ascii"))
+    return AESGCM(key)
+
+
+def _bound(iam_id: str, key_id: str) -> bytes:
+    return f"{iam_id} {key_id}".encode()

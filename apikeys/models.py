@@ -1,0 +1,110 @@
+"""What is stored: never a value, only its digest, and for at most 300 seconds a sealed copy nobody here can open."""
+
+import secrets
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+
+def new_api_key_id() -> str:
+    return f"ApiKey-{uuid.uuid4()}"
+
+
+def new_entity_tag(revision: int = 1) -> str:
+    """Return `<revision>-<32 hex digits>`, the form of IBM's entity tags."""
+    return f"{revision}-{secrets.token_hex(16)}"
+
+
+class ApiKeyRecord(models.Model):
+    """One API key. `digest` is HMAC-SHA256 of the value under pepper number `pepper`."""
+
+    id = models.CharField(primary_key=True, max_length=43, default=new_api_key_id)
+    iam_id = models.CharField(max_length=64)
+    account_id = models.CharField(max_length=32)
+    created_by = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    modified_at = models.DateTimeField(default=timezone.now)
+    revision = models.PositiveIntegerField(default=1)
+    entity_tag = models.CharField(max_length=48, default=new_entity_tag)
+    name = models.CharField(max_length=255)
+    description = models.CharField(max_length=1000, blank=True)
+    # Folded copies: databases disagree about the case of letters beyond ASCII.
+    name_folded = models.TextField()
+    text_folded = models.TextField()
+    pepper = models.PositiveSmallIntegerField()
+    digest = models.CharField(max_length=64)
+    hint = models.CharField(max_length=16)
+    locked = models.BooleanField(default=False)
+    disabled = models.BooleanField(default=False)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["digest", "pepper"], name="one_key_per_value")]
+        indexes = [
+            models.Index(fields=["iam_id", "created_at", "id"], name="keys_by_creation"),
+            models.Index(fields=["iam_id", "name_folded", "id"], name="keys_by_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Handover(models.Model):
+    """The one delivery of a new value; design.md, section 5, and docs/adr/0003-handover.md.
+
+    `sealed` holds the value under a key derived from the nonce, which is not stored. It is NULL once the
+    value was received or its time ran out. The row stays, so that a form sent again makes no second key.
+    """
+
+    iam_id = models.CharField(max_length=64)
+    nonce_digest = models.CharField(max_length=64)  # sha256(nonce), hex
+    key_id = models.CharField(max_length=43)
+    sealed = models.BinaryField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["iam_id", "nonce_digest"], name="one_key_per_nonce")]
+        indexes = [
+            models.Index(fields=["created_at"], condition=models.Q(sealed__isnull=False), name="sealed_handovers"),
+            models.Index(fields=["created_at"], name="handovers_by_creation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"hand-over of {self.key_id}"
+
+
+class AuditEvent(models.Model):
+    """What happened, to which key, by whom and from where; iam-contract, section 6. Never the value."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    event_time = models.DateTimeField(default=timezone.now)
+    action = models.CharField(max_length=64)
+    outcome = models.CharField(max_length=8)
+    severity = models.CharField(max_length=8)
+    reason = models.CharField(max_length=64, blank=True)
+    initiator_id = models.CharField(max_length=64)
+    initiator_name = models.CharField(max_length=255, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=255, blank=True)
+    correlation_id = models.CharField(max_length=64, blank=True)
+    target_id = models.CharField(max_length=255, blank=True)
+    target_name = models.CharField(max_length=255, blank=True)
+    request_data = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["initiator_id", "event_time"], name="audit_by_initiator")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.outcome}"
+
+
+class PepperFingerprint(models.Model):
+    """Tells a lost or exchanged pepper from the right one before any key is refused because of it."""
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+    fingerprint = models.CharField(max_length=16)
+
+    def __str__(self) -> str:
+        return f"pepper {self.number}"

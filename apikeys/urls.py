@@ -1,0 +1,37 @@
+"""Addresses of the page, below /manage/security/apikeys/."""
+
+from django.urls import path, register_converter
+
+from apikeys import views
+
+
+class ApiKeyIdConverter:
+    regex = r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class DigestConverter(ApiKeyIdConverter):
+    regex = r"[0-9a-f]{64}"
+
+
+register_converter(ApiKeyIdConverter, "api_key_id")
+register_converter(DigestConverter, "digest")
+
+urlpatterns = [
+    path("", views.api_key_list, name="api_key_list"),
+    path("create/", views.api_key_create, name="api_key_create"),
+    path("create/receipt/", views.api_key_receipt, name="api_key_receipt"),
+    path(
+        "create/receipt/<digest:nonce_digest>.svg",
+        views.api_key_scriptless_receipt,
+        name="api_key_scriptless_receipt",
+    ),
+    path("create/download/", views.api_key_download, name="api_key_download"),
+    path("<api_key_id:key_id>/edit/", views.api_key_edit, name="api_key_edit"),
+    path("<api_key_id:key_id>/delete/", views.api_key_delete, name="api_key_delete"),
+]

@@ -1,0 +1,104 @@
+"""The format of a key's value, and its digest under a pepper; no Django.
+
+A value has 44 characters: a prefix, random base62 characters, and 6 base62 characters of CRC-32 over all
+that precedes. It fits IBM's `[A-Za-z0-9_-]{44}`, a double click selects it whole, it never begins with "-",
+and a scanner can tell a real one from a look-alike without asking anybody.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass, field
+
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+LENGTH = 44
+CHECKSUM_LENGTH = 6  # 62**6 > 2**32
+MIN_RANDOM = 32  # 190 bits: 32 * log2(62)
+MAX_PREFIX = LENGTH - CHECKSUM_LENGTH - MIN_RANDOM
+PREFIX_HELP = f"a letter, then up to {MAX_PREFIX - 1} more letters, digits or underscores"
+MIN_PEPPER_BYTES = 32
+
+_VALUE_LIKE = re.compile(rf"(?<![A-Za-z0-9_-])[A-Za-z][A-Za-z0-9_-]{{{LENGTH - 1}}}(?![A-Za-z0-9_-])")
+_JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+MASK = "[masked]"
+
+
+def is_prefix(prefix: str) -> bool:
+    """Tell whether values may begin with `prefix` and still hold 190 random bits."""
+    return re.fullmatch(rf"[A-Za-z][A-Za-z0-9_]{{0,{MAX_PREFIX - 1}}}", prefix) is not None
+
+
+def checksum(body: str) -> str:
+    """Return the 6 base62 characters, most significant first, of CRC-32 over `body`."""
+    number = zlib.crc32(body.encode("ascii"))
+    digits = []
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(ALPHABET))
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def generate(prefix: str) -> str:
+    """Return a new value from the system's random source: 202 random bits with a prefix of 4 characters."""
+    body = prefix + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - CHECKSUM_LENGTH - len(prefix)))
+    return body + checksum(body)
+
+
+def is_genuine(value: str, prefix: str) -> bool:
+    """Tell, offline, whether `value` has the length, the prefix and the checksum of a value made here."""
+    return (
+        len(value) == LENGTH
+        and value.isascii()
+        and value.startswith(prefix)
+        and hmac.compare_digest(checksum(value[:-CHECKSUM_LENGTH]), value[-CHECKSUM_LENGTH:])
+    )
+
+
+def hint(value: str, prefix: str) -> str:
+    """Return what people recognise a key by: the prefix if it has it, and the last 4 characters."""
+    return f"{prefix if value.startswith(prefix) else ''}…{value[-4:]}"
+
+
+def mask(text: str) -> str:
+    """Return `text` with everything that looks like a value or a signed token replaced."""
+    return _VALUE_LIKE.sub(MASK, _JWT_LIKE.sub(MASK, text))
+
+
+@dataclass(frozen=True, slots=True)
+class Peppers:
+    """Numbered secrets of the server, kept outside the database. The newest has the highest number."""
+
+    by_number: dict[int, bytes] = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> "Peppers":
+        """Read `1:hex,2:hex…`. Raises ValueError, without repeating the text, when it is not of that form."""
+        by_number: dict[int, bytes] = {}
+        for part in text.split(","):
+            number, colon, secret = part.strip().partition(":")
+            if not colon or not (number.isascii() and number.isdigit()) or not 1 <= int(number) <= 32_767:
+                raise ValueError("write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas.")
+            if int(number) in by_number:
+                raise ValueError(f"pepper {int(number)} is given twice.")
+            try:
+                by_number[int(number)] = bytes.fromhex(secret)
+            except ValueError:
+                raise ValueError(f"pepper {int(number)} is not hexadecimal.") from None
+            if len(by_number[int(number)]) < MIN_PEPPER_BYTES:
+                raise ValueError(f"pepper {int(number)} is too short: use 64 hexadecimal digits or more.")
+        return cls(by_number)
+
+    @property
+    def newest(self) -> int:
+        return max(self.by_number)
+
+    def digest(self, value: str, number: int) -> str:
+        """Return HMAC-SHA256 of a value under pepper `number`, 64 hex digits. Raises KeyError without that pepper."""
+        return hmac.new(self.by_number[number], value.encode("utf-8"), hashlib.sha256).hexdigest()
+
+    def fingerprint(self, number: int) -> str:
+        """Return 16 hex digits that tell one pepper from another and reveal nothing of it."""
+        return hmac.new(self.by_number[number], b"fingerprint of this pepper", hashlib.sha256).hexdigest()[:16]

@@ -1,0 +1,180 @@
+"""The page: list, create and hand over, edit, delete. Each view is one use case: form, service, template."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from apikeys import handover, services, wire
+from apikeys.callers import caller_of
+from apikeys.domain import PAGE_SIZES, Sort
+from apikeys.exceptions import ApiKeyConflict, ApiKeyLimitReached, ApiKeyNotFound
+from apikeys.forms import CreateForm, EditForm, new_nonce
+from apikeys.listing import ListState
+from apikeys.middleware import sentence
+
+UNPROCESSABLE = 422
+ROTATE = "rotate_session"  # console.middleware.rotate_session answers to it
+PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+
+@require_GET
+def api_key_list(request: HttpRequest) -> HttpResponse:
+    """The list, or only its table when htmx asks."""
+    context = list_context(request)
+    template = "apikeys/_table.html" if _wants_fragment(request) else "apikeys/list.html"
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("nonce")
+def api_key_create(request: HttpRequest) -> HttpResponse:
+    """The create dialog, and the key it makes."""
+    if request.method == "GET":
+        return dialog(request, "create", {"form": CreateForm(initial={"nonce": new_nonce()})})
+    form = CreateForm(request.POST)
+    nonce = request.POST.get("nonce", "")
+    if not handover.is_nonce(nonce):
+        form.add_error(None, _("This form is incomplete. Send it again."))
+    if form.is_valid():
+        try:
+            return hand_over(request, form.cleaned_data["name"], form.cleaned_data["description"], nonce)
+        except ApiKeyLimitReached as exc:
+            form.add_error(None, sentence(exc))
+    if not handover.is_nonce(nonce):
+        form.data = form.data.copy()
+        form.data["nonce"] = new_nonce()
+    return dialog(request, "create", {"form": form}, UNPROCESSABLE)
+
+
+@sensitive_variables("issued", "nonce")
+def hand_over(request: HttpRequest, name: str, description: str, nonce: str) -> HttpResponse:
+    """Create the key and answer with the one page that holds its value.
+
+    No redirect: the value would have to wait somewhere for the next request.
+    """
+    issued = services.create_api_key(caller_of(request), name=name, description=description, nonce=nonce)
+    context = {
+        "issued": issued,
+        "created_at": wire.format_date(issued.key.created_at),
+        "nonce": nonce,
+        "nonce_digest": handover.digest(nonce),
+        "lifetime": int(handover.LIFETIME.total_seconds()),
+    }
+    if not request.htmx:  # type: ignore[attr-defined]
+        request.session[ROTATE] = True
+    return dialog(request, "created", context)
+
+
+@require_POST
+@sensitive_post_parameters("nonce")
+def api_key_receipt(request: HttpRequest) -> HttpResponse:
+    """The page with the value was drawn, or is being closed: wipe the sealed value."""
+    services.confirm_receipt(caller_of(request), request.POST.get("nonce", ""))
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(status=204)
+    return redirect("api_key_list")
+
+
+@require_GET
+def api_key_scriptless_receipt(request: HttpRequest, nonce_digest: str) -> HttpResponse:
+    """The picture that a page without script includes behind the value: it was drawn."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
+        services.confirm_scriptless_receipt(caller_of(request), nonce_digest)
+    return HttpResponse(PIXEL, content_type="image/svg+xml")
+
+
+@require_POST
+@sensitive_post_parameters("nonce")
+@sensitive_variables("issued")
+def api_key_download(request: HttpRequest) -> HttpResponse:
+    """The file, for a page without script, once."""
+    issued = services.download_api_key(caller_of(request), request.POST.get("nonce", ""))
+    return HttpResponse(
+        wire.key_file(issued),
+        content_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{wire.KEY_FILE_NAME}"'},
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
+    """Edit name and description; a stale edit shows both versions."""
+    key = services.get_api_key(caller_of(request), key_id)
+    if request.method == "GET":
+        initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
+        return dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
+    form = EditForm(request.POST)
+    if not form.is_valid():
+        return dialog(request, "edit", {"form": form, "key": key}, UNPROCESSABLE)
+    try:
+        changed = services.update_api_key(caller_of(request), key_id, **form.cleaned_data)
+    except ApiKeyConflict as exc:
+        key = services.get_api_key(caller_of(request), key_id)
+        form.data = form.data.copy()
+        form.data["entity_tag"] = key.entity_tag
+        context = {"form": form, "key": key, "conflict": sentence(exc)}
+        return dialog(request, "edit", context, exc.status)
+    messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
+    return to_list(request)
+
+
+@require_http_methods(["GET", "POST"])
+def api_key_delete(request: HttpRequest, key_id: str) -> HttpResponseBase:
+    """Confirm, then delete. A key that is already gone is news, not an error."""
+    try:
+        if request.method == "GET":
+            key = services.get_api_key(caller_of(request), key_id)
+            return dialog(request, "delete", {"key": key})
+        deleted = services.delete_api_key(caller_of(request), key_id)
+    except ApiKeyNotFound:
+        messages.info(request, _("That API key no longer exists. It may have been deleted in another tab."))
+        return to_list(request)
+    messages.success(request, _("%(name)s was deleted and no longer works.") % {"name": deleted.name})
+    return to_list(request)
+
+
+def list_context(request: HttpRequest) -> dict[str, object]:
+    """Return what the list's templates need, from the state in the URL."""
+    state = ListState.from_url(request.GET)
+    page = services.list_api_keys(caller_of(request), state.query)
+    if not page.keys and state.query.cursor is not None:  # the rows beyond were deleted meanwhile
+        state = state.at(None)
+        page = services.list_api_keys(caller_of(request), state.query)
+    base = reverse("api_key_list")
+    return {
+        "state": state,
+        "page": page,
+        "state_url": state.url(),
+        "next_url": base + state.at(page.next).url() if page.next else "",
+        "previous_url": base + state.at(page.previous).url() if page.previous else "",
+        "page_sizes": PAGE_SIZES,
+        "sort_urls": {sort.value: base + state.sorted_by(sort).url() for sort in Sort},
+    }
+
+
+def dialog(request: HttpRequest, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
+    """Return a dialog: alone for htmx, else as a page of its own over the list."""
+    if _wants_fragment(request):
+        context |= {"state_url": ListState.from_url(request.GET).url()}
+        return render(request, f"apikeys/_{name}.html", context, status=status)
+    return render(request, f"apikeys/{name}.html", context | list_context(request), status=status)
+
+
+def to_list(request: HttpRequest) -> HttpResponseBase:
+    """Return to the list as it was looked at."""
+    url = reverse("api_key_list") + ListState.from_url(request.GET).url()
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(url)
+    response = redirect(url)
+    response.status_code = 303
+    return response
+
+
+def _wants_fragment(request: HttpRequest) -> bool:
+    return bool(request.htmx) and not request.htmx.history_restore_request  # type: ignore[attr-defined]

@@ -1,0 +1,40 @@
+"""Answers for what went wrong: a page of ours, or the same words for htmx to put into the page's alert."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template import loader
+from django.utils.translation import gettext as _
+
+
+def wording(status: int) -> tuple[str, str]:
+    """Return title and explanation for an HTTP status."""
+    return {
+        400: (_("Bad request"), _("The server did not understand this request. Nothing was changed.")),
+        403: (_("Not allowed"), _("You do not have permission to do this. Nothing was changed.")),
+        404: (_("Page not found"), _("There is nothing at this address. It may have been deleted.")),
+        405: (_("Method not allowed"), _("This address does not take that kind of request. Nothing was changed.")),
+        413: (_("Too much data"), _("The request is too large. Nothing was changed. Shorten what you typed.")),
+        429: (_("Too many requests"), _("The server is busy with too many requests. Wait a moment, then try again.")),
+        500: (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")),
+        503: (_("Not available"), _("The key store did not answer. Try again shortly.")),
+    }.get(status, (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")))
+
+
+def problem(
+    request: HttpRequest, status: int, *, message: str = "", title: str = "", retry_after: int | None = None
+) -> HttpResponse:
+    """Return the error page for `status`; for htmx, a message for the page's alert region.
+
+    `message` replaces the usual explanation. The page stands alone: it needs neither session nor database.
+    """
+    usual_title, usual_message = wording(status)
+    context = {"title": title or usual_title, "message": message or usual_message, "status": status}
+    if request.headers.get("HX-Request") == "true":
+        response = render(request, "_problem.html", context, status=status)
+        response.headers["HX-Retarget"] = "#problem"
+        response.headers["HX-Reswap"] = "innerHTML"
+    else:
+        response = HttpResponse(loader.render_to_string("error.html", context), status=status)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

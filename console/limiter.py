@@ -1,0 +1,89 @@
+"""Limits on log-in attempts, counted before the password is looked at.
+
+An attempt is reserved by one atomic statement, so that parallel guesses can't all slip through between a
+check and its record. Addresses and user IDs are stored as keyed hashes only.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from console.models import LoginCounter
+
+
+class TooManyAttempts(Exception):
+    """The attempt must be refused without looking at the password."""
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = max(1, retry_after)  # seconds
+        super().__init__("too many log-in attempts")
+
+
+def reserve(username: str, address: str) -> None:
+    """Count one attempt for the pair of user ID and address, and one for the address.
+
+    Raises TooManyAttempts when either has used up its attempts; what the password was does not matter then.
+    """
+    waits = [
+        _count(_subject("address", address), settings.LOGIN_ATTEMPTS_PER_ADDRESS),
+        _count(_subject("user", username, address), settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS),
+    ]
+    if any(waits):
+        raise TooManyAttempts(max(waits))
+
+
+def forgive(username: str, address: str) -> None:
+    """Give the attempts back after a log-in that succeeded."""
+    LoginCounter.objects.filter(subject=_subject("user", username, address)).delete()
+    LoginCounter.objects.filter(subject=_subject("address", address), attempts__gt=0).update(
+        attempts=F("attempts") - 1
+    )
+
+
+def _subject(*parts: str) -> str:
+    kind, *rest = parts
+    rest[-1] = _network(rest[-1])
+    text = "\0".join([kind, *(part.casefold() for part in rest)])
+    return hmac.new(settings.SECRET_KEY.encode(), text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def _network(address: str) -> str:
+    """Return the address, or its /64 for IPv6, where one customer commands that many."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(parsed if parsed.version == 4 else ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def _count(subject: str, limit: int) -> int:
+    """Count one attempt; return the seconds to wait, 0 when the attempt is within the limit."""
+    now = timezone.now()
+    ends_at = now + timedelta(seconds=settings.LOGIN_WINDOW_SECONDS)
+    adapt = connection.ops.adapt_datetimefield_value
+    table = connection.ops.quote_name(LoginCounter._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} AS c (subject, attempts, ends_at) VALUES (%s, 1, %s)"  # noqa: S608
+            " ON CONFLICT (subject) DO UPDATE SET"
+            " attempts = CASE WHEN c.ends_at <= %s THEN 1 ELSE c.attempts + 1 END,"
+            " ends_at = CASE WHEN c.ends_at <= %s THEN excluded.ends_at ELSE c.ends_at END"
+            " RETURNING attempts",
+            [subject, adapt(ends_at), adapt(now), adapt(now)],
+        )
+        (attempts,) = cursor.fetchone()
+    if attempts <= limit:
+        return 0
+    ends = LoginCounter.objects.filter(subject=subject).values_list("ends_at", flat=True).first() or ends_at
+    return int((ends - now).total_seconds()) + 1
+
+
+def forget_ended() -> None:
+    """Remove counters whose window is over."""
+    LoginCounter.objects.filter(ends_at__lte=timezone.now()).delete()

@@ -1,0 +1,71 @@
+"""Prepares the database and static files, makes the first administrator, and serves with Granian."""
+
+import os
+import secrets
+import signal
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+
+from console.env import env_secret, env_str
+from console.models import User
+
+FIRST_PASSWORD_BYTES = 18
+
+
+class Command(BaseCommand):
+    help = "Serve the console: migrations, static files, first administrator, then the production server."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self.first_administrator()
+        url = f"{'https' if settings.HTTPS else 'http'}://{settings.HOST}:{settings.PORT}"
+        self.stdout.write(f"The console is at {url}  (Ctrl-C stops it)")
+        self.stdout.flush()
+        serve()
+
+    def first_administrator(self) -> None:
+        """Make the administrator once, when there is nobody yet."""
+        if User.objects.exists():
+            return
+        username = env_str("CONSOLE_ADMIN_USER", "admin")
+        given = env_secret("CONSOLE_ADMIN_PASSWORD")
+        password = given or secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
+        if len(password) < 15:
+            raise CommandError("CONSOLE_ADMIN_PASSWORD is too short: use 15 characters or more.")
+        User.objects.create_superuser(username, password=password)
+        if not given:
+            self.stdout.write(
+                "\n"
+                "  The first administrator was made. This password is shown only now:\n\n"
+                f"      User ID:   {username}\n"
+                f"      Password:  {password}\n"
+            )
+
+
+def serve() -> None:
+    """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished."""
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    server = Server(
+        "console.wsgi:application",
+        address=settings.HOST,
+        port=settings.PORT,
+        interface=Interfaces.WSGI,
+        workers=settings.WORKERS,
+        blocking_threads=settings.THREADS,
+        backpressure=settings.THREADS * 16,
+        respawn_failed_workers=True,
+        log_enabled=True,
+        log_level="warning",  # type: ignore[arg-type]
+        websockets=False,
+        workers_kill_timeout=10,
+    )
+    server.serve()
+    sys.stdout.write("Stopped.\n")

@@ -1,0 +1,141 @@
+"""What every request passes: headers, size and purpose, log-in required, a new session id when one was asked for."""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+
+from console.auth import HashingBusy
+from console.errors import problem
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; frame-src 'none'; worker-src 'none'; manifest-src 'none'"
+)
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in (
+            "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation",
+            "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment",
+            "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock",
+            "serial", "storage-access", "usb", "web-share", "window-management", "xr-spatial-tracking",
+        )
+    ) + ", clipboard-read=(), clipboard-write=(self)",
+}  # fmt: skip
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+ROTATE = "rotate_session"
+
+
+def security_headers(get_response: GetResponse) -> GetResponse:
+    """Set the headers of every answer, errors and static files included."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        is_page = response.headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
+        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
+        if not getattr(response, "is_static", False):
+            response.headers["Cache-Control"] = "no-store"
+            for validator in ("ETag", "Last-Modified", "Expires"):
+                response.headers.pop(validator, None)
+        if correlation_id := getattr(request, "correlation_id", ""):
+            response.headers["X-Correlation-Id"] = correlation_id
+        return response
+
+    return middleware
+
+
+def request_gate(get_response: GetResponse) -> GetResponse:
+    """Name the request and its client, and refuse what no page of the console ever sends."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.client_address = client_address(request)  # type: ignore[attr-defined]
+        sent_id = request.headers.get("X-Correlation-Id", "")
+        request.correlation_id = (  # type: ignore[attr-defined]
+            sent_id if _CORRELATION_ID.fullmatch(sent_id) else secrets.token_hex(16)
+        )
+        if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return problem(request, 413)
+        if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
+            return HttpResponse(status=503)
+        try:
+            return get_response(request)
+        except HashingBusy:
+            return problem(request, 429, retry_after=2)
+
+    return middleware
+
+
+def content_length(request: HttpRequest) -> int:
+    try:
+        return int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        return 0
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the peer's address, or what the outermost trusted proxy says in X-Forwarded-For."""
+    address = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXIES:
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        if hops:
+            address = hops[-min(settings.TRUSTED_PROXIES, len(hops))]
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return request.META.get("REMOTE_ADDR", "")
+
+
+class LoginRequired(LoginRequiredMiddleware):
+    """Django's, and htmx is sent to the log-in page as a whole instead of getting it inside a table."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
+        if not request.htmx:  # type: ignore[attr-defined]
+            return super().handle_no_permission(request, view_func)
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = shown._replace(scheme="", netloc="").geturl()
+        if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+            back = resolve_url(settings.LOGIN_REDIRECT_URL)
+        login = redirect_to_login(back, resolve_url(settings.LOGIN_URL))
+        response = HttpResponseClientRedirect(login.url)
+        response.status_code = 401
+        return response
+
+
+def rotate_session(get_response: GetResponse) -> GetResponse:
+    """Give the session a new id at the next document after one that asked for it.
+
+    Chromium drops a kept page, "no-store" or not, once an HttpOnly cookie changed after it: so Back is safe
+    without scripts too.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        # A picture or a fetch belongs to the page that asked, only a document comes after it.
+        if request.headers.get("Sec-Fetch-Dest", "document") == "document" and request.session.pop(ROTATE, False):
+            request.session.cycle_key()
+        return get_response(request)
+
+    return middleware

@@ -1,0 +1,60 @@
+"""People, the account they belong to, and the counters that slow down guessing."""
+
+import secrets
+import string
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
+
+
+def new_iam_id() -> str:
+    """Return `IBMid-` and 10 upper-case letters and digits, the form IBM's clients take for a person."""
+    return "IBMid-" + "".join(secrets.choice(IAM_ID_ALPHABET) for _ in range(10))
+
+
+def new_account_id() -> str:
+    return secrets.token_hex(16)
+
+
+def only_account() -> str:
+    """Return the id of this installation's account, made with its first user."""
+    account = Account.objects.order_by("created_at").first() or Account.objects.create()
+    return account.id
+
+
+class Account(models.Model):
+    id = models.CharField(primary_key=True, max_length=32, default=new_account_id)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class User(AbstractUser):
+    """A person. The user ID is `username`; `iam_id` is the same person to programs and never changes."""
+
+    iam_id = models.CharField(_("IAM ID"), max_length=64, unique=True, default=new_iam_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, editable=False)
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.account_id is None:
+            self.account_id = only_account()
+        super().save(*args, **kwargs)
+
+
+class LoginCounter(models.Model):
+    """Attempts in one window of time; `subject` is a keyed hash of whom and whence, see console/limiter.py."""
+
+    subject = models.CharField(primary_key=True, max_length=64)
+    attempts = models.PositiveIntegerField()
+    ends_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.subject

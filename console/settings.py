@@ -1,0 +1,224 @@
+"""Settings, top to bottom, from the environment. docs/configuration.md explains each name."""
+
+import ipaddress
+import os
+import secrets
+import warnings
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+from dotenv import load_dotenv
+
+from apikeys.values import PREFIX_HELP, Peppers, is_prefix
+from console.env import env_bool, env_choice, env_int, env_list, env_secret, env_str, stored_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(BASE_DIR / ".env")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# Where it runs
+
+DEBUG = env_bool("DEBUG", False)
+HOST = env_str("HOST", "127.0.0.1")
+PORT = env_int("PORT", 8000, low=1, high=65535)
+HTTPS = env_bool("HTTPS", False)
+WORKERS = env_int("WORKERS", 2, low=1, high=64)
+THREADS = env_int("THREADS", 8, low=1, high=256)  # requests served at once by each worker
+TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+
+if DEBUG and not is_loopback(HOST):
+    raise ImproperlyConfigured(f"DEBUG=true with HOST={HOST!r}: debug pages show secrets, use it on 127.0.0.1 only.")
+
+DATA_DIR = Path(env_str("DATA_DIR", str(BASE_DIR / "data"))).expanduser().absolute()
+try:
+    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as exc:
+    raise ImproperlyConfigured(f"DATA_DIR={str(DATA_DIR)!r} can't be made: {exc.strerror}.") from exc
+
+# Secrets
+
+SECRET_KEY = env_secret("SECRET_KEY") or stored_secret(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64))
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
+
+# Keys
+
+APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded",))
+APIKEYS_PREFIX = env_str("APIKEYS_PREFIX", "apk_")
+if not is_prefix(APIKEYS_PREFIX):
+    raise ImproperlyConfigured(f"APIKEYS_PREFIX={APIKEYS_PREFIX!r}: use {PREFIX_HELP}.")
+APIKEYS_PER_IDENTITY = env_int("APIKEYS_PER_IDENTITY", 1000, low=0, high=10_000_000)
+try:
+    APIKEYS_PEPPERS = Peppers.parse(
+        env_secret("APIKEYS_PEPPERS") or stored_secret(DATA_DIR / "peppers", lambda: f"1:{secrets.token_hex(32)}")
+    )
+except ValueError as exc:
+    raise ImproperlyConfigured(f"APIKEYS_PEPPERS: {exc}") from exc
+
+# People
+
+CONSOLE_BRAND = env_str("CONSOLE_BRAND")
+AUTH_USER_MODEL = "console.User"
+PASSWORD_HASHERS = ["console.auth.Argon2idHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+
+# Log-in limits: attempts in a window of seconds, refused with 429 beyond.
+LOGIN_WINDOW_SECONDS = 900
+LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS", 5, low=1, high=1000)
+LOGIN_ATTEMPTS_PER_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_ADDRESS", 50, low=1, high=100_000)
+
+# Application
+
+INSTALLED_APPS = [
+    "console",
+    "apikeys",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+]
+
+MIDDLEWARE = [
+    "console.middleware.security_headers",  # above WhiteNoise, which answers by itself
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "console.middleware.request_gate",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",  # get_host(): ALLOWED_HOSTS holds on every route
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "console.middleware.LoginRequired",
+    "console.middleware.rotate_session",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "apikeys.middleware.ApiKeyErrors",
+]
+
+ROOT_URLCONF = "console.urls"
+WSGI_APPLICATION = "console.wsgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "console.context.shell",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+CSRF_FAILURE_VIEW = "console.views.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie is signed, not sealed
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+
+# Database
+
+DATABASES = {
+    "default": dj_database_url.config(
+        default=f"sqlite:///{DATA_DIR / 'console.sqlite3'}", conn_max_age=None, conn_health_checks=True
+    )
+}
+if "sqlite3" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,  # seconds to wait for another writer
+        # FULL: a revocation outlives a power cut. secure_delete: what is wiped is overwritten.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Sessions and cookies
+
+SESSION_ENGINE = "console.sessions"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
+# Browsers accept Secure cookies on plain http from this machine itself, and only from there.
+SECURE_COOKIES = HTTPS or is_loopback(HOST)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_COOKIES
+COOKIE_PREFIX = "__Host-" if SECURE_COOKIES else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
+THEME_COOKIE_NAME = f"{COOKIE_PREFIX}theme"
+if not SECURE_COOKIES:
+    warnings.warn(
+        f"HOST={HOST} without HTTPS=true: passwords and session cookies cross the network in clear.", stacklevel=1
+    )
+
+# Transport
+
+SECURE_REFERRER_POLICY = "same-origin"  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+if HTTPS:
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_HSTS_SECONDS = 63_072_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    if TRUSTED_PROXIES:
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Static files
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT.mkdir(exist_ok=True)
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+# Languages and time
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hant", _("Traditional Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Logs
+
+LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"mask": {"()": "console.logs.MaskFilter"}},
+    "formatters": {"line": {"()": "console.logs.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["mask"], "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"django": {"handlers": [], "level": LOG_LEVEL, "propagate": True}},
+}
+DEFAULT_EXCEPTION_REPORTER = "console.logs.MaskedExceptionReporter"
+
+os.umask(0o077)  # the database and its journals belong to the owner alone

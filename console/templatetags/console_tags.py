@@ -1,0 +1,66 @@
+"""Icons, scripts with integrity, and moments in the reader's language."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+
+from django import template
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
+from django.utils import formats
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, css_class: str = "") -> SafeString:
+    """Return an icon of static/icons.svg; it says nothing to a screen reader, the text beside it does."""
+    sprite = _sprite_url()
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', css_class, sprite, name)
+
+
+@cache
+def _sprite_url() -> str:
+    return static("icons.svg")
+
+
+@register.simple_tag
+def script(path: str) -> SafeString:
+    """Return a deferred script with the hash that its content must have."""
+    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(path), _sha384(path))
+
+
+@cache
+def _sha384(path: str) -> str:
+    found = finders.find(path)
+    assert isinstance(found, str), f"no static file {path}"
+    with open(found, "rb") as file:  # noqa: PTH123
+        return base64.b64encode(hashlib.sha384(file.read()).digest()).decode()
+
+
+@register.simple_tag
+def moment(value: datetime | None, *, clock: bool = False) -> str | SafeString:
+    """Return `14 Nov 2026` in the reader's language, in UTC, or "Never"; `clock` adds hours and minutes."""
+    if value is None:
+        return _("Never")
+    text = _day(value.astimezone(UTC).date(), get_language())
+    if clock:
+        text = f"{text}, {value.astimezone(UTC):%H:%M} UTC"
+    return format_html('<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(timespec="seconds"), text)
+
+
+@cache
+def _format(language: str | None) -> str:
+    # Translators: how a date is written in a table, in Django's format letters.
+    return _("j M Y")
+
+
+def _day(day: object, language: str | None) -> str:
+    return formats.date_format(day, _format(language))  # type: ignore[arg-type]
+
+

@@ -1,0 +1,177 @@
+"""Log in, log out, password, dashboard, language and theme, health."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.csrf import requires_csrf_token
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_POST
+from django.views.i18n import set_language as django_set_language
+
+from apikeys import services
+from apikeys.callers import caller_of
+from console import limiter
+from console.context import THEMES
+from console.errors import problem
+
+UNPROCESSABLE = 422
+CSRF_FIELD = "csrfmiddlewaretoken"
+
+
+@require_GET
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """How many keys, the newest, what happened lately."""
+    return render(request, "dashboard.html", {"overview": services.overview(caller_of(request))})
+
+
+@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
+class Login(LoginView):
+    """User ID and password; the attempt is counted before the password is looked at."""
+
+    template_name = "login.html"
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        username, address = request.POST.get("username", "").strip(), request.client_address  # type: ignore[attr-defined]
+        try:
+            limiter.reserve(username, address)
+        except limiter.TooManyAttempts as exc:
+            form = AuthenticationForm(request, initial={"username": username})
+            return self.refuse(form, too_many_message(exc.retry_after), 429, exc.retry_after)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        limiter.forgive(form.get_user().get_username(), self.request.client_address)  # type: ignore[attr-defined]
+        return super().form_valid(form)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)
+
+    def refuse(
+        self, form: AuthenticationForm, message: str, status: int, retry_after: int | None = None
+    ) -> HttpResponse:
+        username = self.request.POST.get("username", "")
+        context = self.get_context_data(form=form, refusal=message, username=username)
+        response = self.render_to_response(context, status=status)
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(retry_after)
+        return response
+
+
+def too_many_message(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Too many attempts. Wait %(minutes)d minute, then try again.",
+        "Too many attempts. Wait %(minutes)d minutes, then try again.",
+        minutes,
+    ) % {"minutes": minutes}
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class Password(PasswordChangeView):
+    """Current and new password; the person's other sessions end with the change."""
+
+    template_name = "password.html"
+    success_url = reverse_lazy("dashboard")
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        response = super().form_valid(form)
+        messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
+        return response
+
+    def form_invalid(self, form: Form) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)
+
+
+@login_not_required
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Remember the language for a year and go back to the page it was chosen on."""
+    return django_set_language(request)  # type: ignore[return-value]
+
+
+@login_not_required
+@require_POST
+def set_theme(request: HttpRequest) -> HttpResponse:
+    """Remember light, dark or the system's choice for a year."""
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        back = reverse("dashboard")
+    response = redirect(back)
+    theme = request.POST.get("theme", "")
+    if theme in THEMES:
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME,
+            theme,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            secure=settings.SECURE_COOKIES,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+@login_not_required
+@require_GET
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Tell that this process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+@require_GET
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Tell whether the database answers and has every migration."""
+    try:
+        executor = MigrationExecutor(connection)
+        ready = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        ready = False
+    return HttpResponse("ready\n" if ready else "not ready\n", content_type="text/plain", status=200 if ready else 503)
+
+
+@requires_csrf_token
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Refuse a form whose token is missing or old, and keep what was typed where it came from a page of ours."""
+    title = _("This page is out of date")
+    message = _("You may have logged in or out in another tab since you opened it. Nothing was changed.")
+    if request.headers.get("HX-Request") == "true":
+        return problem(request, 403, title=title, message=message + " " + _("Reload the page and try again."))
+    own_form = request.headers.get("Sec-Fetch-Site") == "same-origin" and request.user.is_authenticated
+    typed = [(name, text) for name, text in request.POST.items() if "password" not in name and name != CSRF_FIELD]
+    context = {"title": title, "message": message, "status": 403, "typed": typed if own_form else []}
+    return render(request, "403_csrf.html", context, status=403)
+
+
+@requires_csrf_token
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem(request, 400)
+
+
+@requires_csrf_token
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem(request, 403)
+
+
+@requires_csrf_token
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem(request, 404)
+
+
+@requires_csrf_token
+def server_error(request: HttpRequest) -> HttpResponse:
+    return problem(request, 500)

@@ -1,0 +1,114 @@
+// Progressive enhancement: every page and form works without this file. No inline code, no eval (strict CSP).
+"use strict";
+
+const root = document.documentElement;
+root.classList.add("js");
+
+// Dialogs: the server sends <dialog open> with a link out of it; script makes it modal.
+
+const slot = () => document.getElementById("dialog-slot");
+let opener = null;
+
+function enhance(tree) {
+  for (const button of tree.querySelectorAll("[data-js]")) button.hidden = false;
+  for (const dialog of tree.querySelectorAll("dialog.modal[open]:not(:modal)")) openModal(dialog);
+}
+
+function openModal(dialog) {
+  const shell = document.querySelector("[data-shell]");
+  if (shell) shell.inert = false; // a modal makes the rest inert by itself
+  dialog.open = false; // not close(): that would fire "close"
+  dialog.showModal();
+  if (!dialog.querySelector("[autofocus]")) dialog.querySelector("h2")?.focus();
+  dialog.querySelector("[aria-invalid=true]")?.focus();
+  if (dialog.dataset.handover !== undefined) return; // handover.js guards its own way out
+  dialog.addEventListener("close", () => leaveDialog(dialog));
+}
+
+// A dialog that was opened over a list goes away; one that is a page of its own leads to its list.
+function leaveDialog(dialog) {
+  const out = dialog.querySelector("[data-close]");
+  if (root.dataset.dialogIsPage !== undefined) {
+    if (out) location.assign(out.href);
+    return;
+  }
+  dialog.remove();
+  if (opener?.isConnected) opener.focus();
+}
+
+if (document.querySelector("dialog.modal[open]")) root.dataset.dialogIsPage = "";
+enhance(document);
+
+addEventListener("htmx:load", (event) => enhance(event.target.parentNode ?? document));
+
+addEventListener("click", (event) => {
+  const target = event.target.closest("[data-dismiss],[data-reveal],[data-close],[popovertarget],[hx-get]");
+  if (!target) return;
+  if (target.dataset.dismiss !== undefined) target.closest(".msg").remove();
+  if (target.dataset.reveal) reveal(target);
+  if (target.dataset.close !== undefined && target.closest("dialog:modal")) {
+    event.preventDefault();
+    target.closest("dialog").close();
+  }
+  if (target.matches("[hx-get]") && target.getAttribute("hx-target") === "#dialog-slot") {
+    const menu = target.closest("[popover]");
+    opener = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : target;
+    if (menu) menu.hidePopover();
+  }
+});
+
+function reveal(button) {
+  const input = document.getElementById(button.dataset.reveal);
+  const show = input.type === "password";
+  input.type = show ? "text" : "password";
+  button.setAttribute("aria-pressed", String(show));
+}
+
+// A password that was made visible is hidden again before the browser may offer to remember it as text.
+addEventListener("submit", () => {
+  for (const button of document.querySelectorAll("[data-reveal][aria-pressed=true]")) reveal(button);
+});
+
+// Failures under htmx: words of the server where it sent some, ours where it did not answer.
+
+function problemPlace() {
+  return document.querySelector("dialog:modal [data-problem]") ?? document.getElementById("problem");
+}
+
+addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr } = event.detail;
+  if (xhr.status < 400) {
+    problemPlace()?.replaceChildren();
+    return;
+  }
+  const words = xhr.getResponseHeader("HX-Retarget") === "#problem";
+  if (words) event.detail.target = problemPlace();
+  else if (!/^<dialog/.test(xhr.responseText.trim())) {
+    event.detail.shouldSwap = false; // an error page of somebody else, a proxy perhaps
+    sayNoAnswer();
+  }
+});
+
+function sayNoAnswer() {
+  const words = document.getElementById("network-problem").content.cloneNode(true);
+  problemPlace().replaceChildren(words);
+}
+
+for (const name of ["htmx:sendError", "htmx:timeout"]) addEventListener(name, sayNoAnswer);
+
+// Focus and words after a swap of the table.
+
+addEventListener("htmx:afterSettle", (event) => {
+  if (event.target.id !== "keys") return;
+  const rows = document.querySelectorAll("#keys tbody tr").length;
+  document.getElementById("live").textContent = document.querySelector("#keys .empty h2")?.textContent ?? "";
+  if (rows && event.detail.requestConfig?.elt?.matches(".icon-btn")) document.getElementById("title").focus();
+});
+
+// Moments are written in UTC; a pointer shows them in the reader's own time.
+addEventListener("pointerover", (event) => {
+  const time = event.target.closest?.("time[datetime]");
+  if (!time || time.title) return;
+  const format = new Intl.DateTimeFormat(root.lang, { dateStyle: "medium", timeStyle: "long" });
+  time.title = format.format(new Date(time.dateTime));
+});
