@@ -1,1 +1,80 @@
-placeholder
+# One way to do each chore. `make run` and `make test` need nothing but Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+WORKERS_FOR_TESTS ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help run install test test-fast test-browser test-other-python check format lock messages bench clean
+
+help:
+	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
+	@echo "make test     set up and run every test, a real Chromium included"
+	@echo "make check    format, lint, types, import contracts, templates, deployment checks"
+	@echo "make format   let the formatters rewrite the code"
+	@echo "make lock     resolve the dependencies again (needs uv)"
+	@echo "make messages bring the translation catalogues up to date"
+	@echo "make bench    measurements, side by side with a peer"
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/python manage.py serve
+
+install: $(VENV)/dev.stamp
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/run.stamp: requirements.txt | $(BIN)/python
+	@echo "Installing the locked packages…"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt | $(BIN)/python
+	@echo "Installing the locked packages for development…"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp
+
+test: test-fast test-browser test-other-python
+
+test-fast: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m "not browser" -n $(WORKERS_FOR_TESTS) --dist worksteal
+
+test-browser: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest -m browser -n $(WORKERS_FOR_TESTS) --dist worksteal
+
+# The lock holds two Djangos, one for Python 3.11 and one for newer Pythons: test the other one too where it is found.
+test-other-python: $(VENV)/dev.stamp
+	@other=$$($(BIN)/python -m tests.other_python) && if [ -n "$$other" ]; then \
+	  $(MAKE) --no-print-directory VENV=.venv-other PYTHON="$$other" test-fast test-browser; fi
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint --check --quiet templates
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python -m tests.deployment_check
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/djlint --reformat --quiet templates || true
+
+LOCK = uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock:
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+messages: $(VENV)/dev.stamp
+	$(BIN)/python locale/catalogues.py
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .venv-other .mypy_cache .ruff_cache .pytest_cache

@@ -11,7 +11,13 @@ SEVERITIES = {CREATE: "critical", UPDATE: "warning", DELETE: "critical"}
 
 
 def record(
-    caller: Caller, action: str, *, key: ApiKey | None = None, key_id: str = "", reason: str = "", **data: object
+    caller: Caller,
+    action: str,
+    *,
+    key: ApiKey | None = None,
+    key_id: str = "",
+    reason: str = "",
+    **data: object,
 ) -> None:
     """Write one event. `reason` says why the action was refused; without one it succeeded."""
     AuditEvent.objects.create(

@@ -70,7 +70,9 @@ class ApiKeyLocked(ApiKeyError):
 class ApiKeyLimitReached(ApiKeyError):
     status = 422
     code = "BXNIM0151E"
-    message = _("You have reached the limit of %(limit)d API keys. Delete a key that you no longer need, then try again.")
+    message = _(
+        "You have reached the limit of %(limit)d API keys. Delete a key that you no longer need, then try again."
+    )
 
 
 class HandoverError(ApiKeyError):

@@ -12,7 +12,11 @@ THEMES = ("system", "light", "dark")
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
-    keys = _("%(brand)s API keys") % {"brand": settings.CONSOLE_BRAND} if settings.CONSOLE_BRAND else _("API keys")
+    keys = (
+        _("%(brand)s API keys") % {"brand": settings.CONSOLE_BRAND}
+        if settings.CONSOLE_BRAND
+        else _("API keys")
+    )
     return {
         "brand": settings.CONSOLE_BRAND,
         "keys_title": keys,

@@ -12,12 +12,23 @@ def wording(status: int) -> tuple[str, str]:
         400: (_("Bad request"), _("The server did not understand this request. Nothing was changed.")),
         403: (_("Not allowed"), _("You do not have permission to do this. Nothing was changed.")),
         404: (_("Page not found"), _("There is nothing at this address. It may have been deleted.")),
-        405: (_("Method not allowed"), _("This address does not take that kind of request. Nothing was changed.")),
-        413: (_("Too much data"), _("The request is too large. Nothing was changed. Shorten what you typed.")),
-        429: (_("Too many requests"), _("The server is busy with too many requests. Wait a moment, then try again.")),
+        405: (
+            _("Method not allowed"),
+            _("This address does not take that kind of request. Nothing was changed."),
+        ),
+        413: (
+            _("Too much data"),
+            _("The request is too large. Nothing was changed. Shorten what you typed."),
+        ),
+        429: (
+            _("Too many requests"),
+            _("The server is busy with too many requests. Wait a moment, then try again."),
+        ),
         500: (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")),
         503: (_("Not available"), _("The key store did not answer. Try again shortly.")),
-    }.get(status, (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")))
+    }.get(
+        status, (_("Something went wrong"), _("The server could not finish this request. Try again shortly."))
+    )
 
 
 def problem(

@@ -21,7 +21,9 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        message = record.getMessage().encode("unicode_escape").decode() if _breaks(record) else record.getMessage()
+        message = (
+            record.getMessage().encode("unicode_escape").decode() if _breaks(record) else record.getMessage()
+        )
         line = f"{time} {record.levelname} {record.name}: {message}"
         if record.exc_info:
             line += "\n" + mask(self.formatException(record.exc_info))

@@ -39,7 +39,7 @@ HEADERS = {
             "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation",
             "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment",
             "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock",
-            "serial", "storage-access", "usb", "web-share", "window-management", "xr-spatial-tracking",
+            "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking",
         )
     ) + ", clipboard-read=(), clipboard-write=(self)",
 }  # fmt: skip
@@ -79,7 +79,9 @@ def request_gate(get_response: GetResponse) -> GetResponse:
         )
         if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return problem(request, 413)
-        if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
+        if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(
+            settings.STATIC_URL
+        ):
             return HttpResponse(status=503)
         try:
             return get_response(request)
@@ -134,7 +136,9 @@ def rotate_session(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         # A picture or a fetch belongs to the page that asked, only a document comes after it.
-        if request.headers.get("Sec-Fetch-Dest", "document") == "document" and request.session.pop(ROTATE, False):
+        if request.headers.get("Sec-Fetch-Dest", "document") == "document" and request.session.pop(
+            ROTATE, False
+        ):
             request.session.cycle_key()
         return get_response(request)
 

@@ -32,12 +32,14 @@ HOST = env_str("HOST", "127.0.0.1")
 PORT = env_int("PORT", 8000, low=1, high=65535)
 HTTPS = env_bool("HTTPS", False)
 WORKERS = env_int("WORKERS", 2, low=1, high=64)
-THREADS = env_int("THREADS", 8, low=1, high=256)  # requests served at once by each worker
+THREADS = env_int("THREADS", 4, low=1, high=256)  # requests served at once by each worker
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
 if DEBUG and not is_loopback(HOST):
-    raise ImproperlyConfigured(f"DEBUG=true with HOST={HOST!r}: debug pages show secrets, use it on 127.0.0.1 only.")
+    raise ImproperlyConfigured(
+        f"DEBUG=true with HOST={HOST!r}: debug pages show secrets, use it on 127.0.0.1 only."
+    )
 
 DATA_DIR = Path(env_str("DATA_DIR", str(BASE_DIR / "data"))).expanduser().absolute()
 try:
@@ -47,7 +49,9 @@ except OSError as exc:
 
 # Secrets
 
-SECRET_KEY = env_secret("SECRET_KEY") or stored_secret(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64))
+SECRET_KEY = env_secret("SECRET_KEY") or stored_secret(
+    DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64)
+)
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
 
@@ -60,7 +64,8 @@ if not is_prefix(APIKEYS_PREFIX):
 APIKEYS_PER_IDENTITY = env_int("APIKEYS_PER_IDENTITY", 1000, low=0, high=10_000_000)
 try:
     APIKEYS_PEPPERS = Peppers.parse(
-        env_secret("APIKEYS_PEPPERS") or stored_secret(DATA_DIR / "peppers", lambda: f"1:{secrets.token_hex(32)}")
+        env_secret("APIKEYS_PEPPERS")
+        or stored_secret(DATA_DIR / "peppers", lambda: f"1:{secrets.token_hex(32)}")
     )
 except ValueError as exc:
     raise ImproperlyConfigured(f"APIKEYS_PEPPERS: {exc}") from exc
@@ -135,7 +140,6 @@ TEMPLATES = [
         },
     }
 ]
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 CSRF_FAILURE_VIEW = "console.views.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie is signed, not sealed
 DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024
@@ -174,12 +178,15 @@ LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 THEME_COOKIE_NAME = f"{COOKIE_PREFIX}theme"
 if not SECURE_COOKIES:
     warnings.warn(
-        f"HOST={HOST} without HTTPS=true: passwords and session cookies cross the network in clear.", stacklevel=1
+        f"HOST={HOST} without HTTPS=true: passwords and session cookies cross the network in clear.",
+        stacklevel=1,
     )
 
 # Transport
 
-SECURE_REFERRER_POLICY = "same-origin"  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
+SECURE_REFERRER_POLICY = (
+    "same-origin"  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
+)
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 if HTTPS:
@@ -193,7 +200,7 @@ if HTTPS:
 # Static files
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}

@@ -109,7 +109,9 @@ def set_language(request: HttpRequest) -> HttpResponse:
 def set_theme(request: HttpRequest) -> HttpResponse:
     """Remember light, dark or the system's choice for a year."""
     back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+    if not url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
         back = reverse("dashboard")
     response = redirect(back)
     theme = request.POST.get("theme", "")
@@ -141,7 +143,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
         ready = not executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError:
         ready = False
-    return HttpResponse("ready\n" if ready else "not ready\n", content_type="text/plain", status=200 if ready else 503)
+    return HttpResponse(
+        "ready\n" if ready else "not ready\n", content_type="text/plain", status=200 if ready else 503
+    )
 
 
 @requires_csrf_token
@@ -152,7 +156,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=title, message=message + " " + _("Reload the page and try again."))
     own_form = request.headers.get("Sec-Fetch-Site") == "same-origin" and request.user.is_authenticated
-    typed = [(name, text) for name, text in request.POST.items() if "password" not in name and name != CSRF_FIELD]
+    typed = [
+        (name, text) for name, text in request.POST.items() if "password" not in name and name != CSRF_FIELD
+    ]
     context = {"title": title, "message": message, "status": 403, "typed": typed if own_form else []}
     return render(request, "403_csrf.html", context, status=403)
 

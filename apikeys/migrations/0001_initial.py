@@ -7,83 +7,108 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='PepperFingerprint',
+            name="PepperFingerprint",
             fields=[
-                ('number', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
-                ('fingerprint', models.CharField(max_length=16)),
+                ("number", models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                ("fingerprint", models.CharField(max_length=16)),
             ],
         ),
         migrations.CreateModel(
-            name='ApiKeyRecord',
+            name="ApiKeyRecord",
             fields=[
-                ('id', models.CharField(default=apikeys.models.new_api_key_id, max_length=43, primary_key=True, serialize=False)),
-                ('iam_id', models.CharField(max_length=64)),
-                ('account_id', models.CharField(max_length=32)),
-                ('created_by', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('modified_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('entity_tag', models.CharField(default=apikeys.models.new_entity_tag, max_length=48)),
-                ('name', models.CharField(max_length=255)),
-                ('description', models.CharField(blank=True, max_length=1000)),
-                ('name_folded', models.TextField()),
-                ('text_folded', models.TextField()),
-                ('pepper', models.PositiveSmallIntegerField()),
-                ('digest', models.CharField(max_length=64)),
-                ('hint', models.CharField(max_length=16)),
-                ('locked', models.BooleanField(default=False)),
-                ('disabled', models.BooleanField(default=False)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.CharField(
+                        default=apikeys.models.new_api_key_id,
+                        max_length=43,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("iam_id", models.CharField(max_length=64)),
+                ("account_id", models.CharField(max_length=32)),
+                ("created_by", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("modified_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("revision", models.PositiveIntegerField(default=1)),
+                ("entity_tag", models.CharField(default=apikeys.models.new_entity_tag, max_length=48)),
+                ("name", models.CharField(max_length=255)),
+                ("description", models.CharField(blank=True, max_length=1000)),
+                ("name_folded", models.TextField()),
+                ("text_folded", models.TextField()),
+                ("pepper", models.PositiveSmallIntegerField()),
+                ("digest", models.CharField(max_length=64)),
+                ("hint", models.CharField(max_length=16)),
+                ("locked", models.BooleanField(default=False)),
+                ("disabled", models.BooleanField(default=False)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['iam_id', 'created_at', 'id'], name='keys_by_creation'), models.Index(fields=['iam_id', 'name_folded', 'id'], name='keys_by_name')],
-                'constraints': [models.UniqueConstraint(fields=('digest', 'pepper'), name='one_key_per_value')],
+                "indexes": [
+                    models.Index(fields=["iam_id", "created_at", "id"], name="keys_by_creation"),
+                    models.Index(fields=["iam_id", "name_folded", "id"], name="keys_by_name"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("digest", "pepper"), name="one_key_per_value")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
-                ('event_time', models.DateTimeField(default=django.utils.timezone.now)),
-                ('action', models.CharField(max_length=64)),
-                ('outcome', models.CharField(max_length=8)),
-                ('severity', models.CharField(max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=64)),
-                ('initiator_id', models.CharField(max_length=64)),
-                ('initiator_name', models.CharField(blank=True, max_length=255)),
-                ('address', models.CharField(blank=True, max_length=45)),
-                ('agent', models.CharField(blank=True, max_length=255)),
-                ('correlation_id', models.CharField(blank=True, max_length=64)),
-                ('target_id', models.CharField(blank=True, max_length=255)),
-                ('target_name', models.CharField(blank=True, max_length=255)),
-                ('request_data', models.JSONField(default=dict)),
+                ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ("event_time", models.DateTimeField(default=django.utils.timezone.now)),
+                ("action", models.CharField(max_length=64)),
+                ("outcome", models.CharField(max_length=8)),
+                ("severity", models.CharField(max_length=8)),
+                ("reason", models.CharField(blank=True, max_length=64)),
+                ("initiator_id", models.CharField(max_length=64)),
+                ("initiator_name", models.CharField(blank=True, max_length=255)),
+                ("address", models.CharField(blank=True, max_length=45)),
+                ("agent", models.CharField(blank=True, max_length=255)),
+                ("correlation_id", models.CharField(blank=True, max_length=64)),
+                ("target_id", models.CharField(blank=True, max_length=255)),
+                ("target_name", models.CharField(blank=True, max_length=255)),
+                ("request_data", models.JSONField(default=dict)),
             ],
             options={
-                'indexes': [models.Index(fields=['initiator_id', 'event_time'], name='audit_by_initiator')],
+                "indexes": [models.Index(fields=["initiator_id", "event_time"], name="audit_by_initiator")],
             },
         ),
         migrations.CreateModel(
-            name='Handover',
+            name="Handover",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('iam_id', models.CharField(max_length=64)),
-                ('nonce_digest', models.CharField(max_length=64)),
-                ('key_id', models.CharField(max_length=43)),
-                ('sealed', models.BinaryField(null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('received_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("iam_id", models.CharField(max_length=64)),
+                ("nonce_digest", models.CharField(max_length=64)),
+                ("key_id", models.CharField(max_length=43)),
+                ("sealed", models.BinaryField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("received_at", models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('sealed__isnull', False)), fields=['created_at'], name='sealed_handovers'), models.Index(fields=['created_at'], name='handovers_by_creation')],
-                'constraints': [models.UniqueConstraint(fields=('iam_id', 'nonce_digest'), name='one_key_per_nonce')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("sealed__isnull", False)),
+                        fields=["created_at"],
+                        name="sealed_handovers",
+                    ),
+                    models.Index(fields=["created_at"], name="handovers_by_creation"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("iam_id", "nonce_digest"), name="one_key_per_nonce")
+                ],
             },
         ),
     ]

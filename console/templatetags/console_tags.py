@@ -21,7 +21,9 @@ register = template.Library()
 def icon(name: str, css_class: str = "") -> SafeString:
     """Return an icon of static/icons.svg; it says nothing to a screen reader, the text beside it does."""
     sprite = _sprite_url()
-    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', css_class, sprite, name)
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', css_class, sprite, name
+    )
 
 
 @cache
@@ -51,7 +53,9 @@ def moment(value: datetime | None, *, clock: bool = False) -> str | SafeString:
     text = _day(value.astimezone(UTC).date(), get_language())
     if clock:
         text = f"{text}, {value.astimezone(UTC):%H:%M} UTC"
-    return format_html('<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(timespec="seconds"), text)
+    return format_html(
+        '<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(timespec="seconds"), text
+    )
 
 
 @cache
@@ -62,5 +66,3 @@ def _format(language: str | None) -> str:
 
 def _day(day: object, language: str | None) -> str:
     return formats.date_format(day, _format(language))  # type: ignore[arg-type]
-
-

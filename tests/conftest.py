@@ -1,0 +1,76 @@
+"""People and things that tests speak of: Alice owns a key, Bob is a stranger to it, Dora administers."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from apikeys import services
+from apikeys.domain import Caller, Identity, IssuedApiKey
+from apikeys.forms import new_nonce
+
+PASSWORD = "correct horse battery staple"
+
+
+def make_person(username: str, **fields: object):
+    return get_user_model().objects.create_user(username, password=PASSWORD, **fields)
+
+
+@pytest.fixture
+def alice(db):
+    return make_person("alice", first_name="Alice", last_name="Liddell", email="alice@example.com")
+
+
+@pytest.fixture
+def bob(db):
+    """His user ID tests escaping wherever it is shown."""
+    return make_person("o'neill<b>&\"")
+
+
+@pytest.fixture
+def dora(db):
+    return get_user_model().objects.create_superuser("dora", password=PASSWORD)
+
+
+def log_in(person) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+@pytest.fixture
+def alice_client(alice) -> Client:
+    return log_in(alice)
+
+
+@pytest.fixture
+def bob_client(bob) -> Client:
+    return log_in(bob)
+
+
+@pytest.fixture
+def dora_client(dora) -> Client:
+    return log_in(dora)
+
+
+def caller_for(person) -> Caller:
+    identity = Identity(
+        person.iam_id, person.account_id, person.get_full_name(), person.email, person.is_superuser
+    )
+    return Caller(identity, address="192.0.2.7", agent="pytest", correlation_id="0" * 32)
+
+
+@pytest.fixture
+def create_key() -> Callable[..., IssuedApiKey]:
+    def create(person, name: str = "terraform", description: str = "") -> IssuedApiKey:
+        return services.create_api_key(
+            caller_for(person), name=name, description=description, nonce=new_nonce()
+        )
+
+    return create
+
+
+@pytest.fixture
+def alices_key(alice, create_key) -> IssuedApiKey:
+    return create_key(alice, "terraform", "Applies changes")

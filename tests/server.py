@@ -1,0 +1,92 @@
+"""A real console in a process of its own, as `make run` starts it, with its data in a folder of the test."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class ConsoleServer:
+    """Started by `with`; `url` is where it listens, `log` what it printed."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
+        clean = {
+            name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))
+        }
+        self.environment = clean | {
+            "DATA_DIR": str(data_dir),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "WORKERS": "1",
+            "DATABASE_URL": "",
+            "CONSOLE_ADMIN_PASSWORD": "a password for the tests",
+            "DJANGO_SETTINGS_MODULE": "console.settings",
+            **environment,
+        }
+
+    def __enter__(self) -> "ConsoleServer":
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if requests.get(f"{self.url}/readyz", timeout=5).ok:
+                    return self
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        self.__exit__()
+        raise AssertionError(f"The console did not start:\n{self.log}")
+
+    def __exit__(self, *_exc: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def manage(self, *arguments: str, **kwargs: str) -> str:
+        """Run manage.py with this server's settings and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment | kwargs,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def run_python(self, code: str) -> str:
+        """Run Python inside this server's Django and return what it printed."""
+        return self.manage("shell", "--command", code)
