@@ -42,6 +42,10 @@ class ApiKeyForm(forms.Form):
     name = CheckedField(services.clean_name, label=_("Name"))
     description = CheckedField(one_paragraph, label=_("Description"))
 
+    def replace(self, field: str, text: str) -> None:
+        """Show `text` in a field instead of what was sent."""
+        self.data = {**{name: self.data.get(name) for name in self.fields}, field: text}
+
 
 class CreateForm(ApiKeyForm):
     nonce = forms.CharField(required=False, widget=forms.HiddenInput)

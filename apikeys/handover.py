@@ -65,9 +65,7 @@ def open_for_download(iam_id: str, nonce: str) -> tuple[Handover, str]:
 def begin(iam_id: str, nonce: str, issued: IssuedApiKey) -> None:
     """Keep the sealed value until its receipt. Raises IntegrityError when the nonce began a hand-over before."""
     initialization_vector = os.urandom(IV_BYTES)
-    sealed = _cipher(nonce).encrypt(
-        initialization_vector, issued.value.encode(), _bound(iam_id, issued.key.id)
-    )
+    sealed = _cipher(nonce).encrypt(initialization_vector, issued.value.encode(), _bound(iam_id, issued.key.id))
     Handover.objects.create(
         iam_id=iam_id,
         nonce_digest=digest(nonce),
@@ -114,9 +112,7 @@ def _unseal(row: Handover, nonce: str) -> str:
 
 
 def _cipher(nonce: str) -> AESGCM:
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"apikeys hand-over v1").derive(
-        nonce.encode("ascii")
-    )
+    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"apikeys hand-over v1").derive(nonce.encode("ascii"))
     return AESGCM(key)
 
 

@@ -67,9 +67,7 @@ class Handover(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["iam_id", "nonce_digest"], name="one_key_per_nonce")]
         indexes = [
-            models.Index(
-                fields=["created_at"], condition=models.Q(sealed__isnull=False), name="sealed_handovers"
-            ),
+            models.Index(fields=["created_at"], condition=models.Q(sealed__isnull=False), name="sealed_handovers"),
             models.Index(fields=["created_at"], name="handovers_by_creation"),
         ]
 

@@ -21,7 +21,7 @@ def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list
         return []
     return [
         Error(
-            f"Pepper {number} is missing or is not the one that stored keys were made with, so none of them would work.",
+            f"Pepper {number} is missing or is not the one that stored keys were made with: none of them would work.",
             hint="Restore DATA_DIR/peppers or APIKEYS_PEPPERS from your backup.",
             id="apikeys.E001",
         )
@@ -34,6 +34,4 @@ def remember_peppers(**kwargs: Any) -> None:
     """Store the fingerprint of each configured pepper that is new."""
     peppers = settings.APIKEYS_PEPPERS
     for number in peppers.by_number:
-        PepperFingerprint.objects.get_or_create(
-            number=number, defaults={"fingerprint": peppers.fingerprint(number)}
-        )
+        PepperFingerprint.objects.get_or_create(number=number, defaults={"fingerprint": peppers.fingerprint(number)})

@@ -8,7 +8,5 @@ from apikeys.domain import Identity
 
 def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
     services.delete_identity(
-        Identity(
-            iam_id=instance.iam_id, account_id=instance.account_id, name=instance.get_full_name(), email=""
-        )
+        Identity(iam_id=instance.iam_id, account_id=instance.account_id, name=instance.get_full_name(), email="")
     )

@@ -54,9 +54,7 @@ def overview(caller: Caller) -> Overview:
         count=backend.count_api_keys(),
         newest=backend.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, page_size=3)).keys,
         activity=tuple(
-            Activity(
-                event.action, event.target_name, event.address, event.event_time, event.outcome == "success"
-            )
+            Activity(event.action, event.target_name, event.address, event.event_time, event.outcome == "success")
             for event in audit.recent(caller.identity.iam_id, 5)
         ),
     )

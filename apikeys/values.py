@@ -80,9 +80,7 @@ class Peppers:
         for part in text.split(","):
             number, colon, secret = part.strip().partition(":")
             if not colon or not (number.isascii() and number.isdigit()) or not 1 <= int(number) <= 32_767:
-                raise ValueError(
-                    "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."
-                )
+                raise ValueError("write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas.")
             if int(number) in by_number:
                 raise ValueError(f"pepper {int(number)} is given twice.")
             try:
@@ -103,6 +101,4 @@ class Peppers:
 
     def fingerprint(self, number: int) -> str:
         """Return 16 hex digits that tell one pepper from another and reveal nothing of it."""
-        return hmac.new(self.by_number[number], b"fingerprint of this pepper", hashlib.sha256).hexdigest()[
-            :16
-        ]
+        return hmac.new(self.by_number[number], b"fingerprint of this pepper", hashlib.sha256).hexdigest()[:16]

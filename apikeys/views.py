@@ -47,8 +47,7 @@ def api_key_create(request: HttpRequest) -> HttpResponse:
         except ApiKeyLimitReached as exc:
             form.add_error(None, sentence(exc))
     if not handover.is_nonce(nonce):
-        form.data = form.data.copy()
-        form.data["nonce"] = new_nonce()
+        form.replace("nonce", new_nonce())
     return dialog(request, "create", {"form": form}, UNPROCESSABLE)
 
 
@@ -116,8 +115,7 @@ def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
         changed = services.update_api_key(caller_of(request), key_id, **form.cleaned_data)
     except ApiKeyConflict as exc:
         key = services.get_api_key(caller_of(request), key_id)
-        form.data = form.data.copy()
-        form.data["entity_tag"] = key.entity_tag
+        form.replace("entity_tag", key.entity_tag)
         context = {"form": form, "key": key, "conflict": sentence(exc)}
         return dialog(request, "edit", context, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})

@@ -12,18 +12,12 @@ THEMES = ("system", "light", "dark")
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
-    keys = (
-        _("%(brand)s API keys") % {"brand": settings.CONSOLE_BRAND}
-        if settings.CONSOLE_BRAND
-        else _("API keys")
-    )
+    keys = _("%(brand)s API keys") % {"brand": settings.CONSOLE_BRAND} if settings.CONSOLE_BRAND else _("API keys")
     return {
         "brand": settings.CONSOLE_BRAND,
         "keys_title": keys,
         "theme": theme if theme in THEMES else "system",
-        "languages": [
-            (code, translation.get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES
-        ],
+        "languages": [(code, translation.get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES],
         "html_lang": html_lang(translation.get_language() or settings.LANGUAGE_CODE),
     }
 

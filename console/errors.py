@@ -26,9 +26,7 @@ def wording(status: int) -> tuple[str, str]:
         ),
         500: (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")),
         503: (_("Not available"), _("The key store did not answer. Try again shortly.")),
-    }.get(
-        status, (_("Something went wrong"), _("The server could not finish this request. Try again shortly."))
-    )
+    }.get(status, (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")))
 
 
 def problem(

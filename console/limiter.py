@@ -41,9 +41,7 @@ def reserve(username: str, address: str) -> None:
 def forgive(username: str, address: str) -> None:
     """Give the attempts back after a log-in that succeeded."""
     LoginCounter.objects.filter(subject=_subject("user", username, address)).delete()
-    LoginCounter.objects.filter(subject=_subject("address", address), attempts__gt=0).update(
-        attempts=F("attempts") - 1
-    )
+    LoginCounter.objects.filter(subject=_subject("address", address), attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
 def _subject(*parts: str) -> str:

@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime
 
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from apikeys.values import mask
@@ -21,9 +22,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        message = (
-            record.getMessage().encode("unicode_escape").decode() if _breaks(record) else record.getMessage()
-        )
+        message = record.getMessage().encode("unicode_escape").decode() if _breaks(record) else record.getMessage()
         line = f"{time} {record.levelname} {record.name}: {message}"
         if record.exc_info:
             line += "\n" + mask(self.formatException(record.exc_info))
@@ -37,8 +36,8 @@ def _breaks(record: logging.LogRecord) -> bool:
 class MaskedExceptionReporter(ExceptionReporter):
     """Django's report of an exception, masked as a whole: values can hide in messages, whatever decorators say."""
 
-    def get_traceback_html(self) -> str:
-        return mask(super().get_traceback_html())
+    def get_traceback_html(self) -> SafeString:
+        return SafeString(mask(super().get_traceback_html()))
 
-    def get_traceback_text(self) -> str:
-        return mask(super().get_traceback_text())
+    def get_traceback_text(self) -> SafeString:
+        return SafeString(mask(super().get_traceback_text()))

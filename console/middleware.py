@@ -23,7 +23,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; frame-src 'none'; worker-src 'none'; manifest-src 'none'"
+    "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; frame-src 'none'; worker-src 'none'; "
+    "manifest-src 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 HEADERS = {
@@ -79,9 +80,7 @@ def request_gate(get_response: GetResponse) -> GetResponse:
         )
         if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return problem(request, 413)
-        if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(
-            settings.STATIC_URL
-        ):
+        if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
             return HttpResponse(status=503)
         try:
             return get_response(request)
@@ -100,7 +99,7 @@ def content_length(request: HttpRequest) -> int:
 
 def client_address(request: HttpRequest) -> str:
     """Return the peer's address, or what the outermost trusted proxy says in X-Forwarded-For."""
-    address = request.META.get("REMOTE_ADDR", "")
+    peer = address = str(request.META.get("REMOTE_ADDR", ""))
     if settings.TRUSTED_PROXIES:
         hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
         if hops:
@@ -108,13 +107,15 @@ def client_address(request: HttpRequest) -> str:
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:
-        return request.META.get("REMOTE_ADDR", "")
+        return peer
 
 
 class LoginRequired(LoginRequiredMiddleware):
     """Django's, and htmx is sent to the log-in page as a whole instead of getting it inside a table."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
+    def handle_no_permission(  # type: ignore[override]
+        self, request: HttpRequest, view_func: Any
+    ) -> HttpResponseBase:
         if not request.htmx:  # type: ignore[attr-defined]
             return super().handle_no_permission(request, view_func)
         shown = urlsplit(request.headers.get("HX-Current-URL", ""))
@@ -136,9 +137,7 @@ def rotate_session(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         # A picture or a fetch belongs to the page that asked, only a document comes after it.
-        if request.headers.get("Sec-Fetch-Dest", "document") == "document" and request.session.pop(
-            ROTATE, False
-        ):
+        if request.headers.get("Sec-Fetch-Dest", "document") == "document" and request.session.pop(ROTATE, False):
             request.session.cycle_key()
         return get_response(request)
 

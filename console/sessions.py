@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.contrib.sessions.models import Session
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
 
@@ -16,9 +16,9 @@ def stored_key(session_key: str) -> str:
 class SessionStore(DatabaseStore):
     """Django's database store; only what is looked up and what is written differ."""
 
-    def _get_session_from_db(self) -> Session | None:
+    def _get_session_from_db(self) -> AbstractBaseSession | None:
         if self.session_key is not None:
-            found: Session | None = self.model.objects.filter(
+            found = self.model.objects.filter(
                 session_key=stored_key(self.session_key), expire_date__gt=timezone.now()
             ).first()
             if found is not None:
@@ -29,8 +29,8 @@ class SessionStore(DatabaseStore):
     def exists(self, session_key: str) -> bool:
         return super().exists(stored_key(session_key))
 
-    def create_model_instance(self, data: dict[str, Any]) -> Session:
-        session: Session = super().create_model_instance(data)
+    def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
+        session = super().create_model_instance(data)
         session.session_key = stored_key(session.session_key)
         return session
 

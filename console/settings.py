@@ -37,9 +37,7 @@ TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
 if DEBUG and not is_loopback(HOST):
-    raise ImproperlyConfigured(
-        f"DEBUG=true with HOST={HOST!r}: debug pages show secrets, use it on 127.0.0.1 only."
-    )
+    raise ImproperlyConfigured(f"DEBUG=true with HOST={HOST!r}: debug pages show secrets, use it on 127.0.0.1 only.")
 
 DATA_DIR = Path(env_str("DATA_DIR", str(BASE_DIR / "data"))).expanduser().absolute()
 try:
@@ -49,9 +47,7 @@ except OSError as exc:
 
 # Secrets
 
-SECRET_KEY = env_secret("SECRET_KEY") or stored_secret(
-    DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64)
-)
+SECRET_KEY = env_secret("SECRET_KEY") or stored_secret(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64))
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
 
@@ -64,8 +60,7 @@ if not is_prefix(APIKEYS_PREFIX):
 APIKEYS_PER_IDENTITY = env_int("APIKEYS_PER_IDENTITY", 1000, low=0, high=10_000_000)
 try:
     APIKEYS_PEPPERS = Peppers.parse(
-        env_secret("APIKEYS_PEPPERS")
-        or stored_secret(DATA_DIR / "peppers", lambda: f"1:{secrets.token_hex(32)}")
+        env_secret("APIKEYS_PEPPERS") or stored_secret(DATA_DIR / "peppers", lambda: f"1:{secrets.token_hex(32)}")
     )
 except ValueError as exc:
     raise ImproperlyConfigured(f"APIKEYS_PEPPERS: {exc}") from exc
@@ -157,7 +152,9 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,  # seconds to wait for another writer
         # FULL: a revocation outlives a power cut. secure_delete: what is wiped is overwritten.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;",
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;"
+        ),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -184,9 +181,7 @@ if not SECURE_COOKIES:
 
 # Transport
 
-SECURE_REFERRER_POLICY = (
-    "same-origin"  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
-)
+SECURE_REFERRER_POLICY = "same-origin"  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 if HTTPS:

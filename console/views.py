@@ -5,11 +5,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -88,12 +87,12 @@ class Password(PasswordChangeView):
     template_name = "password.html"
     success_url = reverse_lazy("dashboard")
 
-    def form_valid(self, form: Form) -> HttpResponse:
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
         messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
         return response
 
-    def form_invalid(self, form: Form) -> HttpResponse:
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)
 
 
@@ -101,7 +100,7 @@ class Password(PasswordChangeView):
 @require_POST
 def set_language(request: HttpRequest) -> HttpResponse:
     """Remember the language for a year and go back to the page it was chosen on."""
-    return django_set_language(request)  # type: ignore[return-value]
+    return django_set_language(request)
 
 
 @login_not_required
@@ -109,9 +108,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
 def set_theme(request: HttpRequest) -> HttpResponse:
     """Remember light, dark or the system's choice for a year."""
     back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(
-        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         back = reverse("dashboard")
     response = redirect(back)
     theme = request.POST.get("theme", "")
@@ -143,9 +140,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         ready = not executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError:
         ready = False
-    return HttpResponse(
-        "ready\n" if ready else "not ready\n", content_type="text/plain", status=200 if ready else 503
-    )
+    return HttpResponse("ready\n" if ready else "not ready\n", content_type="text/plain", status=200 if ready else 503)
 
 
 @requires_csrf_token
@@ -156,9 +151,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=title, message=message + " " + _("Reload the page and try again."))
     own_form = request.headers.get("Sec-Fetch-Site") == "same-origin" and request.user.is_authenticated
-    typed = [
-        (name, text) for name, text in request.POST.items() if "password" not in name and name != CSRF_FIELD
-    ]
+    typed = [(name, text) for name, text in request.POST.items() if "password" not in name and name != CSRF_FIELD]
     context = {"title": title, "message": message, "status": 403, "typed": typed if own_form else []}
     return render(request, "403_csrf.html", context, status=403)
 

@@ -1,4 +1,4 @@
-"""Brings the translation catalogues up to date: extracts, merges, compiles; with --check only says what is stale.
+"""Brings the translation catalogues up to date: extracts, merges, compiles.
 
 Pure Python (Babel reads what Django's own template extractor gives it), so no system package is needed.
 """
@@ -75,6 +75,8 @@ def merged(language: str) -> Catalog:
         catalogue = Catalog(locale=language)
     catalogue.update(template_catalogue(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
+    catalogue.header_comment = f"# {catalogue.locale.english_name if catalogue.locale else language}"
+    catalogue.project, catalogue.version = "API keys console", "1"
     catalogue.fuzzy = False
     return catalogue
 

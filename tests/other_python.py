@@ -1,10 +1,10 @@
 """Print a Python for the other Django of the lock: 3.12 or newer beside 3.11, and the other way round."""
 
-import glob
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 NEWER = ("3.14", "3.13", "3.12")
 PROBE = "import sys, venv, ensurepip, sqlite3, ssl; print('%d.%d' % sys.version_info[:2])"
@@ -12,10 +12,8 @@ PROBE = "import sys, venv, ensurepip, sqlite3, ssl; print('%d.%d' % sys.version_
 
 def candidates(version: str) -> list[str]:
     found = shutil.which(f"python{version}")
-    homes = [os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")]
-    return ([found] if found else []) + [
-        path for home in homes for path in sorted(glob.glob(f"{home}/versions/{version}.*/bin/python"))
-    ]
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    return ([found] if found else []) + [str(path) for path in sorted(versions.glob(f"{version}.*/bin/python"))]
 
 
 def works(path: str, version: str) -> bool:
@@ -24,7 +22,7 @@ def works(path: str, version: str) -> bool:
 
 
 def main() -> None:
-    if os.path.basename(sys.prefix) == ".venv-other":
+    if Path(sys.prefix).name == ".venv-other":
         return
     for version in NEWER if sys.version_info < (3, 12) else ("3.11",):
         for path in candidates(version):

@@ -28,9 +28,7 @@ class ConsoleServer:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
-        clean = {
-            name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))
-        }
+        clean = {name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))}
         self.environment = clean | {
             "DATA_DIR": str(data_dir),
             "HOST": "127.0.0.1",

@@ -54,9 +54,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["iam_id", "created_at", "id"], name="keys_by_creation"),
                     models.Index(fields=["iam_id", "name_folded", "id"], name="keys_by_name"),
                 ],
-                "constraints": [
-                    models.UniqueConstraint(fields=("digest", "pepper"), name="one_key_per_value")
-                ],
+                "constraints": [models.UniqueConstraint(fields=("digest", "pepper"), name="one_key_per_value")],
             },
         ),
         migrations.CreateModel(
@@ -86,9 +84,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("iam_id", models.CharField(max_length=64)),
                 ("nonce_digest", models.CharField(max_length=64)),
@@ -106,9 +102,7 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(fields=["created_at"], name="handovers_by_creation"),
                 ],
-                "constraints": [
-                    models.UniqueConstraint(fields=("iam_id", "nonce_digest"), name="one_key_per_nonce")
-                ],
+                "constraints": [models.UniqueConstraint(fields=("iam_id", "nonce_digest"), name="one_key_per_nonce")],
             },
         ),
     ]

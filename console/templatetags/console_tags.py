@@ -4,6 +4,7 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 
 from django import template
 from django.contrib.staticfiles import finders
@@ -21,9 +22,7 @@ register = template.Library()
 def icon(name: str, css_class: str = "") -> SafeString:
     """Return an icon of static/icons.svg; it says nothing to a screen reader, the text beside it does."""
     sprite = _sprite_url()
-    return format_html(
-        '<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', css_class, sprite, name
-    )
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', css_class, sprite, name)
 
 
 @cache
@@ -40,9 +39,9 @@ def script(path: str) -> SafeString:
 @cache
 def _sha384(path: str) -> str:
     found = finders.find(path)
-    assert isinstance(found, str), f"no static file {path}"
-    with open(found, "rb") as file:  # noqa: PTH123
-        return base64.b64encode(hashlib.sha384(file.read()).digest()).decode()
+    if not isinstance(found, str):
+        raise FileNotFoundError(path)
+    return base64.b64encode(hashlib.sha384(Path(found).read_bytes()).digest()).decode()
 
 
 @register.simple_tag
@@ -53,9 +52,7 @@ def moment(value: datetime | None, *, clock: bool = False) -> str | SafeString:
     text = _day(value.astimezone(UTC).date(), get_language())
     if clock:
         text = f"{text}, {value.astimezone(UTC):%H:%M} UTC"
-    return format_html(
-        '<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(timespec="seconds"), text
-    )
+    return format_html('<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(timespec="seconds"), text)
 
 
 @cache
