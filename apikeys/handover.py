@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apikeys.domain import IssuedApiKey
@@ -77,9 +78,12 @@ def begin(iam_id: str, nonce: str, issued: IssuedApiKey) -> None:
 def confirm(iam_id: str, nonce_digest: str, *, keep_for_download: bool = False) -> None:
     """Note the receipt and wipe the sealed value; `keep_for_download` leaves it for `open_for_download`."""
     rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=nonce_digest)
-    if not keep_for_download:
-        rows.filter(sealed__isnull=False).update(sealed=None)
-    rows.filter(received_at__isnull=True).update(received_at=timezone.now())
+    received_at = Coalesce("received_at", timezone.now())
+    # One statement: no other request may see a row that is wiped and not yet received.
+    if keep_for_download:
+        rows.update(received_at=received_at)
+    else:
+        rows.update(received_at=received_at, sealed=None)
 
 
 def wipe(key_id: str) -> None:
@@ -106,7 +110,7 @@ def _unseal(row: Handover, nonce: str) -> str:
     sealed = bytes(row.sealed)
     try:
         value = _cipher(nonce).decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], _bound(row.iam_id, row.key_id))
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise HandoverExpired(row.key_id) from None
     return value.decode()
 

@@ -60,7 +60,7 @@ class ListState:
 
 
 def write_cursor(cursor: Cursor) -> str:
-    text = json.dumps([cursor.position, cursor.key_id, int(cursor.backward)], separators=(",", ":"))
+    text = json.dumps([cursor.position, cursor.key_id, int(cursor.backward)], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -23,7 +23,7 @@ from apikeys.domain import (
     IssuedApiKey,
     Sort,
 )
-from apikeys.exceptions import ApiKeyError, ApiKeyLimitReached, InvalidApiKey
+from apikeys.exceptions import ApiKeyError, ApiKeyLimitReached, HandoverError, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 
 
@@ -99,7 +99,11 @@ def create_api_key(caller: Caller, *, name: str, description: str, nonce: str) -
 
 def _continue(caller: Caller, nonce: str) -> IssuedApiKey | None:
     """Return the key and value of the hand-over that this nonce began, or None when it began none."""
-    begun = handover.open_for(caller.identity.iam_id, nonce)
+    try:
+        begun = handover.open_for(caller.identity.iam_id, nonce)
+    except HandoverError as exc:
+        backend_for(caller.identity).get_api_key(exc.key_id)  # ApiKeyNotFound where it was deleted since
+        raise
     if begun is None:
         return None
     row, value = begun

@@ -21,7 +21,11 @@ MAX_PREFIX = LENGTH - CHECKSUM_LENGTH - MIN_RANDOM
 PREFIX_HELP = f"a letter, then up to {MAX_PREFIX - 1} more letters, digits or underscores"
 MIN_PEPPER_BYTES = 32
 
-_VALUE_LIKE = re.compile(rf"(?<![A-Za-z0-9_-])[A-Za-z][A-Za-z0-9_-]{{{LENGTH - 1}}}(?![A-Za-z0-9_-])")
+# A run as long as a value, with small and capital letters; what stands next to a value may be part of the run.
+_VALUE_LIKE = re.compile(
+    rf"(?<![A-Za-z0-9_-])(?!(?:iam-)?ServiceId-[0-9a-f-]{{36}}(?![A-Za-z0-9_-]))"
+    rf"(?=[A-Za-z0-9_-]*[a-z])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{{{LENGTH},}}"
+)
 _JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 MASK = "[masked]"
 

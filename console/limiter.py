@@ -7,6 +7,7 @@ check and its record. Addresses and user IDs are stored as keyed hashes only.
 import hashlib
 import hmac
 import ipaddress
+import unicodedata
 from datetime import timedelta
 
 from django.conf import settings
@@ -39,7 +40,8 @@ def reserve(username: str, address: str) -> None:
 
 
 def forgive(username: str, address: str) -> None:
-    """Give the attempts back after a log-in that succeeded."""
+    """Give the attempts back after a log-in that succeeded, and forget windows that are over."""
+    forget_ended()
     LoginCounter.objects.filter(subject=_subject("user", username, address)).delete()
     LoginCounter.objects.filter(subject=_subject("address", address), attempts__gt=0).update(attempts=F("attempts") - 1)
 
@@ -47,7 +49,8 @@ def forgive(username: str, address: str) -> None:
 def _subject(*parts: str) -> str:
     kind, *rest = parts
     rest[-1] = _network(rest[-1])
-    text = "\0".join([kind, *(part.casefold() for part in rest)])
+    # Django takes user IDs in NFKC: other spellings of the same letters must not get attempts of their own.
+    text = "\0".join([kind, *(unicodedata.normalize("NFKC", part).casefold().strip() for part in rest)])
     return hmac.new(settings.SECRET_KEY.encode(), text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
@@ -57,7 +60,11 @@ def _network(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(parsed if parsed.version == 4 else ipaddress.ip_network((parsed, 64), strict=False))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is None:
+            return str(ipaddress.ip_network((parsed, 64), strict=False))
+        parsed = parsed.ipv4_mapped
+    return str(parsed)
 
 
 def _count(subject: str, limit: int) -> int:

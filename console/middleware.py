@@ -58,7 +58,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
             response.headers[name] = value
         is_page = response.headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
-        if not getattr(response, "is_static", False):
+        if not (request.path.startswith(settings.STATIC_URL) and response.status_code in (200, 206, 304)):
             response.headers["Cache-Control"] = "no-store"
             for validator in ("ETag", "Last-Modified", "Expires"):
                 response.headers.pop(validator, None)
@@ -82,6 +82,7 @@ def request_gate(get_response: GetResponse) -> GetResponse:
             return problem(request, 413)
         if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
             return HttpResponse(status=503)
+        request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
         try:
             return get_response(request)
         except HashingBusy:
@@ -118,9 +119,11 @@ class LoginRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         if not request.htmx:  # type: ignore[attr-defined]
             return super().handle_no_permission(request, view_func)
-        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
-        back = shown._replace(scheme="", netloc="").geturl()
-        if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+        try:
+            back = urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
+        except ValueError:
+            back = ""
+        if not back.startswith("/") or not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
             back = resolve_url(settings.LOGIN_REDIRECT_URL)
         login = redirect_to_login(back, resolve_url(settings.LOGIN_URL))
         response = HttpResponseClientRedirect(login.url)

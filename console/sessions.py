@@ -1,11 +1,15 @@
 """Sessions in the database under the SHA-256 of their key: a copy of the database is nobody's session."""
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
+
+BEGAN = "_began"  # unix seconds
 
 
 def stored_key(session_key: str) -> str:
@@ -32,6 +36,10 @@ class SessionStore(DatabaseStore):
     def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
         session = super().create_model_instance(data)
         session.session_key = stored_key(session.session_key)
+        # The end is counted from the beginning, not from the last write.
+        began = data.setdefault(BEGAN, timezone.now().timestamp())
+        session.session_data = self.encode(data)
+        session.expire_date = datetime.fromtimestamp(began + settings.SESSION_COOKIE_AGE, UTC)
         return session
 
     def delete(self, session_key: str | None = None) -> None:

@@ -23,7 +23,7 @@ from django.views.i18n import set_language as django_set_language
 
 from apikeys import services
 from apikeys.callers import caller_of
-from console import limiter
+from console import limiter, sessions
 from console.context import THEMES
 from console.errors import problem
 
@@ -55,7 +55,10 @@ class Login(LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         limiter.forgive(form.get_user().get_username(), self.request.client_address)  # type: ignore[attr-defined]
-        return super().form_valid(form)
+        response = super().form_valid(form)
+        self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
+        self.request.session.clear_expired()
+        return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)

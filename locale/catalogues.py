@@ -6,6 +6,7 @@ Pure Python (Babel reads what Django's own template extractor gives it), so no s
 import io
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -15,6 +16,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ("zh_Hant",)
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None,
     "gettext": None,
@@ -76,6 +78,7 @@ def merged(language: str) -> Catalog:
     catalogue.update(template_catalogue(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     catalogue.header_comment = f"# {catalogue.locale.english_name if catalogue.locale else language}"
+    catalogue.creation_date = catalogue.revision_date = EPOCH  # else every run makes other files
     catalogue.project, catalogue.version = "API keys console", "1"
     catalogue.fuzzy = False
     return catalogue
@@ -96,6 +99,7 @@ def as_po(catalogue: Catalog) -> bytes:
 
 
 def as_mo(catalogue: Catalog) -> bytes:
+    catalogue.creation_date = catalogue.revision_date = EPOCH
     buffer = io.BytesIO()
     write_mo(buffer, catalogue)
     return buffer.getvalue()

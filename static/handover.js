@@ -55,10 +55,9 @@
 
   function leave() {
     if (saved || !value()) {
+      part("[data-close-form]").submit(); // tells the server to wipe, too, should the first receipt have been lost
       wipe();
-      const form = part("[data-close-form]");
       dialog = null;
-      form.submit();
       return;
     }
     const ask = part("[data-ask]");

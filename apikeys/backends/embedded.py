@@ -9,7 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.domain import ApiKey, ApiKeyPage, ApiKeyQuery, Cursor, Identity, IssuedApiKey, Sort
+from apikeys.domain import NAME_MAX_LENGTH, ApiKey, ApiKeyPage, ApiKeyQuery, Cursor, Identity, IssuedApiKey, Sort
 from apikeys.exceptions import ApiKeyConflict, ApiKeyLimitReached, ApiKeyLocked, ApiKeyNotFound
 from apikeys.models import ApiKeyRecord, new_entity_tag
 
@@ -91,7 +91,7 @@ class EmbeddedBackend:
             modified_at=now,
             name=name,
             description=description,
-            name_folded=fold(name),
+            name_folded=fold(name)[:NAME_MAX_LENGTH],
             text_folded=fold(f"{name}\n{description}"),
             pepper=peppers.newest,
             digest=peppers.digest(value, peppers.newest),
@@ -105,7 +105,7 @@ class EmbeddedBackend:
         if record.entity_tag != entity_tag:
             raise ApiKeyConflict
         record.name, record.description = name, description
-        record.name_folded, record.text_folded = fold(name), fold(f"{name}\n{description}")
+        record.name_folded, record.text_folded = fold(name)[:NAME_MAX_LENGTH], fold(f"{name}\n{description}")
         record.revision += 1
         record.entity_tag = new_entity_tag(record.revision)
         record.modified_at = timezone.now()

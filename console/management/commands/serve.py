@@ -20,10 +20,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
+        self.check(databases=["default"])  # refuses here, before anything listens
         call_command("collectstatic", interactive=False, verbosity=0)
         self.first_administrator()
-        url = f"{'https' if settings.HTTPS else 'http'}://{settings.HOST}:{settings.PORT}"
-        self.stdout.write(f"The console is at {url}  (Ctrl-C stops it)")
+        host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+        behind = " behind your HTTPS proxy" if settings.HTTPS else ""
+        self.stdout.write(f"The console is at http://{host}:{settings.PORT}{behind}  (Ctrl-C stops it)")
         self.stdout.flush()
         serve()
 

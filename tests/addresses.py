@@ -1,0 +1,19 @@
+"""The addresses that people and their bookmarks know; tests write them out, so that changing one is noticed."""
+
+KEYS = "/manage/security/apikeys/"
+CREATE = f"{KEYS}create/"
+RECEIPT = f"{CREATE}receipt/"
+DOWNLOAD = f"{CREATE}download/"
+UNKNOWN_ID = "ApiKey-00000000-0000-4000-8000-000000000000"
+
+
+def edit_address(key_id: str) -> str:
+    return f"{KEYS}{key_id}/edit/"
+
+
+def delete_address(key_id: str) -> str:
+    return f"{KEYS}{key_id}/delete/"
+
+
+def pixel_address(nonce_digest: str) -> str:
+    return f"{RECEIPT}{nonce_digest}.svg"

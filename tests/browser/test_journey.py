@@ -1,0 +1,280 @@
+"""The main job, end to end: log in, create, show once, copy, download, close, edit, delete."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.addresses import KEYS
+from tests.browser.conftest import BOB, DESKTOP, PageFor
+from tests.browser.steps import (
+    ENGLISH,
+    Words,
+    choose_action,
+    dialog,
+    download,
+    fill,
+    focused,
+    log_in,
+    notes,
+    row,
+    submit,
+)
+from tests.browser.value import Value
+from tests.browser.visitor import PASSWORD
+from tests.server import ConsoleServer
+
+pytestmark = pytest.mark.browser
+
+MOBILE = {"width": 390, "height": 844}
+TABS = 40  # more than any page has
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-TW"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
+def test_alice_creates_a_key_saves_it_edits_it_and_deletes_it(
+    page_for: PageFor, server: ConsoleServer, tmp_path: Path, viewport, scheme, locale
+):
+    t = Words(locale)
+    name = f'release <b>"{scheme}"</b> & {locale} {viewport["width"]}'
+    page = page_for(
+        None,
+        viewport=viewport,
+        color_scheme=scheme,
+        locale=locale,
+        permissions=("clipboard-read", "clipboard-write"),
+    )
+
+    page.goto("/")
+    log_in(page, "alice", t=t)
+    expect(page).to_have_url(f"{server.url}/")
+    expect(page.get_by_role("heading", name=t("Dashboard"))).to_be_visible()
+    assert page.locator("html").get_attribute("lang") == {"en-US": "en", "zh-TW": "zh-Hant"}[locale]
+    assert is_dark(page) == (scheme == "dark")
+
+    go_to_keys_by_menu(page, viewport, t)
+    expect(page.get_by_role("heading", name=t("API keys"), level=1)).to_be_visible()
+    page.get_by_role("link", name=t("Create API key")).click()
+    form = dialog(page, t("Create API key"))
+    fill(form, name, "Applies changes", t)
+    created = submit(form, t)
+
+    value = Value.shown_in(created)
+    code = created.locator("code")
+    expect(code).to_be_hidden()
+    created.get_by_role("button", name=t("Show")).click()
+    expect(code).to_be_visible()
+    created.get_by_role("button", name=t("Hide")).click()
+    expect(code).to_be_hidden()
+
+    created.get_by_role("button", name=t("Copy")).click()
+    expect(created.get_by_role("button", name=t("Copied"))).to_be_visible()
+    assert pasted(page) == value
+
+    file = download(created, tmp_path, t)
+    expect(created.get_by_text(t("Download started: apikey.json")).first).to_be_visible()
+    assert_is_the_key_file(file, name, "Applies changes", value, server)
+
+    created.get_by_role("button", name=t("Close")).click()
+    expect(page).to_have_url(server.url + KEYS)
+    expect(row(page, name)).to_contain_text("Applies changes")
+    expect(row(page, name)).to_contain_text(t("Active"))
+    expect(row(page, name)).to_contain_text(t("Never"))
+
+    choose_action(page, name, "Edit name and description", t)
+    form = dialog(page, t("Edit name and description"))
+    fill(form, f"{name} 2", "Applies and reverts changes", t)
+    form.get_by_role("button", name=t("Save")).click()
+    expect(notes(page, t("The changes to %(name)s were saved.", name=f"{name} 2"))).to_be_visible()
+    expect(row(page, f"{name} 2")).to_contain_text("Applies and reverts changes")
+
+    choose_action(page, f"{name} 2", "Delete key", t)
+    asked = dialog(page, t("Delete key?"))
+    expect(asked).to_contain_text(f"{name} 2")
+    asked.get_by_role("button", name=t("Delete key")).click()
+    expect(notes(page, t("%(name)s was deleted and no longer works.", name=f"{name} 2"))).to_be_visible()
+    expect(row(page, f"{name} 2")).to_have_count(0)
+
+
+def test_traditional_chinese_is_not_english(page_for: PageFor):
+    page = page_for("erin", locale="zh-TW")
+
+    page.goto(KEYS)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("API 金鑰")
+    expect(page.get_by_role("link", name="建立 API 金鑰")).to_be_visible()
+
+
+def test_bob_makes_the_whole_journey_with_the_keyboard_only(page_for: PageFor, server: ConsoleServer, tmp_path: Path):
+    page, keys = page_for(None), Keys()
+
+    page.goto("/")
+    keys.type(page, BOB)
+    keys.tab_to(page.get_by_label("Password", exact=True))
+    keys.type(page, PASSWORD)
+    keys.press(page, "Enter")
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+    keys.tab_to(page.get_by_role("button", name="Manage"))
+    keys.press(page, "Enter")
+    keys.tab_to(page.get_by_role("navigation", name="Menu bar").get_by_role("link", name="API keys"))
+    keys.press(page, "Enter")
+    expect(page.get_by_role("heading", name="API keys", level=1)).to_be_visible()
+    keys.tab_to(page.get_by_role("link", name="Create API key"))
+    keys.press(page, "Enter")
+
+    form = dialog(page, "Create API key")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
+    keys.type(page, "by keyboard")
+    keys.tab_to(form.get_by_role("button", name="Create API key"))
+    keys.press(page, "Enter")
+
+    created = dialog(page, "API key created")
+    expect(created).to_be_visible()
+    value = Value.shown_in(created)
+    keys.tab_to(created.get_by_role("button", name="Show"))
+    keys.press(page, "Space")
+    expect(created.locator("code")).to_be_visible()
+    keys.tab_to(created.get_by_role("button", name="Download API key"))
+    with page.expect_download() as begun:
+        keys.press(page, "Enter")
+    begun.value.save_as(tmp_path / begun.value.suggested_filename)
+    assert_is_the_key_file(tmp_path / "apikey.json", "by keyboard", "", value, server)
+    keys.tab_to(created.get_by_role("button", name="Close"))
+    keys.press(page, "Enter")
+
+    expect(row(page, "by keyboard")).to_be_visible()
+    keys.tab_to(page.get_by_role("button", name="Actions for by keyboard"))
+    keys.press(page, "Enter")
+    keys.tab_to(row(page, "by keyboard").get_by_role("link", name="Edit name and description"))
+    keys.press(page, "Enter")
+    form = dialog(page, "Edit name and description")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
+    keys.press(page, "End")
+    keys.type(page, " only")
+    keys.press(page, "Enter")
+    expect(row(page, "by keyboard only")).to_be_visible()
+
+    keys.tab_to(page.get_by_role("button", name="Actions for by keyboard only"))
+    keys.press(page, "Enter")
+    keys.tab_to(row(page, "by keyboard only").get_by_role("link", name="Delete key"))
+    keys.press(page, "Enter")
+    asked = dialog(page, "Delete key?")
+    expect(asked.get_by_role("link", name="Cancel")).to_be_focused()
+    keys.tab_to(asked.get_by_role("button", name="Delete key"))
+    keys.press(page, "Enter")
+    expect(notes(page, "by keyboard only was deleted and no longer works.")).to_be_visible()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
+def test_alice_makes_the_whole_journey_without_script(
+    page_for: PageFor, server: ConsoleServer, tmp_path: Path, viewport
+):
+    page = page_for(None, js=False, viewport=viewport)
+    name = f"without script {viewport['width']}"
+
+    page.goto("/")
+    log_in(page, "alice")
+    go_to_keys_by_menu(page, viewport, ENGLISH)
+    page.get_by_role("link", name="Create API key").click()
+    form = dialog(page, "Create API key")
+    fill(form, name, "Two\nlines")
+    created = submit(form)
+
+    value = Value.shown_in(created)
+    expect(created.locator("code")).to_be_hidden()
+    created.get_by_text("Show", exact=True).filter(visible=True).click()
+    expect(created.get_by_role("checkbox")).to_be_checked()
+    expect(created.locator("code")).to_be_visible()
+    file = download(created, tmp_path)
+    assert_is_the_key_file(file, name, "Two lines", value, server)
+
+    created.get_by_role("button", name="Close").click()
+    expect(page).to_have_url(server.url + KEYS)
+    expect(row(page, name)).to_contain_text("Two lines")
+
+    choose_action(page, name, "Edit name and description")
+    form = dialog(page, "Edit name and description")
+    fill(form, f"{name} 2", "One line")
+    form.get_by_role("button", name="Save").click()
+    expect(notes(page, f"The changes to {name} 2 were saved.")).to_be_visible()
+    expect(row(page, f"{name} 2")).to_contain_text("One line")
+
+    choose_action(page, f"{name} 2", "Delete key")
+    asked = dialog(page, "Delete key?")
+    expect(asked).to_contain_text(f"{name} 2")
+    asked.get_by_role("button", name="Delete key").click()
+    expect(notes(page, f"{name} 2 was deleted and no longer works.")).to_be_visible()
+    expect(row(page, f"{name} 2")).to_have_count(0)
+
+
+def go_to_keys_by_menu(page: Page, viewport: dict[str, int], t: Words) -> None:
+    """Manage > Security > API keys, which stand in one menu where there is little room."""
+    banner = page.get_by_role("banner")
+    banner.get_by_role("button", name=t("Manage") if viewport == DESKTOP else t("Menu"), exact=True).click()
+    expect(banner.get_by_role("heading", name=t("Security"))).to_be_visible()
+    banner.get_by_role("link", name=t("API keys"), exact=True).click()
+
+
+def assert_is_the_key_file(file: Path, name: str, description: str, value: Value, server: ConsoleServer) -> None:
+    """The file has IBM's four fields in IBM's order, and its key is the one the server knows by its digest."""
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    in_file = Value(fields.pop("apikey"))
+
+    assert file.name == "apikey.json"
+    assert re.findall(r'^\t"(\w+)": ', file.read_text(encoding="utf-8"), re.M) == [
+        "name",
+        "description",
+        "createdAt",
+        "apikey",
+    ]
+    assert (fields["name"], fields["description"]) == (name, description)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d\+0000", fields["createdAt"])
+    assert in_file == value
+    assert value.looks_genuine()
+    assert value.digest(server.data_dir) == stored_digest(server, name)
+
+
+def stored_digest(server: ConsoleServer, name: str) -> str:
+    printed = server.run_python(
+        "from apikeys.models import ApiKeyRecord\n"
+        f"print(ApiKeyRecord.objects.values_list('digest', flat=True).get(name={name!r}))"
+    )
+    return printed.split()[-1]
+
+
+def pasted(page: Page) -> Value:
+    """Return what the clipboard holds, as another page gets it by pasting."""
+    other = page.context.new_page()
+    other.set_content("<textarea></textarea>")
+    other.get_by_role("textbox").focus()
+    other.keyboard.press("ControlOrMeta+V")
+    value = Value(other.get_by_role("textbox").input_value())
+    other.close()
+    return value
+
+
+def is_dark(page: Page) -> bool:
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return max(map(int, re.findall(r"\d+", colour)[:3])) < 128
+
+
+class Keys:
+    """Somebody with a keyboard and nothing else."""
+
+    def press(self, page: Page, key: str) -> None:
+        page.keyboard.press(key)
+
+    def type(self, page: Page, text: str) -> None:
+        page.keyboard.type(text)
+
+    def tab_to(self, control: Locator) -> None:
+        expect(control).to_be_visible()
+        for _ in range(TABS):
+            if focused(control):
+                return
+            control.page.keyboard.press("Tab")
+        raise AssertionError(f"Tab never reaches {control}")

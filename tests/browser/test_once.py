@@ -1,0 +1,488 @@
+"""Shown exactly once: no way back to a value, no copy of it anywhere, and never lost on the way either."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Playwright, Request, expect
+
+from tests.addresses import CREATE, KEYS, RECEIPT
+from tests.browser.conftest import LAUNCH, MILLISECONDS, Complaints, PageFor
+from tests.browser.proxy import HoldsKeys, KeepsPages, LosesKeys, PlainHttp
+from tests.browser.steps import choose_action, create_key, dialog, download, fill, log_in, open_create, row, submit
+from tests.browser.value import Value, files_with
+from tests.browser.visitor import Visitor
+from tests.server import ConsoleServer
+
+pytestmark = pytest.mark.browser
+
+with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
+
+SENDS = 20
+REFUSAL = "Your browser does not let this page copy. The key is selected: press Ctrl+C, or ⌘C on a Mac."
+ERROR_PAGE = "127.0.0.1"  # how the browser calls its own page when it has none from the server
+WIPED = "The key is no longer shown."
+UNSAVED = "You have not saved this key."
+
+
+# No way back.
+
+
+@with_and_without_script
+def test_after_close_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, server: ConsoleServer, js):
+    page = page_for("alice", js=js, expected=(409,))
+    created = create_key(page, f"closed, script {js}")
+    value = Value.shown_in(created)
+    close_unsaved(created, js)
+    expect(row(page, f"closed, script {js}")).to_be_visible()
+
+    assert value.is_gone_from(page)
+    steps = [page.go_back, page.reload, page.go_back, page.reload, page.go_forward, page.reload, page.go_forward]
+    for step in steps:
+        travel(page, step)
+        assert value.is_gone_from(page)
+    tab = page.context.new_page()
+    for path in ("/", KEYS, CREATE):
+        tab.goto(path)
+        assert value.is_gone_from(tab)
+
+
+@with_and_without_script
+def test_alices_form_sent_again_shows_no_value_to_anybody(page_for: PageFor, server: ConsoleServer, js):
+    name = f"sent again, script {js}"
+    page = page_for("alice", js=js)
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    created = create_key(page, name)
+    value = Value.shown_in(created)
+    form = dict(parse_qsl(sent[0].post_data, keep_blank_values=True))
+    close_unsaved(created, js)
+    expect(row(page, name)).to_be_visible()
+
+    again = Visitor.with_session_of(server, page.context)
+    elsewhere = Visitor.logged_in(server, "alice")
+    dora = Visitor.logged_in(server, "dora")
+    answers = [visitor.post(CREATE, form, **extra) for visitor in (again,) for extra in ({}, {"HX-Request": "true"})]
+    answers.append(elsewhere.post(CREATE, elsewhere.form(CREATE) | {"name": name, "nonce": form["nonce"]}))
+    doras = dora.post(CREATE, dora.form(CREATE) | {"name": name, "nonce": form["nonce"]})
+
+    assert [answer.status_code for answer in answers] == [409, 409, 409]
+    assert [Value.in_html(answer.text) for answer in answers] == [None, None, None]
+    assert all(value.is_absent_from(answer.text) for answer in (*answers, doras))
+    assert all("no second key was made" in answer.text.lower() for answer in answers)
+    assert again.names_found(name) == 1
+    # To Dora the nonce is as if it never was: she gets a key of her own.
+    assert (doras.status_code, Value.in_html(doras.text) in (None, value)) == (200, False)
+
+
+def test_neither_another_session_of_alice_nor_the_administrator_sees_the_value(page_for: PageFor):
+    value = Value.shown_in(create_key(page_for("alice"), "seen by one page only"))
+
+    other = page_for("alice")
+    other.goto(KEYS)
+    seen = [value.is_gone_from(other)]
+    for action, title in (("Edit name and description", "Edit name and description"), ("Delete key", "Delete key?")):
+        choose_action(other, "seen by one page only", action)
+        expect(dialog(other, title)).to_be_visible()
+        seen.append(value.is_gone_from(other))
+        other.keyboard.press("Escape")
+    other.goto("/")
+    seen.append(value.is_gone_from(other))
+    dora = page_for("dora")
+    for path in ("/", KEYS, "/admin/"):
+        dora.goto(path)
+        seen.append(value.is_gone_from(dora))
+    dora.get_by_role("row").get_by_role("link", name="Users", exact=True).click()
+    dora.get_by_role("rowheader").get_by_role("link", name="alice").click()
+    seen.append(value.is_gone_from(dora))
+
+    assert seen == [True] * 8
+
+
+@with_and_without_script
+def test_no_file_of_server_or_browser_ever_holds_the_value_nor_does_a_restored_tab(
+    server: ConsoleServer, playwright: Playwright, chromium_path: str, tmp_path: Path, js
+):
+    marker = f"planted-{uuid4().hex[:12]}"
+    profile, places = tmp_path / "profile", [server.data_dir, server.log_path, tmp_path / "profile"]
+
+    def start(*more: str) -> tuple[BrowserContext, Complaints]:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            **LAUNCH | {"args": [*LAUNCH["args"], *more]},
+            base_url=server.url,
+            downloads_path=tmp_path / "downloads",
+            executable_path=chromium_path,
+            java_script_enabled=js,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(MILLISECONDS)
+        return context, Complaints(context, expected=(404,))
+
+    context, complaints = start()
+    page = context.pages[0]
+    page.goto("/")
+    log_in(page, "alice")
+    created = create_key(page, marker)
+    values = [Value.shown_in(created)]
+    download(created, tmp_path)
+    created.get_by_role("button", name="Close").click()
+    expect(row(page, marker)).to_be_visible()
+    page.goto(f"/{marker}")
+    values.append(Value.shown_in(create_key(page, f"{marker} and left open")))
+    context.close()
+
+    assert [value.files_with_it(*places) for value in values] == [[], []]
+    # The search finds what took the same ways: a name in the database, an address in log and browser.
+    planted = files_with(marker, *places)
+    assert any(file.startswith("console.sqlite3") for file in planted)
+    assert {f"{server.log_path.name} (utf-8)", "History (utf-8)"} <= set(planted)
+    assert any(file.endswith("(utf-16-le)") for file in planted)
+    assert values[0].files_with_it(tmp_path / "apikey.json") == ["apikey.json (utf-8)"]
+
+    context, more_complaints = start("--restore-last-session")
+    restored = [tab for tab in context.pages if tab.url != "about:blank"]
+    assert restored, "the browser restored no tab"
+    assert all(value.is_gone_from(tab) for tab in restored for value in values)
+    context.close()
+    assert [value.files_with_it(*places) for value in values] == [[], []]
+    assert complaints.heard + more_complaints.heard == []
+
+
+def test_a_page_that_was_kept_whole_for_back_has_lost_its_value(page_for: PageFor, server: ConsoleServer, tmp_path):
+    with KeepsPages(server) as proxy:
+        page = page_for("alice", at=proxy.url)
+        page.add_init_script("addEventListener('pageshow', (event) => { window.persisted = event.persisted; })")
+        with page.expect_response(lambda response: response.url.endswith(RECEIPT)):
+            created = create_key(page, "kept whole")
+        value = Value.shown_in(created)
+        download(created, tmp_path)
+        page.goto("/password/")
+        page.evaluate("history.back()")
+
+        expect(created.get_by_text(WIPED)).to_be_visible()
+        assert page.evaluate("persisted") is True
+        assert value.is_gone_from(page)
+
+
+@pytest.mark.parametrize("keeps_cookies", [False, True], ids=["as it is", "control: no cookie changes"])
+def test_without_script_a_changed_cookie_makes_the_browser_drop_the_kept_page(
+    page_for: PageFor, server: ConsoleServer, keeps_cookies
+):
+    with KeepsPages(server) as proxy:
+        page = page_for("alice", at=proxy.url, js=False)
+        value = Value.shown_in(create_key(page, f"kept whole without script {keeps_cookies}"))
+        proxy.keeps_cookies = keeps_cookies
+        page.goto("/password/")
+        travel(page, page.go_back)
+
+        assert value.is_gone_from(page) is not keeps_cookies
+
+
+# One key, whatever happens on the way.
+
+
+@with_and_without_script
+def test_a_double_click_makes_one_key(page_for: PageFor, server: ConsoleServer, js):
+    page, name = page_for("alice", js=js), f"double click, script {js}"
+    form = open_create(page)
+    fill(form, name)
+
+    form.get_by_role("button", name="Create API key").dblclick()
+
+    expect(dialog(page, "API key created")).to_be_visible()
+    assert Visitor.logged_in(server, "alice").names_found(name) == 1
+
+
+@with_and_without_script
+def test_five_enters_make_one_key_and_show_it(page_for: PageFor, server: ConsoleServer, js):
+    name = f"five enters, script {js}"
+    with HoldsKeys(server) as proxy:
+        page = page_for("alice", at=proxy.url, js=js)
+        form = open_create(page)
+        fill(form, name)
+        form.get_by_role("textbox", name="Name", exact=True).focus()
+
+        for _ in range(5):
+            page.keyboard.press("Enter")
+        proxy.deliver.set()
+
+        created = dialog(page, "API key created")
+        expect(created).to_be_visible()
+        assert Value.shown_in(created).looks_genuine()
+        assert Visitor.logged_in(server, "alice").names_found(name) == 1
+
+
+@with_and_without_script
+def test_a_key_whose_answer_was_lost_on_the_way_arrives_when_the_form_is_sent_again(
+    page_for: PageFor, server: ConsoleServer, js
+):
+    name = f"lost on the way, script {js}"
+    with LosesKeys(server) as proxy:
+        page = page_for("alice", at=proxy.url, js=js, expected=("net::ERR_EMPTY_RESPONSE", "htmx:"))
+        form = open_create(page)
+        fill(form, name, "kept")
+        form.get_by_role("button", name="Create API key").click()
+        if js:
+            expect(form.get_by_role("alert").get_by_text("The server did not answer.")).to_be_visible()
+            proxy.losing = False
+            created = submit(form)
+        else:
+            expect(page).to_have_title(ERROR_PAGE)
+            proxy.losing = False
+            page.reload()
+            created = dialog(page, "API key created")
+
+        assert {Value.shown_in(created)} == proxy.lost
+        assert Visitor.logged_in(server, "alice").names_found(name) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["plain form", "htmx"])
+def test_twenty_parallel_sends_of_one_form_make_one_key_with_one_value(server: ConsoleServer, headers):
+    name = f"twenty at once {len(headers)}"
+    alice = Visitor.logged_in(server, "alice")
+    form = alice.form(CREATE) | {"name": name}
+    start = Barrier(SENDS, timeout=30)
+
+    def send(_number: int):
+        start.wait()
+        return Visitor(server, dict(alice.cookies)).post(CREATE, form, **headers)
+
+    with ThreadPoolExecutor(SENDS) as pool:
+        answers = list(pool.map(send, range(SENDS)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    values = {Value.in_html(answer.text) for answer in answers}
+    assert len(values) == 1
+    assert None not in values
+    assert Visitor.logged_in(server, "alice").names_found(name) == 1
+
+
+# While it is shown.
+
+
+def test_the_page_holds_the_value_once_in_one_element(page_for: PageFor):
+    page = page_for("alice")
+    created = create_key(page, "one place")
+    value = Value.shown_in(created)
+
+    texts, attributes = page.evaluate(
+        """() => {
+          const all = [...document.querySelectorAll("*")];
+          const own = (element) => [...element.childNodes].filter((node) => node.nodeType !== 1)
+            .map((node) => node.nodeValue).join("");
+          return [
+            all.map((element) => [element.tagName, own(element)]),
+            all.flatMap((element) => [...element.attributes].map((attribute) => attribute.value)),
+          ];
+        }"""
+    )
+
+    assert value.count_in(page.content()) == 1
+    assert [tag for tag, text in texts if not value.is_absent_from(text)] == ["CODE"]
+    assert all(map(value.is_absent_from, attributes))
+
+
+def test_only_the_page_without_script_confirms_its_receipt_by_a_picture(page_for: PageFor):
+    asked: dict[bool, list[str]] = {}
+    for js in (True, False):
+        page = page_for("alice", js=js)
+        asked[js] = []
+        page.on("request", lambda request, of=asked[js]: of.append(f"{request.method} {request.resource_type}")
+                if RECEIPT in request.url else None)
+        with page.expect_response(lambda response: RECEIPT in response.url):
+            create_key(page, f"receipt, script {js}")
+        page.wait_for_load_state("networkidle")
+
+    assert asked == {True: ["POST xhr"], False: ["GET image"]}
+
+
+def test_after_five_minutes_the_page_empties_itself(page_for: PageFor):
+    page = page_for("alice")
+    page.clock.install()
+    created = create_key(page, "five minutes")
+    value = Value.shown_in(created)
+    created.get_by_role("button", name="Show").click()
+
+    page.clock.fast_forward("04:00")
+    expect(created.locator("code")).to_be_visible()
+    page.clock.fast_forward("01:01")
+
+    expect(created.get_by_text(WIPED)).to_be_visible()
+    assert value.is_gone_from(page)
+    expect(created.get_by_role("button", name="Download API key")).to_have_count(0)
+    created.get_by_role("button", name="Close").click()
+    expect(row(page, "five minutes")).to_be_visible()
+
+
+def test_a_page_that_is_put_away_hides_the_value(page_for: PageFor):
+    page = page_for("alice")
+    created = create_key(page, "put away")
+    created.get_by_role("button", name="Show").click()
+    expect(created.locator("code")).to_be_visible()
+
+    put_away(page)
+
+    expect(created.locator("code")).to_be_hidden()
+    expect(created.get_by_role("button", name="Show")).to_be_visible()
+
+
+def test_paper_never_shows_the_value(page_for: PageFor):
+    page = page_for("alice")
+    created = create_key(page, "on paper")
+    created.get_by_role("button", name="Show").click()
+    expect(created.locator("code")).to_be_visible()
+
+    page.emulate_media(media="print")
+
+    expect(created.locator("code")).to_be_hidden()
+
+
+# It cannot vanish by accident.
+
+
+@pytest.mark.parametrize("way", ["Escape", "Close"])
+def test_an_unsaved_key_asks_before_it_goes(page_for: PageFor, way):
+    page = page_for("alice")
+    created = create_key(page, f"unsaved {way}")
+    value = Value.shown_in(created)
+
+    for _ in range(3):  # browsers let a second Esc through, whatever the page says
+        leave(created, way)
+        expect(created.get_by_text(UNSAVED)).to_be_visible()
+        expect(created.get_by_role("button", name="Stay here")).to_be_focused()
+    created.get_by_role("button", name="Stay here").click()
+    expect(created.get_by_text(UNSAVED)).to_be_hidden()
+    assert Value.shown_in(created) == value
+
+    leave(created, way)
+    created.get_by_role("button", name="Close without saving").click()
+    expect(row(page, f"unsaved {way}")).to_be_visible()
+    assert value.is_gone_from(page)
+
+
+def test_a_click_beside_the_dialog_changes_nothing(page_for: PageFor):
+    page = page_for("alice")
+    created = create_key(page, "beside")
+    value = Value.shown_in(created)
+
+    page.mouse.click(5, 450)
+
+    expect(created).to_be_visible()
+    assert Value.shown_in(created) == value
+
+
+def copy(created: Locator, _folder: Path) -> None:
+    created.get_by_role("button", name="Copy").click()
+    expect(created.get_by_role("button", name="Copied")).to_be_visible()
+
+
+def copy_by_hand(created: Locator, _folder: Path) -> None:
+    created.get_by_role("button", name="Show").click()
+    created.locator("code").click()
+    created.page.keyboard.press("ControlOrMeta+C")
+
+
+def download_it(created: Locator, folder: Path) -> None:
+    download(created, folder)
+
+
+@pytest.mark.parametrize("save", [copy, copy_by_hand, download_it])
+def test_the_browser_asks_before_leaving_until_the_key_was_saved(page_for: PageFor, save: Callable, tmp_path: Path):
+    page = page_for("alice", permissions=("clipboard-read", "clipboard-write"))
+    created = create_key(page, f"leaving {save.__name__}")
+    value = Value.shown_in(created)
+    asked: list[str] = []
+    page.on("dialog", lambda question: (asked.append(question.type), question.dismiss()))
+
+    with page.expect_event("dialog"):
+        page.close(run_before_unload=True)
+    assert asked == ["beforeunload"]
+    assert Value.shown_in(created) == value
+
+    save(created, tmp_path)
+    page.goto("/password/")
+    assert asked == ["beforeunload"]
+
+
+def test_copy_is_honest_when_the_browser_does_not_permit_it(page_for: PageFor):
+    page = page_for("alice")
+    page.context.new_cdp_session(page).send(
+        "Browser.setPermission", {"permission": {"name": "clipboard-write"}, "setting": "denied"}
+    )
+    created = create_key(page, "no permission to copy")
+
+    assert_copy_fails_honestly(created)
+
+
+def test_copy_is_honest_on_plain_http(page_for: PageFor, server: ConsoleServer):
+    with PlainHttp(server) as proxy:
+        page = page_for(None, at=proxy.url, expected=("Cross-Origin-Opener-Policy header has been ignored",))
+        page.goto("/")
+        log_in(page, "alice")
+        expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+        created = create_key(page, "on plain http")
+
+        assert_copy_fails_honestly(created)
+
+
+def test_without_script_the_file_comes_once(page_for: PageFor, tmp_path: Path):
+    page = page_for("alice", js=False, expected=(409,))
+    created = create_key(page, "two downloads")
+    value = Value.shown_in(created)
+
+    file = download(created, tmp_path)
+    created.get_by_role("button", name="Download API key").click()
+
+    expect(page.get_by_role("heading", name="This key was already created")).to_be_visible()
+    assert value.files_with_it(file) == ["apikey.json (utf-8)"]
+    assert value.is_gone_from(page)
+
+
+def close_unsaved(created: Locator, js: bool) -> None:
+    created.get_by_role("button", name="Close", exact=True).click()
+    if js:
+        created.get_by_role("button", name="Close without saving").click()
+
+
+def leave(created: Locator, way: str) -> None:
+    if way == "Escape":
+        created.page.keyboard.press("Escape")
+    else:
+        created.get_by_role("button", name="Close", exact=True).click()
+
+
+def travel(page: Page, step: Callable[[], object]) -> None:
+    """Go back, forward or reload; a browser may also say that it does not have the page any more."""
+    try:
+        step()
+    except Error as exc:
+        if "net::ERR_CACHE_MISS" not in exc.message:
+            raise
+        expect(page).to_have_title(ERROR_PAGE)
+
+
+def put_away(page: Page) -> None:
+    """Do what a browser does when another tab comes to the front; Playwright keeps every page visible."""
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+          document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+        }"""
+    )
+
+
+def assert_copy_fails_honestly(created: Locator) -> None:
+    value = Value.shown_in(created)
+
+    created.get_by_role("button", name="Copy").click()
+
+    expect(created.get_by_text(REFUSAL).first).to_be_visible()
+    expect(created.get_by_text("Copied")).to_have_count(0)
+    assert Value(created.page.evaluate("String(getSelection())")) == value
+    leave(created, "Escape")
+    expect(created.get_by_text(UNSAVED)).to_be_visible()

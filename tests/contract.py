@@ -1,0 +1,579 @@
+"""What every key store must do. A store's tests inherit this class and say how to reach the store.
+
+Alice and Bob have an identity each and, bound to it, a backend each: `alices` and `bobs`.
+"""
+
+import itertools
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from apikeys import values
+from apikeys.backends.base import ApiKeyBackend
+from apikeys.domain import ApiKey, ApiKeyPage, ApiKeyQuery, Sort, Status
+from apikeys.exceptions import ApiKeyConflict, ApiKeyError, ApiKeyLimitReached, ApiKeyLocked, ApiKeyNotFound
+from tests.addresses import UNKNOWN_ID
+
+BOTH_WAYS = [(sort, descending) for sort in Sort for descending in (False, True)]
+MAX_PAGES = 50
+
+
+class ApiKeyBackendContract:
+    """Inherit, and fill in `backend`, `lock` and `allow`."""
+
+    def backend(self, person) -> ApiKeyBackend:
+        """Return the store, bound to a person's identity."""
+        raise NotImplementedError
+
+    def lock(self, key_id: str) -> None:
+        """Lock a key by whatever means the store has."""
+        raise NotImplementedError
+
+    def allow(self, limit: int, settings) -> None:
+        """Let each identity have at most `limit` keys."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def alices(self, alice) -> ApiKeyBackend:
+        return self.backend(alice)
+
+    @pytest.fixture
+    def bobs(self, bob) -> ApiKeyBackend:
+        return self.backend(bob)
+
+    # Create
+
+    def test_a_new_key_is_alices_and_works_at_once(self, alices):
+        before = datetime.now(UTC) - timedelta(minutes=1)  # a store may keep minutes only
+
+        key = alices.create_api_key("terraform", "Applies changes").key
+
+        assert re.fullmatch(r"ApiKey-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", key.id)
+        assert re.fullmatch(r"1-[0-9a-f]{32}", key.entity_tag)
+        assert (key.name, key.description) == ("terraform", "Applies changes")
+        assert (key.iam_id, key.account_id) == (alices.identity.iam_id, alices.identity.account_id)
+        assert key.created_by == alices.identity.iam_id
+        assert before <= key.created_at <= datetime.now(UTC)
+        assert before <= key.modified_at <= datetime.now(UTC)
+        assert (key.status, key.locked, key.disabled) == (Status.ACTIVE, False, False)
+        assert key.last_used_at is None
+
+    def test_the_value_comes_back_once_and_only_beside_the_record(self, alices, settings):
+        issued = alices.create_api_key("terraform", "")
+
+        genuine = values.is_genuine(issued.value, settings.APIKEYS_PREFIX)
+        read_again = alices.get_api_key(issued.key.id)
+        repeated = [thing for thing in (issued, issued.key, read_again) if issued.value in f"{thing!r}{thing}"]
+        assert genuine
+        assert issued.key.hint.endswith(issued.value[-4:])
+        assert repeated == []
+
+    def test_two_keys_may_have_one_name_but_never_one_value(self, alices):
+        first = alices.create_api_key("terraform", "")
+
+        second = alices.create_api_key("terraform", "")
+
+        same_value = second.value == first.value
+        assert second.key.id != first.key.id
+        assert not same_value
+
+    @pytest.mark.parametrize(
+        "text",
+        ["o'neill<b>&\"", "<script>alert(1)</script>", "مفتاح الخادم", "🔑🔑🔑", "%s {0} ${HOME} ../..", "a\u202eb"],
+    )
+    def test_a_name_is_kept_as_it_was_typed(self, alices, text):
+        key = alices.create_api_key(text, text).key
+
+        kept = alices.get_api_key(key.id)
+        assert (kept.name, kept.description) == (text, text)
+
+    def test_the_longest_name_and_description_fit(self, alices):
+        key = alices.create_api_key("🔑" * 255, "é" * 1000).key
+
+        kept = alices.get_api_key(key.id)
+        assert (kept.name, kept.description) == ("🔑" * 255, "é" * 1000)
+
+    # Get, count
+
+    def test_a_key_reads_back_as_it_was_created(self, alices):
+        key = alices.create_api_key("terraform", "Applies changes").key
+
+        found = alices.get_api_key(key.id)
+
+        assert found == key
+
+    def test_an_unknown_key_is_not_found(self, alices):
+        with pytest.raises(ApiKeyNotFound):
+            alices.get_api_key(UNKNOWN_ID)
+
+    @pytest.mark.parametrize("key_id", ["", "ApiKey-", "' OR 1=1 --", "%", "../admin", "ApiKey-%2e%2e", "🔑", "x" * 300])
+    def test_what_cannot_be_an_id_is_not_found_either(self, alices, key_id):
+        alices.create_api_key("terraform", "")
+
+        with pytest.raises(ApiKeyNotFound):
+            alices.get_api_key(key_id)
+
+    def test_the_count_follows_creation_and_deletion(self, alices):
+        counts = [alices.count_api_keys()]
+
+        key = alices.create_api_key("terraform", "").key
+        counts.append(alices.count_api_keys())
+        alices.create_api_key("ansible", "")
+        counts.append(alices.count_api_keys())
+        alices.delete_api_key(key.id)
+        counts.append(alices.count_api_keys())
+
+        assert counts == [0, 1, 2, 1]
+
+    # Update
+
+    def test_an_edit_changes_name_description_and_tag_and_nothing_else(self, alices):
+        key = alices.create_api_key("terraform", "Applies changes").key
+
+        changed = alices.update_api_key(key.id, name="tofu", description="", entity_tag=key.entity_tag)
+
+        assert (changed.name, changed.description) == ("tofu", "")
+        assert re.fullmatch(r"2-[0-9a-f]{32}", changed.entity_tag)
+        assert changed.modified_at >= key.modified_at
+        same = {"name": key.name, "description": key.description}
+        same |= {"entity_tag": key.entity_tag, "modified_at": key.modified_at}
+        assert replace(changed, **same) == key
+        assert alices.get_api_key(key.id) == changed
+
+    def test_the_tag_grows_with_each_edit(self, alices):
+        key = alices.create_api_key("v1", "").key
+
+        for name in ("v2", "v3", "v4"):
+            key = alices.update_api_key(key.id, name=name, description="", entity_tag=key.entity_tag)
+
+        assert key.entity_tag.partition("-")[0] == "4"
+
+    def test_of_two_edits_of_one_reading_the_first_wins_and_the_second_is_told(self, alices):
+        key = alices.create_api_key("terraform", "").key
+        first = alices.update_api_key(key.id, name="first", description="", entity_tag=key.entity_tag)
+
+        with pytest.raises(ApiKeyConflict):
+            alices.update_api_key(key.id, name="second", description="", entity_tag=key.entity_tag)
+
+        assert alices.get_api_key(key.id) == first
+
+    @pytest.mark.parametrize("tag", ["", "*", "1-", "1-00000000000000000000000000000000", "🔑"])
+    def test_an_edit_without_the_present_tag_changes_nothing(self, alices, tag):
+        key = alices.create_api_key("terraform", "").key
+
+        with pytest.raises(ApiKeyConflict):
+            alices.update_api_key(key.id, name="other", description="", entity_tag=tag)
+
+        assert alices.get_api_key(key.id) == key
+
+    def test_an_edit_of_an_unknown_key_is_not_found(self, alices):
+        with pytest.raises(ApiKeyNotFound):
+            alices.update_api_key(UNKNOWN_ID, name="n", description="", entity_tag="1-0")
+
+    # Delete
+
+    def test_a_deleted_key_is_gone_and_its_last_record_comes_back(self, alices):
+        key = alices.create_api_key("terraform", "Applies changes").key
+
+        last = alices.delete_api_key(key.id)
+
+        assert last == key
+        assert alices.list_api_keys(ApiKeyQuery()).keys == ()
+        with pytest.raises(ApiKeyNotFound):
+            alices.get_api_key(key.id)
+
+    def test_a_key_is_deleted_once(self, alices):
+        key = alices.create_api_key("terraform", "").key
+        alices.delete_api_key(key.id)
+
+        with pytest.raises(ApiKeyNotFound):
+            alices.delete_api_key(key.id)
+
+    def test_a_deleted_key_cannot_be_edited(self, alices):
+        key = alices.create_api_key("terraform", "").key
+        alices.delete_api_key(key.id)
+
+        with pytest.raises(ApiKeyNotFound):
+            alices.update_api_key(key.id, name="n", description="", entity_tag=key.entity_tag)
+
+    def test_deleting_one_key_leaves_the_others(self, alices):
+        kept, gone = (alices.create_api_key(name, "").key for name in ("kept", "gone"))
+
+        alices.delete_api_key(gone.id)
+
+        assert alices.list_api_keys(ApiKeyQuery()).keys == (kept,)
+
+    def test_deleting_all_keys_ends_locked_ones_too_but_nobody_elses(self, alices, bobs):
+        mine = [alices.create_api_key(name, "").key for name in ("one", "two", "three")]
+        bobs_key = bobs.create_api_key("bob's", "").key
+        self.lock(mine[1].id)
+
+        ended = alices.delete_all_api_keys()
+
+        assert sorted(key.id for key in ended) == sorted(key.id for key in mine)
+        assert alices.count_api_keys() == 0
+        assert bobs.list_api_keys(ApiKeyQuery()).keys == (bobs_key,)
+
+    def test_deleting_all_of_no_keys_is_fine(self, alices):
+        assert alices.delete_all_api_keys() == []
+
+    # Somebody else's
+
+    @pytest.mark.parametrize("act", ["get", "update", "delete"])
+    def test_alices_key_is_to_bob_exactly_like_one_that_never_was(self, alices, bobs, act):
+        key = alices.create_api_key("terraform", "").key
+        acts = {
+            "get": lambda key_id: bobs.get_api_key(key_id),
+            "update": lambda key_id: bobs.update_api_key(
+                key_id, name="bob's now", description="", entity_tag=key.entity_tag
+            ),
+            "delete": lambda key_id: bobs.delete_api_key(key_id),
+        }
+
+        foreign, unknown = (_refusal(acts[act], key_id) for key_id in (key.id, UNKNOWN_ID))
+
+        assert type(foreign) is type(unknown) is ApiKeyNotFound
+        assert (foreign.args, foreign.message, foreign.params) == (unknown.args, unknown.message, unknown.params)
+        assert alices.get_api_key(key.id) == key
+
+    @pytest.mark.parametrize("act", ["update", "delete"])
+    def test_bob_does_not_learn_that_alices_key_is_locked(self, alices, bobs, act):
+        key = alices.create_api_key("terraform", "").key
+        self.lock(key.id)
+
+        with pytest.raises(ApiKeyNotFound):
+            if act == "update":
+                bobs.update_api_key(key.id, name="n", description="", entity_tag=key.entity_tag)
+            else:
+                bobs.delete_api_key(key.id)
+
+    def test_bob_neither_lists_nor_finds_nor_counts_alices_keys(self, alices, bobs):
+        alices.create_api_key("terraform", "")
+        bobs_key = bobs.create_api_key("terraform", "").key
+
+        assert bobs.list_api_keys(ApiKeyQuery()).keys == (bobs_key,)
+        assert bobs.list_api_keys(ApiKeyQuery(search="terraform")).keys == (bobs_key,)
+        assert bobs.count_api_keys() == 1
+
+    # Locked
+
+    def test_a_locked_key_says_so(self, alices):
+        key = alices.create_api_key("terraform", "").key
+
+        self.lock(key.id)
+
+        locked = alices.get_api_key(key.id)
+        assert locked.locked
+        assert locked.status is Status.LOCKED
+
+    def test_a_locked_key_cannot_be_edited(self, alices):
+        key = alices.create_api_key("terraform", "").key
+        self.lock(key.id)
+        locked = alices.get_api_key(key.id)
+
+        with pytest.raises(ApiKeyLocked):
+            alices.update_api_key(key.id, name="n", description="", entity_tag=locked.entity_tag)
+
+        assert alices.get_api_key(key.id) == locked
+
+    def test_a_locked_key_cannot_be_deleted(self, alices):
+        key = alices.create_api_key("terraform", "").key
+        self.lock(key.id)
+
+        with pytest.raises(ApiKeyLocked):
+            alices.delete_api_key(key.id)
+
+        assert alices.count_api_keys() == 1
+
+    # List: order
+
+    def test_the_newest_key_comes_first(self, alices):
+        made = [alices.create_api_key(name, "").key for name in ("a", "c", "b")]
+
+        listed = alices.list_api_keys(ApiKeyQuery()).keys
+
+        assert listed == tuple(reversed(made))
+
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_keys_sort_by_creation_both_ways(self, alices, descending):
+        made = [alices.create_api_key(name, "").key for name in ("b", "a", "d", "c")]
+
+        listed = alices.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, descending=descending)).keys
+
+        assert list(listed) == sorted(made, key=lambda key: key.created_at, reverse=descending)
+        assert [key.name for key in listed] == (["c", "d", "a", "b"] if descending else ["b", "a", "d", "c"])
+
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_keys_sort_by_name_both_ways_whatever_the_letters_case(self, alices, descending):
+        for name in ("Bravo", "alpha", "DELTA", "charlie", "ÉCHO", "écho 2"):
+            alices.create_api_key(name, "")
+
+        listed = alices.list_api_keys(ApiKeyQuery(sort=Sort.NAME, descending=descending)).keys
+
+        ascending = ["alpha", "Bravo", "charlie", "DELTA", "ÉCHO", "écho 2"]
+        assert [key.name for key in listed] == (ascending[::-1] if descending else ascending)
+
+    def test_no_keys_are_one_empty_page(self, alices):
+        assert alices.list_api_keys(ApiKeyQuery()) == ApiKeyPage(())
+
+    # List: pages
+
+    @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
+    @pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 7])
+    def test_paging_forward_shows_every_key_once_in_order(self, alices, sort, descending, number):
+        for index in range(number):
+            alices.create_api_key(f"key {index * 7 % 10}", "")
+        query = ApiKeyQuery(sort=sort, descending=descending, page_size=3)
+        whole = alices.list_api_keys(replace(query, page_size=100)).keys
+
+        pages = forward(alices, query)
+
+        assert _keys(pages) == list(whole)
+        assert [len(page.keys) for page in pages] == [3] * (number // 3) + [number % 3] * (number % 3 > 0)
+        assert pages[0].previous is None
+        assert pages[-1].next is None
+
+    @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
+    def test_paging_back_shows_the_same_pages(self, alices, sort, descending):
+        for index in range(7):
+            alices.create_api_key(f"key {index * 7 % 10}", "")
+        query = ApiKeyQuery(sort=sort, descending=descending, page_size=3)
+        there = forward(alices, query)
+
+        back = backward(alices, query, there[-1])
+
+        assert [page.keys for page in back] == [page.keys for page in reversed(there)]
+        assert back[-1].previous is None
+
+    def test_going_back_and_on_again_ends_where_it_began(self, alices):
+        for index in range(7):
+            alices.create_api_key(f"key {index}", "")
+        query = ApiKeyQuery(page_size=3)
+        first, second, third = forward(alices, query)
+
+        back = alices.list_api_keys(replace(query, cursor=third.previous))
+        again = alices.list_api_keys(replace(query, cursor=back.next))
+
+        assert back.keys == second.keys
+        assert again.keys == third.keys
+        assert _at(alices, query, back.previous).keys == first.keys
+
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_keys_of_one_name_are_each_shown_once_both_ways(self, alices, descending):
+        made = [alices.create_api_key("same", "").key for _ in range(8)]
+        query = ApiKeyQuery(sort=Sort.NAME, descending=descending, page_size=3)
+
+        there = forward(alices, query)
+        back = backward(alices, query, there[-1])
+
+        assert sorted(key.id for key in _keys(there)) == sorted(key.id for key in made)
+        assert [page.keys for page in back] == [page.keys for page in reversed(there)]
+
+    @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
+    def test_deleting_around_the_edge_of_a_page_neither_skips_nor_repeats_a_key(self, alices, sort, descending):
+        for index in range(9):
+            alices.create_api_key(f"key {index}", "")
+        query = ApiKeyQuery(sort=sort, descending=descending, page_size=3)
+        order = alices.list_api_keys(replace(query, page_size=100)).keys
+        first = alices.list_api_keys(query)
+
+        for index in (0, 2, 3, 5):  # the first page's edge among them: the row the cursor stands on
+            alices.delete_api_key(order[index].id)
+        rest = forward(alices, replace(query, cursor=first.next))
+
+        assert _keys(rest) == [order[4], *order[6:]]
+
+    def test_a_key_made_meanwhile_neither_skips_nor_repeats_a_key(self, alices):
+        for index in range(6):
+            alices.create_api_key(f"key {index}", "")
+        query = ApiKeyQuery(page_size=3)
+        order = alices.list_api_keys(replace(query, page_size=100)).keys
+        first = alices.list_api_keys(query)
+
+        newer = [alices.create_api_key(f"newer {index}", "").key for index in range(4)]
+        second = alices.list_api_keys(replace(query, cursor=first.next))
+        back = backward(alices, query, second)
+
+        assert first.keys + second.keys == order
+        assert back[1].keys == first.keys
+        assert {key.id for page in back[2:] for key in page.keys} == {key.id for key in newer}
+
+    def test_a_name_that_sorts_between_two_pages_appears_on_the_next_one(self, alices):
+        for name in ("a", "b", "c", "f", "g", "h"):
+            alices.create_api_key(name, "")
+        query = ApiKeyQuery(sort=Sort.NAME, descending=False, page_size=3)
+        first = alices.list_api_keys(query)
+
+        alices.create_api_key("aa", "")
+        alices.create_api_key("d", "")
+        rest = forward(alices, replace(query, cursor=first.next))
+
+        assert [key.name for key in _keys(rest)] == ["d", "f", "g", "h"]
+
+    def test_going_back_to_deleted_keys_is_an_empty_page(self, alices):
+        for index in range(6):
+            alices.create_api_key(f"key {index}", "")
+        query = ApiKeyQuery(page_size=3)
+        first, second = forward(alices, query)
+
+        for key in first.keys:
+            alices.delete_api_key(key.id)
+        back = alices.list_api_keys(replace(query, cursor=second.previous))
+
+        assert back == ApiKeyPage(())
+
+    # List: search
+
+    @pytest.mark.parametrize(
+        ("search", "found"),
+        [
+            ("%", {"100% sure"}),
+            ("0% s", {"100% sure"}),
+            ("_", {"snake_case"}),
+            ("e_c", {"snake_case"}),
+            ("\\", {"back\\slash"}),
+            ("k\\s", {"back\\slash"}),
+            ("\\%", set()),
+            ("\\_", set()),
+            ("'", {"o'neill"}),
+            ('"', {'say "hi"'}),
+            ("*", {"star*"}),
+            ("[a]", {"set[a]"}),
+            ("?", {"what?"}),
+            ("' OR 1=1 --", set()),
+            (".", set()),
+        ],
+    )
+    def test_search_takes_every_character_literally(self, alices, search, found):
+        for name in (
+            "100% sure", "1000 sure", "snake_case", "snakeXcase", "back\\slash", "back/slash",
+            "o'neill", 'say "hi"', "star*", "set[a]", "what?",
+        ):  # fmt: skip
+            alices.create_api_key(name, "")
+
+        listed = alices.list_api_keys(ApiKeyQuery(search=search)).keys
+
+        assert {key.name for key in listed} == found
+
+    @pytest.mark.parametrize(
+        ("name", "search"),
+        [
+            ("Terraform", "TERRAFORM"),
+            ("ÜBER-Schlüssel", "über-SCHLÜSSEL"),
+            ("Ключ Сервера", "ключ сервера"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("Straße", "STRASSE"),
+            ("ŁÓDŹ", "łódź"),
+            ("金鑰", "金鑰"),
+        ],
+    )
+    def test_search_ignores_case_in_every_script(self, alices, name, search):
+        alices.create_api_key(f"the {name} key", "")
+        alices.create_api_key("another", "")
+
+        listed = alices.list_api_keys(ApiKeyQuery(search=search)).keys
+
+        assert [key.name for key in listed] == [f"the {name} key"]
+
+    def test_search_looks_at_descriptions_too(self, alices):
+        key = alices.create_api_key("terraform", "Applies CHANGES nightly").key
+        alices.create_api_key("ansible", "")
+
+        assert alices.list_api_keys(ApiKeyQuery(search="changes night")).keys == (key,)
+
+    def test_search_follows_an_edit(self, alices):
+        key = alices.create_api_key("terraform", "old words").key
+
+        changed = alices.update_api_key(key.id, name="Tofu", description="new words", entity_tag=key.entity_tag)
+
+        assert alices.list_api_keys(ApiKeyQuery(search="tofu")).keys == (changed,)
+        assert alices.list_api_keys(ApiKeyQuery(search="NEW")).keys == (changed,)
+        assert alices.list_api_keys(ApiKeyQuery(search="terraform")).keys == ()
+        assert alices.list_api_keys(ApiKeyQuery(search="old")).keys == ()
+
+    @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
+    def test_search_holds_on_every_page(self, alices, sort, descending):
+        for index in range(8):
+            alices.create_api_key(f"deploy {index}", "")
+            alices.create_api_key(f"other {index}", "")
+        query = ApiKeyQuery(search="deploy", sort=sort, descending=descending, page_size=3)
+
+        there = forward(alices, query)
+        back = backward(alices, query, there[-1])
+
+        assert sorted(key.name for key in _keys(there)) == [f"deploy {index}" for index in range(8)]
+        assert [page.keys for page in back] == [page.keys for page in reversed(there)]
+
+    def test_a_search_for_nothing_that_exists_is_an_empty_page(self, alices):
+        alices.create_api_key("terraform", "")
+
+        assert alices.list_api_keys(ApiKeyQuery(search="ansible")) == ApiKeyPage(())
+
+    # Limit
+
+    def test_one_key_more_than_allowed_is_refused_and_deleting_makes_room(self, alices, settings):
+        self.allow(2, settings)
+        first = alices.create_api_key("one", "").key
+        alices.create_api_key("two", "")
+
+        with pytest.raises(ApiKeyLimitReached) as refusal:
+            alices.create_api_key("three", "")
+        alices.delete_api_key(first.id)
+        alices.create_api_key("three", "")
+
+        assert refusal.value.params == {"limit": 2}
+        assert {key.name for key in alices.list_api_keys(ApiKeyQuery()).keys} == {"two", "three"}
+
+    def test_alices_keys_take_no_room_from_bob(self, alices, bobs, settings):
+        self.allow(1, settings)
+        alices.create_api_key("alice's", "")
+
+        bobs.create_api_key("bob's", "")
+
+        assert bobs.count_api_keys() == 1
+
+    def test_a_limit_of_zero_is_no_limit(self, alices, settings):
+        self.allow(0, settings)
+
+        for index in range(3):
+            alices.create_api_key(f"key {index}", "")
+
+        assert alices.count_api_keys() == 3
+
+
+def forward(backend: ApiKeyBackend, query: ApiKeyQuery) -> list[ApiKeyPage]:
+    """Return the page and all that follow it."""
+    pages = [backend.list_api_keys(query)]
+    for _ in itertools.repeat(None, MAX_PAGES):
+        if pages[-1].next is None:
+            return pages
+        assert not pages[-1].next.backward
+        pages.append(_at(backend, query, pages[-1].next))
+    raise AssertionError("paging forward does not end")
+
+
+def backward(backend: ApiKeyBackend, query: ApiKeyQuery, last: ApiKeyPage) -> list[ApiKeyPage]:
+    """Return `last` and all pages before it, walking back."""
+    pages = [last]
+    for _ in itertools.repeat(None, MAX_PAGES):
+        if pages[-1].previous is None:
+            return pages
+        assert pages[-1].previous.backward
+        pages.append(_at(backend, query, pages[-1].previous))
+    raise AssertionError("paging back does not end")
+
+
+def _at(backend: ApiKeyBackend, query: ApiKeyQuery, cursor) -> ApiKeyPage:
+    return backend.list_api_keys(replace(query, cursor=cursor))
+
+
+def _keys(pages: list[ApiKeyPage]) -> list[ApiKey]:
+    return [key for page in pages for key in page.keys]
+
+
+def _refusal(act, key_id: str) -> ApiKeyError:
+    with pytest.raises(ApiKeyError) as caught:
+        act(key_id)
+    return caught.value

@@ -1,0 +1,385 @@
+"""Creating a key in the browser, with scripts and without: one page holds the value, once, and no other ever does."""
+
+import json
+import re
+
+import pytest
+
+from apikeys.models import ApiKeyRecord, Handover
+from apikeys.values import is_genuine
+from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address, edit_address, pixel_address
+from tests.conftest import log_in
+from tests.markup import Element, described_by, fields, page
+
+HTMX = {"HX-Request": "true"}
+NAME, DESCRIPTION = "terraform", "Applies changes"
+
+
+def open_form(client, url: str = CREATE) -> dict[str, str]:
+    """Open the create form and return what it would send."""
+    return fields(page(client.get(url)).find("form", id="create-form"))
+
+
+def fill_in(form: dict[str, str], name: str = NAME, description: str = DESCRIPTION) -> dict[str, str]:
+    return form | {"name": name, "description": description}
+
+
+def value_on(tree: Element) -> str:
+    """Return the value that a page shows, "" when it shows none."""
+    return "".join(element.raw for element in tree.find_all(id="value"))
+
+
+def digest_on(tree: Element) -> str:
+    [picture] = tree.find("noscript").find_all("img")
+    return re.fullmatch(rf"{RECEIPT}([0-9a-f]{{64}})\.svg", picture["src"])[1]
+
+
+@pytest.fixture
+def created(alice_client):
+    """Alice has sent the form once: the form, the answer and its tree."""
+
+    class Created:
+        client = alice_client
+        form = fill_in(open_form(alice_client))
+        response = alice_client.post(CREATE, form)
+        tree = page(response)
+        dialog = tree.find("dialog")
+        key = ApiKeyRecord.objects.get()
+
+    return Created
+
+
+# The form
+
+
+def test_the_form_asks_for_a_name_and_takes_a_description(alice_client):
+    form = page(alice_client.get(CREATE)).find("form", id="create-form")
+
+    name, description = form.find("input", name="name"), form.find("textarea", name="description")
+    assert (form["method"], form["action"], form["hx-post"]) == ("post", CREATE, CREATE)
+    assert form.find("label", for_=name["id"]).text == "Name"
+    assert form.find("label", for_=description["id"]).text == "Description (optional)"
+    assert "Say what uses the key" in described_by(form, name)
+    assert described_by(form, description) == "Up to 1,000 characters"
+    assert "required" in name
+    assert (name["autocomplete"], name["spellcheck"], description["spellcheck"]) == ("off", "false", "false")
+
+
+def test_each_form_has_its_own_nonce(alice_client):
+    nonces = {open_form(alice_client)["nonce"] for _ in range(5)}
+
+    assert len(nonces) == 5
+
+
+def test_a_form_that_is_only_looked_at_makes_nothing(alice_client):
+    open_form(alice_client)
+
+    assert (ApiKeyRecord.objects.count(), Handover.objects.count()) == (0, 0)
+
+
+# The page with the value
+
+
+def test_the_answer_to_the_form_is_the_page_with_the_value(created, settings):
+    genuine = is_genuine(value_on(created.tree), settings.APIKEYS_PREFIX)
+
+    assert created.response.status_code == 200
+    assert genuine
+    assert created.dialog.find("h2").text == "API key created"
+    assert created.tree.find("title").text.startswith("API key created")
+    assert "Copy or download the key for terraform now" in created.dialog.text
+
+
+def test_the_value_stands_once_in_the_answer_and_in_no_attribute(created):
+    value, body = value_on(created.tree), created.response.content.decode()
+
+    in_attributes = [
+        element.tag
+        for element in created.tree.everything()
+        if any(value in text for text in element.attributes.values())
+    ]
+    assert body.count(value) == 1
+    assert in_attributes == []
+
+
+def test_the_value_stands_in_an_element_that_nobody_translates_checks_or_remembers(created):
+    element = created.tree.find(id="value")
+
+    assert element.tag == "code"
+    assert (element["translate"], element["spellcheck"]) == ("no", "false")
+    assert created.dialog.find("div", data_once="").find_all("code") == [element]
+    assert created.dialog["hx-history"] == "false"
+    assert created.dialog["data-lifetime"] == "300"
+
+
+def test_at_least_forty_harmless_characters_stand_before_the_value(created):
+    fragment = created.response.content.decode().partition("<dialog")[2]
+    before = fragment.partition(value_on(created.tree))[0].partition(">")[2]
+
+    assert len(re.sub(r"<[^>]*>", "", before).strip()) >= 40
+
+
+def test_the_value_is_masked_until_somebody_asks_to_see_it(created):
+    secret = created.dialog.find(class_="box secret")
+
+    assert secret.find(class_="mask")["aria-hidden"] == "true"
+    assert "checked" not in secret.find("input", id="show")
+    assert [label.text for label in secret.find_all("label")] == ["ShowHide"]
+
+
+def test_the_page_says_that_it_is_the_only_one(created):
+    warning = created.dialog.find(class_="msg msg--warning").text
+
+    assert "Save the key before you close this window." in warning
+    assert "Nobody can show or download it again, not even an administrator." in warning
+
+
+def test_the_page_offers_what_the_file_needs_without_the_value(created):
+    dialog = created.dialog
+
+    assert (dialog["data-name"], dialog["data-description"]) == (NAME, DESCRIPTION)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d\+0000", dialog["data-created-at"])
+    assert fields(dialog.find("form", action=DOWNLOAD))["nonce"] == created.form["nonce"]
+    assert fields(dialog.find("form", action=RECEIPT))["nonce"] == created.form["nonce"]
+
+
+def test_htmx_gets_the_dialog_alone(alice_client):
+    response = alice_client.post(CREATE, fill_in(open_form(alice_client)), headers=HTMX)
+
+    [dialog] = [child for child in page(response).children if isinstance(child, Element)]
+    shown = len(value_on(page(response)))
+    assert (response.status_code, dialog.tag, dialog["id"]) == (200, "dialog", "created")
+    assert shown == 44
+
+
+def test_the_new_key_is_in_the_list_behind_the_dialog(created):
+    assert [cell.text for cell in created.tree.find_all("th", role="rowheader")] == [NAME]
+
+
+# Never again
+
+
+@pytest.mark.parametrize("path", ["/", KEYS, f"{KEYS}?q=terraform", CREATE, "edit", "delete"])
+def test_no_other_page_ever_shows_the_value(created, alice, dora_client, path):
+    path = {"edit": edit_address, "delete": delete_address}.get(path, lambda _key_id: path)(created.key.id)
+
+    answers = [
+        client.get(path, headers=headers)
+        for client in (created.client, log_in(alice), dora_client)
+        for headers in ({}, HTMX)
+    ]
+
+    shown = [answer for answer in answers if value_on(created.tree) in answer.content.decode()]
+    assert shown == []
+
+
+def test_the_form_sent_again_shows_the_same_key_and_makes_no_second(created):
+    again = created.client.post(CREATE, created.form)
+
+    same = value_on(page(again)) == value_on(created.tree)
+    assert again.status_code == 200
+    assert same
+    assert ApiKeyRecord.objects.count() == 1
+
+
+def test_after_the_receipt_the_form_sent_again_gets_a_clear_page(created):
+    created.client.post(RECEIPT, {"nonce": created.form["nonce"]}, headers=HTMX)
+
+    again = created.client.post(CREATE, created.form)
+
+    tree = page(again)
+    shown = value_on(created.tree) in again.content.decode()
+    assert again.status_code == 409
+    assert not shown
+    assert tree.find("h1").text == "This key was already created"
+    assert "This API key was created and shown. Its value is never shown a second time." in tree.text
+    assert "No second key was made." in tree.text
+    links = {link.text: link["href"] for link in tree.find("main").find_all("a")}
+    assert links["Delete the key whose value is lost"] == delete_address(created.key.id)
+    assert links["Go to the list"] == KEYS
+    assert links["Create another key"] == CREATE
+    assert ApiKeyRecord.objects.count() == 1
+
+
+def test_htmx_gets_the_same_words_as_a_dialog(created):
+    created.client.post(RECEIPT, {"nonce": created.form["nonce"]}, headers=HTMX)
+
+    again = created.client.post(CREATE, created.form, headers=HTMX)
+
+    [dialog] = [child for child in page(again).children if isinstance(child, Element)]
+    assert (again.status_code, dialog.tag) == (409, "dialog")
+    assert "Its value is never shown a second time." in dialog.text
+    assert delete_address(created.key.id) in [link["href"] for link in dialog.find_all("a")]
+
+
+def test_a_form_sent_again_after_its_time_says_that_the_time_has_run_out(created):
+    Handover.objects.update(sealed=None)
+
+    again = created.client.post(CREATE, created.form)
+
+    assert again.status_code == 409
+    assert "the time to show its value has run out" in page(again).text
+    assert ApiKeyRecord.objects.count() == 1
+
+
+def test_bob_with_alices_form_gets_a_key_of_his_own(created, bob_client):
+    answer = bob_client.post(CREATE, created.form)
+
+    same = value_on(page(answer)) == value_on(created.tree)
+    assert answer.status_code == 200
+    assert not same
+    assert ApiKeyRecord.objects.count() == 2
+
+
+# The receipt
+
+
+def test_the_page_confirms_its_receipt_by_itself(created):
+    [confirmation] = [element for element in created.dialog.find_all("div") if "hx-post" in element]
+
+    assert (confirmation["hx-post"], confirmation["hx-trigger"]) == (RECEIPT, "load")
+    assert (confirmation["hx-swap"], confirmation["hx-include"]) == ("none", "#receipt-form")
+
+
+def test_the_receipt_wipes_the_value_and_answers_htmx_with_nothing(created):
+    form = fields(created.dialog.find("form", action=RECEIPT))
+
+    response = created.client.post(RECEIPT, form, headers=HTMX)
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert Handover.objects.get().sealed is None
+
+
+def test_closing_without_script_wipes_the_value_and_leads_to_the_list(created):
+    form = fields(created.dialog.find("form", action=RECEIPT))
+
+    response = created.client.post(RECEIPT, form)
+
+    assert response.status_code in (302, 303)
+    assert response["Location"] == KEYS
+    assert Handover.objects.get().sealed is None
+
+
+@pytest.mark.parametrize("nonce", ["", "x", "x" * 32, "x" * 5000, "é" * 30, "\0" * 30])
+def test_a_receipt_for_nothing_does_nothing(created, nonce):
+    response = created.client.post(RECEIPT, {"nonce": nonce}, headers=HTMX)
+
+    assert response.status_code == 204
+    assert Handover.objects.get().sealed is not None
+
+
+def test_bob_cannot_confirm_for_alice(created, bob_client):
+    bob_client.post(RECEIPT, {"nonce": created.form["nonce"]})
+    bob_client.get(pixel_address(digest_on(created.tree)))
+
+    assert Handover.objects.get().received_at is None
+
+
+# Without script
+
+
+def test_without_script_a_picture_behind_the_value_ends_the_showing(created):
+    picture = created.client.get(pixel_address(digest_on(created.tree)), headers={"Sec-Fetch-Site": "same-origin"})
+    again = created.client.post(CREATE, created.form)
+
+    assert (picture.status_code, picture["Content-Type"]) == (200, "image/svg+xml")
+    assert picture["Cache-Control"] == "no-store"
+    assert again.status_code == 409
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_a_picture_on_somebody_elses_page_ends_nothing(created, site):
+    created.client.get(pixel_address(digest_on(created.tree)), headers={"Sec-Fetch-Site": site})
+
+    assert Handover.objects.get().received_at is None
+
+
+def test_without_script_the_file_can_be_downloaded_once(created):
+    created.client.get(pixel_address(digest_on(created.tree)))
+
+    form = fields(created.dialog.find("form", action=DOWNLOAD))
+    file, second = (created.client.post(DOWNLOAD, form) for _ in range(2))
+
+    written = json.loads(file.content)
+    same = written.pop("apikey") == value_on(created.tree)
+    repeated = value_on(created.tree) in second.content.decode()
+    assert (file.status_code, file["Content-Type"]) == (200, "application/json")
+    assert file["Content-Disposition"] == 'attachment; filename="apikey.json"'
+    assert same
+    assert written == {
+        "name": NAME,
+        "description": DESCRIPTION,
+        "createdAt": created.dialog["data-created-at"],
+    }
+    assert second.status_code == 409
+    assert not repeated
+    assert "This key was already created" in page(second).text
+
+
+def test_the_file_has_ibms_four_fields_in_their_order_indented_with_tabs(created):
+    file = created.client.post(DOWNLOAD, {"nonce": created.form["nonce"]}).content.decode()
+
+    names = re.findall(r'^\t"(\w+)": "[^"]*",?$', file, re.MULTILINE)
+    assert names == ["name", "description", "createdAt", "apikey"]
+    assert (file[:2], file[-3:]) == ("{\n", "\n}\n")
+
+
+@pytest.mark.parametrize("text", ["o'neill<b>&\"", "金鑰 🔑", 'say "hi" \\ <script>', "مفتاح"])
+def test_the_file_has_any_name_as_it_was_typed(alice_client, text):
+    form = fill_in(open_form(alice_client), text, text)
+    alice_client.post(CREATE, form)
+
+    file = alice_client.post(DOWNLOAD, {"nonce": form["nonce"]})
+
+    written = json.loads(file.content)
+    assert (written["name"], written["description"]) == (text, text)
+
+
+def test_bob_cannot_download_what_is_alices(created, bob_client):
+    response = bob_client.post(DOWNLOAD, {"nonce": created.form["nonce"]})
+
+    shown = value_on(created.tree) in response.content.decode()
+    assert response.status_code == 404
+    assert not shown
+    assert Handover.objects.get().sealed is not None
+
+
+def test_a_download_is_never_a_link(created):
+    assert created.client.get(DOWNLOAD, {"nonce": created.form["nonce"]}).status_code == 405
+
+
+def test_a_deleted_key_can_not_be_downloaded(created):
+    created.client.post(delete_address(created.key.id))
+
+    response = created.client.post(DOWNLOAD, {"nonce": created.form["nonce"]})
+
+    assert response.status_code in (404, 409)
+    assert not re.search(rb'"apikey"', response.content)
+
+
+# The limit
+
+
+def test_at_the_limit_the_form_says_so_and_keeps_what_was_typed(alice_client, alices_key, settings):
+    settings.APIKEYS_PER_IDENTITY = 1
+    form = fill_in(open_form(alice_client), "one more", "please")
+
+    response = alice_client.post(CREATE, form)
+
+    tree = page(response)
+    kept = fields(tree.find("form", id="create-form"))
+    assert response.status_code == 422
+    assert tree.find("form", id="create-form").find(role="alert").text == (
+        "You have reached the limit of 1 API keys. Delete a key that you no longer need, then try again."
+    )
+    assert (kept["name"], kept["description"], kept["nonce"]) == ("one more", "please", form["nonce"])
+    assert ApiKeyRecord.objects.count() == 1
+
+
+# Line breaks
+
+
+def test_lines_of_a_description_become_one_paragraph(alice_client):
+    alice_client.post(CREATE, fill_in(open_form(alice_client), description="one\r\ntwo\n\tthree"))
+
+    assert ApiKeyRecord.objects.get().description in ("one two three", "one two  three")

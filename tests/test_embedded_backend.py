@@ -1,0 +1,151 @@
+"""The console's own store keeps the contract, and keeps of a value only its keyed hash."""
+
+import secrets
+from dataclasses import replace
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apikeys.backends import backend_for
+from apikeys.backends.embedded import EmbeddedBackend
+from apikeys.domain import ApiKeyQuery, Cursor, IssuedApiKey, Sort
+from apikeys.exceptions import ApiKeyLimitReached
+from apikeys.models import ApiKeyRecord
+from apikeys.values import Peppers
+from tests.conftest import caller_for
+from tests.contract import BOTH_WAYS, ApiKeyBackendContract, backward, forward
+from tests.stores import tables_with
+from tests.threads import at_once
+
+
+def backend_of(person):
+    return backend_for(caller_for(person).identity)
+
+
+class TestEmbeddedBackend(ApiKeyBackendContract):
+    def backend(self, person):
+        return backend_of(person)
+
+    def lock(self, key_id):
+        assert ApiKeyRecord.objects.filter(id=key_id).update(locked=True) == 1
+
+    def allow(self, limit, settings):
+        settings.APIKEYS_PER_IDENTITY = limit
+
+    def test_it_is_the_store_that_people_get(self, alices):
+        assert isinstance(alices, EmbeddedBackend)
+
+    # What is kept of a value
+
+    def test_the_value_is_in_no_table(self, alices):
+        issued = alices.create_api_key("terraform", "Applies changes")
+
+        assert tables_with("terraform") == ["apikeys_apikeyrecord"]
+        assert tables_with(issued.value) == []
+
+    def test_a_digest_is_under_the_newest_pepper_and_says_its_number(self, alices, settings):
+        settings.APIKEYS_PEPPERS = Peppers.parse(f"3:{'03' * 32},7:{'07' * 32},5:{'05' * 32}")
+
+        issued = alices.create_api_key("terraform", "")
+
+        record = ApiKeyRecord.objects.get(id=issued.key.id)
+        assert record.pepper == 7
+        assert record.digest == settings.APIKEYS_PEPPERS.digest(issued.value, 7)
+
+    def test_one_value_under_two_peppers_has_two_digests(self, settings):
+        peppers = Peppers.parse(f"1:{'01' * 32},2:{'02' * 32}")
+
+        assert peppers.digest("a value", 1) != peppers.digest("a value", 2)
+
+    def test_a_disabled_key_says_so(self, alices):
+        key = alices.create_api_key("terraform", "").key
+
+        ApiKeyRecord.objects.filter(id=key.id).update(disabled=True, locked=True)
+
+        assert alices.get_api_key(key.id).status == "disabled"
+
+    # Pages
+
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_keys_made_in_the_same_moment_are_each_shown_once_both_ways(self, alices, descending):
+        made = [alices.create_api_key(f"key {index}", "").key for index in range(8)]
+        ApiKeyRecord.objects.update(created_at=timezone.now())
+        query = ApiKeyQuery(sort=Sort.CREATED, descending=descending, page_size=3)
+
+        there = forward(alices, query)
+        back = backward(alices, query, there[-1])
+
+        assert sorted(key.id for page in there for key in page.keys) == sorted(key.id for key in made)
+        assert [page.keys for page in back] == [page.keys for page in reversed(there)]
+
+    @pytest.mark.parametrize("backward_too", [False, True])
+    @pytest.mark.parametrize(
+        "position",
+        ["", "yesterday", "2026-13-45", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "🔑", "\0"],
+    )
+    def test_a_place_that_was_never_handed_out_is_the_beginning(self, alices, position, backward_too):
+        key = alices.create_api_key("terraform", "").key
+
+        page = alices.list_api_keys(ApiKeyQuery(cursor=Cursor(position, "ApiKey-x", backward_too)))
+
+        assert page.keys == (key,)
+
+    @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
+    def test_a_page_far_down_is_found_through_an_index(self, alices, sort, descending):
+        for index in range(4):
+            alices.create_api_key(f"key {index}", "")
+        query = ApiKeyQuery(sort=sort, descending=descending, page_size=2)
+        cursor = alices.list_api_keys(query).next
+
+        with CaptureQueriesContext(connection) as captured:
+            alices.list_api_keys(replace(query, cursor=cursor))
+        plan = explain(captured[0]["sql"])
+
+        index, column = ("keys_by_name", "name_folded") if sort is Sort.NAME else ("keys_by_creation", "created_at")
+        assert f"USING INDEX {index} (iam_id=? AND {column}{'<' if descending else '>'}?)" in plan
+        assert "TEMP B-TREE" not in plan, "sorting would read every row"
+
+
+def explain(sql: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_creations_at_once_never_pass_the_limit(alice, settings):
+    settings.APIKEYS_PER_IDENTITY = 3
+
+    outcomes = at_once(20, lambda: backend_of(alice).create_api_key(secrets.token_hex(4), ""))
+
+    assert sum(isinstance(outcome, IssuedApiKey) for outcome in outcomes) == 3
+    assert sum(isinstance(outcome, ApiKeyLimitReached) for outcome in outcomes) == 17
+    assert backend_of(alice).count_api_keys() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_deletions_at_once_one_deletes(alice):
+    key = backend_of(alice).create_api_key("terraform", "").key
+
+    outcomes = at_once(20, lambda: backend_of(alice).delete_api_key(key.id))
+
+    assert outcomes.count(key) == 1
+    assert [type(outcome).__name__ for outcome in outcomes if outcome != key] == ["ApiKeyNotFound"] * 19
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_edits_at_once_one_is_saved(alice):
+    key = backend_of(alice).create_api_key("terraform", "").key
+
+    def edit():
+        return backend_of(alice).update_api_key(
+            key.id, name=secrets.token_hex(4), description="", entity_tag=key.entity_tag
+        )
+
+    outcomes = at_once(20, edit)
+
+    saved = backend_of(alice).get_api_key(key.id)
+    assert outcomes.count(saved) == 1
+    assert [type(outcome).__name__ for outcome in outcomes if outcome != saved] == ["ApiKeyConflict"] * 19

@@ -1,0 +1,214 @@
+"""Settings from the environment: what is read, and the sentence that stops the start when it is nonsense."""
+
+import secrets
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from console.env import env_bool, env_choice, env_int, env_list, env_secret, env_str, read_private, stored_secret
+
+
+def refusal_of(read, *arguments, **keywords) -> str:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        read(*arguments, **keywords)
+    return str(caught.value)
+
+
+@pytest.fixture
+def private_file(tmp_path):
+    def make(text: str | bytes, mode: int = 0o600):
+        path = tmp_path / "secret.txt"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(mode)
+        return path
+
+    return make
+
+
+# Plain values
+
+
+@pytest.mark.parametrize("text", [None, "", "  ", "\t\n"])
+def test_unset_and_blank_both_mean_the_default(monkeypatch, text):
+    monkeypatch.delenv("NAME", raising=False)
+    if text is not None:
+        monkeypatch.setenv("NAME", text)
+
+    assert env_str("NAME", "default") == "default"
+    assert env_bool("NAME", True) is True
+    assert env_bool("NAME", False) is False
+    assert env_int("NAME", 7, low=1, high=9) == 7
+    assert env_choice("NAME", "a", ("a", "b")) == "a"
+    assert env_list("NAME", ["default"]) == ["default"]
+    assert env_secret("NAME") == ""
+
+
+def test_surrounding_white_space_is_no_part_of_a_value(monkeypatch):
+    monkeypatch.setenv("NAME", "  true\n")
+
+    assert env_str("NAME") == "true"
+    assert env_bool("NAME", False) is True
+
+
+@pytest.mark.parametrize("text", ["yes", "no", "1", "0", "on", "True", "TRUE", "False", "true false", "wahr"])
+def test_a_switch_takes_true_or_false_and_nothing_else(monkeypatch, text):
+    monkeypatch.setenv("DEBUG", text)
+
+    assert refusal_of(env_bool, "DEBUG", False) == f"DEBUG='{text}': use 'true' or 'false'."
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("80", 80), ("00080", 80), ("65535", 65535)])
+def test_a_number_within_its_bounds_is_read(monkeypatch, text, number):
+    monkeypatch.setenv("PORT", text)
+
+    assert env_int("PORT", 8000, low=1, high=65535) == number
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "+1", "1.5", "1e3", "0x10", "1_000", "８０", "²", "eighty", "80 80"])
+def test_a_number_out_of_bounds_or_no_number_is_refused(monkeypatch, text):
+    monkeypatch.setenv("PORT", text)
+
+    sentence = refusal_of(env_int, "PORT", 8000, low=1, high=65535)
+
+    assert sentence == f"PORT='{text}': use a whole number from 1 to 65535."
+
+
+def test_a_number_of_absurd_length_is_refused_in_the_same_words(monkeypatch):
+    monkeypatch.setenv("PORT", "9" * 5000)
+
+    assert refusal_of(env_int, "PORT", 1, low=1, high=9).endswith(": use a whole number from 1 to 9.")
+
+
+def test_a_choice_is_one_of_the_words_named(monkeypatch):
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+
+    assert refusal_of(env_choice, "LOG_LEVEL", "INFO", ("DEBUG", "INFO")) == (
+        "LOG_LEVEL='debug': use 'DEBUG' or 'INFO'."
+    )
+
+
+def test_a_list_has_no_blank_parts(monkeypatch):
+    monkeypatch.setenv("ALLOWED_HOSTS", " a.example ,, b.example, ")
+
+    assert env_list("ALLOWED_HOSTS", []) == ["a.example", "b.example"]
+
+
+# Secrets
+
+
+def test_a_secret_comes_from_the_variable(monkeypatch):
+    monkeypatch.setenv("PASSWORD", " from the variable ")
+
+    assert env_secret("PASSWORD") == "from the variable"
+
+
+def test_a_secret_comes_from_the_first_line_of_a_private_file(monkeypatch, private_file):
+    monkeypatch.setenv("PASSWORD_FILE", str(private_file("from the file \r\nsecond line\n")))
+
+    assert env_secret("PASSWORD") == "from the file"
+
+
+def test_a_secret_given_in_both_ways_is_refused(monkeypatch, private_file):
+    monkeypatch.setenv("PASSWORD", "one")
+    monkeypatch.setenv("PASSWORD_FILE", str(private_file("two")))
+
+    assert refusal_of(env_secret, "PASSWORD") == "PASSWORD and PASSWORD_FILE are both set: use one of them."
+
+
+def test_a_secret_file_that_is_missing_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PASSWORD_FILE", str(tmp_path / "nowhere"))
+
+    assert refusal_of(env_secret, "PASSWORD") == (
+        f"PASSWORD_FILE: {tmp_path / 'nowhere'} can't be read: No such file or directory."
+    )
+
+
+def test_a_folder_is_no_secret_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("PASSWORD_FILE", str(tmp_path))
+
+    assert refusal_of(env_secret, "PASSWORD") == f"PASSWORD_FILE: {tmp_path} can't be read: Is a directory."
+
+
+@pytest.mark.parametrize("content", ["", "\n", "  \nsecond line"])
+def test_a_secret_file_without_a_first_line_is_refused(private_file, content):
+    path = private_file(content)
+
+    assert refusal_of(read_private, path, "PASSWORD_FILE") == f"PASSWORD_FILE: {path} is empty."
+
+
+def test_a_secret_file_that_is_not_text_is_refused(private_file):
+    path = private_file(b"\xff\xfe\x00secret")
+
+    assert refusal_of(read_private, path, "PASSWORD_FILE") == f"PASSWORD_FILE: {path} can't be read: it is not text."
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
+def test_a_secret_file_that_others_may_touch_is_refused_with_the_cure(private_file, mode):
+    path = private_file("very secret", mode)
+
+    sentence = refusal_of(read_private, path, "PASSWORD_FILE")
+
+    assert sentence == f"PASSWORD_FILE: {path} is open to other users. Run: chmod 600 {path}"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+def test_a_secret_file_of_its_owner_alone_is_read(private_file, mode):
+    assert read_private(private_file("very secret\n", mode), "PASSWORD_FILE") == "very secret"
+
+
+# Stored secrets
+
+
+def test_the_first_start_makes_the_secret_and_later_ones_read_it(tmp_path):
+    path = tmp_path / "pepper"
+
+    first = stored_secret(path, lambda: "made at the first start")
+    second = stored_secret(path, lambda: pytest.fail("made a second time"))
+
+    assert first == second == "made at the first start"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path], "no draft is left behind"
+
+
+def test_twenty_starts_at_once_end_with_one_secret(tmp_path):
+    path, barrier = tmp_path / "pepper", Barrier(20)
+
+    def start(_index: int) -> str:
+        barrier.wait()
+        return stored_secret(path, lambda: secrets.token_hex(32))
+
+    with ThreadPoolExecutor(20) as pool:
+        found = set(pool.map(start, range(20)))
+
+    assert found == {path.read_text().strip()}
+    assert list(tmp_path.iterdir()) == [path], "no draft is left behind"
+
+
+def test_a_stored_secret_that_was_opened_to_others_is_refused(tmp_path):
+    path = tmp_path / "pepper"
+    stored_secret(path, lambda: "secret")
+    path.chmod(0o644)
+
+    sentence = refusal_of(stored_secret, path, lambda: "another")
+
+    assert sentence == f"pepper: {path} is open to other users. Run: chmod 600 {path}"
+
+
+def test_a_secret_that_cannot_be_stored_stops_the_start(tmp_path):
+    path = tmp_path / "no such folder" / "pepper"
+
+    assert refusal_of(stored_secret, path, lambda: "secret") == f"{path} can't be written: No such file or directory."
+
+
+def test_no_refusal_repeats_a_secret(monkeypatch, private_file):
+    path = private_file("very secret", 0o644)
+    monkeypatch.setenv("PASSWORD_FILE", str(path))
+    sentences = [refusal_of(env_secret, "PASSWORD"), refusal_of(stored_secret, path, lambda: "very secret")]
+
+    monkeypatch.setenv("PASSWORD", "very secret")
+    sentences.append(refusal_of(env_secret, "PASSWORD"))
+
+    assert not [sentence for sentence in sentences if "very secret" in sentence]

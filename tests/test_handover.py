@@ -1,0 +1,531 @@
+"""The hand-over of a new value: once, to whoever asked, never lost on the way, and nothing left behind."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.db import connection
+from django.utils import timezone
+
+from apikeys import handover, services
+from apikeys.domain import ApiKeyQuery, IssuedApiKey
+from apikeys.exceptions import AlreadyReceived, ApiKeyLimitReached, ApiKeyNotFound, HandoverExpired, InvalidApiKey
+from apikeys.forms import new_nonce
+from apikeys.models import ApiKeyRecord, Handover
+from apikeys.values import is_genuine
+from tests.conftest import caller_for
+from tests.stores import all_cells, database_bytes, tables_with
+from tests.threads import at_once
+
+
+def send(person, nonce: str, name: str = "terraform") -> IssuedApiKey:
+    """Send the create form once."""
+    return services.create_api_key(caller_for(person), name=name, description="", nonce=nonce)
+
+
+def confirm(person, nonce: str) -> None:
+    services.confirm_receipt(caller_for(person), nonce)
+
+
+def confirm_by_picture(person, nonce: str) -> None:
+    services.confirm_scriptless_receipt(caller_for(person), hashlib.sha256(nonce.encode()).hexdigest())
+
+
+def download(person, nonce: str) -> IssuedApiKey:
+    return services.download_api_key(caller_for(person), nonce)
+
+
+def keys_of(person) -> list[str]:
+    return [key.id for key in services.list_api_keys(caller_for(person), ApiKeyQuery()).keys]
+
+
+def is_same(first: IssuedApiKey, second: IssuedApiKey) -> bool:
+    """Tell whether both are one key with one value, without ever printing it."""
+    return first.key == second.key and first.value == second.value
+
+
+def let_pass(seconds: int) -> None:
+    """Let all hand-overs be that much older."""
+    for row in Handover.objects.all():
+        Handover.objects.filter(pk=row.pk).update(created_at=row.created_at - timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def nonce() -> str:
+    return new_nonce()
+
+
+# What a form carries
+
+
+def test_each_form_has_a_nonce_of_its_own_with_128_random_bits_or_more():
+    nonces = {new_nonce() for _ in range(500)}
+
+    assert len(nonces) == 500
+    assert all(handover.is_nonce(nonce) for nonce in nonces)
+    assert min(len(nonce) for nonce in nonces) * 6 >= 128
+
+
+BAD_NONCES = [
+    "", " ", "x", "x" * 21, "x" * 129, "x" * 21 + " ", "x" * 30 + "\n", "é" * 30, "x" * 30 + "\0", "+/=" * 10, "\ud800" * 30,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("nonce", BAD_NONCES)
+def test_a_form_without_a_real_nonce_makes_no_key(alice, nonce):
+    with pytest.raises(InvalidApiKey) as refusal:
+        send(alice, nonce)
+
+    assert refusal.value.field == "nonce"
+    assert keys_of(alice) == []
+    assert Handover.objects.count() == 0
+
+
+@pytest.mark.parametrize("nonce", BAD_NONCES)
+def test_a_receipt_or_a_download_without_a_real_nonce_does_nothing(alice, nonce):
+    held = new_nonce()
+    send(alice, held)
+
+    confirm(alice, nonce)
+    with pytest.raises(InvalidApiKey):
+        download(alice, nonce)
+
+    assert download(alice, held).key.id in keys_of(alice)
+
+
+# What is stored
+
+
+def test_the_nonce_is_never_stored(alice, nonce):
+    send(alice, nonce)
+
+    assert tables_with(hashlib.sha256(nonce.encode()).hexdigest()) == ["apikeys_handover"]
+    assert tables_with(nonce) == []
+
+
+def test_the_value_is_stored_nowhere_in_clear(alice, nonce):
+    issued = send(alice, nonce)
+
+    assert Handover.objects.get().sealed is not None
+    assert tables_with(issued.value) == []
+
+
+def test_a_thief_with_the_database_and_all_secrets_of_the_server_opens_nothing(alice, nonce, settings):
+    send(alice, nonce)
+    row = Handover.objects.get()
+    sealed, bound = bytes(row.sealed), f"{row.iam_id} {row.key_id}".encode()
+    stolen = [str(cell).encode() for cells in all_cells().values() for cell in cells]
+    stolen += [settings.SECRET_KEY.encode(), *settings.APIKEYS_PEPPERS.by_number.values()]
+    stolen += [bytes.fromhex(row.nonce_digest), bound, b""]
+
+    opened = [text for text in stolen if opens(text, sealed, bound)]
+
+    assert opened == []
+    assert opens(nonce.encode(), sealed, bound), "the attack itself works, with the one thing that is not there"
+
+
+def opens(text: bytes, sealed: bytes, bound: bytes) -> bool:
+    """Tell whether a key derived from `text`, or `text` itself as a key, opens the seal."""
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"apikeys hand-over v1").derive(text)
+    for key in [derived] + [text] * (len(text) in (16, 24, 32)):
+        try:
+            AESGCM(key).decrypt(sealed[:12], sealed[12:], bound)
+        except InvalidTag:
+            continue
+        return True
+    return False
+
+
+def test_two_seals_never_share_an_initialization_vector(alice):
+    for _ in range(50):
+        send(alice, new_nonce())
+
+    sealed = [bytes(row.sealed) for row in Handover.objects.all()]
+    assert len({box[:12] for box in sealed}) == len({box[12:] for box in sealed}) == 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_byte_of_the_database_on_disk_ever_holds_the_value_or_the_nonce(alice, nonce):
+    issued = send(alice, nonce, "a name that is searched for")
+    sealed = bytes(Handover.objects.get().sealed)
+    during = database_bytes()
+    confirm(alice, nonce)
+    services.delete_api_key(caller_for(alice), issued.key.id)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    after = database_bytes()
+
+    found = [secret in moment for secret in (issued.value.encode(), nonce.encode()) for moment in (during, after)]
+    assert found == [False] * 4
+    assert b"a name that is searched for" in during, "the search finds what is there"
+    assert sealed in during
+    assert sealed not in after, "what was wiped is overwritten, not only forgotten"
+
+
+# The same form again
+
+
+def test_the_same_form_sent_again_gives_the_same_key_and_makes_no_second(alice, nonce):
+    first = send(alice, nonce)
+
+    second = send(alice, nonce)
+
+    assert is_same(first, second)
+    assert keys_of(alice) == [first.key.id]
+
+
+def test_the_same_form_with_other_words_in_it_still_gives_the_first_key(alice, nonce):
+    first = send(alice, nonce, "terraform")
+
+    second = send(alice, nonce, "something else")
+
+    assert is_same(first, second)
+    assert second.key.name == "terraform"
+
+
+def test_two_forms_make_two_keys(alice):
+    first, second = send(alice, new_nonce()), send(alice, new_nonce())
+
+    assert not is_same(first, second)
+    assert sorted(keys_of(alice)) == sorted([first.key.id, second.key.id])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_sends_of_one_form_at_once_make_one_key(alice, nonce):
+    outcomes = at_once(20, lambda: send(alice, nonce))
+
+    failures = [outcome for outcome in outcomes if not isinstance(outcome, IssuedApiKey)]
+    assert failures == []
+    assert all(is_same(outcome, outcomes[0]) for outcome in outcomes)
+    assert keys_of(alice) == [outcomes[0].key.id]
+    assert Handover.objects.count() == 1
+
+
+def test_after_the_receipt_the_value_is_not_handed_over_again(alice, nonce):
+    issued = send(alice, nonce)
+
+    confirm(alice, nonce)
+
+    with pytest.raises(AlreadyReceived) as refusal:
+        send(alice, nonce)
+    assert refusal.value.key_id == issued.key.id
+    assert keys_of(alice) == [issued.key.id]
+    assert Handover.objects.get().sealed is None
+
+
+def test_a_receipt_that_arrives_twice_or_for_nothing_does_no_harm(alice, nonce):
+    issued = send(alice, nonce)
+
+    confirm(alice, new_nonce())
+    still_there = is_same(send(alice, nonce), issued)
+    confirm(alice, nonce)
+    first_receipt = Handover.objects.get().received_at
+    confirm(alice, nonce)
+
+    assert still_there
+    assert Handover.objects.get().received_at == first_receipt
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sends_and_receipts_at_once_end_with_one_key_and_no_seal(alice, nonce):
+    issued = send(alice, nonce)
+
+    def send_and_confirm():
+        try:
+            return send(alice, nonce)
+        finally:
+            confirm(alice, nonce)
+
+    outcomes = at_once(20, send_and_confirm)
+
+    assert {type(outcome) for outcome in outcomes} <= {IssuedApiKey, AlreadyReceived}
+    assert all(is_same(outcome, issued) for outcome in outcomes if isinstance(outcome, IssuedApiKey))
+    assert keys_of(alice) == [issued.key.id]
+    assert Handover.objects.get().sealed is None
+
+
+# Somebody else's nonce
+
+
+def test_bob_with_alices_nonce_gets_a_key_of_his_own_as_if_hers_never_was(alice, bob, nonce):
+    alices = send(alice, nonce)
+
+    bobs = send(bob, nonce)
+
+    assert not is_same(alices, bobs)
+    assert bobs.key.iam_id == bob.iam_id
+    assert (keys_of(alice), keys_of(bob)) == ([alices.key.id], [bobs.key.id])
+    assert is_same(send(alice, nonce), alices)
+    assert is_same(send(bob, nonce), bobs)
+
+
+def test_bob_can_neither_confirm_nor_download_what_is_on_its_way_to_alice(alice, bob, nonce):
+    issued = send(alice, nonce)
+
+    confirm(bob, nonce)
+    confirm_by_picture(bob, nonce)
+    with pytest.raises(ApiKeyNotFound):
+        download(bob, nonce)
+
+    assert is_same(send(alice, nonce), issued)
+
+
+def test_after_alices_receipt_her_nonce_is_still_nothing_to_bob(alice, bob, nonce):
+    send(alice, nonce)
+    confirm(alice, nonce)
+
+    with pytest.raises(ApiKeyNotFound):
+        download(bob, nonce)
+    assert send(bob, nonce).key.iam_id == bob.iam_id
+
+
+# Time
+
+
+def test_within_300_seconds_the_value_is_handed_over(alice, nonce):
+    issued = send(alice, nonce)
+
+    let_pass(seconds=270)
+
+    assert is_same(send(alice, nonce), issued)
+    assert is_same(download(alice, nonce), issued)
+
+
+def test_after_300_seconds_the_value_is_handed_over_no_more(alice, nonce):
+    issued = send(alice, nonce)
+
+    let_pass(seconds=301)
+
+    with pytest.raises(HandoverExpired) as refusal:
+        send(alice, nonce)
+    with pytest.raises(HandoverExpired):
+        download(alice, nonce)
+    assert refusal.value.key_id == issued.key.id
+    assert keys_of(alice) == [issued.key.id]
+
+
+def test_the_sweep_wipes_what_would_be_too_old_before_the_next_one(alice, nonce):
+    send(alice, nonce)
+    let_pass(seconds=300 - handover.SWEEP_SECONDS)
+
+    handover.sweep()
+
+    assert Handover.objects.get().sealed is None
+
+
+def test_the_sweep_leaves_what_is_still_on_its_way(alice, nonce):
+    issued = send(alice, nonce)
+    let_pass(seconds=240)
+
+    handover.sweep()
+
+    assert is_same(send(alice, nonce), issued)
+
+
+def test_a_form_sent_again_after_the_sweep_makes_no_second_key(alice, nonce):
+    issued = send(alice, nonce)
+    let_pass(seconds=400)
+    handover.sweep()
+
+    with pytest.raises(HandoverExpired):
+        send(alice, nonce)
+    assert keys_of(alice) == [issued.key.id]
+
+
+def test_rows_are_forgotten_after_thirty_days_and_not_before(alice):
+    send(alice, new_nonce())
+    let_pass(seconds=30 * 24 * 3600 + 1)
+    send(alice, new_nonce())
+    let_pass(seconds=29 * 24 * 3600)
+    Handover.objects.filter(created_at__lt=timezone.now() - timedelta(days=40)).update(iam_id="the older one")
+
+    handover.sweep()
+
+    assert [row.iam_id for row in Handover.objects.all()] == [alice.iam_id]
+
+
+# Delete
+
+
+def test_deleting_the_key_wipes_what_is_still_on_its_way(alice, nonce):
+    issued = send(alice, nonce)
+
+    services.delete_api_key(caller_for(alice), issued.key.id)
+
+    assert Handover.objects.get().sealed is None
+    with pytest.raises(HandoverExpired):
+        send(alice, nonce)
+    assert keys_of(alice) == []
+
+
+def test_deleting_alice_wipes_what_is_still_on_its_way_to_her(alice, bob, nonce):
+    send(alice, nonce)
+    bobs = send(bob, nonce)
+
+    alice.delete()
+
+    assert ApiKeyRecord.objects.exclude(iam_id=bob.iam_id).count() == 0
+    assert [row.iam_id for row in Handover.objects.filter(sealed__isnull=False)] == [bob.iam_id]
+    assert is_same(send(bob, nonce), bobs)
+
+
+# Tampering
+
+
+@pytest.mark.parametrize("place", [0, 11, 12, 30, 55, 56, -1])
+def test_a_seal_with_one_changed_bit_opens_to_nobody(alice, nonce, place):
+    send(alice, nonce)
+    row = Handover.objects.get()
+    box = bytearray(row.sealed)
+    box[place] ^= 1
+    Handover.objects.update(sealed=bytes(box))
+
+    with pytest.raises(HandoverExpired):
+        send(alice, nonce)
+    with pytest.raises(HandoverExpired):
+        download(alice, nonce)
+    assert keys_of(alice) == [row.key_id]
+
+
+@pytest.mark.parametrize("box", [b"", b"x", b"x" * 12, b"x" * 27])
+def test_a_seal_that_was_cut_short_opens_to_nobody(alice, nonce, box):
+    send(alice, nonce)
+    Handover.objects.update(sealed=box)
+
+    with pytest.raises(HandoverExpired):
+        send(alice, nonce)
+
+
+def test_a_seal_moved_to_another_person_or_key_opens_to_nobody(alice, bob, nonce):
+    send(alice, nonce)
+    other = send(alice, new_nonce())
+    send(bob, nonce)
+    alices_box = Handover.objects.get(iam_id=alice.iam_id, nonce_digest=handover.digest(nonce)).sealed
+
+    Handover.objects.filter(iam_id=bob.iam_id).update(sealed=alices_box)
+    with pytest.raises(HandoverExpired):
+        send(bob, nonce)
+
+    Handover.objects.filter(iam_id=alice.iam_id, nonce_digest=handover.digest(nonce)).update(key_id=other.key.id)
+    with pytest.raises(HandoverExpired):
+        send(alice, nonce)
+
+
+# Without script
+
+
+def test_the_picture_on_a_page_without_script_ends_the_showing_but_leaves_one_download(alice, nonce):
+    issued = send(alice, nonce)
+
+    confirm_by_picture(alice, nonce)
+    with pytest.raises(AlreadyReceived):
+        send(alice, nonce)
+    downloaded = download(alice, nonce)
+
+    assert is_same(downloaded, issued)
+    with pytest.raises(AlreadyReceived):
+        download(alice, nonce)
+    assert Handover.objects.get().sealed is None
+    assert keys_of(alice) == [issued.key.id]
+
+
+def test_a_download_before_any_receipt_is_the_receipt(alice, nonce):
+    issued = send(alice, nonce)
+
+    downloaded = download(alice, nonce)
+
+    assert is_same(downloaded, issued)
+    for again in (send, download):
+        with pytest.raises(AlreadyReceived):
+            again(alice, nonce)
+
+
+def test_closing_the_window_after_the_picture_leaves_no_download(alice, nonce):
+    send(alice, nonce)
+    confirm_by_picture(alice, nonce)
+
+    confirm(alice, nonce)
+
+    with pytest.raises(AlreadyReceived):
+        download(alice, nonce)
+
+
+def test_the_one_download_ends_after_300_seconds_too(alice, nonce):
+    send(alice, nonce)
+    confirm_by_picture(alice, nonce)
+    let_pass(seconds=301)
+
+    with pytest.raises(HandoverExpired):
+        download(alice, nonce)
+
+
+def test_a_picture_that_comes_late_opens_nothing_again(alice, nonce):
+    send(alice, nonce)
+    confirm(alice, nonce)
+
+    confirm_by_picture(alice, nonce)
+
+    with pytest.raises(AlreadyReceived):
+        download(alice, nonce)
+
+
+def test_a_download_for_an_unknown_nonce_is_not_found(alice):
+    with pytest.raises(ApiKeyNotFound):
+        download(alice, new_nonce())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_downloads_at_once_one_gets_the_file(alice, nonce):
+    issued = send(alice, nonce)
+    confirm_by_picture(alice, nonce)
+
+    outcomes = at_once(20, lambda: download(alice, nonce))
+
+    files = [outcome for outcome in outcomes if isinstance(outcome, IssuedApiKey)]
+    assert len(files) == 1
+    assert is_same(files[0], issued)
+    assert {type(outcome) for outcome in outcomes if outcome not in files} == {AlreadyReceived}
+
+
+# The limit
+
+
+def test_the_form_that_took_the_last_room_can_be_sent_again(alice, nonce, settings):
+    settings.APIKEYS_PER_IDENTITY = 1
+    issued = send(alice, nonce)
+
+    again = send(alice, nonce)
+
+    assert is_same(again, issued)
+    with pytest.raises(ApiKeyLimitReached):
+        send(alice, new_nonce())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_sends_of_the_form_that_takes_the_last_room_all_get_its_key(alice, nonce, settings):
+    settings.APIKEYS_PER_IDENTITY = 1
+
+    outcomes = at_once(20, lambda: send(alice, nonce))
+
+    failures = [outcome for outcome in outcomes if not isinstance(outcome, IssuedApiKey)]
+    assert failures == []
+    assert all(is_same(outcome, outcomes[0]) for outcome in outcomes)
+    assert keys_of(alice) == [outcomes[0].key.id]
+
+
+def test_a_form_refused_by_the_limit_works_once_there_is_room(alice, nonce, settings):
+    settings.APIKEYS_PER_IDENTITY = 1
+    old = send(alice, new_nonce())
+    with pytest.raises(ApiKeyLimitReached):
+        send(alice, nonce)
+    services.delete_api_key(caller_for(alice), old.key.id)
+
+    issued = send(alice, nonce)
+
+    genuine = is_genuine(issued.value, settings.APIKEYS_PREFIX)
+    assert genuine
+    assert keys_of(alice) == [issued.key.id]

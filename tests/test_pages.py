@@ -1,0 +1,534 @@
+"""The dashboard and the list: what they say, and how search, order and place stand in the address."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apikeys.models import ApiKeyRecord, new_api_key_id
+from tests.addresses import CREATE, KEYS, delete_address, edit_address
+from tests.markup import Element, fields, page, parse
+
+HTMX = {"HX-Request": "true"}
+
+
+def names(tree: Element) -> list[str]:
+    return [cell.text for cell in tree.find_all("th", role="rowheader")]
+
+
+def pager(tree: Element, rel: str) -> str:
+    """Return where the pager's link leads, "" when it leads nowhere."""
+    return "".join(link["href"] for link in tree.find_all("a", rel=rel))
+
+
+def walk(client, url: str, rel: str = "next") -> list[Element]:
+    """Follow the pager to its end."""
+    pages = [page(client.get(url))]
+    while (url := pager(pages[-1], rel)) and len(pages) < 50:
+        pages.append(page(client.get(url)))
+    assert len(pages) < 50, "the pager does not end"
+    return pages
+
+
+def many(person, number: int, name=lambda index: f"key {index:05}") -> None:
+    """Give a person many keys, a minute apart, the last one newest."""
+    start = timezone.now() - timedelta(days=30)
+    ApiKeyRecord.objects.bulk_create(
+        ApiKeyRecord(
+            id=new_api_key_id(),
+            iam_id=person.iam_id,
+            account_id=person.account_id,
+            created_by=person.iam_id,
+            created_at=start + timedelta(minutes=index),
+            name=name(index),
+            description=f"number {index}",
+            name_folded=name(index).casefold(),
+            text_folded=f"{name(index)}\nnumber {index}".casefold(),
+            pepper=1,
+            digest=f"{person.pk:032x}{index:032x}",
+            hint="apk_…0000",
+        )
+        for index in range(number)
+    )
+
+
+# Dashboard
+
+
+def test_the_dashboard_counts_names_the_newest_and_leads_on(alice, alice_client, create_key):
+    for name in ("one", "two", "three"):
+        create_key(alice, name)
+
+    tree = page(alice_client.get("/"))
+
+    tiles = {tile.find(class_="label").text: tile for tile in tree.find_all("a", class_="tile")}
+    assert tiles["API keys"].find("strong").text == "3"
+    assert tiles["API keys"]["href"] == KEYS
+    assert tiles["Create API key"]["href"] == CREATE
+    assert tiles["Newest key"].find("bdi").text == "three"
+    assert "Welcome, Alice Liddell." in tree.text
+
+
+def test_the_dashboard_of_somebody_new_has_no_newest_key_and_no_activity(alice_client):
+    tree = page(alice_client.get("/"))
+
+    assert [tile.find(class_="label").text for tile in tree.find_all("a", class_="tile")] == ["API keys", "Create API key"]
+    assert tree.find_all("table") == []
+
+
+def test_the_dashboard_tells_what_alice_did_lately(alice, alice_client, alices_key):
+    alice_client.post(delete_address(alices_key.key.id))
+
+    rows = [row.text for row in page(alice_client.get("/")).find("tbody").find_all("tr")]
+
+    assert len(rows) == 2
+    assert rows[0].startswith("API key deleted terraform 127.0.0.1")
+    assert rows[1].startswith("API key created terraform 192.0.2.7")
+
+
+def test_bob_sees_nothing_of_alice_on_his_dashboard(bob_client, alices_key):
+    assert "terraform" not in bob_client.get("/").content.decode()
+
+
+# List
+
+
+def test_the_list_shows_what_there_is_to_know_of_a_key_and_never_its_value(alice_client, alices_key):
+    response = alice_client.get(KEYS)
+
+    tree = page(response)
+    [row] = tree.find("tbody").find_all("tr")
+    today = alices_key.key.created_at
+    assert [cell.text for cell in row.find_all("th") + row.find_all("td")[:4]] == [
+        "terraform", "Applies changes", "Active", f"{today.day} {today:%b %Y}", "Never",
+    ]  # fmt: skip
+    assert tree.find("h1").text == "API keys"
+    assert [header.text for header in tree.find("thead").find_all("th")] == [
+        "Name", "Description", "Status", "Created", "Last used", "Actions",
+    ]  # fmt: skip
+    found = alices_key.value in response.content.decode()
+    assert not found
+
+
+def test_each_key_has_its_actions_behind_a_button_that_names_it(alice_client, alices_key):
+    tree = page(alice_client.get(KEYS))
+
+    menu = tree.find(id=f"m-{alices_key.key.id}")
+    button = tree.find("button", popovertarget=menu["id"])
+    assert button.text == "Actions for terraform"
+    assert [(link.text, link["href"]) for link in menu.find_all("a")] == [
+        ("Edit name and description", edit_address(alices_key.key.id)),
+        ("Delete key", delete_address(alices_key.key.id)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [({}, "Active"), ({"locked": True}, "Locked"), ({"disabled": True}, "Disabled"), ({"disabled": True, "locked": True}, "Disabled")],
+)
+def test_the_status_is_said_in_words(alice_client, alices_key, state, word):
+    ApiKeyRecord.objects.filter(id=alices_key.key.id).update(modified_at=timezone.now(), **state)
+
+    assert page(alice_client.get(KEYS)).find("td", class_="c-status").text == word
+
+
+def test_moments_are_written_in_utc_and_for_machines_too(alice_client, alices_key):
+    ApiKeyRecord.objects.update(
+        created_at=datetime(2026, 3, 4, 23, 59, 58, tzinfo=UTC), last_used_at=datetime(2026, 11, 5, tzinfo=UTC)
+    )
+
+    times = page(alice_client.get(KEYS)).find("tbody").find_all("time")
+
+    assert [(time.text, time["datetime"]) for time in times] == [
+        ("4 Mar 2026", "2026-03-04T23:59:58+00:00"),
+        ("5 Nov 2026", "2026-11-05T00:00:00+00:00"),
+    ]
+
+
+def test_a_key_without_description_shows_a_dash(alice, alice_client, create_key):
+    create_key(alice, "terraform", "")
+
+    [row] = page(alice_client.get(KEYS)).find("tbody").find_all("tr")
+
+    assert row.find_all("td")[0].text == "–"
+
+
+def test_somebody_without_keys_is_led_to_the_first_one(alice_client):
+    tree = page(alice_client.get(KEYS))
+
+    empty = tree.find(class_="empty")
+    assert empty.find("h2").text == "You have no API keys yet"
+    assert empty.find("a")["href"] == CREATE
+    assert tree.find_all("table") == tree.find_all("form", role="search") == []
+
+
+def test_bob_sees_his_keys_and_none_of_alices(alice, bob, bob_client, create_key):
+    create_key(alice, "alice's")
+    create_key(bob, "bob's")
+
+    assert names(page(bob_client.get(KEYS))) == ["bob's"]
+
+
+def test_the_way_to_the_page_is_manage_security_api_keys(alice_client):
+    for way in ("/manage/", "/manage/security/"):
+        assert alice_client.get(way, follow=True).request["PATH_INFO"] == KEYS
+    header = page(alice_client.get(KEYS)).find("header", class_="header")
+
+    menu = header.find(id="m-manage")
+    button = header.find("button", popovertarget="m-manage")
+    assert button.text == "Manage"
+    assert menu.find("h2").text == "Security"
+    assert (menu.find("a").text, menu.find("a")["href"], menu.find("a")["aria-current"]) == ("API keys", KEYS, "page")
+
+
+def test_the_brand_stands_before_the_name_of_the_page(alice_client, settings):
+    settings.CONSOLE_BRAND = "Acme & Söhne <b>"
+
+    tree = page(alice_client.get(KEYS))
+
+    assert tree.find("h1").text == "Acme & Söhne <b> API keys"
+    assert tree.find("title").text == "Acme & Söhne <b> API keys – Acme & Söhne <b> Console"
+
+
+# Search, order, page: plain addresses
+
+
+def test_search_is_a_form_that_a_plain_get_sends(alice, alice_client, create_key):
+    for name in ("terraform dev", "terraform prod", "ansible"):
+        create_key(alice, name)
+    form = page(alice_client.get(f"{KEYS}?sort=name")).find("form", role="search")
+
+    found = alice_client.get(form["action"], fields(form) | {"q": "TERRAFORM"})
+
+    assert form["method"] == "get"
+    tree = page(found)
+    assert names(tree) == ["terraform dev", "terraform prod"]
+    assert tree.find("input", id="q")["value"] == "TERRAFORM"
+
+
+def test_a_search_without_a_match_says_so_and_leads_back(alice_client, alices_key):
+    tree = page(alice_client.get(KEYS, {"q": "nothing like it"}))
+
+    empty = tree.find(class_="empty")
+    assert empty.find("h2").text == "No key matches your search"
+    assert empty.find("a")["href"] == KEYS
+    assert tree.find("input", id="q")["value"] == "nothing like it", "it can be corrected"
+
+
+@pytest.mark.parametrize("search", ["%", "_", "o'neill<b>&\"", "\\", "a&b=c", "a+b", "a b", "#x", "金鑰", "🔑", "%00", "%2F"])
+def test_a_search_is_kept_in_every_link_and_finds_itself(alice, alice_client, create_key, search):
+    for index in range(12):
+        create_key(alice, f"{search} {index}")
+    create_key(alice, "another")
+
+    first = page(alice_client.get(KEYS, {"q": search, "per_page": 10}))
+    second = page(alice_client.get(pager(first, "next")))
+
+    assert (len(names(first)), len(names(second))) == (10, 2)
+    assert second.find("input", id="q")["value"] == search
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("", ["b", "c", "a"]),
+        ("-created", ["b", "c", "a"]),
+        ("created", ["a", "c", "b"]),
+        ("name", ["a", "b", "c"]),
+        ("-name", ["c", "b", "a"]),
+    ],
+)
+def test_the_order_stands_in_the_address(alice, alice_client, create_key, sort, order):
+    for name in ("a", "c", "b"):
+        create_key(alice, name)
+
+    tree = page(alice_client.get(KEYS, {"sort": sort} if sort else {}))
+
+    column = "Name" if "name" in sort else "Created"
+    direction = "ascending" if sort in ("created", "name") else "descending"
+    assert names(tree) == order
+    assert [(th.text, th["aria-sort"]) for th in tree.find_all("th") if "aria-sort" in th] == [(column, direction)]
+
+
+def test_a_click_on_a_header_sorts_and_a_second_one_turns_round(alice, alice_client, create_key):
+    for name in ("a", "c", "b"):
+        create_key(alice, name)
+    tree = page(alice_client.get(KEYS))
+
+    seen = []
+    for column in ("name", "name", "created", "created"):
+        tree = page(alice_client.get(tree.find("a", id=f"sort-{column}")["href"]))
+        seen.append("".join(names(tree)))
+
+    assert seen == ["abc", "cba", "bca", "acb"]
+
+
+@pytest.mark.parametrize("size", [10, 25, 50, 100])
+def test_the_number_of_keys_on_a_page_can_be_chosen(alice, alice_client, size):
+    many(alice, 101)
+    form = page(alice_client.get(KEYS)).find("nav", class_="pager").find("form")
+
+    tree = page(alice_client.get(form["action"], fields(form) | {"per_page": str(size)}))
+
+    assert len(names(tree)) == size
+    assert fields(tree.find("nav", class_="pager").find("form"))["per_page"] == str(size)
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "created", "-created"])
+def test_the_pager_shows_every_key_once_there_and_back(alice, alice_client, sort):
+    many(alice, 35, name=lambda index: f"key {index * 7 % 10}")
+
+    there = walk(alice_client, f"{KEYS}?sort={sort}&per_page=10")
+    back = walk(alice_client, pager(there[-1], "prev"), "prev")
+
+    menus = [element["id"] for tree in there for element in tree.find_all(class_="menu") if element["id"][:8] == "m-ApiKey"]
+    assert [len(names(tree)) for tree in there] == [10, 10, 10, 5]
+    assert len(menus) == len(set(menus)) == 35
+    assert [names(tree) for tree in back] == [names(tree) for tree in reversed(there[:-1])]
+
+
+@pytest.mark.parametrize("letter", ["é", "金", "🔑", "\ufdfa"])
+def test_the_pager_gets_past_the_longest_names_of_every_script(alice, alice_client, create_key, letter):
+    for index in range(12):
+        create_key(alice, letter * 253 + f"{index:02}")
+
+    there = walk(alice_client, f"{KEYS}?sort=name&per_page=10")
+
+    assert [len(names(tree)) for tree in there] == [10, 2]
+    assert sorted(name[-2:] for tree in there for name in names(tree)) == [f"{index:02}" for index in range(12)]
+
+
+def test_the_first_page_has_no_way_back_and_the_last_none_on(alice, alice_client):
+    many(alice, 30)
+
+    first, last = walk(alice_client, KEYS)
+
+    for tree, label in ((first, "Previous page"), (last, "Next page")):
+        [link] = [link for link in tree.find("nav", class_="pager").find_all("a") if link.text == label]
+        assert "href" not in link
+        assert link["aria-disabled"] == "true"
+
+
+def test_a_page_whose_keys_were_deleted_meanwhile_is_the_first_page(alice, alice_client):
+    many(alice, 30)
+    first = page(alice_client.get(KEYS))
+    ApiKeyRecord.objects.exclude(name__gte="key 00005").delete()
+
+    tree = page(alice_client.get(pager(first, "next")))
+
+    assert names(tree) == names(first)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "x", "AAAA", "é", "🔑", "W10", "W10=", "bnVsbA", "MQ", "Int9Ig", "eyJhIjoxfQ", "WzEsMiwzXQ", "WyJ4IiwieSIsMl0",
+        "WyJ4IiwieSIsMF0", "WyIiLCIiLDFd", "WyJcdWQ4MDAiLCJ4IiwwXQ", "WyJcdTAwMDAiLCJcdTAwMDAiLDBd", "W1tbW1tb" * 400,
+        "WyI5OTk5LTEyLTMxVDIzOjU5OjU5LTIzOjU5IiwieCIsMF0", "WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzIzOjU5IiwieCIsMV0",
+        "MTExMQ" * 2000, "\0", "' OR 1=1 --", "../../etc/passwd",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("sort", ["name", "-created"])
+def test_a_place_that_was_never_handed_out_is_no_error(alice_client, alices_key, sort, garbage):
+    response = alice_client.get(KEYS, {"sort": sort, "at": garbage})
+
+    assert response.status_code == 200
+    assert names(page(response)) == ["terraform"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort=size", "sort=", "sort=--name", "sort=name;drop", "per_page=7", "per_page=-1", "per_page=1e9", "per_page=",
+        "per_page=%00", "q=%00", "q=%ED%A0%80", "q=%FF", f"q={'x' * 5000}", "q=a&q=b", "unknown=1", "&&&===", "at=%FF%FE",
+    ],
+)  # fmt: skip
+def test_an_address_of_nonsense_is_a_list_and_no_error(alice_client, alices_key, query):
+    response = alice_client.get(f"{KEYS}?{query}")
+
+    assert response.status_code == 200
+    assert page(response).find("h1").text == "API keys"
+
+
+# State kept on the way through dialogs
+
+
+def test_dialogs_lead_back_to_the_list_as_it_was(alice, alice_client):
+    many(alice, 30, name=lambda index: f"a b {index:02}")
+    second = pager(page(alice_client.get(KEYS, {"q": "a b", "sort": "name", "per_page": 10})), "next")
+    tree = page(alice_client.get(second))
+    menu = next(element for element in tree.find_all(class_="menu") if element["id"].startswith("m-ApiKey"))
+
+    ways = [link["href"] for link in menu.find_all("a")] + [tree.find(class_="toolbar").find("a")["href"]]
+    dialogs = [page(alice_client.get(way)).find("dialog") for way in ways]
+
+    state = parse_qs(urlsplit(second).query)
+    assert {"q", "sort", "per_page", "at"} == set(state)
+    for dialog in dialogs:
+        ends = [link["href"] for link in dialog.find_all("a")] + [form["action"] for form in dialog.find_all("form")]
+        assert ends
+        assert [parse_qs(urlsplit(end).query) for end in ends] == [state] * len(ends)
+
+
+def test_after_a_deletion_alice_is_where_she_was(alice, alice_client):
+    many(alice, 30, name=lambda index: f"a b {index:02}")
+    second = pager(page(alice_client.get(KEYS, {"q": "a b", "sort": "name", "per_page": 10})), "next")
+    shown = page(alice_client.get(second))
+    menu = next(element for element in shown.find_all(class_="menu") if element["id"].startswith("m-ApiKey"))
+
+    response = alice_client.post(menu.find_all("a")[1]["href"])
+
+    assert response.status_code == 303
+    assert response["Location"] == second
+    assert names(page(alice_client.get(second)))[:9] == names(shown)[1:]
+
+
+# Page and fragment
+
+
+def test_htmx_gets_the_table_alone_and_the_page_holds_the_very_same_table(alice, alice_client):
+    many(alice, 30)
+
+    whole = alice_client.get(KEYS, {"sort": "name"}).content.decode()
+    fragment = alice_client.get(KEYS, {"sort": "name"}, headers=HTMX).content.decode()
+
+    assert [element["id"] for element in page_roots(fragment)] == ["keys"]
+    assert "".join(fragment.split()) in "".join(whole.split())
+
+
+def test_going_back_in_history_gets_the_whole_page(alice_client, alices_key):
+    response = alice_client.get(KEYS, headers=HTMX | {"HX-History-Restore-Request": "true"})
+
+    assert page(response).find("html")
+
+
+@pytest.mark.parametrize("address", [edit_address, delete_address, lambda _key_id: CREATE])
+def test_htmx_gets_a_dialog_alone_and_a_browser_gets_it_over_the_list(alice_client, alices_key, address):
+    whole = alice_client.get(address(alices_key.key.id))
+    fragment = alice_client.get(address(alices_key.key.id), headers=HTMX)
+
+    [dialog] = page_roots(fragment.content.decode())
+    over = page(whole)
+    assert dialog.tag == "dialog"
+    assert over.find("dialog")["id"] == dialog["id"]
+    assert "inert" in over.find("div", data_shell="")
+    assert names(over) == ["terraform"]
+
+
+def test_every_address_that_htmx_asks_for_also_stands_in_plain_html(alice, alice_client):
+    many(alice, 30)
+    tree = page(alice_client.get(KEYS))
+
+    for link in (element for element in tree.find_all("a") if "hx-get" in element):
+        assert link["href"] == link["hx-get"]
+    for form in (element for element in tree.find_all("form") if "hx-get" in element):
+        assert form["action"] == form["hx-get"]
+
+
+def page_roots(html: str) -> list[Element]:
+    return [child for child in parse(html).children if isinstance(child, Element)]
+
+
+# Many keys
+
+
+def queries_of(client, url: str) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url).status_code == 200
+    return [query["sql"] for query in captured]
+
+
+@pytest.mark.parametrize("query", ["", "?sort=name", "?q=number+1"])
+def test_ten_thousand_keys_need_no_more_questions_than_ten(alice, bob, alice_client, bob_client, query):
+    many(alice, 10_000)
+    many(bob, 10)
+
+    few, lots = queries_of(bob_client, KEYS + query), queries_of(alice_client, KEYS + query)
+    deep = queries_of(alice_client, pager(page(alice_client.get(KEYS + query)), "next"))
+
+    assert len(few) == len(lots) == len(deep)
+    asked = [sql for sql in lots + deep if "apikeys_apikeyrecord" in sql]
+    assert len(asked) == 2
+    for sql in asked:
+        assert not re.search(r"\b(OFFSET|COUNT)\b", sql)
+        assert sql.endswith("LIMIT 26")
+
+
+def test_the_dashboard_of_ten_thousand_keys_reads_three_of_them(alice, alice_client):
+    many(alice, 10_000)
+
+    asked = [sql for sql in queries_of(alice_client, "/") if "apikeys_apikeyrecord" in sql]
+
+    assert page(alice_client.get("/")).find_all("strong")[0].text.replace(",", "") == "10000"
+    assert [("COUNT" in sql, "LIMIT 4" in sql) for sql in asked] == [(True, False), (False, True)]
+
+
+# Language and theme
+
+
+def test_the_language_is_chosen_by_the_browser_until_alice_chooses(alice_client):
+    german, taiwanese = (alice_client.get(KEYS, headers={"Accept-Language": code}) for code in ("de", "zh-TW,zh;q=0.9"))
+    chosen = alice_client.post("/language/", {"language": "zh-hant", "next": f"{KEYS}?q=x"})
+    afterwards = alice_client.get(KEYS, headers={"Accept-Language": "de"})
+
+    assert page(german).find("html")["lang"] == "en"
+    assert page(taiwanese).find("html")["lang"] == "zh-Hant"
+    assert (chosen.status_code, chosen["Location"]) == (302, f"{KEYS}?q=x")
+    assert page(afterwards).find("html")["lang"] == "zh-Hant"
+    assert chosen.cookies["__Host-language"]["max-age"] == 365 * 24 * 60 * 60
+
+
+def test_dates_follow_the_language(alice_client, alices_key):
+    ApiKeyRecord.objects.update(created_at=datetime(2026, 3, 4, tzinfo=UTC))
+
+    shown = [
+        page(alice_client.get(KEYS, headers={"Accept-Language": code})).find("tbody").find("time").text
+        for code in ("en", "zh-Hant", "en")
+    ]
+
+    assert shown[0] == shown[2] == "4 Mar 2026"
+    assert re.fullmatch(r"2026\s?年\s?3\s?月\s?4\s?日", shown[1])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_is_remembered(alice_client, theme):
+    response = alice_client.post("/theme/", {"theme": theme, "next": KEYS})
+
+    assert (response.status_code, response["Location"]) == (302, KEYS)
+    assert page(alice_client.get(KEYS)).find("html")["data-theme"] == theme
+    alice_client.post("/theme/", {"theme": "system", "next": KEYS})
+    assert "data-theme" not in page(alice_client.get(KEYS)).find("html")
+
+
+@pytest.mark.parametrize("theme", ["", "pink", "\"><script>", "dark; Path=/x"])
+def test_a_theme_that_does_not_exist_changes_nothing(alice_client, theme):
+    response = alice_client.post("/theme/", {"theme": theme, "next": KEYS})
+
+    assert (response.status_code, response["Location"]) == (302, KEYS)
+    assert "data-theme" not in page(alice_client.get(KEYS)).find("html")
+    alice_client.cookies["__Host-theme"] = theme
+    assert "data-theme" not in page(alice_client.get(KEYS)).find("html")
+
+
+@pytest.mark.parametrize("address", ["/theme/", "/language/"])
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_choosing_language_or_theme_leads_nowhere_else(alice_client, address, target):
+    response = alice_client.post(address, {"theme": "dark", "language": "en", "next": target})
+
+    assert response.status_code == 302
+    assert "evil" not in response["Location"]
+    assert response["Location"].startswith("/")
+
+
+# For operators
+
+
+def test_health_and_readiness_need_no_log_in(client, db):
+    alive, ready = client.get("/healthz"), client.get("/readyz")
+
+    assert (alive.status_code, alive.content) == (200, b"ok\n")
+    assert (ready.status_code, ready.content) == (200, b"ready\n")

@@ -1,0 +1,332 @@
+"""The one door: every change is audited with it or does not happen, refusals are audited too, names are cleaned."""
+
+import pytest
+from django.db import IntegrityError, connection
+
+from apikeys import services
+from apikeys.domain import ApiKeyQuery, Caller
+from apikeys.exceptions import (
+    AlreadyReceived,
+    ApiKeyConflict,
+    ApiKeyLimitReached,
+    ApiKeyLocked,
+    ApiKeyNotFound,
+    InvalidApiKey,
+)
+from apikeys.forms import new_nonce
+from apikeys.models import ApiKeyRecord, AuditEvent, Handover
+from tests.addresses import UNKNOWN_ID
+from tests.conftest import caller_for
+from tests.stores import tables_with
+
+CREATE, UPDATE, DELETE = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
+
+
+def events() -> list[AuditEvent]:
+    return list(AuditEvent.objects.order_by("event_time"))
+
+
+def refuse_rows_of(table: str) -> None:
+    """Let the database take no more rows of a table, as on a full disk, until the test's transaction is undone."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+
+
+# Audit: what happened
+
+
+def test_a_creation_is_audited_with_who_what_and_from_where(alice, alices_key):
+    [event] = events()
+
+    assert (event.action, event.outcome, event.severity, event.reason) == (CREATE, "success", "critical", "")
+    assert (event.initiator_id, event.initiator_name) == (alice.iam_id, "Alice Liddell")
+    assert (event.address, event.agent, event.correlation_id) == ("192.0.2.7", "pytest", "0" * 32)
+    assert (event.target_id, event.target_name) == (alices_key.key.crn, "terraform")
+
+
+def test_an_edit_is_audited_with_both_names(alice, alices_key):
+    key = alices_key.key
+
+    services.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
+
+    event = events()[-1]
+    assert (event.action, event.outcome, event.severity) == (UPDATE, "success", "warning")
+    assert (event.target_id, event.target_name) == (key.crn, "tofu")
+    assert event.request_data == {"instance_name": "tofu", "prev_instance_name": "terraform"}
+
+
+def test_a_deletion_is_audited(alice, alices_key):
+    services.delete_api_key(caller_for(alice), alices_key.key.id)
+
+    event = events()[-1]
+    assert (event.action, event.outcome, event.severity) == (DELETE, "success", "critical")
+    assert (event.target_id, event.target_name) == (alices_key.key.crn, "terraform")
+
+
+def test_a_form_sent_twice_is_one_creation_in_the_audit_log(alice):
+    nonce = new_nonce()
+
+    for _ in range(2):
+        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+
+    assert [(event.action, event.outcome) for event in events()] == [(CREATE, "success")]
+
+
+def test_looking_is_not_audited(alice, alices_key):
+    before = events()
+
+    services.overview(caller_for(alice))
+    services.list_api_keys(caller_for(alice), ApiKeyQuery())
+    services.get_api_key(caller_for(alice), alices_key.key.id)
+
+    assert events() == before
+
+
+def test_the_value_and_the_nonce_are_in_no_event(alice):
+    nonce = new_nonce()
+    issued = services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+
+    services.confirm_receipt(caller_for(alice), nonce)
+    services.delete_api_key(caller_for(alice), issued.key.id)
+
+    assert "apikeys_auditevent" in tables_with("terraform")
+    assert tables_with(issued.value) == []
+    assert tables_with(nonce) == []
+
+
+def test_an_agent_of_absurd_length_is_cut(alice):
+    caller = Caller(caller_for(alice).identity, agent="x" * 10_000)
+
+    services.create_api_key(caller, name="terraform", description="", nonce=new_nonce())
+
+    assert events()[-1].agent == "x" * 255
+
+
+# Audit: in the same transaction
+
+
+def test_a_creation_that_cannot_be_audited_does_not_happen(alice):
+    refuse_rows_of("apikeys_auditevent")
+
+    with pytest.raises(IntegrityError, match="the disk is full"):
+        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=new_nonce())
+
+    assert (ApiKeyRecord.objects.count(), Handover.objects.count()) == (0, 0)
+
+
+def test_an_edit_that_cannot_be_audited_does_not_happen(alice, alices_key):
+    key = alices_key.key
+    refuse_rows_of("apikeys_auditevent")
+
+    with pytest.raises(IntegrityError, match="the disk is full"):
+        services.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
+
+    assert services.get_api_key(caller_for(alice), key.id) == key
+
+
+def test_a_deletion_that_cannot_be_audited_does_not_happen(alice, alices_key):
+    refuse_rows_of("apikeys_auditevent")
+
+    with pytest.raises(IntegrityError, match="the disk is full"):
+        services.delete_api_key(caller_for(alice), alices_key.key.id)
+
+    assert services.get_api_key(caller_for(alice), alices_key.key.id) == alices_key.key
+    assert Handover.objects.get().sealed is not None
+
+
+def test_a_key_whose_hand_over_cannot_begin_is_not_created(alice):
+    refuse_rows_of("apikeys_handover")
+
+    with pytest.raises(IntegrityError, match="the disk is full"):
+        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=new_nonce())
+
+    assert ApiKeyRecord.objects.count() == AuditEvent.objects.count() == 0
+
+
+# Audit: refusals
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_is_audited_although_the_change_was_rolled_back(alice, alices_key):
+    key = alices_key.key
+    ApiKeyRecord.objects.update(locked=True)
+
+    with pytest.raises(ApiKeyLocked):
+        services.delete_api_key(caller_for(alice), key.id)
+
+    event = events()[-1]
+    assert (event.action, event.outcome, event.reason) == (DELETE, "failure", "ApiKeyLocked")
+    assert (event.severity, event.target_id) == ("warning", key.id)
+    assert (event.initiator_id, event.address) == (alice.iam_id, "192.0.2.7")
+    assert ApiKeyRecord.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "action"), [(ApiKeyConflict, UPDATE), (ApiKeyNotFound, DELETE), (ApiKeyLimitReached, CREATE)]
+)
+def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, settings, refusal, action):
+    settings.APIKEYS_PER_IDENTITY = 1
+    caller, key_id = caller_for(alice), alices_key.key.id
+    acts = {
+        UPDATE: lambda: services.update_api_key(caller, key_id, name="n", description="", entity_tag="1-0"),
+        DELETE: lambda: services.delete_api_key(caller, UNKNOWN_ID),
+        CREATE: lambda: services.create_api_key(caller, name="n", description="", nonce=new_nonce()),
+    }
+
+    with pytest.raises(refusal):
+        acts[action]()
+
+    event = events()[-1]
+    assert (event.action, event.outcome, event.reason) == (action, "failure", refusal.__name__)
+
+
+def test_a_form_sent_again_after_the_receipt_is_audited_as_refused(alice):
+    nonce = new_nonce()
+    services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+    services.confirm_receipt(caller_for(alice), nonce)
+
+    with pytest.raises(AlreadyReceived):
+        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+
+    assert [(event.outcome, event.reason) for event in events()] == [("success", ""), ("failure", "AlreadyReceived")]
+
+
+def test_bobs_attempt_on_alices_key_is_bobs_event_and_does_not_name_her_key(bob, alices_key):
+    with pytest.raises(ApiKeyNotFound):
+        services.delete_api_key(caller_for(bob), alices_key.key.id)
+
+    event = events()[-1]
+    assert (event.initiator_id, event.outcome, event.reason) == (bob.iam_id, "failure", "ApiKeyNotFound")
+    assert (event.target_id, event.target_name) == (alices_key.key.id, "")
+
+
+# Names and descriptions
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("terraform", "terraform"),
+        ("  terraform \t", "terraform"),
+        ("\u3000terraform\u00a0", "terraform"),
+        ("a  b", "a  b"),
+        ("x" * 255, "x" * 255),
+        (" " * 50 + "x" * 255 + " " * 50, "x" * 255),
+        ("🔑" * 255, "🔑" * 255),
+        ("👩‍👩‍👧‍👦 family", "👩‍👩‍👧‍👦 family"),
+        ("مفتاح", "مفتاح"),
+        ("<script>alert('x')</script>", "<script>alert('x')</script>"),
+        ("%(name)s %s {}", "%(name)s %s {}"),
+    ],
+)
+def test_a_name_is_kept_without_the_white_space_around_it(alice, typed, kept):
+    issued = services.create_api_key(caller_for(alice), name=typed, description=typed, nonce=new_nonce())
+
+    assert (issued.key.name, issued.key.description) == (kept, kept)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t \n", "\u00a0\u3000\u2003"])
+def test_a_blank_name_is_refused(alice, name):
+    with pytest.raises(InvalidApiKey) as refusal:
+        services.create_api_key(caller_for(alice), name=name, description="", nonce=new_nonce())
+
+    assert (refusal.value.field, str(refusal.value)) == ("name", "Enter a name.")
+    assert ApiKeyRecord.objects.count() == 0
+
+
+def test_a_description_may_be_empty(alice):
+    issued = services.create_api_key(caller_for(alice), name="terraform", description=" \t ", nonce=new_nonce())
+
+    assert issued.key.description == ""
+
+
+@pytest.mark.parametrize(("field", "limit"), [("name", 255), ("description", 1000)])
+def test_one_character_too_many_is_refused_with_both_numbers(alice, field, limit):
+    typed = {"name": "terraform", "description": ""} | {field: "é" * (limit + 1)}
+
+    with pytest.raises(InvalidApiKey) as refusal:
+        services.create_api_key(caller_for(alice), **typed, nonce=new_nonce())
+
+    assert refusal.value.field == field
+    assert str(refusal.value) == f"This has {limit + 1} characters. Use at most {limit}."
+    assert ApiKeyRecord.objects.count() == 0
+
+
+@pytest.mark.parametrize("field", ["name", "description"])
+@pytest.mark.parametrize(
+    ("character", "sentence"),
+    [
+        ("\0", "This contains a control character. Remove it."),
+        ("\a", "This contains a control character. Remove it."),
+        ("\t", "This contains a control character. Remove it."),
+        ("\n", "This contains a control character. Remove it."),
+        ("\r", "This contains a control character. Remove it."),
+        ("\x1b", "This contains a control character. Remove it."),
+        ("\x7f", "This contains a control character. Remove it."),
+        ("\x80", "This contains a control character. Remove it."),
+        ("\x9b", "This contains a control character. Remove it."),
+        ("\ud800", "This contains half of a character. Type it again."),
+        ("\udfff", "This contains half of a character. Type it again."),
+    ],
+)
+def test_what_no_name_should_hold_is_refused(alice, alices_key, field, character, sentence):
+    typed = {"name": "terraform", "description": ""} | {field: f"a{character}b"}
+    key = alices_key.key
+
+    with pytest.raises(InvalidApiKey) as on_create:
+        services.create_api_key(caller_for(alice), **typed, nonce=new_nonce())
+    with pytest.raises(InvalidApiKey) as on_edit:
+        services.update_api_key(caller_for(alice), key.id, **typed, entity_tag=key.entity_tag)
+
+    assert [(error.value.field, str(error.value)) for error in (on_create, on_edit)] == [(field, sentence)] * 2
+    assert services.list_api_keys(caller_for(alice), ApiKeyQuery()).keys == (key,)
+
+
+# People who are gone
+
+
+def test_deleting_alice_deletes_her_keys_and_audits_each(alice, bob, create_key):
+    hers = [create_key(alice, name).key for name in ("one", "two")]
+    ApiKeyRecord.objects.filter(id=hers[0].id).update(locked=True)
+    his = create_key(bob, "bob's").key
+    iam_id = alice.iam_id
+
+    alice.delete()
+
+    assert [record.id for record in ApiKeyRecord.objects.all()] == [his.id]
+    deletions = [event for event in events() if event.action == DELETE]
+    assert {event.target_id for event in deletions} == {key.crn for key in hers}
+    assert {(event.initiator_id, event.outcome) for event in deletions} == {(iam_id, "success")}
+    assert {event.request_data["cause"] for event in deletions} == {"identity deleted"}
+
+
+# Overview
+
+
+def test_the_overview_counts_and_shows_the_newest_three(alice, bob, create_key):
+    made = [create_key(alice, f"key {index}").key for index in range(5)]
+    create_key(bob, "bob's")
+
+    overview = services.overview(caller_for(alice))
+
+    assert overview.count == 5
+    assert overview.newest == tuple(reversed(made[-3:]))
+
+
+def test_the_overview_tells_the_last_five_things_alice_did_refusals_included(alice, bob, create_key):
+    keys = [create_key(alice, f"key {index}").key for index in range(4)]
+    create_key(bob, "bob's")
+    services.delete_api_key(caller_for(alice), keys[0].id)
+    with pytest.raises(ApiKeyNotFound):
+        services.delete_api_key(caller_for(alice), keys[0].id)
+
+    activity = services.overview(caller_for(alice)).activity
+
+    assert [(done.action, done.key_name, done.succeeded) for done in activity] == [
+        (DELETE, "", False),
+        (DELETE, "key 0", True),
+        (CREATE, "key 3", True),
+        (CREATE, "key 2", True),
+        (CREATE, "key 1", True),
+    ]
+    assert {done.address for done in activity} == {"192.0.2.7"}

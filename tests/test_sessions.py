@@ -1,0 +1,306 @@
+"""Sessions: a copy of the database is nobody's session, and each one ends when it should."""
+
+import hashlib
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.forms import new_nonce
+from tests.addresses import CREATE, KEYS
+from tests.conftest import PASSWORD
+from tests.markup import page
+from tests.stores import tables_with
+
+NEW_PASSWORD = "staple battery horse correct"
+PASSWORD_PAGE = "/password/"
+
+
+def session_of(client: Client) -> str:
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def with_session(key: str) -> Client:
+    """Return somebody's browser that sends this session key."""
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = key
+    return client
+
+
+def is_logged_in(client: Client) -> bool:
+    return client.get(KEYS).status_code == 200
+
+
+def enter(username: str = "alice", password: str = PASSWORD, client: Client | None = None, **more: str) -> Client:
+    client = client or Client()
+    response = client.post("/login/", {"username": username, "password": password, **more})
+    assert response.status_code == 302
+    return client
+
+
+def change_password(client: Client, old: str = PASSWORD, new: str = NEW_PASSWORD, again: str = NEW_PASSWORD):
+    return client.post(PASSWORD_PAGE, {"old_password": old, "new_password1": new, "new_password2": again})
+
+
+# In the database
+
+
+def test_the_database_holds_only_a_hash_of_the_session_key(alice_client):
+    key = session_of(alice_client)
+
+    [stored] = Session.objects.values_list("session_key", flat=True)
+
+    assert stored == hashlib.sha256(key.encode()).hexdigest()[:40]
+    assert tables_with(stored) == ["django_session"]
+    assert tables_with(key) == []
+
+
+def test_a_thief_with_the_database_has_nobodys_session(alice_client):
+    [stored] = Session.objects.values_list("session_key", flat=True)
+
+    assert not is_logged_in(with_session(stored))
+    assert is_logged_in(with_session(session_of(alice_client)))
+
+
+@pytest.mark.parametrize("key", ["", "x", "x" * 40, "' OR 1=1 --", "a" * 5000, "é", "\\0"])
+def test_a_session_key_that_was_never_given_is_nobodys(alice_client, key):
+    assert not is_logged_in(with_session(key))
+
+
+def test_a_session_is_found_again_with_all_that_was_put_in_it(alice_client):
+    session = alice_client.session
+    session["word"] = "kept"
+    session.save()
+
+    assert with_session(session_of(alice_client)).session["word"] == "kept"
+    assert Session.objects.count() == 1
+
+
+# Its beginning
+
+
+def test_a_log_in_gives_a_new_session_whatever_was_sent_before(alice):
+    planted = with_session("planted0by0somebody0else0planted")
+
+    enter(client=planted)
+
+    assert session_of(planted) != "planted0by0somebody0else0planted"
+    assert not is_logged_in(with_session("planted0by0somebody0else0planted"))
+
+
+# Its end
+
+
+def test_log_out_ends_the_session_for_whoever_has_its_key(alice):
+    client = enter()
+    key = session_of(client)
+
+    client.post("/logout/")
+
+    assert not is_logged_in(with_session(key))
+    assert Session.objects.count() == 0
+
+
+def test_log_out_ends_one_session_and_not_the_others(alice):
+    here, elsewhere = enter(), enter()
+
+    here.post("/logout/")
+
+    assert not is_logged_in(here)
+    assert is_logged_in(elsewhere)
+
+
+def test_a_session_ends_after_twelve_hours_at_the_latest(alice_client):
+    ends = Session.objects.get().expire_date
+    assert timedelta(hours=11) < ends - timezone.now() <= timedelta(hours=12)
+
+    Session.objects.update(expire_date=timezone.now())
+
+    assert not is_logged_in(alice_client)
+
+
+def test_a_disabled_person_is_out_at_once(alice, alice_client):
+    alice.is_active = False
+    alice.save()
+
+    assert not is_logged_in(alice_client)
+
+
+def test_a_deleted_person_is_out_at_once(alice, alice_client):
+    alice.delete()
+
+    assert not is_logged_in(alice_client)
+
+
+# The password
+
+
+def test_a_new_password_ends_alices_other_sessions_and_not_this_one(alice):
+    here, elsewhere = enter(), enter()
+
+    response = change_password(here)
+
+    assert (response.status_code, response["Location"]) == (302, "/")
+    assert is_logged_in(here)
+    assert not is_logged_in(elsewhere)
+
+
+def test_a_new_password_gives_this_session_a_new_key(alice):
+    client = enter()
+    old_key = session_of(client)
+
+    change_password(client)
+
+    assert session_of(client) != old_key
+    assert not is_logged_in(with_session(old_key))
+
+
+def test_the_new_password_works_and_the_old_one_does_not(alice):
+    change_password(enter())
+
+    enter(password=NEW_PASSWORD)
+
+    refused = Client().post("/login/", {"username": "alice", "password": PASSWORD})
+    assert refused.status_code == 422
+
+
+def test_changing_the_password_is_told_afterwards(alice):
+    client = enter()
+    change_password(client)
+
+    told = page(client.get("/")).find(class_="toasts").text
+
+    assert "Your password was changed. Your other sessions have ended." in told
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"old": "not the old one"}, "old_password"),
+        ({"old": ""}, "old_password"),
+        ({"new": "fourteen chars", "again": "fourteen chars"}, "new_password2"),
+        ({"again": "something else entirely"}, "new_password2"),
+        ({"new": "123456789012345", "again": "123456789012345"}, "new_password2"),
+        ({"new": "alice@example.com", "again": "alice@example.com"}, "new_password2"),
+        ({"new": "", "again": ""}, "new_password1"),
+    ],
+)
+def test_a_bad_new_password_is_refused_beside_the_field_and_nothing_ends(alice, typed, field):
+    client, elsewhere = enter(), enter()
+
+    response = change_password(client, **typed)
+
+    tree = page(response)
+    control = tree.find("input", name=field)
+    assert response.status_code == 422
+    assert control["aria-invalid"] == "true"
+    assert tree.find(id=control["aria-describedby"].split()[-1]).text
+    assert not [box for box in tree.find_all("input", type="password") if box.attributes.get("value")]
+    assert is_logged_in(client)
+    assert is_logged_in(elsewhere)
+
+
+def test_a_sentence_of_any_characters_may_be_a_password(alice):
+    sentence = "ein Satz, 金鑰 & 🔑 – 128 Zeichen lang oder mehr: " + "x" * 100
+    client = enter()
+
+    change_password(client, new=sentence, again=sentence)
+
+    enter(password=sentence)
+
+
+# A session that ended under a page that is still open
+
+
+def test_htmx_is_sent_to_the_log_in_page_as_a_whole_and_back_to_the_page_it_was_on(alice, client):
+    current = f"http://testserver{KEYS}?q=a+b&sort=name"
+
+    response = client.get(KEYS, {"q": "a b c"}, headers={"HX-Request": "true", "HX-Current-URL": current})
+
+    assert response.status_code == 401
+    assert response.content == b""
+    login = response["HX-Redirect"]
+    assert next_of(login) == f"{KEYS}?q=a+b&sort=name"
+    answer = client.post(login, {"username": "alice", "password": PASSWORD, "next": next_of(login)})
+    assert answer["Location"] == f"{KEYS}?q=a+b&sort=name"
+
+
+def test_a_form_sent_by_htmx_after_the_session_ended_changes_nothing(alice, alice_client):
+    Session.objects.all().delete()
+
+    response = alice_client.post(
+        CREATE,
+        {"name": "terraform", "nonce": new_nonce()},
+        headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{KEYS}"},
+    )
+
+    assert response.status_code == 401
+    assert next_of(response["HX-Redirect"]) == KEYS
+    assert tables_with("terraform") == []
+
+
+@pytest.mark.parametrize(
+    "current",
+    [
+        "https://evil.example/", "https://evil.example/manage/", "//evil.example/", "http://testserver//evil.example/",
+        "http://testserver/\\evil.example", "http:\\\\evil.example", "javascript:alert(1)", "data:text/html,x", "", "x",
+        "http://[evil", "http://testserver:port/", "\\\\evil.example", "http://testserver/%2f/evil.example",
+        "/\t/evil.example", "https:///evil.example", "///evil.example", "http://" + "x" * 5000,
+    ],
+)  # fmt: skip
+def test_a_hostile_current_url_leads_nowhere_else(alice, client, current):
+    response = client.get(KEYS, headers={"HX-Request": "true", "HX-Current-URL": current})
+
+    login = response["HX-Redirect"]
+    assert response.status_code == 401
+    assert login.startswith("/login/?next=")
+    target = next_of(login)
+    assert "evil.example" not in urlsplit(target).netloc
+    assert target.startswith("/")
+    assert not target.startswith(("//", "/\\"))
+    answer = client.post("/login/", {"username": "alice", "password": PASSWORD, "next": target})
+    assert answer["Location"] == target
+
+
+def test_a_browser_is_redirected_to_the_log_in_page(client, db):
+    response = client.get(f"{KEYS}?q=a+b")
+
+    assert response.status_code == 302
+    assert next_of(response["Location"]) == f"{KEYS}?q=a+b"
+
+
+def next_of(login: str) -> str:
+    [target] = parse_qs(urlsplit(login).query)["next"]
+    return target
+
+
+# After a page with a value
+
+
+def test_the_document_after_the_created_page_has_a_new_session_so_that_back_is_safe(alice_client):
+    before = session_of(alice_client)
+    alice_client.post(CREATE, {"name": "terraform", "nonce": new_nonce()})
+    during = session_of(alice_client)
+
+    alice_client.get(KEYS)
+
+    after = session_of(alice_client)
+    assert during == before
+    assert after != before
+    assert not is_logged_in(with_session(before))
+    alice_client.get(KEYS)
+    assert session_of(alice_client) == after, "once is enough"
+
+
+@pytest.mark.parametrize("destination", ["image", "empty", "script", "style"])
+def test_what_the_created_page_fetches_itself_leaves_the_session_alone(alice_client, destination):
+    before = session_of(alice_client)
+    alice_client.post(CREATE, {"name": "terraform", "nonce": new_nonce()})
+
+    alice_client.get(KEYS, headers={"Sec-Fetch-Dest": destination})
+
+    assert session_of(alice_client) == before

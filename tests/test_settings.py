@@ -1,0 +1,278 @@
+"""A start with settings that make no sense, or that would lose keys, ends with a sentence and no server."""
+
+import os
+import secrets
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.server import ROOT, free_port
+
+SETTINGS = (
+    "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_URL", "DATA_DIR", "DEBUG", "DJANGO_SETTINGS_MODULE", "HOST",
+    "HTTPS", "LOGIN_", "LOG_LEVEL", "PORT", "SECRET_KEY", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+)  # fmt: skip
+SHOW = """
+import django
+from django.conf import settings
+django.setup()
+print(eval({expression!r}))
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    said: str
+
+    @property
+    def last_line(self) -> str:
+        return self.said.strip().rpartition("\n")[2]
+
+
+@pytest.fixture
+def data_dir(tmp_path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data_dir):
+    """Run Python with the console's real settings and these variables only."""
+
+    def run_python(*arguments: str, **environment: str) -> Outcome:
+        clean = {name: text for name, text in os.environ.items() if not name.startswith(SETTINGS)}
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=clean | {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "console.settings"} | environment,
+            capture_output=True,
+            text=True,
+        )
+        return Outcome(done.returncode, done.stdout + done.stderr)
+
+    return run_python
+
+
+@pytest.fixture
+def show(run):
+    """Start Django and return the value of an expression of its settings."""
+
+    def evaluate(expression: str, **environment: str) -> str:
+        outcome = run("-W", "error", "-c", SHOW.format(expression=expression), **environment)
+        assert outcome.code == 0, outcome.said
+        return outcome.last_line
+
+    return evaluate
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"DEBUG": "yes"}, "DEBUG='yes': use 'true' or 'false'."),
+        (
+            {"DEBUG": "true", "HOST": "0.0.0.0"},  # noqa: S104
+            "DEBUG=true with HOST='0.0.0.0': debug pages show secrets, use it on 127.0.0.1 only.",
+        ),
+        ({"PORT": "80000"}, "PORT='80000': use a whole number from 1 to 65535."),
+        ({"APIKEYS_BACKEND": "vault"}, "APIKEYS_BACKEND='vault': use 'embedded'."),
+        (
+            {"APIKEYS_PREFIX": "-apk"},
+            "APIKEYS_PREFIX='-apk': use a letter, then up to 5 more letters, digits or underscores.",
+        ),
+        (
+            {"APIKEYS_PREFIX": "mycompany_"},
+            "APIKEYS_PREFIX='mycompany_': use a letter, then up to 5 more letters, digits or underscores.",
+        ),
+        ({"SECRET_KEY": "too short"}, "SECRET_KEY is too short: use 50 random characters or more."),
+        (
+            {"APIKEYS_PEPPERS": "1:5ec2e75ec2e7"},
+            "APIKEYS_PEPPERS: pepper 1 is too short: use 64 hexadecimal digits or more.",
+        ),
+        ({"DATA_DIR": "/dev/null/data"}, "DATA_DIR='/dev/null/data' can't be made: Not a directory."),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': use 'DEBUG' or 'INFO' or 'WARNING' or 'ERROR'."),
+    ],
+)
+def test_a_start_with_nonsense_ends_with_a_sentence(run, environment, sentence):
+    outcome = run("-c", "import django; django.setup()", **environment)
+
+    assert outcome.code == 1
+    assert outcome.last_line == f"django.core.exceptions.ImproperlyConfigured: {sentence}"
+
+
+def test_the_sentence_repeats_no_secret(run):
+    outcomes = [
+        run("-c", "import django; django.setup()", APIKEYS_PEPPERS="1:5ec2e75ec2e7"),
+        run("-c", "import django; django.setup()", SECRET_KEY="5ec2e75ec2e7"),
+    ]
+
+    assert [outcome.code for outcome in outcomes] == [1, 1]
+    assert not [outcome for outcome in outcomes if "5ec2e7" in outcome.said]
+
+
+@pytest.mark.parametrize("command", ["check", "migrate", "serve"])
+def test_every_command_refuses_nonsense(run, command):
+    outcome = run("manage.py", command, DEBUG="yes")
+
+    assert outcome.code != 0
+    assert outcome.last_line.endswith("DEBUG='yes': use 'true' or 'false'.")
+
+
+def test_the_first_start_makes_its_secrets_for_its_owner_alone(run, data_dir):
+    outcome = run("manage.py", "migrate")
+
+    assert outcome.code == 0, outcome.said
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (data_dir, *data_dir.iterdir())}
+    assert modes.pop("data") == modes.pop("static") == 0o700
+    assert {"secret_key", "peppers", "console.sqlite3"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_second_start_has_the_secrets_of_the_first(show):
+    first = show("(settings.SECRET_KEY, settings.APIKEYS_PEPPERS.fingerprint(1))")
+
+    second = show("(settings.SECRET_KEY, settings.APIKEYS_PEPPERS.fingerprint(1))")
+
+    same = first == second
+    assert same
+
+
+@pytest.mark.parametrize("name", ["peppers", "secret_key"])
+def test_a_start_is_refused_when_others_can_read_a_secret(run, data_dir, name):
+    assert run("-c", "import django; django.setup()").code == 0
+    (data_dir / name).chmod(0o640)
+
+    outcome = run("-c", "import django; django.setup()")
+
+    assert outcome.code == 1
+    assert outcome.last_line.endswith(f"{data_dir / name} is open to other users. Run: chmod 600 {data_dir / name}")
+
+
+def test_peppers_may_live_in_a_file_elsewhere(show, data_dir, tmp_path):
+    path = tmp_path / "peppers elsewhere"
+    path.write_text(f"4:{'ab' * 32}\n")
+    path.chmod(0o600)
+
+    shown = show("settings.APIKEYS_PEPPERS.newest", APIKEYS_PEPPERS_FILE=str(path))
+
+    assert shown == "4"
+    assert not (data_dir / "peppers").exists()
+
+
+# Peppers and the keys made with them
+
+
+def test_the_check_is_silent_with_the_peppers_that_keys_were_made_with(run):
+    run("manage.py", "migrate")
+
+    outcome = run("manage.py", "check", "--database", "default")
+
+    assert outcome.code == 0, outcome.said
+
+
+@pytest.mark.parametrize("loss", ["exchanged", "removed", "renumbered"])
+def test_a_start_is_refused_when_the_peppers_are_not_those_keys_were_made_with(run, data_dir, loss):
+    run("manage.py", "migrate")
+    peppers = data_dir / "peppers"
+    if loss == "removed":
+        peppers.unlink()  # the next start would make another one and lose every key without a word
+    elif loss == "exchanged":
+        peppers.write_text(f"1:{secrets.token_hex(32)}\n")
+    else:
+        peppers.write_text(peppers.read_text().replace("1:", "2:", 1))
+
+    check = run("manage.py", "check", "--database", "default")
+    worker = run("-c", "import console.wsgi")
+
+    sentence = "Pepper 1 is missing or is not the one that stored keys were made with"
+    assert check.code == worker.code == 1
+    assert sentence in check.said
+    assert sentence in worker.said
+    assert "Restore DATA_DIR/peppers or APIKEYS_PEPPERS from your backup." in check.said
+
+
+def test_the_server_says_that_its_peppers_are_wrong_before_it_says_where_it_is(run, data_dir):
+    run("manage.py", "migrate")
+    (data_dir / "peppers").write_text(f"1:{secrets.token_hex(32)}\n")
+
+    outcome = run("manage.py", "serve", PORT=str(free_port()), WORKERS="1")
+
+    assert outcome.code != 0
+    assert outcome.said.count("Pepper 1 is missing or is not the one that stored keys were made with") == 1
+    assert "The console is at" not in outcome.said
+    assert "Password:" not in outcome.said
+
+
+def test_a_pepper_may_be_added(run, data_dir):
+    run("manage.py", "migrate")
+    old = (data_dir / "peppers").read_text().strip()
+    (data_dir / "peppers").write_text(f"{old},2:{secrets.token_hex(32)}\n")
+
+    outcomes = [run("manage.py", command, *more) for command, *more in (["migrate"], ["check", "--database", "default"])]
+
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes
+
+
+# Defaults and switches
+
+
+def test_a_bare_checkout_has_safe_defaults(show, data_dir):
+    shown = show(
+        "(settings.DEBUG, settings.HOST, settings.PORT, settings.ALLOWED_HOSTS, settings.TRUSTED_PROXIES,"
+        " settings.SESSION_COOKIE_SECURE, settings.DATABASES['default']['ENGINE'],"
+        " settings.DATABASES['default']['NAME'], settings.APIKEYS_PREFIX, settings.APIKEYS_PER_IDENTITY)"
+    )
+
+    assert shown == repr(
+        (
+            False, "127.0.0.1", 8000, ["localhost", "127.0.0.1", "[::1]"], 0,
+            True, "django.db.backends.sqlite3",
+            str(data_dir / "console.sqlite3"), "apk_", 1000,
+        )
+    )  # fmt: skip
+
+
+def test_blank_variables_are_as_good_as_none(show, data_dir):
+    shown = show(
+        "(settings.DATABASES['default']['NAME'], settings.PORT, settings.APIKEYS_PREFIX)",
+        DATABASE_URL="", PORT="", APIKEYS_PREFIX="", APIKEYS_PEPPERS="", SECRET_KEY="", ALLOWED_HOSTS="",
+    )  # fmt: skip
+
+    assert shown == repr((str(data_dir / "console.sqlite3"), 8000, "apk_"))
+
+
+def test_https_turns_everything_on(show):
+    shown = show(
+        "(settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS,"
+        " settings.SECURE_HSTS_PRELOAD, settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_NAME,"
+        " settings.TRUSTED_PROXIES)",
+        HTTPS="true",
+        HOST="0.0.0.0",  # noqa: S104
+        ALLOWED_HOSTS="console.example.com",
+    )
+
+    assert shown == repr((True, 63_072_000, True, True, True, "__Host-session", 1))
+
+
+def test_plain_http_on_another_host_works_but_says_what_it_costs(run):
+    outcome = run(
+        "-c",
+        SHOW.format(expression="(settings.SESSION_COOKIE_SECURE, settings.SESSION_COOKIE_NAME)"),
+        HOST="0.0.0.0",  # noqa: S104
+    )
+
+    assert outcome.code == 0
+    assert "(False, 'session')" in outcome.said
+    assert "HOST=0.0.0.0 without HTTPS=true: passwords and session cookies cross the network in clear." in outcome.said
+
+
+def test_a_database_server_is_one_variable(show):
+    shown = show(
+        "[settings.DATABASES['default'][name] for name in ('ENGINE', 'HOST', 'NAME', 'USER')]",
+        DATABASE_URL="postgresql://console:secret@db.example.com/keys",
+    )
+
+    assert shown == repr(["django.db.backends.postgresql", "db.example.com", "keys", "console"])
