@@ -2,7 +2,7 @@
 
 import os
 import secrets
-import signal
+import socket
 import sys
 from typing import Any
 
@@ -19,6 +19,7 @@ class Command(BaseCommand):
     help = "Serve the console: migrations, static files, first administrator, then the production server."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_taken_port()
         call_command("migrate", interactive=False, verbosity=0)
         self.check(databases=["default"])  # refuses here, before anything listens
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -48,15 +49,25 @@ class Command(BaseCommand):
             )
 
 
+def refuse_taken_port() -> None:
+    """Raise CommandError when something listens there: Granian would share the port without a word."""
+    family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.HOST, settings.PORT))
+        except OSError as exc:
+            raise CommandError(f"HOST={settings.HOST} PORT={settings.PORT} can't be used: {exc.strerror}.") from exc
+
+
 def serve() -> None:
     """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished."""
     from granian.constants import Interfaces
     from granian.server import Server
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     server = Server(
-        "console.wsgi:application",
+        "console.worker:application",
         address=settings.HOST,
         port=settings.PORT,
         interface=Interfaces.WSGI,
