@@ -81,7 +81,11 @@ def stored_secret(path: Path, make: Callable[[], str], *, may_make: bool = True)
     Several processes that start at once end with the same secret: the file appears whole, under its final
     name, exactly once. Raises ImproperlyConfigured as `read_private` does.
     """
-    if may_make and not path.exists():
+    if not may_make and not path.exists():
+        raise ImproperlyConfigured(
+            f"{path} is missing, and what was made with it is there. Restore it from your backup."
+        )
+    if not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

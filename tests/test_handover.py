@@ -357,7 +357,7 @@ def test_deleting_the_key_wipes_what_is_still_on_its_way(alice, nonce):
     services.delete_api_key(caller_for(alice), issued.key.id)
 
     assert Handover.objects.get().sealed is None
-    with pytest.raises(HandoverExpired):
+    with pytest.raises(ApiKeyNotFound):
         send(alice, nonce)
     assert keys_of(alice) == []
 
