@@ -1,10 +1,12 @@
 """People and things that tests speak of: Alice owns a key, Bob is a stranger to it, Dora administers."""
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from apikeys import services
@@ -15,8 +17,14 @@ from tests.server import ConsoleServer
 PASSWORD = "correct horse battery staple"
 
 
+@cache
+def hashed_password() -> str:
+    """Hash once what a thousand tests would hash each."""
+    return make_password(PASSWORD)
+
+
 def make_person(username: str, **fields: object):
-    return get_user_model().objects.create_user(username, password=PASSWORD, **fields)
+    return get_user_model().objects.create(username=username, password=hashed_password(), **fields)
 
 
 @pytest.fixture
@@ -32,7 +40,7 @@ def bob(db):
 
 @pytest.fixture
 def dora(db):
-    return get_user_model().objects.create_superuser("dora", password=PASSWORD)
+    return make_person("dora", is_staff=True, is_superuser=True)
 
 
 def log_in(person) -> Client:

@@ -108,7 +108,9 @@ class ApiKeyBackendContract:
         with pytest.raises(ApiKeyNotFound):
             alices.get_api_key(UNKNOWN_ID)
 
-    @pytest.mark.parametrize("key_id", ["", "ApiKey-", "' OR 1=1 --", "%", "../admin", "ApiKey-%2e%2e", "🔑", "x" * 300])
+    @pytest.mark.parametrize(
+        "key_id", ["", "ApiKey-", "' OR 1=1 --", "%", "../admin", "ApiKey-%2e%2e", "🔑", "x" * 300]
+    )
     def test_what_cannot_be_an_id_is_not_found_either(self, alices, key_id):
         alices.create_api_key("terraform", "")
 

@@ -67,7 +67,9 @@ def test_a_number_within_its_bounds_is_read(monkeypatch, text, number):
     assert env_int("PORT", 8000, low=1, high=65535) == number
 
 
-@pytest.mark.parametrize("text", ["0", "65536", "-1", "+1", "1.5", "1e3", "0x10", "1_000", "８０", "²", "eighty", "80 80"])
+@pytest.mark.parametrize(
+    "text", ["0", "65536", "-1", "+1", "1.5", "1e3", "0x10", "1_000", "８０", "²", "eighty", "80 80"]
+)
 def test_a_number_out_of_bounds_or_no_number_is_refused(monkeypatch, text):
     monkeypatch.setenv("PORT", text)
 

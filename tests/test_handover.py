@@ -71,7 +71,8 @@ def test_each_form_has_a_nonce_of_its_own_with_128_random_bits_or_more():
 
 
 BAD_NONCES = [
-    "", " ", "x", "x" * 21, "x" * 129, "x" * 21 + " ", "x" * 30 + "\n", "é" * 30, "x" * 30 + "\0", "+/=" * 10, "\ud800" * 30,
+    "", " ", "x", "x" * 21, "x" * 129, "x" * 21 + " ", "x" * 30 + "\n", "é" * 30, "x" * 30 + "\0", "+/=" * 10,
+    "\ud800" * 30,
 ]  # fmt: skip
 
 

@@ -76,7 +76,10 @@ def test_the_dashboard_counts_names_the_newest_and_leads_on(alice, alice_client,
 def test_the_dashboard_of_somebody_new_has_no_newest_key_and_no_activity(alice_client):
     tree = page(alice_client.get("/"))
 
-    assert [tile.find(class_="label").text for tile in tree.find_all("a", class_="tile")] == ["API keys", "Create API key"]
+    assert [tile.find(class_="label").text for tile in tree.find_all("a", class_="tile")] == [
+        "API keys",
+        "Create API key",
+    ]
     assert tree.find_all("table") == []
 
 
@@ -128,7 +131,12 @@ def test_each_key_has_its_actions_behind_a_button_that_names_it(alice_client, al
 
 @pytest.mark.parametrize(
     ("state", "word"),
-    [({}, "Active"), ({"locked": True}, "Locked"), ({"disabled": True}, "Disabled"), ({"disabled": True, "locked": True}, "Disabled")],
+    [
+        ({}, "Active"),
+        ({"locked": True}, "Locked"),
+        ({"disabled": True}, "Disabled"),
+        ({"disabled": True, "locked": True}, "Disabled"),
+    ],
 )
 def test_the_status_is_said_in_words(alice_client, alices_key, state, word):
     ApiKeyRecord.objects.filter(id=alices_key.key.id).update(modified_at=timezone.now(), **state)
@@ -219,7 +227,9 @@ def test_a_search_without_a_match_says_so_and_leads_back(alice_client, alices_ke
     assert tree.find("input", id="q")["value"] == "nothing like it", "it can be corrected"
 
 
-@pytest.mark.parametrize("search", ["%", "_", "o'neill<b>&\"", "\\", "a&b=c", "a+b", "a b", "#x", "金鑰", "🔑", "%00", "%2F"])
+@pytest.mark.parametrize(
+    "search", ["%", "_", "o'neill<b>&\"", "\\", "a&b=c", "a+b", "a b", "#x", "金鑰", "🔑", "%00", "%2F"]
+)
 def test_a_search_is_kept_in_every_link_and_finds_itself(alice, alice_client, create_key, search):
     for index in range(12):
         create_key(alice, f"{search} {index}")
@@ -285,7 +295,9 @@ def test_the_pager_shows_every_key_once_there_and_back(alice, alice_client, sort
     there = walk(alice_client, f"{KEYS}?sort={sort}&per_page=10")
     back = walk(alice_client, pager(there[-1], "prev"), "prev")
 
-    menus = [element["id"] for tree in there for element in tree.find_all(class_="menu") if element["id"][:8] == "m-ApiKey"]
+    menus = [
+        element["id"] for tree in there for element in tree.find_all(class_="menu") if element["id"][:8] == "m-ApiKey"
+    ]
     assert [len(names(tree)) for tree in there] == [10, 10, 10, 5]
     assert len(menus) == len(set(menus)) == 35
     assert [names(tree) for tree in back] == [names(tree) for tree in reversed(there[:-1])]
@@ -344,7 +356,8 @@ def test_a_place_that_was_never_handed_out_is_no_error(alice_client, alices_key,
     "query",
     [
         "sort=size", "sort=", "sort=--name", "sort=name;drop", "per_page=7", "per_page=-1", "per_page=1e9", "per_page=",
-        "per_page=%00", "q=%00", "q=%ED%A0%80", "q=%FF", f"q={'x' * 5000}", "q=a&q=b", "unknown=1", "&&&===", "at=%FF%FE",
+        "per_page=%00", "q=%00", "q=%ED%A0%80", "q=%FF", f"q={'x' * 5000}", "q=a&q=b", "unknown=1", "&&&===",
+        "at=%FF%FE",
     ],
 )  # fmt: skip
 def test_an_address_of_nonsense_is_a_list_and_no_error(alice_client, alices_key, query):
@@ -442,28 +455,28 @@ def queries_of(client, url: str) -> list[str]:
     return [query["sql"] for query in captured]
 
 
-@pytest.mark.parametrize("query", ["", "?sort=name", "?q=number+1"])
-def test_ten_thousand_keys_need_no_more_questions_than_ten(alice, bob, alice_client, bob_client, query):
+def test_ten_thousand_keys_need_no_more_questions_than_ten(alice, bob, alice_client, bob_client):
     many(alice, 10_000)
     many(bob, 10)
 
-    few, lots = queries_of(bob_client, KEYS + query), queries_of(alice_client, KEYS + query)
-    deep = queries_of(alice_client, pager(page(alice_client.get(KEYS + query)), "next"))
+    for query in ("", "?sort=name", "?q=number+1"):
+        few, lots = queries_of(bob_client, KEYS + query), queries_of(alice_client, KEYS + query)
+        deep = queries_of(alice_client, pager(page(alice_client.get(KEYS + query)), "next"))
 
-    assert len(few) == len(lots) == len(deep)
-    asked = [sql for sql in lots + deep if "apikeys_apikeyrecord" in sql]
-    assert len(asked) == 2
-    for sql in asked:
-        assert not re.search(r"\b(OFFSET|COUNT)\b", sql)
-        assert sql.endswith("LIMIT 26")
+        assert len(few) == len(lots) == len(deep)
+        asked = [sql for sql in lots + deep if "apikeys_apikeyrecord" in sql]
+        assert len(asked) == 2
+        for sql in asked:
+            assert not re.search(r"\b(OFFSET|COUNT)\b", sql)
+            assert sql.endswith("LIMIT 26")
 
 
-def test_the_dashboard_of_ten_thousand_keys_reads_three_of_them(alice, alice_client):
-    many(alice, 10_000)
+def test_the_dashboard_counts_keys_but_reads_only_the_newest(alice, alice_client):
+    many(alice, 1_234)
 
     asked = [sql for sql in queries_of(alice_client, "/") if "apikeys_apikeyrecord" in sql]
 
-    assert page(alice_client.get("/")).find_all("strong")[0].text.replace(",", "") == "10000"
+    assert page(alice_client.get("/")).find_all("strong")[0].text in ("1234", "1,234")
     assert [("COUNT" in sql, "LIMIT 4" in sql) for sql in asked] == [(True, False), (False, True)]
 
 
@@ -504,7 +517,7 @@ def test_the_theme_is_remembered(alice_client, theme):
     assert "data-theme" not in page(alice_client.get(KEYS)).find("html")
 
 
-@pytest.mark.parametrize("theme", ["", "pink", "\"><script>", "dark; Path=/x"])
+@pytest.mark.parametrize("theme", ["", "pink", '"><script>', "dark; Path=/x"])
 def test_a_theme_that_does_not_exist_changes_nothing(alice_client, theme):
     response = alice_client.post("/theme/", {"theme": theme, "next": KEYS})
 
@@ -515,7 +528,9 @@ def test_a_theme_that_does_not_exist_changes_nothing(alice_client, theme):
 
 
 @pytest.mark.parametrize("address", ["/theme/", "/language/"])
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
 def test_choosing_language_or_theme_leads_nowhere_else(alice_client, address, target):
     response = alice_client.post(address, {"theme": "dark", "language": "en", "next": target})
 

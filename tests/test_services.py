@@ -29,7 +29,9 @@ def events() -> list[AuditEvent]:
 def refuse_rows_of(table: str) -> None:
     """Let the database take no more rows of a table, as on a full disk, until the test's transaction is undone."""
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+        cursor.execute(
+            f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
 
 
 # Audit: what happened

@@ -1,7 +1,9 @@
 """A start with settings that make no sense, or that would lose keys, ends with a sentence and no server."""
 
+import functools
 import os
 import secrets
+import shutil
 import stat
 import subprocess
 import sys
@@ -39,22 +41,37 @@ def data_dir(tmp_path) -> Path:
     return tmp_path / "data"
 
 
+def run_with(data_dir: Path, *arguments: str, **environment: str) -> Outcome:
+    """Run Python with the console's real settings and these variables only."""
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(SETTINGS)}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=clean | {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "console.settings"} | environment,
+        capture_output=True,
+        text=True,
+    )
+    return Outcome(done.returncode, done.stdout + done.stderr)
+
+
 @pytest.fixture
 def run(data_dir):
-    """Run Python with the console's real settings and these variables only."""
+    return functools.partial(run_with, data_dir)
 
-    def run_python(*arguments: str, **environment: str) -> Outcome:
-        clean = {name: text for name, text in os.environ.items() if not name.startswith(SETTINGS)}
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=clean | {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "console.settings"} | environment,
-            capture_output=True,
-            text=True,
-        )
-        return Outcome(done.returncode, done.stdout + done.stderr)
 
-    return run_python
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory) -> Path:
+    """The data folder that a first start leaves behind."""
+    folder = tmp_path_factory.mktemp("first") / "data"
+    outcome = run_with(folder, "manage.py", "migrate")
+    assert outcome.code == 0, outcome.said
+    return folder
+
+
+@pytest.fixture
+def used(first_start, data_dir) -> Path:
+    """A data folder of this test's own, after a first start."""
+    return shutil.copytree(first_start, data_dir)
 
 
 @pytest.fixture
@@ -121,11 +138,9 @@ def test_every_command_refuses_nonsense(run, command):
     assert outcome.last_line.endswith("DEBUG='yes': use 'true' or 'false'.")
 
 
-def test_the_first_start_makes_its_secrets_for_its_owner_alone(run, data_dir):
-    outcome = run("manage.py", "migrate")
+def test_the_first_start_makes_its_secrets_for_its_owner_alone(first_start):
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (first_start, *first_start.iterdir())}
 
-    assert outcome.code == 0, outcome.said
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (data_dir, *data_dir.iterdir())}
     assert modes.pop("data") == modes.pop("static") == 0o700
     assert {"secret_key", "peppers", "console.sqlite3"} <= set(modes)
     assert set(modes.values()) == {0o600}
@@ -141,14 +156,13 @@ def test_the_second_start_has_the_secrets_of_the_first(show):
 
 
 @pytest.mark.parametrize("name", ["peppers", "secret_key"])
-def test_a_start_is_refused_when_others_can_read_a_secret(run, data_dir, name):
-    assert run("-c", "import django; django.setup()").code == 0
-    (data_dir / name).chmod(0o640)
+def test_a_start_is_refused_when_others_can_read_a_secret(run, used, name):
+    (used / name).chmod(0o640)
 
     outcome = run("-c", "import django; django.setup()")
 
     assert outcome.code == 1
-    assert outcome.last_line.endswith(f"{data_dir / name} is open to other users. Run: chmod 600 {data_dir / name}")
+    assert outcome.last_line.endswith(f"{used / name} is open to other users. Run: chmod 600 {used / name}")
 
 
 def test_peppers_may_live_in_a_file_elsewhere(show, data_dir, tmp_path):
@@ -165,18 +179,15 @@ def test_peppers_may_live_in_a_file_elsewhere(show, data_dir, tmp_path):
 # Peppers and the keys made with them
 
 
-def test_the_check_is_silent_with_the_peppers_that_keys_were_made_with(run):
-    run("manage.py", "migrate")
-
+def test_the_check_is_silent_with_the_peppers_that_keys_were_made_with(run, used):
     outcome = run("manage.py", "check", "--database", "default")
 
     assert outcome.code == 0, outcome.said
 
 
 @pytest.mark.parametrize("loss", ["exchanged", "renumbered"])
-def test_a_start_is_refused_when_the_peppers_are_not_those_keys_were_made_with(run, data_dir, loss):
-    run("manage.py", "migrate")
-    peppers = data_dir / "peppers"
+def test_a_start_is_refused_when_the_peppers_are_not_those_keys_were_made_with(run, used, loss):
+    peppers = used / "peppers"
     if loss == "exchanged":
         peppers.write_text(f"1:{secrets.token_hex(32)}\n")
     else:
@@ -192,21 +203,19 @@ def test_a_start_is_refused_when_the_peppers_are_not_those_keys_were_made_with(r
     assert "Restore DATA_DIR/peppers or APIKEYS_PEPPERS from your backup." in check.said
 
 
-def test_lost_peppers_are_not_made_anew_beside_a_database(run, data_dir):
-    run("manage.py", "migrate")
-    (data_dir / "peppers").unlink()
+def test_lost_peppers_are_not_made_anew_beside_a_database(run, used):
+    (used / "peppers").unlink()
 
     outcome = run("manage.py", "check")
 
     assert outcome.code == 1
     assert "peppers is missing" in outcome.said
     assert "Restore it from your backup." in outcome.said
-    assert not (data_dir / "peppers").exists()
+    assert not (used / "peppers").exists()
 
 
-def test_the_server_says_that_its_peppers_are_wrong_before_it_says_where_it_is(run, data_dir):
-    run("manage.py", "migrate")
-    (data_dir / "peppers").write_text(f"1:{secrets.token_hex(32)}\n")
+def test_the_server_says_that_its_peppers_are_wrong_before_it_says_where_it_is(run, used):
+    (used / "peppers").write_text(f"1:{secrets.token_hex(32)}\n")
 
     outcome = run("manage.py", "serve", PORT=str(free_port()), WORKERS="1")
 
@@ -216,10 +225,9 @@ def test_the_server_says_that_its_peppers_are_wrong_before_it_says_where_it_is(r
     assert "Password:" not in outcome.said
 
 
-def test_a_pepper_may_be_added(run, data_dir):
-    run("manage.py", "migrate")
-    old = (data_dir / "peppers").read_text().strip()
-    (data_dir / "peppers").write_text(f"{old},2:{secrets.token_hex(32)}\n")
+def test_a_pepper_may_be_added(run, used):
+    old = (used / "peppers").read_text().strip()
+    (used / "peppers").write_text(f"{old},2:{secrets.token_hex(32)}\n")
 
     outcomes = [
         run("manage.py", command, *more) for command, *more in (["migrate"], ["check", "--database", "default"])

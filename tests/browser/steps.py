@@ -1,7 +1,6 @@
 """What people do on the pages, in the words of their language."""
 
 from pathlib import Path
-from typing import Any
 
 from django.utils import translation
 from playwright.sync_api import Locator, Page, expect
@@ -92,8 +91,3 @@ def focused(control: Locator) -> bool:
 def notes(page: Page, text: str) -> Locator:
     """Return the message that the page shows for a moment in its corner."""
     return page.get_by_role("status").filter(has_text=text)
-
-
-def rows(page: Page) -> Any:
-    """Return the names in the list, in their order."""
-    return page.get_by_role("rowheader").all_inner_texts()

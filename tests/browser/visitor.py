@@ -54,9 +54,6 @@ class Visitor:
         cookie = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
         headers = {"Cookie": cookie, "Accept-Language": "en"} | (headers or {})
         url = self.url + path
-        response = requests.request(
-            method, url, headers=headers, allow_redirects=False, timeout=SECONDS, **kwargs
-        )
+        response = requests.request(method, url, headers=headers, allow_redirects=False, timeout=SECONDS, **kwargs)
         self.cookies |= dict(response.cookies.items())
         return response
-

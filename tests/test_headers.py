@@ -1,0 +1,451 @@
+"""Every answer carries the headers that protect it, whatever it is, and no page has inline script or style."""
+
+import http.client
+import json
+import re
+from base64 import b64encode
+from hashlib import sha384
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.test import Client
+from django.urls import get_resolver, include, path
+
+from apikeys.exceptions import BackendUnavailable
+from apikeys.forms import new_nonce
+from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, UNKNOWN_ID, delete_address, edit_address, pixel_address
+from tests.http_person import HttpPerson
+from tests.markup import page, parse
+from tests.server import ROOT
+
+HTMX = {"HX-Request": "true"}
+SAME_EVERYWHERE = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+PAGE_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "object-src": "'none'",
+    "frame-ancestors": "'none'",
+    "frame-src": "'none'",
+    "worker-src": "'none'",
+    "manifest-src": "'none'",
+}
+DATA_POLICY = {"default-src": "'none'", "frame-ancestors": "'none'", "sandbox": ""}
+NOT_NEEDED = (
+    "camera",
+    "microphone",
+    "geolocation",
+    "usb",
+    "payment",
+    "display-capture",
+    "clipboard-read",
+    "hid",
+    "serial",
+)
+
+
+# What goes wrong, for this module's own addresses beside the console's
+
+
+def fail(request):
+    raise RuntimeError("a bug")
+
+
+def forbid(request):
+    raise PermissionDenied
+
+
+def suspect(request):
+    raise SuspiciousOperation("a strange request")
+
+
+def unavailable(request):
+    raise BackendUnavailable
+
+
+urlpatterns = [
+    path("", include("console.urls")),
+    path("trouble/500/", fail),
+    path("trouble/403/", forbid),
+    path("trouble/400/", suspect),
+    path("trouble/503/", unavailable),
+]
+handler400 = "console.views.bad_request"
+handler403 = "console.views.permission_denied"
+handler404 = "console.views.page_not_found"
+handler500 = "console.views.server_error"
+
+
+def policy_of(response) -> dict[str, str]:
+    parts = [part.strip().partition(" ") for part in response.headers["Content-Security-Policy"].split(";")]
+    return {name: sources for name, _space, sources in parts if name}
+
+
+def check_headers(response, *, dynamic: bool = True) -> None:
+    """Fail unless the answer has the headers that every answer has, and those of its kind."""
+    headers = response.headers
+    assert {name: headers.get(name) for name in SAME_EVERYWHERE} == SAME_EVERYWHERE
+    is_page = headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
+    assert policy_of(response) == (PAGE_POLICY if is_page else DATA_POLICY)
+    off = {rule.strip() for rule in headers["Permissions-Policy"].split(",")}
+    assert {f"{feature}=()" for feature in NOT_NEEDED} <= off
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
+    if dynamic:
+        assert headers["Cache-Control"] == "no-store"
+        assert not [name for name in ("ETag", "Last-Modified", "Expires") if name in headers]
+
+
+# Every route
+
+
+PLAIN_ADDRESSES = [
+    "/", "/login/", "/password/", "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"), f"{KEYS}?q=x&sort=name",
+    CREATE, RECEIPT, DOWNLOAD, pixel_address("0" * 64), edit_address(UNKNOWN_ID), delete_address(UNKNOWN_ID),
+    "/logout/", "/language/", "/theme/", "/admin/", "/admin/login/", "/admin/logout/", "/admin/password_change/",
+    "/admin/console/user/", "/admin/console/user/add/", "/admin/jsi18n/", "/admin/nowhere/", "/healthz", "/readyz",
+    "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PLAIN_ADDRESSES)
+def test_every_address_answers_everybody_with_the_headers(client, alice_client, dora_client, address):
+    for visitor in (client, alice_client, dora_client):
+        for method in ("get", "head", "post", "put", "options"):
+            for headers in ({}, HTMX):
+                check_headers(getattr(visitor, method)(address, headers=headers))
+
+
+def test_the_list_of_addresses_above_is_whole():
+    ours = {route for route in routes(get_resolver("console.urls")) if not route.startswith("admin/")}
+
+    listed = "\n".join(PLAIN_ADDRESSES)
+    missing = {route for route in ours if not re.search(rf"^/{as_pattern(route)}(\?.*)?$", listed, re.MULTILINE)}
+    assert missing == set()
+
+
+def routes(resolver, prefix: str = ""):
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from routes(pattern, prefix + str(pattern.pattern))
+        else:
+            yield prefix + str(pattern.pattern)
+
+
+def as_pattern(route: str) -> str:
+    return "[^/\n]+".join(re.escape(part) for part in re.split(r"<[^>]*>", route))
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 503])
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["browser", "htmx"])
+def test_what_goes_wrong_has_a_page_of_ours_with_the_headers(alice_client, settings, status, headers):
+    settings.ROOT_URLCONF = __name__
+    alice_client.raise_request_exception = False
+
+    response = alice_client.get(f"/trouble/{status}/", headers=headers)
+
+    assert response.status_code == status
+    check_headers(response)
+    assert page(response).text
+    assert "RuntimeError" not in response.content.decode()
+    if headers:
+        assert response["HX-Retarget"] == "#problem"
+    else:
+        assert page(response).find("h1").text
+
+
+def test_a_bug_is_told_without_any_detail(alice_client, settings):
+    settings.ROOT_URLCONF = __name__
+    alice_client.raise_request_exception = False
+
+    tree = page(alice_client.get("/trouble/500/"))
+
+    assert tree.find("h1").text == "Something went wrong"
+    assert "The server could not finish this request. Try again shortly." in tree.text
+    assert "a bug" not in tree.text
+
+
+@pytest.mark.parametrize("address", [*PLAIN_ADDRESSES, "/static/console.css"])
+def test_another_host_is_refused_on_every_address_with_the_headers(alice_client, address):
+    response = alice_client.get(address, headers={"Host": "evil.example"})
+
+    assert response.status_code == 400
+    check_headers(response)
+    assert "evil.example" not in response.content.decode()
+
+
+def test_what_is_created_changed_and_deleted_has_the_headers(alice_client, alices_key):
+    form = {"name": "another", "nonce": new_nonce()}
+    key = alices_key.key
+    answers = [
+        alice_client.post(CREATE, form),
+        alice_client.post(CREATE, form, headers=HTMX),
+        alice_client.post(CREATE, form | {"name": ""}),
+        alice_client.post(DOWNLOAD, form),
+        alice_client.post(CREATE, form),
+        alice_client.post(RECEIPT, form, headers=HTMX),
+        alice_client.post(edit_address(key.id), {"name": "x", "entity_tag": "stale"}),
+        alice_client.post(edit_address(key.id), {"name": "x", "entity_tag": key.entity_tag}),
+        alice_client.post(delete_address(key.id), headers=HTMX),
+        alice_client.post(CREATE, {"name": "x" * 1_000_000}),
+        Client(enforce_csrf_checks=True).post("/login/"),
+        Client().get(KEYS, headers=HTMX),
+        alice_client.get(KEYS, headers={"Sec-Purpose": "prefetch"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [
+        200,
+        200,
+        422,
+        200,
+        409,
+        204,
+        409,
+        303,
+        200,
+        413,
+        403,
+        401,
+        503,
+    ]
+    for answer in answers:
+        check_headers(answer)
+
+
+def test_a_file_with_a_value_is_data_that_no_browser_shows_or_keeps(alice_client):
+    nonce = new_nonce()
+    alice_client.post(CREATE, {"name": "terraform", "nonce": nonce})
+
+    response = alice_client.post(DOWNLOAD, {"nonce": nonce})
+
+    assert policy_of(response) == DATA_POLICY
+    assert response["Content-Disposition"].startswith("attachment;")
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_pages_are_never_compressed(alice_client, alices_key):
+    """A compressed page with a value and something of a stranger's choice can be read by its length."""
+    response = alice_client.get(KEYS, {"q": "x" * 100}, headers={"Accept-Encoding": "gzip, br"})
+
+    assert "Content-Encoding" not in response.headers
+
+
+@pytest.mark.parametrize("sent", ["a-request-id-of-a-proxy", "x" * 64, "4bf92f3577b34da6a3ce929d0e0e4736"])
+def test_a_request_keeps_the_id_that_a_proxy_gave_it(client, db, sent):
+    assert client.get("/healthz", headers={"X-Correlation-Id": sent})["X-Correlation-Id"] == sent
+
+
+@pytest.mark.parametrize("sent", ["", "short", "x" * 65, "a b c d e f", "<script>alert(1)</script>", "é" * 10])
+def test_a_request_without_a_good_id_gets_one(client, db, sent):
+    given = client.get("/healthz", headers={"X-Correlation-Id": sent})["X-Correlation-Id"]
+
+    assert re.fullmatch(r"[0-9a-f]{32}", given)
+
+
+# Cookies
+
+
+def test_every_cookie_belongs_to_this_host_alone_and_no_script_reads_it(alice, db):
+    client = Client()
+    client.get("/login/")
+    client.post("/login/", {"username": "alice", "password": "correct horse battery staple"})
+    client.post("/language/", {"language": "zh-hant"})
+    client.post("/theme/", {"theme": "dark"})
+
+    assert set(client.cookies) == {"__Host-session", "__Host-csrf", "__Host-language", "__Host-theme"}
+    for cookie in client.cookies.values():
+        assert cookie["secure"] is True
+        assert cookie["httponly"] is True
+        assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
+
+
+# No inline script or style
+
+
+def check_markup(html: str) -> None:
+    """Fail if the page needs what its policy forbids, or loads something from elsewhere."""
+    for element in parse(html).everything():
+        assert element.tag not in ("style", "iframe", "object", "embed", "base", "applet")
+        assert not [name for name in element.attributes if name.startswith(("on", "hx-on")) or name == "style"], (
+            element.tag
+        )
+        assert not element.attributes.get("hx-vals", "").startswith(("js:", "javascript:"))
+        if element.tag == "script":
+            assert re.match("/[^/]", element["src"])
+            assert element.raw.strip() == ""
+        for name in ("href", "src", "action", "formaction", "poster", "data"):
+            address = element.attributes.get(name, "")
+            assert not re.match(r"(?i)\s*(javascript|data|vbscript|https?|ftp):|//", address), (
+                f"{element.tag} {address}"
+            )
+
+
+@pytest.mark.parametrize("template", sorted(ROOT.glob("templates/**/*.html")), ids=lambda path: path.name)
+def test_no_template_has_inline_script_or_style(template: Path):
+    source = re.sub(
+        r"\{#.*?#\}|\{%\s*comment.*?endcomment\s*%\}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+
+    assert not re.search(r"<style|\sstyle\s*=|\son[a-z]+\s*=|\shx-on|javascript:", source, re.IGNORECASE)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", source, re.IGNORECASE)
+    assert not re.search(r"""(?:href|src|action)=["'](?:https?:)?//""", source, re.IGNORECASE)
+    assert "|safe" not in source
+    assert "autoescape off" not in source
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        KEYS,
+        f"{KEYS}?q=nothing",
+        CREATE,
+        "edit",
+        "delete",
+        "/password/",
+        "/nowhere/",
+        "/admin/",
+        "/admin/console/user/",
+        "/admin/console/user/add/",
+        "/admin/console/user/1/change/",
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["browser", "htmx"])
+def test_no_page_has_inline_script_or_style(dora, dora_client, create_key, address, headers):
+    key = create_key(dora).key
+    address = {"edit": edit_address(key.id), "delete": delete_address(key.id)}.get(address, address)
+
+    response = dora_client.get(address.replace("/1/", f"/{dora.pk}/"), headers=headers)
+
+    assert response.status_code in (200, 404)
+    check_markup(response.content.decode())
+
+
+def test_neither_log_in_nor_the_pages_after_a_form_have_inline_script_or_style(alice_client, alices_key):
+    nonce = new_nonce()
+    key = alices_key.key
+    answers = [
+        Client().get("/login/"),
+        Client().post("/login/", {"username": "x", "password": "y"}),
+        alice_client.post(CREATE, {"name": "terraform", "nonce": nonce}),
+        alice_client.post(CREATE, {"name": "", "nonce": nonce}),
+        alice_client.post(RECEIPT, {"nonce": nonce}, headers=HTMX),
+        alice_client.post(CREATE, {"name": "terraform", "nonce": nonce}),
+        alice_client.post(edit_address(key.id), {"name": "x", "entity_tag": "stale"}),
+        Client(enforce_csrf_checks=True).post("/login/"),
+    ]
+
+    for answer in answers:
+        check_markup(answer.content.decode())
+
+
+def test_scripts_carry_the_hash_of_what_they_must_be(alice_client):
+    scripts = page(alice_client.get(KEYS)).find_all("script")
+
+    assert [script["src"].rpartition("/")[2] for script in scripts] == ["htmx-2.min.js", "console.js", "handover.js"]
+    assert all(re.fullmatch(r"sha384-[A-Za-z0-9+/]{64}", script["integrity"]) for script in scripts)
+
+
+def test_htmx_is_told_to_keep_no_pages_and_to_run_nothing(alice_client):
+    config = json.loads(page(alice_client.get(KEYS)).find("meta", name="htmx-config")["content"])
+
+    assert config["historyCacheSize"] == 0
+    assert config["includeIndicatorStyles"] is config["allowEval"] is config["allowScriptTags"] is False
+    assert config["selfRequestsOnly"] is True
+
+
+# The real server: static files, and what happens before Django
+
+
+@pytest.fixture(scope="module")
+def visitor(console_server) -> HttpPerson:
+    with HttpPerson(console_server.url) as person:
+        yield person.log_in("admin", "a password for the tests")
+
+
+def test_static_files_have_the_headers_and_are_kept_for_a_year(visitor):
+    tree = page(visitor.get(KEYS))
+    addresses = [script["src"] for script in tree.find_all("script")] + [link["href"] for link in tree.find_all("link")]
+    addresses += [use["href"].partition("#")[0] for use in tree.find_all("use")]
+
+    assert len(set(addresses)) == 6
+    for address in set(addresses):
+        response = visitor.get(address)
+        assert response.status_code == 200
+        assert re.search(r"\.[0-9a-f]{12}\.(css|js|svg)$", address), "named by its content"
+        kept = {rule.strip() for rule in response.headers["Cache-Control"].split(",")}
+        assert kept == {"public", "max-age=31536000", "immutable"}
+        check_headers(response, dynamic=False)
+
+
+def test_the_scripts_that_are_served_have_the_hash_that_the_page_demands(visitor):
+    for script in page(visitor.get(KEYS)).find_all("script"):
+        served = visitor.get(script["src"]).content
+
+        assert script["integrity"] == f"sha384-{b64encode(sha384(served).digest()).decode()}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/static/nothing.css",
+        "/static/",
+        "/static/../manage.py",
+        "/static/%2e%2e/manage.py",
+        "/nowhere/",
+        "/login/",
+        KEYS,
+    ],
+)
+def test_the_real_server_has_the_headers_on_all_else(visitor, address):
+    check_headers(visitor.get(address))
+
+
+def test_the_real_server_refuses_another_host_even_for_static_files(visitor):
+    for address in ("/", "/login/", "/healthz", page(visitor.get(KEYS)).find_all("script")[0]["src"]):
+        response = visitor.get(address, headers={"Host": "evil.example"})
+
+        assert response.status_code == 400
+        check_headers(response)
+
+
+def test_the_real_server_takes_no_megabyte(visitor):
+    response = visitor.post(CREATE, data={"name": "x" * 1_000_000})
+
+    assert response.status_code == 413
+    check_headers(response)
+
+
+def test_the_real_server_answers_nonsense_and_lives_on(visitor, console_server):
+    for line in (
+        "GET /%00 HTTP/1.1",
+        "GET /../../etc/passwd HTTP/1.1",
+        "BREW / HTTP/1.1",
+        "GET / HTTP/1.1\r\nContent-Length: x",
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", console_server.port, timeout=30)
+        connection.connect()
+        connection.sock.sendall(f"{line}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        answer = connection.sock.recv(65536)
+        connection.close()
+
+        assert b" 500 " not in answer.partition(b"\r\n")[0]
+    assert visitor.get("/healthz").text == "ok\n"
+
+
+def test_the_settings_of_the_tests_are_those_of_the_console_where_it_matters():
+    assert django_settings.MIDDLEWARE[0] == "console.middleware.security_headers"
+    assert "django.middleware.gzip.GZipMiddleware" not in django_settings.MIDDLEWARE
+    assert django_settings.MESSAGE_STORAGE == "django.contrib.messages.storage.session.SessionStorage"
