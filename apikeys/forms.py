@@ -33,6 +33,14 @@ class CheckedField(forms.CharField):
             raise forms.ValidationError(sentence(exc)) from None
 
 
+class OpaqueField(forms.CharField):
+    """A hidden value that only the services understand."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, strip=False, widget=forms.HiddenInput)
+        self.validators = []
+
+
 def one_paragraph(text: str) -> str:
     """Return a description whose line breaks and tabs are spaces: descriptions have no control characters."""
     return services.clean_description(" ".join(text.replace("\t", " ").splitlines()))
@@ -48,8 +56,8 @@ class ApiKeyForm(forms.Form):
 
 
 class CreateForm(ApiKeyForm):
-    nonce = forms.CharField(required=False, widget=forms.HiddenInput)
+    nonce = OpaqueField()
 
 
 class EditForm(ApiKeyForm):
-    entity_tag = forms.CharField(required=False, widget=forms.HiddenInput)
+    entity_tag = OpaqueField()

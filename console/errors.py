@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 
@@ -36,6 +37,12 @@ def problem(
 
     `message` replaces the usual explanation. The page stands alone: it needs neither session nor database.
     """
+    # An answer from outside LocaleMiddleware must not speak the language of the thread's last reader.
+    with translation.override(translation.get_language_from_request(request)):
+        return _problem(request, status, message=message, title=title, retry_after=retry_after)
+
+
+def _problem(request: HttpRequest, status: int, *, message: str, title: str, retry_after: int | None) -> HttpResponse:
     usual_title, usual_message = wording(status)
     context = {"title": title or usual_title, "message": message or usual_message, "status": status}
     if request.headers.get("HX-Request") == "true":

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
@@ -22,19 +23,25 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        message = record.getMessage().encode("unicode_escape").decode() if _breaks(record) else record.getMessage()
-        line = f"{time} {record.levelname} {record.name}: {message}"
+        line = f"{time} {record.levelname} {record.name}: {one_line(record.getMessage())}"
         if record.exc_info:
             line += "\n" + mask(self.formatException(record.exc_info))
         return line
 
 
-def _breaks(record: logging.LogRecord) -> bool:
-    return any(ord(character) < 32 for character in record.getMessage())
+def one_line(text: str) -> str:
+    """Return `text` with everything escaped that ends a line, moves a cursor or turns the direction of writing."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class MaskedExceptionReporter(ExceptionReporter):
-    """Django's report of an exception, masked as a whole: values can hide in messages, whatever decorators say."""
+    """Django's report of an exception, masked as a whole, and without what variables held.
+
+    Values and nonces can hide in a message or in any frame, whatever the decorators on its function say.
+    """
+
+    def get_traceback_frames(self) -> list[dict[str, Any]]:
+        return [{**frame, "vars": []} for frame in super().get_traceback_frames()]
 
     def get_traceback_html(self) -> SafeString:
         return SafeString(mask(super().get_traceback_html()))

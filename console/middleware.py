@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from console.auth import HashingBusy
 from console.errors import problem
@@ -80,13 +81,20 @@ def request_gate(get_response: GetResponse) -> GetResponse:
         )
         if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return problem(request, 413)
+        if request.content_params and request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            return problem(request, 400)  # Python knows encodings that no form is sent in
         if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
             return HttpResponse(status=503)
         request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
         try:
-            return get_response(request)
+            response = get_response(request)
         except HashingBusy:
             return problem(request, 429, retry_after=2)
+        if isinstance(response, HttpResponseNotAllowed):
+            refusal = problem(request, 405)
+            refusal.headers["Allow"] = response.headers["Allow"]
+            return refusal
+        return response
 
     return middleware
 
@@ -109,6 +117,12 @@ def client_address(request: HttpRequest) -> str:
         return str(ipaddress.ip_address(address))
     except ValueError:
         return peer
+
+
+class StaticFiles(WhiteNoiseMiddleware):
+    """WhiteNoise, which keeps hashed files for a year."""
+
+    FOREVER = 365 * 24 * 60 * 60
 
 
 class LoginRequired(LoginRequiredMiddleware):

@@ -539,6 +539,14 @@ def test_choosing_language_or_theme_leads_nowhere_else(alice_client, address, ta
     assert response["Location"].startswith("/")
 
 
+@pytest.mark.parametrize("address", ["/theme/", "/language/"])
+@pytest.mark.parametrize("target", ["", "a", "dashboard", "api_key_list", "a b", "?", "#", "\0", "é", "x" * 3000])
+def test_a_target_that_is_no_address_is_no_error(alice_client, address, target):
+    response = alice_client.post(address, {"theme": "dark", "language": "en", "next": target})
+
+    assert response.status_code == 302
+
+
 # For operators
 
 

@@ -5,7 +5,7 @@ import sys
 import threading
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from tests.addresses import CREATE
 from tests.browser.value import Value
@@ -29,7 +29,7 @@ class Answer:
     headers: list[tuple[str, str]]
     body: bytes
 
-    def without(self, *names: str) -> "Answer":
+    def without(self, *names: str) -> Self:
         return replace(self, headers=[(name, text) for name, text in self.headers if name.lower() not in names])
 
 
@@ -39,7 +39,7 @@ class Proxy:
     def __init__(self, server: ConsoleServer) -> None:
         self.upstream = server
 
-    def __enter__(self) -> "Proxy":
+    def __enter__(self) -> Self:
         self.listener = _Listener(("127.0.0.1", 0), _handler(self))
         self.thread = threading.Thread(target=self.listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()

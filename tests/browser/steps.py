@@ -63,6 +63,13 @@ def create_key(page: Page, name: str, description: str = "", t: Words = ENGLISH)
     return submit(form, t)
 
 
+def leave_unsaved(created: Locator) -> None:
+    """Close the created dialog of a page with script, and let the value go."""
+    created.get_by_role("button", name="Close", exact=True).click()
+    created.get_by_role("button", name="Close without saving").click()
+    expect(created).to_be_hidden()
+
+
 def row(page: Page, name: str) -> Locator:
     """Return the row of the list whose key has exactly that name."""
     return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))

@@ -10,7 +10,19 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, edit_address
 from tests.browser.conftest import BOB, DESKTOP, PageFor, start_console
-from tests.browser.steps import Words, choose_action, create_key, dialog, fill, log_in, notes, open_create, row, submit
+from tests.browser.steps import (
+    Words,
+    choose_action,
+    create_key,
+    dialog,
+    fill,
+    leave_unsaved,
+    log_in,
+    notes,
+    open_create,
+    row,
+    submit,
+)
 from tests.browser.visitor import Visitor
 from tests.server import ConsoleServer
 
@@ -360,8 +372,5 @@ def failure(t: Words, page: Page) -> Iterator[tuple[str, Page]]:
 
 
 def keep_key(page: Page, name: str) -> None:
-    """Create a key and leave its value."""
-    created = create_key(page, name)
-    created.get_by_role("button", name="Close", exact=True).click()
-    created.get_by_role("button", name="Close without saving").click()
+    leave_unsaved(create_key(page, name))
     expect(row(page, name)).to_be_visible()

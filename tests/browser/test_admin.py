@@ -52,6 +52,7 @@ def test_every_page_of_the_admin_lives_under_the_policy(page_for: PageFor):
     dora.go_back()
     dora.get_by_role("link", name="Delete").click()
     expect(dora.get_by_text("Are you sure you want to delete")).to_be_visible()
+    dora.wait_for_load_state()  # the way back is a script's
     dora.get_by_role("link", name="No, take me back").click()
     expect(dora.get_by_label("First name:")).to_have_value("Alice P.")
 

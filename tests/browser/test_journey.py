@@ -13,10 +13,12 @@ from tests.browser.steps import (
     ENGLISH,
     Words,
     choose_action,
+    create_key,
     dialog,
     download,
     fill,
     focused,
+    leave_unsaved,
     log_in,
     notes,
     row,
@@ -108,64 +110,86 @@ def test_traditional_chinese_is_not_english(page_for: PageFor):
     expect(page.get_by_role("link", name="建立 API 金鑰")).to_be_visible()
 
 
+def test_strange_names_are_shown_as_they_are(page_for: PageFor):
+    name = '<script>alert(1)</script> "it\'s" & مفتاح 🔑'
+    page = page_for(BOB)
+    page.goto("/")
+    expect(page.get_by_text(f"Welcome, {BOB}.")).to_be_visible()
+
+    created = create_key(page, name, "<b>not bold</b>")
+    expect(created.get_by_text(name, exact=True)).to_be_visible()
+    leave_unsaved(created)
+    expect(row(page, name)).to_contain_text("<b>not bold</b>")
+    choose_action(page, name, "Edit name and description")
+    form = dialog(page, "Edit name and description")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
+    page.keyboard.press("Escape")
+    choose_action(page, name, "Delete key")
+    asked = dialog(page, "Delete key?")
+    expect(asked.get_by_text(name, exact=True)).to_be_visible()
+    asked.get_by_role("button", name="Delete key").click()
+
+    expect(notes(page, f"{name} was deleted and no longer works.")).to_be_visible()
+
+
 def test_bob_makes_the_whole_journey_with_the_keyboard_only(page_for: PageFor, server: ConsoleServer, tmp_path: Path):
-    page, keys = page_for(None), Keys()
+    page = page_for(None)
 
     page.goto("/")
-    keys.type(page, BOB)
-    keys.tab_to(page.get_by_label("Password", exact=True))
-    keys.type(page, PASSWORD)
-    keys.press(page, "Enter")
+    page.keyboard.type(BOB)
+    tab_to(page.get_by_label("Password", exact=True))
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
-    keys.tab_to(page.get_by_role("button", name="Manage"))
-    keys.press(page, "Enter")
-    keys.tab_to(page.get_by_role("navigation", name="Menu bar").get_by_role("link", name="API keys"))
-    keys.press(page, "Enter")
+    tab_to(page.get_by_role("button", name="Manage"))
+    page.keyboard.press("Enter")
+    tab_to(page.get_by_role("navigation", name="Menu bar").get_by_role("link", name="API keys"))
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="API keys", level=1)).to_be_visible()
-    keys.tab_to(page.get_by_role("link", name="Create API key"))
-    keys.press(page, "Enter")
+    tab_to(page.get_by_role("link", name="Create API key"))
+    page.keyboard.press("Enter")
 
     form = dialog(page, "Create API key")
     expect(form.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
-    keys.type(page, "by keyboard")
-    keys.tab_to(form.get_by_role("button", name="Create API key"))
-    keys.press(page, "Enter")
+    page.keyboard.type("by keyboard")
+    tab_to(form.get_by_role("button", name="Create API key"))
+    page.keyboard.press("Enter")
 
     created = dialog(page, "API key created")
     expect(created).to_be_visible()
     value = Value.shown_in(created)
-    keys.tab_to(created.get_by_role("button", name="Show"))
-    keys.press(page, "Space")
+    tab_to(created.get_by_role("button", name="Show"))
+    page.keyboard.press("Space")
     expect(created.locator("code")).to_be_visible()
-    keys.tab_to(created.get_by_role("button", name="Download API key"))
+    tab_to(created.get_by_role("button", name="Download API key"))
     with page.expect_download() as begun:
-        keys.press(page, "Enter")
+        page.keyboard.press("Enter")
     begun.value.save_as(tmp_path / begun.value.suggested_filename)
     assert_is_the_key_file(tmp_path / "apikey.json", "by keyboard", "", value, server)
-    keys.tab_to(created.get_by_role("button", name="Close"))
-    keys.press(page, "Enter")
+    tab_to(created.get_by_role("button", name="Close"))
+    page.keyboard.press("Enter")
 
     expect(row(page, "by keyboard")).to_be_visible()
-    keys.tab_to(page.get_by_role("button", name="Actions for by keyboard"))
-    keys.press(page, "Enter")
-    keys.tab_to(row(page, "by keyboard").get_by_role("link", name="Edit name and description"))
-    keys.press(page, "Enter")
+    tab_to(page.get_by_role("button", name="Actions for by keyboard"))
+    page.keyboard.press("Enter")
+    tab_to(row(page, "by keyboard").get_by_role("link", name="Edit name and description"))
+    page.keyboard.press("Enter")
     form = dialog(page, "Edit name and description")
     expect(form.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
-    keys.press(page, "End")
-    keys.type(page, " only")
-    keys.press(page, "Enter")
+    page.keyboard.press("End")
+    page.keyboard.type(" only")
+    page.keyboard.press("Enter")
     expect(row(page, "by keyboard only")).to_be_visible()
 
-    keys.tab_to(page.get_by_role("button", name="Actions for by keyboard only"))
-    keys.press(page, "Enter")
-    keys.tab_to(row(page, "by keyboard only").get_by_role("link", name="Delete key"))
-    keys.press(page, "Enter")
+    tab_to(page.get_by_role("button", name="Actions for by keyboard only"))
+    page.keyboard.press("Enter")
+    tab_to(row(page, "by keyboard only").get_by_role("link", name="Delete key"))
+    page.keyboard.press("Enter")
     asked = dialog(page, "Delete key?")
     expect(asked.get_by_role("link", name="Cancel")).to_be_focused()
-    keys.tab_to(asked.get_by_role("button", name="Delete key"))
-    keys.press(page, "Enter")
+    tab_to(asked.get_by_role("button", name="Delete key"))
+    page.keyboard.press("Enter")
     expect(notes(page, "by keyboard only was deleted and no longer works.")).to_be_visible()
 
 
@@ -262,19 +286,11 @@ def is_dark(page: Page) -> bool:
     return max(map(int, re.findall(r"\d+", colour)[:3])) < 128
 
 
-class Keys:
-    """Somebody with a keyboard and nothing else."""
-
-    def press(self, page: Page, key: str) -> None:
-        page.keyboard.press(key)
-
-    def type(self, page: Page, text: str) -> None:
-        page.keyboard.type(text)
-
-    def tab_to(self, control: Locator) -> None:
-        expect(control).to_be_visible()
-        for _ in range(TABS):
-            if focused(control):
-                return
-            control.page.keyboard.press("Tab")
-        raise AssertionError(f"Tab never reaches {control}")
+def tab_to(control: Locator) -> None:
+    """Press Tab until the control has the focus."""
+    expect(control).to_be_visible()
+    for _ in range(TABS):
+        if focused(control):
+            return
+        control.page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never reaches {control}")

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.addresses import KEYS
 from tests.browser.conftest import PageFor
-from tests.browser.steps import dialog, fill, log_in, open_create, row, submit
+from tests.browser.steps import dialog, fill, leave_unsaved, log_in, open_create, row, submit
 from tests.browser.value import Value
 from tests.server import ConsoleServer
 
@@ -145,9 +145,7 @@ def test_when_the_server_is_gone_the_page_says_so_and_keeps_what_was_typed(
     page_for: PageFor, own_server: ConsoleServer
 ):
     page = page_for("alice", on=own_server, expected=("net::ERR_CONNECTION_REFUSED", "htmx:"))
-    submitted = submit(filled(open_create(page)))
-    submitted.get_by_role("button", name="Close").click()
-    submitted.get_by_role("button", name="Close without saving").click()
+    leave_unsaved(submit(filled(open_create(page))))
     expect(row(page, "typed with care")).to_be_visible()
     form = filled(open_create(page))
 

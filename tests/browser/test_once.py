@@ -33,7 +33,7 @@ UNSAVED = "You have not saved this key."
 
 
 @with_and_without_script
-def test_after_close_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, server: ConsoleServer, js):
+def test_after_close_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, js):
     page = page_for("alice", js=js, expected=(409,))
     created = create_key(page, f"closed, script {js}")
     value = Value.shown_in(created)
@@ -63,20 +63,37 @@ def test_alices_form_sent_again_shows_no_value_to_anybody(page_for: PageFor, ser
     close_unsaved(created, js)
     expect(row(page, name)).to_be_visible()
 
-    again = Visitor.with_session_of(server, page.context)
-    elsewhere = Visitor.logged_in(server, "alice")
+    same_session = Visitor.with_session_of(server, page.context)
+    other_session = Visitor.logged_in(server, "alice")
     dora = Visitor.logged_in(server, "dora")
-    answers = [visitor.post(CREATE, form, **extra) for visitor in (again,) for extra in ({}, {"HX-Request": "true"})]
-    answers.append(elsewhere.post(CREATE, elsewhere.form(CREATE) | {"name": name, "nonce": form["nonce"]}))
+    answers = [
+        same_session.post(CREATE, form),
+        same_session.post(CREATE, form, **{"HX-Request": "true"}),
+        other_session.post(CREATE, other_session.form(CREATE) | {"name": name, "nonce": form["nonce"]}),
+    ]
     doras = dora.post(CREATE, dora.form(CREATE) | {"name": name, "nonce": form["nonce"]})
 
     assert [answer.status_code for answer in answers] == [409, 409, 409]
     assert [Value.in_html(answer.text) for answer in answers] == [None, None, None]
     assert all(value.is_absent_from(answer.text) for answer in (*answers, doras))
-    assert all("no second key was made" in answer.text.lower() for answer in answers)
-    assert again.names_found(name) == 1
+    assert all("No second key was made." in answer.text for answer in answers)
+    assert other_session.names_found(name) == 1
     # To Dora the nonce is as if it never was: she gets a key of her own.
     assert (doras.status_code, Value.in_html(doras.text) in (None, value)) == (200, False)
+
+
+def test_reloading_the_created_page_without_script_says_that_it_was_shown(page_for: PageFor, server: ConsoleServer):
+    page = page_for("alice", js=False, expected=(409,))
+    value = Value.shown_in(create_key(page, "reloaded"))
+
+    page.reload()
+
+    expect(page.get_by_role("heading", name="This key was already created")).to_be_visible()
+    expect(page.get_by_text("Its value is never shown a second time.")).to_be_visible()
+    assert value.is_gone_from(page)
+    page.get_by_role("link", name="Delete the key whose value is lost").click()
+    expect(dialog(page, "Delete key?")).to_contain_text("reloaded")
+    assert Visitor.logged_in(server, "alice").names_found("reloaded") == 1
 
 
 def test_neither_another_session_of_alice_nor_the_administrator_sees_the_value(page_for: PageFor):
