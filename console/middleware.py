@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
-from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
 from console.auth import HashingBusy
 from console.errors import problem
@@ -119,7 +119,7 @@ def client_address(request: HttpRequest) -> str:
         return peer
 
 
-class StaticFiles(WhiteNoiseMiddleware):
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     """WhiteNoise, which keeps hashed files for a year."""
 
     FOREVER = 365 * 24 * 60 * 60
