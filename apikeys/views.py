@@ -19,7 +19,6 @@ from apikeys.listing import ListState
 from apikeys.middleware import sentence
 
 UNPROCESSABLE = 422
-ROTATE = "rotate_session"  # console.middleware.rotate_session answers to it
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
@@ -65,9 +64,9 @@ def hand_over(request: HttpRequest, name: str, description: str, nonce: str) -> 
         "nonce_digest": handover.digest(nonce),
         "lifetime": int(handover.LIFETIME.total_seconds()),
     }
-    if not request.htmx:  # type: ignore[attr-defined]
-        request.session[ROTATE] = True
-    return dialog(request, "created", context)
+    response = dialog(request, "created", context)
+    response.shows_secret = not request.htmx  # type: ignore[attr-defined]  # console.middleware.shown_cookie
+    return response
 
 
 @require_POST

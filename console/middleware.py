@@ -1,4 +1,4 @@
-"""What every request passes: headers, size and purpose, log-in required, a new session id when one was asked for."""
+"""What every request passes: headers, size and purpose, log-in required, a cookie that ends the keeping of a page."""
 
 import ipaddress
 import re
@@ -47,7 +47,6 @@ HEADERS = {
 }  # fmt: skip
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-ROTATE = "rotate_session"
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
@@ -145,17 +144,27 @@ class LoginRequired(LoginRequiredMiddleware):
         return response
 
 
-def rotate_session(get_response: GetResponse) -> GetResponse:
-    """Give the session a new id at the next document after one that asked for it.
+def shown_cookie(get_response: GetResponse) -> GetResponse:
+    """Change a cookie with a page that asks for it by `response.shows_secret`, and with the document after it.
 
-    Chromium drops a kept page, "no-store" or not, once an HttpOnly cookie changed after it: so Back is safe
-    without scripts too.
+    Chromium drops a kept page, "no-store" or not, once an HttpOnly cookie changed: so Back is safe without
+    scripts too. A new session id would do the same, but end the session where its answer is lost.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        shows_secret = getattr(response, "shows_secret", False)
         # A picture or a fetch belongs to the page that asked, only a document comes after it.
-        if request.headers.get("Sec-Fetch-Dest", "document") == "document" and request.session.pop(ROTATE, False):
-            request.session.cycle_key()
-        return get_response(request)
+        is_document = request.headers.get("Sec-Fetch-Dest", "document") == "document"
+        shown_before = request.COOKIES.get(settings.SHOWN_COOKIE_NAME, "").startswith("1.")
+        if shows_secret or (is_document and shown_before):
+            response.set_cookie(
+                settings.SHOWN_COOKIE_NAME,
+                f"{int(shows_secret)}.{secrets.token_urlsafe(9)}",
+                secure=settings.SECURE_COOKIES,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
 
     return middleware

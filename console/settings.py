@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "console.middleware.security_headers",  # above WhiteNoise, which answers by itself
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.middleware.request_gate",
+    "console.middleware.shown_cookie",
     "django.middleware.security.SecurityMiddleware",
     "console.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -121,7 +122,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.LoginRequired",
-    "console.middleware.rotate_session",
     "django.contrib.messages.middleware.MessageMiddleware",
     "apikeys.middleware.ApiKeyErrors",
 ]
@@ -187,6 +187,7 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 THEME_COOKIE_NAME = f"{COOKIE_PREFIX}theme"
+SHOWN_COOKIE_NAME = f"{COOKIE_PREFIX}shown"
 if not SECURE_COOKIES:
     warnings.warn(
         f"HOST={HOST} without HTTPS=true: passwords and session cookies cross the network in clear.",

@@ -341,6 +341,7 @@ def test_a_page_whose_keys_were_deleted_meanwhile_is_the_first_page(alice, alice
         "x", "AAAA", "é", "🔑", "W10", "W10=", "bnVsbA", "MQ", "Int9Ig", "eyJhIjoxfQ", "WzEsMiwzXQ", "WyJ4IiwieSIsMl0",
         "WyJ4IiwieSIsMF0", "WyIiLCIiLDFd", "WyJcdWQ4MDAiLCJ4IiwwXQ", "WyJcdTAwMDAiLCJcdTAwMDAiLDBd", "W1tbW1tb" * 400,
         "WyI5OTk5LTEyLTMxVDIzOjU5OjU5LTIzOjU5IiwieCIsMF0", "WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzIzOjU5IiwieCIsMV0",
+        "WzEsIngiLDBd", "WyJ4IiwxLDBd", "W251bGwsIngiLDFd", "W1siYSJdLHsiYiI6MX0sMF0",
         "MTExMQ" * 2000, "\0", "' OR 1=1 --", "../../etc/passwd",
     ],
 )  # fmt: skip

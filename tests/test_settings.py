@@ -94,6 +94,18 @@ def show(run):
             {"DEBUG": "true", "HOST": "0.0.0.0"},  # noqa: S104
             "DEBUG=true with HOST='0.0.0.0': debug pages show secrets, use it on 127.0.0.1 only.",
         ),
+        (
+            {"HTTPS": "true", "TRUSTED_PROXIES": "0"},
+            "HTTPS=true needs a proxy in front that ends TLS: TRUSTED_PROXIES=1 or more.",
+        ),
+        (
+            {"DATABASE_URL": "mysql://user:secret@db.example.com/keys"},
+            "DATABASE_URL: use postgresql://user:password@host/name, or leave it out.",
+        ),
+        (
+            {"DATABASE_URL": "keys"},
+            "DATABASE_URL: use postgresql://user:password@host/name, or leave it out.",
+        ),
         ({"PORT": "80000"}, "PORT='80000': use a whole number from 1 to 65535."),
         ({"APIKEYS_BACKEND": "vault"}, "APIKEYS_BACKEND='vault': use 'embedded'."),
         (
@@ -124,9 +136,10 @@ def test_the_sentence_repeats_no_secret(run):
     outcomes = [
         run("-c", "import django; django.setup()", APIKEYS_PEPPERS="1:5ec2e75ec2e7"),
         run("-c", "import django; django.setup()", SECRET_KEY="5ec2e75ec2e7"),
+        run("-c", "import django; django.setup()", DATABASE_URL="mysql://user:5ec2e75ec2e7@db.example.com/keys"),
     ]
 
-    assert [outcome.code for outcome in outcomes] == [1, 1]
+    assert [outcome.code for outcome in outcomes] == [1, 1, 1]
     assert not [outcome for outcome in outcomes if "5ec2e7" in outcome.said]
 
 

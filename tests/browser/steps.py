@@ -31,16 +31,18 @@ def log_in(page: Page, username: str, password: str = PASSWORD, t: Words = ENGLI
 
 
 def dialog(page: Page, title: str) -> Locator:
-    return page.get_by_role("dialog", name=title, exact=True)
+    """Wait for the dialog of that title, until it is modal where there is script, and return it."""
+    opened = page.get_by_role("dialog", name=title, exact=True)
+    expect(opened).to_be_visible()
+    expect(page.locator(".js dialog:not(:modal)")).to_have_count(0)
+    return opened
 
 
 def open_create(page: Page, t: Words = ENGLISH) -> Locator:
     """Open the create dialog over the list."""
     page.goto(KEYS)
     page.get_by_role("link", name=t("Create API key")).click()
-    opened = dialog(page, t("Create API key"))
-    expect(opened).to_be_visible()
-    return opened
+    return dialog(page, t("Create API key"))
 
 
 def fill(form: Locator, name: str, description: str = "", t: Words = ENGLISH) -> None:
@@ -51,9 +53,7 @@ def fill(form: Locator, name: str, description: str = "", t: Words = ENGLISH) ->
 def submit(form: Locator, t: Words = ENGLISH) -> Locator:
     """Send the create form and return the created dialog."""
     form.get_by_role("button", name=t("Create API key")).click()
-    created = dialog(form.page, t("API key created"))
-    expect(created).to_be_visible()
-    return created
+    return dialog(form.page, t("API key created"))
 
 
 def create_key(page: Page, name: str, description: str = "", t: Words = ENGLISH) -> Locator:
@@ -76,7 +76,8 @@ def row(page: Page, name: str) -> Locator:
 
 
 def choose_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> None:
-    """Open the Actions of a key and choose one."""
+    """Open the Actions of a key and choose one, on a page that has its scripts."""
+    page.wait_for_load_state()
     actions = row(page, name)
     actions.get_by_role("button", name=t("Actions for %(name)s", name=name), exact=True).click()
     actions.get_by_role("link", name=t(action)).click()

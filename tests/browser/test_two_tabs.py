@@ -56,7 +56,7 @@ def test_the_second_of_two_deletions_hears_that_the_key_is_gone(page_for: PageFo
     first, second = two_tabs(page_for, server, name, js=js)
     for tab in (first, second):
         choose_action(tab, name, "Delete key")
-        expect(dialog(tab, "Delete key?")).to_be_visible()
+        dialog(tab, "Delete key?")
 
     dialog(first, "Delete key?").get_by_role("button", name="Delete key").click()
     expect(notes(first, f"{name} was deleted and no longer works.")).to_be_visible()
@@ -149,7 +149,6 @@ def test_without_script_a_form_from_before_a_new_log_in_can_be_sent_again(page_f
     second.get_by_role("button", name="Send again").click()
 
     created = dialog(second, "API key created")
-    expect(created).to_be_visible()
     assert Value.shown_in(created).looks_genuine()
     assert Visitor.logged_in(server, "alice").names_found("from <b>before</b>") == 1
 
@@ -211,9 +210,7 @@ def two_tabs(page_for: PageFor, server: ConsoleServer, name: str, **options) -> 
 
 def open_edit(page: Page, name: str):
     choose_action(page, name, EDIT)
-    form = dialog(page, EDIT)
-    expect(form).to_be_visible()
-    return form
+    return dialog(page, EDIT)
 
 
 def log_out(page: Page) -> None:
