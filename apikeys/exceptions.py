@@ -2,7 +2,13 @@
 
 ApiKeyError
 ├── InvalidApiKey           a field of a request is not acceptable
+│   └── BadRequest          a request is not of the form that the API reads
 ├── ApiKeyNotFound          no such key, or somebody else's
+│   └── ServiceIdNotFound   the same for a service ID
+├── NotAuthorized           the caller may see this, but not do it
+├── Unauthenticated         no valid access token
+├── TooManyAttempts         log-in attempts are used up for now
+├── DeleteNotPossible       a service ID that still has keys
 ├── ApiKeyConflict          the key changed since it was read
 ├── ApiKeyLocked            the key must be unlocked first
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
@@ -49,10 +55,48 @@ class InvalidApiKey(ApiKeyError):
         super().__init__(message, **params)
 
 
+class BadRequest(InvalidApiKey):
+    code = "bad_request"
+
+
 class ApiKeyNotFound(ApiKeyError):
     status = 404
     code = "BXNIM0102E"
     message = _("This API key does not exist. It may have been deleted.")
+
+
+class ServiceIdNotFound(ApiKeyNotFound):
+    message = _("This service ID does not exist. It may have been deleted.")
+
+
+class NotAuthorized(ApiKeyError):
+    status = 403
+    code = "BXNIM0513E"
+    message = _("You are not authorized to do this.")
+
+
+class Unauthenticated(ApiKeyError):
+    status = 401
+    code = "unauthorized"
+    message = _("The access token is missing, not valid, or no longer valid. Get a new one.")
+
+
+class TooManyAttempts(ApiKeyError):
+    """`retry_after` is in seconds."""
+
+    status = 429
+    code = "too_many_requests"
+    message = _("Too many attempts. Wait a few minutes, then try again.")
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = max(1, retry_after)
+        super().__init__()
+
+
+class DeleteNotPossible(ApiKeyError):
+    status = 409
+    code = "BXNIM0105E"
+    message = _("This service ID still has API keys. Delete them first.")
 
 
 class ApiKeyConflict(ApiKeyError):

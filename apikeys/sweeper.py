@@ -1,18 +1,20 @@
-"""A thread of each server process that wipes values nobody confirmed, at most 300 seconds after creation."""
+"""A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory."""
 
+import atexit
 import logging
 import threading
 
 from django.db import Error, close_old_connections
 
-from apikeys import handover
+from apikeys import handover, tokens, uses
 
 logger = logging.getLogger(__name__)
 
 
 def start() -> None:
     """Start sweeping, beginning with what an earlier process left behind."""
-    threading.Thread(target=_run, name="handover-sweeper", daemon=True).start()
+    threading.Thread(target=_run, name="sweeper", daemon=True).start()
+    atexit.register(uses.flush, everything=True)
 
 
 def _run() -> None:
@@ -20,7 +22,9 @@ def _run() -> None:
     while True:
         try:
             handover.sweep()
+            uses.flush()
+            tokens.forget_expired()
         except Error:  # the database may be back at the next turn
-            logger.exception("The sweep of hand-overs failed; it is tried again.")
+            logger.exception("A sweep failed; it is tried again.")
         close_old_connections()
         pause.wait(handover.SWEEP_SECONDS)

@@ -12,7 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from apikeys import handover, services, wire
 from apikeys.callers import caller_of
-from apikeys.domain import PAGE_SIZES, Sort
+from apikeys.domain import PAGE_SIZES, ApiKeyDraft, Sort
 from apikeys.exceptions import ApiKeyConflict, ApiKeyLimitReached, ApiKeyNotFound
 from apikeys.forms import CreateForm, EditForm, new_nonce
 from apikeys.listing import ListState
@@ -57,7 +57,7 @@ def hand_over(request: HttpRequest, name: str, description: str, nonce: str) -> 
 
     No redirect: the value would have to wait somewhere for the next request.
     """
-    issued = services.create_api_key(caller_of(request), name=name, description=description, nonce=nonce)
+    issued = services.create_api_key(caller_of(request), ApiKeyDraft(name, description), nonce=nonce)
     context = {
         "issued": issued,
         "created_at": wire.format_date(issued.key.created_at),

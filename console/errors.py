@@ -5,6 +5,8 @@ from django.shortcuts import render
 from django.template import loader
 from django.utils.translation import gettext as _
 
+from apikeys.api import errors as api
+
 
 def wording(status: int) -> tuple[str, str]:
     """Return title and explanation for an HTTP status."""
@@ -37,6 +39,8 @@ def problem(
     `message` replaces the usual explanation. The page stands alone: it needs neither session nor database.
     """
     usual_title, usual_message = wording(status)
+    if api.is_api(request):
+        return api.status_answer(request, status, message or usual_message)
     context = {"title": title or usual_title, "message": message or usual_message, "status": status}
     if request.headers.get("HX-Request") == "true":
         response = render(request, "_problem.html", context, status=status)

@@ -18,6 +18,7 @@ urlpatterns = [
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/apikeys/", include("apikeys.urls")),
     path("admin/", site.urls),
+    path("", include("apikeys.api.urls")),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
 ]

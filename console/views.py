@@ -23,7 +23,7 @@ from django.views.i18n import set_language as django_set_language
 
 from apikeys import services
 from apikeys.callers import caller_of
-from console import limiter
+from apikeys.exceptions import TooManyAttempts
 from console.context import THEMES
 from console.errors import problem
 
@@ -45,17 +45,10 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        username, address = request.POST.get("username", "").strip(), request.client_address  # type: ignore[attr-defined]
         try:
-            limiter.reserve(username, address)
-        except limiter.TooManyAttempts as exc:
-            form = AuthenticationForm(request, initial={"username": username})
-            return self.refuse(form, too_many_message(exc.retry_after), 429, exc.retry_after)
-        return super().post(request, *args, **kwargs)
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        limiter.forgive(form.get_user().get_username(), self.request.client_address)  # type: ignore[attr-defined]
-        return super().form_valid(form)
+            return super().post(request, *args, **kwargs)
+        except TooManyAttempts as exc:
+            return self.refuse(AuthenticationForm(request), too_many_message(exc.retry_after), 429, exc.retry_after)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)
