@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from dotenv import load_dotenv
 
 from apikeys.values import PREFIX_HELP, Peppers, is_prefix
-from console.env import env_bool, env_choice, env_int, env_list, env_secret, env_str, stored_secret
+from console.env import env_bool, env_choice, env_int, env_json, env_list, env_secret, env_str, stored_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -65,6 +65,9 @@ try:
     )
 except ValueError as exc:
     raise ImproperlyConfigured(f"APIKEYS_PEPPERS: {exc}") from exc
+
+# Public keys, by identifier, that sign reports of leaked keys: {"identifier": "-----BEGIN PUBLIC KEY-----…"}
+LEAK_REPORT_KEYS = env_json("LEAK_REPORT_KEYS")
 
 # Access tokens
 

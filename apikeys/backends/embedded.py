@@ -278,6 +278,17 @@ def remove(record: ApiKeyRecord) -> ApiKey:
     return key
 
 
+def mark_leaked(record: ApiKeyRecord, identity: Identity) -> ApiKey:
+    """Mark a key as found in public, and disable or delete it as it says; being locked does not protect it."""
+    if record.action_when_leaked == LeakedAction.DELETE:
+        return remove(record)
+    record.leaked = True
+    record.disabled = record.disabled or record.action_when_leaked == LeakedAction.DISABLE
+    stamp(record)
+    remember(identity, record.id, "leak", [], "API key found in public")
+    return to_domain(record)
+
+
 def remember(identity: Identity, object_id: str, action: str, params: list[str], message: str) -> None:
     HistoryRecord.objects.create(
         object_id=object_id,
