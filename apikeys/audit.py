@@ -34,7 +34,7 @@ def record(
         address=caller.address,
         agent=caller.agent[:255],
         correlation_id=caller.correlation_id,
-        target_id=target.crn if target else target_id[:255],
+        target_id=target.crn if target else target_id[:255].replace("\0", "\ufffd"),  # PostgreSQL takes no NUL
         target_name=target.name if target else "",
         request_data=data,
     )

@@ -5,15 +5,19 @@ Exit status: 0 done, 1 refused, 2 usage. Imports no Django, and `requests` only 
 
 import argparse
 import getpass
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from apikeys import keyfile
 from apikeys.cli_session import Session, SessionError
 from apikeys.exceptions import ApiKeyError
+
+if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
+    from apikeys.iam import IAMClient
 
 DEFAULT_PREFIX = "apk_"
 API_KEY_VARIABLE = "IBMCLOUD_API_KEY"
@@ -236,6 +240,17 @@ def do_create(options: argparse.Namespace) -> None:
             saved = True
         except OSError as exc:
             complain(f"The key was created, but {options.file} can't be written: {exc.strerror}. It is shown instead.")
+    try:
+        show_created(options, key, saved)
+    except OSError as exc:
+        if saved:
+            raise
+        mute()
+        session.ask(lambda client: take_back(client, key))
+        raise Refused(f"The API key can't be shown: {exc.strerror}. So it was deleted again.") from None
+
+
+def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) -> None:
     if options.output:
         print_json({name: text for name, text in key.items() if name != "apikey"} if saved else key)
         return
@@ -245,6 +260,13 @@ def do_create(options: argparse.Namespace) -> None:
         return
     say("Please preserve the API key! It cannot be retrieved after it's created.\n")
     show_key(key, value=key.get("apikey", ""))
+
+
+def take_back(client: "IAMClient", key: dict[str, Any]) -> None:
+    """Delete a key that nobody got the value of."""
+    if key.get("locked"):
+        client.set_locked(key["id"], False)
+    client.delete_api_key(key["id"])
 
 
 def do_update(options: argparse.Namespace) -> None:
@@ -362,7 +384,7 @@ def do_completion(options: argparse.Namespace) -> None:
 
 
 def logged_in() -> Session:
-    """Return the session, made from the environment's API key where there is none. Raises Refused."""
+    """Return the session. Raises Refused where there is none."""
     session = Session.load()
     if session.is_logged_in:
         return session
@@ -375,6 +397,11 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def mute() -> None:
+    """Send what is left in the buffer nowhere: it can't be written, and Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(found: Any) -> None:
@@ -392,6 +419,8 @@ def ask(prompt: str) -> str:
         return input(prompt)
     except EOFError:
         raise Refused(f"No answer to {prompt.strip()!r}.") from None
+    except UnicodeDecodeError:
+        raise Refused(f"The answer to {prompt.strip()!r} is not text.") from None
 
 
 def ask_secret(prompt: str) -> str:
@@ -408,7 +437,7 @@ def joined_values(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with values that begin with "-" tied to their options, as argparse wants them."""
     with_value = {"-a", "--api", "-u", "-p", "--apikey", "-r", "-o", "-s", "-c", "-g", "-n", "--name", "-d"}
     with_value |= {"--description", "--file", "--action-if-leaked", "--output"}
-    if "api-key-create" in arguments:
+    if list(arguments[:2]) == ["iam", "api-key-create"]:
         with_value.add("-f")
     joined: list[str] = []
     rest = iter(arguments)
@@ -416,17 +445,22 @@ def joined_values(arguments: Sequence[str]) -> list[str]:
         if argument == "--":
             return [*joined, argument, *rest]
         value = next(rest, None) if argument in with_value else None
-        if value is None:
-            joined.append(argument)
-        else:
-            joined.append(f"{argument}={value}" if argument.startswith("--") else f"{argument}{value}")
+        joined.append(argument if value is None else f"{argument}={value}")
     return joined
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal can't show stops nothing
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(joined_values(given))
+    for name, value in vars(options).items():
+        if value == []:  # argparse before Python 3.13 drops the value in `-d=--`
+            setattr(options, name, "--")
+    if options.command != "scan" and any(0xD800 <= ord(c) < 0xE000 for argument in given for c in argument):
+        complain("apikeys: an argument is not text in the encoding of this terminal.")
+        return USAGE
     try:
         options.run(options)
     except (Refused, SessionError, keyfile.KeyFileError) as exc:
@@ -439,7 +473,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("\nInterrupted. Nothing more was done.")
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as exc:
+        mute()
+        if not isinstance(exc, BrokenPipeError):
+            complain(f"FAILED\nThe output can't be written: {exc.strerror}.")
         return REFUSED
     return 0

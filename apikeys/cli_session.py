@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to s
     from apikeys.iam import IAMClient, TokenPair
 
 RENEW_SECONDS = 60
+REFUSED_STATUSES = (400, 401, 403)
 
 Answer = TypeVar("Answer")
 
@@ -42,20 +43,26 @@ class Session:
         """Return what is remembered, an empty session where nothing is, or nothing that can be read."""
         try:
             stored = json.loads((folder() / "session.json").read_text(encoding="utf-8"))
-            return cls(**{name: stored[name] for name in cls.__slots__ if name in stored})
-        except (OSError, ValueError, TypeError):
+            found = cls(**{name: stored[name] for name in cls.__slots__ if name in stored})
+        except (OSError, ValueError, TypeError, RecursionError):
             return cls()
+        empty = cls()
+        whole = all(type(getattr(found, name)) is type(getattr(empty, name)) for name in cls.__slots__)
+        return found if whole else empty
 
     def save(self) -> None:
         """Write the whole file at once, for its owner alone. Raises SessionError."""
+        draft = folder() / f"session.{os.getpid()}"
         try:
             folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = folder() / f"session.{os.getpid()}"
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(asdict(self), file)
             draft.replace(folder() / "session.json")
         except OSError as exc:
+            with contextlib.suppress(OSError):
+                draft.unlink()
             raise SessionError(f"The log-in can't be remembered in {folder()}: {exc.strerror}.") from None
 
     def begin(self, url: str, pair: "TokenPair") -> None:
@@ -104,7 +111,7 @@ class Session:
         """Return what a call answers, with a token that is still good. Raises SessionError, IAMError."""
         from apikeys.iam import IAMError
 
-        if self.expiration - time.time() < RENEW_SECONDS:
+        if self.refresh_token and self.expiration - time.time() < RENEW_SECONDS:
             self.renew()
         try:
             return call(self.client())
@@ -116,7 +123,7 @@ class Session:
 
     def renew(self) -> None:
         """Exchange the refresh token, one process at a time: it works only once. Raises SessionError."""
-        from apikeys.iam import IAMError, IAMUnavailable
+        from apikeys.iam import IAMError
 
         over = SessionError("Your log-in has ended. Use 'apikeys login' to log in again.")
         with _lock():
@@ -129,9 +136,9 @@ class Session:
                 raise over
             try:
                 self.begin(self.url, self.client().refresh(self.refresh_token))
-            except IAMUnavailable:
-                raise
-            except IAMError:
+            except IAMError as exc:
+                if exc.status not in REFUSED_STATUSES:  # the server is busy or away: the refresh token is still good
+                    raise
                 self.end()
                 raise over from None
             self.save()
@@ -139,7 +146,11 @@ class Session:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[None]:
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder() / "lock").open("w") as file:
+    try:
+        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (folder() / "lock").open("w")
+    except OSError as exc:
+        raise SessionError(f"The log-in can't be renewed in {folder()}: {exc.strerror}.") from None
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

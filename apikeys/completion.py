@@ -12,7 +12,7 @@ def words(parser: argparse.ArgumentParser, path: str = "") -> dict[str, list[str
             for name, command in action.choices.items():
                 found |= words(command, f"{path} {name}".strip())
         else:
-            found[path] += action.option_strings
+            found[path] += action.option_strings or map(str, action.choices or ())
     return found
 
 

@@ -142,9 +142,7 @@ class IAMClient:
         self, method: str, path: str, *, repeat: bool = True, headers: dict[str, str] | None = None, **request: Any
     ) -> requests.Response:
         """Return a successful answer. Raises IAMError for a refusal and IAMUnavailable for none."""
-        headers = dict(headers or {})
-        if "auth" not in request and self.access_token:
-            headers["Authorization"] = f"Bearer {self.access_token}"
+        request.setdefault("auth", self._authorise)
         for attempt in range(ATTEMPTS if repeat else 1):
             last = attempt == (ATTEMPTS if repeat else 1) - 1
             try:
@@ -156,7 +154,7 @@ class IAMClient:
                     allow_redirects=False,
                     **request,
                 )
-            except requests.RequestException as exc:
+            except OSError as exc:  # of requests, or of the file with trusted certificates
                 if last or not isinstance(exc, (requests.ConnectionError, requests.Timeout)):
                     raise self._unreachable(exc) from None
                 _pause(attempt)
@@ -169,18 +167,25 @@ class IAMClient:
             return response
         raise AssertionError("unreachable")
 
-    def _unreachable(self, exc: requests.RequestException) -> IAMUnavailable:
+    def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # Said as `auth`, or else requests would put a password from ~/.netrc in its place.
+        if self.access_token:
+            request.headers["Authorization"] = f"Bearer {self.access_token}"
+        return request
+
+    def _unreachable(self, exc: OSError) -> IAMUnavailable:
         """Return the sentence for a request that got no answer; the library's own text may hold an address only."""
-        host = urlsplit(self.url).netloc
-        if isinstance(exc, requests.exceptions.SSLError):
+        if isinstance(exc, ValueError):  # requests' own errors about addresses
+            return IAMUnavailable(_("The URL %(url)s can't be used."), url=self.url)
+        host = urlsplit(self.url).netloc.rpartition("@")[2]
+        is_ssl = isinstance(exc, requests.exceptions.SSLError)
+        if (is_ssl and "CERTIFICATE_VERIFY_FAILED" in str(exc)) or not isinstance(exc, requests.RequestException):
             return IAMUnavailable(_("The certificate of %(host)s is not trusted."), host=host)
         if isinstance(exc, requests.exceptions.ProxyError):
             return IAMUnavailable(_("The proxy did not let the request through to %(host)s."), host=host)
         if isinstance(exc, requests.Timeout):
             return IAMUnavailable(_("%(host)s did not answer in time."), host=host)
-        if isinstance(exc, requests.ConnectionError):
-            return IAMUnavailable(_("There is no connection to %(host)s. Check the URL and the network."), host=host)
-        return IAMUnavailable(_("The URL %(url)s can't be used."), url=self.url)
+        return IAMUnavailable(_("There is no connection to %(host)s. Check the URL and the network."), host=host)
 
     def _json(self, response: requests.Response) -> dict[str, Any]:
         try:

@@ -25,13 +25,18 @@ class Reserved:
     descriptor: int
 
     def write(self, key: dict[str, Any]) -> None:
-        """Write the key in the union of the old and the new form. Raises OSError."""
+        """Write the key in the union of the old and the new form. Raises OSError; nothing is left of the file then."""
         fields = {name: key[name] for name in ORDER if name in key}
         fields |= {"createdAt": key.get("created_at", ""), "uuid": key.get("id", "")}
-        with os.fdopen(self.descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(fields, indent="\t", ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        text = json.dumps(fields, indent="\t", ensure_ascii=False) + "\n"
+        try:
+            with os.fdopen(self.descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            self.path.unlink(missing_ok=True)
+            raise
 
     def give_up(self) -> None:
         """Remove the empty file again."""
@@ -55,18 +60,20 @@ def reserve(name: str) -> Reserved:
 def read_value(name: str) -> str:
     """Return the value in a file: the `apikey` of a JSON object, or the whole text. Raises KeyFileError."""
     try:
-        text = Path(name).expanduser().read_text(encoding="utf-8").strip()
+        text = Path(name).expanduser().read_text(encoding="utf-8-sig").strip()
     except OSError as exc:
         raise KeyFileError(f"{name} can't be read: {exc.strerror}.") from None
     except UnicodeDecodeError:
         raise KeyFileError(f"{name} is not a key file.") from None
+    except RuntimeError:  # "~nobody-of-this-name"
+        raise KeyFileError(f"{name} can't be read: there is no such home folder.") from None
     if not text.startswith("{"):
         if not text or len(text.split()) != 1:
             raise KeyFileError(f"{name} holds no API key.")
         return text
     try:
         value = json.loads(text).get("apikey")
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, str) or not value:
         raise KeyFileError(f"{name} holds no API key.")

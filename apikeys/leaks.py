@@ -73,14 +73,26 @@ def parse_reports(body: bytes) -> list[Report]:
 def _report(entry: Any) -> Report:
     if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
         raise BadRequest("token", _("A report has no token."))
-    texts = {name: str(entry.get(name) or "")[:1000] for name in ("type", "url", "source")}
-    return Report(token=entry["token"], **texts)
+    texts = {name: _whole(str(entry.get(name) or ""))[:1000].replace("\0", " ") for name in ("type", "url", "source")}
+    return Report(token=_whole(entry["token"]), **texts)
+
+
+def _whole(text: str) -> str:
+    """Return the text without halves of characters, which JSON can spell and neither UTF-8 nor a database can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def act_on_all(reports: list[Report], caller: Caller) -> list[Verdict]:
+    """Act on each report. A value found in several places is known in all of them, deleted by the first or not."""
+    verdicts = [act_on(report, caller) for report in reports]
+    known = {verdict.report.token for verdict in verdicts if verdict.known}
+    return [Verdict(report, known=report.token in known) for report in reports]
 
 
 def act_on(report: Report, caller: Caller) -> Verdict:
     """Do to a reported key what its `action_when_leaked` says, and mark it; a locked key, too."""
     with transaction.atomic():
-        record = find_by_value(report.token)
+        record = find_by_value(report.token, for_update=True)
         if record is None:
             return Verdict(report, known=False)
         key = mark_leaked(record, caller.identity)
@@ -93,4 +105,4 @@ def act_on(report: Report, caller: Caller) -> Verdict:
 
 def token_hash(token: str) -> str:
     """Return base64 of SHA-256: what GitHub's feedback takes in place of the value itself."""
-    return base64.b64encode(hashlib.sha256(token.encode("utf-8", "replace")).digest()).decode()
+    return base64.b64encode(hashlib.sha256(token.encode()).digest()).decode()

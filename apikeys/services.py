@@ -25,7 +25,7 @@ from apikeys.domain import (
     IssuedApiKey,
     Sort,
 )
-from apikeys.exceptions import ApiKeyError, ApiKeyLimitReached, InvalidApiKey
+from apikeys.exceptions import ApiKeyError, ApiKeyLimitReached, IdempotencyKeyReused, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 
 
@@ -81,19 +81,20 @@ def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
     return {iam_id: backend.count_api_keys(iam_id) for iam_id in iam_ids}
 
 
-def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "") -> IssuedApiKey:
+def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "", same_only: bool = False) -> IssuedApiKey:
     """Create a key and begin its hand-over, or continue the hand-over that the same nonce began.
 
     Without a nonce there is no hand-over: what is returned is the only delivery.
-    The same form sent twice, in turn or at once, makes one key and gives the same value until the receipt.
-    Raises InvalidApiKey, ApiKeyLimitReached, AlreadyReceived, HandoverExpired.
+    The same form sent twice, in turn or at once, makes one key and gives the same value until the receipt;
+    with `same_only` a nonce that comes with a draft of another key is refused.
+    Raises InvalidApiKey, ApiKeyLimitReached, IdempotencyKeyReused, AlreadyReceived, HandoverExpired.
     """
     if nonce and not handover.is_nonce(nonce):
         raise InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
     draft = clean_draft(draft)
     try:
         with audited(caller, audit.CREATE):
-            continued = _continue(caller, nonce) if nonce else None
+            continued = _continue(caller, nonce, draft if same_only else None) if nonce else None
             if continued is not None:
                 return continued
             issued = backend_for(caller.identity).create_api_key(draft)
@@ -104,19 +105,30 @@ def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "") -> Is
     except (IntegrityError, ApiKeyLimitReached):
         # A request with the same nonce may have committed first: then its hand-over is there now.
         with transaction.atomic():
-            continued = _continue(caller, nonce) if nonce else None
+            continued = _continue(caller, nonce, draft if same_only else None) if nonce else None
         if continued is None:
             raise
         return continued
 
 
-def _continue(caller: Caller, nonce: str) -> IssuedApiKey | None:
-    """Return the key and value of the hand-over that this nonce began, or None when it began none."""
+def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:
+    """Return the key and value of the hand-over that this nonce began, or None when it began none.
+
+    Raises IdempotencyKeyReused when a draft is given and the key is not what it says.
+    """
     begun = handover.open_for(caller.identity.iam_id, nonce)
     if begun is None:
         return None
     row, value = begun
-    return IssuedApiKey(backend_for(caller.identity).get_api_key(row.key_id), value)
+    key = backend_for(caller.identity).get_api_key(row.key_id)
+    if draft is not None and (
+        (draft.name, draft.description, draft.iam_id, draft.expires_at, draft.support_sessions)
+        != (key.name, key.description, key.iam_id, key.expires_at, key.support_sessions)
+        or draft.action_when_leaked not in (None, key.action_when_leaked)
+        or draft.value not in ("", value)
+    ):
+        raise IdempotencyKeyReused
+    return IssuedApiKey(key, value)
 
 
 def confirm_receipt(caller: Caller, nonce: str) -> None:

@@ -1,8 +1,8 @@
 """A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory."""
 
-import atexit
 import logging
 import threading
+from multiprocessing.util import Finalize
 
 from django.db import Error, close_old_connections
 
@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 def start() -> None:
     """Start sweeping, beginning with what an earlier process left behind."""
     threading.Thread(target=_run, name="sweeper", daemon=True).start()
-    atexit.register(uses.flush, everything=True)
+    # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
+    Finalize(None, uses.flush, kwargs={"everything": True}, exitpriority=0)
 
 
 def _run() -> None:

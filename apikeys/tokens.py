@@ -16,8 +16,14 @@ from django.utils import timezone
 from apikeys import people, signing, uses
 from apikeys.backends.embedded import find_by_value, to_domain
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Identity
-from apikeys.exceptions import ApiKeyError, Unauthenticated
-from apikeys.exceptions import gettext_noop as _
+from apikeys.exceptions import (
+    PasswordRefused,
+    RefreshTokenExpired,
+    RefreshTokenInvalid,
+    TokenRefused,
+    Unauthenticated,
+    ValueNotFound,
+)
 from apikeys.models import ApiKeyRecord, RefreshToken, ServiceIdRecord
 
 REFRESH_LIFETIME = timedelta(hours=72)
@@ -26,21 +32,6 @@ GRANT_PASSWORD = "password"  # noqa: S105  (a name of OAuth, not a secret)
 GRANT_REFRESH = "refresh_token"
 GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
 SCOPE = "ibm openid"
-
-
-class TokenRefused(ApiKeyError):
-    """No token for these credentials; `code` and `status` say why."""
-
-    status = 400
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        self.code, self.status = code, status
-        super().__init__(message)
-
-
-def _key_not_found() -> TokenRefused:
-    # Unknown, malformed, disabled, expired, deleted and owner gone: one public answer.
-    return TokenRefused("BXNIM0415E", _("Provided API key could not be found."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +59,14 @@ class Tokens:
 
 
 def subject_of_value(value: str) -> Subject:
-    """Return whom a key's value stands for, and count the use. Raises TokenRefused."""
+    """Return whom a key's value stands for, and count the use. Raises ValueNotFound."""
     record = find_by_value(value) if value else None
     if record is None:
-        raise _key_not_found()
+        raise ValueNotFound
     key = to_domain(record)
     identity = _identity_behind(key.iam_id)
     if identity is None or not key.authenticates:
-        raise _key_not_found()
+        raise ValueNotFound
     uses.note(key.id)
     return Subject(identity, GRANT_API_KEY, api_key=key)
 
@@ -100,20 +91,18 @@ def refresh(token: str, *, client_id: str) -> Tokens:
 
     Raises TokenRefused.
     """
-    invalid = TokenRefused("BXNIM0407E", _("Provided refresh token is invalid."))
-    expired = TokenRefused("BXNIM0408E", _("Provided refresh token is expired."))
     digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
     refusal: TokenRefused | None = None
     with transaction.atomic():
         row = RefreshToken.objects.select_for_update().filter(digest=digest).first()
         if row is None:
-            raise invalid
+            raise RefreshTokenInvalid
         subject = _subject_of_refresh_token(row)
         if row.used_at is not None or subject is None:
             RefreshToken.objects.filter(family=row.family).delete()
-            refusal = invalid  # raised outside, so that the end of the family is kept
+            refusal = RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
         elif row.expires_at <= timezone.now():
-            refusal = expired
+            refusal = RefreshTokenExpired()
         else:
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
@@ -219,8 +208,8 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
 
 
 def person_by_password(caller_request: Any, username: str, password: str) -> Subject:
-    """Return the person with these credentials. Raises TokenRefused, TooManyAttempts."""
+    """Return the person with these credentials. Raises PasswordRefused, TooManyAttempts."""
     user = people.with_password(caller_request, username, password)
     if user is None:
-        raise TokenRefused("BXNIM0602E", _("The user ID or the password is not correct."), 401)
+        raise PasswordRefused
     return Subject(people.identity_of(user), GRANT_PASSWORD, password_stamp=people.password_stamp(user))

@@ -22,15 +22,18 @@ KEY_FILE_NAME = "apikey.json"
 MAX_PAGE_SIZE = 100
 MIN_OWN_VALUE = 32
 MAX_OWN_VALUE = 1000
+MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(?:\+0000|\+00:00|Z)", re.ASCII)
 
-_CONDITION = re.compile(r'\s*(name|description|id)\s+(co|eq|sw)\s+"((?:[^"\\]|\\["\\])*)"\s*', re.IGNORECASE)
-_AND = re.compile(r"and\b", re.IGNORECASE)
+# ASCII: without it, letters' case ignored, "ſw" would pass for "sw".
+_CONDITION = re.compile(r' *(name|description|id) +(co|eq|sw) +"((?:[^"\\]|\\["\\])*)" *', re.IGNORECASE | re.ASCII)
+_AND = re.compile(r"and\b", re.IGNORECASE | re.ASCII)
 
 
 def format_date(moment: datetime) -> str:
     """Return the moment as IBM writes it: `2026-02-19T18:59+0000`, UTC, to the minute."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M+0000")
+    # strftime's %Y has fewer than four digits for early years.
+    return f"{moment.astimezone(UTC).isoformat(timespec='minutes')[:16]}+0000"
 
 
 def parse_date(text: str) -> datetime:
@@ -130,10 +133,10 @@ def parse_filter(text: str) -> tuple[Condition, ...]:
     position = 0
     while True:
         found = _CONDITION.match(text, position)
-        if found is None:
+        if found is None or len(text) > MAX_FILTER:
             raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
         attribute, match, quoted = found.groups()
-        unquoted = re.sub(r"\\(.)", r"\1", quoted)
+        unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
         conditions.append(Condition(attribute.lower(), Match(match.lower()), unquoted))
         position = found.end()
         if position == len(text):
@@ -145,15 +148,18 @@ def parse_filter(text: str) -> tuple[Condition, ...]:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a request body. Raises BadRequest; a repeated member is refused too."""
+    """Return the JSON object of a request body. Raises BadRequest, for a repeated member and for NaN too."""
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({name for name, _value in pairs}) != len(pairs):
             raise ValueError
         return dict(pairs)
 
+    def no_number(word: str) -> Any:
+        raise ValueError(word)
+
     try:
-        parsed = json.loads(body.decode("utf-8"), object_pairs_hook=members)
+        parsed = json.loads(body.decode("utf-8"), object_pairs_hook=members, parse_constant=no_number)
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
@@ -182,14 +188,14 @@ def bool_field(body: dict[str, Any], name: str) -> bool | None:
 
 
 def leaked_action_field(body: dict[str, Any]) -> LeakedAction | None:
-    """Return `action_when_leaked`. Raises BadRequest."""
+    """Return `action_when_leaked`, which may be written in capitals as on the command line. Raises BadRequest."""
     found = text_field(body, "action_when_leaked")
     if not found:
         return None
-    try:
-        return LeakedAction(found.lower())
-    except ValueError:
-        raise BadRequest("action_when_leaked", _("action_when_leaked must be none, disable or delete.")) from None
+    for action in LeakedAction:
+        if found in (action, action.upper()):
+            return action
+    raise BadRequest("action_when_leaked", _("action_when_leaked must be none, disable or delete."))
 
 
 def own_value_field(body: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ def env_bool(name: str, default: bool) -> bool:
 def env_int(name: str, default: int, *, low: int, high: int) -> int:
     """Return a whole number between `low` and `high`, both included; anything else raises ImproperlyConfigured."""
     raw = env_str(name, str(default))
-    number = int(raw) if raw.isascii() and raw.isdigit() else None
+    number = int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= len(str(high)) else None
     if number is None or not low <= number <= high:
         raise ImproperlyConfigured(f"{name}={raw!r}: use a whole number from {low} to {high}.")
     return number
@@ -87,13 +87,13 @@ def read_private(path: Path, name: str) -> str:
     return first_line
 
 
-def stored_secret(path: Path, make: Callable[[], str]) -> str:
-    """Return the secret kept in `path`; the first caller makes it with `make`, with mode 0600.
+def stored_secret(path: Path, make: Callable[[], str], *, may_make: bool = True) -> str:
+    """Return the secret kept in `path`; the first caller makes it with `make`, with mode 0600, if it may.
 
     Several processes that start at once end with the same secret: the file appears whole, under its final
     name, exactly once. Raises ImproperlyConfigured as `read_private` does.
     """
-    if not path.exists():
+    if may_make and not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -40,7 +40,10 @@ def problem(
     """
     usual_title, usual_message = wording(status)
     if api.is_api(request):
-        return api.status_answer(request, status, message or usual_message)
+        answer = api.status_answer(request, status, message or usual_message)
+        if retry_after is not None:
+            answer.headers["Retry-After"] = str(retry_after)
+        return answer
     context = {"title": title or usual_title, "message": message or usual_message, "status": status}
     if request.headers.get("HX-Request") == "true":
         response = render(request, "_problem.html", context, status=status)

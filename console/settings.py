@@ -36,6 +36,8 @@ THREADS = env_int("THREADS", 4, low=1, high=256)  # requests served at once by e
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
+if HTTPS and not TRUSTED_PROXIES:
+    raise ImproperlyConfigured("HTTPS=true needs a proxy in front that ends TLS: TRUSTED_PROXIES=1 or more.")
 if DEBUG and not is_loopback(HOST):
     raise ImproperlyConfigured(f"DEBUG=true with HOST={HOST!r}: debug pages show secrets, use it on 127.0.0.1 only.")
 
@@ -44,6 +46,8 @@ try:
     DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as exc:
     raise ImproperlyConfigured(f"DATA_DIR={str(DATA_DIR)!r} can't be made: {exc.strerror}.") from exc
+
+SQLITE_FILE = DATA_DIR / "console.sqlite3"
 
 # Secrets
 
@@ -61,7 +65,12 @@ APIKEYS_ACTION_WHEN_LEAKED = env_choice("APIKEYS_ACTION_WHEN_LEAKED", "none", ("
 APIKEYS_PER_IDENTITY = env_int("APIKEYS_PER_IDENTITY", 1000, low=0, high=10_000_000)
 try:
     APIKEYS_PEPPERS = Peppers.parse(
-        env_secret("APIKEYS_PEPPERS") or stored_secret(DATA_DIR / "peppers", lambda: f"1:{secrets.token_hex(32)}")
+        env_secret("APIKEYS_PEPPERS")
+        or stored_secret(
+            DATA_DIR / "peppers",
+            lambda: f"1:{secrets.token_hex(32)}",
+            may_make=not SQLITE_FILE.exists(),  # new peppers beside old keys would make every key useless
+        )
     )
 except ValueError as exc:
     raise ImproperlyConfigured(f"APIKEYS_PEPPERS: {exc}") from exc
@@ -154,11 +163,16 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 
 # Database
 
-DATABASES = {
-    "default": dj_database_url.config(
-        default=f"sqlite:///{DATA_DIR / 'console.sqlite3'}", conn_max_age=None, conn_health_checks=True
-    )
-}
+try:
+    DATABASES = {
+        "default": dj_database_url.parse(
+            env_secret("DATABASE_URL") or f"sqlite:///{SQLITE_FILE}", conn_max_age=None, conn_health_checks=True
+        )
+    }
+except ValueError as exc:
+    raise ImproperlyConfigured("DATABASE_URL: use postgresql://user:password@host/name, or leave it out.") from exc
+if DATABASES["default"].get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+    raise ImproperlyConfigured("DATABASE_URL: use postgresql://user:password@host/name, or leave it out.")
 if "sqlite3" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -201,8 +215,7 @@ if HTTPS:
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
     SECURE_HSTS_SECONDS = 63_072_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
-    if TRUSTED_PROXIES:
-        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # Static files
 

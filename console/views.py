@@ -1,4 +1,4 @@
-"""Log in, log out, password, dashboard, language and theme, health."""
+"""Log in, log out, password, dashboard, API reference, language and theme, health."""
 
 from typing import Any
 
@@ -22,6 +22,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language as django_set_language
 
 from apikeys import services
+from apikeys.api import openapi, reference
 from apikeys.callers import caller_of
 from apikeys.exceptions import TooManyAttempts
 from console.context import THEMES
@@ -62,6 +63,19 @@ class Login(LoginView):
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
         return response
+
+
+@require_GET
+def api_reference(request: HttpRequest) -> HttpResponse:
+    """What programs can ask of this server, from the description that they read."""
+    described = openapi.current()
+    context = {
+        "about": described["info"]["description"].split("\n\n"),
+        "groups": reference.groups(described),
+        "schemas": reference.schemas(described),
+        "server_url": settings.PUBLIC_URL,
+    }
+    return render(request, "api_reference.html", context)
 
 
 def too_many_message(seconds: int) -> str:

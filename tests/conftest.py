@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apikeys import services
-from apikeys.domain import Caller, Identity, IssuedApiKey
+from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
 from apikeys.forms import new_nonce
+from tests.programs import anna, annas, ben, bens, dana, danas, site  # noqa: F401  (fixtures)
+from tests.server import ConsoleServer
 
 PASSWORD = "correct horse battery staple"
 
@@ -55,18 +58,15 @@ def dora_client(dora) -> Client:
 
 
 def caller_for(person) -> Caller:
-    identity = Identity(
-        person.iam_id, person.account_id, person.get_full_name(), person.email, person.is_superuser
-    )
+    identity = Identity(person.iam_id, person.account_id, person.get_full_name(), person.email, person.is_superuser)
     return Caller(identity, address="192.0.2.7", agent="pytest", correlation_id="0" * 32)
 
 
 @pytest.fixture
 def create_key() -> Callable[..., IssuedApiKey]:
-    def create(person, name: str = "terraform", description: str = "") -> IssuedApiKey:
-        return services.create_api_key(
-            caller_for(person), name=name, description=description, nonce=new_nonce()
-        )
+    def create(person, name: str = "terraform", description: str = "", **fields: object) -> IssuedApiKey:
+        draft = ApiKeyDraft(name=name, description=description, **fields)
+        return services.create_api_key(caller_for(person), draft, nonce=new_nonce())
 
     return create
 
@@ -74,3 +74,17 @@ def create_key() -> Callable[..., IssuedApiKey]:
 @pytest.fixture
 def alices_key(alice, create_key) -> IssuedApiKey:
     return create_key(alice, "terraform", "Applies changes")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
+    """A database in a file, as in production: threads wait for each other, and tests can search its bytes."""
+    path = tmp_path_factory.mktemp("database") / "console.sqlite3"
+    settings.DATABASES["default"]["TEST"]["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session")
+def console_server(tmp_path_factory):
+    """A console of its own process that says all it can in its log; started once for all tests that ask for it."""
+    with ConsoleServer(tmp_path_factory.mktemp("console") / "data", LOG_LEVEL="DEBUG") as server:
+        yield server

@@ -9,16 +9,19 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from apikeys import signing, tokens
 from apikeys.api.auth import PUBLIC_CLIENT, basic_credentials, bearer_token
 from apikeys.api.decorators import resource
-from apikeys.exceptions import ApiKeyError, Unauthenticated
-from apikeys.exceptions import gettext_noop as _
-from apikeys.tokens import (
-    GRANT_API_KEY,
-    GRANT_PASSCODE,
-    GRANT_PASSWORD,
-    GRANT_REFRESH,
-    TokenRefused,
-    Tokens,
+from apikeys.exceptions import (
+    ApiKeyError,
+    ClientRefused,
+    IntrospectionRefused,
+    PropertyMissing,
+    PropertyRefused,
+    Unauthenticated,
+    ValueNotFound,
 )
+from apikeys.exceptions import gettext_noop as _
+from apikeys.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @sensitive_post_parameters("apikey", "password", "refresh_token")
@@ -40,9 +43,9 @@ def token(request: HttpRequest) -> JsonResponse:
         require_client(is_client)
         issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id)
     elif grant == GRANT_PASSCODE:
-        raise TokenRefused("BXNIM0106E", _("This server gives no one-time passcodes. Use a password or an API key."))
+        raise PropertyRefused("grant_type", _("This server gives no one-time passcodes. Use a password or an API key."))
     else:
-        raise TokenRefused("BXNIM0106E", _("This grant_type is not supported."))
+        raise PropertyRefused("grant_type", _("This grant_type is not supported."))
     return JsonResponse(token_answer(issued))
 
 
@@ -58,23 +61,23 @@ def token_answer(issued: Tokens) -> dict[str, Any]:
 
 
 def form_field(request: HttpRequest, name: str) -> str:
-    """Return a form field. Raises TokenRefused where it is missing, empty, repeated, or the body is no form."""
-    found = request.POST.getlist(name)
+    """Return a form field. Raises PropertyMissing, also where the body is no form; PropertyRefused if repeated."""
+    found = optional_field(request, name)
+    if not found:
+        raise PropertyMissing(name)
+    return found
+
+
+def optional_field(request: HttpRequest, name: str) -> str:
+    """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
+    found = request.POST.getlist(name) if request.content_type == FORM else []
     if len(found) > 1:
-        raise TokenRefused("BXNIM0106E", _("A property is given twice."))
-    if not found or not found[0]:
-        raise TokenMissing(name)
-    return found[0]
-
-
-class TokenMissing(TokenRefused):
-    def __init__(self, name: str) -> None:
-        super().__init__("BXNIM0109E", _("Property missing or empty: %(name)s"))
-        self.params = {"name": name}
+        raise PropertyRefused(name, _("A property is given twice."))
+    return found[0] if found else ""
 
 
 def client_is_known(request: HttpRequest) -> bool:
-    """Tell whether the request names the public client `bx`. Raises TokenRefused for any other."""
+    """Tell whether the request names the public client `bx`. Raises ClientRefused for any other."""
     try:
         credentials = basic_credentials(request)
     except Unauthenticated:
@@ -82,13 +85,13 @@ def client_is_known(request: HttpRequest) -> bool:
     if credentials is None:
         return False
     if credentials != PUBLIC_CLIENT:
-        raise TokenRefused("BXNIM0308E", _("The client in the authorization header is not known."), 401)
+        raise ClientRefused(_("The client in the authorization header is not known."))
     return True
 
 
 def require_client(is_client: bool) -> None:
     if not is_client:
-        raise TokenRefused("BXNIM0308E", _("No authorization header found."), 401)
+        raise ClientRefused
 
 
 def keys(request: HttpRequest) -> JsonResponse:
@@ -117,13 +120,14 @@ def discovery(request: HttpRequest) -> JsonResponse:
 
 
 @sensitive_post_parameters("apikey", "token")
+@sensitive_variables("value")
 def introspect(request: HttpRequest) -> JsonResponse:
     """Tell whether a token or a key's value is good (RFC 7662). The caller must show who it is."""
     require_introspection_caller(request)
-    if request.POST.get("apikey"):
+    if value := optional_field(request, "apikey"):
         try:
-            subject = tokens.subject_of_value(request.POST["apikey"])
-        except ApiKeyError:
+            subject = tokens.subject_of_value(value)
+        except ValueNotFound:
             return JsonResponse({"active": False})
         key = subject.api_key
         found = {"active": True, "iam_id": subject.identity.iam_id, "account": {"bss": subject.identity.account_id}}
@@ -144,18 +148,17 @@ def public_claims(claims: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_introspection_caller(request: HttpRequest) -> None:
-    """Raise TokenRefused unless a bearer token of its own, or Basic `apikey` and a value, names the caller."""
-    refused = TokenRefused("unauthorized", _("Introspection needs an access token or an API key of yours."), 401)
+    """Raise IntrospectionRefused unless a bearer token, or Basic `apikey` and a value, names the caller."""
     try:
         if request.headers.get("Authorization", "").lower().startswith("basic "):
             credentials = basic_credentials(request)
             if credentials is None or credentials[0] != "apikey":
-                raise refused
+                raise IntrospectionRefused
             tokens.subject_of_value(credentials[1])
         else:
             tokens.identify(bearer_token(request))
     except ApiKeyError:
-        raise refused from None
+        raise IntrospectionRefused from None
 
 
 token_view = resource(POST=token)

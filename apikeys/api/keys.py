@@ -1,5 +1,6 @@
 """/v1/apikeys: create, list, look at, change and delete keys."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -8,17 +9,22 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys import handover, services, tokens, wire
 from apikeys.api.decorators import authenticated, resource
-from apikeys.api.paging import KeyListing
+from apikeys.api.paging import KeyListing, parameter, printable
 from apikeys.domain import ApiKey, ApiKeyDraft, Caller
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
+
+MAX_COUNTED = 100  # identities in one look at the limits
 
 
 @authenticated
 def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
     listing = KeyListing.from_request(request, caller)
     page = services.list_api_keys(caller, listing.query)
-    keys = [wire.api_key(key, history=history_where_asked(request, caller, key)) for key in page.keys]
+    with_history = flag(request, "include_history")
+    keys = [
+        wire.api_key(key, history=services.get_history(caller, key.id) if with_history else None) for key in page.keys
+    ]
     return JsonResponse(listing.answer(request, page, keys))
 
 
@@ -28,25 +34,32 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = json_body(request)
     iam_id = required(body, "iam_id")
     check_account(caller, wire.text_field(body, "account_id"))
+    draft = replace(
+        key_draft(body),
+        iam_id=iam_id,
+        locked=flag_header(request, "Entity-Lock"),
+        disabled=flag_header(request, "Entity-Disable"),
+    )
+    nonce = request.headers.get("Idempotency-Key")
+    if nonce is not None and not handover.is_nonce(nonce):
+        raise BadRequest("Idempotency-Key", _("Idempotency-Key must have 22 to 128 characters: A-Z a-z 0-9 _ -"))
+    issued = services.create_api_key(caller, draft, nonce=nonce or "", same_only=True)
+    return JsonResponse(wire.api_key(issued.key, value=issued.value), status=201)
+
+
+def key_draft(body: dict[str, Any]) -> ApiKeyDraft:
+    """Return what a new key shall be, as the body says it. Raises InvalidApiKey, BadRequest."""
     if wire.bool_field(body, "store_value"):
         raise BadRequest("store_value", _("store_value must be false: values are not stored."))
     expires_at = wire.text_field(body, "expires_at")
-    draft = ApiKeyDraft(
+    return ApiKeyDraft(
         name=wire.text_field(body, "name") or "",
         description=wire.text_field(body, "description") or "",
-        iam_id=iam_id,
         value=wire.own_value_field(body),
-        locked=flag_header(request, "Entity-Lock"),
-        disabled=flag_header(request, "Entity-Disable"),
         expires_at=wire.parse_date(expires_at) if expires_at else None,
         support_sessions=bool(wire.bool_field(body, "support_sessions")),
         action_when_leaked=wire.leaked_action_field(body),
     )
-    nonce = request.headers.get("Idempotency-Key", "")
-    if nonce and not handover.is_nonce(nonce):
-        raise BadRequest("Idempotency-Key", _("Idempotency-Key must have 22 to 128 characters: A-Z a-z 0-9 _ -"))
-    issued = services.create_api_key(caller, draft, nonce=nonce)
-    return JsonResponse(wire.api_key(issued.key, value=issued.value), status=201)
 
 
 @authenticated
@@ -60,7 +73,7 @@ def get_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonResponse:
 @sensitive_variables("value")
 def key_details(request: HttpRequest, caller: Caller) -> JsonResponse:
     """The key of a value that the caller may see."""
-    value = request.headers.get("IAM-ApiKey", "")
+    value = header_text(request, "IAM-ApiKey")
     if not value:
         raise BadRequest("IAM-ApiKey", _("The header IAM-ApiKey is missing."))
     key = services.get_api_key(caller, tokens.key_id_of_value(value))
@@ -118,8 +131,11 @@ def enable_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
 @authenticated
 def identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonResponse:
     """How many keys identities have, and may have."""
+    name = "apikeys_per_identity"
     check_account(caller, account_id)
-    asked = [part for part in request.GET.get("apikeys_per_identity", "").split(",") if part][:100]
+    asked = [part for part in printable(name, parameter(request, name)).split(",") if part]
+    if len(asked) > MAX_COUNTED:
+        raise BadRequest(name, _("Ask for at most %(limit)d identities at once."), limit=MAX_COUNTED)
     counts = services.count_api_keys(caller, asked or [caller.identity.iam_id])
     identities = [{"iam_id": iam_id, "count": count} for iam_id, count in counts.items()]
     return JsonResponse({"apikeys_per_identity": {"limit": settings.APIKEYS_PER_IDENTITY, "identities": identities}})
@@ -147,7 +163,16 @@ def check_account(caller: Caller, account_id: str | None) -> None:
 
 def flag(request: HttpRequest, name: str) -> bool:
     """Return a true-or-false query parameter. Raises BadRequest for anything else."""
-    return _boolean(name, request.GET.get(name, "false"))
+    return _boolean(name, parameter(request, name, "false"))
+
+
+def header_text(request: HttpRequest, name: str) -> str:
+    """Return a header as UTF-8, "" where absent. WSGI hands bytes over as Latin-1; values may have any characters."""
+    text = request.headers.get(name, "")
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def flag_header(request: HttpRequest, name: str) -> bool:

@@ -18,7 +18,7 @@ def report(request: HttpRequest) -> JsonResponse:
     )
     reports = leaks.parse_reports(request.body)
     caller = caller_for(request, leaks.REPORTER)
-    verdicts = [leaks.act_on(found, caller) for found in reports]
+    verdicts = leaks.act_on_all(reports, caller)
     return JsonResponse(
         [
             {

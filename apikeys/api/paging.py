@@ -31,25 +31,28 @@ class KeyListing:
     @classmethod
     def from_request(cls, request: HttpRequest, caller: Caller) -> "KeyListing":
         """Read and check all parameters. Raises BadRequest."""
-        ask = request.GET
-        account_id = ask.get("account_id", "")
+
+        def ask(name: str, default: str = "") -> str:
+            return parameter(request, name, default)
+
+        account_id = ask("account_id")
         if account_id and account_id != caller.identity.account_id:
             raise BadRequest("account_id", _("The specified account does not match the account in the token."))
-        sort = choice("sort", ask.get("sort", "created_at"), tuple(SORTS))
-        order = choice("order", ask.get("order", "asc"), ("asc", "desc"))
-        scope = choice("scope", ask.get("scope", "entity"), ("entity", "account"))
-        kind = choice("type", ask.get("type", ""), ("", "user", "serviceid"))
-        filter_text = ask.get("filter", "")
+        sort = choice("sort", ask("sort", "created_at"), tuple(SORTS))
+        order = choice("order", ask("order", "asc"), ("asc", "desc"))
+        scope = choice("scope", ask("scope", "entity"), ("entity", "account"))
+        kind = choice("type", ask("type"), ("", "user", "serviceid"))
+        filter_text = ask("filter")
         return cls(
             ApiKeyQuery(
                 conditions=wire.parse_filter(printable("filter", filter_text)) if filter_text else (),
-                iam_id=printable("iam_id", ask.get("iam_id", "")),
+                iam_id=printable("iam_id", ask("iam_id")),
                 whole_account=scope == "account",
                 kind=kind,
                 sort=SORTS[sort],
                 descending=order == "desc",
                 page_size=page_size(request),
-                cursor=read_token(ask.get("pagetoken", "")),
+                cursor=read_token(ask("pagetoken")),
             )
         )
 
@@ -62,9 +65,17 @@ class KeyListing:
         return body | {"apikeys": keys}
 
 
+def parameter(request: HttpRequest, name: str, default: str = "") -> str:
+    """Return a query parameter. Raises BadRequest for one that is given twice: which one is meant?"""
+    found = request.GET.getlist(name)
+    if len(found) > 1:
+        raise BadRequest(name, _("%(name)s is given twice."), name=name)
+    return found[0] if found else default
+
+
 def page_size(request: HttpRequest) -> int:
     """Return `pagesize`, 1 to 100, 20 where absent. Raises BadRequest."""
-    text = request.GET.get("pagesize", str(DEFAULT_PAGE_SIZE))
+    text = parameter(request, "pagesize", str(DEFAULT_PAGE_SIZE))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= wire.MAX_PAGE_SIZE):
         raise BadRequest("pagesize", _("pagesize must be a number from 1 to 100."))
     return int(text)

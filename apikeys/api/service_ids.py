@@ -7,19 +7,19 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys import service_ids, wire
 from apikeys.api.decorators import Operation, authenticated, resource
-from apikeys.api.keys import check_account, flag, flag_header, json_body, required, tagged
-from apikeys.api.paging import page_size, page_url, printable
-from apikeys.domain import ApiKeyDraft, Caller
+from apikeys.api.keys import check_account, flag, flag_header, json_body, key_draft, required, tagged
+from apikeys.api.paging import page_size, page_url, parameter, printable
+from apikeys.domain import Caller
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 
 
 @authenticated
 def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
-    check_account(caller, request.GET.get("account_id"))
+    check_account(caller, parameter(request, "account_id"))
     size = page_size(request)
-    after = printable("pagetoken", request.GET.get("pagetoken", ""))
-    name = printable("name", request.GET.get("name", ""))
+    after = printable("pagetoken", parameter(request, "pagetoken"))
+    name = printable("name", parameter(request, "name"))
     page = service_ids.list_service_ids(caller, name=name, page_size=size, after=after)
     body: dict[str, Any] = {"limit": size, "first": page_url(request, "")}
     if page.next:
@@ -38,12 +38,7 @@ def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
     if key_body is not None:
         if not isinstance(key_body, dict):
             raise BadRequest("apikey", _("The property %(name)s must be an object."), name="apikey")
-        draft = ApiKeyDraft(
-            name=required(key_body, "name"),
-            description=wire.text_field(key_body, "description") or "",
-            value=wire.own_value_field(key_body),
-            action_when_leaked=wire.leaked_action_field(key_body),
-        )
+        draft = key_draft(key_body)
     service, issued = service_ids.create_service_id(
         caller,
         name=wire.text_field(body, "name") or "",
@@ -95,6 +90,7 @@ def empty_collection(name: str) -> Operation:
 
     @authenticated
     def list_nothing(request: HttpRequest, caller: Caller) -> JsonResponse:
+        check_account(caller, parameter(request, "account_id"))
         return JsonResponse({name: []})
 
     return resource(GET=list_nothing)

@@ -252,14 +252,15 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def find_by_value(value: str) -> ApiKeyRecord | None:
-    """Return the record of a value, whoever owns it and whatever its state, or None."""
+def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
+    """Return the record of a value, whoever owns it and whatever its state, or None; held against others if asked."""
     peppers = settings.APIKEYS_PEPPERS
     digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
     where = digests[0]
     for other in digests[1:]:
         where |= other
-    return ApiKeyRecord.objects.filter(where).first()
+    records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
+    return records.filter(where).first()
 
 
 def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:
