@@ -1,21 +1,25 @@
 """Audit events, written in the transaction of the change: a change that can't be audited does not happen."""
 
-from apikeys.domain import ApiKey, Caller
+from apikeys.domain import ApiKey, Caller, ServiceId
 from apikeys.models import AuditEvent
 
 CREATE = "iam-identity.user-apikey.create"
 UPDATE = "iam-identity.user-apikey.update"
 DELETE = "iam-identity.user-apikey.delete"
 
-SEVERITIES = {CREATE: "critical", UPDATE: "warning", DELETE: "critical"}
+SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
+SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
+SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
+
+SEVERITIES = {"create": "critical", "update": "warning", "delete": "critical"}
 
 
 def record(
     caller: Caller,
     action: str,
     *,
-    key: ApiKey | None = None,
-    key_id: str = "",
+    target: ApiKey | ServiceId | None = None,
+    target_id: str = "",
     reason: str = "",
     **data: object,
 ) -> None:
@@ -23,15 +27,15 @@ def record(
     AuditEvent.objects.create(
         action=action,
         outcome="failure" if reason else "success",
-        severity="warning" if reason else SEVERITIES[action],
+        severity="warning" if reason else SEVERITIES[action.rpartition(".")[2]],
         reason=reason,
         initiator_id=caller.identity.iam_id,
         initiator_name=caller.identity.name[:255],
         address=caller.address,
         agent=caller.agent[:255],
         correlation_id=caller.correlation_id,
-        target_id=key.crn if key else key_id[:255],
-        target_name=key.name if key else "",
+        target_id=target.crn if target else target_id[:255].replace("\0", "\ufffd"),  # PostgreSQL takes no NUL
+        target_name=target.name if target else "",
         request_data=data,
     )
 

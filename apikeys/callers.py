@@ -1,21 +1,20 @@
-"""From a request of a logged-in person to the caller that services want."""
+"""From a request to the caller that services want."""
 
 from django.http import HttpRequest
 
 from apikeys.domain import Caller, Identity
+from apikeys.people import identity_of
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Return who asks and from where. The request has passed the log-in and the gate of console/middleware.py."""
-    user = request.user
+    """Return the person who is logged in. The request has passed the gate of console/middleware.py."""
+    return caller_for(request, identity_of(request.user))
+
+
+def caller_for(request: HttpRequest, identity: Identity) -> Caller:
+    """Return `identity` as the caller of this request."""
     return Caller(
-        identity=Identity(
-            iam_id=user.iam_id,  # type: ignore[union-attr]
-            account_id=user.account_id,  # type: ignore[union-attr]
-            name=user.get_full_name() or user.get_username(),  # type: ignore[union-attr]
-            email=user.email,  # type: ignore[union-attr]
-            is_administrator=user.is_superuser,
-        ),
+        identity=identity,
         address=request.client_address,  # type: ignore[attr-defined]
         agent=request.headers.get("User-Agent", ""),
         correlation_id=request.correlation_id,  # type: ignore[attr-defined]

@@ -1,11 +1,12 @@
 """What the application talks about, as plain frozen data; knows neither Django nor HTTP."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 NAME_MAX_LENGTH = 255
 DESCRIPTION_MAX_LENGTH = 1000
+SERVICE_ID_PREFIX = "iam-ServiceId-"
 PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
 
@@ -32,11 +33,21 @@ class Caller:
 
 
 class Status(StrEnum):
-    """What a key can do now, worst news first."""
+    """What a key is now, in one word, worst news first."""
 
+    LEAKED = "leaked"
+    EXPIRED = "expired"
     DISABLED = "disabled"
     LOCKED = "locked"
     ACTIVE = "active"
+
+
+class LeakedAction(StrEnum):
+    """What happens to a key that was found in public."""
+
+    NONE = "none"
+    DISABLE = "disable"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,12 @@ class ApiKey:
     hint: str  # first and last characters of the value, e.g. "apk_…x9Qz"
     locked: bool = False
     disabled: bool = False
+    leaked: bool = False
+    expires_at: datetime | None = None
+    support_sessions: bool = False
+    action_when_leaked: LeakedAction = LeakedAction.NONE
     last_used_at: datetime | None = None
+    use_count: int = 0
 
     @property
     def crn(self) -> str:
@@ -63,10 +79,74 @@ class ApiKey:
         return f"crn:v1:bluemix:public:iam-identity::a/{self.account_id}::apikey:{self.id}"
 
     @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def authenticates(self) -> bool:
+        """Tell whether a program can use the key now. A locked key can be used, only not changed."""
+        return not (self.disabled or self.is_expired)
+
+    @property
     def status(self) -> Status:
-        if self.disabled:
-            return Status.DISABLED
-        return Status.LOCKED if self.locked else Status.ACTIVE
+        for status, holds in (
+            (Status.LEAKED, self.leaked),
+            (Status.EXPIRED, self.is_expired),
+            (Status.DISABLED, self.disabled),
+            (Status.LOCKED, self.locked),
+        ):
+            if holds:
+                return status
+        return Status.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One change of a key or a service ID: when, by whom, what."""
+
+    timestamp: datetime
+    iam_id: str
+    account_id: str
+    action: str
+    params: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyDraft:
+    """What a new key shall be. `iam_id` is its owner, the caller where empty; `value` is made where empty."""
+
+    name: str
+    description: str = ""
+    iam_id: str = ""
+    value: str = field(default="", repr=False)
+    locked: bool = False
+    disabled: bool = False
+    expires_at: datetime | None = None
+    support_sessions: bool = False
+    action_when_leaked: LeakedAction | None = None  # None: as the settings say
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceId:
+    """An identity for a program of its own; `iam_id` is `iam-` and the id."""
+
+    id: str
+    entity_tag: str
+    name: str
+    description: str
+    account_id: str
+    created_at: datetime
+    modified_at: datetime
+    locked: bool
+
+    @property
+    def iam_id(self) -> str:
+        return f"iam-{self.id}"
+
+    @property
+    def crn(self) -> str:
+        return f"crn:v1:bluemix:public:iam-identity::a/{self.account_id}::serviceid:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +159,24 @@ class IssuedApiKey:
 
 class Sort(StrEnum):
     NAME = "name"
+    DESCRIPTION = "description"
     CREATED = "created"
+    CREATED_BY = "created_by"
+
+
+class Match(StrEnum):
+    CONTAINS = "co"
+    EQUALS = "eq"
+    STARTS_WITH = "sw"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a filter on `name`, `description` or `id`; letters' case is ignored."""
+
+    attribute: str
+    match: Match
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +190,16 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyQuery:
-    """What to list. `search` is a literal substring of name or description; letters' case is ignored."""
+    """What to list. `search` is a literal substring of name or description; letters' case is ignored.
+
+    Without `iam_id` the caller's own keys; with `whole_account` everybody's, for administrators.
+    """
 
     search: str = ""
+    conditions: tuple[Condition, ...] = ()
+    iam_id: str = ""
+    whole_account: bool = False
+    kind: str = ""  # "user" or "serviceid", with whole_account; both where empty
     sort: Sort = Sort.CREATED
     descending: bool = True
     page_size: int = DEFAULT_PAGE_SIZE

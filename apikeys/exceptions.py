@@ -2,10 +2,26 @@
 
 ApiKeyError
 ├── InvalidApiKey           a field of a request is not acceptable
+│   └── BadRequest          a request is not of the form that the API reads
 ├── ApiKeyNotFound          no such key, or somebody else's
+│   └── ServiceIdNotFound   the same for a service ID
+├── NotAuthorized           the caller may see this, but not do it
+├── Unauthenticated         no valid access token
+├── TokenRefused            no access token, or no introspection, for what was shown
+│   ├── PropertyMissing     a property of the form is missing or empty
+│   ├── PropertyRefused     a property of the form is not acceptable
+│   ├── ValueNotFound       no usable API key has this value
+│   ├── RefreshTokenInvalid
+│   ├── RefreshTokenExpired
+│   ├── ClientRefused       no authorization header of a known client
+│   ├── PasswordRefused     wrong user ID or password
+│   └── IntrospectionRefused
+├── TooManyAttempts         log-in attempts are used up for now
+├── DeleteNotPossible       a service ID that still has keys
 ├── ApiKeyConflict          the key changed since it was read
 ├── ApiKeyLocked            the key must be unlocked first
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
+├── IdempotencyKeyReused    the same Idempotency-Key came with a different request
 ├── HandoverError
 │   ├── AlreadyReceived     the value was delivered
 │   └── HandoverExpired     the value waited too long for its receipt
@@ -49,10 +65,109 @@ class InvalidApiKey(ApiKeyError):
         super().__init__(message, **params)
 
 
+class BadRequest(InvalidApiKey):
+    code = "bad_request"
+
+
 class ApiKeyNotFound(ApiKeyError):
     status = 404
     code = "BXNIM0102E"
     message = _("This API key does not exist. It may have been deleted.")
+
+
+class ServiceIdNotFound(ApiKeyNotFound):
+    message = _("This service ID does not exist. It may have been deleted.")
+
+
+class NotAuthorized(ApiKeyError):
+    status = 403
+    code = "BXNIM0513E"
+    message = _("You are not authorized to do this.")
+
+
+class Unauthenticated(ApiKeyError):
+    status = 401
+    code = "unauthorized"
+    message = _("The access token is missing, not valid, or no longer valid. Get a new one.")
+
+
+class TokenRefused(ApiKeyError):
+    status = 400
+    code = "bad_request"
+
+
+class PropertyMissing(TokenRefused):
+    """`field` names the property."""
+
+    code = "BXNIM0109E"
+    message = _("Property missing or empty: %(name)s")
+
+    def __init__(self, name: str) -> None:
+        self.field = name
+        super().__init__(name=name)
+
+
+class PropertyRefused(TokenRefused):
+    """`field` names the property."""
+
+    code = "BXNIM0106E"
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+class ValueNotFound(TokenRefused):
+    """Unknown, malformed, disabled, expired, deleted and owner gone: one public answer."""
+
+    code = "BXNIM0415E"
+    message = _("Provided API key could not be found.")
+
+
+class RefreshTokenInvalid(TokenRefused):
+    code = "BXNIM0407E"
+    message = _("Provided refresh token is invalid.")
+
+
+class RefreshTokenExpired(TokenRefused):
+    code = "BXNIM0408E"
+    message = _("Provided refresh token is expired.")
+
+
+class ClientRefused(TokenRefused):
+    status = 401
+    code = "BXNIM0308E"
+    message = _("No authorization header found.")
+
+
+class PasswordRefused(TokenRefused):
+    status = 401
+    code = "BXNIM0602E"
+    message = _("The user ID or the password is not correct.")
+
+
+class IntrospectionRefused(TokenRefused):
+    status = 401
+    code = "unauthorized"
+    message = _("Introspection needs an access token or an API key of yours.")
+
+
+class TooManyAttempts(ApiKeyError):
+    """`retry_after` is in seconds."""
+
+    status = 429
+    code = "too_many_requests"
+    message = _("Too many attempts. Wait a few minutes, then try again.")
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = max(1, retry_after)
+        super().__init__()
+
+
+class DeleteNotPossible(ApiKeyError):
+    status = 409
+    code = "BXNIM0105E"
+    message = _("This service ID still has API keys. Delete them first.")
 
 
 class ApiKeyConflict(ApiKeyError):
@@ -73,6 +188,12 @@ class ApiKeyLimitReached(ApiKeyError):
     message = _(
         "You have reached the limit of %(limit)d API keys. Delete a key that you no longer need, then try again."
     )
+
+
+class IdempotencyKeyReused(ApiKeyError):
+    status = 409
+    code = "conflict"
+    message = _("This Idempotency-Key came with a different request before. Use a new one for each API key.")
 
 
 class HandoverError(ApiKeyError):

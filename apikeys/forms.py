@@ -2,16 +2,32 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import services
+from apikeys.domain import ApiKeyDraft, LeakedAction
 from apikeys.exceptions import InvalidApiKey
 from apikeys.middleware import sentence
 
 NONCE_BYTES = 24  # 192 random bits
+ON_DATE = "date"
+EXPIRIES = [
+    ("", _("Does not expire")),
+    ("30", _("In 30 days")),
+    ("90", _("In 90 days")),
+    ("365", _("In 1 year")),
+    (ON_DATE, _("On a day…")),
+]
+LEAKED_ACTIONS = [
+    (LeakedAction.NONE, _("Mark it, and do nothing else")),
+    (LeakedAction.DISABLE, _("Disable it at once")),
+    (LeakedAction.DELETE, _("Delete it at once")),
+]
 
 
 def new_nonce() -> str:
@@ -56,7 +72,45 @@ class ApiKeyForm(forms.Form):
 
 
 class CreateForm(ApiKeyForm):
+    """`draft()` is what the form asks for, once it is valid."""
+
+    expires = forms.ChoiceField(label=_("Expiration"), choices=EXPIRIES, required=False)
+    expires_on = forms.DateField(
+        label=_("Expires at the end of this day, UTC"),
+        required=False,
+        input_formats=["%Y-%m-%d"],
+        error_messages={"invalid": _("Enter a date like 2030-01-31.")},
+    )
+    action_when_leaked = forms.ChoiceField(label=_("If the key leaks"), choices=LEAKED_ACTIONS, required=False)
     nonce = OpaqueField()
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or self.cleaned_data
+        if fields.get("expires") == ON_DATE and "expires_on" not in self.errors:
+            day = fields.get("expires_on")
+            if day is None:
+                self.add_error("expires_on", _("Choose the day."))
+            elif end_of_day(day) <= timezone.now():
+                self.add_error("expires_on", _("This day is over. Choose a later one."))
+        return fields
+
+    def draft(self) -> ApiKeyDraft:
+        fields, expires_at = self.cleaned_data, None
+        if fields["expires"] == ON_DATE:
+            expires_at = end_of_day(fields["expires_on"])
+        elif fields["expires"]:
+            expires_at = timezone.now() + timedelta(days=int(fields["expires"]))
+        action = fields["action_when_leaked"]
+        return ApiKeyDraft(
+            name=fields["name"],
+            description=fields["description"],
+            expires_at=expires_at,
+            action_when_leaked=LeakedAction(action) if action else None,
+        )
+
+
+def end_of_day(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
 
 
 class EditForm(ApiKeyForm):

@@ -11,6 +11,10 @@ def new_api_key_id() -> str:
     return f"ApiKey-{uuid.uuid4()}"
 
 
+def new_service_id() -> str:
+    return f"ServiceId-{uuid.uuid4()}"
+
+
 def new_entity_tag(revision: int = 1) -> str:
     """Return `<revision>-<32 hex digits>`, the form of IBM's entity tags."""
     return f"{revision}-{secrets.token_hex(16)}"
@@ -31,23 +35,96 @@ class ApiKeyRecord(models.Model):
     description = models.CharField(max_length=1000, blank=True)
     # Folded copies: databases disagree about the case of letters beyond ASCII.
     name_folded = models.TextField()
-    text_folded = models.TextField()
+    description_folded = models.TextField(blank=True)
     pepper = models.PositiveSmallIntegerField()
     digest = models.CharField(max_length=64)
     hint = models.CharField(max_length=16)
     locked = models.BooleanField(default=False)
     disabled = models.BooleanField(default=False)
+    leaked = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    support_sessions = models.BooleanField(default=False)
+    action_when_leaked = models.CharField(max_length=8, default="none")
     last_used_at = models.DateTimeField(null=True, blank=True)
+    use_count = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["digest", "pepper"], name="one_key_per_value")]
         indexes = [
             models.Index(fields=["iam_id", "created_at", "id"], name="keys_by_creation"),
             models.Index(fields=["iam_id", "name_folded", "id"], name="keys_by_name"),
+            models.Index(fields=["account_id", "created_at", "id"], name="keys_of_account"),
         ]
 
     def __str__(self) -> str:
         return self.id
+
+
+class HistoryRecord(models.Model):
+    """One change of a key or a service ID, as `include_history` tells it."""
+
+    object_id = models.CharField(max_length=46)
+    timestamp = models.DateTimeField(default=timezone.now)
+    iam_id = models.CharField(max_length=64)
+    account_id = models.CharField(max_length=32)
+    action = models.CharField(max_length=64)
+    params = models.JSONField(default=list)
+    message = models.CharField(max_length=255)
+
+    class Meta:
+        indexes = [models.Index(fields=["object_id", "timestamp"], name="history_by_object")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_id}"
+
+
+class ServiceIdRecord(models.Model):
+    """An identity for a program of its own. Whoever made it manages it, and so do administrators."""
+
+    id = models.CharField(primary_key=True, max_length=46, default=new_service_id)
+    iam_id = models.CharField(max_length=64, unique=True)
+    account_id = models.CharField(max_length=32)
+    created_by = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    modified_at = models.DateTimeField(default=timezone.now)
+    revision = models.PositiveIntegerField(default=1)
+    entity_tag = models.CharField(max_length=48, default=new_entity_tag)
+    name = models.CharField(max_length=255)
+    description = models.CharField(max_length=1000, blank=True)
+    locked = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "created_at", "id"], name="service_ids_by_creation")]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class SigningKey(models.Model):
+    """A key that signs access tokens; the private half is sealed under SECRET_KEY, see apikeys/signing.py."""
+
+    kid = models.CharField(primary_key=True, max_length=32)
+    algorithm = models.CharField(max_length=5)
+    sealed_private_key = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.kid
+
+
+class RefreshToken(models.Model):
+    """A refresh token as its SHA-256. It works once; a second use ends its whole family."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    family = models.UUIDField(default=uuid.uuid4, db_index=True)
+    iam_id = models.CharField(max_length=64)
+    api_key_id = models.CharField(max_length=43, blank=True)  # empty: made with a password
+    password_stamp = models.CharField(max_length=32, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"refresh token of {self.iam_id}"
 
 
 class Handover(models.Model):

@@ -3,10 +3,10 @@
 Limits, audit and hand-over happen here and nowhere else. Browser pages and REST call the same functions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from django.db import IntegrityError, transaction
 
@@ -16,14 +16,22 @@ from apikeys.domain import (
     DESCRIPTION_MAX_LENGTH,
     NAME_MAX_LENGTH,
     ApiKey,
+    ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
     Caller,
+    HistoryEntry,
     Identity,
     IssuedApiKey,
     Sort,
 )
-from apikeys.exceptions import ApiKeyError, ApiKeyLimitReached, HandoverError, InvalidApiKey
+from apikeys.exceptions import (
+    ApiKeyError,
+    ApiKeyLimitReached,
+    HandoverError,
+    IdempotencyKeyReused,
+    InvalidApiKey,
+)
 from apikeys.exceptions import gettext_noop as _
 
 
@@ -70,35 +78,50 @@ def get_api_key(caller: Caller, key_id: str) -> ApiKey:
     return backend_for(caller.identity).get_api_key(key_id)
 
 
-def create_api_key(caller: Caller, *, name: str, description: str, nonce: str) -> IssuedApiKey:
+def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
+    """Return the number of keys of each identity, which must be the caller's own or its service IDs.
+
+    Raises InvalidApiKey.
+    """
+    backend = backend_for(caller.identity)
+    return {iam_id: backend.count_api_keys(iam_id) for iam_id in iam_ids}
+
+
+def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "", same_only: bool = False) -> IssuedApiKey:
     """Create a key and begin its hand-over, or continue the hand-over that the same nonce began.
 
-    The same form sent twice, in turn or at once, makes one key and gives the same value until the receipt.
-    Raises InvalidApiKey, ApiKeyLimitReached, AlreadyReceived, HandoverExpired.
+    Without a nonce there is no hand-over: what is returned is the only delivery.
+    The same form sent twice, in turn or at once, makes one key and gives the same value until the receipt;
+    with `same_only` a nonce that comes with a draft of another key is refused.
+    Raises InvalidApiKey, ApiKeyLimitReached, IdempotencyKeyReused, AlreadyReceived, HandoverExpired.
     """
-    if not handover.is_nonce(nonce):
+    if nonce and not handover.is_nonce(nonce):
         raise InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
-    name, description = clean_name(name), clean_description(description)
+    draft = clean_draft(draft)
     try:
-        with _audited(caller, audit.CREATE):
-            continued = _continue(caller, nonce)
+        with audited(caller, audit.CREATE):
+            continued = _continue(caller, nonce, draft if same_only else None) if nonce else None
             if continued is not None:
                 return continued
-            issued = backend_for(caller.identity).create_api_key(name, description)
-            handover.begin(caller.identity.iam_id, nonce, issued)
-            audit.record(caller, audit.CREATE, key=issued.key)
+            issued = backend_for(caller.identity).create_api_key(draft)
+            if nonce:
+                handover.begin(caller.identity.iam_id, nonce, issued)
+            audit.record(caller, audit.CREATE, target=issued.key)
             return issued
     except (IntegrityError, ApiKeyLimitReached):
         # A request with the same nonce may have committed first: then its hand-over is there now.
         with transaction.atomic():
-            continued = _continue(caller, nonce)
+            continued = _continue(caller, nonce, draft if same_only else None) if nonce else None
         if continued is None:
             raise
         return continued
 
 
-def _continue(caller: Caller, nonce: str) -> IssuedApiKey | None:
-    """Return the key and value of the hand-over that this nonce began, or None when it began none."""
+def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:
+    """Return the key and value of the hand-over that this nonce began, or None when it began none.
+
+    Raises IdempotencyKeyReused when a draft is given and the key is not what it says.
+    """
     try:
         begun = handover.open_for(caller.identity.iam_id, nonce)
     except HandoverError as exc:
@@ -107,7 +130,15 @@ def _continue(caller: Caller, nonce: str) -> IssuedApiKey | None:
     if begun is None:
         return None
     row, value = begun
-    return IssuedApiKey(backend_for(caller.identity).get_api_key(row.key_id), value)
+    key = backend_for(caller.identity).get_api_key(row.key_id)
+    if draft is not None and (
+        (draft.name, draft.description, draft.iam_id, draft.expires_at, draft.support_sessions)
+        != (key.name, key.description, key.iam_id, key.expires_at, key.support_sessions)
+        or draft.action_when_leaked not in (None, key.action_when_leaked)
+        or draft.value not in ("", value)
+    ):
+        raise IdempotencyKeyReused
+    return IssuedApiKey(key, value)
 
 
 def confirm_receipt(caller: Caller, nonce: str) -> None:
@@ -135,23 +166,50 @@ def download_api_key(caller: Caller, nonce: str) -> IssuedApiKey:
     return IssuedApiKey(key, value)
 
 
-def update_api_key(caller: Caller, key_id: str, *, name: str, description: str, entity_tag: str) -> ApiKey:
-    """Change name and description. Raises InvalidApiKey, ApiKeyConflict, ApiKeyLocked, ApiKeyNotFound."""
-    name, description = clean_name(name), clean_description(description)
-    with _audited(caller, audit.UPDATE, key_id):
+def update_api_key(caller: Caller, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
+    """Change name, description, expires_at, support_sessions or action_when_leaked.
+
+    Raises InvalidApiKey, ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
+    """
+    if "name" in changes:
+        changes["name"] = clean_name(str(changes["name"]))
+    if "description" in changes:
+        changes["description"] = clean_description(str(changes["description"]))
+    with audited(caller, audit.UPDATE, key_id):
         backend = backend_for(caller.identity)
         before = backend.get_api_key(key_id)
-        key = backend.update_api_key(key_id, name=name, description=description, entity_tag=entity_tag)
-        audit.record(caller, audit.UPDATE, key=key, instance_name=key.name, prev_instance_name=before.name)
+        key = backend.update_api_key(key_id, entity_tag=entity_tag, **changes)
+        audit.record(caller, audit.UPDATE, target=key, instance_name=key.name, prev_instance_name=before.name)
     return key
+
+
+def lock_api_key(caller: Caller, key_id: str, *, locked: bool) -> ApiKey:
+    """Lock a key against change and deletion, or unlock it. Raises ApiKeyNotFound."""
+    with audited(caller, audit.UPDATE, key_id):
+        key = backend_for(caller.identity).set_locked(key_id, locked)
+        audit.record(caller, audit.UPDATE, target=key, lock=locked)
+    return key
+
+
+def disable_api_key(caller: Caller, key_id: str, *, disabled: bool) -> ApiKey:
+    """Stop a key from being used, at once, or let it be used again. Raises ApiKeyLocked, ApiKeyNotFound."""
+    with audited(caller, audit.UPDATE, key_id):
+        key = backend_for(caller.identity).set_disabled(key_id, disabled)
+        audit.record(caller, audit.UPDATE, target=key, disable=disabled)
+    return key
+
+
+def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:
+    """Return the changes of a key, oldest first. Raises ApiKeyNotFound."""
+    return backend_for(caller.identity).get_history(key_id)
 
 
 def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
     """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
-    with _audited(caller, audit.DELETE, key_id):
+    with audited(caller, audit.DELETE, key_id):
         key = backend_for(caller.identity).delete_api_key(key_id)
         handover.wipe(key_id)
-        audit.record(caller, audit.DELETE, key=key)
+        audit.record(caller, audit.DELETE, target=key)
     return key
 
 
@@ -162,7 +220,19 @@ def delete_identity(identity: Identity) -> None:
         backend = backend_for(identity)
         for key in backend.delete_all_api_keys():
             handover.wipe(key.id)
-            audit.record(caller, audit.DELETE, key=key, cause="identity deleted")
+            audit.record(caller, audit.DELETE, target=key, cause="identity deleted")
+
+
+def owned_by(draft: ApiKeyDraft, iam_id: str) -> ApiKeyDraft:
+    """Return the draft of a key for another identity."""
+    return replace(draft, iam_id=iam_id)
+
+
+def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
+    """Return the draft with name and description cleaned. Raises InvalidApiKey, also for an end in the past."""
+    if draft.expires_at is not None and draft.expires_at <= datetime.now(UTC):
+        raise InvalidApiKey("expires_at", _("The expiration date is in the past. Choose a later one."))
+    return replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
 
 
 def clean_name(name: str) -> str:
@@ -191,11 +261,11 @@ def _clean(field: str, text: str, limit: int) -> str:
 
 
 @contextmanager
-def _audited(caller: Caller, action: str, key_id: str = "") -> Iterator[None]:
+def audited(caller: Caller, action: str, key_id: str = "") -> Iterator[None]:
     """Run a change in one transaction with its audit event; audit a refusal after the rollback."""
     try:
         with transaction.atomic():
             yield
     except ApiKeyError as exc:
-        audit.record(caller, action, key_id=key_id, reason=type(exc).__name__)
+        audit.record(caller, action, target_id=key_id, reason=type(exc).__name__)
         raise

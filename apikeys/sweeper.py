@@ -1,18 +1,21 @@
-"""A thread of each server process that wipes values nobody confirmed, at most 300 seconds after creation."""
+"""A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory."""
 
 import logging
 import threading
+from multiprocessing.util import Finalize
 
 from django.db import Error, close_old_connections
 
-from apikeys import handover
+from apikeys import handover, tokens, uses
 
 logger = logging.getLogger(__name__)
 
 
 def start() -> None:
     """Start sweeping, beginning with what an earlier process left behind."""
-    threading.Thread(target=_run, name="handover-sweeper", daemon=True).start()
+    threading.Thread(target=_run, name="sweeper", daemon=True).start()
+    # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
+    Finalize(None, uses.flush, kwargs={"everything": True}, exitpriority=0)
 
 
 def _run() -> None:
@@ -20,7 +23,9 @@ def _run() -> None:
     while True:
         try:
             handover.sweep()
+            uses.flush()
+            tokens.forget_expired()
         except Error:  # the database may be back at the next turn
-            logger.exception("The sweep of hand-overs failed; it is tried again.")
+            logger.exception("A sweep failed; it is tried again.")
         close_old_connections()
         pause.wait(handover.SWEEP_SECONDS)

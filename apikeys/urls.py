@@ -32,6 +32,11 @@ urlpatterns = [
         name="api_key_scriptless_receipt",
     ),
     path("create/download/", views.api_key_download, name="api_key_download"),
+    path("<api_key_id:key_id>/", views.api_key_details, name="api_key_details"),
+    path("<api_key_id:key_id>/lock/", views.api_key_lock, {"locked": True}, name="api_key_lock"),
+    path("<api_key_id:key_id>/unlock/", views.api_key_lock, {"locked": False}, name="api_key_unlock"),
+    path("<api_key_id:key_id>/disable/", views.api_key_disable, {"disabled": True}, name="api_key_disable"),
+    path("<api_key_id:key_id>/enable/", views.api_key_disable, {"disabled": False}, name="api_key_enable"),
     path("<api_key_id:key_id>/edit/", views.api_key_edit, name="api_key_edit"),
     path("<api_key_id:key_id>/delete/", views.api_key_delete, name="api_key_delete"),
 ]

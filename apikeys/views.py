@@ -1,5 +1,6 @@
 """The page: list, create and hand over, edit, delete. Each view is one use case: form, service, template."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -12,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from apikeys import handover, services, wire
 from apikeys.callers import caller_of
-from apikeys.domain import PAGE_SIZES, Sort
+from apikeys.domain import PAGE_SIZES, ApiKeyDraft, Sort
 from apikeys.exceptions import ApiKeyConflict, ApiKeyLimitReached, ApiKeyNotFound
 from apikeys.forms import CreateForm, EditForm, new_nonce
 from apikeys.listing import ListState
@@ -35,14 +36,15 @@ def api_key_list(request: HttpRequest) -> HttpResponse:
 def api_key_create(request: HttpRequest) -> HttpResponse:
     """The create dialog, and the key it makes."""
     if request.method == "GET":
-        return dialog(request, "create", {"form": CreateForm(initial={"nonce": new_nonce()})})
+        initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
+        return dialog(request, "create", {"form": CreateForm(initial=initial)})
     form = CreateForm(request.POST)
     nonce = request.POST.get("nonce", "")
     if not handover.is_nonce(nonce):
         form.add_error(None, _("This form is incomplete. Send it again."))
     if form.is_valid():
         try:
-            return hand_over(request, form.cleaned_data["name"], form.cleaned_data["description"], nonce)
+            return hand_over(request, form.draft(), nonce)
         except ApiKeyLimitReached as exc:
             form.add_error(None, sentence(exc))
     if not handover.is_nonce(nonce):
@@ -51,17 +53,18 @@ def api_key_create(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_variables("issued", "nonce")
-def hand_over(request: HttpRequest, name: str, description: str, nonce: str) -> HttpResponse:
+def hand_over(request: HttpRequest, draft: ApiKeyDraft, nonce: str) -> HttpResponse:
     """Create the key and answer with the one page that holds its value.
 
     No redirect: the value would have to wait somewhere for the next request.
     """
-    issued = services.create_api_key(caller_of(request), name=name, description=description, nonce=nonce)
+    issued = services.create_api_key(caller_of(request), draft, nonce=nonce)
     context = {
         "issued": issued,
         "created_at": wire.format_date(issued.key.created_at),
         "nonce": nonce,
         "nonce_digest": handover.digest(nonce),
+        "server_url": settings.PUBLIC_URL,
         "lifetime": int(handover.LIFETIME.total_seconds()),
     }
     response = dialog(request, "created", context)
@@ -98,6 +101,32 @@ def api_key_download(request: HttpRequest) -> HttpResponse:
         content_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="{wire.KEY_FILE_NAME}"'},
     )
+
+
+@require_GET
+def api_key_details(request: HttpRequest, key_id: str) -> HttpResponse:
+    """Everything about a key but its value, and its history."""
+    key = services.get_api_key(caller_of(request), key_id)
+    history = services.get_history(caller_of(request), key_id)
+    return dialog(request, "details", {"key": key, "history": history})
+
+
+@require_POST
+def api_key_lock(request: HttpRequest, key_id: str, locked: bool) -> HttpResponseBase:
+    """Lock against change and deletion, or unlock."""
+    key = services.lock_api_key(caller_of(request), key_id, locked=locked)
+    said = _("%(name)s is locked: it can't be changed or deleted.") if locked else _("%(name)s is unlocked.")
+    messages.success(request, said % {"name": key.name})
+    return to_list(request)
+
+
+@require_POST
+def api_key_disable(request: HttpRequest, key_id: str, disabled: bool) -> HttpResponseBase:
+    """Stop a key from being used, or let it be used again."""
+    key = services.disable_api_key(caller_of(request), key_id, disabled=disabled)
+    said = _("%(name)s is disabled and does not work until enabled.") if disabled else _("%(name)s works again.")
+    messages.success(request, said % {"name": key.name})
+    return to_list(request)
 
 
 @require_http_methods(["GET", "POST"])

@@ -1,16 +1,52 @@
-"""IAM's JSON and the domain's words, one into the other; no Django."""
+"""IAM's JSON and the domain's words, one into the other; no Django. Facts: iam-contract, sections 1 and 4."""
 
 import json
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
-from apikeys.domain import IssuedApiKey
+from apikeys.domain import (
+    ApiKey,
+    Condition,
+    HistoryEntry,
+    IssuedApiKey,
+    LeakedAction,
+    Match,
+    ServiceId,
+)
+from apikeys.exceptions import BadRequest, InvalidApiKey
+from apikeys.exceptions import gettext_noop as _
 
 KEY_FILE_NAME = "apikey.json"
+MAX_PAGE_SIZE = 100
+MIN_OWN_VALUE = 32
+MAX_OWN_VALUE = 1000
+MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
+DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(?:\+0000|\+00:00|Z)", re.ASCII)
+
+# ASCII: without it, letters' case ignored, "ſw" would pass for "sw".
+_CONDITION = re.compile(r' *(name|description|id) +(co|eq|sw) +"((?:[^"\\]|\\["\\])*)" *', re.IGNORECASE | re.ASCII)
+_AND = re.compile(r"and\b", re.IGNORECASE | re.ASCII)
 
 
 def format_date(moment: datetime) -> str:
     """Return the moment as IBM writes it: `2026-02-19T18:59+0000`, UTC, to the minute."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M+0000")
+    # strftime's %Y has fewer than four digits for early years.
+    return f"{moment.astimezone(UTC).isoformat(timespec='minutes')[:16]}+0000"
+
+
+def parse_date(text: str) -> datetime:
+    """Read `yyyy-MM-ddTHH:mm+0000`, seconds optional. Raises InvalidApiKey for the field `expires_at`."""
+    found = DATE.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError
+        return datetime.fromisoformat(found[1] + (found[2] or "")).replace(tzinfo=UTC)
+    except ValueError:
+        raise InvalidApiKey(
+            "expires_at", _("The expiration date is not valid. Write it like 2030-01-31T18:00+0000.")
+        ) from None
 
 
 def key_file(issued: IssuedApiKey) -> str:
@@ -22,3 +58,151 @@ def key_file(issued: IssuedApiKey) -> str:
         "apikey": issued.value,
     }
     return json.dumps(fields, ensure_ascii=False, indent="\t") + "\n"
+
+
+def api_key(
+    key: ApiKey, *, value: str = "", history: Iterable[HistoryEntry] | None = None, activity: bool = False
+) -> dict[str, Any]:
+    """Return an ApiKey as IBM's API does, fields in its order; `apikey` is there only with a value."""
+    fields: dict[str, Any] = {
+        "id": key.id,
+        "entity_tag": key.entity_tag,
+        "crn": key.crn,
+        "locked": key.locked,
+        "disabled": key.disabled,
+        "created_at": format_date(key.created_at),
+        "created_by": key.created_by,
+        "modified_at": format_date(key.modified_at),
+    }
+    if key.expires_at is not None:
+        fields["expires_at"] = format_date(key.expires_at)
+    fields |= {
+        "support_sessions": key.support_sessions,
+        "action_when_leaked": str(key.action_when_leaked),
+        "name": key.name,
+        "description": key.description,
+        "iam_id": key.iam_id,
+        "account_id": key.account_id,
+    }
+    if value:
+        fields["apikey"] = value
+    fields["leaked"] = key.leaked
+    if history is not None:
+        fields["history"] = [history_entry(entry) for entry in history]
+    if activity:
+        fields["activity"] = {"authn_count": key.use_count}
+        if key.last_used_at is not None:
+            fields["activity"] = {"last_authn": format_date(key.last_used_at), "authn_count": key.use_count}
+    return fields
+
+
+def service_id(service: ServiceId, *, history: Iterable[HistoryEntry] | None = None) -> dict[str, Any]:
+    """Return a ServiceId as IBM's API does."""
+    fields: dict[str, Any] = {
+        "id": service.id,
+        "iam_id": service.iam_id,
+        "entity_tag": service.entity_tag,
+        "crn": service.crn,
+        "locked": service.locked,
+        "created_at": format_date(service.created_at),
+        "modified_at": format_date(service.modified_at),
+        "account_id": service.account_id,
+        "name": service.name,
+        "description": service.description,
+        "unique_instance_crns": [],
+    }
+    if history is not None:
+        fields["history"] = [history_entry(entry) for entry in history]
+    return fields
+
+
+def history_entry(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "timestamp": format_date(entry.timestamp),
+        "iam_id": entry.iam_id,
+        "iam_id_account": entry.account_id,
+        "action": entry.action,
+        "params": list(entry.params),
+        "message": entry.message,
+    }
+
+
+def parse_filter(text: str) -> tuple[Condition, ...]:
+    """Read `name co "text" and id eq "…"`. Raises BadRequest for anything else."""
+    conditions: list[Condition] = []
+    position = 0
+    while True:
+        found = _CONDITION.match(text, position)
+        if found is None or len(text) > MAX_FILTER:
+            raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
+        attribute, match, quoted = found.groups()
+        unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
+        conditions.append(Condition(attribute.lower(), Match(match.lower()), unquoted))
+        position = found.end()
+        if position == len(text):
+            return tuple(conditions)
+        joined = _AND.match(text, position)
+        if joined is None:
+            raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
+        position = joined.end()
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a request body. Raises BadRequest, for a repeated member and for NaN too."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _value in pairs}) != len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    def no_number(word: str) -> Any:
+        raise ValueError(word)
+
+    try:
+        parsed = json.loads(body.decode("utf-8"), object_pairs_hook=members, parse_constant=no_number)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise BadRequest("body", _("The body is not a JSON object."))
+    return parsed
+
+
+def text_field(body: dict[str, Any], name: str) -> str | None:
+    """Return a string member, or None where it is absent or null. Raises BadRequest for any other type."""
+    found = body.get(name)
+    if found is not None and not isinstance(found, str):
+        raise BadRequest(name, _("The property %(name)s must be a string."), name=name)
+    return found
+
+
+def bool_field(body: dict[str, Any], name: str) -> bool | None:
+    """Return a boolean member; "true" and "false" count, as IBM's tools send them. Raises BadRequest."""
+    found = body.get(name)
+    if found in ("true", "false"):
+        return bool(found == "true")
+    if found is None:
+        return None
+    if isinstance(found, bool):
+        return found
+    raise BadRequest(name, _("The property %(name)s must be true or false."), name=name)
+
+
+def leaked_action_field(body: dict[str, Any]) -> LeakedAction | None:
+    """Return `action_when_leaked`, which may be written in capitals as on the command line. Raises BadRequest."""
+    found = text_field(body, "action_when_leaked")
+    if not found:
+        return None
+    for action in LeakedAction:
+        if found in (action, action.upper()):
+            return action
+    raise BadRequest("action_when_leaked", _("action_when_leaked must be none, disable or delete."))
+
+
+def own_value_field(body: dict[str, Any]) -> str:
+    """Return a value that the caller brings, "" where absent. Raises InvalidApiKey."""
+    found = text_field(body, "apikey") or ""
+    if found and not MIN_OWN_VALUE <= len(found) <= MAX_OWN_VALUE:
+        raise InvalidApiKey("apikey", _("A value of your own must have 32 characters or more."))
+    if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in found):
+        raise InvalidApiKey("apikey", _("This contains a control character. Remove it."))
+    return found

@@ -1,11 +1,16 @@
-"""Password hashing: Argon2id with OWASP's parameters, and never more hashes at once than processors."""
+"""Log-in with a limit on attempts, and passwords by Argon2id, never more hashes at once than processors."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
+from typing import Any
 
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.http import HttpRequest
+
+from console import limiter
 
 WAIT_SECONDS = 3
 
@@ -24,6 +29,22 @@ def _slot() -> Iterator[None]:
         yield
     finally:
         _slots.release()
+
+
+class LimitedModelBackend(ModelBackend):
+    """Django's, with each attempt counted before the password is looked at, whatever page or API it came by."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        if request is None or username is None or password is None or "\0" in username:
+            return None
+        address = request.client_address  # type: ignore[attr-defined]
+        limiter.reserve(username, address)
+        user = super().authenticate(request, username=username, password=password, **kwargs)
+        if user is not None:
+            limiter.forgive(username, address)
+        return user
 
 
 class Argon2idHasher(Argon2PasswordHasher):

@@ -1,5 +1,6 @@
 """Readers for settings that come from the environment; a wrong one stops the start with a sentence."""
 
+import json
 import os
 import secrets
 import stat
@@ -44,6 +45,17 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 def env_list(name: str, default: list[str]) -> list[str]:
     """Return the comma-separated parts without blanks, or `default` when there are none."""
     return [part for raw in env_str(name).split(",") if (part := raw.strip())] or default
+
+
+def env_json(name: str) -> dict[str, str]:
+    """Return a JSON object of strings, {} when unset; anything else raises ImproperlyConfigured."""
+    try:
+        found = json.loads(env_str(name, "{}"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ImproperlyConfigured(f"{name}: use a JSON object whose values are strings.")
+    return found
 
 
 def env_secret(name: str) -> str:

@@ -6,6 +6,8 @@ from django.template import loader
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from apikeys.api import errors as api
+
 
 def wording(status: int) -> tuple[str, str]:
     """Return title and explanation for an HTTP status."""
@@ -44,6 +46,11 @@ def problem(
 
 def _problem(request: HttpRequest, status: int, *, message: str, title: str, retry_after: int | None) -> HttpResponse:
     usual_title, usual_message = wording(status)
+    if api.is_api(request):
+        answer = api.status_answer(request, status, message or usual_message)
+        if retry_after is not None:
+            answer.headers["Retry-After"] = str(retry_after)
+        return answer
     context = {"title": title or usual_title, "message": message or usual_message, "status": status}
     if request.headers.get("HX-Request") == "true":
         response = render(request, "_problem.html", context, status=status)

@@ -15,15 +15,8 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from apikeys.exceptions import TooManyAttempts
 from console.models import LoginCounter
-
-
-class TooManyAttempts(Exception):
-    """The attempt must be refused without looking at the password."""
-
-    def __init__(self, retry_after: int) -> None:
-        self.retry_after = max(1, retry_after)  # seconds
-        super().__init__("too many log-in attempts")
 
 
 def reserve(username: str, address: str) -> None:

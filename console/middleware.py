@@ -59,8 +59,9 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         is_page = response.headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
         if not (request.path.startswith(settings.STATIC_URL) and response.status_code in (200, 206, 304)):
-            response.headers["Cache-Control"] = "no-store"
-            for validator in ("ETag", "Last-Modified", "Expires"):
+            if "no-store" not in response.headers.get("Cache-Control", ""):
+                response.headers["Cache-Control"] = "no-store"
+            for validator in ("Last-Modified", "Expires", *(["ETag"] if is_page else [])):
                 response.headers.pop(validator, None)
         if correlation_id := getattr(request, "correlation_id", ""):
             response.headers["X-Correlation-Id"] = correlation_id

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from dotenv import load_dotenv
 
 from apikeys.values import PREFIX_HELP, Peppers, is_prefix
-from console.env import env_bool, env_choice, env_int, env_list, env_secret, env_str, stored_secret
+from console.env import env_bool, env_choice, env_int, env_json, env_list, env_secret, env_str, stored_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -61,6 +61,7 @@ APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded",))
 APIKEYS_PREFIX = env_str("APIKEYS_PREFIX", "apk_")
 if not is_prefix(APIKEYS_PREFIX):
     raise ImproperlyConfigured(f"APIKEYS_PREFIX={APIKEYS_PREFIX!r}: use {PREFIX_HELP}.")
+APIKEYS_ACTION_WHEN_LEAKED = env_choice("APIKEYS_ACTION_WHEN_LEAKED", "none", ("none", "disable", "delete"))
 APIKEYS_PER_IDENTITY = env_int("APIKEYS_PER_IDENTITY", 1000, low=0, high=10_000_000)
 try:
     APIKEYS_PEPPERS = Peppers.parse(
@@ -74,10 +75,21 @@ try:
 except ValueError as exc:
     raise ImproperlyConfigured(f"APIKEYS_PEPPERS: {exc}") from exc
 
+# Public keys, by identifier, that sign reports of leaked keys: {"identifier": "-----BEGIN PUBLIC KEY-----…"}
+LEAK_REPORT_KEYS = env_json("LEAK_REPORT_KEYS")
+
+# Access tokens
+
+DEFAULT_URL = f"https://{ALLOWED_HOSTS[0]}" if HTTPS else f"http://{'localhost' if is_loopback(HOST) else HOST}:{PORT}"
+PUBLIC_URL = env_str("PUBLIC_URL", DEFAULT_URL).rstrip("/")
+TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
+PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
+
 # People
 
 CONSOLE_BRAND = env_str("CONSOLE_BRAND")
 AUTH_USER_MODEL = "console.User"
+AUTHENTICATION_BACKENDS = ["console.auth.LimitedModelBackend"]
 PASSWORD_HASHERS = ["console.auth.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},

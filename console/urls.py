@@ -17,8 +17,10 @@ urlpatterns = [
     path("manage/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/apikeys/", include("apikeys.urls")),
+    path("docs/api/", views.api_reference, name="api_reference"),
     path("admin/", site.urls),
     path("favicon.ico", views.favicon),
+    path("", include("apikeys.api.urls")),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
 ]

@@ -1,4 +1,4 @@
-"""Log in, log out, password, dashboard, language and theme, health."""
+"""Log in, log out, password, dashboard, API reference, language and theme, health."""
 
 from typing import Any
 
@@ -23,8 +23,10 @@ from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language as django_set_language
 
 from apikeys import services
+from apikeys.api import openapi, reference
 from apikeys.callers import caller_of
-from console import limiter, sessions
+from apikeys.exceptions import TooManyAttempts
+from console import sessions
 from console.context import THEMES
 from console.errors import problem
 
@@ -46,16 +48,12 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        username, address = request.POST.get("username", "").strip(), request.client_address  # type: ignore[attr-defined]
         try:
-            limiter.reserve(username, address)
-        except limiter.TooManyAttempts as exc:
-            form = AuthenticationForm(request, initial={"username": username})
-            return self.refuse(form, too_many_message(exc.retry_after), 429, exc.retry_after)
-        return super().post(request, *args, **kwargs)
+            return super().post(request, *args, **kwargs)
+        except TooManyAttempts as exc:
+            return self.refuse(AuthenticationForm(request), too_many_message(exc.retry_after), 429, exc.retry_after)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        limiter.forgive(form.get_user().get_username(), self.request.client_address)  # type: ignore[attr-defined]
         response = super().form_valid(form)
         self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
         self.request.session.clear_expired()
@@ -73,6 +71,19 @@ class Login(LoginView):
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
         return response
+
+
+@require_GET
+def api_reference(request: HttpRequest) -> HttpResponse:
+    """What programs can ask of this server, from the description that they read."""
+    described = openapi.current()
+    context = {
+        "about": described["info"]["description"].split("\n\n"),
+        "groups": reference.groups(described),
+        "schemas": reference.schemas(described),
+        "server_url": settings.PUBLIC_URL,
+    }
+    return render(request, "api_reference.html", context)
 
 
 def too_many_message(seconds: int) -> str:

@@ -10,8 +10,9 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from apikeys import services
-from apikeys.domain import Caller, Identity, IssuedApiKey
+from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
 from apikeys.forms import new_nonce
+from tests.programs import anna, annas, ben, bens, dana, danas, site  # noqa: F401  (fixtures)
 from tests.server import ConsoleServer
 
 PASSWORD = "correct horse battery staple"
@@ -71,8 +72,9 @@ def caller_for(person) -> Caller:
 
 @pytest.fixture
 def create_key() -> Callable[..., IssuedApiKey]:
-    def create(person, name: str = "terraform", description: str = "") -> IssuedApiKey:
-        return services.create_api_key(caller_for(person), name=name, description=description, nonce=new_nonce())
+    def create(person, name: str = "terraform", description: str = "", **fields: object) -> IssuedApiKey:
+        draft = ApiKeyDraft(name=name, description=description, **fields)
+        return services.create_api_key(caller_for(person), draft, nonce=new_nonce())
 
     return create
 

@@ -2,9 +2,15 @@
 
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.backends.embedded import EmbeddedBackend
+from apikeys.backends.service_ids import EmbeddedServiceIds
 from apikeys.domain import Identity
 
 
 def backend_for(identity: Identity) -> ApiKeyBackend:
     """Return the configured store, bound to what `identity` may see."""
     return EmbeddedBackend(identity)
+
+
+def service_ids_for(identity: Identity) -> EmbeddedServiceIds:
+    """Return the service IDs of the embedded store, bound to what `identity` manages."""
+    return EmbeddedServiceIds(identity)

@@ -2,13 +2,14 @@
 
 from typing import Protocol
 
-from apikeys.domain import ApiKey, ApiKeyPage, ApiKeyQuery, Identity, IssuedApiKey
+from apikeys.domain import ApiKey, ApiKeyDraft, ApiKeyPage, ApiKeyQuery, HistoryEntry, Identity, IssuedApiKey
 
 
 class ApiKeyBackend(Protocol):
-    """A store bound to one identity: it sees that identity's keys and nothing else.
+    """A store bound to one identity: it sees what that identity may see and nothing else.
 
-    No method takes an owner. A key of somebody else raises ApiKeyNotFound, exactly like one that never was.
+    That is its own keys, those of service IDs it manages, and for an administrator all keys of the account.
+    Any other key raises ApiKeyNotFound, exactly like one that never was.
     Every method raises BackendUnavailable when the store can't be reached.
     """
 
@@ -20,8 +21,8 @@ class ApiKeyBackend(Protocol):
     # Do creation and the hand-over of the value happen in one database transaction?
     shares_transaction: bool
 
-    def count_api_keys(self) -> int:
-        """Return how many keys there are."""
+    def count_api_keys(self, iam_id: str = "") -> int:
+        """Return how many keys the identity has, or a service ID it manages. Raises InvalidApiKey."""
 
     def list_api_keys(self, query: ApiKeyQuery) -> ApiKeyPage:
         """Return one page in the order asked for; keys created or deleted meanwhile shift no row twice."""
@@ -29,13 +30,29 @@ class ApiKeyBackend(Protocol):
     def get_api_key(self, key_id: str) -> ApiKey:
         """Return the key. Raises ApiKeyNotFound."""
 
-    def create_api_key(self, name: str, description: str) -> IssuedApiKey:
-        """Make a key and return it with its value, which is not kept. Raises ApiKeyLimitReached."""
+    def get_history(self, key_id: str) -> list[HistoryEntry]:
+        """Return the key's changes, oldest first, at least its creation. Raises ApiKeyNotFound."""
 
-    def update_api_key(self, key_id: str, *, name: str, description: str, entity_tag: str) -> ApiKey:
-        """Change name and description and return the new record.
+    def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
+        """Make a key and return it with its value, which is not kept.
 
-        Raises ApiKeyConflict when `entity_tag` is not the key's present one, ApiKeyLocked, ApiKeyNotFound.
+        Raises ApiKeyLimitReached; InvalidApiKey for an owner that is not the caller's, or a value in use.
+        """
+
+    def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
+        """Change `name`, `description`, `expires_at`, `support_sessions` or `action_when_leaked`; return the record.
+
+        Raises ApiKeyConflict when `entity_tag` is neither `*` nor the key's present one, ApiKeyLocked,
+        NotAuthorized for a person's key that is not the caller's, ApiKeyNotFound.
+        """
+
+    def set_locked(self, key_id: str, locked: bool) -> ApiKey:
+        """Lock the key against change and deletion, or unlock it; both may be repeated. Raises ApiKeyNotFound."""
+
+    def set_disabled(self, key_id: str, disabled: bool) -> ApiKey:
+        """Stop the key from being used, or let it be used again; both may be repeated.
+
+        Raises ApiKeyLocked, ApiKeyNotFound.
         """
 
     def delete_api_key(self, key_id: str) -> ApiKey:

@@ -1,19 +1,52 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
+import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.domain import NAME_MAX_LENGTH, ApiKey, ApiKeyPage, ApiKeyQuery, Cursor, Identity, IssuedApiKey, Sort
-from apikeys.exceptions import ApiKeyConflict, ApiKeyLimitReached, ApiKeyLocked, ApiKeyNotFound
-from apikeys.models import ApiKeyRecord, new_entity_tag
+from apikeys.domain import (
+    NAME_MAX_LENGTH,
+    SERVICE_ID_PREFIX,
+    ApiKey,
+    ApiKeyDraft,
+    ApiKeyPage,
+    ApiKeyQuery,
+    Condition,
+    Cursor,
+    HistoryEntry,
+    Identity,
+    IssuedApiKey,
+    LeakedAction,
+    Match,
+    Sort,
+)
+from apikeys.exceptions import (
+    ApiKeyConflict,
+    ApiKeyLimitReached,
+    ApiKeyLocked,
+    ApiKeyNotFound,
+    InvalidApiKey,
+    NotAuthorized,
+)
+from apikeys.exceptions import gettext_noop as _
+from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
-COLUMNS = {Sort.NAME: "name_folded", Sort.CREATED: "created_at"}
+COLUMNS = {
+    Sort.NAME: "name_folded",
+    Sort.DESCRIPTION: "description",
+    Sort.CREATED: "created_at",
+    Sort.CREATED_BY: "created_by",
+}
+API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+IAM_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH: "startswith"}
 
 
 class EmbeddedBackend:
@@ -25,25 +58,64 @@ class EmbeddedBackend:
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
 
-    def _records(self) -> "models.QuerySet[ApiKeyRecord]":
-        return ApiKeyRecord.objects.filter(iam_id=self.identity.iam_id, account_id=self.identity.account_id)
+    def _own(self) -> "models.QuerySet[ApiKeyRecord]":
+        return ApiKeyRecord.objects.filter(iam_id=self.identity.iam_id)
 
-    def _record_for_update(self, key_id: str) -> ApiKeyRecord:
-        """Return the unlocked record, held against others until the transaction ends."""
-        record = self._records().select_for_update().filter(id=key_id).first()
+    def _visible(self) -> "models.QuerySet[ApiKeyRecord]":
+        """Return own keys, those of managed service IDs, and for an administrator all of the account."""
+        keys = ApiKeyRecord.objects.filter(account_id=self.identity.account_id)
+        if self.identity.is_administrator:
+            return keys
+        managed = ServiceIdRecord.objects.filter(created_by=self.identity.iam_id).values("iam_id")
+        return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Q(iam_id__in=managed))
+
+    def _record(self, key_id: str, *, for_update: bool = False) -> ApiKeyRecord:
+        records = self._visible() if API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
+        record = (records.select_for_update() if for_update else records).filter(id=key_id).first()
         if record is None:
             raise ApiKeyNotFound
-        if record.locked:
-            raise ApiKeyLocked
         return record
 
-    def count_api_keys(self) -> int:
-        return self._records().count()
+    def _listed(self, query: ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
+        if query.whole_account:
+            if not self.identity.is_administrator:
+                raise NotAuthorized
+            records = self._visible()
+            if query.kind:
+                service_ids = models.Q(iam_id__startswith=SERVICE_ID_PREFIX)
+                records = records.filter(service_ids if query.kind == "serviceid" else ~service_ids)
+            return records.filter(iam_id=query.iam_id) if query.iam_id else records
+        if query.iam_id in ("", self.identity.iam_id):
+            return self._own()
+        self._check_owner(query.iam_id)
+        return self._visible().filter(iam_id=query.iam_id)
+
+    def _check_owner(self, iam_id: str) -> None:
+        """Raise InvalidApiKey unless the caller may make and list keys of `iam_id`: itself, or its service ID."""
+        if iam_id == self.identity.iam_id:
+            return
+        mismatch = InvalidApiKey("iam_id", _("The specified IAM ID does not match the IAM ID in the token."))
+        if not IAM_ID.fullmatch(iam_id):
+            raise mismatch
+        service_ids = ServiceIdRecord.objects.filter(iam_id=iam_id, account_id=self.identity.account_id)
+        if not self.identity.is_administrator:
+            service_ids = service_ids.filter(created_by=self.identity.iam_id)
+        if not service_ids.exists():
+            raise mismatch
+
+    def count_api_keys(self, iam_id: str = "") -> int:
+        owner = iam_id or self.identity.iam_id
+        if not self.identity.is_administrator:
+            self._check_owner(owner)
+        return ApiKeyRecord.objects.filter(iam_id=owner, account_id=self.identity.account_id).count()
 
     def list_api_keys(self, query: ApiKeyQuery) -> ApiKeyPage:
-        records = self._records()
+        records = self._listed(query)
         if query.search:
-            records = records.filter(text_folded__contains=fold(query.search))
+            text = fold(query.search)
+            records = records.filter(models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text))
+        for condition in query.conditions:
+            records = records.filter(_where(condition))
         backward = query.cursor is not None and query.cursor.backward
         column = COLUMNS[query.sort]
         descending = query.descending != backward
@@ -60,76 +132,189 @@ class EmbeddedBackend:
         has_previous = more if backward else query.cursor is not None
         has_next = True if backward else more
         return ApiKeyPage(
-            keys=tuple(_to_domain(row) for row in rows),
+            keys=tuple(to_domain(row) for row in rows),
             next=_cursor(rows[-1], query.sort) if has_next else None,
             previous=_cursor(rows[0], query.sort, backward=True) if has_previous else None,
         )
 
     def get_api_key(self, key_id: str) -> ApiKey:
-        record = self._records().filter(id=key_id).first()
-        if record is None:
-            raise ApiKeyNotFound
-        return _to_domain(record)
+        return to_domain(self._record(key_id))
+
+    def get_history(self, key_id: str) -> list[HistoryEntry]:
+        return history_of(self._record(key_id).id)
 
     @transaction.atomic
-    def create_api_key(self, name: str, description: str) -> IssuedApiKey:
-        limit = settings.APIKEYS_PER_IDENTITY
-        if limit:
-            # Creations of one owner queue here, so that no two of them count the same room.
-            owner = get_user_model().objects.select_for_update().filter(iam_id=self.identity.iam_id)
-            list(owner.values_list("pk"))
-            if self.count_api_keys() >= limit:
-                raise ApiKeyLimitReached(limit=limit)
+    def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
+        owner = draft.iam_id or self.identity.iam_id
+        self._check_owner(owner)
+        self._make_room(owner)
         peppers = settings.APIKEYS_PEPPERS
-        value = values.generate(settings.APIKEYS_PREFIX)
+        if draft.value and find_by_value(draft.value) is not None:
+            raise InvalidApiKey("apikey", _("This value is in use already. Choose another one."))
+        value = draft.value or values.generate(settings.APIKEYS_PREFIX)
         now = timezone.now()
-        record = ApiKeyRecord.objects.create(
-            iam_id=self.identity.iam_id,
-            account_id=self.identity.account_id,
-            created_by=self.identity.iam_id,
-            created_at=now,
-            modified_at=now,
-            name=name,
-            description=description,
-            name_folded=fold(name)[:NAME_MAX_LENGTH],
-            text_folded=fold(f"{name}\n{description}"),
-            pepper=peppers.newest,
-            digest=peppers.digest(value, peppers.newest),
-            hint=values.hint(value, settings.APIKEYS_PREFIX),
-        )
-        return IssuedApiKey(_to_domain(record), value)
+        try:
+            with transaction.atomic():
+                record = ApiKeyRecord.objects.create(
+                    iam_id=owner,
+                    account_id=self.identity.account_id,
+                    created_by=self.identity.iam_id,
+                    created_at=now,
+                    modified_at=now,
+                    name=draft.name,
+                    description=draft.description,
+                    name_folded=fold(draft.name)[:NAME_MAX_LENGTH],
+                    description_folded=fold(draft.description),
+                    pepper=peppers.newest,
+                    digest=peppers.digest(value, peppers.newest),
+                    hint=values.hint(value, settings.APIKEYS_PREFIX),
+                    locked=draft.locked,
+                    disabled=draft.disabled,
+                    expires_at=draft.expires_at,
+                    support_sessions=draft.support_sessions,
+                    action_when_leaked=draft.action_when_leaked or settings.APIKEYS_ACTION_WHEN_LEAKED,
+                )
+        except IntegrityError:
+            raise InvalidApiKey("apikey", _("This value is in use already. Choose another one.")) from None
+        remember(self.identity, record.id, "create", [draft.name], "API key created")
+        return IssuedApiKey(to_domain(record), value)
+
+    def _make_room(self, owner: str) -> None:
+        """Raise ApiKeyLimitReached when the owner has as many keys as allowed."""
+        limit = settings.APIKEYS_PER_IDENTITY
+        if not limit:
+            return
+        # Creations of one owner queue here, so that no two of them count the same room.
+        owners = ServiceIdRecord if owner.startswith(SERVICE_ID_PREFIX) else get_user_model()
+        list(owners._default_manager.select_for_update().filter(iam_id=owner).values_list("pk"))
+        if ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
+            raise ApiKeyLimitReached(limit=limit)
+
+    def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
+        def apply(record: ApiKeyRecord) -> list[str]:
+            if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(SERVICE_ID_PREFIX):
+                raise NotAuthorized
+            if record.locked:
+                raise ApiKeyLocked
+            if entity_tag not in ("*", record.entity_tag):
+                raise ApiKeyConflict
+            for name, text in changes.items():
+                setattr(record, name, text)
+            record.name_folded = fold(record.name)[:NAME_MAX_LENGTH]
+            record.description_folded = fold(record.description)
+            return sorted(changes)
+
+        return self._change(key_id, "update", apply)
+
+    def set_locked(self, key_id: str, locked: bool) -> ApiKey:
+        def apply(record: ApiKeyRecord) -> list[str] | None:
+            if record.locked == locked:
+                return None
+            record.locked = locked
+            return []
+
+        return self._change(key_id, "lock" if locked else "unlock", apply)
+
+    def set_disabled(self, key_id: str, disabled: bool) -> ApiKey:
+        def apply(record: ApiKeyRecord) -> list[str] | None:
+            if record.locked:
+                raise ApiKeyLocked
+            if record.disabled == disabled:
+                return None
+            record.disabled = disabled
+            return []
+
+        return self._change(key_id, "disable" if disabled else "enable", apply)
 
     @transaction.atomic
-    def update_api_key(self, key_id: str, *, name: str, description: str, entity_tag: str) -> ApiKey:
-        record = self._record_for_update(key_id)
-        if record.entity_tag != entity_tag:
-            raise ApiKeyConflict
-        record.name, record.description = name, description
-        record.name_folded, record.text_folded = fold(name)[:NAME_MAX_LENGTH], fold(f"{name}\n{description}")
-        record.revision += 1
-        record.entity_tag = new_entity_tag(record.revision)
-        record.modified_at = timezone.now()
-        record.save()
-        return _to_domain(record)
+    def _change(self, key_id: str, action: str, apply: Callable[[ApiKeyRecord], list[str] | None]) -> ApiKey:
+        """Change a record held against others. `apply` returns what changed, or None for nothing at all."""
+        record = self._record(key_id, for_update=True)
+        params = apply(record)
+        if params is not None:
+            stamp(record)
+            remember(self.identity, record.id, action, params, f"API key: {action}")
+        return to_domain(record)
 
     @transaction.atomic
     def delete_api_key(self, key_id: str) -> ApiKey:
-        record = self._record_for_update(key_id)
-        key = _to_domain(record)
-        record.delete()
-        return key
+        record = self._record(key_id, for_update=True)
+        if record.locked:
+            raise ApiKeyLocked
+        return remove(record)
 
     @transaction.atomic
     def delete_all_api_keys(self) -> list[ApiKey]:
-        records = self._records()
-        keys = [_to_domain(record) for record in records]
-        records.delete()
-        return keys
+        return [remove(record) for record in self._own()]
 
 
 def fold(text: str) -> str:
     """Return `text` as it is compared: compatibility forms joined, case ignored, in every script."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
+    """Return the record of a value, whoever owns it and whatever its state, or None; held against others if asked."""
+    peppers = settings.APIKEYS_PEPPERS
+    digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
+    where = digests[0]
+    for other in digests[1:]:
+        where |= other
+    records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
+    return records.filter(where).first()
+
+
+def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:
+    """Save a changed record under a new entity tag."""
+    record.revision += 1
+    record.entity_tag = new_entity_tag(record.revision)
+    record.modified_at = timezone.now()
+    record.save()
+
+
+def remove(record: ApiKeyRecord) -> ApiKey:
+    """Delete a record and its history for good; return what it was."""
+    key = to_domain(record)
+    HistoryRecord.objects.filter(object_id=record.id).delete()
+    record.delete()
+    return key
+
+
+def mark_leaked(record: ApiKeyRecord, identity: Identity) -> ApiKey:
+    """Mark a key as found in public, and disable or delete it as it says; being locked does not protect it."""
+    if record.action_when_leaked == LeakedAction.DELETE:
+        return remove(record)
+    record.leaked = True
+    record.disabled = record.disabled or record.action_when_leaked == LeakedAction.DISABLE
+    stamp(record)
+    remember(identity, record.id, "leak", [], "API key found in public")
+    return to_domain(record)
+
+
+def remember(identity: Identity, object_id: str, action: str, params: list[str], message: str) -> None:
+    HistoryRecord.objects.create(
+        object_id=object_id,
+        iam_id=identity.iam_id,
+        account_id=identity.account_id,
+        action=action,
+        params=params,
+        message=message,
+    )
+
+
+def history_of(object_id: str) -> list[HistoryEntry]:
+    """Return the changes of a key or a service ID, oldest first."""
+    return [
+        HistoryEntry(row.timestamp, row.iam_id, row.account_id, row.action, tuple(row.params), row.message)
+        for row in HistoryRecord.objects.filter(object_id=object_id).order_by("timestamp", "id")
+    ]
+
+
+def _where(condition: Condition) -> models.Q:
+    lookup = LOOKUPS[condition.match]
+    if condition.attribute == "id":
+        return models.Q(**{f"id__{lookup}": condition.text})
+    return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
 
 
 def _beyond(column: str, cursor: Cursor, sort: Sort, descending: bool) -> models.Q:
@@ -148,11 +333,11 @@ def _beyond(column: str, cursor: Cursor, sort: Sort, descending: bool) -> models
 
 
 def _cursor(record: ApiKeyRecord, sort: Sort, *, backward: bool = False) -> Cursor:
-    position = record.name_folded if sort is Sort.NAME else record.created_at.isoformat()
-    return Cursor(position, record.id, backward)
+    position = getattr(record, COLUMNS[sort])
+    return Cursor(position.isoformat() if isinstance(position, datetime) else position, record.id, backward)
 
 
-def _to_domain(record: ApiKeyRecord) -> ApiKey:
+def to_domain(record: ApiKeyRecord) -> ApiKey:
     return ApiKey(
         id=record.id,
         entity_tag=record.entity_tag,
@@ -166,5 +351,10 @@ def _to_domain(record: ApiKeyRecord) -> ApiKey:
         hint=record.hint,
         locked=record.locked,
         disabled=record.disabled,
+        leaked=record.leaked,
+        expires_at=record.expires_at,
+        support_sessions=record.support_sessions,
+        action_when_leaked=LeakedAction(record.action_when_leaked),
         last_used_at=record.last_used_at,
+        use_count=record.use_count,
     )

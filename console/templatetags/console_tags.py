@@ -1,4 +1,4 @@
-"""Icons, scripts with integrity, and moments in the reader's language."""
+"""Icons, scripts with integrity, moments in the reader's language, and code in running text."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from django import template
 from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 from django.utils import formats
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -42,6 +42,13 @@ def _sha384(path: str) -> str:
     if not isinstance(found, str):
         raise FileNotFoundError(path)
     return base64.b64encode(hashlib.sha384(Path(found).read_bytes()).digest()).decode()
+
+
+@register.filter
+def prose(text: str) -> SafeString:
+    """Return text whose words between backticks are code."""
+    parts = enumerate(text.split("`"))
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in parts))
 
 
 @register.simple_tag

@@ -1,0 +1,44 @@
+"""From an Authorization header to the caller that services want."""
+
+import base64
+import binascii
+
+from django.http import HttpRequest
+
+from apikeys import tokens
+from apikeys.callers import caller_for
+from apikeys.domain import Caller
+from apikeys.exceptions import Unauthenticated
+
+PUBLIC_CLIENT = ("bx", "bx")  # what IBM's command line sends
+
+
+def bearer_token(request: HttpRequest) -> str:
+    """Return the access token of the request. Raises Unauthenticated."""
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated
+    return token.strip()
+
+
+def caller_of_token(request: HttpRequest) -> Caller:
+    """Return whom the request's access token stands for. Raises Unauthenticated."""
+    identity, _claims = tokens.identify(bearer_token(request))
+    return caller_for(request, identity)
+
+
+def basic_credentials(request: HttpRequest) -> tuple[str, str] | None:
+    """Return user and password of a Basic header, None without one. Raises Unauthenticated for a broken one."""
+    header = request.headers.get("Authorization", "")
+    scheme, _space, encoded = header.partition(" ")
+    if not header:
+        return None
+    if scheme.lower() != "basic":
+        raise Unauthenticated
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        raise Unauthenticated from None
+    if not colon:
+        raise Unauthenticated
+    return user, password

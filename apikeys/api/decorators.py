@@ -1,0 +1,61 @@
+"""What every operation of the API shares: method, access token, errors in IAM's shape, no cookies."""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from apikeys.api import auth, errors
+from apikeys.exceptions import ApiKeyError
+
+Operation = Callable[..., HttpResponseBase]
+
+
+def resource(**operations: Operation) -> Operation:
+    """Return a view with one operation for each method; keyword names are methods, upper case.
+
+    HEAD is answered wherever GET is. The API never looks at a cookie, so there is nothing for CSRF to forge.
+    The view's `methods` are those names, for whoever describes the API.
+    """
+    allowed = sorted({*operations, "HEAD"} if "GET" in operations else operations)
+
+    @csrf_exempt
+    @login_not_required
+    def view(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        request.started_at = time.time()  # type: ignore[attr-defined]
+        method = request.method or ""
+        operation = operations.get("GET" if method == "HEAD" else method)  # the server leaves the body out
+        if operation is None:
+            refused = errors.status_answer(request, 405, _("This method is not allowed here."))
+            refused.headers["Allow"] = ", ".join(allowed)
+            return refused
+        try:
+            response = operation(request, **arguments)
+        except ApiKeyError as exc:
+            response = errors.error_answer(request, exc)
+        except (BadRequest, SuspiciousOperation):  # Django can't read it; it would log a traceback for each
+            response = errors.status_answer(request, 400, _("The server can't read this request."))
+        errors.with_headers(request, response)
+        patch_vary_headers(response, ["Accept-Language", "Authorization"])
+        return response
+
+    view.methods = frozenset(operations)  # type: ignore[attr-defined]
+    return view
+
+
+def authenticated(operation: Operation) -> Operation:
+    """Give the operation the caller of the bearer access token as its second argument."""
+
+    @wraps(operation)
+    def view(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        return operation(request, auth.caller_of_token(request), **arguments)
+
+    return view

@@ -1,0 +1,167 @@
+"""/identity: access tokens, their public keys, discovery, introspection."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+
+from apikeys import signing, tokens
+from apikeys.api.auth import PUBLIC_CLIENT, basic_credentials, bearer_token
+from apikeys.api.decorators import resource
+from apikeys.exceptions import (
+    ApiKeyError,
+    ClientRefused,
+    IntrospectionRefused,
+    PropertyMissing,
+    PropertyRefused,
+    Unauthenticated,
+    ValueNotFound,
+)
+from apikeys.exceptions import gettext_noop as _
+from apikeys.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@sensitive_post_parameters("apikey", "password", "refresh_token")
+@sensitive_variables("issued")
+def token(request: HttpRequest) -> JsonResponse:
+    """Exchange a key, a password or a refresh token for an access token."""
+    is_client = client_is_known(request)
+    client_id = "bx" if is_client else "default"
+    grant = form_field(request, "grant_type")
+    if grant == GRANT_API_KEY:
+        subject = tokens.subject_of_value(form_field(request, "apikey"))
+        issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
+    elif grant == GRANT_PASSWORD and settings.PASSWORD_GRANT:
+        require_client(is_client)
+        username, password = form_field(request, "username"), form_field(request, "password")
+        subject = tokens.person_by_password(request, username, password)
+        issued = tokens.issue(subject, client_id=client_id, with_refresh=True)
+    elif grant == GRANT_REFRESH:
+        require_client(is_client)
+        issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id)
+    elif grant == GRANT_PASSCODE:
+        raise PropertyRefused("grant_type", _("This server gives no one-time passcodes. Use a password or an API key."))
+    else:
+        raise PropertyRefused("grant_type", _("This grant_type is not supported."))
+    return JsonResponse(token_answer(issued))
+
+
+def token_answer(issued: Tokens) -> dict[str, Any]:
+    return {
+        "access_token": issued.access_token,
+        "refresh_token": issued.refresh_token,
+        "token_type": "Bearer",
+        "expires_in": issued.expires_in,
+        "expiration": issued.expiration,
+        "scope": tokens.SCOPE,
+    }
+
+
+def form_field(request: HttpRequest, name: str) -> str:
+    """Return a form field. Raises PropertyMissing, also where the body is no form; PropertyRefused if repeated."""
+    found = optional_field(request, name)
+    if not found:
+        raise PropertyMissing(name)
+    return found
+
+
+def optional_field(request: HttpRequest, name: str) -> str:
+    """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
+    found = request.POST.getlist(name) if request.content_type == FORM else []
+    if len(found) > 1:
+        raise PropertyRefused(name, _("A property is given twice."))
+    return found[0] if found else ""
+
+
+def client_is_known(request: HttpRequest) -> bool:
+    """Tell whether the request names the public client `bx`. Raises ClientRefused for any other."""
+    try:
+        credentials = basic_credentials(request)
+    except Unauthenticated:
+        credentials = ("", "")
+    if credentials is None:
+        return False
+    if credentials != PUBLIC_CLIENT:
+        raise ClientRefused(_("The client in the authorization header is not known."))
+    return True
+
+
+def require_client(is_client: bool) -> None:
+    if not is_client:
+        raise ClientRefused
+
+
+def keys(request: HttpRequest) -> JsonResponse:
+    """The public keys that access tokens are verified with."""
+    return JsonResponse({"keys": signing.public_keys()})
+
+
+def discovery(request: HttpRequest) -> JsonResponse:
+    """Where everything is (OpenID Connect Discovery)."""
+    base = signing.issuer()
+    grants = [GRANT_API_KEY, *([GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), GRANT_REFRESH]
+    return JsonResponse(
+        {
+            "issuer": base,
+            "token_endpoint": f"{base}/token",
+            "introspection_endpoint": f"{base}/introspect",
+            "jwks_uri": f"{base}/keys",
+            "grant_types_supported": grants,
+            "response_types_supported": ["cloud_iam"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [settings.TOKEN_ALGORITHM],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
+            "scopes_supported": tokens.SCOPE.split(),
+        }
+    )
+
+
+@sensitive_post_parameters("apikey", "token")
+@sensitive_variables("value")
+def introspect(request: HttpRequest) -> JsonResponse:
+    """Tell whether a token or a key's value is good (RFC 7662). The caller must show who it is."""
+    require_introspection_caller(request)
+    if value := optional_field(request, "apikey"):
+        try:
+            subject = tokens.subject_of_value(value)
+        except ValueNotFound:
+            return JsonResponse({"active": False})
+        key = subject.api_key
+        found = {"active": True, "iam_id": subject.identity.iam_id, "account": {"bss": subject.identity.account_id}}
+        if key is not None:
+            found |= {"apikey_id": key.id, "apikey_name": key.name}
+            if key.expires_at is not None:
+                found["exp"] = int(key.expires_at.timestamp())
+        return JsonResponse(found)
+    try:
+        _identity, claims = tokens.identify(form_field(request, "token"))
+    except Unauthenticated:
+        return JsonResponse({"active": False})
+    return JsonResponse({"active": True, "token_type": "Bearer", **public_claims(claims)})
+
+
+def public_claims(claims: dict[str, Any]) -> dict[str, Any]:
+    return {name: claim for name, claim in claims.items() if name != "password_stamp"}
+
+
+def require_introspection_caller(request: HttpRequest) -> None:
+    """Raise IntrospectionRefused unless a bearer token, or Basic `apikey` and a value, names the caller."""
+    try:
+        if request.headers.get("Authorization", "").lower().startswith("basic "):
+            credentials = basic_credentials(request)
+            if credentials is None or credentials[0] != "apikey":
+                raise IntrospectionRefused
+            tokens.subject_of_value(credentials[1])
+        else:
+            tokens.identify(bearer_token(request))
+    except ApiKeyError:
+        raise IntrospectionRefused from None
+
+
+token_view = resource(POST=token)
+keys_view = resource(GET=keys)
+discovery_view = resource(GET=discovery)
+introspect_view = resource(POST=introspect)

@@ -1,0 +1,35 @@
+"""/v1/leaks: somebody found values in public and tells this server, signed."""
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.debug import sensitive_variables
+
+from apikeys import leaks
+from apikeys.api.decorators import resource
+from apikeys.callers import caller_for
+
+
+@sensitive_variables("reports", "verdicts")
+def report(request: HttpRequest) -> JsonResponse:
+    """Act on each value, and say of each whether it was a key of this server."""
+    leaks.check_signature(
+        request.body,
+        request.headers.get("Github-Public-Key-Identifier", ""),
+        request.headers.get("Github-Public-Key-Signature", ""),
+    )
+    reports = leaks.parse_reports(request.body)
+    caller = caller_for(request, leaks.REPORTER)
+    verdicts = leaks.act_on_all(reports, caller)
+    return JsonResponse(
+        [
+            {
+                "token_hash": leaks.token_hash(verdict.report.token),
+                "token_type": verdict.report.type,
+                "label": "true_positive" if verdict.known else "false_positive",
+            }
+            for verdict in verdicts
+        ],
+        safe=False,
+    )
+
+
+collection = resource(POST=report)

@@ -1,0 +1,93 @@
+"""The OpenAPI 3.1 description of everything under /v1 and /identity, made here and served at /v1/openapi.json."""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+
+from apikeys.api import openapi_parts, openapi_paths
+from apikeys.api.decorators import resource
+from apikeys.api.openapi_schemas import EXAMPLE_TAG, schemas, text
+
+VERSION = "1"
+ABOUT = """\
+The API keys API of IBM Cloud IAM, as far as this server has it: IBM's own SDKs work with it unchanged.
+
+Get an access token for a key's value at `/identity/token`, and send it with every call of `/v1`. A token dies at \
+once with the key, the password or the person that it was made from.
+
+Errors of `/v1` are `Errors`, those of `/identity` are `TokenError`; what a person reads in them is in the language of \
+Accept-Language. An unknown address is 404 `BXNIM0102E`, a method that an address does not have is 405 `BXNIM0060E` \
+with an Allow header, a query parameter or a form property given twice is 400. Members and parameters that are not \
+described here are ignored."""
+
+
+@cache
+def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
+    """Return the description for a server at this address; `with_password` as PASSWORD_GRANT says."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "API keys", "version": VERSION, "description": ABOUT},
+        "servers": [{"url": server_url}],
+        "tags": [{"name": name, "description": about} for name, about in openapi_paths.TAGS.items()],
+        "paths": openapi_paths.paths(),
+        "components": {
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "An access token from /identity/token.",
+                },
+                "client": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The public client of command lines: user `bx`, password `bx`.",
+                },
+                "key": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "User `apikey`, and a key's value as the password.",
+                },
+            },
+            "headers": {
+                "Transaction-Id": {
+                    "required": True,
+                    "description": "Names the request in the server's records; X-Correlation-Id is the same. "
+                    "A request may bring its own X-Correlation-Id.",
+                    "schema": text(pattern="^[A-Za-z0-9._-]{8,64}$"),
+                },
+                "Etag": {
+                    "required": True,
+                    "description": "The entity tag, as it is in the body.",
+                    "schema": text(pattern="^[1-9][0-9]*-[0-9a-f]{32}$", examples=[EXAMPLE_TAG]),
+                },
+                "WWW-Authenticate": {
+                    "required": True,
+                    "description": "How to authenticate.",
+                    "schema": text(pattern="^(Bearer|Basic) "),
+                },
+                "Retry-After": {
+                    "required": True,
+                    "description": "Seconds to wait.",
+                    "schema": {"type": "integer", "minimum": 1},
+                },
+            },
+            "parameters": openapi_parts.shared_parameters(),
+            "responses": openapi_parts.shared_responses(),
+            "schemas": schemas(with_password=with_password),
+        },
+    }
+
+
+def current() -> dict[str, Any]:
+    """Return the description of this server."""
+    return description(settings.PUBLIC_URL, with_password=settings.PASSWORD_GRANT)
+
+
+def describe(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(current())
+
+
+view = resource(GET=describe)

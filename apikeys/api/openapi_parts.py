@@ -1,0 +1,212 @@
+"""What operations are described with: parameters, answers, refusals with their codes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from apikeys import wire
+from apikeys.api import openapi_schemas as schemas
+from apikeys.api.errors import CODES, WORDS
+from apikeys.api.openapi_schemas import EXAMPLE_TAG, Schema
+from apikeys.api.paging import DEFAULT_PAGE_SIZE
+
+BEARER: list[Schema] = [{"bearer": []}]
+NOBODY: list[Schema] = []
+JSON = "application/json"
+
+# When each code is the answer, and its status. Every code of /v1 but 405's, which a described method never gets.
+REFUSALS: dict[str, tuple[int, str]] = {
+    "bad_request": (400, "A parameter, a header or the body is not of the form described here."),
+    "BXNIM0113E": (400, "A property is not acceptable: the name, the owner, the date, or a value already in use."),
+    "unauthorized": (401, "The access token is missing, malformed or expired, or its key or its owner is gone."),
+    "BXNIM0513E": (403, "You may see this, but not do it."),
+    "BXNIM0102E": (404, "There is no such object, or it is somebody else's."),
+    "conflict": (409, "It is locked, or has another entity tag; or this Idempotency-Key has delivered its value."),
+    "BXNIM0105E": (409, "The service ID still has API keys."),
+    "BXNIM0151E": (422, "The owner has as many API keys as allowed."),
+}
+TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
+    "BXNIM0109E": (400, "A property is missing or empty; errorDetails names it."),
+    "BXNIM0106E": (400, "A property is not acceptable, such as an unknown grant_type."),
+    "BXNIM0415E": (400, "No usable API key has this value: unknown, disabled, expired and deleted are all one."),
+    "BXNIM0407E": (400, "The refresh token is not valid, or was used before."),
+    "BXNIM0408E": (400, "The refresh token has expired."),
+    "bad_request": (400, "The body is not a form."),
+    "BXNIM0308E": (401, "The grant needs the Basic header of the client `bx`, or another client was named."),
+    "BXNIM0602E": (401, "The user ID or the password is not correct."),
+    "unauthorized": (401, "The caller did not show an access token or an API key of its own."),
+    "too_many_requests": (429, "Too many attempts. Retry-After says for how many seconds to wait."),
+}
+STATUSES = {
+    400: "Not valid",
+    401: "Not authenticated",
+    403: "Not authorized",
+    404: "Not found",
+    409: "Conflict",
+    413: "Too large",
+    422: "Limit reached",
+    429: "Too many attempts",
+    500: "The server failed",
+    503: "The key store did not answer",
+}
+ALWAYS = {"500": "ServerFailed", "503": "Unavailable"}
+TRACED = {"Transaction-Id": {"$ref": "#/components/headers/Transaction-Id"}}
+
+SHARED = {  # what the components' parameters are called there
+    name: {"$ref": f"#/components/parameters/{name}"}
+    for name in (
+        "ApiKeyId",
+        "ServiceIdId",
+        "AccountId",
+        "PageSize",
+        "PageToken",
+        "IncludeHistory",
+        "EntityLock",
+        "IfMatch",
+    )
+}
+
+
+def parameter(name: str, place: str, schema: Schema, description: str, *, required: bool = False) -> Schema:
+    needed = {"required": True} if required or place == "path" else {}
+    return {"name": name, "in": place, **needed, "description": description, "schema": schema}
+
+
+def shared_parameters() -> Schema:
+    """Return the parameters that several operations have."""
+    yes_or_no: Schema = {"type": "boolean", "default": False}
+    printable = schemas.text(pattern=schemas.PRINTABLE)
+    return {
+        "ApiKeyId": parameter("id", "path", schemas.api_key_id(), "The key's id."),
+        "ServiceIdId": parameter("id", "path", schemas.service_id_id(), "The service ID's id."),
+        "AccountId": parameter("account_id", "query", printable, "The token's account; no other is accepted."),
+        "PageSize": parameter(
+            "pagesize",
+            "query",
+            {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
+            "How many to return at most.",
+        ),
+        "PageToken": parameter("pagetoken", "query", printable, "From the `next` or `previous` URL of another page."),
+        "IncludeHistory": parameter("include_history", "query", yes_or_no, "Whether to return every change as well."),
+        "EntityLock": parameter("Entity-Lock", "header", yes_or_no, "Whether it is locked from the start."),
+        "IfMatch": parameter(
+            "If-Match",
+            "header",
+            schemas.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
+            "The entity tag that the change is based on, or `*` for any.",
+            required=True,
+        ),
+    }
+
+
+def answer(description: str, name: str = "", example: Any = None, *, tagged: bool = False) -> Schema:
+    """Return a success: with the schema of that name, or without a body; `tagged` with an Etag header."""
+    headers = TRACED | ({"Etag": {"$ref": "#/components/headers/Etag"}} if tagged else {})
+    if not name:
+        return {"description": description, "headers": headers}
+    content = {"schema": schemas.ref(name)} | ({} if example is None else {"example": example})
+    return {"description": description, "headers": headers, "content": {JSON: content}}
+
+
+def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str]], *, token: bool = False) -> Schema:
+    """Return the answer of one error status in the shape of its path; only these codes can be in it."""
+    word: Schema = {"enum": [*codes]}
+    if token:
+        narrowed: Schema = {"properties": {"errorCode": word}}
+    else:
+        item = {"properties": {"message_code": word}}
+        narrowed = {"properties": {"status_code": {"const": status}, "errors": {"items": item}}}
+    headers: Schema = {**TRACED}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"$ref": "#/components/headers/WWW-Authenticate"}
+    if status == 429:
+        headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    return {
+        "description": " ".join(reasons[code][1] for code in codes),
+        "headers": headers,
+        "content": {
+            JSON: {
+                "schema": {"allOf": [schemas.ref("TokenError" if token else "Errors"), narrowed]},
+                "examples": {
+                    code: {
+                        "summary": reasons[code][1],
+                        "value": error_example(status, code, reasons[code][1], token=token),
+                    }
+                    for code in codes
+                },
+            }
+        },
+    }
+
+
+def error_example(status: int, code: str, message: str, *, token: bool) -> Schema:
+    if token:
+        context = {
+            "requestId": "0" * 32,
+            "requestType": "incoming.Token",
+            "userAgent": "curl",
+            "url": "https://console.example/identity/token",
+            "startTime": "31.01.2030 18:00:00:000000 UTC",
+            "endTime": "31.01.2030 18:00:00:004000 UTC",
+            "elapsedTime": "4",
+            "locale": "en",
+        }
+        return {"errorCode": code, "errorMessage": message, "context": context}
+    error = {"code": WORDS.get(code, code), "message_code": code, "message": message}
+    return {"errors": [error], "status_code": status, "trace": "0" * 32}
+
+
+def refusals(codes: Sequence[str], *, token: bool = False) -> Schema:
+    """Return the error answers with these codes, by status."""
+    reasons = TOKEN_REFUSALS if token else REFUSALS
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(reasons[code][0], []).append(code)
+    return {str(status): refused(status, found, reasons, token=token) for status, found in sorted(by_status.items())}
+
+
+def shared_responses() -> Schema:
+    """Return the answers that any operation may give, in both shapes."""
+    found: Schema = {}
+    for prefix, token in (("", False), ("Token", True)):
+        for name, status, code, why in (
+            ("TooLarge", 413, CODES[413], "The body is larger than the server reads."),
+            ("ServerFailed", 500, "internal_error", "The server could not finish the request. Try again shortly."),
+            ("Unavailable", 503, "unavailable", "The key store did not answer. Try again shortly."),
+        ):
+            found[f"{prefix}{name}"] = refused(status, (code,), {code: (status, why)}, token=token)
+    return found
+
+
+def operation(
+    operation_id: str,
+    tag: str,
+    summary: str,
+    success: Schema,
+    codes: Sequence[str] = (),
+    *,
+    description: str = "",
+    parameters: Sequence[Schema] = (),
+    body: Schema | None = None,
+    security: list[Schema] = BEARER,
+    token: bool = False,
+    posts: bool = False,
+) -> Schema:
+    """Return one operation. `posts` where it takes a body that nothing reads; `token` for the shape of /identity."""
+    prefix = "Token" if token else ""
+    shared = dict(ALWAYS) | ({"413": "TooLarge"} if body or posts else {})
+    responses = success | refusals(codes, token=token)
+    responses |= {status: {"$ref": f"#/components/responses/{prefix}{name}"} for status, name in shared.items()}
+    return {
+        "operationId": operation_id,
+        "tags": [tag],
+        "summary": summary,
+        **({"description": description} if description else {}),
+        **({"parameters": [*parameters]} if parameters else {}),
+        **({"requestBody": body} if body else {}),
+        "security": security,
+        "responses": dict(sorted(responses.items())),
+    }
+
+
+def body(name: str, example: Any, *, media_type: str = JSON) -> Schema:
+    return {"required": True, "content": {media_type: {"schema": schemas.ref(name), "example": example}}}

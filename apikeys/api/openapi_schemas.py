@@ -1,0 +1,478 @@
+"""What goes in and out of the API, as JSON Schema: the schemas of the OpenAPI description.
+
+They are exact: what they allow is accepted, what they do not is refused, and an answer has no member that is not
+here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from apikeys import leaks, tokens, wire
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, LeakedAction
+
+Schema = dict[str, Any]
+
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+ZERO_UUID = "00000000-0000-0000-0000-000000000000"
+EXAMPLE_ACCOUNT = "0" * 32
+EXAMPLE_PERSON = "IBMid-EXAMPLE000"
+EXAMPLE_VALUE = "<the value, shown in this answer and never again>"
+EXAMPLE_TAG = f"1-{'0' * 32}"
+
+# What str.strip() takes away, control characters, and what may be first and last in a text.
+_SPACE = r"[\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+_PLAIN = r"[^\u0000-\u001f\u007f-\u009f]"
+_EDGE = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+
+PRINTABLE = r"^[^\u0000-\u001f]*$"
+IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{22,128}$"
+
+
+def any_case(*words: str) -> str:
+    """Return the pattern of one of these words, in capitals or not: JSON Schema has no flag for that."""
+    return f"({'|'.join(''.join(f'[{letter}{letter.upper()}]' for letter in word) for word in words)})"
+
+
+_CONDITION = (
+    rf' *{any_case("name", "description", "id")} +{any_case("co", "eq", "sw")} +"([^"\\\u0000-\u001f]|\\["\\])*" *'
+)
+FILTER = rf"^({_CONDITION}({any_case('and')} +{_CONDITION[2:]})*)?$"
+FULL_DATE = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+def trimmed(most: int) -> str:
+    """Return the pattern of a text of 1 to `most` characters without control characters, white space around it."""
+    return rf"^{_SPACE}*{_EDGE}({_PLAIN}{{0,{most - 2}}}{_EDGE})?{_SPACE}*$"
+
+
+def record(properties: Schema, *, optional: Collection[str] = (), **more: Any) -> Schema:
+    """Return the schema of an answer's object: no other members, and all that are not optional always there."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+        **more,
+    }
+
+
+def request(properties: Schema, *, required: Collection[str] = (), **more: Any) -> Schema:
+    """Return the schema of a request's object, whose unknown members are ignored."""
+    return {"type": "object", "properties": properties, **({"required": [*required]} if required else {}), **more}
+
+
+def text(description: str = "", **more: Any) -> Schema:
+    return {"type": "string", **({"description": description} if description else {}), **more}
+
+
+def ref(name: str, description: str = "") -> Schema:
+    """Return a reference to a schema of this module."""
+    return {"$ref": f"#/components/schemas/{name}"} | ({"description": description} if description else {})
+
+
+def list_of(items: Schema, description: str = "", **more: Any) -> Schema:
+    return {"type": "array", "items": items, **({"description": description} if description else {}), **more}
+
+
+def moment(description: str) -> Schema:
+    return text(
+        f"{description} UTC, to the minute.", pattern=f"^{FULL_DATE}\\+0000$", examples=["2030-01-31T18:00+0000"]
+    )
+
+
+def entity_tag() -> Schema:
+    return text(
+        "Changes with every change, its number by one. What If-Match takes.",
+        pattern="^[1-9][0-9]*-[0-9a-f]{32}$",
+        examples=[EXAMPLE_TAG],
+    )
+
+
+def api_key_id() -> Schema:
+    return text(pattern=f"^ApiKey-{UUID}$", examples=[f"ApiKey-{ZERO_UUID}"])
+
+
+def service_id_id() -> Schema:
+    return text(pattern=f"^ServiceId-{UUID}$", examples=[f"ServiceId-{ZERO_UUID}"])
+
+
+def iam_id(description: str) -> Schema:
+    return text(description, pattern=f"^(IBMid-[A-Z0-9]{{10}}|iam-ServiceId-{UUID})$", examples=[EXAMPLE_PERSON])
+
+
+def account_id(description: str) -> Schema:
+    return text(description, pattern="^[0-9a-f]{32}$", examples=[EXAMPLE_ACCOUNT])
+
+
+def crn(kind: str, id_pattern: str) -> Schema:
+    return text(
+        "Cloud Resource Name.", pattern=f"^crn:v1:bluemix:public:iam-identity::a/[0-9a-f]{{32}}::{kind}:{id_pattern}$"
+    )
+
+
+ACTIONS = [str(action) for action in LeakedAction]
+
+# A null in a request is an absent member, as clients of IBM's API send it.
+NAME = text(
+    f"1 to {NAME_MAX_LENGTH} characters, no control characters; white space around it is cut off. Need not be unique.",
+    pattern=trimmed(NAME_MAX_LENGTH),
+    examples=["terraform"],
+)
+DESCRIPTION = {
+    "type": ["string", "null"],
+    "description": f"Up to {DESCRIPTION_MAX_LENGTH} characters, no control characters.",
+    "pattern": rf"({trimmed(DESCRIPTION_MAX_LENGTH)})|(^{_SPACE}*$)",
+    "examples": ["Applies changes"],
+}
+EXPIRES_AT = {
+    "type": ["string", "null"],
+    "description": "UTC, seconds optional.",
+    "pattern": rf"^({FULL_DATE}(:[0-5][0-9])?(\+0000|\+00:00|Z))?$",
+    "examples": ["2030-01-31T18:00+0000"],
+}
+LEAKED_ACTION = {
+    "enum": [*ACTIONS, *(action.upper() for action in ACTIONS), "", None],
+    "description": "What happens to the key when it is found in public.",
+}
+TRUE_OR_FALSE = {"enum": [True, False, "true", "false", None]}
+OWN_VALUE = {
+    "type": ["string", "null"],
+    "description": f"A value of your own, {wire.MIN_OWN_VALUE} to {wire.MAX_OWN_VALUE} characters, not in use already. "
+    "Without one the server makes a better one.",
+    "pattern": rf"^([^\u0000-\u001f]{{{wire.MIN_OWN_VALUE},{wire.MAX_OWN_VALUE}}})?$",
+}
+NEW_KEY: Schema = {
+    "name": NAME,
+    "description": DESCRIPTION,
+    "apikey": OWN_VALUE,
+    "store_value": {
+        "enum": [False, "false", None],
+        "description": "Only false: no value is stored.",
+    },
+    "support_sessions": TRUE_OR_FALSE,
+    "action_when_leaked": LEAKED_ACTION | {"description": f"{LEAKED_ACTION['description']} Absent: the server's own."},
+    "expires_at": EXPIRES_AT | {"description": "UTC, seconds optional, in the future. Absent: never."},
+}
+
+HISTORY = list_of(ref("HistoryEntry"), "Only with include_history. Oldest first, at least the creation.", minItems=1)
+API_KEY: Schema = {
+    "id": api_key_id(),
+    "entity_tag": entity_tag(),
+    "crn": crn("apikey", f"ApiKey-{UUID}"),
+    "locked": {"type": "boolean", "description": "Can't be changed, disabled or deleted; still authenticates."},
+    "disabled": {"type": "boolean", "description": "Does not authenticate."},
+    "created_at": moment("When it was made."),
+    "created_by": iam_id("Who made it."),
+    "modified_at": moment("When it last changed."),
+    "expires_at": moment("Only if set. From then on it does not authenticate."),
+    "support_sessions": {"type": "boolean"},
+    "action_when_leaked": {"enum": ACTIONS},
+    "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["terraform"]),
+    "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH, examples=["Applies changes"]),
+    "iam_id": iam_id("Whom it authenticates."),
+    "account_id": account_id("The account of its owner."),
+    "leaked": {"type": "boolean", "description": "It was found in public."},
+    "history": HISTORY,
+    "activity": ref("Activity", "Only with include_activity."),
+}
+CREATED_API_KEY = {name: schema for name, schema in API_KEY.items() if name not in ("history", "activity")} | {
+    "apikey": text("The value. This answer is the only one that ever carries it.", minLength=wire.MIN_OWN_VALUE)
+}
+SERVICE_ID: Schema = {
+    "id": service_id_id(),
+    "iam_id": iam_id("`iam-` and the id: the owner of its keys."),
+    "entity_tag": entity_tag(),
+    "crn": crn("serviceid", f"ServiceId-{UUID}"),
+    "locked": {"type": "boolean", "description": "Can't be changed or deleted."},
+    "created_at": moment("When it was made."),
+    "modified_at": moment("When it last changed."),
+    "account_id": account_id("Its account."),
+    "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["build server"]),
+    "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH),
+    "unique_instance_crns": list_of(text(), "Always empty.", maxItems=0),
+    "history": HISTORY,
+}
+
+
+def page_of(name: str, items: Schema, *, backwards: bool) -> Schema:
+    """Return the schema of one page of a list; a list by name only goes forwards."""
+    url = text(format="uri")
+    links = {"first": url | {"description": "This list from its beginning."}}
+    if backwards:
+        links["previous"] = url | {"description": "The page before; absent on the first."}
+    links["next"] = url | {"description": "The page after, with its pagetoken; absent on the last."}
+    limit = {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE_SIZE, "description": "The page size asked for."}
+    return record({"limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
+
+
+def grant(name: str, fields: Schema, description: str) -> Schema:
+    grant_type = {"const": name}
+    return request({"grant_type": grant_type, **fields}, required=("grant_type", *fields), description=description)
+
+
+def grants(*, with_password: bool) -> list[Schema]:
+    """Return what the token endpoint takes; `with_password` as the setting PASSWORD_GRANT says."""
+    some: Schema = {"minLength": 1}
+    by_password = grant(
+        tokens.GRANT_PASSWORD,
+        {"username": text(**some), "password": text(format="password", **some)},
+        "A person's user ID and password, for command lines. Needs the Basic header of the client `bx`.",
+    )
+    return [
+        grant(tokens.GRANT_API_KEY, {"apikey": text("A key's value.", **some)}, "An API key."),
+        *([by_password] if with_password else []),
+        grant(
+            tokens.GRANT_REFRESH,
+            {"refresh_token": text(**some)},
+            "A refresh token, which works once. Needs the Basic header of the client `bx`.",
+        ),
+    ]
+
+
+def schemas(*, with_password: bool) -> Schema:
+    """Return all schemas by name, in the order that a reader wants."""
+    seconds = {"type": "integer", "minimum": 0}
+    return {
+        "ApiKey": record(API_KEY, optional=("expires_at", "history", "activity")),
+        "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at",)),
+        "ApiKeyList": page_of("apikeys", ref("ApiKey"), backwards=True),
+        "ApiKeyCreate": request(
+            {
+                "iam_id": iam_id("The owner: yourself, or a service ID that you manage."),
+                "account_id": {
+                    "type": ["string", "null"],
+                    "description": 'The token\'s account; "" or absent says so too.',
+                },
+                **NEW_KEY,
+            },
+            required=("iam_id", "name"),
+        ),
+        "ApiKeyUpdate": request(
+            {
+                "name": NAME | {"type": ["string", "null"]},
+                "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
+                "expires_at": EXPIRES_AT
+                | {"description": 'UTC, seconds optional; the past ends the key. "" removes it.'},
+                "support_sessions": TRUE_OR_FALSE,
+                "action_when_leaked": LEAKED_ACTION,
+            },
+            description="Absent members stay as they are.",
+        ),
+        "HistoryEntry": record(
+            {
+                "timestamp": moment("When."),
+                "iam_id": text("Who; `leak-report` for a report of a leak."),
+                "iam_id_account": text('The account of who did it; "" for a report of a leak.'),
+                "action": {"enum": ["create", "update", "lock", "unlock", "disable", "enable", "leak"]},
+                "params": list_of(text(), "Of a creation the name, of an update the fields."),
+                "message": text(),
+            }
+        ),
+        "Activity": record(
+            {
+                "last_authn": moment("Absent if it was never used. At most one minute late."),
+                "authn_count": {"type": "integer", "minimum": 0, "description": "How often it was used."},
+            },
+            optional=("last_authn",),
+        ),
+        "Limits": record(
+            {
+                "apikeys_per_identity": record(
+                    {
+                        "limit": {"type": "integer", "minimum": 0, "description": "0: no limit."},
+                        "identities": list_of(record({"iam_id": text(), "count": {"type": "integer", "minimum": 0}})),
+                    }
+                )
+            }
+        ),
+        "ServiceId": record(SERVICE_ID, optional=("history",)),
+        "CreatedServiceId": record(
+            {name: schema for name, schema in SERVICE_ID.items() if name != "history"}
+            | {"apikey": ref("CreatedApiKey", "Its first key, where one was asked for.")},
+            optional=("apikey",),
+        ),
+        "ServiceIdList": page_of("serviceids", ref("ServiceId"), backwards=False),
+        "ServiceIdCreate": request(
+            {
+                "account_id": account_id("The token's account."),
+                "name": NAME,
+                "description": DESCRIPTION,
+                "apikey": {
+                    "anyOf": [request(NEW_KEY, required=("name",)), {"type": "null"}],
+                    "description": "A first key, made with it or not at all.",
+                },
+            },
+            required=("account_id", "name"),
+        ),
+        "ServiceIdUpdate": request(
+            {
+                "name": NAME | {"type": ["string", "null"]},
+                "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
+            },
+            description="Absent members stay as they are.",
+        ),
+        "LeakReports": list_of(
+            request(
+                {
+                    "token": text("What was found, exactly as it was found."),
+                    **{
+                        name: {"description": "A text; anything else is read as one."}
+                        for name in ("type", "url", "source")
+                    },
+                },
+                required=("token",),
+            ),
+            maxItems=leaks.MAX_REPORTS,
+        ),
+        "LeakVerdicts": list_of(
+            record(
+                {
+                    "token_hash": text("SHA-256 of the token, base64.", pattern="^[A-Za-z0-9+/]{43}=$"),
+                    "token_type": text("The `type` of the report."),
+                    "label": {
+                        "enum": ["true_positive", "false_positive"],
+                        "description": "Whether it is a key of this server.",
+                    },
+                }
+            )
+        ),
+        "TokenRequest": {"oneOf": grants(with_password=with_password)},
+        "Tokens": record(
+            {
+                "access_token": text(
+                    "A signed JWT, to be sent as `Authorization: Bearer`.", pattern=r"^[\w-]+(\.[\w-]+){2}$"
+                ),
+                "refresh_token": text("`not_supported` without the Basic header of the client `bx`."),
+                "token_type": {"const": "Bearer"},
+                "expires_in": seconds | {"description": "Seconds from now."},
+                "expiration": seconds | {"description": "Unix seconds."},
+                "scope": {"const": tokens.SCOPE},
+            }
+        ),
+        "IntrospectionRequest": request(
+            {"token": text("An access token."), "apikey": text("A key's value; looked at before `token`.")},
+            anyOf=[
+                {"required": [name], "properties": {name: {"minLength": 1}}, "description": f"With `{name}`."}
+                for name in ("token", "apikey")
+            ],
+        ),
+        "Introspection": {
+            "oneOf": [
+                record({"active": {"const": False}}, description="Not good, for whatever reason."),
+                record(
+                    {
+                        "active": {"const": True},
+                        "iam_id": iam_id("Whom it authenticates."),
+                        "account": record({"bss": account_id("The account.")}),
+                        "apikey_id": api_key_id(),
+                        "apikey_name": text(),
+                        "exp": seconds | {"description": "Only if the key expires. Unix seconds."},
+                    },
+                    optional=("exp",),
+                    description="A key's value that is good.",
+                ),
+                {
+                    "type": "object",
+                    "properties": {
+                        "active": {"const": True},
+                        "token_type": {"const": "Bearer"},
+                        "iam_id": iam_id("Whom it authenticates."),
+                        "iss": text(format="uri"),
+                        "iat": seconds,
+                        "exp": seconds,
+                    },
+                    "required": [
+                        "active",
+                        "token_type",
+                        "iam_id",
+                        "iss",
+                        "iat",
+                        "exp",
+                        "grant_type",
+                        "scope",
+                        "client_id",
+                    ],
+                    "description": "An access token that is good, with its claims.",
+                },
+            ]
+        },
+        "KeySet": record(
+            {
+                "keys": list_of(
+                    {
+                        "type": "object",
+                        "properties": {
+                            "kty": {"enum": ["RSA", "EC"]},
+                            "alg": {"enum": ["RS256", "ES256"]},
+                            "kid": text(pattern="^[0-9a-f]{32}$"),
+                            "use": {"const": "sig"},
+                        },
+                        "required": ["kty", "alg", "kid", "use"],
+                        "anyOf": [{"required": ["n", "e"]}, {"required": ["crv", "x", "y"]}],
+                    }
+                )
+            },
+            description="A JSON Web Key Set, newest key first.",
+        ),
+        "Discovery": record(
+            {
+                **dict.fromkeys(("issuer", "token_endpoint", "introspection_endpoint", "jwks_uri"), text(format="uri")),
+                **dict.fromkeys(
+                    (
+                        "grant_types_supported",
+                        "response_types_supported",
+                        "subject_types_supported",
+                        "id_token_signing_alg_values_supported",
+                        "token_endpoint_auth_methods_supported",
+                        "scopes_supported",
+                    ),
+                    list_of(text(), minItems=1),
+                ),
+            },
+            description="OpenID Connect Discovery.",
+        ),
+        "Errors": record(
+            {
+                "errors": list_of(
+                    record(
+                        {
+                            "code": text("The kind of error in one word.", examples=["not_found"]),
+                            "message_code": text("The code.", examples=["BXNIM0102E"]),
+                            "message": text("A sentence in the language of Accept-Language."),
+                            "details": text("The offending property, parameter or header."),
+                        },
+                        optional=("details",),
+                    ),
+                    minItems=1,
+                    maxItems=1,
+                ),
+                "status_code": {"type": "integer", "description": "The HTTP status."},
+                "trace": text("The header Transaction-Id again."),
+            },
+            description="What /v1 answers to a request that it refuses.",
+        ),
+        "TokenError": record(
+            {
+                "errorCode": text("The code.", examples=["BXNIM0415E"]),
+                "errorMessage": text("A sentence in the language of Accept-Language."),
+                "errorDetails": text("The offending property."),
+                "context": record(
+                    dict.fromkeys(
+                        (
+                            "requestId",
+                            "requestType",
+                            "userAgent",
+                            "url",
+                            "startTime",
+                            "endTime",
+                            "elapsedTime",
+                            "locale",
+                        ),
+                        text(),
+                    )
+                ),
+            },
+            optional=("errorDetails",),
+            description="What /identity answers to a request that it refuses.",
+        ),
+    }

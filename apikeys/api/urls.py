@@ -1,0 +1,27 @@
+"""Addresses of the API; `details` is matched before an id. Ids may be anything, the answer is 404 then."""
+
+from django.urls import path
+
+from apikeys.api import identity, keys, leak_reports, openapi, service_ids
+
+urlpatterns = [
+    path("identity/token", identity.token_view),
+    path("identity/introspect", identity.introspect_view),
+    path("identity/keys", identity.keys_view),
+    path("identity/.well-known/openid-configuration", identity.discovery_view),
+    path("v1/apikeys", keys.collection),
+    path("v1/apikeys/details", keys.details),
+    path("v1/apikeys/<str:key_id>", keys.item),
+    path("v1/apikeys/<str:key_id>/lock", keys.lock),
+    path("v1/apikeys/<str:key_id>/disable", keys.disable),
+    path("v1/accounts/<str:account_id>/limits/identity", keys.limits),
+    path("v1/serviceids", service_ids.collection),
+    path("v1/serviceids/", service_ids.collection),
+    path("v1/serviceids/<str:service_id>", service_ids.item),
+    path("v1/serviceids/<str:service_id>/lock", service_ids.lock),
+    path("v1/leaks", leak_reports.collection),
+    path("v1/openapi.json", openapi.view, name="openapi"),
+    path("v1/profiles", service_ids.empty_collection("profiles")),
+    path("v1/profile_templates", service_ids.empty_collection("profile_templates")),
+    path("v1/account_settings_templates", service_ids.empty_collection("account_settings_templates")),
+]

@@ -1,0 +1,215 @@
+"""Access tokens: how they are had, whom they stand for, and when they are dead.
+
+A token dies with the key, the password or the person it was made from: each look at it asks the database.
+"""
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apikeys import people, signing, uses
+from apikeys.backends.embedded import find_by_value, to_domain
+from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Identity
+from apikeys.exceptions import (
+    PasswordRefused,
+    RefreshTokenExpired,
+    RefreshTokenInvalid,
+    TokenRefused,
+    Unauthenticated,
+    ValueNotFound,
+)
+from apikeys.models import ApiKeyRecord, RefreshToken, ServiceIdRecord
+
+REFRESH_LIFETIME = timedelta(hours=72)
+GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
+GRANT_PASSWORD = "password"  # noqa: S105  (a name of OAuth, not a secret)
+GRANT_REFRESH = "refresh_token"
+GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
+SCOPE = "ibm openid"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a token stands for, and what it was made from."""
+
+    identity: Identity
+    grant_type: str
+    api_key: ApiKey | None = None
+    password_stamp: str = ""
+
+    @property
+    def is_service(self) -> bool:
+        return self.identity.iam_id.startswith(SERVICE_ID_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the token endpoint answers; times are unix seconds."""
+
+    access_token: str
+    refresh_token: str
+    expiration: int
+    expires_in: int
+
+
+def subject_of_value(value: str) -> Subject:
+    """Return whom a key's value stands for, and count the use. Raises ValueNotFound."""
+    record = find_by_value(value) if value else None
+    if record is None:
+        raise ValueNotFound
+    key = to_domain(record)
+    identity = _identity_behind(key.iam_id)
+    if identity is None or not key.authenticates:
+        raise ValueNotFound
+    uses.note(key.id)
+    return Subject(identity, GRANT_API_KEY, api_key=key)
+
+
+def key_id_of_value(value: str) -> str:
+    """Return the id of a value's key, whatever its state, "" for an unknown value. This is no use of the key."""
+    record = find_by_value(value)
+    return record.id if record else ""
+
+
+def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: uuid.UUID | None = None) -> Tokens:
+    """Return an access token, and a refresh token for clients that can keep one."""
+    now = int(timezone.now().timestamp())
+    lifetime = int(signing.LIFETIME.total_seconds())
+    refresh_token = _new_refresh_token(subject, family) if with_refresh else "not_supported"
+    access_token = signing.sign(_claims(subject, client_id, now, now + lifetime))
+    return Tokens(access_token, refresh_token, expiration=now + lifetime, expires_in=lifetime)
+
+
+def refresh(token: str, *, client_id: str) -> Tokens:
+    """Return new tokens for a refresh token, which works once; used again, its whole family ends.
+
+    Raises TokenRefused.
+    """
+    digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+    refusal: TokenRefused | None = None
+    with transaction.atomic():
+        row = RefreshToken.objects.select_for_update().filter(digest=digest).first()
+        if row is None:
+            raise RefreshTokenInvalid
+        subject = _subject_of_refresh_token(row)
+        if row.used_at is not None or subject is None:
+            RefreshToken.objects.filter(family=row.family).delete()
+            refusal = RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
+        elif row.expires_at <= timezone.now():
+            refusal = RefreshTokenExpired()
+        else:
+            row.used_at = timezone.now()
+            row.save(update_fields=["used_at"])
+            return issue(subject, client_id=client_id, with_refresh=True, family=row.family)
+    raise refusal
+
+
+def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
+    """Return whom a valid access token stands for, and its claims. Raises Unauthenticated."""
+    claims = signing.read(access_token)
+    identity = _identity_behind(str(claims["iam_id"]))
+    if identity is None or not _source_lives(claims):
+        raise Unauthenticated
+    return identity, claims
+
+
+def _source_lives(claims: dict[str, Any]) -> bool:
+    """Tell whether the key or the password that a token was made from is still good."""
+    if claims.get("grant_type") == GRANT_API_KEY:
+        record = ApiKeyRecord.objects.filter(id=str(claims.get("api_key_id"))).first()
+        return record is not None and record.iam_id == claims["iam_id"] and to_domain(record).authenticates
+    person = people.active_person(str(claims["iam_id"]))
+    return person is not None and secrets.compare_digest(
+        people.password_stamp(person), str(claims.get("password_stamp", ""))
+    )
+
+
+def _identity_behind(iam_id: str) -> Identity | None:
+    """Return the active person or the service ID, or None."""
+    if not iam_id.startswith(SERVICE_ID_PREFIX):
+        person = people.active_person(iam_id)
+        return people.identity_of(person) if person else None
+    record = ServiceIdRecord.objects.filter(iam_id=iam_id).first()
+    return Identity(iam_id, record.account_id, record.name, email="") if record else None
+
+
+def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
+    identity = _identity_behind(row.iam_id)
+    if identity is None:
+        return None
+    if row.api_key_id:
+        record = ApiKeyRecord.objects.filter(id=row.api_key_id, iam_id=row.iam_id).first()
+        key = to_domain(record) if record else None
+        return Subject(identity, GRANT_API_KEY, api_key=key) if key and key.authenticates else None
+    person = people.active_person(row.iam_id)
+    if person is None or people.password_stamp(person) != row.password_stamp:
+        return None
+    return Subject(identity, GRANT_PASSWORD, password_stamp=row.password_stamp)
+
+
+def _new_refresh_token(subject: Subject, family: uuid.UUID | None) -> str:
+    token = secrets.token_urlsafe(48)
+    RefreshToken.objects.create(
+        digest=hashlib.sha256(token.encode()).hexdigest(),
+        family=family or uuid.uuid4(),
+        iam_id=subject.identity.iam_id,
+        api_key_id=subject.api_key.id if subject.api_key else "",
+        password_stamp=subject.password_stamp,
+        expires_at=timezone.now() + REFRESH_LIFETIME,
+    )
+    return token
+
+
+def forget_expired() -> None:
+    """Remove refresh tokens that nobody can use any more."""
+    old = RefreshToken.objects.filter(expires_at__lt=timezone.now() - timedelta(days=1))
+    if old.exists():
+        old.delete()
+
+
+def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -> dict[str, Any]:
+    identity = subject.identity
+    given_name, _space, family_name = identity.name.partition(" ")
+    claims: dict[str, Any] = {
+        "iam_id": identity.iam_id,
+        "id": identity.iam_id,
+        "realmid": "iam" if subject.is_service else "IBMid",
+        "jti": str(uuid.uuid4()),
+        "identifier": identity.iam_id.partition("-")[2],
+        "given_name": given_name,
+        "family_name": family_name,
+        "name": identity.name,
+        "email": identity.email,
+        "sub": identity.iam_id.partition("-")[2] if subject.is_service else identity.email or identity.name,
+        "account": {"valid": True, "bss": identity.account_id, "frozen": True},
+        "iat": issued_at,
+        "exp": expires_at,
+        "iss": signing.issuer(),
+        "aud": signing.issuer(),
+        "grant_type": subject.grant_type,
+        "scope": SCOPE,
+        "client_id": client_id,
+        "acr": 1,
+        "amr": ["pwd"] if subject.grant_type == GRANT_PASSWORD else [],
+    }
+    if subject.is_service:
+        claims["sub_type"] = "ServiceId"
+    if subject.api_key:
+        claims["api_key_id"] = subject.api_key.id
+    else:
+        claims["password_stamp"] = subject.password_stamp
+    return claims
+
+
+def person_by_password(caller_request: Any, username: str, password: str) -> Subject:
+    """Return the person with these credentials. Raises PasswordRefused, TooManyAttempts."""
+    user = people.with_password(caller_request, username, password)
+    if user is None:
+        raise PasswordRefused
+    return Subject(people.identity_of(user), GRANT_PASSWORD, password_stamp=people.password_stamp(user))

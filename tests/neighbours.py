@@ -1,0 +1,164 @@
+"""Servers that a program meets on its way to the console, or instead of it. All on this machine."""
+
+import socket
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding"}
+
+
+class Neighbour:
+    """A server in a thread, started by `with`. `asked` are the requests it got, as method and target."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        neighbour = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                neighbour.asked.append((self.command, self.path))
+                status, headers, answer = neighbour.answer(self.command, self.path, dict(self.headers), body)
+                self.send_response(status)
+                for name, text in headers.items():
+                    self.send_header(name, text)
+                if status != 204:
+                    self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                if status != 204:
+                    self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        raise NotImplementedError
+
+    def __enter__(self) -> "Neighbour":
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Fixed(Neighbour):
+    """Answers everything alike."""
+
+    def __init__(self, status: int = 200, body: str = "", **headers: str) -> None:
+        super().__init__()
+        self.status, self.body = status, body
+        self.headers = {name.replace("_", "-"): text for name, text in headers.items()}
+
+    def answer(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        return self.status, self.headers, self.body.encode()
+
+
+class Relay(Neighbour):
+    """Passes requests on to the console: as a forward proxy, or with a certificate as the HTTPS in front of it.
+
+    `failures` are statuses given instead to the first requests.
+    """
+
+    def __init__(self, console_url: str, certificate: Path | None = None, failures: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.console_url = console_url
+        self.failures = list(failures)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self.url = f"https://localhost:{self.server.server_port}"
+
+    def answer(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        if self.failures:
+            return self.failures.pop(0), {"Retry-After": "0"}, b""
+        parts = urlsplit(target)
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        passed = {name: text for name, text in headers.items() if name.lower() not in HOP_BY_HOP}
+        with requests.Session() as session:
+            session.trust_env = False
+            found = session.request(
+                method, self.console_url + path, headers=passed, data=body, timeout=30, allow_redirects=False
+            )
+        kept = {name: text for name, text in found.headers.items() if name.lower() not in HOP_BY_HOP}
+        kept.pop("Content-Encoding", None)
+        return found.status_code, kept, found.content
+
+
+class Silent:
+    """Takes connections and never answers."""
+
+    def __enter__(self) -> "Silent":
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.socket.close()
+
+
+def make_certificates(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate authority, and by it a certificate with its key for the name localhost; return both files."""
+    now = datetime.now(UTC)
+
+    def build(subject: str, public_key: ec.EllipticCurvePublicKey, is_ca: bool) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A private authority")]))
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
+            )
+            .add_extension(x509.KeyUsage(True, False, False, False, False, is_ca, is_ca, False, False), critical=True)
+        )
+
+    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority = build("A private authority", authority_key.public_key(), True).sign(authority_key, SHA256())
+    server = (
+        build("localhost", server_key.public_key(), False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(authority_key, SHA256())
+    )
+    authority_file, server_file = folder / "authority.pem", folder / "server.pem"
+    authority_file.write_bytes(authority.public_bytes(Encoding.PEM))
+    private = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    server_file.write_bytes(private + server.public_bytes(Encoding.PEM))
+    return authority_file, server_file

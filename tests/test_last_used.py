@@ -1,0 +1,337 @@
+"""When a key was last used and how often: each use is counted, at the price of one write a minute."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apikeys import uses
+from apikeys.models import ApiKeyRecord
+from tests.programs import API_KEY_GRANT, Console, Site, start_console
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only the test moves."""
+
+    class Clock:
+        seconds = 1000.0
+
+        def advance(self, seconds: float) -> None:
+            self.seconds += seconds
+
+    clock = Clock()
+    monkeypatch.setattr(uses, "_counters", {})
+    monkeypatch.setattr(uses, "monotonic", lambda: clock.seconds)
+    return clock
+
+
+@pytest.fixture
+def program() -> Client:
+    return Client()
+
+
+def exchange(program, value):
+    return program.post("/identity/token", {"grant_type": API_KEY_GRANT, "apikey": value})
+
+
+def use(program, issued) -> str:
+    answer = exchange(program, issued.value)
+    assert answer.status_code == 200
+    return str(answer.json()["access_token"])
+
+
+def count(issued) -> int:
+    return ApiKeyRecord.objects.get(id=issued.key.id).use_count
+
+
+@contextmanager
+def writes():
+    """Collect the statements that write to keys."""
+    with CaptureQueriesContext(
+        connection,
+    ) as context:
+        found: list[str] = []
+        yield found
+    table = ApiKeyRecord._meta.db_table
+    found += [query["sql"] for query in context if query["sql"].startswith(f'UPDATE "{table}"')]
+
+
+# One write a minute
+
+
+def test_the_first_use_is_written_at_once(clock, program, alices_key):
+    before = timezone.now()
+
+    use(program, alices_key)
+
+    record = ApiKeyRecord.objects.get(id=alices_key.key.id)
+    assert record.use_count == 1
+    assert before <= record.last_used_at <= timezone.now()
+
+
+def test_a_hundred_uses_in_a_minute_cost_one_write(clock, program, alices_key):
+    with writes() as written:
+        for _use in range(100):
+            use(program, alices_key)
+            clock.advance(0.5)
+            uses.flush()
+
+    assert len(written) == 1
+    assert count(alices_key) == 1
+
+
+def test_none_of_them_is_lost(clock, program, alices_key):
+    for _use in range(100):
+        use(program, alices_key)
+
+    clock.advance(60)
+    with writes() as written:
+        uses.flush()
+        uses.flush()
+
+    assert len(written) == 1
+    assert count(alices_key) == 100
+
+
+def test_the_next_use_after_a_minute_brings_the_others_along(clock, program, alices_key):
+    for _use in range(5):
+        use(program, alices_key)
+
+    clock.advance(60)
+    with writes() as written:
+        use(program, alices_key)
+
+    assert len(written) == 1
+    assert count(alices_key) == 6
+
+
+def test_in_an_hour_of_constant_use_there_are_sixty_writes(clock, alices_key):
+    key_id = alices_key.key.id
+    with writes() as written:
+        for _second in range(3600):
+            uses.note(key_id)
+            uses.flush()
+            clock.advance(1)
+
+    assert len(written) == 60
+    uses.flush(everything=True)
+    assert count(alices_key) == 3600
+
+
+def test_the_time_written_is_that_of_the_last_use_not_of_the_write(clock, program, alices_key):
+    use(program, alices_key)
+    use(program, alices_key)
+    last = timezone.now()
+
+    clock.advance(60)
+    uses.flush()
+
+    assert ApiKeyRecord.objects.get(id=alices_key.key.id).last_used_at <= last
+
+
+def test_a_late_write_of_one_process_never_turns_the_time_of_another_back(clock, alices_key):
+    later = timezone.now() + timedelta(minutes=10)
+    ApiKeyRecord.objects.filter(id=alices_key.key.id).update(last_used_at=later, use_count=7)
+
+    uses.note(alices_key.key.id)
+
+    record = ApiKeyRecord.objects.get(id=alices_key.key.id)
+    assert (record.last_used_at, record.use_count) == (later, 8)
+
+
+def test_each_key_has_a_minute_of_its_own(clock, program, alice, create_key):
+    keys = [create_key(alice, f"key {number}") for number in range(3)]
+
+    with writes() as written:
+        for key in keys * 4:
+            use(program, key)
+
+    assert len(written) == 3
+    uses.flush(everything=True)
+    assert [count(key) for key in keys] == [4, 4, 4]
+
+
+def test_no_use_is_lost_between_threads(clock, alices_key):
+    uses.note(alices_key.key.id)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(uses.note, [alices_key.key.id] * 800))
+
+    uses.flush(everything=True)
+    assert count(alices_key) == 801
+
+
+def test_memory_does_not_grow_with_keys_that_are_no_longer_used(clock, alice, create_key):
+    for number in range(5):
+        uses.note(create_key(alice, f"key {number}").key.id)
+    assert len(uses._counters) == 5
+
+    clock.advance(60)
+    uses.flush()
+
+    assert not uses._counters
+
+
+def test_a_key_that_was_deleted_meanwhile_is_no_problem(clock, program, alices_key):
+    use(program, alices_key)
+    use(program, alices_key)
+    ApiKeyRecord.objects.all().delete()
+
+    uses.flush(everything=True)
+
+    assert not ApiKeyRecord.objects.exists()
+
+
+def test_a_use_is_not_a_change_of_the_key(clock, program, alices_key):
+    use(program, alices_key)
+
+    record = ApiKeyRecord.objects.get(id=alices_key.key.id)
+    assert (record.entity_tag, record.modified_at) == (alices_key.key.entity_tag, alices_key.key.modified_at)
+
+
+# What is a use
+
+
+def test_a_look_at_a_value_by_a_service_is_a_use(clock, program, alices_key, bob, create_key):
+    token = use(program, create_key(bob, "the service's own"))
+
+    answer = program.post("/identity/introspect", {"apikey": alices_key.value}, headers=bearer(token))
+
+    assert answer.json()["active"] is True
+    assert count(alices_key) == 1
+
+
+def test_details_by_value_are_no_use(clock, program, alices_key, alice, create_key):
+    token = use(program, create_key(alice, "another key"))
+
+    answer = program.get("/v1/apikeys/details", headers=bearer(token) | {"IAM-ApiKey": alices_key.value})
+
+    assert answer.status_code == 200
+    assert count(alices_key) == 0
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"disabled": True}, {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}],
+    ids=["disabled", "expired"],
+)
+def test_a_refused_use_is_no_use(clock, program, alices_key, state):
+    ApiKeyRecord.objects.filter(id=alices_key.key.id).update(**state)
+
+    with writes() as written:
+        assert exchange(program, alices_key.value).status_code == 400
+        uses.flush(everything=True)
+
+    assert not written
+    assert count(alices_key) == 0
+    assert ApiKeyRecord.objects.get(id=alices_key.key.id).last_used_at is None
+
+
+def test_a_use_by_somebody_who_is_deactivated_is_no_use(clock, program, alice, alices_key):
+    alice.is_active = False
+    alice.save()
+
+    assert exchange(program, alices_key.value).status_code == 400
+
+    assert count(alices_key) == 0
+
+
+def test_an_unknown_value_costs_no_write(clock, program):
+    with CaptureQueriesContext(connection) as context:
+        assert exchange(program, "apk_" + "x" * 40).status_code == 400
+
+    assert [query["sql"] for query in context if not query["sql"].startswith("SELECT")] == []
+
+
+# Where it is seen
+
+
+def test_the_page_shows_it_in_the_list_and_in_the_details(clock, program, alice_client, alices_key):
+    used_at = datetime(2026, 2, 19, 18, 59, tzinfo=UTC)
+    assert "2026-02-19T18:59" not in alice_client.get("/manage/security/apikeys/").content.decode()
+    for _use in range(3):
+        use(program, alices_key)
+    uses.flush(everything=True)
+    ApiKeyRecord.objects.update(last_used_at=used_at)
+
+    listed = alice_client.get("/manage/security/apikeys/").content.decode()
+    details = alice_client.get(f"/manage/security/apikeys/{alices_key.key.id}/").content.decode()
+
+    assert "2026-02-19T18:59" in listed
+    assert "2026-02-19T18:59" in details
+    assert "(3 log-ins)" in details
+
+
+def test_the_api_shows_it_when_asked(clock, program, alices_key):
+    token = use(program, alices_key)
+    address = f"/v1/apikeys/{alices_key.key.id}"
+
+    asked = program.get(address, {"include_activity": "true"}, headers=bearer(token)).json()
+    not_asked = program.get(address, headers=bearer(token)).json()
+
+    used_at = ApiKeyRecord.objects.get(id=alices_key.key.id).last_used_at
+    assert asked["activity"] == {"last_authn": used_at.strftime("%Y-%m-%dT%H:%M+0000"), "authn_count": 1}
+    assert "activity" not in not_asked
+
+
+# The end of a process
+
+
+@pytest.fixture
+def own_folder(tmp_path):
+    return tmp_path / "data"
+
+
+def uses_of(console: Console, value: str) -> int:
+    """Return the count that is stored once this look itself, the first use in its process, was added."""
+    program = console.use(value)
+    key_id = program.claims["api_key_id"]
+    answer = program.get(f"/v1/apikeys/{key_id}", params={"include_activity": "true"}).json()
+    return int(answer["activity"]["authn_count"])
+
+
+def used_five_times(site: Site) -> str:
+    """Return the value of a key whose first use was written, and whose other four are in memory."""
+    value = site.log_in(site.next_person("anna")).create_key()["apikey"]
+    for _use in range(5):
+        site.use(value)
+    return str(value)
+
+
+def test_what_was_counted_in_memory_is_written_when_the_server_stops(own_folder):
+    with start_console(own_folder) as server:
+        value = used_five_times(Site(server))
+
+    with start_console(own_folder) as server:
+        assert uses_of(Console(server), value) == 6
+
+
+def test_a_crash_loses_no_more_than_the_last_minute(own_folder):
+    with start_console(own_folder) as server:
+        value = used_five_times(Site(server))
+        for process in [server.process.pid, *children_of(server.process.pid)]:
+            os.kill(process, signal.SIGKILL)
+        server.process.wait(20)
+
+    with start_console(own_folder) as server:
+        assert 2 <= uses_of(Console(server), value) <= 6
+
+
+def children_of(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]

@@ -1,0 +1,575 @@
+"""The OpenAPI description against its standard, against the addresses and errors of the code, and against answers."""
+
+import base64
+import hashlib
+import json
+import re
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.test import Client
+from django.utils import timezone
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+from apikeys import exceptions
+from apikeys.api import errors, openapi
+from apikeys.api.urls import urlpatterns
+from apikeys.models import AuditEvent, RefreshToken
+from apikeys.values import mask
+from tests.conftest import PASSWORD
+
+BX = "Basic " + base64.b64encode(b"bx:bx").decode()
+FORM = "application/x-www-form-urlencoded"
+API_KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
+NO_ID = "00000000-0000-0000-0000-000000000000"
+# What no request brings about: the server broke, or its store did.
+BROKEN = {"500", "503"}
+
+
+@pytest.fixture
+def description() -> dict[str, Any]:
+    return openapi.current()
+
+
+def operations(description: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return every operation by method and path."""
+    return {
+        (method.upper(), path): operation
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def resolve(description: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Return what a reference refers to, or what was found itself."""
+    if "$ref" not in found:
+        return found
+    _hash, *steps = found["$ref"].split("/")
+    target = description
+    for step in steps:
+        target = target[step]
+    return target
+
+
+def validator(description: dict[str, Any], schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        {**schema, "components": description["components"]}, validate_formats=True, offline=True
+    )
+
+
+def everything(found: Any) -> list[Any]:
+    """Return all objects inside, the outer one first."""
+    if isinstance(found, dict):
+        return [found, *(inner for value in found.values() for inner in everything(value))]
+    if isinstance(found, list):
+        return [inner for value in found for inner in everything(value)]
+    return []
+
+
+def codes_of(description: dict[str, Any], answer: dict[str, Any]) -> set[str]:
+    content = resolve(description, answer).get("content", {}).get("application/json", {})
+    return set(content.get("examples", {}))
+
+
+# The description itself
+
+
+def test_it_is_valid_openapi_3_1(description):
+    assert [str(error) for error in OPENAPI_31_VALIDATOR.iter_errors(description)] == []
+    for schema in [
+        *description["components"]["schemas"].values(),
+        *(found["schema"] for found in everything(description["paths"]) if "schema" in found),
+    ]:
+        assert jsonschema_rs.meta.is_valid(schema), schema
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_used(description):
+    references = {found["$ref"] for found in everything(description) if "$ref" in found}
+    schemes = {name for found in everything(description) for need in found.get("security", []) for name in need}
+
+    for reference in references:
+        assert resolve(description, {"$ref": reference})
+
+    named = {
+        f"#/components/{kind}/{name}"
+        for kind, components in description["components"].items()
+        for name in components
+        if kind != "securitySchemes"
+    }
+    assert named == references
+    assert set(description["components"]["securitySchemes"]) == schemes
+
+
+def test_every_address_and_method_is_described_and_nothing_else(description):
+    described = {(method, re.sub(r"{\w+}", "{}", path)) for method, path in operations(description)}
+
+    served = {
+        (method, "/" + re.sub(r"<str:\w+>", "{}", str(pattern.pattern)))
+        for pattern in urlpatterns
+        for method in pattern.callback.methods
+    }
+
+    assert described == served
+
+
+def test_operations_have_names_of_their_own_and_describe_the_parts_of_their_path(description):
+    found = operations(description)
+    names = [operation["operationId"] for operation in found.values()]
+
+    assert len(set(names)) == len(names)
+    for (_method, path), operation in found.items():
+        parameters = [resolve(description, parameter) for parameter in operation.get("parameters", [])]
+        assert {p["name"] for p in parameters if p["in"] == "path"} == set(re.findall(r"{(\w+)}", path))
+        assert operation["tags"][0] in {tag["name"] for tag in description["tags"]}
+
+
+def test_every_documented_code_is_one_of_the_codes_errors_with_its_status(description):
+    def below(error: type[exceptions.ApiKeyError]) -> list[type[exceptions.ApiKeyError]]:
+        return [error, *(inner for child in error.__subclasses__() for inner in below(child))]
+
+    known = {(error.code, error.status) for error in below(exceptions.ApiKeyError)}
+    known |= {(code, status) for status, code in errors.CODES.items()}
+
+    documented = {
+        (code, int(status))
+        for operation in operations(description).values()
+        for status, answer in operation["responses"].items()
+        for code in codes_of(description, answer)
+    }
+
+    assert documented <= known
+    # A described method is never refused as such; the introduction tells of it.
+    assert {code for code, _status in known - documented} == {"BXNIM0060E"}
+    assert "BXNIM0060E" in description["info"]["description"]
+
+
+def test_every_example_is_what_its_schema_allows(description):
+    examples = [
+        (found["schema"], example)
+        for found in everything(description)
+        if "schema" in found
+        for example in [
+            *([found["example"]] if "example" in found else []),
+            *(named["value"] for named in found.get("examples", {}).values()),
+        ]
+    ]
+    examples += [
+        ({name: part for name, part in found.items() if name != "examples"}, example)
+        for found in everything(description)
+        if isinstance(found.get("examples"), list)
+        for example in found["examples"]
+    ]
+
+    assert len(examples) > 100
+    for schema, example in examples:
+        problems = [error.message for error in validator(description, schema).iter_errors(example)]
+        assert problems == [], example
+
+
+def test_nothing_in_it_looks_like_a_value_or_a_token(description):
+    text = json.dumps(description, ensure_ascii=False)
+
+    assert mask(text) == text
+    assert "apk_" not in text
+
+
+def test_the_password_grant_is_described_only_where_it_is_on():
+    def grants(with_password: bool) -> list[str]:
+        found = openapi.description("https://console.example", with_password=with_password)
+        return [
+            grant["properties"]["grant_type"]["const"]
+            for grant in found["components"]["schemas"]["TokenRequest"]["oneOf"]
+        ]
+
+    assert grants(with_password=True) == [API_KEY_GRANT, "password", "refresh_token"]
+    assert grants(with_password=False) == [API_KEY_GRANT, "refresh_token"]
+
+
+@pytest.mark.django_db
+def test_anybody_may_have_it(client, description, settings):
+    answer = client.get("/v1/openapi.json")
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/json"
+    assert answer["Cache-Control"] == "no-cache, no-store, must-revalidate"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in answer
+    assert answer.json() == json.loads(json.dumps(description))
+    assert answer.json()["servers"] == [{"url": settings.PUBLIC_URL}]
+
+
+@pytest.mark.django_db
+def test_each_address_answers_head_like_get_and_refuses_other_methods_by_naming_its_own(client, description):
+    for path, methods in description["paths"].items():
+        allowed = sorted({method.upper() for method in methods} | ({"HEAD"} if "get" in methods else set()))
+        address = re.sub(r"{\w+}", "x", path)
+
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}:
+            answer = client.generic(method, address)
+            assert (answer.status_code == 405) == (method not in allowed), (method, path)
+            if answer.status_code == 405:
+                assert answer["Allow"] == ", ".join(allowed)
+                assert answer["Content-Type"] == "application/json"
+                assert method == "HEAD" or b"BXNIM0060E" in answer.content
+        if "get" in methods:
+            assert client.head(address).status_code == client.get(address).status_code
+            assert client.head(address).content == b""
+
+
+# Answers
+
+
+class Program:
+    """Calls the API and holds each answer to the description; `seen` are the answers that were had."""
+
+    def __init__(self, description: dict[str, Any]) -> None:
+        self.description = description
+        self.seen: set[tuple[str, str, str, str]] = set()
+        self.token = ""
+        self.client = Client()
+
+    def call(self, expected: int | str, method: str, path: str, body: Any = None, /, **headers: str) -> Any:
+        """Return the JSON of the answer, None where there is none; `expected` is its status or its error code."""
+        content_type = "application/json"
+        if isinstance(body, dict) and path.startswith("/identity"):
+            content_type, data = FORM, "&".join(f"{name}={value}" for name, value in body.items())
+        else:
+            data = body if isinstance(body, str | bytes) else "" if body is None else json.dumps(body)
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        answer = self.client.generic(method, path, data, content_type=content_type, headers=headers)
+        found = json.loads(answer.content) if answer.content else None
+        code = self._code(found) if answer.status_code >= 400 else ""
+        assert expected in (answer.status_code, code), (method, path, answer.status_code, code)
+        self._compare(method, path.partition("?")[0], answer, found, code)
+        return found
+
+    @staticmethod
+    def _code(found: Any) -> str:
+        return str(found["errors"][0]["message_code"] if "errors" in found else found["errorCode"])
+
+    def _compare(self, method: str, path: str, answer: Any, found: Any, code: str) -> None:
+        templates = [
+            template
+            for template in self.description["paths"]
+            if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path) and method.lower() in self._methods(template)
+        ]
+        template = path if path in templates else templates[0]
+        status = str(answer.status_code)
+        responses = self._methods(template)[method.lower()]["responses"]
+        assert status in responses, (method, template, status)
+        documented = resolve(self.description, responses[status])
+        for name, reference in documented["headers"].items():
+            header = resolve(self.description, reference)
+            schema, text = header["schema"], answer.headers[name]
+            sent = int(text) if schema.get("type") == "integer" else text
+            assert validator(self.description, schema).is_valid(sent), (method, template, name)
+        if "content" not in documented:
+            assert found is None
+        else:
+            assert answer["Content-Type"] == "application/json"
+            schema = documented["content"]["application/json"]["schema"]
+            problems = [error.message for error in validator(self.description, schema).iter_errors(found)]
+            assert problems == [], (method, template, status)
+        if found is not None and "Etag" in documented["headers"]:
+            assert answer["ETag"] == found["entity_tag"]
+        assert answer["Cache-Control"] == "no-cache, no-store, must-revalidate"
+        self.seen.add((method, template, status, code))
+
+    def _methods(self, template: str) -> dict[str, Any]:
+        methods: dict[str, Any] = self.description["paths"][template]
+        return methods
+
+    def log_in(self, username: str, password: str = PASSWORD) -> Any:
+        form = {"grant_type": "password", "username": username, "password": password.replace(" ", "+")}
+        self.token = ""
+        tokens = self.call(200, "POST", "/identity/token", form, Authorization=BX)
+        self.token = tokens["access_token"]
+        return tokens
+
+
+@pytest.fixture
+def reporter(settings) -> ec.EllipticCurvePrivateKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    settings.LEAK_REPORT_KEYS = {"reporter": pem}
+    return key
+
+
+def signed(key: ec.EllipticCurvePrivateKey, body: bytes) -> dict[str, str]:
+    signature = base64.b64encode(key.sign(body, ec.ECDSA(SHA256()))).decode()
+    return {"Github-Public-Key-Identifier": "reporter", "Github-Public-Key-Signature": signature}
+
+
+def walk_through_keys(program: Program, iam_id: str, account_id: str) -> None:
+    call = program.call
+    new = {"name": "terraform", "iam_id": iam_id, "expires_at": "2090-01-31T18:00+0000"}
+    created = call(201, "POST", "/v1/apikeys", new, **{"Entity-Lock": "true", "Idempotency-Key": "n" * 22})
+    again = call(201, "POST", "/v1/apikeys", new, **{"Idempotency-Key": "n" * 22})
+    assert again["id"] == created["id"]
+    assert again["apikey"] == created["apikey"]
+    call("conflict", "POST", "/v1/apikeys", {**new, "name": "another"}, **{"Idempotency-Key": "n" * 22})
+    key = f"/v1/apikeys/{created['id']}"
+
+    call("conflict", "PUT", key, {"name": "a"}, **{"If-Match": "*"})
+    call("conflict", "DELETE", key)
+    call("conflict", "POST", f"{key}/disable")
+    call("conflict", "DELETE", f"{key}/disable")
+    call(204, "DELETE", f"{key}/lock")
+    call(204, "POST", f"{key}/lock")
+    call(204, "DELETE", f"{key}/lock")
+    call(204, "POST", f"{key}/disable")
+    exchange = {"grant_type": API_KEY_GRANT, "apikey": created["apikey"]}
+    call("BXNIM0415E", "POST", "/identity/token", exchange, Authorization="")
+    call(204, "DELETE", f"{key}/disable")
+    call(200, "POST", "/identity/token", exchange, Authorization=BX)
+    assert "activity" in call(200, "GET", f"{key}?include_history=true&include_activity=true")
+    call(200, "GET", "/v1/apikeys/details?include_history=true", **{"IAM-ApiKey": created["apikey"]})
+    call(200, "PUT", key, {"name": "b", "expires_at": ""}, **{"If-Match": "*"})
+    call("conflict", "PUT", key, {"name": "c"}, **{"If-Match": created["entity_tag"]})
+    for name in ("two", "three"):
+        call(201, "POST", "/v1/apikeys", {"name": name, "iam_id": iam_id})
+    page = call(200, "GET", "/v1/apikeys?pagesize=1&include_history=true&sort=name")
+    page = call(200, "GET", page["next"].removeprefix("http://testserver"))
+    assert {"previous", "next"} <= page.keys()
+    call(200, "GET", f"/v1/accounts/{account_id}/limits/identity")
+
+    for method, path in (("GET", "/v1/apikeys?pagesize=0"), ("GET", f"{key}?include_history=1")):
+        call("bad_request", method, path)
+    call("BXNIM0113E", "GET", "/v1/apikeys?iam_id=IBMid-SOMEBODY00")
+    call("BXNIM0513E", "GET", "/v1/apikeys?scope=account")
+    call("bad_request", "POST", "/v1/apikeys", "no JSON")
+    call("BXNIM0113E", "POST", "/v1/apikeys", {"iam_id": iam_id, "name": " "})
+    call("bad_request", "GET", "/v1/apikeys/details")
+    call("BXNIM0102E", "GET", "/v1/apikeys/details", **{"IAM-ApiKey": "unknown"})
+    call("bad_request", "PUT", key, {"name": "a"})
+    call("BXNIM0113E", "PUT", key, {"name": ""}, **{"If-Match": "*"})
+    call("bad_request", "GET", "/v1/accounts/another/limits/identity")
+    call("BXNIM0113E", "GET", f"/v1/accounts/{account_id}/limits/identity?apikeys_per_identity=IBMid-SOMEBODY00")
+    call(204, "DELETE", key)
+    call("conflict", "POST", "/v1/apikeys", new, **{"Idempotency-Key": "n" * 22})
+
+
+def walk_through_service_ids(program: Program, collection: str, account_id: str) -> None:
+    call = program.call
+    new = {"account_id": account_id, "name": "build server"}
+    call(201, "POST", collection, new)
+    first_key = {"name": "first", "expires_at": "2090-01-31T18:00+0000"}
+    created = call(201, "POST", collection, {**new, "apikey": first_key}, **{"Entity-Lock": "true"})
+    assert created["apikey"]["iam_id"] == created["iam_id"]
+    assert created["apikey"]["expires_at"] == first_key["expires_at"]
+    service = f"/v1/serviceids/{created['id']}"
+
+    call("conflict", "PUT", service, {"name": "a"}, **{"If-Match": "*"})
+    call("conflict", "DELETE", service)
+    call(200, "DELETE", f"{service}/lock")
+    call(200, "POST", f"{service}/lock")
+    call(200, "DELETE", f"{service}/lock")
+    call(200, "GET", f"{service}?include_history=true")
+    call(200, "PUT", service, {"name": "b"}, **{"If-Match": "*"})
+    call("BXNIM0105E", "DELETE", service)
+    page = call(200, "GET", f"{collection}?pagesize=1")
+    call(200, "GET", page["next"].removeprefix("http://testserver"))
+    call("bad_request", "GET", f"{collection}?pagesize=x")
+    call("bad_request", "POST", collection, {"name": "no account"})
+    call("BXNIM0113E", "POST", collection, {"account_id": account_id, "name": ""})
+    call("bad_request", "GET", f"{service}?include_history=maybe")
+    call("bad_request", "PUT", service, {"name": "a"})
+    call("BXNIM0113E", "PUT", service, {"name": ""}, **{"If-Match": "*"})
+    call(204, "DELETE", f"/v1/apikeys/{created['apikey']['id']}")
+    call(204, "DELETE", service)
+
+
+def walk_through_tokens(program: Program, username: str, settings: Any) -> None:
+    call = program.call
+    tokens = program.log_in(username)
+    call(200, "POST", "/identity/introspect", {"token": tokens["access_token"]})
+    call(200, "POST", "/identity/introspect", {"token": "unknown"})
+    call(200, "POST", "/identity/introspect", {"apikey": "unknown"})
+    claims = call(200, "POST", "/identity/introspect", {"token": program.token})
+    for expires in ({}, {"expires_at": "2090-01-31T18:00+0000"}):
+        key = call(201, "POST", "/v1/apikeys", {"name": "k", "iam_id": claims["iam_id"], **expires})
+        call(200, "POST", "/identity/introspect", {"apikey": key["apikey"]})
+    call("BXNIM0109E", "POST", "/identity/introspect", {"token": ""})
+    call("BXNIM0106E", "POST", "/identity/introspect", "token=a&token=b", **{"Content-Type": FORM})
+    call("unauthorized", "POST", "/identity/introspect", {"token": "a"}, Authorization="")
+    call(200, "GET", "/identity/keys")
+    call(200, "GET", "/identity/.well-known/openid-configuration")
+
+    def refused(code: str, form: Any, authorization: str = BX, **headers: str) -> None:
+        call(code, "POST", "/identity/token", form, Authorization=authorization, **headers)
+
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    call(200, "POST", "/identity/token", refresh, Authorization=BX)
+    refused("BXNIM0407E", refresh)
+    expired = program.log_in(username)["refresh_token"]
+    expire_refresh_token(expired)
+    refused("BXNIM0408E", {**refresh, "refresh_token": expired})
+    refused("BXNIM0109E", {"grant_type": ""})
+    refused("BXNIM0106E", {"grant_type": "unknown"})
+    refused("BXNIM0308E", {**refresh}, "")
+    utf_16 = {"Content-Type": f"{FORM}; charset=utf-16"}
+    refused("bad_request", "a=b", **utf_16)
+    call("bad_request", "POST", "/identity/introspect", "a=b", **utf_16)
+    refused("BXNIM0602E", {"grant_type": "password", "username": username, "password": "wrong"})
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 1
+    refused("too_many_requests", {"grant_type": "password", "username": username, "password": "wrong"})
+
+
+def expire_refresh_token(token: str) -> None:
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    RefreshToken.objects.filter(digest=digest).update(expires_at=timezone.now())
+
+
+def walk_through_the_rest(program: Program, reporter: ec.EllipticCurvePrivateKey, iam_id: str) -> None:
+    call = program.call
+    key = call(201, "POST", "/v1/apikeys", {"name": "leaked", "iam_id": iam_id})
+    reports = json.dumps([{"token": key["apikey"], "type": "api_key", "url": None}, {"token": "unknown"}]).encode()
+    verdicts = call(200, "POST", "/v1/leaks", reports, **signed(reporter, reports))
+    assert [verdict["label"] for verdict in verdicts] == ["true_positive", "false_positive"]
+    call("bad_request", "POST", "/v1/leaks", b"{}", **signed(reporter, b"{}"))
+    call("unauthorized", "POST", "/v1/leaks", b"{}", **signed(reporter, b"[]"))
+    assert call(200, "GET", f"/v1/apikeys/{key['id']}?include_history=true")["leaked"]
+    for name in ("profiles", "profile_templates", "account_settings_templates"):
+        assert call(200, "GET", f"/v1/{name}") == {name: []}
+        call("bad_request", "GET", f"/v1/{name}?account_id=another")
+    call(200, "GET", "/v1/openapi.json")
+
+
+def meet_every_shared_refusal(program: Program) -> None:
+    """Without a token, with an id of nothing, and with too large a body: where these are documented, they happen."""
+    too_large = "x" * 200_000
+    for (method, template), operation in operations(program.description).items():
+        path = template.replace("{account_id}", "0" * 32).replace(
+            "{id}", f"{'ApiKey' if 'apikeys' in template else 'ServiceId'}-{NO_ID}"
+        )
+        if operation["security"] == [{"bearer": []}]:
+            program.call("unauthorized", method, path, **{"Authorization": "Bearer a.b.c", "If-Match": "*"})
+        if "{id}" in template:
+            program.call("BXNIM0102E", method, path, {} if method == "PUT" else None, **{"If-Match": "*"})
+        if "413" in operation["responses"]:
+            program.call(413, method, path, too_large)
+
+
+@pytest.mark.django_db
+def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other(
+    description, alice, bob, dora, reporter, settings
+):
+    program = Program(description)
+    program.log_in(alice.username)
+    walk_through_keys(program, alice.iam_id, alice.account_id)
+    for collection in ("/v1/serviceids", "/v1/serviceids/"):
+        walk_through_service_ids(program, collection, alice.account_id)
+    walk_through_the_rest(program, reporter, alice.iam_id)
+    meet_every_shared_refusal(program)
+    alices = program.call(201, "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})["id"]
+    settings.APIKEYS_PER_IDENTITY = 1
+    program.call("BXNIM0151E", "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})
+    settings.APIKEYS_PER_IDENTITY = 0
+    program.log_in(dora.username)
+    program.call(200, "GET", "/v1/apikeys?scope=account&type=user")
+    program.call("BXNIM0513E", "PUT", f"/v1/apikeys/{alices}", {"name": "hers"}, **{"If-Match": "*"})
+    walk_through_tokens(program, alice.username, settings)
+
+    documented = {
+        (method, path, status, code)
+        for (method, path), operation in operations(description).items()
+        for status, answer in operation["responses"].items()
+        if status not in BROKEN
+        for code in codes_of(description, answer) or {""}
+    }
+    assert program.seen == documented
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/apikeys/", "/identity", "/identity/nothing"])
+def test_an_unknown_address_is_answered_in_the_shape_of_its_neighbours(client, description, path):
+    answer = client.get(path)
+
+    assert answer.status_code == 404
+    name = "TokenError" if path.startswith("/identity") else "Errors"
+    assert validator(description, description["components"]["schemas"][name]).is_valid(answer.json())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/v1/apikeys", "/identity/token", "/identity/keys"])
+def test_a_host_that_is_not_served_is_a_bad_request_in_json(client, description, path):
+    client.raise_request_exception = False
+
+    answer = client.get(path, headers={"Host": "evil.example"})
+
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/json"
+    assert b"evil.example" not in answer.content
+
+
+@pytest.mark.django_db
+def test_an_id_with_a_nul_is_unknown_and_its_refusal_can_be_stored_anywhere(description, alice):
+    program = Program(description)
+    program.log_in(alice.username)
+
+    program.call("BXNIM0102E", "DELETE", "/v1/apikeys/ApiKey%00")
+
+    assert AuditEvent.objects.get(reason="ApiKeyNotFound").target_id == "ApiKey\ufffd"
+
+
+@pytest.mark.django_db
+def test_an_administrator_who_asks_for_the_limits_of_a_nul_is_refused(description, dora):
+    program = Program(description)
+    program.log_in(dora.username)
+    limits = f"/v1/accounts/{dora.account_id}/limits/identity?apikeys_per_identity="
+
+    program.call("bad_request", "GET", f"{limits}%00")
+    program.call("bad_request", "GET", limits + "a," * 100 + "a")
+    assert program.call(200, "GET", f"{limits}unknown")["apikeys_per_identity"]["identities"][0]["count"] == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("pagesize=1&pagesize=1", "pagesize"),
+        ("sort=name&sort=name", "sort"),
+        ("filter=name+%C5%BFw+%22x%22", "filter"),
+        ("filter=name+co+%22x%22" + "+and+name+co+%22x%22" * 400, "filter"),
+        ("include_history=maybe", "include_history"),
+    ],
+)
+def test_a_list_says_which_of_its_parameters_it_does_not_take(description, alice, query, field):
+    program = Program(description)
+    program.log_in(alice.username)
+
+    refusal = program.call("bad_request", "GET", f"/v1/apikeys?{query}")
+
+    assert refusal["errors"][0]["details"] == field
+
+
+@pytest.mark.django_db
+def test_a_first_key_of_a_service_id_expires_when_it_should(description, alice):
+    program = Program(description)
+    program.log_in(alice.username)
+    new = {"account_id": alice.account_id, "name": "build server"}
+
+    program.call(
+        "BXNIM0113E", "POST", "/v1/serviceids", {**new, "apikey": {"name": "k", "expires_at": "1999-01-01T00:00Z"}}
+    )
+    program.call("bad_request", "POST", "/v1/serviceids", {**new, "apikey": {"name": "k", "store_value": True}})
+
+    assert program.call(200, "GET", "/v1/serviceids")["serviceids"] == []
+
+
+@pytest.mark.django_db
+def test_a_value_of_ones_own_is_found_whatever_its_characters(description, alice):
+    program = Program(description)
+    program.log_in(alice.username)
+    value = "schlüssel-鑰匙-" * 4
+    made = program.call(201, "POST", "/v1/apikeys", {"name": "own", "iam_id": alice.iam_id, "apikey": value})
+
+    sent = value.encode().decode("latin-1")  # as WSGI hands over the bytes of a header
+    found = program.call(200, "GET", "/v1/apikeys/details", **{"IAM-ApiKey": sent})
+
+    assert found["id"] == made["id"]

@@ -1,0 +1,341 @@
+"""Revoked means now: two server processes on one database, and the very next call on the other one is refused.
+
+Each test acts at one server and then asks the other, with the key itself and with an access token made before.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import jwt
+import pytest
+
+from tests.programs import PASSWORD, Console, Person, Program, Site, start_console
+
+UNKNOWN_KEY = (400, "BXNIM0415E")
+THREADS = 4
+CALLS_AFTERWARDS = 10
+MOST_CALLS = 2000
+
+
+@dataclass
+class Pair:
+    """Two servers of one console: `here` something is done, `there` it must hold."""
+
+    here: Site
+    there: Console
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    data_dir = tmp_path_factory.mktemp("pair") / "data"
+    with (
+        start_console(data_dir, PUBLIC_URL="http://console.test") as here,
+        start_console(data_dir, PUBLIC_URL="http://console.test") as there,
+    ):
+        yield Pair(Site(here), Console(there))
+        assert "Traceback" not in here.log + there.log
+
+
+@dataclass
+class Witness:
+    """A key of Anna's, an access token made from it on each server, and Ben who asks about them."""
+
+    pair: Pair
+    person: Person
+    annas: Program
+    bens: Program
+    key: dict
+    tokens: list[str]
+
+    def lives(self) -> bool:
+        """Tell whether the key and its tokens work at the other server; partly is a failure."""
+        there, value = self.pair.there, self.key["apikey"]
+        exchange = there.exchange(value)
+        found = {exchange.status_code == 200}
+        if exchange.status_code != 200:
+            assert (exchange.status_code, exchange.json()["errorCode"]) == UNKNOWN_KEY
+        for token in self.tokens:
+            found.add(not there.with_token(token).refused())
+            found.add(self.introspected(token=token))
+        found.add(self.introspected(apikey=value))
+        assert len(found) == 1, "some of it works, some does not"
+        return found.pop()
+
+    def introspected(self, **form: str) -> bool:
+        answer = self.pair.there.introspect(self.bens, **form)
+        if not answer["active"]:
+            assert answer == {"active": False}
+        return bool(answer["active"])
+
+
+@pytest.fixture
+def witness(pair: Pair) -> Witness:
+    anna, ben = pair.here.next_person("anna"), pair.here.next_person("ben")
+    annas, bens = pair.here.log_in(anna), pair.here.log_in(ben)
+    key = annas.create_key("deploy")
+    tokens = [pair.here.use(key["apikey"]).token, pair.there.use(key["apikey"]).token]
+    found = Witness(pair, anna, annas, bens, key, tokens)
+    assert found.lives()
+    return found
+
+
+def change_person(pair: Pair, person: Person, code: str) -> None:
+    pair.here.server.run_python(
+        f"from console.models import User\nuser = User.objects.get(username={person.username!r})\n{code}\nuser.save()"
+    )
+
+
+# A key
+
+
+def test_a_deleted_key_is_dead_on_the_other_server_at_once(witness):
+    assert witness.annas.delete(f"/v1/apikeys/{witness.key['id']}").status_code == 204
+
+    assert not witness.lives()
+
+
+def test_a_disabled_key_is_dead_on_the_other_server_until_it_is_enabled(witness):
+    address = f"/v1/apikeys/{witness.key['id']}/disable"
+
+    assert witness.annas.post(address).status_code == 204
+    assert not witness.lives()
+
+    assert witness.annas.delete(address).status_code == 204
+    assert witness.lives()
+
+
+def test_an_expired_key_is_dead_on_the_other_server_until_its_date_is_moved(witness):
+    address, any_tag = f"/v1/apikeys/{witness.key['id']}", {"If-Match": "*"}
+
+    expired = witness.annas.put(address, json={"expires_at": "2020-01-31T18:00+0000"}, headers=any_tag)
+    assert expired.json()["expires_at"] == "2020-01-31T18:00+0000"
+    assert not witness.lives()
+
+    assert witness.annas.put(address, json={"expires_at": ""}, headers=any_tag).status_code == 200
+    assert witness.lives()
+
+
+def test_a_key_dies_by_itself_at_its_date_on_both_servers(witness):
+    soon = time.gmtime(time.time() + 3)
+    date = time.strftime("%Y-%m-%dT%H:%M:%S+0000", soon)
+    answer = witness.annas.put(f"/v1/apikeys/{witness.key['id']}", json={"expires_at": date}, headers={"If-Match": "*"})
+    assert answer.status_code == 200
+
+    there, pause = witness.pair.there, threading.Event()
+    for _attempt in range(MOST_CALLS):
+        if there.exchange(witness.key["apikey"]).status_code != 200:
+            break
+        pause.wait(0.05)
+
+    assert not witness.lives()
+
+
+def test_a_locked_key_still_authenticates(witness):
+    assert witness.annas.post(f"/v1/apikeys/{witness.key['id']}/lock").status_code == 204
+
+    assert witness.lives()
+
+
+def test_a_refresh_token_dies_with_its_key(witness):
+    value, there = witness.key["apikey"], witness.pair.there
+    grant = "urn:ibm:params:oauth:grant-type:apikey"
+    answer = witness.pair.here.token_request(client=True, grant_type=grant, apikey=value).json()
+
+    witness.annas.delete(f"/v1/apikeys/{witness.key['id']}")
+
+    refused = there.token_request(client=True, grant_type="refresh_token", refresh_token=answer["refresh_token"])
+    assert (refused.status_code, refused.json()["errorCode"]) == (400, "BXNIM0407E")
+
+
+def test_a_service_ids_token_dies_with_its_key(witness):
+    made = witness.annas.post("/v1/serviceids", json={"name": "robot", "account_id": witness.person.account_id})
+    key = witness.annas.create_key("its key", iam_id=made.json()["iam_id"])
+    robots = witness.pair.there.use(key["apikey"])
+    assert not robots.refused()
+
+    witness.annas.delete(f"/v1/apikeys/{key['id']}")
+
+    assert robots.refused()
+    assert witness.lives()
+
+
+def test_somebody_elses_deletion_leaves_this_key_alone(witness):
+    other = witness.bens.create_key()
+
+    witness.bens.delete(f"/v1/apikeys/{other['id']}")
+
+    assert witness.lives()
+
+
+# A person
+
+
+def test_all_that_a_deactivated_person_had_is_dead_until_the_account_is_opened_again(pair, witness):
+    annas = pair.there.with_token(witness.annas.token)
+
+    change_person(pair, witness.person, "user.is_active = False")
+    assert not witness.lives()
+    assert annas.refused()
+    assert not witness.introspected(token=witness.annas.token)
+    refused = pair.there.token_request(
+        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
+    )
+    assert (refused.status_code, refused.json()["errorCode"]) == (401, "BXNIM0602E")
+
+    change_person(pair, witness.person, "user.is_active = True")
+    assert witness.lives()
+    assert not annas.refused()
+
+
+def test_a_new_password_ends_what_the_old_one_gave_and_leaves_keys_alone(pair, witness):
+    answer = pair.here.token_request(
+        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
+    ).json()
+    old = pair.there.with_token(answer["access_token"])
+    assert not old.refused()
+
+    change_person(pair, witness.person, "user.set_password('another horse, another battery')")
+
+    assert old.refused()
+    assert not witness.introspected(token=old.token)
+    refused = pair.there.token_request(client=True, grant_type="refresh_token", refresh_token=answer["refresh_token"])
+    assert (refused.status_code, refused.json()["errorCode"]) == (400, "BXNIM0407E")
+    assert witness.lives()
+
+
+def test_all_that_a_deleted_person_had_is_dead_for_good(pair, witness):
+    annas = pair.there.with_token(witness.annas.token)
+
+    pair.here.server.run_python(
+        f"from console.models import User\nUser.objects.get(username={witness.person.username!r}).delete()"
+    )
+
+    assert not witness.lives()
+    assert annas.refused()
+
+
+# At the same moment
+
+
+def test_no_call_that_begins_after_the_deletion_was_acknowledged_succeeds(witness):
+    """Programs call without a pause while the key is deleted on the other server."""
+    there, value = witness.pair.there, witness.key["apikey"]
+    begun, acknowledged = threading.Barrier(2 * THREADS + 1), threading.Event()
+
+    def call_again_and_again(call) -> list[tuple[float, bool]]:
+        seen: list[tuple[float, bool]] = []
+        afterwards = 0
+        seen.append((time.monotonic(), call()))
+        begun.wait(60)
+        while afterwards < CALLS_AFTERWARDS and len(seen) < MOST_CALLS:
+            afterwards += acknowledged.is_set()
+            seen.append((time.monotonic(), call()))
+        return seen
+
+    def exchanges() -> bool:
+        return there.exchange(value).status_code == 200
+
+    def lists() -> bool:
+        return not there.with_token(witness.tokens[0]).refused()
+
+    with ThreadPoolExecutor(2 * THREADS) as pool:
+        calls = [pool.submit(call_again_and_again, call) for call in [exchanges, lists] * THREADS]
+        begun.wait(60)
+        assert witness.annas.delete(f"/v1/apikeys/{witness.key['id']}").status_code == 204
+        deleted_at = time.monotonic()
+        acknowledged.set()
+        seen = [call.result() for call in calls]
+
+    assert all(thread[0][1] for thread in seen), "each thread began with a call that succeeded"
+    afterwards = [succeeded for thread in seen for started_at, succeeded in thread if started_at > deleted_at]
+    assert len(afterwards) >= 2 * THREADS * CALLS_AFTERWARDS
+    assert not any(afterwards)
+    assert not witness.lives()
+
+
+# Refresh tokens
+
+
+def renewal(console: Console, token: str):
+    return console.token_request(client=True, grant_type="refresh_token", refresh_token=token)
+
+
+def test_a_refresh_token_works_once_and_used_again_ends_its_family(pair, witness):
+    first = pair.here.token_request(
+        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
+    ).json()["refresh_token"]
+    other = pair.here.token_request(
+        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
+    ).json()["refresh_token"]
+
+    second = renewal(pair.there, first).json()["refresh_token"]
+    third = renewal(pair.here, second).json()["refresh_token"]
+    assert len({first, second, third}) == 3
+
+    stolen = renewal(pair.there, first)
+
+    assert (stolen.status_code, stolen.json()["errorCode"]) == (400, "BXNIM0407E")
+    assert renewal(pair.here, third).status_code == 400
+    assert renewal(pair.there, other).status_code == 200
+
+
+def test_of_many_renewals_with_one_refresh_token_at_once_only_one_succeeds(pair, witness):
+    token = pair.here.token_request(
+        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
+    ).json()["refresh_token"]
+    start = threading.Barrier(2 * THREADS)
+
+    def renew(console: Console) -> int:
+        start.wait(60)
+        return renewal(console, token).status_code
+
+    with ThreadPoolExecutor(2 * THREADS) as pool:
+        statuses = list(pool.map(renew, [pair.here, pair.there] * THREADS))
+
+    assert sorted(statuses) == [200, *[400] * (2 * THREADS - 1)]
+
+
+# Signing keys
+
+
+def kid_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+def published(console: Console) -> set[str]:
+    return {key["kid"] for key in Program(console.url).get("/identity/keys").json()["keys"]}
+
+
+def test_a_new_signing_key_keeps_valid_tokens_valid_on_both_servers(pair, witness):
+    before = witness.tokens[0]
+    said = pair.here.server.manage("rotate_signing_key")
+
+    for console in (pair.here, pair.there):
+        after = console.use(witness.key["apikey"]).token
+        assert kid_of(after) in said
+        assert kid_of(after) != kid_of(before)
+        assert {kid_of(before), kid_of(after)} <= published(console)
+        for checking in (pair.here, pair.there):
+            assert not checking.with_token(before).refused()
+            assert not checking.with_token(after).refused()
+    assert witness.lives()
+
+
+def test_anybody_can_check_a_token_with_the_published_keys(pair, witness):
+    jwks = jwt.PyJWKSet.from_dict(Program(pair.there.url).get("/identity/keys").json())
+    key = next(key for key in jwks.keys if key.key_id == kid_of(witness.tokens[0]))
+
+    claims = jwt.decode(
+        witness.tokens[0],
+        key,
+        algorithms=["RS256"],
+        issuer="http://console.test/identity",
+        options={"verify_aud": False},
+    )
+
+    assert key.key.key_size == 3072
+    assert claims["iam_id"] == witness.person.iam_id
+    assert claims["exp"] - claims["iat"] == 3600

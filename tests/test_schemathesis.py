@@ -1,0 +1,152 @@
+"""Requests made from the OpenAPI description, good ones and bad ones, against a real server: no answer may surprise."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from apikeys.values import mask
+from tests.programs import public_pem
+from tests.schemathesis_hooks import REPORTER, TO_BE_SIGNED
+from tests.server import ROOT, ConsoleServer
+
+EXAMPLES_PER_OPERATION = 30
+SEED = 20260219
+MOST_SECONDS = 300
+# The client `bx` is public: every command line has it built in.
+CLIENT = {"Authorization": "Basic " + base64.b64encode(b"bx:bx").decode()}
+
+
+@pytest.mark.contract
+def test_no_request_made_from_the_description_gets_an_answer_that_is_not_in_it(tmp_path: Path) -> None:
+    reporter = ec.generate_private_key(ec.SECP256R1())
+    unlimited = {
+        "APIKEYS_PER_IDENTITY": "0",
+        "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
+        "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",
+    }
+    known = json.dumps({REPORTER: public_pem(reporter)})
+    with ConsoleServer(tmp_path / "data", LEAK_REPORT_KEYS=known, **unlimited) as server:
+        token = access_token(server)
+        (tmp_path / "openapi.json").write_text(json.dumps(usable_description(server, token)))
+        (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
+
+        run = subprocess.run(
+            [
+                *(sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml"),
+                *("run", "openapi.json", "--url", server.url, "--seed", str(SEED)),
+            ],
+            cwd=tmp_path,
+            env=os.environ
+            | {"ACCESS_TOKEN": token, "REPORTER_KEY": private_pem(reporter), "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=MOST_SECONDS,
+            check=False,
+        )
+
+        report = mask(run.stdout[-20_000:] + run.stderr[-5_000:])
+        assert run.returncode == 0, report
+        assert "Traceback" not in server.log
+    summary = json.loads((tmp_path / "report.json").read_text())
+    assert summary["operations"]["tested"] == summary["operations"]["total"]
+    assert {phase["status"] for phase in summary["phases"].values()} == {"success"}
+    assert summary["warnings"]["missing_auth"] == summary["warnings"]["missing_test_data"] == []
+
+
+CONFIGURATION = f"""
+hooks = "tests.schemathesis_hooks"
+continue-on-failure = true
+workers = 1
+[generation]
+max-examples = {EXAMPLES_PER_OPERATION}
+deterministic = true
+database = "none"
+[cache]
+enabled = false
+[auth.openapi.bearer]
+bearer = "${{ACCESS_TOKEN}}"
+[auth.openapi.client]
+username = "bx"
+password = "bx"
+[reports.json]
+path = "report.json"
+"""
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def access_token(server: ConsoleServer) -> str:
+    form = {"grant_type": "password", "username": "admin", "password": "a password for the tests"}
+    answer = requests.post(f"{server.url}/identity/token", data=form, headers=CLIENT, timeout=30)
+    assert answer.status_code == 200, answer.status_code
+    return str(answer.json()["access_token"])
+
+
+def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
+    """Return the server's description for one caller: what no schema can say is said here as the usable values.
+
+    A well-formed request that names another identity or account is refused, and rightly so. The same holds for a page
+    token that was never handed out, a date that is not in the future, and a value that is in use, which the second
+    request with it always is: those are left to tests of their own. To ask for details one must have a value.
+    """
+    headers = {"Authorization": f"Bearer {token}"}
+    me = requests.post(f"{server.url}/identity/introspect", {"token": token}, headers=headers, timeout=30).json()
+    key = {"name": "its details are asked for", "iam_id": me["iam_id"]}
+    value = requests.post(f"{server.url}/v1/apikeys", json=key, headers=headers, timeout=30).json()["apikey"]
+    description: dict[str, Any] = requests.get(f"{server.url}/v1/openapi.json", timeout=30).json()
+
+    mine = {
+        "iam_id": {"enum": [me["iam_id"]]},
+        "account_id": {"enum": [me["account"]["bss"]]},
+        "IAM-ApiKey": {"enum": [value]},
+        "Github-Public-Key-Identifier": {"enum": [REPORTER]},
+        "Github-Public-Key-Signature": {"enum": [TO_BE_SIGNED]},
+    }
+    date = {"enum": ["2090-01-31T18:00+0000", "2090-01-31T18:00:59Z", "", None]}
+    components = description["components"]
+    # Tells Schemathesis that a well-formed request for a token may show credentials that do not exist.
+    components["securitySchemes"]["password"] = {
+        "type": "oauth2",
+        "flows": {"password": {"tokenUrl": f"{server.url}/identity/token", "scopes": {}}},
+    }
+    components["parameters"]["AccountId"]["schema"] = mine["account_id"]
+    components["schemas"]["ApiKeyCreate"]["properties"] |= {
+        "iam_id": mine["iam_id"],
+        "account_id": {"enum": [me["account"]["bss"], "", None]},
+        "expires_at": date,
+    }
+    components["schemas"]["ApiKeyUpdate"]["properties"] |= {"expires_at": date}
+    components["schemas"]["ServiceIdCreate"]["properties"]["account_id"] = mine["account_id"]
+    first_key = components["schemas"]["ServiceIdCreate"]["properties"]["apikey"]["anyOf"][0]["properties"]
+    first_key["expires_at"] = date
+    for properties in (components["schemas"]["ApiKeyCreate"]["properties"], first_key):
+        del properties["apikey"]
+    operations = [(path, method) for path, methods in description["paths"].items() for method in methods]
+    for path, method in operations:
+        operation = description["paths"][path][method]
+        parameters = [found for found in operation.get("parameters", []) if not is_page_token(found)]
+        for parameter in parameters:
+            if parameter.get("name") in mine:
+                parameter["schema"] = mine[parameter["name"]]
+        if parameters:
+            operation["parameters"] = parameters
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            for name in mine:
+                if name in content["example"]:
+                    content["example"][name] = mine[name]["enum"][0]
+    return description
+
+
+def is_page_token(parameter: dict[str, Any]) -> bool:
+    return bool(parameter.get("$ref") == "#/components/parameters/PageToken")
