@@ -12,7 +12,7 @@ import pytest
 
 from apikeys import values
 from apikeys.backends.base import ApiKeyBackend
-from apikeys.domain import ApiKey, ApiKeyPage, ApiKeyQuery, Sort, Status
+from apikeys.domain import ApiKey, ApiKeyDraft, ApiKeyPage, ApiKeyQuery, Sort, Status
 from apikeys.exceptions import ApiKeyConflict, ApiKeyError, ApiKeyLimitReached, ApiKeyLocked, ApiKeyNotFound
 from tests.addresses import UNKNOWN_ID
 
@@ -48,7 +48,7 @@ class ApiKeyBackendContract:
     def test_a_new_key_is_alices_and_works_at_once(self, alices):
         before = datetime.now(UTC) - timedelta(minutes=1)  # a store may keep minutes only
 
-        key = alices.create_api_key("terraform", "Applies changes").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes")).key
 
         assert re.fullmatch(r"ApiKey-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", key.id)
         assert re.fullmatch(r"1-[0-9a-f]{32}", key.entity_tag)
@@ -61,7 +61,7 @@ class ApiKeyBackendContract:
         assert key.last_used_at is None
 
     def test_the_value_comes_back_once_and_only_beside_the_record(self, alices, settings):
-        issued = alices.create_api_key("terraform", "")
+        issued = alices.create_api_key(ApiKeyDraft("terraform", ""))
 
         genuine = values.is_genuine(issued.value, settings.APIKEYS_PREFIX)
         read_again = alices.get_api_key(issued.key.id)
@@ -71,9 +71,9 @@ class ApiKeyBackendContract:
         assert repeated == []
 
     def test_two_keys_may_have_one_name_but_never_one_value(self, alices):
-        first = alices.create_api_key("terraform", "")
+        first = alices.create_api_key(ApiKeyDraft("terraform", ""))
 
-        second = alices.create_api_key("terraform", "")
+        second = alices.create_api_key(ApiKeyDraft("terraform", ""))
 
         same_value = second.value == first.value
         assert second.key.id != first.key.id
@@ -84,13 +84,13 @@ class ApiKeyBackendContract:
         ["o'neill<b>&\"", "<script>alert(1)</script>", "مفتاح الخادم", "🔑🔑🔑", "%s {0} ${HOME} ../..", "a\u202eb"],
     )
     def test_a_name_is_kept_as_it_was_typed(self, alices, text):
-        key = alices.create_api_key(text, text).key
+        key = alices.create_api_key(ApiKeyDraft(text, text)).key
 
         kept = alices.get_api_key(key.id)
         assert (kept.name, kept.description) == (text, text)
 
     def test_the_longest_name_and_description_fit(self, alices):
-        key = alices.create_api_key("🔑" * 255, "é" * 1000).key
+        key = alices.create_api_key(ApiKeyDraft("🔑" * 255, "é" * 1000)).key
 
         kept = alices.get_api_key(key.id)
         assert (kept.name, kept.description) == ("🔑" * 255, "é" * 1000)
@@ -98,7 +98,7 @@ class ApiKeyBackendContract:
     # Get, count
 
     def test_a_key_reads_back_as_it_was_created(self, alices):
-        key = alices.create_api_key("terraform", "Applies changes").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes")).key
 
         found = alices.get_api_key(key.id)
 
@@ -112,7 +112,7 @@ class ApiKeyBackendContract:
         "key_id", ["", "ApiKey-", "' OR 1=1 --", "%", "../admin", "ApiKey-%2e%2e", "🔑", "x" * 300]
     )
     def test_what_cannot_be_an_id_is_not_found_either(self, alices, key_id):
-        alices.create_api_key("terraform", "")
+        alices.create_api_key(ApiKeyDraft("terraform", ""))
 
         with pytest.raises(ApiKeyNotFound):
             alices.get_api_key(key_id)
@@ -120,9 +120,9 @@ class ApiKeyBackendContract:
     def test_the_count_follows_creation_and_deletion(self, alices):
         counts = [alices.count_api_keys()]
 
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         counts.append(alices.count_api_keys())
-        alices.create_api_key("ansible", "")
+        alices.create_api_key(ApiKeyDraft("ansible", ""))
         counts.append(alices.count_api_keys())
         alices.delete_api_key(key.id)
         counts.append(alices.count_api_keys())
@@ -132,7 +132,7 @@ class ApiKeyBackendContract:
     # Update
 
     def test_an_edit_changes_name_description_and_tag_and_nothing_else(self, alices):
-        key = alices.create_api_key("terraform", "Applies changes").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes")).key
 
         changed = alices.update_api_key(key.id, name="tofu", description="", entity_tag=key.entity_tag)
 
@@ -145,7 +145,7 @@ class ApiKeyBackendContract:
         assert alices.get_api_key(key.id) == changed
 
     def test_the_tag_grows_with_each_edit(self, alices):
-        key = alices.create_api_key("v1", "").key
+        key = alices.create_api_key(ApiKeyDraft("v1", "")).key
 
         for name in ("v2", "v3", "v4"):
             key = alices.update_api_key(key.id, name=name, description="", entity_tag=key.entity_tag)
@@ -153,7 +153,7 @@ class ApiKeyBackendContract:
         assert key.entity_tag.partition("-")[0] == "4"
 
     def test_of_two_edits_of_one_reading_the_first_wins_and_the_second_is_told(self, alices):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         first = alices.update_api_key(key.id, name="first", description="", entity_tag=key.entity_tag)
 
         with pytest.raises(ApiKeyConflict):
@@ -163,7 +163,7 @@ class ApiKeyBackendContract:
 
     @pytest.mark.parametrize("tag", ["", "*", "1-", "1-00000000000000000000000000000000", "🔑"])
     def test_an_edit_without_the_present_tag_changes_nothing(self, alices, tag):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
 
         with pytest.raises(ApiKeyConflict):
             alices.update_api_key(key.id, name="other", description="", entity_tag=tag)
@@ -177,7 +177,7 @@ class ApiKeyBackendContract:
     # Delete
 
     def test_a_deleted_key_is_gone_and_its_last_record_comes_back(self, alices):
-        key = alices.create_api_key("terraform", "Applies changes").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes")).key
 
         last = alices.delete_api_key(key.id)
 
@@ -187,29 +187,29 @@ class ApiKeyBackendContract:
             alices.get_api_key(key.id)
 
     def test_a_key_is_deleted_once(self, alices):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         alices.delete_api_key(key.id)
 
         with pytest.raises(ApiKeyNotFound):
             alices.delete_api_key(key.id)
 
     def test_a_deleted_key_cannot_be_edited(self, alices):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         alices.delete_api_key(key.id)
 
         with pytest.raises(ApiKeyNotFound):
             alices.update_api_key(key.id, name="n", description="", entity_tag=key.entity_tag)
 
     def test_deleting_one_key_leaves_the_others(self, alices):
-        kept, gone = (alices.create_api_key(name, "").key for name in ("kept", "gone"))
+        kept, gone = (alices.create_api_key(ApiKeyDraft(name, "")).key for name in ("kept", "gone"))
 
         alices.delete_api_key(gone.id)
 
         assert alices.list_api_keys(ApiKeyQuery()).keys == (kept,)
 
     def test_deleting_all_keys_ends_locked_ones_too_but_nobody_elses(self, alices, bobs):
-        mine = [alices.create_api_key(name, "").key for name in ("one", "two", "three")]
-        bobs_key = bobs.create_api_key("bob's", "").key
+        mine = [alices.create_api_key(ApiKeyDraft(name, "")).key for name in ("one", "two", "three")]
+        bobs_key = bobs.create_api_key(ApiKeyDraft("bob's", "")).key
         self.lock(mine[1].id)
 
         ended = alices.delete_all_api_keys()
@@ -225,7 +225,7 @@ class ApiKeyBackendContract:
 
     @pytest.mark.parametrize("act", ["get", "update", "delete"])
     def test_alices_key_is_to_bob_exactly_like_one_that_never_was(self, alices, bobs, act):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         acts = {
             "get": lambda key_id: bobs.get_api_key(key_id),
             "update": lambda key_id: bobs.update_api_key(
@@ -242,7 +242,7 @@ class ApiKeyBackendContract:
 
     @pytest.mark.parametrize("act", ["update", "delete"])
     def test_bob_does_not_learn_that_alices_key_is_locked(self, alices, bobs, act):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         self.lock(key.id)
 
         with pytest.raises(ApiKeyNotFound):
@@ -252,8 +252,8 @@ class ApiKeyBackendContract:
                 bobs.delete_api_key(key.id)
 
     def test_bob_neither_lists_nor_finds_nor_counts_alices_keys(self, alices, bobs):
-        alices.create_api_key("terraform", "")
-        bobs_key = bobs.create_api_key("terraform", "").key
+        alices.create_api_key(ApiKeyDraft("terraform", ""))
+        bobs_key = bobs.create_api_key(ApiKeyDraft("terraform", "")).key
 
         assert bobs.list_api_keys(ApiKeyQuery()).keys == (bobs_key,)
         assert bobs.list_api_keys(ApiKeyQuery(search="terraform")).keys == (bobs_key,)
@@ -262,7 +262,7 @@ class ApiKeyBackendContract:
     # Locked
 
     def test_a_locked_key_says_so(self, alices):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
 
         self.lock(key.id)
 
@@ -271,7 +271,7 @@ class ApiKeyBackendContract:
         assert locked.status is Status.LOCKED
 
     def test_a_locked_key_cannot_be_edited(self, alices):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         self.lock(key.id)
         locked = alices.get_api_key(key.id)
 
@@ -281,7 +281,7 @@ class ApiKeyBackendContract:
         assert alices.get_api_key(key.id) == locked
 
     def test_a_locked_key_cannot_be_deleted(self, alices):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
         self.lock(key.id)
 
         with pytest.raises(ApiKeyLocked):
@@ -292,7 +292,7 @@ class ApiKeyBackendContract:
     # List: order
 
     def test_the_newest_key_comes_first(self, alices):
-        made = [alices.create_api_key(name, "").key for name in ("a", "c", "b")]
+        made = [alices.create_api_key(ApiKeyDraft(name, "")).key for name in ("a", "c", "b")]
 
         listed = alices.list_api_keys(ApiKeyQuery()).keys
 
@@ -300,7 +300,7 @@ class ApiKeyBackendContract:
 
     @pytest.mark.parametrize("descending", [False, True])
     def test_keys_sort_by_creation_both_ways(self, alices, descending):
-        made = [alices.create_api_key(name, "").key for name in ("b", "a", "d", "c")]
+        made = [alices.create_api_key(ApiKeyDraft(name, "")).key for name in ("b", "a", "d", "c")]
 
         listed = alices.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, descending=descending)).keys
 
@@ -310,7 +310,7 @@ class ApiKeyBackendContract:
     @pytest.mark.parametrize("descending", [False, True])
     def test_keys_sort_by_name_both_ways_whatever_the_letters_case(self, alices, descending):
         for name in ("Bravo", "alpha", "DELTA", "charlie", "ÉCHO", "écho 2"):
-            alices.create_api_key(name, "")
+            alices.create_api_key(ApiKeyDraft(name, ""))
 
         listed = alices.list_api_keys(ApiKeyQuery(sort=Sort.NAME, descending=descending)).keys
 
@@ -326,7 +326,7 @@ class ApiKeyBackendContract:
     @pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 7])
     def test_paging_forward_shows_every_key_once_in_order(self, alices, sort, descending, number):
         for index in range(number):
-            alices.create_api_key(f"key {index * 7 % 10}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index * 7 % 10}", ""))
         query = ApiKeyQuery(sort=sort, descending=descending, page_size=3)
         whole = alices.list_api_keys(replace(query, page_size=100)).keys
 
@@ -340,7 +340,7 @@ class ApiKeyBackendContract:
     @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
     def test_paging_back_shows_the_same_pages(self, alices, sort, descending):
         for index in range(7):
-            alices.create_api_key(f"key {index * 7 % 10}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index * 7 % 10}", ""))
         query = ApiKeyQuery(sort=sort, descending=descending, page_size=3)
         there = forward(alices, query)
 
@@ -351,7 +351,7 @@ class ApiKeyBackendContract:
 
     def test_going_back_and_on_again_ends_where_it_began(self, alices):
         for index in range(7):
-            alices.create_api_key(f"key {index}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
         query = ApiKeyQuery(page_size=3)
         first, second, third = forward(alices, query)
 
@@ -364,7 +364,7 @@ class ApiKeyBackendContract:
 
     @pytest.mark.parametrize("descending", [False, True])
     def test_keys_of_one_name_are_each_shown_once_both_ways(self, alices, descending):
-        made = [alices.create_api_key("same", "").key for _ in range(8)]
+        made = [alices.create_api_key(ApiKeyDraft("same", "")).key for _ in range(8)]
         query = ApiKeyQuery(sort=Sort.NAME, descending=descending, page_size=3)
 
         there = forward(alices, query)
@@ -376,7 +376,7 @@ class ApiKeyBackendContract:
     @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
     def test_deleting_around_the_edge_of_a_page_neither_skips_nor_repeats_a_key(self, alices, sort, descending):
         for index in range(9):
-            alices.create_api_key(f"key {index}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
         query = ApiKeyQuery(sort=sort, descending=descending, page_size=3)
         order = alices.list_api_keys(replace(query, page_size=100)).keys
         first = alices.list_api_keys(query)
@@ -389,12 +389,12 @@ class ApiKeyBackendContract:
 
     def test_a_key_made_meanwhile_neither_skips_nor_repeats_a_key(self, alices):
         for index in range(6):
-            alices.create_api_key(f"key {index}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
         query = ApiKeyQuery(page_size=3)
         order = alices.list_api_keys(replace(query, page_size=100)).keys
         first = alices.list_api_keys(query)
 
-        newer = [alices.create_api_key(f"newer {index}", "").key for index in range(4)]
+        newer = [alices.create_api_key(ApiKeyDraft(f"newer {index}", "")).key for index in range(4)]
         second = alices.list_api_keys(replace(query, cursor=first.next))
         back = backward(alices, query, second)
 
@@ -404,19 +404,19 @@ class ApiKeyBackendContract:
 
     def test_a_name_that_sorts_between_two_pages_appears_on_the_next_one(self, alices):
         for name in ("a", "b", "c", "f", "g", "h"):
-            alices.create_api_key(name, "")
+            alices.create_api_key(ApiKeyDraft(name, ""))
         query = ApiKeyQuery(sort=Sort.NAME, descending=False, page_size=3)
         first = alices.list_api_keys(query)
 
-        alices.create_api_key("aa", "")
-        alices.create_api_key("d", "")
+        alices.create_api_key(ApiKeyDraft("aa", ""))
+        alices.create_api_key(ApiKeyDraft("d", ""))
         rest = forward(alices, replace(query, cursor=first.next))
 
         assert [key.name for key in _keys(rest)] == ["d", "f", "g", "h"]
 
     def test_going_back_to_deleted_keys_is_an_empty_page(self, alices):
         for index in range(6):
-            alices.create_api_key(f"key {index}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
         query = ApiKeyQuery(page_size=3)
         first, second = forward(alices, query)
 
@@ -453,7 +453,7 @@ class ApiKeyBackendContract:
             "100% sure", "1000 sure", "snake_case", "snakeXcase", "back\\slash", "back/slash",
             "o'neill", 'say "hi"', "star*", "set[a]", "what?",
         ):  # fmt: skip
-            alices.create_api_key(name, "")
+            alices.create_api_key(ApiKeyDraft(name, ""))
 
         listed = alices.list_api_keys(ApiKeyQuery(search=search)).keys
 
@@ -472,21 +472,21 @@ class ApiKeyBackendContract:
         ],
     )
     def test_search_ignores_case_in_every_script(self, alices, name, search):
-        alices.create_api_key(f"the {name} key", "")
-        alices.create_api_key("another", "")
+        alices.create_api_key(ApiKeyDraft(f"the {name} key", ""))
+        alices.create_api_key(ApiKeyDraft("another", ""))
 
         listed = alices.list_api_keys(ApiKeyQuery(search=search)).keys
 
         assert [key.name for key in listed] == [f"the {name} key"]
 
     def test_search_looks_at_descriptions_too(self, alices):
-        key = alices.create_api_key("terraform", "Applies CHANGES nightly").key
-        alices.create_api_key("ansible", "")
+        key = alices.create_api_key(ApiKeyDraft("terraform", "Applies CHANGES nightly")).key
+        alices.create_api_key(ApiKeyDraft("ansible", ""))
 
         assert alices.list_api_keys(ApiKeyQuery(search="changes night")).keys == (key,)
 
     def test_search_follows_an_edit(self, alices):
-        key = alices.create_api_key("terraform", "old words").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "old words")).key
 
         changed = alices.update_api_key(key.id, name="Tofu", description="new words", entity_tag=key.entity_tag)
 
@@ -498,8 +498,8 @@ class ApiKeyBackendContract:
     @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
     def test_search_holds_on_every_page(self, alices, sort, descending):
         for index in range(8):
-            alices.create_api_key(f"deploy {index}", "")
-            alices.create_api_key(f"other {index}", "")
+            alices.create_api_key(ApiKeyDraft(f"deploy {index}", ""))
+            alices.create_api_key(ApiKeyDraft(f"other {index}", ""))
         query = ApiKeyQuery(search="deploy", sort=sort, descending=descending, page_size=3)
 
         there = forward(alices, query)
@@ -509,7 +509,7 @@ class ApiKeyBackendContract:
         assert [page.keys for page in back] == [page.keys for page in reversed(there)]
 
     def test_a_search_for_nothing_that_exists_is_an_empty_page(self, alices):
-        alices.create_api_key("terraform", "")
+        alices.create_api_key(ApiKeyDraft("terraform", ""))
 
         assert alices.list_api_keys(ApiKeyQuery(search="ansible")) == ApiKeyPage(())
 
@@ -517,22 +517,22 @@ class ApiKeyBackendContract:
 
     def test_one_key_more_than_allowed_is_refused_and_deleting_makes_room(self, alices, settings):
         self.allow(2, settings)
-        first = alices.create_api_key("one", "").key
-        alices.create_api_key("two", "")
+        first = alices.create_api_key(ApiKeyDraft("one", "")).key
+        alices.create_api_key(ApiKeyDraft("two", ""))
 
         with pytest.raises(ApiKeyLimitReached) as refusal:
-            alices.create_api_key("three", "")
+            alices.create_api_key(ApiKeyDraft("three", ""))
         alices.delete_api_key(first.id)
-        alices.create_api_key("three", "")
+        alices.create_api_key(ApiKeyDraft("three", ""))
 
         assert refusal.value.params == {"limit": 2}
         assert {key.name for key in alices.list_api_keys(ApiKeyQuery()).keys} == {"two", "three"}
 
     def test_alices_keys_take_no_room_from_bob(self, alices, bobs, settings):
         self.allow(1, settings)
-        alices.create_api_key("alice's", "")
+        alices.create_api_key(ApiKeyDraft("alice's", ""))
 
-        bobs.create_api_key("bob's", "")
+        bobs.create_api_key(ApiKeyDraft("bob's", ""))
 
         assert bobs.count_api_keys() == 1
 
@@ -540,7 +540,7 @@ class ApiKeyBackendContract:
         self.allow(0, settings)
 
         for index in range(3):
-            alices.create_api_key(f"key {index}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
 
         assert alices.count_api_keys() == 3
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apikeys.backends import backend_for
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.domain import ApiKeyQuery, Cursor, IssuedApiKey, Sort
+from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Cursor, IssuedApiKey, Sort
 from apikeys.exceptions import ApiKeyLimitReached
 from apikeys.models import ApiKeyRecord
 from apikeys.values import Peppers
@@ -40,7 +40,7 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
     # What is kept of a value
 
     def test_the_value_is_in_no_table(self, alices):
-        issued = alices.create_api_key("terraform", "Applies changes")
+        issued = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes"))
 
         found = tables_with(issued.value)
         assert tables_with("terraform") == ["apikeys_apikeyrecord"]
@@ -49,7 +49,7 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
     def test_a_digest_is_under_the_newest_pepper_and_says_its_number(self, alices, settings):
         settings.APIKEYS_PEPPERS = Peppers.parse(f"3:{'03' * 32},7:{'07' * 32},5:{'05' * 32}")
 
-        issued = alices.create_api_key("terraform", "")
+        issued = alices.create_api_key(ApiKeyDraft("terraform", ""))
 
         record = ApiKeyRecord.objects.get(id=issued.key.id)
         digest = settings.APIKEYS_PEPPERS.digest(issued.value, 7)
@@ -61,7 +61,7 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
         assert peppers.digest("a value", 1) != peppers.digest("a value", 2)
 
     def test_a_disabled_key_says_so(self, alices):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
 
         ApiKeyRecord.objects.filter(id=key.id).update(disabled=True, locked=True)
 
@@ -71,7 +71,7 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
 
     @pytest.mark.parametrize("descending", [False, True])
     def test_keys_made_in_the_same_moment_are_each_shown_once_both_ways(self, alices, descending):
-        made = [alices.create_api_key(f"key {index}", "").key for index in range(8)]
+        made = [alices.create_api_key(ApiKeyDraft(f"key {index}", "")).key for index in range(8)]
         ApiKeyRecord.objects.update(created_at=timezone.now())
         query = ApiKeyQuery(sort=Sort.CREATED, descending=descending, page_size=3)
 
@@ -87,7 +87,7 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
         ["", "yesterday", "2026-13-45", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "🔑", "\0"],
     )
     def test_a_place_that_was_never_handed_out_is_the_beginning(self, alices, position, backward_too):
-        key = alices.create_api_key("terraform", "").key
+        key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
 
         page = alices.list_api_keys(ApiKeyQuery(cursor=Cursor(position, "ApiKey-x", backward_too)))
 
@@ -96,7 +96,7 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
     @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
     def test_a_page_far_down_is_found_through_an_index(self, alices, sort, descending):
         for index in range(4):
-            alices.create_api_key(f"key {index}", "")
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
         query = ApiKeyQuery(sort=sort, descending=descending, page_size=2)
         cursor = alices.list_api_keys(query).next
 
@@ -119,7 +119,7 @@ def explain(sql: str) -> str:
 def test_twenty_creations_at_once_never_pass_the_limit(alice, settings):
     settings.APIKEYS_PER_IDENTITY = 3
 
-    outcomes = at_once(20, lambda: backend_of(alice).create_api_key(secrets.token_hex(4), ""))
+    outcomes = at_once(20, lambda: backend_of(alice).create_api_key(ApiKeyDraft(secrets.token_hex(4), "")))
 
     assert sum(isinstance(outcome, IssuedApiKey) for outcome in outcomes) == 3
     assert sum(isinstance(outcome, ApiKeyLimitReached) for outcome in outcomes) == 17
@@ -128,7 +128,7 @@ def test_twenty_creations_at_once_never_pass_the_limit(alice, settings):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_twenty_deletions_at_once_one_deletes(alice):
-    key = backend_of(alice).create_api_key("terraform", "").key
+    key = backend_of(alice).create_api_key(ApiKeyDraft("terraform", "")).key
 
     outcomes = at_once(20, lambda: backend_of(alice).delete_api_key(key.id))
 
@@ -138,7 +138,7 @@ def test_of_twenty_deletions_at_once_one_deletes(alice):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_twenty_edits_at_once_one_is_saved(alice):
-    key = backend_of(alice).create_api_key("terraform", "").key
+    key = backend_of(alice).create_api_key(ApiKeyDraft("terraform", "")).key
 
     def edit():
         return backend_of(alice).update_api_key(

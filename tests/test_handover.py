@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apikeys import handover, services
-from apikeys.domain import ApiKeyQuery, IssuedApiKey
+from apikeys.domain import ApiKeyDraft, ApiKeyQuery, IssuedApiKey
 from apikeys.exceptions import AlreadyReceived, ApiKeyLimitReached, ApiKeyNotFound, HandoverExpired, InvalidApiKey
 from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord, Handover
@@ -24,7 +24,7 @@ from tests.threads import at_once
 
 def send(person, nonce: str, name: str = "terraform") -> IssuedApiKey:
     """Send the create form once."""
-    return services.create_api_key(caller_for(person), name=name, description="", nonce=nonce)
+    return services.create_api_key(caller_for(person), ApiKeyDraft(name, ""), nonce=nonce)
 
 
 def confirm(person, nonce: str) -> None:

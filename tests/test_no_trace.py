@@ -14,6 +14,7 @@ from django.db import connection
 from django.views.debug import ExceptionReporter, get_exception_reporter_class
 
 from apikeys import services, values
+from apikeys.domain import ApiKeyDraft
 from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord
 from console.logs import LineFormatter, MaskedExceptionReporter, MaskFilter
@@ -310,7 +311,7 @@ def test_a_value_in_an_exceptions_message_is_masked_in_the_report():
 
 
 def test_an_issued_key_shows_its_record_but_not_its_value(alice):
-    issued = services.create_api_key(caller_for(alice), name="terraform", description="", nonce=new_nonce())
+    issued = services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     printed = f"{issued} {issued!r} {[issued]}"
 

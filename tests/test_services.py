@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from apikeys import services
-from apikeys.domain import ApiKeyQuery, Caller
+from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller
 from apikeys.exceptions import (
     AlreadyReceived,
     ApiKeyConflict,
@@ -69,7 +69,7 @@ def test_a_form_sent_twice_is_one_creation_in_the_audit_log(alice):
     nonce = new_nonce()
 
     for _ in range(2):
-        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
 
     assert [(event.action, event.outcome) for event in events()] == [(CREATE, "success")]
 
@@ -86,7 +86,7 @@ def test_looking_is_not_audited(alice, alices_key):
 
 def test_the_value_and_the_nonce_are_in_no_event(alice):
     nonce = new_nonce()
-    issued = services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+    issued = services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
 
     services.confirm_receipt(caller_for(alice), nonce)
     services.delete_api_key(caller_for(alice), issued.key.id)
@@ -99,7 +99,7 @@ def test_the_value_and_the_nonce_are_in_no_event(alice):
 def test_an_agent_of_absurd_length_is_cut(alice):
     caller = Caller(caller_for(alice).identity, agent="x" * 10_000)
 
-    services.create_api_key(caller, name="terraform", description="", nonce=new_nonce())
+    services.create_api_key(caller, ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     assert events()[-1].agent == "x" * 255
 
@@ -111,7 +111,7 @@ def test_a_creation_that_cannot_be_audited_does_not_happen(alice):
     refuse_rows_of("apikeys_auditevent")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=new_nonce())
+        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     assert (ApiKeyRecord.objects.count(), Handover.objects.count()) == (0, 0)
 
@@ -140,7 +140,7 @@ def test_a_key_whose_hand_over_cannot_begin_is_not_created(alice):
     refuse_rows_of("apikeys_handover")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=new_nonce())
+        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     assert ApiKeyRecord.objects.count() == AuditEvent.objects.count() == 0
 
@@ -172,7 +172,7 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
     acts = {
         UPDATE: lambda: services.update_api_key(caller, key_id, name="n", description="", entity_tag="1-0"),
         DELETE: lambda: services.delete_api_key(caller, UNKNOWN_ID),
-        CREATE: lambda: services.create_api_key(caller, name="n", description="", nonce=new_nonce()),
+        CREATE: lambda: services.create_api_key(caller, ApiKeyDraft("n", ""), nonce=new_nonce()),
     }
 
     with pytest.raises(refusal):
@@ -184,11 +184,11 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
 
 def test_a_form_sent_again_after_the_receipt_is_audited_as_refused(alice):
     nonce = new_nonce()
-    services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+    services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
     services.confirm_receipt(caller_for(alice), nonce)
 
     with pytest.raises(AlreadyReceived):
-        services.create_api_key(caller_for(alice), name="terraform", description="", nonce=nonce)
+        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
 
     assert [(event.outcome, event.reason) for event in events()] == [("success", ""), ("failure", "AlreadyReceived")]
 
@@ -222,7 +222,7 @@ def test_bobs_attempt_on_alices_key_is_bobs_event_and_does_not_name_her_key(bob,
     ],
 )
 def test_a_name_is_kept_without_the_white_space_around_it(alice, typed, kept):
-    issued = services.create_api_key(caller_for(alice), name=typed, description=typed, nonce=new_nonce())
+    issued = services.create_api_key(caller_for(alice), ApiKeyDraft(typed, typed), nonce=new_nonce())
 
     assert (issued.key.name, issued.key.description) == (kept, kept)
 
@@ -230,14 +230,14 @@ def test_a_name_is_kept_without_the_white_space_around_it(alice, typed, kept):
 @pytest.mark.parametrize("name", ["", " ", "\t \n", "\u00a0\u3000\u2003"])
 def test_a_blank_name_is_refused(alice, name):
     with pytest.raises(InvalidApiKey) as refusal:
-        services.create_api_key(caller_for(alice), name=name, description="", nonce=new_nonce())
+        services.create_api_key(caller_for(alice), ApiKeyDraft(name, ""), nonce=new_nonce())
 
     assert (refusal.value.field, str(refusal.value)) == ("name", "Enter a name.")
     assert ApiKeyRecord.objects.count() == 0
 
 
 def test_a_description_may_be_empty(alice):
-    issued = services.create_api_key(caller_for(alice), name="terraform", description=" \t ", nonce=new_nonce())
+    issued = services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", " \t "), nonce=new_nonce())
 
     assert issued.key.description == ""
 
@@ -247,7 +247,7 @@ def test_one_character_too_many_is_refused_with_both_numbers(alice, field, limit
     typed = {"name": "terraform", "description": ""} | {field: "é" * (limit + 1)}
 
     with pytest.raises(InvalidApiKey) as refusal:
-        services.create_api_key(caller_for(alice), **typed, nonce=new_nonce())
+        services.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
 
     assert refusal.value.field == field
     assert str(refusal.value) == f"This has {limit + 1} characters. Use at most {limit}."
@@ -276,7 +276,7 @@ def test_what_no_name_should_hold_is_refused(alice, alices_key, field, character
     key = alices_key.key
 
     with pytest.raises(InvalidApiKey) as on_create:
-        services.create_api_key(caller_for(alice), **typed, nonce=new_nonce())
+        services.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
     with pytest.raises(InvalidApiKey) as on_edit:
         services.update_api_key(caller_for(alice), key.id, **typed, entity_tag=key.entity_tag)
 
