@@ -508,6 +508,21 @@ def test_a_host_that_is_not_served_is_a_bad_request_in_json(client, description,
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/identity/token", "/identity/introspect"])
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data", "multipart/form-data; boundary=x", f"{FORM}; charset=x"]
+)
+def test_a_form_that_is_none_is_refused_without_a_traceback_in_the_log(description, alice, caplog, path, content_type):
+    program = Program(description)
+    program.log_in(alice.username)
+    authorization = BX if path == "/identity/token" else f"Bearer {program.token}"
+
+    program.call(400, "POST", path, "no form", **{"Content-Type": content_type, "Authorization": authorization})
+
+    assert not any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.django_db
 def test_an_id_with_a_nul_is_unknown_and_its_refusal_can_be_stored_anywhere(description, alice):
     program = Program(description)
     program.log_in(alice.username)

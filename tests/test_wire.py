@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from apikeys import leaks, services, wire
 from apikeys.api import keys, paging
 from apikeys.api import openapi_schemas as schemas
+from apikeys.api import openapi_words as words
 from apikeys.domain import Condition, Cursor, LeakedAction, Match
 from apikeys.exceptions import BadRequest, InvalidApiKey
 
@@ -91,9 +92,9 @@ def test_any_other_filter_is_a_bad_request(text):
 
 
 @thoroughly
-@given(NEARLY_FILTERS | st.from_regex(schemas.FILTER, fullmatch=True))
+@given(NEARLY_FILTERS | st.from_regex(words.FILTER, fullmatch=True))
 def test_the_description_tells_filters_from_other_text(text):
-    described = re.fullmatch(schemas.FILTER, text) is not None and 0 < len(text) <= wire.MAX_FILTER
+    described = re.fullmatch(words.FILTER, text) is not None and 0 < len(text) <= wire.MAX_FILTER
 
     assert is_read(wire.parse_filter, text) == described
 

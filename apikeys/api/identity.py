@@ -21,8 +21,6 @@ from apikeys.exceptions import (
 from apikeys.exceptions import gettext_noop as _
 from apikeys.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
 
-FORM = "application/x-www-form-urlencoded"
-
 
 @sensitive_post_parameters("apikey", "password", "refresh_token")
 @sensitive_variables("issued")
@@ -70,7 +68,7 @@ def form_field(request: HttpRequest, name: str) -> str:
 
 def optional_field(request: HttpRequest, name: str) -> str:
     """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
-    found = request.POST.getlist(name) if request.content_type == FORM else []
+    found = request.POST.getlist(name)
     if len(found) > 1:
         raise PropertyRefused(name, _("A property is given twice."))
     return found[0] if found else ""

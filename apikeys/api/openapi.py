@@ -8,7 +8,8 @@ from django.http import HttpRequest, JsonResponse
 
 from apikeys.api import openapi_parts, openapi_paths
 from apikeys.api.decorators import resource
-from apikeys.api.openapi_schemas import EXAMPLE_TAG, schemas, text
+from apikeys.api.openapi_schemas import schemas
+from apikeys.api.openapi_words import EXAMPLE_TAG, text
 
 VERSION = "1"
 ABOUT = """\
@@ -30,7 +31,7 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "API keys", "version": VERSION, "description": ABOUT},
         "servers": [{"url": server_url}],
-        "tags": [{"name": name, "description": about} for name, about in openapi_paths.TAGS.items()],
+        "tags": [{"name": name, "description": about} for name, about in openapi_parts.TAGS.items()],
         "paths": openapi_paths.paths(),
         "components": {
             "securitySchemes": {

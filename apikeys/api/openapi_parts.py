@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from apikeys import wire
-from apikeys.api import openapi_schemas as schemas
+from apikeys.api import openapi_words as words
 from apikeys.api.errors import CODES, WORDS
-from apikeys.api.openapi_schemas import EXAMPLE_TAG, Schema
+from apikeys.api.openapi_words import EXAMPLE_TAG, Schema
 from apikeys.api.paging import DEFAULT_PAGE_SIZE
+
+KEYS, SERVICE_IDS, TOKENS, OTHERS = "API keys", "Service IDs", "Access tokens", "Everything else"
+TAGS = {
+    KEYS: "Your own, those of your service IDs, and for administrators all of the account.",
+    SERVICE_IDS: "Identities for programs, with API keys of their own. Whoever made one manages it.",
+    TOKENS: "A key's value, or a password, becomes an access token that lives for an hour at most.",
+    OTHERS: "Reports of leaks, collections that clients look into when they start, and this description.",
+}
 
 BEARER: list[Schema] = [{"bearer": []}]
 NOBODY: list[Schema] = []
@@ -20,7 +28,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "The access token is missing, malformed or expired, or its key or its owner is gone."),
     "BXNIM0513E": (403, "You may see this, but not do it."),
     "BXNIM0102E": (404, "There is no such object, or it is somebody else's."),
-    "conflict": (409, "It is locked, or has another entity tag; or this Idempotency-Key has delivered its value."),
+    "conflict": (409, "It is locked, or has another entity tag; or this Idempotency-Key was used up."),
     "BXNIM0105E": (409, "The service ID still has API keys."),
     "BXNIM0151E": (422, "The owner has as many API keys as allowed."),
 }
@@ -35,18 +43,6 @@ TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
     "BXNIM0602E": (401, "The user ID or the password is not correct."),
     "unauthorized": (401, "The caller did not show an access token or an API key of its own."),
     "too_many_requests": (429, "Too many attempts. Retry-After says for how many seconds to wait."),
-}
-STATUSES = {
-    400: "Not valid",
-    401: "Not authenticated",
-    403: "Not authorized",
-    404: "Not found",
-    409: "Conflict",
-    413: "Too large",
-    422: "Limit reached",
-    429: "Too many attempts",
-    500: "The server failed",
-    503: "The key store did not answer",
 }
 ALWAYS = {"500": "ServerFailed", "503": "Unavailable"}
 TRACED = {"Transaction-Id": {"$ref": "#/components/headers/Transaction-Id"}}
@@ -74,10 +70,10 @@ def parameter(name: str, place: str, schema: Schema, description: str, *, requir
 def shared_parameters() -> Schema:
     """Return the parameters that several operations have."""
     yes_or_no: Schema = {"type": "boolean", "default": False}
-    printable = schemas.text(pattern=schemas.PRINTABLE)
+    printable = words.text(pattern=words.PRINTABLE)
     return {
-        "ApiKeyId": parameter("id", "path", schemas.api_key_id(), "The key's id."),
-        "ServiceIdId": parameter("id", "path", schemas.service_id_id(), "The service ID's id."),
+        "ApiKeyId": parameter("id", "path", words.api_key_id(), "The key's id."),
+        "ServiceIdId": parameter("id", "path", words.service_id_id(), "The service ID's id."),
         "AccountId": parameter("account_id", "query", printable, "The token's account; no other is accepted."),
         "PageSize": parameter(
             "pagesize",
@@ -91,7 +87,7 @@ def shared_parameters() -> Schema:
         "IfMatch": parameter(
             "If-Match",
             "header",
-            schemas.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
+            words.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
             "The entity tag that the change is based on, or `*` for any.",
             required=True,
         ),
@@ -103,7 +99,7 @@ def answer(description: str, name: str = "", example: Any = None, *, tagged: boo
     headers = TRACED | ({"Etag": {"$ref": "#/components/headers/Etag"}} if tagged else {})
     if not name:
         return {"description": description, "headers": headers}
-    content = {"schema": schemas.ref(name)} | ({} if example is None else {"example": example})
+    content = {"schema": words.ref(name)} | ({} if example is None else {"example": example})
     return {"description": description, "headers": headers, "content": {JSON: content}}
 
 
@@ -125,7 +121,7 @@ def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str
         "headers": headers,
         "content": {
             JSON: {
-                "schema": {"allOf": [schemas.ref("TokenError" if token else "Errors"), narrowed]},
+                "schema": {"allOf": [words.ref("TokenError" if token else "Errors"), narrowed]},
                 "examples": {
                     code: {
                         "summary": reasons[code][1],
@@ -209,4 +205,4 @@ def operation(
 
 
 def body(name: str, example: Any, *, media_type: str = JSON) -> Schema:
-    return {"required": True, "content": {media_type: {"schema": schemas.ref(name), "example": example}}}
+    return {"required": True, "content": {media_type: {"schema": words.ref(name), "example": example}}}

@@ -1,0 +1,304 @@
+"""The operations on API keys and service IDs, one function call each: paths of the OpenAPI description."""
+
+from apikeys import wire
+from apikeys.api import openapi_words as words
+from apikeys.api.keys import MAX_COUNTED
+from apikeys.api.openapi_parts import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
+from apikeys.api.openapi_words import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
+from apikeys.api.paging import DEFAULT_PAGE_SIZE, SORTS
+
+API_KEY_EXAMPLE = {
+    "id": f"ApiKey-{ZERO_UUID}",
+    "entity_tag": EXAMPLE_TAG,
+    "crn": f"crn:v1:bluemix:public:iam-identity::a/{EXAMPLE_ACCOUNT}::apikey:ApiKey-{ZERO_UUID}",
+    "locked": False,
+    "disabled": False,
+    "created_at": "2030-01-31T18:00+0000",
+    "created_by": EXAMPLE_PERSON,
+    "modified_at": "2030-01-31T18:00+0000",
+    "support_sessions": False,
+    "action_when_leaked": "none",
+    "name": "terraform",
+    "description": "Applies changes",
+    "iam_id": EXAMPLE_PERSON,
+    "account_id": EXAMPLE_ACCOUNT,
+    "leaked": False,
+}
+SERVICE_ID_EXAMPLE = {
+    "id": f"ServiceId-{ZERO_UUID}",
+    "iam_id": f"iam-ServiceId-{ZERO_UUID}",
+    "entity_tag": EXAMPLE_TAG,
+    "crn": f"crn:v1:bluemix:public:iam-identity::a/{EXAMPLE_ACCOUNT}::serviceid:ServiceId-{ZERO_UUID}",
+    "locked": False,
+    "created_at": "2030-01-31T18:00+0000",
+    "modified_at": "2030-01-31T18:00+0000",
+    "account_id": EXAMPLE_ACCOUNT,
+    "name": "build server",
+    "description": "",
+    "unique_instance_crns": [],
+}
+PAGE_EXAMPLE = {"limit": DEFAULT_PAGE_SIZE, "first": "https://console.example/v1/"}
+GONE = "BXNIM0102E"
+
+
+def key_paths() -> dict[str, Schema]:
+    printable = words.text(pattern=words.PRINTABLE)
+    switch = ("unauthorized", GONE, "conflict")
+    done = {"204": answer("Done; also if it was so already.")}
+    by_id = [SHARED["ApiKeyId"]]
+    return {
+        "/v1/apikeys": {
+            "get": operation(
+                "listApiKeys",
+                KEYS,
+                "List API keys",
+                {"200": answer("One page.", "ApiKeyList", PAGE_EXAMPLE | {"apikeys": [API_KEY_EXAMPLE]})},
+                ("bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E"),
+                parameters=[
+                    SHARED["AccountId"],
+                    parameter("iam_id", "query", printable, "The owner: yourself if absent, or a service ID of yours."),
+                    SHARED["PageSize"],
+                    SHARED["PageToken"],
+                    parameter(
+                        "scope",
+                        "query",
+                        {"enum": ["entity", "account"], "default": "entity"},
+                        "`account`: everybody's keys, for administrators only.",
+                    ),
+                    parameter(
+                        "type",
+                        "query",
+                        {"enum": ["user", "serviceid", ""]},
+                        "With scope=account: only keys of this kind.",
+                    ),
+                    parameter("sort", "query", {"enum": [*SORTS], "default": "created_at"}, "What to sort by."),
+                    parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "Which way to sort."),
+                    SHARED["IncludeHistory"],
+                    parameter(
+                        "filter",
+                        "query",
+                        words.text(pattern=words.FILTER, maxLength=wire.MAX_FILTER, examples=['name co "terra"']),
+                        "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
+                        "a text in double quotes; several of these joined by `and`. Letters' case is ignored.",
+                    ),
+                ],
+            ),
+            "post": operation(
+                "createApiKey",
+                KEYS,
+                "Create an API key",
+                {"201": answer("Made. The value is here and nowhere else.", "CreatedApiKey", created_example())},
+                ("bad_request", "BXNIM0113E", "unauthorized", "conflict", "BXNIM0151E"),
+                parameters=[
+                    SHARED["EntityLock"],
+                    parameter(
+                        "Entity-Disable",
+                        "header",
+                        {"type": "boolean", "default": False},
+                        "Whether it is disabled from the start.",
+                    ),
+                    parameter(
+                        "Idempotency-Key",
+                        "header",
+                        words.text(pattern=words.IDEMPOTENCY_KEY),
+                        "Random, new for each key to be made. The same request sent again within 300 seconds makes no "
+                        "second key and returns the same value.",
+                    ),
+                ],
+                body=body("ApiKeyCreate", {"name": "terraform", "iam_id": EXAMPLE_PERSON}),
+            ),
+        },
+        "/v1/apikeys/details": {
+            "get": operation(
+                "getApiKeyDetails",
+                KEYS,
+                "Get the API key of a value",
+                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True)},
+                ("bad_request", "unauthorized", GONE),
+                description="Whatever its state, if you may see it. This is no use of the key.",
+                parameters=[
+                    parameter(
+                        "IAM-ApiKey",
+                        "header",
+                        words.text(pattern=r"^[\u0021-\u007e]+$", examples=[EXAMPLE_VALUE.replace(" ", "-")]),
+                        "The value, in UTF-8.",
+                        required=True,
+                    ),
+                    SHARED["IncludeHistory"],
+                ],
+            )
+        },
+        "/v1/apikeys/{id}": {
+            "get": operation(
+                "getApiKey",
+                KEYS,
+                "Get an API key",
+                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True)},
+                ("bad_request", "unauthorized", GONE),
+                parameters=[
+                    *by_id,
+                    SHARED["IncludeHistory"],
+                    parameter(
+                        "include_activity",
+                        "query",
+                        {"type": "boolean", "default": False},
+                        "Whether to return when and how often it was used as well.",
+                    ),
+                ],
+            ),
+            "put": operation(
+                "updateApiKey",
+                KEYS,
+                "Change an API key",
+                {"200": answer("The key as it is now.", "ApiKey", API_KEY_EXAMPLE, tagged=True)},
+                ("bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E", GONE, "conflict"),
+                parameters=[*by_id, SHARED["IfMatch"]],
+                body=body("ApiKeyUpdate", {"description": "Applies changes at night"}),
+            ),
+            "delete": operation(
+                "deleteApiKey",
+                KEYS,
+                "Delete an API key",
+                {"204": answer("Gone for good, and with it every access token made from it.")},
+                switch,
+                parameters=by_id,
+            ),
+        },
+        "/v1/apikeys/{id}/lock": {
+            "post": operation(
+                "lockApiKey", KEYS, "Lock an API key", done, ("unauthorized", GONE), parameters=by_id, posts=True
+            ),
+            "delete": operation(
+                "unlockApiKey", KEYS, "Unlock an API key", done, ("unauthorized", GONE), parameters=by_id
+            ),
+        },
+        "/v1/apikeys/{id}/disable": {
+            "post": operation("disableApiKey", KEYS, "Disable an API key", done, switch, parameters=by_id, posts=True),
+            "delete": operation("enableApiKey", KEYS, "Enable an API key", done, switch, parameters=by_id),
+        },
+        "/v1/accounts/{account_id}/limits/identity": {
+            "get": operation(
+                "getIdentityLimits",
+                KEYS,
+                "Get how many API keys identities have and may have",
+                {
+                    "200": answer(
+                        "The limit and the counts.",
+                        "Limits",
+                        {
+                            "apikeys_per_identity": {
+                                "limit": 1000,
+                                "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}],
+                            }
+                        },
+                    )
+                },
+                ("bad_request", "BXNIM0113E", "unauthorized"),
+                parameters=[
+                    parameter("account_id", "path", words.account_id(""), "The token's account; no other is accepted."),
+                    parameter(
+                        "apikeys_per_identity",
+                        "query",
+                        words.text(
+                            pattern=rf"^([^\u0000-\u001f,]*(,[^\u0000-\u001f,]*){{0,{MAX_COUNTED - 1}}})$",
+                            examples=[EXAMPLE_PERSON],
+                        ),
+                        f"IAM IDs, up to {MAX_COUNTED}, with commas between them: your own, the default, and those of "
+                        "your service IDs. Administrators may ask for any.",
+                    ),
+                ],
+            )
+        },
+    }
+
+
+def created_example() -> Schema:
+    """Return a new key, its value where IBM has it: before `leaked`."""
+    return {name: found for name, found in API_KEY_EXAMPLE.items() if name != "leaked"} | {
+        "apikey": EXAMPLE_VALUE,
+        "leaked": False,
+    }
+
+
+def service_id_paths() -> dict[str, Schema]:
+    by_id = [SHARED["ServiceIdId"]]
+    service = {"200": answer("The service ID as it is now.", "ServiceId", SERVICE_ID_EXAMPLE, tagged=True)}
+    printable = words.text(pattern=words.PRINTABLE)
+
+    def collection(suffix: str, note: str, summary: str) -> Schema:
+        return {
+            "get": operation(
+                f"listServiceIds{suffix}",
+                SERVICE_IDS,
+                f"List service IDs{summary}",
+                {"200": answer("One page.", "ServiceIdList", PAGE_EXAMPLE | {"serviceids": [SERVICE_ID_EXAMPLE]})},
+                ("bad_request", "unauthorized"),
+                description=note,
+                parameters=[
+                    SHARED["AccountId"],
+                    parameter("name", "query", printable, "Only those of exactly this name."),
+                    SHARED["PageSize"],
+                    SHARED["PageToken"],
+                ],
+            ),
+            "post": operation(
+                f"createServiceId{suffix}",
+                SERVICE_IDS,
+                f"Create a service ID{summary}",
+                {
+                    "201": answer(
+                        "Made, with its first key where one was asked for.", "CreatedServiceId", SERVICE_ID_EXAMPLE
+                    )
+                },
+                ("bad_request", "BXNIM0113E", "unauthorized"),
+                description=note,
+                parameters=[SHARED["EntityLock"]],
+                body=body("ServiceIdCreate", {"account_id": EXAMPLE_ACCOUNT, "name": "build server"}),
+            ),
+        }
+
+    return {
+        "/v1/serviceids": collection("", "", ""),
+        "/v1/serviceids/": collection("WithSlash", "Some clients send the slash.", ", with a slash at the end"),
+        "/v1/serviceids/{id}": {
+            "get": operation(
+                "getServiceId",
+                SERVICE_IDS,
+                "Get a service ID",
+                service,
+                ("bad_request", "unauthorized", GONE),
+                parameters=[*by_id, SHARED["IncludeHistory"]],
+            ),
+            "put": operation(
+                "updateServiceId",
+                SERVICE_IDS,
+                "Change a service ID",
+                service,
+                ("bad_request", "BXNIM0113E", "unauthorized", GONE, "conflict"),
+                parameters=[*by_id, SHARED["IfMatch"]],
+                body=body("ServiceIdUpdate", {"description": "Builds every commit"}),
+            ),
+            "delete": operation(
+                "deleteServiceId",
+                SERVICE_IDS,
+                "Delete a service ID",
+                {"204": answer("Gone for good.")},
+                ("unauthorized", GONE, "conflict", "BXNIM0105E"),
+                parameters=by_id,
+            ),
+        },
+        "/v1/serviceids/{id}/lock": {
+            "post": operation(
+                "lockServiceId",
+                SERVICE_IDS,
+                "Lock a service ID",
+                service,
+                ("unauthorized", GONE),
+                parameters=by_id,
+                posts=True,
+            ),
+            "delete": operation(
+                "unlockServiceId", SERVICE_IDS, "Unlock a service ID", service, ("unauthorized", GONE), parameters=by_id
+            ),
+        },
+    }
