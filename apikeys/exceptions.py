@@ -19,6 +19,7 @@ ApiKeyError
 ├── TooManyAttempts         log-in attempts are used up for now
 ├── DeleteNotPossible       a service ID that still has keys
 ├── ApiKeyConflict          the key changed since it was read
+│   └── DeletedSince        the key that a form made was deleted before the form came again
 ├── ApiKeyLocked            the key must be unlocked first
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
 ├── IdempotencyKeyReused    the same Idempotency-Key came with a different request
@@ -174,6 +175,10 @@ class ApiKeyConflict(ApiKeyError):
     status = 409
     code = "conflict"
     message = _("Someone changed this API key while you were editing it. Compare, then save again.")
+
+
+class DeletedSince(ApiKeyConflict):
+    message = _("This form created an API key, which has been deleted since. No second key was made.")
 
 
 class ApiKeyLocked(ApiKeyError):

@@ -28,6 +28,8 @@ from apikeys.domain import (
 from apikeys.exceptions import (
     ApiKeyError,
     ApiKeyLimitReached,
+    ApiKeyNotFound,
+    DeletedSince,
     HandoverError,
     IdempotencyKeyReused,
     InvalidApiKey,
@@ -125,7 +127,10 @@ def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedAp
     try:
         begun = handover.open_for(caller.identity.iam_id, nonce)
     except HandoverError as exc:
-        backend_for(caller.identity).get_api_key(exc.key_id)  # ApiKeyNotFound where it was deleted since
+        try:
+            backend_for(caller.identity).get_api_key(exc.key_id)
+        except ApiKeyNotFound:
+            raise DeletedSince from None
         raise
     if begun is None:
         return None

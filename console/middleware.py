@@ -59,7 +59,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         is_page = response.headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
         if not (request.path.startswith(settings.STATIC_URL) and response.status_code in (200, 206, 304)):
-            if "no-store" not in response.headers.get("Cache-Control", ""):
+            if is_page or "no-store" not in response.headers.get("Cache-Control", ""):
                 response.headers["Cache-Control"] = "no-store"
             for validator in ("Last-Modified", "Expires", *(["ETag"] if is_page else [])):
                 response.headers.pop(validator, None)

@@ -175,6 +175,8 @@ class EmbeddedBackend:
                     action_when_leaked=draft.action_when_leaked or settings.APIKEYS_ACTION_WHEN_LEAKED,
                 )
         except IntegrityError:
+            if not draft.value:
+                raise
             raise InvalidApiKey("apikey", _("This value is in use already. Choose another one.")) from None
         remember(self.identity, record.id, "create", [draft.name], "API key created")
         return IssuedApiKey(to_domain(record), value)
