@@ -322,6 +322,7 @@ def test_ipv4_clients_of_a_server_that_listens_on_ipv6_count_each_by_itself(alic
 
     assert answers == [422] * 5 + [429]
     assert log_in("alice", address="::ffff:198.51.100.9").status_code == 302
+    assert log_in("alice", address="192.0.2.1").status_code == 429, "the same client by its other name"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,14 +1,18 @@
 """Shown exactly once: no way back to a value, no copy of it anywhere, and never lost on the way either."""
 
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Locator, Page, Playwright, Request, expect
+import requests
+from playwright.sync_api import Error, Locator, Page, Playwright, Request, expect
 
 from tests.addresses import CREATE, KEYS, RECEIPT
 from tests.browser.conftest import LAUNCH, MILLISECONDS, Complaints, PageFor
@@ -127,20 +131,17 @@ def test_no_file_of_server_or_browser_ever_holds_the_value_nor_does_a_restored_t
     marker = f"planted-{uuid4().hex[:12]}"
     profile, places = tmp_path / "profile", [own_server.data_dir, own_server.log_path, tmp_path / "profile"]
 
-    def start(*more: str) -> tuple[BrowserContext, Complaints]:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
-            **LAUNCH | {"args": [*LAUNCH["args"], *more]},
-            base_url=own_server.url,
-            downloads_path=tmp_path / "downloads",
-            executable_path=chromium_path,
-            java_script_enabled=js,
-            reduced_motion="reduce",
-        )
-        context.set_default_timeout(MILLISECONDS)
-        return context, Complaints(context, expected=(404,))
-
-    context, complaints = start()
+    context = playwright.chromium.launch_persistent_context(
+        profile,
+        **LAUNCH,
+        base_url=own_server.url,
+        downloads_path=tmp_path / "downloads",
+        executable_path=chromium_path,
+        java_script_enabled=js,
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(MILLISECONDS)
+    complaints = Complaints(context, expected=(404,))
     page = context.pages[0]
     page.goto("/")
     log_in(page, "alice")
@@ -161,12 +162,14 @@ def test_no_file_of_server_or_browser_ever_holds_the_value_nor_does_a_restored_t
     assert any(file.endswith("(utf-16-le)") for file in planted)
     assert values[0].files_with_it(tmp_path / "apikey.json") == ["apikey.json (utf-8)"]
 
-    context, more_complaints = start("--restore-last-session")
-    for tab in restored_tabs(context):
-        assert all(value.is_gone_from(tab) for value in values)
-    context.close()
+    with restored(playwright, chromium_path, profile, js) as tabs:
+        assert {tab.url.partition("?")[0] for tab in tabs} & {
+            f"{own_server.url}{KEYS}",
+            "chrome-error://chromewebdata/",
+        }
+        assert all(value.is_gone_from(tab) for tab in tabs for value in values)
     assert [value.files_with_it(*places) for value in values] == [[], []]
-    assert complaints.heard + more_complaints.heard == []
+    assert complaints.heard == []
 
 
 def test_a_page_that_was_kept_whole_for_back_has_lost_its_value(page_for: PageFor, server: ConsoleServer, tmp_path):
@@ -192,7 +195,10 @@ def test_without_script_a_changed_cookie_makes_the_browser_drop_the_kept_page(
     with KeepsPages(server) as proxy:
         page = page_for("alice", at=proxy.url, js=False)
         proxy.keeps_cookies = keeps_cookies
-        value = Value.shown_in(create_key(page, f"kept whole without script {keeps_cookies}"))
+        with page.expect_response(lambda response: RECEIPT in response.url):
+            created = create_key(page, f"kept whole without script {keeps_cookies}")
+        value = Value.shown_in(created)
+        page.wait_for_load_state()  # browsers keep only pages that were there as a whole
         page.goto("/password/")
         travel(page, page.go_back)
 
@@ -462,17 +468,44 @@ def test_without_script_the_file_comes_once(page_for: PageFor, tmp_path: Path):
     assert value.is_gone_from(page)
 
 
-def restored_tabs(context: BrowserContext) -> list[Page]:
-    """Wait for the tabs of the last time; the browser opens an empty one besides."""
-    empty = context.new_page()
-    for _ in range(MILLISECONDS // 50):
-        tabs = [tab for tab in context.pages if tab.url != "about:blank"]
-        if tabs:
-            for tab in tabs:
-                tab.wait_for_load_state()
-            return tabs
-        empty.wait_for_timeout(50)
-    raise AssertionError("The browser restored no tab.")
+@contextmanager
+def restored(playwright: Playwright, chromium_path: str, profile: Path, js: bool) -> Iterator[list[Page]]:
+    """Start the browser as its user does, with the tabs of the last time, and look in once they are there."""
+    door = profile / "DevToolsActivePort"
+    process = subprocess.Popen(
+        [
+            chromium_path,
+            *LAUNCH["args"],
+            "--headless",
+            "--no-first-run",
+            "--remote-debugging-port=0",
+            "--restore-last-session",
+            f"--user-data-dir={profile}",
+            f"--blink-settings=scriptEnabled={str(js).lower()}",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: door.exists() and door.read_text().count("\n") == 1)
+        address = f"http://127.0.0.1:{door.read_text().splitlines()[0]}"
+        wait_for(lambda: any("/manage/" in tab["url"] for tab in requests.get(f"{address}/json", timeout=5).json()))
+        browser = playwright.chromium.connect_over_cdp(address)
+        tabs = browser.contexts[0].pages
+        for tab in tabs:
+            tab.wait_for_load_state()
+        yield tabs
+        browser.new_browser_cdp_session().send("Browser.close")
+        process.wait(MILLISECONDS / 1000)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + MILLISECONDS / 1000
+    while not condition():
+        assert time.monotonic() < deadline, "The browser restored no tab."
+        time.sleep(0.05)
 
 
 def close_unsaved(created: Locator, js: bool) -> None:
