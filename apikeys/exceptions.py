@@ -4,6 +4,7 @@ ApiKeyError
 ├── InvalidApiKey           a field of a request is not acceptable
 │   └── BadRequest          a request is not of the form that the API reads
 ├── ApiKeyNotFound          no such key, or somebody else's
+│   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
 ├── Unauthenticated         no valid access token
@@ -19,7 +20,6 @@ ApiKeyError
 ├── TooManyAttempts         log-in attempts are used up for now
 ├── DeleteNotPossible       a service ID that still has keys
 ├── ApiKeyConflict          the key changed since it was read
-│   └── DeletedSince        the key that a form made was deleted before the form came again
 ├── ApiKeyLocked            the key must be unlocked first
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
 ├── IdempotencyKeyReused    the same Idempotency-Key came with a different request
@@ -74,6 +74,12 @@ class ApiKeyNotFound(ApiKeyError):
     status = 404
     code = "BXNIM0102E"
     message = _("This API key does not exist. It may have been deleted.")
+
+
+class DeletedSince(ApiKeyNotFound):
+    status = 409
+    code = "conflict"
+    message = _("This form created an API key, which has been deleted since. No second key was made.")
 
 
 class ServiceIdNotFound(ApiKeyNotFound):
@@ -175,10 +181,6 @@ class ApiKeyConflict(ApiKeyError):
     status = 409
     code = "conflict"
     message = _("Someone changed this API key while you were editing it. Compare, then save again.")
-
-
-class DeletedSince(ApiKeyConflict):
-    message = _("This form created an API key, which has been deleted since. No second key was made.")
 
 
 class ApiKeyLocked(ApiKeyError):

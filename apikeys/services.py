@@ -124,14 +124,8 @@ def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedAp
 
     Raises IdempotencyKeyReused when a draft is given and the key is not what it says.
     """
-    try:
+    with _told_if_deleted(caller):
         begun = handover.open_for(caller.identity.iam_id, nonce)
-    except HandoverError as exc:
-        try:
-            backend_for(caller.identity).get_api_key(exc.key_id)
-        except ApiKeyNotFound:
-            raise DeletedSince from None
-        raise
     if begun is None:
         return None
     row, value = begun
@@ -165,7 +159,8 @@ def download_api_key(caller: Caller, nonce: str) -> IssuedApiKey:
     """
     if not handover.is_nonce(nonce):
         raise InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
-    row, value = handover.open_for_download(caller.identity.iam_id, nonce)
+    with _told_if_deleted(caller):
+        row, value = handover.open_for_download(caller.identity.iam_id, nonce)
     key = backend_for(caller.identity).get_api_key(row.key_id)
     handover.confirm(caller.identity.iam_id, row.nonce_digest)
     return IssuedApiKey(key, value)
@@ -263,6 +258,19 @@ def _clean(field: str, text: str, limit: int) -> str:
     if any(0xD800 <= ord(character) < 0xE000 or character == "\ufffd" for character in text):
         raise InvalidApiKey(field, _("This contains half of a character. Type it again."))
     return text
+
+
+@contextmanager
+def _told_if_deleted(caller: Caller) -> Iterator[None]:
+    """Turn the end of a hand-over into DeletedSince where its key is gone: there is nothing left to delete."""
+    try:
+        yield
+    except HandoverError as exc:
+        try:
+            backend_for(caller.identity).get_api_key(exc.key_id)
+        except ApiKeyNotFound:
+            raise DeletedSince from None
+        raise
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def client_with_keys(username: str, count: int) -> Client:
                 name=f"key {number:05}",
                 description=f"description of key {number:05}",
                 name_folded=f"key {number:05}",
-                text_folded=f"key {number:05}\ndescription of key {number:05}",
+                description_folded=f"description of key {number:05}",
                 pepper=1,
                 digest=f"{username}-{number}",
                 hint="apk_…0000",

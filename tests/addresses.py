@@ -11,6 +11,10 @@ def edit_address(key_id: str) -> str:
     return f"{KEYS}{key_id}/edit/"
 
 
+def details_address(key_id: str) -> str:
+    return f"{KEYS}{key_id}/"
+
+
 def delete_address(key_id: str) -> str:
     return f"{KEYS}{key_id}/delete/"
 

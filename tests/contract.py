@@ -161,7 +161,7 @@ class ApiKeyBackendContract:
 
         assert alices.get_api_key(key.id) == first
 
-    @pytest.mark.parametrize("tag", ["", "*", "1-", "1-00000000000000000000000000000000", "🔑"])
+    @pytest.mark.parametrize("tag", ["", "1-", "1-00000000000000000000000000000000", "🔑"])
     def test_an_edit_without_the_present_tag_changes_nothing(self, alices, tag):
         key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
 

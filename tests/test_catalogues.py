@@ -132,7 +132,8 @@ def every_page(client: Client, key_id: str, language: str):
 
 def spoken(tree: Element) -> set[str]:
     """Return every text that a page shows or says."""
-    said = {text for text in tree.texts() if "apk_" not in text}
+    code = {text for sample in tree.find_all(translate="no") for text in sample.texts()}
+    said = {text for text in tree.texts() if "apk_" not in text} - code
     for element in tree.everything():
         said |= {element[name] for name in SPOKEN_ATTRIBUTES if name in element}
     return {" ".join(text.split()) for text in said}

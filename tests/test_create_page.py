@@ -357,7 +357,8 @@ def test_a_deleted_key_can_not_be_downloaded(created):
 
     response = created.client.post(DOWNLOAD, {"nonce": created.form["nonce"]})
 
-    assert response.status_code == 404
+    assert response.status_code == 409
+    assert "has been deleted since" in page(response).text
     assert not re.search(rb'"apikey"', response.content)
 
 

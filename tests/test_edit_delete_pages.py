@@ -266,8 +266,10 @@ def test_alices_key_is_to_bob_exactly_like_one_that_never_was(bob_client, key, a
     assert ApiKeyRecord.objects.get().name == "terraform"
 
 
-def test_not_even_an_administrator_touches_alices_key(dora_client, key):
-    dora_client.post(edit_address(key.id), {"name": "dora's", "entity_tag": key.entity_tag})
+def test_an_administrator_can_not_edit_alices_key_but_can_end_it(dora_client, key):
+    edited = dora_client.post(edit_address(key.id), {"name": "dora's", "entity_tag": key.entity_tag})
+    after_edit = ApiKeyRecord.objects.get().name
     dora_client.post(delete_address(key.id))
 
-    assert ApiKeyRecord.objects.get().name == "terraform"
+    assert (edited.status_code, after_edit) == (403, "terraform")
+    assert not ApiKeyRecord.objects.exists()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys.models import ApiKeyRecord, new_api_key_id
-from tests.addresses import CREATE, KEYS, delete_address, edit_address
+from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
 from tests.markup import Element, fields, page, parse
 
 HTMX = {"HX-Request": "true"}
@@ -47,7 +47,7 @@ def many(person, number: int, name=lambda index: f"key {index:05}") -> None:
             name=name(index),
             description=f"number {index}",
             name_folded=name(index).casefold(),
-            text_folded=f"{name(index)}\nnumber {index}".casefold(),
+            description_folded=f"number {index}",
             pepper=1,
             digest=f"{person.pk:032x}{index:032x}",
             hint="apk_…0000",
@@ -124,9 +124,23 @@ def test_each_key_has_its_actions_behind_a_button_that_names_it(alice_client, al
     button = tree.find("button", popovertarget=menu["id"])
     assert button.text == "Actions for terraform"
     assert [(link.text, link["href"]) for link in menu.find_all("a")] == [
+        ("Details", details_address(alices_key.key.id)),
         ("Edit name and description", edit_address(alices_key.key.id)),
         ("Delete key", delete_address(alices_key.key.id)),
     ]
+    assert [(button.text, button["formaction"]) for button in menu.find_all("button")] == [
+        ("Lock API key", f"{details_address(alices_key.key.id)}lock/"),
+        ("Disable API key", f"{details_address(alices_key.key.id)}disable/"),
+    ]
+
+
+def test_a_locked_key_offers_nothing_but_its_details_and_to_be_unlocked(alice_client, alices_key):
+    ApiKeyRecord.objects.update(locked=True)
+
+    menu = page(alice_client.get(KEYS)).find(id=f"m-{alices_key.key.id}")
+
+    assert [link.text for link in menu.find_all("a")] == ["Details"]
+    assert [button.text for button in menu.find_all("button")] == ["Unlock API key"]
 
 
 @pytest.mark.parametrize(
@@ -394,7 +408,7 @@ def test_after_a_deletion_alice_is_where_she_was(alice, alice_client):
     shown = page(alice_client.get(second))
     menu = next(element for element in shown.find_all(class_="menu") if element["id"].startswith("m-ApiKey"))
 
-    response = alice_client.post(menu.find_all("a")[1]["href"])
+    response = alice_client.post(menu.find("a", class_="danger")["href"])
 
     assert response.status_code == 303
     assert response["Location"] == second

@@ -57,7 +57,7 @@ def key(number):
     name, when = f"robot {{number:05}}", timezone.now() - timedelta(minutes=number)
     return ApiKeyRecord(
         iam_id=carol.iam_id, account_id=carol.account_id, created_by=carol.iam_id, created_at=when, modified_at=when,
-        name=name, name_folded=fold(name), text_folded=fold(name), pepper=1, digest=f"{{number:064x}}", hint="apk_…",
+        name=name, name_folded=fold(name), description_folded="", pepper=1, digest=f"{{number:064x}}", hint="apk_…",
     )
 ApiKeyRecord.objects.bulk_create(map(key, range({CAROLS_KEYS})))
 """
