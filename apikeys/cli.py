@@ -370,7 +370,9 @@ def do_scan(options: argparse.Namespace) -> None:
         raise SystemExit(USAGE)
     if found:
         raise Refused(
-            f"{found} API key{'s' if found > 1 else ''} found. Delete them at the console, then create new ones."
+            "1 API key found. Delete it at the console, then create a new one."
+            if found == 1
+            else f"{found} API keys found. Delete them at the console, then create new ones."
         )
 
 

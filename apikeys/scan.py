@@ -81,10 +81,11 @@ def _in_file(path: Path, look: re.Pattern[bytes], prefix: str) -> Iterator[Findi
     with path.open("rb") as file:
         beginning = file.read(3)
         is_utf_16 = beginning.startswith(UTF_16)
-        file.seek(3 if beginning == codecs.BOM_UTF8 else 2 if is_utf_16 else 0)
+        file.seek(3 if beginning == codecs.BOM_UTF8 else 0)
+        utf_16 = codecs.getincrementaldecoder("utf-16")("replace")
         while True:
             block = file.read(CHUNK_BYTES)
-            data += block.replace(b"\0", b"") if is_utf_16 else block  # leaves ASCII as it is in UTF-8
+            data += utf_16.decode(block).encode("utf-8", "replace") if is_utf_16 else block
             # The last bytes are looked at with the next block, which shows how a word goes on.
             limit = max(len(data) - overlap, 0) if block else len(data)
             done = 0

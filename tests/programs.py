@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery staple"
 API_KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 CLIENT = ("bx", "bx")
 SECONDS = 30
-PEOPLE = 150
+PEOPLE = 400
 REPORTER = "reporter-1"
 
 MAKE_PEOPLE = f"""

@@ -408,7 +408,7 @@ def test_after_a_deletion_alice_is_where_she_was(alice, alice_client):
     shown = page(alice_client.get(second))
     menu = next(element for element in shown.find_all(class_="menu") if element["id"].startswith("m-ApiKey"))
 
-    response = alice_client.post(menu.find("a", class_="danger")["href"])
+    response = alice_client.post(menu.find_all("a")[-1]["href"])
 
     assert response.status_code == 303
     assert response["Location"] == second
