@@ -56,11 +56,10 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         for name, value in HEADERS.items():
             response.headers[name] = value
-        content_type = "" if response.status_code == 204 else response.headers.get("Content-Type", "")
-        is_page = content_type.startswith(("text/html", "image/svg+xml"))
+        is_page = response.headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
         if not (request.path.startswith(settings.STATIC_URL) and response.status_code in (200, 206, 304)):
-            if is_page or "no-store" not in response.headers.get("Cache-Control", ""):
+            if (is_page and response.content) or "no-store" not in response.headers.get("Cache-Control", ""):
                 response.headers["Cache-Control"] = "no-store"
             for validator in ("Last-Modified", "Expires", *(["ETag"] if is_page else [])):
                 response.headers.pop(validator, None)
