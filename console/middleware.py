@@ -17,6 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
+from apikeys.api.errors import is_api
 from console.auth import HashingBusy
 from console.errors import problem
 
@@ -59,7 +60,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         is_page = response.headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
         if not (request.path.startswith(settings.STATIC_URL) and response.status_code in (200, 206, 304)):
-            if (is_page and response.content) or "no-store" not in response.headers.get("Cache-Control", ""):
+            if not is_api(request) or "no-store" not in response.headers.get("Cache-Control", ""):
                 response.headers["Cache-Control"] = "no-store"
             for validator in ("Last-Modified", "Expires", *(["ETag"] if is_page else [])):
                 response.headers.pop(validator, None)

@@ -16,7 +16,9 @@ SECONDS = 60
 
 # Makes the terminal that is its standard input its own, as a log-in shell does, then becomes the command.
 WITH_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+    # A parallel test run ignores SIGINT, and children would inherit that.
+    "import fcntl, os, signal, sys, termios; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
 )
 
 
