@@ -65,7 +65,7 @@ def test_alice_creates_a_key_saves_it_edits_it_and_deletes_it(
     created = submit(form, t)
 
     value = Value.shown_in(created)
-    code = created.locator("code")
+    code = created.locator("#value")
     expect(code).to_be_hidden()
     created.get_by_role("button", name=t("Show")).click()
     expect(code).to_be_visible()
@@ -160,7 +160,7 @@ def test_bob_makes_the_whole_journey_with_the_keyboard_only(page_for: PageFor, s
     value = Value.shown_in(created)
     tab_to(created.get_by_role("button", name="Show"))
     page.keyboard.press("Space")
-    expect(created.locator("code")).to_be_visible()
+    expect(created.locator("#value")).to_be_visible()
     tab_to(created.get_by_role("button", name="Download API key"))
     with page.expect_download() as begun:
         page.keyboard.press("Enter")
@@ -208,10 +208,10 @@ def test_alice_makes_the_whole_journey_without_script(
     created = submit(form)
 
     value = Value.shown_in(created)
-    expect(created.locator("code")).to_be_hidden()
+    expect(created.locator("#value")).to_be_hidden()
     created.get_by_text("Show", exact=True).filter(visible=True).click()
     expect(created.get_by_role("checkbox")).to_be_checked()
-    expect(created.locator("code")).to_be_visible()
+    expect(created.locator("#value")).to_be_visible()
     file = download(created, tmp_path)
     assert_is_the_key_file(file, name, "Two lines", value, server)
 

@@ -334,7 +334,7 @@ def test_after_five_minutes_the_page_empties_itself(page_for: PageFor):
     created.get_by_role("button", name="Show").click()
 
     page.clock.fast_forward("04:00")
-    expect(created.locator("code")).to_be_visible()
+    expect(created.locator("#value")).to_be_visible()
     page.clock.fast_forward("01:01")
 
     expect(created.get_by_text(WIPED)).to_be_visible()
@@ -348,11 +348,11 @@ def test_a_page_that_is_put_away_hides_the_value(page_for: PageFor):
     page = page_for("alice")
     created = create_key(page, "put away")
     created.get_by_role("button", name="Show").click()
-    expect(created.locator("code")).to_be_visible()
+    expect(created.locator("#value")).to_be_visible()
 
     put_away(page)
 
-    expect(created.locator("code")).to_be_hidden()
+    expect(created.locator("#value")).to_be_hidden()
     expect(created.get_by_role("button", name="Show")).to_be_visible()
 
 
@@ -360,11 +360,11 @@ def test_paper_never_shows_the_value(page_for: PageFor):
     page = page_for("alice")
     created = create_key(page, "on paper")
     created.get_by_role("button", name="Show").click()
-    expect(created.locator("code")).to_be_visible()
+    expect(created.locator("#value")).to_be_visible()
 
     page.emulate_media(media="print")
 
-    expect(created.locator("code")).to_be_hidden()
+    expect(created.locator("#value")).to_be_hidden()
 
 
 # It cannot vanish by accident.
@@ -408,7 +408,7 @@ def copy(created: Locator, _folder: Path) -> None:
 
 def copy_by_hand(created: Locator, _folder: Path) -> None:
     created.get_by_role("button", name="Show").click()
-    created.locator("code").click()
+    created.locator("#value").click()
     created.page.keyboard.press("ControlOrMeta+C")
 
 

@@ -33,7 +33,7 @@ class Value:
     @classmethod
     def shown_in(cls, dialog: Locator) -> "Value":
         """Read the value from the created dialog, masked or shown."""
-        return cls(dialog.get_by_role("group", name=re.compile("API")).locator("code").text_content() or "")
+        return cls(dialog.get_by_role("group", name=re.compile("API")).locator("#value").text_content() or "")
 
     @classmethod
     def in_html(cls, html: str) -> "Value | None":
