@@ -19,16 +19,15 @@ load_dotenv(BASE_DIR / ".env")
 
 
 def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return ipaddress.ip_address(host).is_loopback
 
 
 # Where it runs
 
 DEBUG = env_bool("DEBUG", False)
 HOST = env_str("HOST", "127.0.0.1")
+if HOST == "localhost":
+    HOST = "127.0.0.1"  # the server takes addresses, not names
 PORT = env_int("PORT", 8000, low=1, high=65535)
 HTTPS = env_bool("HTTPS", False)
 WORKERS = env_int("WORKERS", 2, low=1, high=64)
@@ -36,6 +35,10 @@ THREADS = env_int("THREADS", 4, low=1, high=256)  # requests served at once by e
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
+try:
+    ipaddress.ip_address(HOST)
+except ValueError:
+    raise ImproperlyConfigured(f"HOST={HOST!r}: use an address such as 127.0.0.1 or 0.0.0.0.") from None
 if HTTPS and not TRUSTED_PROXIES:
     raise ImproperlyConfigured("HTTPS=true needs a proxy in front that ends TLS: TRUSTED_PROXIES=1 or more.")
 if DEBUG and not is_loopback(HOST):

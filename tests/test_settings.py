@@ -90,6 +90,7 @@ def show(run):
     ("environment", "sentence"),
     [
         ({"DEBUG": "yes"}, "DEBUG='yes': use 'true' or 'false'."),
+        ({"HOST": "console.example.com"}, "HOST='console.example.com': use an address such as 127.0.0.1 or 0.0.0.0."),
         (
             {"DEBUG": "true", "HOST": "0.0.0.0"},  # noqa: S104
             "DEBUG=true with HOST='0.0.0.0': debug pages show secrets, use it on 127.0.0.1 only.",
