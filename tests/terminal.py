@@ -1,5 +1,6 @@
 """The command line as people and scripts run it: a process of its own, a home folder of its own, a real terminal."""
 
+import contextlib
 import json
 import os
 import pty
@@ -129,6 +130,13 @@ class Conversation:
 
     def answer(self, line: str) -> None:
         os.write(self.master, line.encode() + b"\n")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and again where Python was between prompt and wait: a signal that comes then wakes nobody."""
+        while self.process.poll() is None and time.monotonic() < self.deadline:
+            os.write(self.master, b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
 
     def press(self, key: bytes) -> None:
         os.write(self.master, key)

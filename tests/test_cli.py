@@ -149,7 +149,7 @@ def test_interrupting_a_prompt_changes_nothing(terminal, site):
     talk = terminal.talk("login", "-a", site.url)
 
     talk.wait_for("Email> ")
-    talk.press(b"\x03")
+    talk.interrupt()
 
     assert talk.end() == 130
     assert "Interrupted. Nothing more was done." in talk.shown
