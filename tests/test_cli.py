@@ -22,7 +22,7 @@ KEY_ID = re.compile(r"ApiKey-[0-9a-f-]{36}")
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\+0000")
 
 # Runs the command line with less patience, so that no test waits for the usual seconds.
-IMPATIENT = "import sys; from apikeys import cli, iam; iam.READ_SECONDS = 0.3; sys.exit(cli.main())"
+IMPATIENT = "import sys; from apikeys import cli, iam_transport; iam_transport.READ_SECONDS = 0.3; sys.exit(cli.main())"
 
 
 @pytest.fixture

@@ -1,0 +1,241 @@
+"""Requests to one IAM service, each with its limits of time and size. The only module that knows `requests`.
+
+Redirects are never followed, TLS is always verified, no cookie is kept, and neither a value nor a token is
+ever in a message.
+"""
+
+import contextlib
+import json
+import math
+import random
+import time
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+from apikeys.exceptions import ApiKeyError
+from apikeys.exceptions import gettext_noop as _
+
+VERSION = "0.1.0"
+CONNECT_SECONDS, READ_SECONDS = 5, 15
+CALL_SECONDS = 45.0  # for one call with its repetitions
+ATTEMPTS = 3
+MAX_WAIT_SECONDS = 8.0
+MAX_ANSWER_BYTES = 16 << 20
+CHUNK_BYTES = 1 << 16
+POOL_SIZE = 64
+TOO_MANY_REQUESTS = 429
+RETRY_STATUSES = frozenset({TOO_MANY_REQUESTS, 500, 502, 503, 504})
+
+NOT_IAM = _("The server's answer is not one of IAM. Check the URL.")
+
+
+class IAMError(ApiKeyError):
+    """The service refused, or could not be understood. `trace` is its transaction id, "" without one.
+
+    `detail` and `requirement` are what IAM adds to some refusals, "" elsewhere. `may_have_happened` tells
+    whether what was asked for may have been done all the same.
+    """
+
+    may_have_happened = False
+    detail = requirement = ""
+
+    def __init__(self, message: str, *, status: int, code: str = "", trace: str = "", **params: object) -> None:
+        self.status, self.code, self.trace = status, code, trace
+        super().__init__(message, **params)
+
+
+class IAMUnavailable(IAMError):
+    """No usable answer. `passing` tells whether trying again may help at once."""
+
+    def __init__(
+        self, message: str, *, may_have_happened: bool = False, passing: bool = False, trace: str = "", **params: object
+    ) -> None:
+        super().__init__(message, status=503, code="unavailable", trace=trace, **params)
+        self.may_have_happened, self.passing = may_have_happened, passing
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, read within its time and size."""
+
+    status: int
+    headers: "requests.structures.CaseInsensitiveDict[str]" = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def trace(self) -> str:
+        return str(self.headers.get("Transaction-Id", ""))[:100]
+
+    def json(self) -> dict[str, Any] | None:
+        """Return the JSON object, or None where the body is anything else."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+
+@cache
+def shared_session() -> requests.Session:
+    """Return the pool of connections of this process. It keeps no cookie: people share it."""
+    session = requests.Session()
+    session.headers["User-Agent"] = f"apikeys/{VERSION}"
+    session.headers["Accept"] = "application/json"
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+class IAMTransport:
+    """Sends requests to one service. What is safe to repeat is repeated after passing faults.
+
+    Every call ends by `deadline`, in seconds of time.monotonic, and after 45 seconds at the latest.
+    """
+
+    def __init__(self, url: str, access_token: str = "", *, deadline: float = math.inf) -> None:
+        self.url = url.rstrip("/")
+        self.access_token = access_token
+        self.deadline = deadline
+
+    def call_json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """Return the JSON object of a successful answer. Raises IAMError."""
+        answer = self.call(method, path, **request)
+        found = answer.json()
+        if found is None:
+            raise IAMUnavailable(NOT_IAM, may_have_happened=True, trace=answer.trace)
+        return found
+
+    def call(self, method: str, path: str, *, base: str = "", repeat: bool = True, **request: Any) -> Answer:
+        """Return a successful answer. Raises IAMError for a refusal and IAMUnavailable for none."""
+        base = base or self.url
+        deadline = min(self.deadline, time.monotonic() + CALL_SECONDS)
+        attempts = ATTEMPTS if repeat else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                answer = self._exchange(method, f"{base}{path}", deadline, **request)
+            except (OSError, urllib3.exceptions.HTTPError) as exc:  # OSError: also of the file with certificates
+                failure: IAMError = _unreachable(exc, base)
+                is_passing = isinstance(failure, IAMUnavailable) and failure.passing
+                wait = _pause(attempt)
+            else:
+                if 200 <= answer.status < 300:
+                    return answer
+                failure = _refusal(answer, base)
+                is_passing = answer.status in RETRY_STATUSES
+                wait = _pause(attempt, answer.headers.get("Retry-After", ""))
+            if attempt == attempts or not is_passing or time.monotonic() + wait >= deadline:
+                raise failure
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _exchange(self, method: str, url: str, deadline: float, **request: Any) -> Answer:
+        """Return the answer to one request, read to its end. Raises OSError or urllib3's HTTPError for none."""
+        left = max(0.1, deadline - time.monotonic())
+        request.setdefault("auth", self._authorise)
+        with shared_session().request(
+            method,
+            url,
+            timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+            allow_redirects=False,
+            stream=True,
+            **request,
+        ) as response:
+            body, ends = bytearray(), min(deadline, time.monotonic() + READ_SECONDS)
+            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+                body += chunk
+                if time.monotonic() > ends:
+                    raise requests.ReadTimeout
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise requests.exceptions.ContentDecodingError
+            return Answer(response.status_code, response.headers, bytes(body))
+
+    def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # Said as `auth`, or else requests would put a password from ~/.netrc in its place.
+        if self.access_token:
+            request.headers["Authorization"] = f"Bearer {self.access_token}"
+        return request
+
+
+def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
+    """Return the sentence for a request that got no answer; the library's own text may hold an address only."""
+    if isinstance(exc, ValueError):  # requests' own errors about addresses
+        return IAMUnavailable(_("The URL %(url)s can't be used."), url=url)
+    if isinstance(exc, requests.exceptions.ContentDecodingError):
+        return IAMUnavailable(NOT_IAM, may_have_happened=True)
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    is_ssl = isinstance(exc, requests.exceptions.SSLError)
+    is_library = isinstance(exc, (requests.RequestException, urllib3.exceptions.HTTPError))
+    if (is_ssl and "CERTIFICATE_VERIFY_FAILED" in str(exc)) or not is_library:
+        return IAMUnavailable(_("The certificate of %(host)s is not trusted."), host=host)
+    if isinstance(exc, requests.exceptions.ProxyError):
+        return IAMUnavailable(_("The proxy did not let the request through to %(host)s."), passing=True, host=host)
+    if isinstance(exc, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+        sent = not isinstance(exc, requests.ConnectTimeout)
+        return IAMUnavailable(_("%(host)s did not answer in time."), may_have_happened=sent, passing=True, host=host)
+    never_connected = is_ssl or isinstance(getattr(_cause(exc), "reason", None), NewConnectionError)
+    if never_connected:
+        return IAMUnavailable(
+            _("There is no connection to %(host)s. Check the URL and the network."), passing=True, host=host
+        )
+    return IAMUnavailable(
+        _("%(host)s broke off the connection before it had answered."), may_have_happened=True, passing=True, host=host
+    )
+
+
+def _cause(exc: Exception) -> object:
+    """Return the error of urllib3 that one of requests stands for."""
+    return exc.args[0] if exc.args else None
+
+
+def _refusal(answer: Answer, url: str) -> IAMError:
+    """Return the error of an answer in either of IAM's shapes, with the service's own words."""
+    found = answer.json()
+    if answer.status == TOO_MANY_REQUESTS:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        return IAMUnavailable(_("%(host)s has too many requests. Wait a moment, then try again."), host=host)
+    if found is None:
+        return IAMUnavailable(
+            _("The server answered with status %(number)d and no explanation. Check the URL, or try again later."),
+            may_have_happened=answer.status >= 500,
+            trace=answer.trace,
+            number=answer.status,
+        )
+    errors = found.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    message = first.get("message") or found.get("errorMessage") or found.get("message") or found.get("error")
+    code = first.get("message_code") or found.get("errorCode") or first.get("code") or ""
+    error = IAMError(
+        "%(text)s",
+        status=answer.status,
+        code=str(code),
+        trace=answer.trace or str(found.get("trace") or "")[:100],
+        text=str(message or f"HTTP {answer.status}")[:1000],
+    )
+    error.may_have_happened = answer.status >= 500
+    error.detail = str(first.get("details") or found.get("errorDetails") or "")[:1000]
+    requirements = found.get("requirements")
+    if isinstance(requirements, dict):
+        error.requirement = " ".join(str(requirements.get(name) or "")[:200] for name in ("code", "error"))
+    return error
+
+
+def _pause(attempt: int, retry_after: str = "") -> float:
+    """Return the seconds before the next attempt: as long as the server says, within a bound, else longer each time."""
+    seconds = random.uniform(0.1, 0.3) * 2.0 ** (attempt - 1)  # noqa: S311  (jitter, not a secret)
+    if retry_after.isascii() and retry_after.isdigit():
+        seconds = float(retry_after[:9])
+    elif retry_after:
+        with contextlib.suppress(ValueError):
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+    return float(min(max(seconds, 0.0), MAX_WAIT_SECONDS))
