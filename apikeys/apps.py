@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_out
 from django.core import checks
 from django.db.models.signals import post_delete, post_migrate
 
@@ -15,4 +16,5 @@ class ApiKeysConfig(AppConfig):
 
         checks.register(peppers.check_peppers, checks.Tags.database)
         post_migrate.connect(peppers.remember_peppers, sender=self)
+        user_logged_out.connect(receivers.forget_iam_login)
         post_delete.connect(receivers.delete_keys_of_deleted_user, sender=settings.AUTH_USER_MODEL)

@@ -11,6 +11,8 @@ SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
 SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
 SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
 
+# What is about to be asked of a store elsewhere; a second event says what it came to.
+PENDING, SUCCESS, FAILURE = "pending", "success", "failure"
 SEVERITIES = {"create": "critical", "update": "warning", "delete": "critical"}
 
 
@@ -20,13 +22,15 @@ def record(
     *,
     target: ApiKey | ServiceId | None = None,
     target_id: str = "",
+    target_name: str = "",
     reason: str = "",
+    outcome: str = "",
     **data: object,
 ) -> None:
     """Write one event. `reason` says why the action was refused; without one it succeeded."""
     AuditEvent.objects.create(
         action=action,
-        outcome="failure" if reason else "success",
+        outcome=outcome or (FAILURE if reason else SUCCESS),
         severity="warning" if reason else SEVERITIES[action.rpartition(".")[2]],
         reason=reason,
         initiator_id=caller.identity.iam_id,
@@ -35,11 +39,12 @@ def record(
         agent=caller.agent[:255],
         correlation_id=caller.correlation_id,
         target_id=target.crn if target else target_id[:255].replace("\0", "\ufffd"),  # PostgreSQL takes no NUL
-        target_name=target.name if target else "",
+        target_name=target.name if target else target_name,
         request_data=data,
     )
 
 
 def recent(iam_id: str, limit: int) -> list[AuditEvent]:
-    """Return an identity's newest events, newest first."""
-    return list(AuditEvent.objects.filter(initiator_id=iam_id).order_by("-event_time")[:limit])
+    """Return what an identity's newest attempts came to, newest first."""
+    events = AuditEvent.objects.filter(initiator_id=iam_id).exclude(outcome=PENDING)
+    return list(events.order_by("-event_time")[:limit])

@@ -1,14 +1,48 @@
 """From a request to the caller that services want."""
 
+import time
+from dataclasses import replace
+
+from django.conf import settings
 from django.http import HttpRequest
 
 from apikeys.domain import Caller, Identity
+from apikeys.exceptions import AccountNeeded, LogInAgain
+from apikeys.iam_logins import IAMAccess
 from apikeys.people import identity_of
+
+REQUEST_SECONDS = 9.0  # of waiting for a store elsewhere, in one request
+ACCOUNT_SESSION_KEY = "iam_account"
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Return the person who is logged in. The request has passed the gate of console/middleware.py."""
-    return caller_for(request, identity_of(request.user))
+    """Return the person who is logged in. The request has passed the gate of console/middleware.py.
+
+    With a store elsewhere raises LogInAgain where the session has no tokens for it, and AccountNeeded.
+    """
+    identity = identity_of(request.user)
+    return caller_for(request, identity if settings.IS_EMBEDDED else _elsewhere(request, identity))
+
+
+def _elsewhere(request: HttpRequest, identity: Identity) -> Identity:
+    account = request.session.get(ACCOUNT_SESSION_KEY) or {}
+    access = access_of(request)
+    if not account.get("id"):
+        raise AccountNeeded
+    return replace(identity, account_id=account["id"], is_administrator=bool(account.get("sees_all")), access=access)
+
+
+def access_of(request: HttpRequest) -> IAMAccess:
+    """Return the request's one access to the store elsewhere, so that all its waiting has one end."""
+    found: IAMAccess | None = getattr(request, "iam_access", None)
+    if found is None:
+        session_key = request.session.session_key
+        if session_key is None:
+            raise LogInAgain(host=settings.IAM_HOST)
+        caller = request.user.iam_id  # type: ignore[union-attr]
+        found = IAMAccess(session_key, caller, deadline=time.monotonic() + REQUEST_SECONDS)
+        request.iam_access = found  # type: ignore[attr-defined]
+    return found
 
 
 def caller_for(request: HttpRequest, identity: Identity) -> Caller:

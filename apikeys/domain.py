@@ -1,14 +1,29 @@
 """What the application talks about, as plain frozen data; knows neither Django nor HTTP."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Protocol
 
 NAME_MAX_LENGTH = 255
 DESCRIPTION_MAX_LENGTH = 1000
 SERVICE_ID_PREFIX = "iam-ServiceId-"
 PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
+API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Access(Protocol):
+    """What a remote store is asked with on behalf of one log-in: an access token that renews itself."""
+
+    deadline: float  # in seconds of time.monotonic; nothing is waited for beyond it
+
+    def token(self) -> str:
+        """Return an access token that is good for now. Raises LogInAgain, BackendUnavailable."""
+
+    def renew(self, refused: str) -> str:
+        """Return another token than the one that was refused. Raises LogInAgain, BackendUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +35,7 @@ class Identity:
     name: str
     email: str
     is_administrator: bool = False
+    access: Access | None = field(default=None, repr=False, compare=False)  # to a remote store
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +79,7 @@ class ApiKey:
     created_at: datetime
     created_by: str
     modified_at: datetime
-    hint: str  # first and last characters of the value, e.g. "apk_…x9Qz"
+    hint: str  # first and last characters of the value, e.g. "apk_…x9Qz"; "" where the store keeps none
     locked: bool = False
     disabled: bool = False
     leaked: bool = False

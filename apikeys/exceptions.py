@@ -7,6 +7,8 @@ ApiKeyError
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
+├── LogInAgain              the store no longer knows the person who is logged in
+├── AccountNeeded           the person belongs to several accounts and has chosen none
 ├── Unauthenticated         no valid access token
 ├── TokenRefused            no access token, or no introspection, for what was shown
 │   ├── PropertyMissing     a property of the form is missing or empty
@@ -25,8 +27,12 @@ ApiKeyError
 ├── IdempotencyKeyReused    the same Idempotency-Key came with a different request
 ├── HandoverError
 │   ├── AlreadyReceived     the value was delivered
-│   └── HandoverExpired     the value waited too long for its receipt
+│   ├── HandoverExpired     the value waited too long for its receipt
+│   ├── BeingCreated        the same form was sent a moment ago, and the store has not answered yet
+│   └── CreationUncertain   the store was asked for a key, and its answer was lost
+├── BackendRefused          the store answered with a refusal of its own
 └── BackendUnavailable      the store did not answer
+    └── BackendBusy         too many requests wait for the store already
 
 Messages are sentences for people: what happened and what to do next. They are never formatted with a
 key's value. `message` is a msgid of the translation catalogues; `params` are filled in after translation.
@@ -90,6 +96,18 @@ class NotAuthorized(ApiKeyError):
     status = 403
     code = "BXNIM0513E"
     message = _("You are not authorized to do this.")
+
+
+class LogInAgain(ApiKeyError):
+    status = 401
+    code = "unauthorized"
+    message = _("Your log-in at %(host)s has ended. Log in again.")
+
+
+class AccountNeeded(ApiKeyError):
+    status = 403
+    code = "BXNIM0513E"
+    message = _("Choose the account whose API keys you want to manage.")
 
 
 class Unauthenticated(ApiKeyError):
@@ -204,14 +222,14 @@ class IdempotencyKeyReused(ApiKeyError):
 
 
 class HandoverError(ApiKeyError):
-    """The form was sent before and its key exists; the value is not available again. `key_id` is that key."""
+    """The form was sent before; its value is not available, or not yet. `key_id` is its key, "" where unknown."""
 
     status = 409
     code = "conflict"
 
-    def __init__(self, key_id: str) -> None:
+    def __init__(self, key_id: str, **params: object) -> None:
         self.key_id = key_id
-        super().__init__()
+        super().__init__("", **params)
 
 
 class AlreadyReceived(HandoverError):
@@ -222,7 +240,42 @@ class HandoverExpired(HandoverError):
     message = _("This API key was created, but the time to show its value has run out.")
 
 
+class BeingCreated(HandoverError):
+    message = _("This form was sent a moment ago, and the key is still being created. Send it again in a moment.")
+
+
+class CreationUncertain(HandoverError):
+    """`name` is what the key was to be called."""
+
+    status = 502
+    code = "unavailable"
+    message = _(
+        "%(host)s was asked to create the API key %(name)s, and its answer was lost. The key may have been made: "
+        "look for it in the list. If it is there and you have no value, delete it."
+    )
+
+
+class BackendRefused(ApiKeyError):
+    """`status` is the store's own; `text` are its own words, `trace` its transaction id, "" without one."""
+
+    code = "bad_request"
+    message = _("%(host)s refused this: %(text)s")
+
+    def __init__(self, status: int, *, host: str, text: str, trace: str = "") -> None:
+        self.status, self.trace = status, trace
+        if trace:
+            super().__init__(
+                _("%(host)s refused this: %(text)s (transaction %(trace)s)"), host=host, text=text, trace=trace
+            )
+        else:
+            super().__init__(host=host, text=text)
+
+
 class BackendUnavailable(ApiKeyError):
     status = 503
     code = "unavailable"
     message = _("The key store did not answer. Try again shortly.")
+
+
+class BackendBusy(BackendUnavailable):
+    message = _("Too many requests are waiting for %(host)s already. Try again in a moment.")

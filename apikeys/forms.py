@@ -1,4 +1,4 @@
-"""The two forms of the page. What a name may be is the services' knowledge, asked here to say it beside the field."""
+"""The two forms of the page. What a name may be is said in checks.py, asked here to say it beside the field."""
 
 import secrets
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apikeys import services
+from apikeys.checks import clean_description, clean_name
 from apikeys.domain import ApiKeyDraft, LeakedAction
 from apikeys.exceptions import InvalidApiKey
 from apikeys.middleware import sentence
@@ -35,7 +35,7 @@ def new_nonce() -> str:
 
 
 class CheckedField(forms.CharField):
-    """Text that a function of the services accepts or refuses."""
+    """Text that a function of checks.py accepts or refuses."""
 
     def __init__(self, check: Callable[[str], str], **kwargs: Any) -> None:
         self.check = check
@@ -59,11 +59,11 @@ class OpaqueField(forms.CharField):
 
 def one_paragraph(text: str) -> str:
     """Return a description whose line breaks and tabs are spaces: descriptions have no control characters."""
-    return services.clean_description(" ".join(text.replace("\t", " ").splitlines()))
+    return clean_description(" ".join(text.replace("\t", " ").splitlines()))
 
 
 class ApiKeyForm(forms.Form):
-    name = CheckedField(services.clean_name, label=_("Name"))
+    name = CheckedField(clean_name, label=_("Name"))
     description = CheckedField(one_paragraph, label=_("Description"))
 
     def replace(self, field: str, text: str) -> None:

@@ -13,16 +13,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apikeys.domain import IssuedApiKey
-from apikeys.exceptions import AlreadyReceived, ApiKeyNotFound, HandoverExpired
+from apikeys.exceptions import AlreadyReceived, ApiKeyNotFound, BeingCreated, CreationUncertain, HandoverExpired
 from apikeys.models import Handover
 
 LIFETIME = timedelta(seconds=300)
 SWEEP_SECONDS = 5
 FORGET_AFTER = timedelta(days=30)  # no form is sent again after that
+ANSWER_WITHIN = timedelta(seconds=60)  # a store elsewhere has answered by then, or its answer is lost
 IV_BYTES = 12
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22,128}")
@@ -40,13 +43,18 @@ def digest(nonce: str) -> str:
 def open_for(iam_id: str, nonce: str) -> tuple[Handover, str] | None:
     """Return the hand-over that this nonce began and the value, or None when it began none.
 
-    Raises AlreadyReceived after the receipt and HandoverExpired after 300 seconds.
+    Raises AlreadyReceived after the receipt and HandoverExpired after 300 seconds; for a key that was asked for
+    elsewhere also BeingCreated and CreationUncertain.
     """
     row = Handover.objects.select_for_update().filter(iam_id=iam_id, nonce_digest=digest(nonce)).first()
     if row is None:
         return None
     if row.received_at is not None:
         raise AlreadyReceived(row.key_id)
+    if not row.key_id:
+        if row.uncertain or row.created_at < timezone.now() - ANSWER_WITHIN:
+            raise CreationUncertain("", host=settings.IAM_HOST, name=row.key_name)
+        raise BeingCreated("")
     return row, _unseal(row, nonce)
 
 
@@ -65,13 +73,51 @@ def open_for_download(iam_id: str, nonce: str) -> tuple[Handover, str]:
 
 def begin(iam_id: str, nonce: str, issued: IssuedApiKey) -> None:
     """Keep the sealed value until its receipt. Raises IntegrityError when the nonce began a hand-over before."""
-    initialization_vector = os.urandom(IV_BYTES)
-    sealed = _cipher(nonce).encrypt(initialization_vector, issued.value.encode(), _bound(iam_id, issued.key.id))
     Handover.objects.create(
-        iam_id=iam_id,
-        nonce_digest=digest(nonce),
-        key_id=issued.key.id,
-        sealed=initialization_vector + sealed,
+        iam_id=iam_id, nonce_digest=digest(nonce), key_id=issued.key.id, sealed=_sealed(iam_id, nonce, issued)
+    )
+
+
+def claim(iam_id: str, nonce: str, key_name: str) -> bool:
+    """Begin a hand-over before its key is asked for elsewhere; False where the nonce began one before."""
+    _row, is_new = Handover.objects.get_or_create(
+        iam_id=iam_id, nonce_digest=digest(nonce), defaults={"key_id": "", "key_name": key_name}
+    )
+    return is_new
+
+
+def release(iam_id: str, nonce: str) -> None:
+    """Take a claim back: the store refused, so the same form may ask again."""
+    Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="").delete()
+
+
+def mark_uncertain(iam_id: str, nonce: str) -> None:
+    """Note that the store's answer to a claim was lost."""
+    Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="").update(uncertain=True)
+
+
+def seal(iam_id: str, nonce: str, issued: IssuedApiKey) -> None:
+    """Keep the sealed value of a claim until its receipt; its 300 seconds begin now."""
+    Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce)).update(
+        key_id=issued.key.id, sealed=_sealed(iam_id, nonce, issued), created_at=timezone.now()
+    )
+
+
+def uncertain(iam_id: str) -> list[Handover]:
+    """Return the claims of a person whose answer was lost and that they have not settled, newest first."""
+    lost = Q(uncertain=True) | Q(created_at__lt=timezone.now() - ANSWER_WITHIN)
+    return list(Handover.objects.filter(lost, iam_id=iam_id, key_id="", received_at=None).order_by("-created_at")[:5])
+
+
+def settle(iam_id: str, claim_id: int) -> None:
+    """Note that a person has seen to a claim whose answer was lost."""
+    Handover.objects.filter(iam_id=iam_id, id=claim_id, key_id="").update(received_at=timezone.now())
+
+
+def settle_named(iam_id: str, key_name: str) -> None:
+    """The same for every claim to a key of this name: such a key was found, and deleted."""
+    Handover.objects.filter(iam_id=iam_id, key_id="", key_name=key_name, received_at=None).update(
+        received_at=timezone.now()
     )
 
 
@@ -102,6 +148,11 @@ def sweep() -> None:
     old = Handover.objects.filter(created_at__lt=now - FORGET_AFTER)
     if old.exists():
         old.delete()
+
+
+def _sealed(iam_id: str, nonce: str, issued: IssuedApiKey) -> bytes:
+    vector = os.urandom(IV_BYTES)
+    return vector + _cipher(nonce).encrypt(vector, issued.value.encode(), _bound(iam_id, issued.key.id))
 
 
 def _unseal(row: Handover, nonce: str) -> str:

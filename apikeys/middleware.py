@@ -1,12 +1,32 @@
 """The one place that turns an ApiKeyError into a page, or into a message for htmx."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
+from django_htmx.http import HttpResponseClientRedirect
 
-from apikeys.exceptions import ApiKeyError, HandoverError
+from apikeys import typed
+from apikeys.exceptions import (
+    AccountNeeded,
+    ApiKeyError,
+    BackendUnavailable,
+    BeingCreated,
+    CreationUncertain,
+    HandoverError,
+    LogInAgain,
+)
+
+# What can be opened again by its address.
+PAGES = ("dashboard", "api_key_list", "api_key_create", "api_key_edit", "api_key_delete", "api_key_details")
 
 
 class ApiKeyErrors:
@@ -19,8 +39,19 @@ class ApiKeyErrors:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, ApiKeyError):
             return None
+        if isinstance(exception, LogInAgain):
+            return to_log_in(request, exception)
+        if isinstance(exception, AccountNeeded):
+            return _whole_page(request, redirect_to_login(_place(request), resolve_url(settings.ACCOUNT_URL)))
         context = {"message": sentence(exception), "key_id": getattr(exception, "key_id", "")}
-        if isinstance(exception, HandoverError):
+        if isinstance(exception, BackendUnavailable) and request.method == "GET":
+            context["retry_url"] = request.get_full_path()
+        if isinstance(exception, (BeingCreated, CreationUncertain)):
+            is_certain = isinstance(exception, BeingCreated)
+            context["title"] = gettext("The key is being created") if is_certain else gettext("The answer was lost")
+            context["key_name"] = exception.params.get("name", "")
+            template = "apikeys/_unanswered.html" if request.htmx else "apikeys/unanswered.html"  # type: ignore[attr-defined]
+        elif isinstance(exception, HandoverError):
             template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"  # type: ignore[attr-defined]
         else:
             template = "_problem.html" if request.htmx else "apikeys/refused.html"  # type: ignore[attr-defined]
@@ -29,6 +60,38 @@ class ApiKeyErrors:
             response.headers["HX-Retarget"] = "#problem"
             response.headers["HX-Reswap"] = "innerHTML"
         return response
+
+
+def to_log_in(request: HttpRequest, error: LogInAgain) -> HttpResponse:
+    """End the session, and lead to log-in and back to the same place with what was typed."""
+    iam_id, fields, back = request.user.iam_id, typed.fields_of(request), _place(request)  # type: ignore[union-attr]
+    logout(request)
+    if fields:
+        typed.keep(request, urlsplit(back).path, iam_id, fields)
+    messages.warning(request, sentence(error))
+    return _whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
+
+
+def _place(request: HttpRequest) -> str:
+    """Return the page that a person is on: this one, or for what has no page of its own the one it came from."""
+    match = request.resolver_match
+    if match and match.url_name in PAGES and not (request.htmx and request.method == "GET"):  # type: ignore[attr-defined]
+        return request.get_full_path()
+    try:
+        current = urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
+    except ValueError:
+        current = ""
+    is_ours = current.startswith("/") and url_has_allowed_host_and_scheme(current, allowed_hosts=None)
+    return current if is_ours else reverse("api_key_list")
+
+
+def _whole_page(request: HttpRequest, answer: HttpResponseRedirect) -> HttpResponse:
+    """Return a redirect that htmx follows with the whole page."""
+    if not request.htmx:  # type: ignore[attr-defined]
+        return answer
+    response = HttpResponseClientRedirect(answer.url)
+    response.status_code = 401
+    return response
 
 
 def sentence(error: ApiKeyError) -> str:

@@ -132,11 +132,16 @@ class Handover(models.Model):
 
     `sealed` holds the value under a key derived from the nonce, which is not stored. It is NULL once the
     value was received or its time ran out. The row stays, so that a form sent again makes no second key.
+
+    Where the store is elsewhere the row is there before the key: `key_id` is empty until the store has
+    answered, and stays so, with `uncertain` set, where its answer was lost.
     """
 
     iam_id = models.CharField(max_length=64)
     nonce_digest = models.CharField(max_length=64)  # sha256(nonce), hex
-    key_id = models.CharField(max_length=43)
+    key_id = models.CharField(max_length=43, blank=True)
+    key_name = models.CharField(max_length=255, blank=True)  # of a key that is asked for elsewhere
+    uncertain = models.BooleanField(default=False)
     sealed = models.BinaryField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     received_at = models.DateTimeField(null=True)
@@ -150,6 +155,23 @@ class Handover(models.Model):
 
     def __str__(self) -> str:
         return f"hand-over of {self.key_id}"
+
+
+class IAMLogin(models.Model):
+    """The tokens of one log-in at another IAM, sealed; apikeys/iam_logins.py.
+
+    The seal's key is made of SECRET_KEY and the session's key, which is stored nowhere: a stolen database opens
+    nothing, and a log-in ends with its cookie.
+    """
+
+    session_digest = models.CharField(primary_key=True, max_length=64)  # sha256(session key), hex
+    sealed = models.BinaryField()
+    version = models.PositiveIntegerField(default=1)  # grows with each renewal
+    renewing_until = models.DateTimeField(null=True)  # one process renews, the others wait for it
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"log-in of {self.created_at:%Y-%m-%d}"
 
 
 class AuditEvent(models.Model):

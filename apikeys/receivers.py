@@ -1,12 +1,23 @@
-"""What happens to keys when something happens to people."""
+"""What happens to keys and tokens when something happens to people."""
 
 from typing import Any
 
-from apikeys import services
+from django.conf import settings
+
+from apikeys import iam_logins, services
 from apikeys.domain import Identity
 
 
 def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
+    if not settings.IS_EMBEDDED:  # the keys are not this console's to end
+        return
     services.delete_identity(
         Identity(iam_id=instance.iam_id, account_id=instance.account_id, name=instance.get_full_name(), email="")
     )
+
+
+def forget_iam_login(request: Any, **kwargs: Any) -> None:
+    """The person logs out: the tokens of the session go, too."""
+    session_key = request.session.session_key if request is not None else None
+    if session_key is not None:
+        iam_logins.end(session_key)

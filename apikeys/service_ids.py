@@ -3,6 +3,8 @@
 from apikeys import audit, services
 from apikeys.backends import service_ids_for
 from apikeys.backends.service_ids import ServiceIdPage
+from apikeys.changes import audited
+from apikeys.checks import clean_description, clean_name
 from apikeys.domain import ApiKeyDraft, Caller, HistoryEntry, IssuedApiKey, ServiceId
 
 
@@ -25,8 +27,8 @@ def create_service_id(
     caller: Caller, *, name: str, description: str, locked: bool = False, key: ApiKeyDraft | None = None
 ) -> tuple[ServiceId, IssuedApiKey | None]:
     """Make a service ID, with a first key where one is described. Raises InvalidApiKey."""
-    name, description = services.clean_name(name), services.clean_description(description)
-    with services.audited(caller, audit.SERVICE_ID_CREATE):
+    name, description = clean_name(name), clean_description(description)
+    with audited(caller, audit.SERVICE_ID_CREATE):
         service = service_ids_for(caller.identity).create(name, description, locked=locked)
         audit.record(caller, audit.SERVICE_ID_CREATE, target=service)
         if key is None:
@@ -37,10 +39,10 @@ def create_service_id(
 def update_service_id(caller: Caller, service_id: str, *, entity_tag: str, **changes: str) -> ServiceId:
     """Change name or description. Raises InvalidApiKey, ApiKeyConflict, ApiKeyLocked, ServiceIdNotFound."""
     if "name" in changes:
-        changes["name"] = services.clean_name(changes["name"])
+        changes["name"] = clean_name(changes["name"])
     if "description" in changes:
-        changes["description"] = services.clean_description(changes["description"])
-    with services.audited(caller, audit.SERVICE_ID_UPDATE, service_id):
+        changes["description"] = clean_description(changes["description"])
+    with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
         service = service_ids_for(caller.identity).update(service_id, entity_tag=entity_tag, **changes)
         audit.record(caller, audit.SERVICE_ID_UPDATE, target=service)
     return service
@@ -48,7 +50,7 @@ def update_service_id(caller: Caller, service_id: str, *, entity_tag: str, **cha
 
 def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> ServiceId:
     """Lock against change and deletion, or unlock. Raises ServiceIdNotFound."""
-    with services.audited(caller, audit.SERVICE_ID_UPDATE, service_id):
+    with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
         service = service_ids_for(caller.identity).set_locked(service_id, locked)
         audit.record(caller, audit.SERVICE_ID_UPDATE, target=service, lock=locked)
     return service
@@ -56,7 +58,7 @@ def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> Service
 
 def delete_service_id(caller: Caller, service_id: str) -> ServiceId:
     """End a service ID for good. Raises DeleteNotPossible while it has keys, ApiKeyLocked, ServiceIdNotFound."""
-    with services.audited(caller, audit.SERVICE_ID_DELETE, service_id):
+    with audited(caller, audit.SERVICE_ID_DELETE, service_id):
         service = service_ids_for(caller.identity).delete(service_id)
         audit.record(caller, audit.SERVICE_ID_DELETE, target=service)
     return service

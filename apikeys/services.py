@@ -3,18 +3,19 @@
 Limits, audit and hand-over happen here and nowhere else. Browser pages and REST call the same functions.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from apikeys import audit, handover
 from apikeys.backends import backend_for
+from apikeys.backends.base import ApiKeyBackend
+from apikeys.changes import audited
+from apikeys.checks import clean_description, clean_name
+from apikeys.creation import confirm_receipt, confirm_scriptless_receipt, create_api_key, download_api_key
 from apikeys.domain import (
-    DESCRIPTION_MAX_LENGTH,
-    NAME_MAX_LENGTH,
     ApiKey,
     ApiKeyDraft,
     ApiKeyPage,
@@ -22,19 +23,14 @@ from apikeys.domain import (
     Caller,
     HistoryEntry,
     Identity,
-    IssuedApiKey,
     Sort,
 )
-from apikeys.exceptions import (
-    ApiKeyError,
-    ApiKeyLimitReached,
-    ApiKeyNotFound,
-    DeletedSince,
-    HandoverError,
-    IdempotencyKeyReused,
-    InvalidApiKey,
-)
-from apikeys.exceptions import gettext_noop as _
+from apikeys.exceptions import ApiKeyError, BackendRefused, BackendUnavailable
+
+__all__ = ["confirm_receipt", "confirm_scriptless_receipt", "create_api_key", "download_api_key"]
+
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +45,42 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """What a dashboard shows."""
+class UncertainCreation:
+    """A key that may have been made elsewhere: what it was to be called, and when it was asked for."""
 
-    count: int
+    id: int
+    name: str
+    asked_at: datetime
+
+    def may_be(self, key: ApiKey) -> bool:
+        """Tell whether a key of a list may be this one; the store's clock may differ, and count in minutes."""
+        return key.name == self.name and key.created_at > self.asked_at - CLOCK_TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a dashboard shows; `problem` is why the store told nothing, and `count` None then."""
+
+    count: int | None
     newest: tuple[ApiKey, ...]
     activity: tuple[Activity, ...]
+    problem: ApiKeyError | None = None
 
 
 def overview(caller: Caller) -> Overview:
     """Return the number of keys, the newest three, and the last five things that were done."""
     backend = backend_for(caller.identity)
-    return Overview(
-        count=backend.count_api_keys(),
-        newest=backend.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, page_size=3)).keys,
-        activity=tuple(
-            Activity(event.action, event.target_name, event.address, event.event_time, event.outcome == "success")
-            for event in audit.recent(caller.identity.iam_id, 5)
-        ),
+    activity = tuple(
+        Activity(event.action, event.target_name, event.address, event.event_time, event.outcome == audit.SUCCESS)
+        for event in audit.recent(caller.identity.iam_id, 5)
     )
+    try:
+        newest = backend.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, page_size=3))
+        # A first page that is the last one is the count, too: a store elsewhere need not be asked again.
+        count = len(newest.keys) if newest.next is None else backend.count_api_keys()
+    except (BackendUnavailable, BackendRefused) as exc:
+        return Overview(None, (), activity, exc)
+    return Overview(count, newest.keys, activity)
 
 
 def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
@@ -80,6 +93,16 @@ def get_api_key(caller: Caller, key_id: str) -> ApiKey:
     return backend_for(caller.identity).get_api_key(key_id)
 
 
+def get_details(caller: Caller, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+    """Return one key, its last use included, and its changes, oldest first. Raises ApiKeyNotFound."""
+    return backend_for(caller.identity).get_details(key_id)
+
+
+def store_of(caller: Caller) -> ApiKeyBackend:
+    """Return the caller's store, for what its class attributes say it can do."""
+    return backend_for(caller.identity)
+
+
 def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
     """Return the number of keys of each identity, which must be the caller's own or its service IDs.
 
@@ -87,83 +110,6 @@ def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
     """
     backend = backend_for(caller.identity)
     return {iam_id: backend.count_api_keys(iam_id) for iam_id in iam_ids}
-
-
-def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "", same_only: bool = False) -> IssuedApiKey:
-    """Create a key and begin its hand-over, or continue the hand-over that the same nonce began.
-
-    Without a nonce there is no hand-over: what is returned is the only delivery.
-    The same form sent twice, in turn or at once, makes one key and gives the same value until the receipt;
-    with `same_only` a nonce that comes with a draft of another key is refused.
-    Raises InvalidApiKey, ApiKeyLimitReached, IdempotencyKeyReused, AlreadyReceived, HandoverExpired.
-    """
-    if nonce and not handover.is_nonce(nonce):
-        raise InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
-    draft = clean_draft(draft)
-    try:
-        with audited(caller, audit.CREATE):
-            continued = _continue(caller, nonce, draft if same_only else None) if nonce else None
-            if continued is not None:
-                return continued
-            issued = backend_for(caller.identity).create_api_key(draft)
-            if nonce:
-                handover.begin(caller.identity.iam_id, nonce, issued)
-            audit.record(caller, audit.CREATE, target=issued.key)
-            return issued
-    except (IntegrityError, ApiKeyLimitReached):
-        # A request with the same nonce may have committed first: then its hand-over is there now.
-        with transaction.atomic():
-            continued = _continue(caller, nonce, draft if same_only else None) if nonce else None
-        if continued is None:
-            raise
-        return continued
-
-
-def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:
-    """Return the key and value of the hand-over that this nonce began, or None when it began none.
-
-    Raises IdempotencyKeyReused when a draft is given and the key is not what it says.
-    """
-    with _told_if_deleted(caller):
-        begun = handover.open_for(caller.identity.iam_id, nonce)
-    if begun is None:
-        return None
-    row, value = begun
-    key = backend_for(caller.identity).get_api_key(row.key_id)
-    if draft is not None and (
-        (draft.name, draft.description, draft.iam_id, draft.expires_at, draft.support_sessions)
-        != (key.name, key.description, key.iam_id, key.expires_at, key.support_sessions)
-        or draft.action_when_leaked not in (None, key.action_when_leaked)
-        or draft.value not in ("", value)
-    ):
-        raise IdempotencyKeyReused
-    return IssuedApiKey(key, value)
-
-
-def confirm_receipt(caller: Caller, nonce: str) -> None:
-    """Wipe the sealed value: the page that shows it has arrived. Unknown nonces do nothing."""
-    if handover.is_nonce(nonce):
-        handover.confirm(caller.identity.iam_id, handover.digest(nonce))
-
-
-def confirm_scriptless_receipt(caller: Caller, nonce_digest: str) -> None:
-    """Note that a page without script has arrived: it is not handed over again, save as the page's one download."""
-    handover.confirm(caller.identity.iam_id, nonce_digest, keep_for_download=True)
-
-
-@transaction.atomic
-def download_api_key(caller: Caller, nonce: str) -> IssuedApiKey:
-    """Return the key for the one file of a page without script, and wipe the sealed value.
-
-    Raises ApiKeyNotFound, AlreadyReceived, HandoverExpired.
-    """
-    if not handover.is_nonce(nonce):
-        raise InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
-    with _told_if_deleted(caller):
-        row, value = handover.open_for_download(caller.identity.iam_id, nonce)
-    key = backend_for(caller.identity).get_api_key(row.key_id)
-    handover.confirm(caller.identity.iam_id, row.nonce_digest)
-    return IssuedApiKey(key, value)
 
 
 def update_api_key(caller: Caller, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
@@ -175,8 +121,7 @@ def update_api_key(caller: Caller, key_id: str, *, entity_tag: str, **changes: o
         changes["name"] = clean_name(str(changes["name"]))
     if "description" in changes:
         changes["description"] = clean_description(str(changes["description"]))
-    with audited(caller, audit.UPDATE, key_id):
-        backend = backend_for(caller.identity)
+    with audited(caller, audit.UPDATE, key_id) as backend:
         before = backend.get_api_key(key_id)
         key = backend.update_api_key(key_id, entity_tag=entity_tag, **changes)
         audit.record(caller, audit.UPDATE, target=key, instance_name=key.name, prev_instance_name=before.name)
@@ -185,16 +130,16 @@ def update_api_key(caller: Caller, key_id: str, *, entity_tag: str, **changes: o
 
 def lock_api_key(caller: Caller, key_id: str, *, locked: bool) -> ApiKey:
     """Lock a key against change and deletion, or unlock it. Raises ApiKeyNotFound."""
-    with audited(caller, audit.UPDATE, key_id):
-        key = backend_for(caller.identity).set_locked(key_id, locked)
+    with audited(caller, audit.UPDATE, key_id) as backend:
+        key = backend.set_locked(key_id, locked)
         audit.record(caller, audit.UPDATE, target=key, lock=locked)
     return key
 
 
 def disable_api_key(caller: Caller, key_id: str, *, disabled: bool) -> ApiKey:
     """Stop a key from being used, at once, or let it be used again. Raises ApiKeyLocked, ApiKeyNotFound."""
-    with audited(caller, audit.UPDATE, key_id):
-        key = backend_for(caller.identity).set_disabled(key_id, disabled)
+    with audited(caller, audit.UPDATE, key_id) as backend:
+        key = backend.set_disabled(key_id, disabled)
         audit.record(caller, audit.UPDATE, target=key, disable=disabled)
     return key
 
@@ -206,9 +151,10 @@ def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:
 
 def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
     """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
-    with audited(caller, audit.DELETE, key_id):
-        key = backend_for(caller.identity).delete_api_key(key_id)
+    with audited(caller, audit.DELETE, key_id) as backend:
+        key = backend.delete_api_key(key_id)
         handover.wipe(key_id)
+        handover.settle_named(caller.identity.iam_id, key.name)
         audit.record(caller, audit.DELETE, target=key)
     return key
 
@@ -223,62 +169,20 @@ def delete_identity(identity: Identity) -> None:
             audit.record(caller, audit.DELETE, target=key, cause="identity deleted")
 
 
+def uncertain_creations(caller: Caller) -> list[UncertainCreation]:
+    """Return the keys that a store elsewhere was asked for without an answer, newest first, until they are settled."""
+    if backend_for(caller.identity).shares_transaction:
+        return []
+    return [
+        UncertainCreation(row.pk, row.key_name, row.created_at) for row in handover.uncertain(caller.identity.iam_id)
+    ]
+
+
+def settle_uncertain_creation(caller: Caller, claim_id: int) -> None:
+    """Note that the person has looked for such a key."""
+    handover.settle(caller.identity.iam_id, claim_id)
+
+
 def owned_by(draft: ApiKeyDraft, iam_id: str) -> ApiKeyDraft:
     """Return the draft of a key for another identity."""
     return replace(draft, iam_id=iam_id)
-
-
-def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
-    """Return the draft with name and description cleaned. Raises InvalidApiKey, also for an end in the past."""
-    if draft.expires_at is not None and draft.expires_at <= datetime.now(UTC):
-        raise InvalidApiKey("expires_at", _("The expiration date is in the past. Choose a later one."))
-    return replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
-
-
-def clean_name(name: str) -> str:
-    """Return the name without surrounding white space. Raises InvalidApiKey."""
-    name = name.strip()
-    if not name:
-        raise InvalidApiKey("name", _("Enter a name."))
-    return _clean("name", name, NAME_MAX_LENGTH)
-
-
-def clean_description(description: str) -> str:
-    """Return the description without surrounding white space. Raises InvalidApiKey."""
-    return _clean("description", description.strip(), DESCRIPTION_MAX_LENGTH)
-
-
-def _clean(field: str, text: str, limit: int) -> str:
-    if len(text) > limit:
-        raise InvalidApiKey(
-            field, _("This has %(length)d characters. Use at most %(limit)d."), length=len(text), limit=limit
-        )
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
-        raise InvalidApiKey(field, _("This contains a control character. Remove it."))
-    if any(0xD800 <= ord(character) < 0xE000 or character == "\ufffd" for character in text):
-        raise InvalidApiKey(field, _("This contains half of a character. Type it again."))
-    return text
-
-
-@contextmanager
-def _told_if_deleted(caller: Caller) -> Iterator[None]:
-    """Turn the end of a hand-over into DeletedSince where its key is gone: there is nothing left to delete."""
-    try:
-        yield
-    except HandoverError as exc:
-        try:
-            backend_for(caller.identity).get_api_key(exc.key_id)
-        except ApiKeyNotFound:
-            raise DeletedSince from None
-        raise
-
-
-@contextmanager
-def audited(caller: Caller, action: str, key_id: str = "") -> Iterator[None]:
-    """Run a change in one transaction with its audit event; audit a refusal after the rollback."""
-    try:
-        with transaction.atomic():
-            yield
-    except ApiKeyError as exc:
-        audit.record(caller, action, target_id=key_id, reason=type(exc).__name__)
-        raise

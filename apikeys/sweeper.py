@@ -6,7 +6,7 @@ from multiprocessing.util import Finalize
 
 from django.db import Error, close_old_connections
 
-from apikeys import handover, tokens, uses
+from apikeys import handover, iam_logins, tokens, uses
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ def _run() -> None:
             handover.sweep()
             uses.flush()
             tokens.forget_expired()
+            iam_logins.forget_old()
         except Error:  # the database may be back at the next turn
             logger.exception("A sweep failed; it is tried again.")
         close_old_connections()

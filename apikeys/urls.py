@@ -3,10 +3,11 @@
 from django.urls import path, register_converter
 
 from apikeys import views
+from apikeys.domain import API_KEY_ID
 
 
 class ApiKeyIdConverter:
-    regex = r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    regex = API_KEY_ID.pattern
 
     def to_python(self, value: str) -> str:
         return value
@@ -32,6 +33,7 @@ urlpatterns = [
         name="api_key_scriptless_receipt",
     ),
     path("create/download/", views.api_key_download, name="api_key_download"),
+    path("create/<int:claim_id>/settle/", views.api_key_settle, name="api_key_settle"),
     path("<api_key_id:key_id>/", views.api_key_details, name="api_key_details"),
     path("<api_key_id:key_id>/lock/", views.api_key_lock, {"locked": True}, name="api_key_lock"),
     path("<api_key_id:key_id>/unlock/", views.api_key_lock, {"locked": False}, name="api_key_unlock"),

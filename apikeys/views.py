@@ -11,24 +11,32 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from apikeys import handover, services, wire
+from apikeys import handover, services, typed, wire
 from apikeys.callers import caller_of
 from apikeys.domain import PAGE_SIZES, ApiKeyDraft, Sort
-from apikeys.exceptions import ApiKeyConflict, ApiKeyLimitReached, ApiKeyNotFound
+from apikeys.exceptions import (
+    ApiKeyConflict,
+    ApiKeyLimitReached,
+    ApiKeyNotFound,
+    BackendRefused,
+    BackendUnavailable,
+)
 from apikeys.forms import CreateForm, EditForm, new_nonce
 from apikeys.listing import ListState
 from apikeys.middleware import sentence
 
 UNPROCESSABLE = 422
+STORE_ERRORS = (BackendUnavailable, BackendRefused)  # told in the form, so that what was typed stays
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
 @require_GET
 def api_key_list(request: HttpRequest) -> HttpResponse:
     """The list, or only its table when htmx asks."""
-    context = list_context(request)
-    template = "apikeys/_table.html" if _wants_fragment(request) else "apikeys/list.html"
-    return render(request, template, context)
+    if _wants_fragment(request):
+        return render(request, "apikeys/_table.html", list_context(request))
+    context = forgiving_list_context(request)
+    return render(request, "apikeys/list.html", context, status=503 if "store_problem" in context else 200)
 
 
 @require_http_methods(["GET", "POST"])
@@ -37,19 +45,21 @@ def api_key_create(request: HttpRequest) -> HttpResponse:
     """The create dialog, and the key it makes."""
     if request.method == "GET":
         initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
+        initial |= typed.take(request, caller_of(request).identity.iam_id)
         return dialog(request, "create", {"form": CreateForm(initial=initial)})
-    form = CreateForm(request.POST)
+    form, status = CreateForm(request.POST), UNPROCESSABLE
     nonce = request.POST.get("nonce", "")
     if not handover.is_nonce(nonce):
         form.add_error(None, _("This form is incomplete. Send it again."))
     if form.is_valid():
         try:
             return hand_over(request, form.draft(), nonce)
-        except ApiKeyLimitReached as exc:
+        except (ApiKeyLimitReached, *STORE_ERRORS) as exc:
             form.add_error(None, sentence(exc))
+            status = exc.status
     if not handover.is_nonce(nonce):
         form.replace("nonce", new_nonce())
-    return dialog(request, "create", {"form": form}, UNPROCESSABLE)
+    return dialog(request, "create", {"form": form}, status)
 
 
 @sensitive_variables("issued", "nonce")
@@ -64,7 +74,7 @@ def hand_over(request: HttpRequest, draft: ApiKeyDraft, nonce: str) -> HttpRespo
         "created_at": wire.format_date(issued.key.created_at),
         "nonce": nonce,
         "nonce_digest": handover.digest(nonce),
-        "server_url": settings.PUBLIC_URL,
+        "server_url": settings.PROGRAMS_URL,
         "lifetime": int(handover.LIFETIME.total_seconds()),
     }
     response = dialog(request, "created", context)
@@ -103,11 +113,17 @@ def api_key_download(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_POST
+def api_key_settle(request: HttpRequest, claim_id: int) -> HttpResponseBase:
+    """The person has looked for a key whose creation was not answered: say no more of it."""
+    services.settle_uncertain_creation(caller_of(request), claim_id)
+    return to_list(request)
+
+
 @require_GET
 def api_key_details(request: HttpRequest, key_id: str) -> HttpResponse:
     """Everything about a key but its value, and its history."""
-    key = services.get_api_key(caller_of(request), key_id)
-    history = services.get_history(caller_of(request), key_id)
+    key, history = services.get_details(caller_of(request), key_id)
     return dialog(request, "details", {"key": key, "history": history})
 
 
@@ -135,6 +151,7 @@ def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
     key = services.get_api_key(caller_of(request), key_id)
     if request.method == "GET":
         initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
+        initial |= typed.take(request, caller_of(request).identity.iam_id)
         return dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
     form = EditForm(request.POST)
     if not form.is_valid():
@@ -146,6 +163,9 @@ def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
         form.replace("entity_tag", key.entity_tag)
         context = {"form": form, "key": key, "conflict": sentence(exc)}
         return dialog(request, "edit", context, exc.status)
+    except STORE_ERRORS as exc:
+        form.add_error(None, sentence(exc))
+        return dialog(request, "edit", {"form": form, "key": key}, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
     return to_list(request)
 
@@ -176,6 +196,11 @@ def list_context(request: HttpRequest) -> dict[str, object]:
     return {
         "state": state,
         "page": page,
+        "store": services.store_of(caller_of(request)),
+        "uncertain": [
+            {"creation": creation, "candidates": [key for key in page.keys if creation.may_be(key)]}
+            for creation in services.uncertain_creations(caller_of(request))
+        ],
         "state_url": state.url(),
         "next_url": base + state.at(page.next).url() if page.next else "",
         "previous_url": base + state.at(page.previous).url() if page.previous else "",
@@ -184,12 +209,26 @@ def list_context(request: HttpRequest) -> dict[str, object]:
     }
 
 
+def forgiving_list_context(request: HttpRequest) -> dict[str, object]:
+    """Return the same; where the store does not answer, what it says in place of the table."""
+    try:
+        return list_context(request)
+    except STORE_ERRORS as exc:
+        state = ListState.from_url(request.GET)
+        return {
+            "state": state,
+            "state_url": state.url(),
+            "store_problem": sentence(exc),
+            "retry_url": reverse("api_key_list") + state.url(),
+        }
+
+
 def dialog(request: HttpRequest, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
     """Return a dialog: alone for htmx, else as a page of its own over the list."""
     if _wants_fragment(request):
         context |= {"state_url": ListState.from_url(request.GET).url()}
         return render(request, f"apikeys/_{name}.html", context, status=status)
-    return render(request, f"apikeys/{name}.html", context | list_context(request), status=status)
+    return render(request, f"apikeys/{name}.html", context | forgiving_list_context(request), status=status)
 
 
 def to_list(request: HttpRequest) -> HttpResponseBase:

@@ -1,5 +1,6 @@
 """IAM's JSON and the domain's words, one into the other; no Django. Facts: iam-contract, sections 1 and 4."""
 
+import base64
 import json
 import re
 from collections.abc import Iterable
@@ -94,6 +95,93 @@ def api_key(
         if key.last_used_at is not None:
             fields["activity"] = {"last_authn": format_date(key.last_used_at), "authn_count": key.use_count}
     return fields
+
+
+def parse_api_key(fields: dict[str, Any]) -> ApiKey:
+    """Read an ApiKey as IBM's API answers it; absent members stand for nothing special.
+
+    Raises ValueError for an answer without id, name or date of creation, or with a date that is none.
+    """
+    activity = fields.get("activity")
+    activity = activity if isinstance(activity, dict) else {}
+    created_at = _moment(fields, "created_at")
+    if created_at is None:
+        raise ValueError("created_at")
+    return ApiKey(
+        id=_needed(fields, "id"),
+        entity_tag=_text(fields, "entity_tag"),
+        name=_needed(fields, "name"),
+        description=_text(fields, "description"),
+        iam_id=_text(fields, "iam_id"),
+        account_id=_text(fields, "account_id"),
+        created_at=created_at,
+        created_by=_text(fields, "created_by"),
+        modified_at=_moment(fields, "modified_at") or created_at,
+        hint="",
+        locked=fields.get("locked") is True,
+        disabled=fields.get("disabled") is True,
+        leaked=fields.get("leaked") is True,
+        expires_at=_moment(fields, "expires_at"),
+        support_sessions=fields.get("support_sessions") is True,
+        action_when_leaked=_leaked_action(fields),
+        last_used_at=_moment(activity, "last_authn"),
+        use_count=count if isinstance(count := activity.get("authn_count"), int) else 0,
+    )
+
+
+def parse_history(fields: dict[str, Any]) -> list[HistoryEntry]:
+    """Read the `history` of an ApiKey, oldest first. Raises ValueError for an entry without its date."""
+    entries = [entry for entry in fields.get("history") or [] if isinstance(entry, dict)]
+    found = [
+        HistoryEntry(
+            timestamp=moment,
+            iam_id=_text(entry, "iam_id"),
+            account_id=_text(entry, "iam_id_account"),
+            action=_text(entry, "action"),
+            params=tuple(map(str, entry.get("params") or ())),
+            message=_text(entry, "message"),
+        )
+        for entry in entries
+        if (moment := _moment(entry, "timestamp"))
+    ]
+    return sorted(found, key=lambda entry: entry.timestamp)
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    found = fields.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _needed(fields: dict[str, Any], name: str) -> str:
+    if not (found := _text(fields, name)):
+        raise ValueError(name)
+    return found
+
+
+def _moment(fields: dict[str, Any], name: str) -> datetime | None:
+    """Return a date that an answer has, None without it. Raises ValueError for one that is none."""
+    text = _text(fields, name)
+    try:
+        return parse_date(text) if text else None
+    except InvalidApiKey:
+        raise ValueError(name) from None
+
+
+def _leaked_action(fields: dict[str, Any]) -> LeakedAction:
+    try:
+        return LeakedAction(_text(fields, "action_when_leaked").lower() or LeakedAction.NONE)
+    except ValueError:  # one that IBM has added since
+        return LeakedAction.NONE
+
+
+def claims_of(access_token: str) -> dict[str, Any]:
+    """Return what an access token says of its bearer, {} for no JWT; whoever got it from IAM need not check it."""
+    try:
+        body = access_token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def service_id(service: ServiceId, *, history: Iterable[HistoryEntry] | None = None) -> dict[str, Any]:

@@ -16,6 +16,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "brand": settings.CONSOLE_BRAND,
         "keys_title": keys,
+        "is_embedded": settings.IS_EMBEDDED,
+        "chooses_account": bool(settings.ACCOUNTS_URL) and not settings.IS_EMBEDDED,
         "theme": theme if theme in THEMES else "system",
         "languages": [(code, translation.get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES],
         "html_lang": html_lang(translation.get_language() or settings.LANGUAGE_CODE),

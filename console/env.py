@@ -1,11 +1,13 @@
 """Readers for settings that come from the environment; a wrong one stops the start with a sentence."""
 
+import ipaddress
 import json
 import os
 import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -45,6 +47,35 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 def env_list(name: str, default: list[str]) -> list[str]:
     """Return the comma-separated parts without blanks, or `default` when there are none."""
     return [part for raw in env_str(name).split(",") if (part := raw.strip())] or default
+
+
+def env_url(name: str, default: str) -> str:
+    """Return the address of a server without a slash at its end, `default` when unset.
+
+    Anything but https://HOST[:PORT] raises ImproperlyConfigured; http:// is taken for this machine only, because
+    passwords go there.
+    """
+    raw = env_str(name, default).rstrip("/")
+    if not raw:
+        return ""
+    try:
+        parts = urlsplit(raw)
+        port = parts.port
+    except ValueError:
+        port = -1
+    if port == -1 or not parts.hostname or raw != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ImproperlyConfigured(f"{name}: use an address such as https://iam.cloud.ibm.com.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ImproperlyConfigured(f"{name}: use https://, because passwords go there.")
+    return raw
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's address or name stands for this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def env_json(name: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import os
 import secrets
 import warnings
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -12,14 +13,21 @@ from django.utils.translation import gettext_lazy as _
 from dotenv import load_dotenv
 
 from apikeys.values import PREFIX_HELP, Peppers, is_prefix
-from console.env import env_bool, env_choice, env_int, env_json, env_list, env_secret, env_str, stored_secret
+from console.env import (
+    env_bool,
+    env_choice,
+    env_int,
+    env_json,
+    env_list,
+    env_secret,
+    env_str,
+    env_url,
+    is_loopback,
+    stored_secret,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
-
-
-def is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host).is_loopback
 
 
 # Where it runs
@@ -31,7 +39,10 @@ if HOST == "localhost":
 PORT = env_int("PORT", 8000, low=1, high=65535)
 HTTPS = env_bool("HTTPS", False)
 WORKERS = env_int("WORKERS", 2, low=1, high=64)
-THREADS = env_int("THREADS", 4, low=1, high=256)  # requests served at once by each worker
+APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded", "ibm-cloud"))
+IS_EMBEDDED = APIKEYS_BACKEND == "embedded"
+# Requests served at once by each worker. One that waits for IAM holds a thread and nothing else.
+THREADS = env_int("THREADS", 4 if IS_EMBEDDED else 32, low=1, high=256)
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
@@ -60,7 +71,6 @@ if len(SECRET_KEY) < 50:
 
 # Keys
 
-APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded",))
 APIKEYS_PREFIX = env_str("APIKEYS_PREFIX", "apk_")
 if not is_prefix(APIKEYS_PREFIX):
     raise ImproperlyConfigured(f"APIKEYS_PREFIX={APIKEYS_PREFIX!r}: use {PREFIX_HELP}.")
@@ -81,18 +91,29 @@ except ValueError as exc:
 # Public keys, by identifier, that sign reports of leaked keys: {"identifier": "-----BEGIN PUBLIC KEY-----…"}
 LEAK_REPORT_KEYS = env_json("LEAK_REPORT_KEYS")
 
+# The IAM that keeps the keys, where the store is ibm-cloud
+
+IAM_URL = env_url("IAM_URL", "https://iam.cloud.ibm.com")
+IAM_HOST = urlsplit(IAM_URL).netloc
+# Where IBM Cloud lists the accounts of a person; nobody is asked where it is empty.
+ACCOUNTS_URL = env_url("ACCOUNTS_URL", "https://accounts.cloud.ibm.com" if IAM_HOST.endswith("cloud.ibm.com") else "")
+# Requests that may wait for IAM at once in each process: for all people, and for one. The other threads stay free.
+IAM_PLACES = max(1, THREADS * 3 // 4)
+IAM_PLACES_PER_PERSON = max(1, IAM_PLACES // 3)
+
 # Access tokens
 
 DEFAULT_URL = f"https://{ALLOWED_HOSTS[0]}" if HTTPS else f"http://{'localhost' if is_loopback(HOST) else HOST}:{PORT}"
 PUBLIC_URL = env_str("PUBLIC_URL", DEFAULT_URL).rstrip("/")
+PROGRAMS_URL = PUBLIC_URL if IS_EMBEDDED else IAM_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
 PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
 
 # People
 
-CONSOLE_BRAND = env_str("CONSOLE_BRAND")
+CONSOLE_BRAND = env_str("CONSOLE_BRAND", "" if IS_EMBEDDED else "IBM Cloud")
 AUTH_USER_MODEL = "console.User"
-AUTHENTICATION_BACKENDS = ["console.auth.LimitedModelBackend"]
+AUTHENTICATION_BACKENDS = ["console.auth.LimitedModelBackend" if IS_EMBEDDED else "console.auth.IAMBackend"]
 PASSWORD_HASHERS = ["console.auth.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
@@ -102,6 +123,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
+ACCOUNT_URL = "account"  # where a person with several accounts chooses one
 
 # Log-in limits: attempts in a window of seconds, refused with 429 beyond.
 LOGIN_WINDOW_SECONDS = 900

@@ -1,29 +1,41 @@
-"""The address book: people below /, administrators below /admin/, operators at /healthz and /readyz."""
+"""The address book: people below /, administrators below /admin/, operators at /healthz and /readyz.
 
+With a store elsewhere people, passwords and the API of programs are there, and so are their addresses.
+"""
+
+from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from console import views
+from console import iam_login, views
 from console.admin import site
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
-    path("login/", views.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
-    path("password/", views.Password.as_view(), name="password"),
     path("language/", views.set_language, name="set_language"),
     path("theme/", views.set_theme, name="set_theme"),
     path("manage/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/apikeys/", include("apikeys.urls")),
-    path("docs/api/", views.api_reference, name="api_reference"),
-    path("admin/", site.urls),
     path("favicon.ico", views.favicon),
-    path("", include("apikeys.api.urls")),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
 ]
+if settings.IS_EMBEDDED:
+    urlpatterns += [
+        path("login/", views.Login.as_view(), name="login"),
+        path("password/", views.Password.as_view(), name="password"),
+        path("docs/api/", views.api_reference, name="api_reference"),
+        path("admin/", site.urls),
+        path("", include("apikeys.api.urls")),
+    ]
+else:
+    urlpatterns += [
+        path("login/", iam_login.IAMLogin.as_view(), name="login"),
+        path("account/", iam_login.choose_account, name="account"),
+    ]
 
 handler400 = "console.views.bad_request"
 handler403 = "console.views.permission_denied"

@@ -26,6 +26,7 @@ from apikeys import services
 from apikeys.api import openapi, reference
 from apikeys.callers import caller_of
 from apikeys.exceptions import TooManyAttempts
+from apikeys.middleware import sentence
 from console import sessions
 from console.context import THEMES
 from console.errors import problem
@@ -37,7 +38,9 @@ CSRF_FIELD = "csrfmiddlewaretoken"
 @require_GET
 def dashboard(request: HttpRequest) -> HttpResponse:
     """How many keys, the newest, what happened lately."""
-    return render(request, "dashboard.html", {"overview": services.overview(caller_of(request))})
+    overview = services.overview(caller_of(request))
+    problem = sentence(overview.problem) if overview.problem else ""
+    return render(request, "dashboard.html", {"overview": overview, "store_problem": problem})
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
@@ -51,7 +54,7 @@ class Login(LoginView):
         try:
             return super().post(request, *args, **kwargs)
         except TooManyAttempts as exc:
-            return self.refuse(AuthenticationForm(request), too_many_message(exc.retry_after), 429, exc.retry_after)
+            return self.refuse(self.form_class(request), too_many_message(exc.retry_after), 429, exc.retry_after)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)

@@ -5,6 +5,7 @@ Alice and Bob have an identity each and, bound to it, a backend each: `alices` a
 
 import itertools
 import re
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ import pytest
 
 from apikeys import values
 from apikeys.backends.base import ApiKeyBackend
-from apikeys.domain import ApiKey, ApiKeyDraft, ApiKeyPage, ApiKeyQuery, Sort, Status
+from apikeys.domain import ApiKey, ApiKeyDraft, ApiKeyPage, ApiKeyQuery, LeakedAction, Sort, Status
 from apikeys.exceptions import ApiKeyConflict, ApiKeyError, ApiKeyLimitReached, ApiKeyLocked, ApiKeyNotFound
 from tests.addresses import UNKNOWN_ID
 
@@ -67,7 +68,7 @@ class ApiKeyBackendContract:
         read_again = alices.get_api_key(issued.key.id)
         repeated = [thing for thing in (issued, issued.key, read_again) if issued.value in f"{thing!r}{thing}"]
         assert genuine
-        assert issued.key.hint.endswith(issued.value[-4:])
+        assert issued.key.hint.endswith(issued.value[-4:]) if alices.keeps_hint else issued.key.hint == ""
         assert repeated == []
 
     def test_two_keys_may_have_one_name_but_never_one_value(self, alices):
@@ -103,6 +104,66 @@ class ApiKeyBackendContract:
         found = alices.get_api_key(key.id)
 
         assert found == key
+
+    def test_the_details_of_a_key_are_its_record_and_what_was_done_to_it(self, alices):
+        key = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes")).key
+        renamed = alices.update_api_key(key.id, name="tofu", description="", entity_tag=key.entity_tag)
+
+        found, history = alices.get_details(key.id)
+
+        assert found == renamed
+        assert [entry.action for entry in history] == ["create", "update"]
+        assert {entry.iam_id for entry in history} == {alices.identity.iam_id}
+        assert history == alices.get_history(key.id)
+
+    def test_a_disabled_key_says_so_until_it_is_enabled(self, alices):
+        key = alices.create_api_key(ApiKeyDraft("terraform")).key
+
+        disabled = alices.set_disabled(key.id, True)
+        again = alices.set_disabled(key.id, True)
+        enabled = alices.set_disabled(key.id, False)
+
+        assert disabled.status is again.status is Status.DISABLED
+        assert enabled.status is Status.ACTIVE
+        assert alices.get_api_key(key.id) == enabled
+
+    def test_a_locked_key_is_neither_disabled_nor_enabled(self, alices):
+        key = alices.create_api_key(ApiKeyDraft("terraform")).key
+        alices.set_locked(key.id, True)
+
+        for disabled in (True, False):
+            with pytest.raises(ApiKeyLocked):
+                alices.set_disabled(key.id, disabled)
+        unlocked = alices.set_locked(key.id, False)
+
+        assert unlocked.status is Status.ACTIVE
+
+    def test_a_key_keeps_its_expiration_and_what_happens_when_it_leaks(self, alices):
+        end = datetime(2099, 1, 31, 18, 30, tzinfo=UTC)
+        draft = ApiKeyDraft("terraform", expires_at=end, action_when_leaked=LeakedAction.DISABLE, locked=True)
+
+        key = alices.create_api_key(draft).key
+
+        assert (key.expires_at, key.action_when_leaked, key.locked) == (end, LeakedAction.DISABLE, True)
+        assert alices.get_api_key(key.id) == key
+
+    def test_an_expiration_is_changed_and_taken_away(self, alices):
+        end = datetime(2099, 1, 31, 18, 30, tzinfo=UTC)
+        key = alices.create_api_key(ApiKeyDraft("terraform")).key
+
+        ending = alices.update_api_key(key.id, entity_tag="*", expires_at=end, support_sessions=True)
+        endless = alices.update_api_key(key.id, entity_tag="*", expires_at=None, support_sessions=False)
+
+        assert (ending.expires_at, ending.support_sessions) == (end, True)
+        assert (endless.expires_at, endless.support_sessions) == (None, False)
+
+    def test_a_value_of_ones_own_is_taken_and_handed_back(self, alices):
+        value = secrets.token_urlsafe(33)
+
+        issued = alices.create_api_key(ApiKeyDraft("terraform", value=value))
+
+        same = issued.value == value
+        assert same
 
     def test_an_unknown_key_is_not_found(self, alices):
         with pytest.raises(ApiKeyNotFound):
@@ -304,7 +365,8 @@ class ApiKeyBackendContract:
 
         listed = alices.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, descending=descending)).keys
 
-        assert list(listed) == sorted(made, key=lambda key: key.created_at, reverse=descending)
+        assert sorted(key.id for key in listed) == sorted(key.id for key in made)
+        assert [key.created_at for key in listed] == sorted((key.created_at for key in made), reverse=descending)
         assert [key.name for key in listed] == (["c", "d", "a", "b"] if descending else ["b", "a", "d", "c"])
 
     @pytest.mark.parametrize("descending", [False, True])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys import leaks, services, wire
+from apikeys import checks, leaks, wire
 from apikeys.api import keys, paging
 from apikeys.api import openapi_schemas as schemas
 from apikeys.api import openapi_words as words
@@ -311,7 +311,7 @@ TEXTS = st.tuples(EDGES, WHOLE_TEXT | st.text("a \x7f", max_size=300), EDGES)
 def test_the_description_tells_names_from_other_text(text):
     described = re.fullmatch(schemas.NAME["pattern"], text) is not None
 
-    assert is_read(services.clean_name, text) == described
+    assert is_read(checks.clean_name, text) == described
 
 
 @thoroughly
@@ -324,7 +324,7 @@ def test_the_description_tells_names_from_other_text(text):
 def test_the_description_tells_descriptions_from_other_text(text):
     described = re.search(schemas.DESCRIPTION["pattern"], text) is not None
 
-    assert is_read(services.clean_description, text) == described
+    assert is_read(checks.clean_description, text) == described
 
 
 # Reports of leaks

@@ -1,14 +1,17 @@
 """The stores behind the service layer, one file each; `base` states their contract."""
 
+from django.conf import settings
+
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.backends.embedded import EmbeddedBackend
+from apikeys.backends.ibm_cloud import IBMCloudBackend
 from apikeys.backends.service_ids import EmbeddedServiceIds
 from apikeys.domain import Identity
 
 
 def backend_for(identity: Identity) -> ApiKeyBackend:
     """Return the configured store, bound to what `identity` may see."""
-    return EmbeddedBackend(identity)
+    return EmbeddedBackend(identity) if settings.IS_EMBEDDED else IBMCloudBackend(identity)
 
 
 def service_ids_for(identity: Identity) -> EmbeddedServiceIds:

@@ -10,16 +10,20 @@ class ApiKeyBackend(Protocol):
 
     That is its own keys, those of service IDs it manages, and for an administrator all keys of the account.
     Any other key raises ApiKeyNotFound, exactly like one that never was.
-    Every method raises BackendUnavailable when the store can't be reached.
+    Every method raises BackendUnavailable when the store can't be reached, BackendRefused for a refusal that has
+    no error of its own here, and LogInAgain when the store no longer knows the identity.
     """
 
     identity: Identity
 
-    # Can a key be locked against change and deletion?
-    supports_lock: bool
-
-    # Do creation and the hand-over of the value happen in one database transaction?
+    # Do a change, its audit event and the hand-over of a value happen in one database transaction?
     shares_transaction: bool
+
+    # Does a list tell when each key was last used?
+    lists_last_use: bool
+
+    # Are the first and last characters of a value kept, by which people recognise it?
+    keeps_hint: bool
 
     def count_api_keys(self, iam_id: str = "") -> int:
         """Return how many keys the identity has, or a service ID it manages. Raises InvalidApiKey."""
@@ -30,13 +34,17 @@ class ApiKeyBackend(Protocol):
     def get_api_key(self, key_id: str) -> ApiKey:
         """Return the key. Raises ApiKeyNotFound."""
 
+    def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+        """Return the key with its history and its last use, whatever a list tells of them. Raises ApiKeyNotFound."""
+
     def get_history(self, key_id: str) -> list[HistoryEntry]:
         """Return the key's changes, oldest first, at least its creation. Raises ApiKeyNotFound."""
 
     def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
         """Make a key and return it with its value, which is not kept.
 
-        Raises ApiKeyLimitReached; InvalidApiKey for an owner that is not the caller's, or a value in use.
+        Raises ApiKeyLimitReached; InvalidApiKey for an owner that is not the caller's, or a value in use;
+        CreationUncertain where the store may have made the key, and its value is lost.
         """
 
     def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:

@@ -1,7 +1,6 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,6 +11,7 @@ from django.utils import timezone
 
 from apikeys import values
 from apikeys.domain import (
+    API_KEY_ID,
     NAME_MAX_LENGTH,
     SERVICE_ID_PREFIX,
     ApiKey,
@@ -36,6 +36,7 @@ from apikeys.exceptions import (
     NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
+from apikeys.matching import fold
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
 COLUMNS = {
@@ -44,7 +45,6 @@ COLUMNS = {
     Sort.CREATED: "created_at",
     Sort.CREATED_BY: "created_by",
 }
-API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 IAM_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH: "startswith"}
 
@@ -52,8 +52,9 @@ LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH:
 class EmbeddedBackend:
     """Keys of one identity in the database of the console; the contract is `ApiKeyBackend`'s."""
 
-    supports_lock = True
     shares_transaction = True
+    lists_last_use = True
+    keeps_hint = True
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
@@ -139,6 +140,10 @@ class EmbeddedBackend:
 
     def get_api_key(self, key_id: str) -> ApiKey:
         return to_domain(self._record(key_id))
+
+    def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+        key = self.get_api_key(key_id)
+        return key, history_of(key.id)
 
     def get_history(self, key_id: str) -> list[HistoryEntry]:
         return history_of(self._record(key_id).id)
@@ -248,11 +253,6 @@ class EmbeddedBackend:
     @transaction.atomic
     def delete_all_api_keys(self) -> list[ApiKey]:
         return [remove(record) for record in self._own()]
-
-
-def fold(text: str) -> str:
-    """Return `text` as it is compared: compatibility forms joined, case ignored, in every script."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:

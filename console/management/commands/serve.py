@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def first_administrator(self) -> None:
         """Make the administrator once, when there is nobody yet."""
-        if User.objects.exists():
+        if not settings.IS_EMBEDDED or User.objects.exists():
             return
         username = env_str("CONSOLE_ADMIN_USER", "admin")
         given = env_secret("CONSOLE_ADMIN_PASSWORD")

@@ -1,0 +1,300 @@
+"""Keys that another IAM keeps, IBM Cloud's or another console's; each method is a call or two to it."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from apikeys import bulkhead, wire
+from apikeys.domain import (
+    API_KEY_ID,
+    Access,
+    ApiKey,
+    ApiKeyDraft,
+    ApiKeyPage,
+    ApiKeyQuery,
+    Cursor,
+    HistoryEntry,
+    Identity,
+    IssuedApiKey,
+    Sort,
+)
+from apikeys.exceptions import (
+    ApiKeyConflict,
+    ApiKeyLimitReached,
+    ApiKeyLocked,
+    ApiKeyNotFound,
+    BackendRefused,
+    BackendUnavailable,
+    CreationUncertain,
+    LogInAgain,
+    NotAuthorized,
+)
+from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import IAMClient, IAMError, IAMUnavailable, page_token
+from apikeys.iam_transport import NOT_IAM
+from apikeys.matching import is_found
+
+SORTS = {
+    Sort.NAME: "name",
+    Sort.DESCRIPTION: "description",
+    Sort.CREATED: "created_at",
+    Sort.CREATED_BY: "created_by",
+}
+ENTITY_TAG = re.compile(r"[!-~]{1,200}")
+CONFLICTS = (409, 412)
+LIMIT_REACHED, LIMIT_STATUS = "BXNIM0151E", 422
+
+ERROR = _("%(host)s has an error of its own: %(text)s (transaction %(trace)s). Try again shortly.")
+
+Answer = TypeVar("Answer")
+
+
+class IBMCloudBackend:
+    """Keys of one identity at IAM_URL; the contract is `ApiKeyBackend`'s."""
+
+    shares_transaction = False
+    lists_last_use = False
+    keeps_hint = False
+
+    def __init__(self, identity: Identity) -> None:
+        if identity.access is None:
+            raise LogInAgain(host=settings.IAM_HOST)
+        self.identity = identity
+        self.access: Access = identity.access
+
+    def count_api_keys(self, iam_id: str = "") -> int:
+        owner = iam_id or self.identity.iam_id
+        try:
+            return self._limits(owner)[1]
+        except (NotAuthorized, ApiKeyNotFound, BackendRefused):  # who may list keys need not be allowed to see limits
+            return sum(1 for _key in self._all_keys(ApiKeyQuery(iam_id=owner)))
+
+    def list_api_keys(self, query: ApiKeyQuery) -> ApiKeyPage:
+        if query.search or query.conditions:
+            return self._searched(query)
+        cursor = query.cursor
+        parameters = self._parameters(query)
+        parameters |= {"pagesize": str(query.page_size), "pagetoken": cursor.position if cursor else ""}
+        try:
+            with _readable():
+                answer = self._ask(lambda client: client.api_key_page(**parameters))
+                keys = tuple(wire.parse_api_key(fields) for fields in answer["apikeys"])
+        except BackendRefused as exc:
+            if exc.status != 400 or cursor is None:
+                raise
+            return self.list_api_keys(replace(query, cursor=None))  # a page token that the service no longer knows
+        following, before = page_token(answer, "next"), page_token(answer, "previous")
+        if cursor and cursor.position and not before and not cursor.backward:
+            first = Cursor("", "", backward=True)  # a service that names no previous page has a first one
+        else:
+            first = None
+        return ApiKeyPage(
+            keys,
+            next=Cursor(following, "") if following else None,
+            previous=Cursor(before, "", backward=True) if before else first,
+        )
+
+    def _searched(self, query: ApiKeyQuery) -> ApiKeyPage:
+        """Return a page of what is found among all keys: IBM's own filter looks at names only."""
+        found = [key for key in self._all_keys(query) if is_found(key, query)]
+        start, cursor = 0, query.cursor
+        if cursor is not None:
+            # Where the row is gone that the cursor stands on, its place in the list is the next best.
+            place = int(cursor.position) if cursor.position.isascii() and cursor.position.isdigit() else 0
+            at = next((n for n, key in enumerate(found) if key.id == cursor.key_id), None)
+            if cursor.backward:
+                start = max(0, (place if at is None else at) - query.page_size)
+            else:
+                start = place if at is None else at + 1
+        rows = found[start : start + query.page_size]
+        end = start + len(rows)
+        return ApiKeyPage(
+            tuple(rows),
+            next=Cursor(str(end - 1), rows[-1].id) if rows and end < len(found) else None,
+            previous=Cursor(str(start), rows[0].id, backward=True) if rows and start else None,
+        )
+
+    def _all_keys(self, query: ApiKeyQuery) -> Iterator[ApiKey]:
+        parameters = self._parameters(query)
+        with _readable():
+            yield from map(wire.parse_api_key, self._ask(lambda client: list(client.list_api_keys(**parameters))))
+
+    def _parameters(self, query: ApiKeyQuery) -> dict[str, str]:
+        parameters = {
+            "account_id": self.identity.account_id,
+            "sort": SORTS[query.sort],
+            "order": "desc" if query.descending else "asc",
+        }
+        if query.whole_account:
+            return parameters | {"scope": "account", "type": query.kind, "iam_id": query.iam_id}
+        return parameters | {"iam_id": query.iam_id or self.identity.iam_id}
+
+    def get_api_key(self, key_id: str) -> ApiKey:
+        return self._look_up(key_id)[0]
+
+    def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+        key, fields = self._look_up(key_id, history=True)
+        with _readable():
+            return key, wire.parse_history(fields)
+
+    def get_history(self, key_id: str) -> list[HistoryEntry]:
+        return self.get_details(key_id)[1]
+
+    def _look_up(self, key_id: str, *, history: bool = False) -> tuple[ApiKey, dict[str, Any]]:
+        key_id = _checked(key_id)
+        with _readable():
+            fields = self._ask(lambda client: client.get_api_key(key_id, history=history))
+            return wire.parse_api_key(fields), fields
+
+    def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
+        body: dict[str, Any] = {
+            "name": draft.name,
+            "description": draft.description,
+            "iam_id": draft.iam_id or self.identity.iam_id,
+            "account_id": self.identity.account_id,
+            "support_sessions": draft.support_sessions,
+            "store_value": False,
+        }
+        if draft.action_when_leaked:
+            body["action_when_leaked"] = str(draft.action_when_leaked)
+        if draft.expires_at:
+            body["expires_at"] = wire.format_date(draft.expires_at)
+        if draft.value:
+            body["apikey"] = draft.value
+        uncertain = CreationUncertain("", host=settings.IAM_HOST, name=draft.name)
+
+        def create(client: IAMClient) -> dict[str, Any]:
+            try:
+                return client.create_api_key(body, locked=draft.locked, disabled=draft.disabled)
+            except IAMError as exc:
+                if exc.may_have_happened:
+                    raise uncertain from None
+                raise
+
+        try:
+            fields = self._ask(create)
+            value = fields.get("apikey")
+            if not isinstance(value, str) or not value:
+                raise ValueError("apikey")
+            return IssuedApiKey(wire.parse_api_key(fields), value)
+        except ValueError:  # made for certain, and yet nobody has its value
+            raise uncertain from None
+        except BackendRefused as exc:
+            if exc.status != LIMIT_STATUS:
+                raise
+            raise ApiKeyLimitReached(limit=self._limits(self.identity.iam_id)[0]) from None
+
+    def _limits(self, iam_id: str) -> tuple[int, int]:
+        """Return how many keys an identity may have, and how many it has."""
+        return self._ask(lambda client: client.key_limits(self.identity.account_id, iam_id))
+
+    def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
+        key_id = _checked(key_id)
+        if not ENTITY_TAG.fullmatch(entity_tag):  # a header can't say it; so it is nobody's
+            raise self._conflict(key_id)
+        body = {name: _as_json(name, change) for name, change in changes.items()}
+        try:
+            with _readable():
+                return wire.parse_api_key(self._ask(lambda client: client.update_api_key(key_id, entity_tag, body)))
+        except BackendRefused as exc:
+            if exc.status not in CONFLICTS:
+                raise
+            raise self._conflict(key_id) from None
+
+    def _conflict(self, key_id: str) -> ApiKeyConflict | ApiKeyLocked:
+        """Return why a change of a key was refused. Raises ApiKeyNotFound where it is gone."""
+        return ApiKeyLocked() if self.get_api_key(key_id).locked else ApiKeyConflict()
+
+    def set_locked(self, key_id: str, locked: bool) -> ApiKey:
+        key_id = _checked(key_id)
+        self._ask(lambda client: client.set_locked(key_id, locked))
+        return self.get_api_key(key_id)
+
+    def set_disabled(self, key_id: str, disabled: bool) -> ApiKey:
+        key_id = _checked(key_id)
+        with self._locked_told(key_id):
+            self._ask(lambda client: client.set_disabled(key_id, disabled))
+        return self.get_api_key(key_id)
+
+    def delete_api_key(self, key_id: str) -> ApiKey:
+        key = self.get_api_key(key_id)
+        with self._locked_told(key_id):
+            self._ask(lambda client: client.delete_api_key(key.id))
+        return key
+
+    def delete_all_api_keys(self) -> list[ApiKey]:
+        ended = list(self._all_keys(ApiKeyQuery()))
+        for key in ended:
+            if key.locked:
+                self.set_locked(key.id, False)
+            self._ask(lambda client, key_id=key.id: client.delete_api_key(key_id))  # type: ignore[misc]
+        return ended
+
+    @contextmanager
+    def _locked_told(self, key_id: str) -> Iterator[None]:
+        """Turn a refusal of a change into ApiKeyLocked where that is why."""
+        try:
+            yield
+        except BackendRefused as exc:
+            if exc.status in CONFLICTS and self.get_api_key(key_id).locked:
+                raise ApiKeyLocked from None
+            raise
+
+    def _ask(self, call: Callable[[IAMClient], Answer]) -> Answer:
+        """Return what a call answers, with a token that is still good. Raises ApiKeyError."""
+        with bulkhead.place(self.identity.iam_id), _translated():
+            client = IAMClient(settings.IAM_URL, self.access.token(), deadline=self.access.deadline)
+            try:
+                return call(client)
+            except IAMError as exc:
+                if exc.status != 401:
+                    raise
+            client.access_token = self.access.renew(client.access_token)
+            return call(client)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the client's errors into those that every store raises."""
+    try:
+        yield
+    except IAMUnavailable as exc:
+        raise BackendUnavailable(exc.message, **exc.params) from None
+    except IAMError as exc:
+        if exc.status == 401:
+            raise LogInAgain(host=settings.IAM_HOST) from None
+        if exc.status == 404:
+            raise ApiKeyNotFound from None
+        text = str(exc)
+        if exc.status == 403:
+            raise NotAuthorized("%(text)s", text=text) from None
+        if exc.status >= 500:
+            raise BackendUnavailable(ERROR, host=settings.IAM_HOST, text=text, trace=exc.trace or "–") from None
+        status = LIMIT_STATUS if exc.code == LIMIT_REACHED else exc.status
+        raise BackendRefused(status, host=settings.IAM_HOST, text=text, trace=exc.trace) from None
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn an answer that can't be read into an error: of IAM's form it is not."""
+    try:
+        yield
+    except ValueError:
+        raise BackendUnavailable(NOT_IAM) from None
+
+
+def _checked(key_id: str) -> str:
+    """Return an id that can be part of an address. Raises ApiKeyNotFound."""
+    if not API_KEY_ID.fullmatch(key_id):
+        raise ApiKeyNotFound
+    return key_id
+
+
+def _as_json(name: str, change: object) -> object:
+    if name == "expires_at":
+        return wire.format_date(change) if change else ""  # type: ignore[arg-type]
+    return change if isinstance(change, bool) else str(change)

@@ -1,0 +1,33 @@
+"""One change at a store together with its audit event."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from apikeys import audit
+from apikeys.backends import backend_for
+from apikeys.backends.base import ApiKeyBackend
+from apikeys.domain import Caller
+from apikeys.exceptions import ApiKeyError
+
+
+@contextmanager
+def audited(caller: Caller, action: str, key_id: str = "", key_name: str = "") -> Iterator[ApiKeyBackend]:
+    """Give the caller's store for one change, and audit a refusal.
+
+    Where the store is this database, change and event are one transaction. Where it is elsewhere no transaction
+    can hold both, and none is held open while it is waited for: an event that says what is about to be asked
+    comes first, so that a change that can't be audited does not happen.
+    """
+    backend = backend_for(caller.identity)
+    try:
+        if backend.shares_transaction:
+            with transaction.atomic():
+                yield backend
+        else:
+            audit.record(caller, action, target_id=key_id, target_name=key_name, outcome=audit.PENDING)
+            yield backend
+    except ApiKeyError as exc:
+        audit.record(caller, action, target_id=key_id, target_name=key_name, reason=type(exc).__name__)
+        raise

@@ -1,0 +1,40 @@
+"""What a name, a description and a new key may be."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, ApiKeyDraft
+from apikeys.exceptions import InvalidApiKey
+from apikeys.exceptions import gettext_noop as _
+
+
+def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
+    """Return the draft with name and description cleaned. Raises InvalidApiKey, also for an end in the past."""
+    if draft.expires_at is not None and draft.expires_at <= datetime.now(UTC):
+        raise InvalidApiKey("expires_at", _("The expiration date is in the past. Choose a later one."))
+    return replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
+
+
+def clean_name(name: str) -> str:
+    """Return the name without surrounding white space. Raises InvalidApiKey."""
+    name = name.strip()
+    if not name:
+        raise InvalidApiKey("name", _("Enter a name."))
+    return _clean("name", name, NAME_MAX_LENGTH)
+
+
+def clean_description(description: str) -> str:
+    """Return the description without surrounding white space. Raises InvalidApiKey."""
+    return _clean("description", description.strip(), DESCRIPTION_MAX_LENGTH)
+
+
+def _clean(field: str, text: str, limit: int) -> str:
+    if len(text) > limit:
+        raise InvalidApiKey(
+            field, _("This has %(length)d characters. Use at most %(limit)d."), length=len(text), limit=limit
+        )
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        raise InvalidApiKey(field, _("This contains a control character. Remove it."))
+    if any(0xD800 <= ord(character) < 0xE000 or character == "\ufffd" for character in text):
+        raise InvalidApiKey(field, _("This contains half of a character. Type it again."))
+    return text

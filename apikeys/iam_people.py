@@ -1,0 +1,175 @@
+"""People who log in at the IAM that keeps the keys: who they are, their accounts, and why IAM refused them."""
+
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from apikeys import bulkhead, wire
+from apikeys.exceptions import ApiKeyError, BackendUnavailable
+from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import IAMClient, IAMError, IAMUnavailable, TokenPair
+from apikeys.iam_logins import IAMAccess
+from apikeys.iam_transport import NOT_IAM
+
+LOG_IN_SECONDS = 9.0
+DISCOVERY_SECONDS = 3.0  # a log-in page must not wait long for one link
+DISCOVERY_KEPT_SECONDS = 3600.0
+ACCOUNT_LOCKED = ("locked",)
+FEDERATED = ("federat", "passcode")
+SECOND_FACTOR = (
+    "factor",
+    "mfa",
+    "2fa",
+    "totp",
+    "verisign",
+    "security question",
+    "security_question",
+    "securityquestion",
+)
+
+
+class Way(StrEnum):
+    """What a person logs in with."""
+
+    PASSWORD = "password"  # noqa: S105  (a word of the page, not a secret)
+    PASSCODE = "passcode"
+    API_KEY = "apikey"
+
+
+class LogInRefused(ApiKeyError):
+    """IAM refused; the message says why, as far as IAM says it."""
+
+    status = 422
+    code = "unauthorized"
+
+
+REFUSALS = {
+    Way.PASSWORD: _(
+        "%(host)s refused this user ID and password. Check them and try again. If you log in through your company, "
+        "use a one-time passcode instead."
+    ),
+    Way.PASSCODE: _("%(host)s refused this passcode: each works once and not for long. Get a new one and try again."),
+    Way.API_KEY: _("%(host)s knows no usable API key with this value. It may be disabled, expired or deleted."),
+}
+LOCKED_WORDS = _("%(host)s has locked this account after too many attempts. Wait, or have it unlocked, then try again.")
+FEDERATED_WORDS = _("You log in to %(host)s through your company. Use a one-time passcode instead of your password.")
+SECOND_FACTOR_WORDS = _(
+    "%(host)s wants a second factor, which can't be given here. Use a one-time passcode or an API key instead."
+)
+OTHER_WORDS = _("%(host)s refused the log-in: %(text)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Somebody who has just logged in. `account_id` is "" where they belong to several accounts."""
+
+    pair: TokenPair = field(repr=False)
+    iam_id: str
+    name: str
+    email: str
+    account_id: str
+
+
+def log_in(way: Way, *, address: str, secret: str, username: str = "") -> Arrival:
+    """Exchange what a person gave for tokens. `secret` is the password, the passcode or the value of a key.
+
+    Raises LogInRefused, BackendUnavailable, BackendBusy.
+    """
+    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + LOG_IN_SECONDS)
+    with bulkhead.place(f"log-in from {address}"):
+        try:
+            if way is Way.PASSWORD:
+                pair = client.log_in_with_password(username, secret)
+            elif way is Way.PASSCODE:
+                pair = client.log_in_with_passcode(secret)
+            else:
+                pair = client.log_in_with_api_key(secret)
+        except IAMUnavailable as exc:
+            raise BackendUnavailable(exc.message, **exc.params) from None
+        except IAMError as exc:
+            raise _refusal(way, exc) from None
+    return _arrival(pair)
+
+
+def _arrival(pair: TokenPair) -> Arrival:
+    claims = wire.claims_of(pair.access_token)
+    iam_id, account = claims.get("iam_id"), claims.get("account")
+    if not isinstance(iam_id, str) or not 0 < len(iam_id) <= 64:
+        raise BackendUnavailable(NOT_IAM)
+    return Arrival(
+        pair=pair,
+        iam_id=iam_id,
+        name=_claim(claims, "name") or f"{_claim(claims, 'given_name')} {_claim(claims, 'family_name')}".strip(),
+        email=_claim(claims, "email"),
+        account_id=_claim(account, "bss") if isinstance(account, dict) else "",
+    )
+
+
+def _claim(claims: dict[str, object], name: str) -> str:
+    found = claims.get(name)
+    return found[:150].replace("\0", "") if isinstance(found, str) else ""
+
+
+def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
+    host = settings.IAM_HOST
+    if exc.status >= 500:
+        return BackendUnavailable(OTHER_WORDS, host=host, text=str(exc))
+    said = f"{exc.code} {exc} {exc.detail} {exc.requirement}".casefold()
+    if any(word in said for word in ACCOUNT_LOCKED):
+        return LogInRefused(LOCKED_WORDS, host=host)
+    if way is Way.PASSWORD:
+        if any(word in said for word in SECOND_FACTOR):
+            return LogInRefused(SECOND_FACTOR_WORDS, host=host)
+        if any(word in said for word in FEDERATED):
+            return LogInRefused(FEDERATED_WORDS, host=host)
+    if exc.status in (400, 401):
+        return LogInRefused(REFUSALS[way], host=host)
+    return LogInRefused(OTHER_WORDS, host=host, text=str(exc))
+
+
+def sees_whole_account(access: IAMAccess, account_id: str) -> bool:
+    """Tell whether IAM lists everybody's keys for this person; where it does not say, they see their own."""
+    try:
+        client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
+        with bulkhead.place(access.caller):
+            client.api_key_page(account_id=account_id, scope="account", pagesize="1")
+    except ApiKeyError:
+        return False
+    return True
+
+
+def accounts(access: IAMAccess) -> list[tuple[str, str]]:
+    """Return id and name of the person's accounts, [] where there is nobody to ask or no answer."""
+    if not settings.ACCOUNTS_URL:
+        return []
+    try:
+        client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
+        with bulkhead.place(access.caller):
+            return client.list_accounts(settings.ACCOUNTS_URL)
+    except (IAMError, BackendUnavailable):
+        return []
+
+
+_passcode_url: tuple[float, str] = (0.0, "")  # until when, in seconds of time.monotonic
+
+
+def passcode_url() -> str:
+    """Return where a one-time passcode is to be had, as IAM's discovery says, "" where it does not say."""
+    global _passcode_url
+    until, found = _passcode_url
+    if time.monotonic() < until:
+        return found
+    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + DISCOVERY_SECONDS)
+    try:
+        with bulkhead.place("discovery"):
+            found = str(client.discover().get("passcode_endpoint") or "")
+    except ApiKeyError:
+        return ""
+    parts = urlsplit(found)
+    # Whoever answers must not put another kind of link into the page.
+    found = found if parts.scheme in ("https", urlsplit(settings.IAM_URL).scheme) and parts.netloc else ""
+    _passcode_url = (time.monotonic() + DISCOVERY_KEPT_SECONDS, found)
+    return found

@@ -1,0 +1,31 @@
+"""What a search finds, for stores that can't search by themselves; and how text is compared in every store."""
+
+import unicodedata
+from collections.abc import Callable
+
+from apikeys.domain import ApiKey, ApiKeyQuery, Condition, Match
+
+MATCHERS: dict[Match, Callable[[str, str], bool]] = {
+    Match.CONTAINS: lambda text, wanted: wanted in text,
+    Match.EQUALS: lambda text, wanted: text == wanted,
+    Match.STARTS_WITH: lambda text, wanted: text.startswith(wanted),
+}
+
+
+def fold(text: str) -> str:
+    """Return `text` as it is compared: compatibility forms joined, case ignored, in every script."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
+    """Tell whether a key is one that the query's search and conditions look for."""
+    wanted = fold(query.search)
+    if wanted not in fold(key.name) and wanted not in fold(key.description):
+        return False
+    return all(_meets(key, condition) for condition in query.conditions)
+
+
+def _meets(key: ApiKey, condition: Condition) -> bool:
+    if condition.attribute == "id":  # ids have one spelling
+        return MATCHERS[condition.match](key.id, condition.text)
+    return MATCHERS[condition.match](fold(str(getattr(key, condition.attribute))), fold(condition.text))

@@ -1,0 +1,79 @@
+"""The store that is another IAM keeps the contract; here a console in a process of its own, over a real socket."""
+
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from apikeys.backends.ibm_cloud import IBMCloudBackend
+from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Cursor, Identity
+from tests.contract import ApiKeyBackendContract
+from tests.programs import start_console
+
+# The contract speaks of Alice and Bob; at the other console they are Anna and Ben.
+
+
+@dataclass
+class TokenOfATest:
+    """Access with a token that outlives the test."""
+
+    access_token: str = field(repr=False)
+    deadline: float = math.inf
+
+    def token(self) -> str:
+        return self.access_token
+
+    def renew(self, refused: str) -> str:
+        raise AssertionError("A token was refused that should be good.")
+
+
+@pytest.fixture
+def elsewhere(site, settings):
+    """The settings of a console whose keys are at the other one."""
+    settings.IAM_URL = site.url
+    settings.IAM_HOST = site.url.removeprefix("http://")
+    return settings
+
+
+def backend_of(site, person) -> IBMCloudBackend:
+    access = TokenOfATest(site.log_in(person).token)
+    return IBMCloudBackend(Identity(person.iam_id, person.account_id, person.username, person.email, access=access))
+
+
+class TestIBMCloudBackend(ApiKeyBackendContract):
+    @pytest.fixture
+    def alice(self, anna):
+        return anna
+
+    @pytest.fixture
+    def bob(self, ben):
+        return ben
+
+    @pytest.fixture(autouse=True)
+    def there(self, site, elsewhere):
+        self.site, self.limited = site, None
+        yield
+        if self.limited:
+            self.limited.__exit__()
+
+    def backend(self, person):
+        return backend_of(self.site, person)
+
+    def lock(self, key_id):
+        """As an administrator there does."""
+        answer = self.site.log_in(self.site.next_person("dana")).post(f"/v1/apikeys/{key_id}/lock")
+        assert answer.status_code == 204
+
+    def allow(self, limit, settings):
+        """From now on ask a second process on the same database, which was started with this limit."""
+        issuer = self.site.url.replace("127.0.0.1", "localhost")  # of the tokens, also here
+        self.limited = start_console(self.site.server.data_dir, APIKEYS_PER_IDENTITY=str(limit), PUBLIC_URL=issuer)
+        self.limited.__enter__()
+        settings.IAM_URL = self.limited.url
+
+    def test_a_list_goes_on_from_its_beginning_where_a_page_token_is_no_longer_known(self, alices):
+        key = alices.create_api_key(ApiKeyDraft("terraform")).key
+
+        page = alices.list_api_keys(ApiKeyQuery(cursor=Cursor("a-token-of-yesterday", "")))
+
+        assert page.keys == (key,)
