@@ -3,14 +3,14 @@
 Limits, audit and hand-over happen here and nowhere else. Browser pages and REST call the same functions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from django.db import IntegrityError, transaction
 
-from apikeys import audit, handover
+from apikeys import audit, handover, people
 from apikeys.backends import backend_for
 from apikeys.domain import (
     DESCRIPTION_MAX_LENGTH,
@@ -23,6 +23,7 @@ from apikeys.domain import (
     HistoryEntry,
     Identity,
     IssuedApiKey,
+    Owner,
     Sort,
 )
 from apikeys.exceptions import (
@@ -33,6 +34,7 @@ from apikeys.exceptions import (
     HandoverError,
     IdempotencyKeyReused,
     InvalidApiKey,
+    NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
 
@@ -71,13 +73,26 @@ def overview(caller: Caller) -> Overview:
 
 
 def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
-    """Return one page of the caller's keys."""
+    """Return one page of the caller's keys, or of all. Raises NotAuthorized for all, unless to administrators."""
     return backend_for(caller.identity).list_api_keys(query)
 
 
 def get_api_key(caller: Caller, key_id: str) -> ApiKey:
     """Return one key. Raises ApiKeyNotFound."""
     return backend_for(caller.identity).get_api_key(key_id)
+
+
+def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
+    """Return one key whose name and description are the caller's to change. Raises NotAuthorized, ApiKeyNotFound."""
+    key = get_api_key(caller, key_id)
+    if not key.is_editable_by(caller.identity):
+        raise NotAuthorized
+    return key
+
+
+def owners_of(keys: Iterable[ApiKey]) -> dict[str, Owner]:
+    """Return who owns and who created these keys, which the caller has seen, by IAM ID; no query for each key."""
+    return people.owners({iam_id for key in keys for iam_id in (key.iam_id, key.created_by)})
 
 
 def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
