@@ -94,6 +94,10 @@ class ApiKey:
         """The key's Cloud Resource Name, in IBM's form (iam-contract, section 1)."""
         return f"crn:v1:bluemix:public:iam-identity::a/{self.account_id}::apikey:{self.id}"
 
+    def is_editable_by(self, identity: Identity) -> bool:
+        """Tell whether its words are that identity's to change: nobody rewrites the key of another person."""
+        return self.iam_id == identity.iam_id or self.iam_id.startswith(SERVICE_ID_PREFIX)
+
     @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
@@ -114,6 +118,19 @@ class ApiKey:
             if holds:
                 return status
         return Status.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who a key belongs to, in words. `user_id` is empty for a service ID, `name` too for somebody unknown here."""
+
+    iam_id: str
+    name: str = ""
+    user_id: str = ""
+
+    @property
+    def is_service_id(self) -> bool:
+        return self.iam_id.startswith(SERVICE_ID_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

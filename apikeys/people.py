@@ -1,12 +1,14 @@
-"""Persons of the embedded store, as identities."""
+"""Persons of the embedded store, as identities; and the names of owners of keys, persons and service IDs alike."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import authenticate, get_user_model
 from django.http import HttpRequest
 
-from apikeys.domain import Identity
+from apikeys.domain import Identity, Owner
+from apikeys.models import ServiceIdRecord
 
 
 def identity_of(user: Any) -> Identity:
@@ -18,6 +20,21 @@ def identity_of(user: Any) -> Identity:
         email=user.email,
         is_administrator=user.is_superuser,
     )
+
+
+def owners(iam_ids: Iterable[str]) -> dict[str, Owner]:
+    """Return the owner behind each IAM ID, with one query for all persons and one for all service IDs among them."""
+    found = {iam_id: Owner(iam_id) for iam_id in iam_ids}
+    services = [iam_id for iam_id, owner in found.items() if owner.is_service_id]
+    persons = found.keys() - set(services)
+    if persons:
+        for user in get_user_model()._default_manager.filter(iam_id__in=persons):
+            identity = identity_of(user)
+            found[identity.iam_id] = Owner(identity.iam_id, identity.name, user.get_username())
+    if services:
+        for iam_id, name in ServiceIdRecord.objects.filter(iam_id__in=services).values_list("iam_id", "name"):
+            found[iam_id] = Owner(iam_id, name)
+    return found
 
 
 def active_person(iam_id: str) -> Any | None:

@@ -3,13 +3,13 @@
 Limits, audit and hand-over happen here and nowhere else. Browser pages and REST call the same functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from apikeys import audit, handover
+from apikeys import audit, handover, people
 from apikeys.backends import backend_for
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.changes import audited
@@ -23,9 +23,10 @@ from apikeys.domain import (
     Caller,
     HistoryEntry,
     Identity,
+    Owner,
     Sort,
 )
-from apikeys.exceptions import ApiKeyError, BackendRefused, BackendUnavailable
+from apikeys.exceptions import ApiKeyError, BackendRefused, BackendUnavailable, NotAuthorized
 
 __all__ = ["confirm_receipt", "confirm_scriptless_receipt", "create_api_key", "download_api_key"]
 
@@ -84,7 +85,7 @@ def overview(caller: Caller) -> Overview:
 
 
 def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
-    """Return one page of the caller's keys."""
+    """Return one page of the caller's keys, or of all. Raises NotAuthorized for all, unless to administrators."""
     return backend_for(caller.identity).list_api_keys(query)
 
 
@@ -101,6 +102,19 @@ def get_details(caller: Caller, key_id: str) -> tuple[ApiKey, list[HistoryEntry]
 def store_of(caller: Caller) -> ApiKeyBackend:
     """Return the caller's store, for what its class attributes say it can do."""
     return backend_for(caller.identity)
+
+
+def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
+    """Return one key whose name and description are the caller's to change. Raises NotAuthorized, ApiKeyNotFound."""
+    key = get_api_key(caller, key_id)
+    if not key.is_editable_by(caller.identity):
+        raise NotAuthorized
+    return key
+
+
+def owners_of(keys: Iterable[ApiKey]) -> dict[str, Owner]:
+    """Return who owns and who created these keys, which the caller has seen, by IAM ID; no query for each key."""
+    return people.owners({iam_id for key in keys for iam_id in (key.iam_id, key.created_by)})
 
 
 def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:

@@ -22,7 +22,7 @@ from apikeys.exceptions import (
     BackendUnavailable,
 )
 from apikeys.forms import CreateForm, EditForm, new_nonce
-from apikeys.listing import ListState
+from apikeys.listing import ListState, Row
 from apikeys.middleware import sentence
 
 UNPROCESSABLE = 422
@@ -124,7 +124,9 @@ def api_key_settle(request: HttpRequest, claim_id: int) -> HttpResponseBase:
 def api_key_details(request: HttpRequest, key_id: str) -> HttpResponse:
     """Everything about a key but its value, and its history."""
     key, history = services.get_details(caller_of(request), key_id)
-    return dialog(request, "details", {"key": key, "history": history})
+    owners = services.owners_of([key])
+    people = {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
+    return dialog(request, "details", {"key": key, "history": history, **people})
 
 
 @require_POST
@@ -148,11 +150,12 @@ def api_key_disable(request: HttpRequest, key_id: str, disabled: bool) -> HttpRe
 @require_http_methods(["GET", "POST"])
 def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
     """Edit name and description; a stale edit shows both versions."""
-    key = services.get_api_key(caller_of(request), key_id)
     if request.method == "GET":
+        key = services.get_api_key_to_edit(caller_of(request), key_id)
         initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
         initial |= typed.take(request, caller_of(request).identity.iam_id)
         return dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
+    key = services.get_api_key(caller_of(request), key_id)
     form = EditForm(request.POST)
     if not form.is_valid():
         return dialog(request, "edit", {"form": form, "key": key}, UNPROCESSABLE)
@@ -176,7 +179,8 @@ def api_key_delete(request: HttpRequest, key_id: str) -> HttpResponseBase:
     try:
         if request.method == "GET":
             key = services.get_api_key(caller_of(request), key_id)
-            return dialog(request, "delete", {"key": key})
+            owner = services.owners_of([key])[key.iam_id]
+            return dialog(request, "delete", {"key": key, "owner": owner})
         deleted = services.delete_api_key(caller_of(request), key_id)
     except ApiKeyNotFound:
         messages.info(request, _("That API key no longer exists. It may have been deleted in another tab."))
@@ -185,23 +189,32 @@ def api_key_delete(request: HttpRequest, key_id: str) -> HttpResponseBase:
     return to_list(request)
 
 
+def state_of(request: HttpRequest) -> ListState:
+    """Return what is being looked at; only administrators look at all users' keys."""
+    return ListState.from_url(request.GET, may_see_all=caller_of(request).identity.is_administrator)
+
+
 def list_context(request: HttpRequest) -> dict[str, object]:
     """Return what the list's templates need, from the state in the URL."""
-    state = ListState.from_url(request.GET)
-    page = services.list_api_keys(caller_of(request), state.query)
+    caller, state = caller_of(request), state_of(request)
+    page = services.list_api_keys(caller, state.query)
     if not page.keys and state.query.cursor is not None:  # the rows beyond were deleted meanwhile
         state = state.at(None)
-        page = services.list_api_keys(caller_of(request), state.query)
+        page = services.list_api_keys(caller, state.query)
+    owners = services.owners_of(page.keys) if state.query.whole_account else {}
     base = reverse("api_key_list")
     return {
         "state": state,
         "page": page,
-        "store": services.store_of(caller_of(request)),
+        "store": services.store_of(caller),
         "uncertain": [
             {"creation": creation, "candidates": [key for key in page.keys if creation.may_be(key)]}
-            for creation in services.uncertain_creations(caller_of(request))
+            for creation in services.uncertain_creations(caller)
         ],
+        "rows": [Row(key, owners.get(key.iam_id), key.is_editable_by(caller.identity)) for key in page.keys],
+        "offers_all": caller.identity.is_administrator,
         "state_url": state.url(),
+        "unsearched_url": base + state.without_search().url(),
         "next_url": base + state.at(page.next).url() if page.next else "",
         "previous_url": base + state.at(page.previous).url() if page.previous else "",
         "page_sizes": PAGE_SIZES,
@@ -214,7 +227,7 @@ def forgiving_list_context(request: HttpRequest) -> dict[str, object]:
     try:
         return list_context(request)
     except STORE_ERRORS as exc:
-        state = ListState.from_url(request.GET)
+        state = state_of(request)
         return {
             "state": state,
             "state_url": state.url(),
@@ -226,14 +239,14 @@ def forgiving_list_context(request: HttpRequest) -> dict[str, object]:
 def dialog(request: HttpRequest, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
     """Return a dialog: alone for htmx, else as a page of its own over the list."""
     if _wants_fragment(request):
-        context |= {"state_url": ListState.from_url(request.GET).url()}
+        context |= {"state_url": state_of(request).url()}
         return render(request, f"apikeys/_{name}.html", context, status=status)
     return render(request, f"apikeys/{name}.html", context | forgiving_list_context(request), status=status)
 
 
 def to_list(request: HttpRequest) -> HttpResponseBase:
     """Return to the list as it was looked at."""
-    url = reverse("api_key_list") + ListState.from_url(request.GET).url()
+    url = reverse("api_key_list") + state_of(request).url()
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponseClientRedirect(url)
     response = redirect(url)

@@ -101,9 +101,10 @@ def page(response) -> Element:
     return parse(response.content.decode("utf-8"))
 
 
-def fields(form: Element) -> dict[str, str]:
-    """Return what a browser would send for the form as it is drawn."""
-    sent = {element["name"]: element.attributes.get("value", "") for element in form.find_all("input")}
+def fields(form: Element, tree: Element | None = None) -> dict[str, str]:
+    """Return what a browser would send for the form as it is drawn, with its inputs elsewhere in `tree`."""
+    inputs = form.find_all("input") + (tree.find_all("input", form=form["id"]) if tree else [])
+    sent = {element["name"]: element.attributes.get("value", "") for element in inputs}
     sent |= {element["name"]: element.raw.removeprefix("\n") for element in form.find_all("textarea")}
     for select in form.find_all("select"):
         options = select.find_all("option")

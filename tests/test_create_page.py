@@ -68,6 +68,30 @@ def test_the_form_asks_for_a_name_and_takes_a_description(alice_client):
     assert (name["autocomplete"], name["spellcheck"], description["spellcheck"]) == ("off", "false", "false")
 
 
+@pytest.mark.parametrize(
+    ("typed", "field", "sentence"),
+    [
+        ({"expires": "tomorrow"}, "expires", "Select a valid choice. tomorrow is not one of the available choices."),
+        (
+            {"action_when_leaked": "shout"},
+            "action_when_leaked",
+            "Select a valid choice. shout is not one of the available choices.",
+        ),
+        ({"expires": "date"}, "expires_on", "Choose the day."),
+        ({"expires": "date", "expires_on": "2001-01-31"}, "expires_on", "This day is over. Choose a later one."),
+        ({"expires": "date", "expires_on": "31.1."}, "expires_on", "Enter a date like 2030-01-31."),
+    ],
+)
+def test_what_is_wrong_with_a_choice_is_said_after_its_label(alice_client, typed, field, sentence):
+    response = alice_client.post(CREATE, fill_in(open_form(alice_client)) | typed)
+
+    form = page(response).find("form", id="create-form")
+    [wrong] = form.find_all(aria_invalid="true")
+    assert response.status_code == 422
+    assert wrong["name"] == field
+    assert described_by(form, wrong) == sentence
+
+
 def test_each_form_has_its_own_nonce(alice_client):
     nonces = {open_form(alice_client)["nonce"] for _ in range(5)}
 

@@ -222,14 +222,16 @@ def test_the_brand_stands_before_the_name_of_the_page(alice_client, settings):
 def test_search_is_a_form_that_a_plain_get_sends(alice, alice_client, create_key):
     for name in ("terraform dev", "terraform prod", "ansible"):
         create_key(alice, name)
-    form = page(alice_client.get(f"{KEYS}?sort=name")).find("form", role="search")
+    shown = page(alice_client.get(f"{KEYS}?sort=name&per_page=50"))
+    form = shown.find("form", role="search")
 
-    found = alice_client.get(form["action"], fields(form) | {"q": "TERRAFORM"})
+    found = alice_client.get(form["action"], fields(form, shown) | {"q": "TERRAFORM"})
 
     assert form["method"] == "get"
     tree = page(found)
     assert names(tree) == ["terraform dev", "terraform prod"]
     assert tree.find("input", id="q")["value"] == "TERRAFORM"
+    assert fields(tree.find("nav", class_="pager").find("form"))["per_page"] == "50"
 
 
 def test_a_search_without_a_match_says_so_and_leads_back(alice_client, alices_key):

@@ -32,7 +32,7 @@ MOBILE = {"width": 390, "height": 844}
 NARROW = {"width": 320, "height": 640}
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
 LONG = "unbroken" * 31
-STOPS = 33
+STOPS = 43
 TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll("dialog[open], :popover-open")]
   .filter((box) => box.scrollWidth > box.clientWidth)
   .map((box) => `${box.tagName}#${box.id} is ${box.scrollWidth} pixels wide in ${box.clientWidth}`)"""
@@ -57,7 +57,8 @@ def every_state(page_for: PageFor, server: ConsoleServer, broken_server: Console
     def walk(locale: str = "en-US", **options) -> Iterator[tuple[str, Page]]:
         t = Words(locale)
         options |= {"locale": locale, "expected": PROVOKED}
-        for part in (log_in_page, without_keys, shell, life_of_a_key, sent_twice, edited_twice, password, refusals):
+        parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
+        for part in (*parts, password, refusals):
             yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
         yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -269,10 +270,32 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     expect(form.get_by_text(t("Enter a name."))).to_be_visible()
     yield "create, refused", page
     fill(form, "a life", "", t)
+    form.get_by_label(t("Expiration"), exact=True).select_option(t("On a day…"))
+    expect(day_of(form, t)).to_be_visible()
+    yield "create, on a day", page
+    form.get_by_role("button", name=t("Create API key")).click()
+    expect(form.get_by_text(t("Choose the day."))).to_be_visible()
+    yield "create, no day", page
+    day_of(form, t).fill("2001-01-31")
+    for choice in (t("Expiration"), t("If the key leaks")):
+        form.get_by_label(choice, exact=True).locator("option").last.evaluate("(option) => { option.value = 'x'; }")
+    form.get_by_label(t("If the key leaks"), exact=True).select_option("x")
+    form.get_by_role("button", name=t("Create API key")).click()
+    expect(form.locator("select[aria-invalid=true]")).to_have_count(2)
+    yield "create, no such choice", page
+    form.get_by_label(t("Expiration"), exact=True).select_option(t("On a day…"))
+    form.get_by_label(t("If the key leaks"), exact=True).select_option(t("Disable it at once"))
+    form.get_by_role("button", name=t("Create API key")).click()
+    expect(form.get_by_text(t("This day is over. Choose a later one."))).to_be_visible()
+    yield "create, day over", page
+    day_of(form, t).fill("2199-01-31")
     created = submit(form, t)
     yield "created", page
     created.get_by_role("button", name=t("Show")).click()
     yield "created, shown", page
+    created.get_by_text(t("Use this key in a program")).click()
+    expect(created.get_by_role("link", name=t("API reference (opens in a new tab)"))).to_be_visible()
+    yield "created, use in a program", page
     page.keyboard.press("Escape")
     expect(created.get_by_role("button", name=t("Close without saving"))).to_be_visible()
     yield "created, asking", page
@@ -282,6 +305,10 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     yield "created, wiped", page
     created.get_by_role("button", name=t("Close")).click()
 
+    choose_action(page, "a life", "Details", t)
+    dialog(page, t("API key")).get_by_role("link", name=t("Close")).first.wait_for()
+    yield "details", page
+    page.keyboard.press("Escape")
     choose_action(page, "a life", "Edit name and description", t)
     form = dialog(page, t("Edit name and description"))
     yield "edit", page
@@ -300,6 +327,30 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     page.get_by_role("dialog").get_by_role("button", name=t("Delete key")).click()
     expect(notes(page, t("%(name)s was deleted and no longer works.", name="a longer life"))).to_be_visible()
     yield "deleted", page
+
+
+def day_of(form: Locator, t: Words) -> Locator:
+    return form.get_by_label(t("Expires at the end of this day, UTC"))
+
+
+def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    page = visit("dora")
+    page.goto(KEYS)
+    expect(page.get_by_role("heading", name=t("You have no API keys yet"))).to_be_visible()
+    yield "administrator's list, no key", page
+    page.get_by_label(t("View"), exact=True).select_option(t("All users' keys"))
+    expect(row(page, STRANGE)).to_contain_text(BOB)
+    yield "all users' keys", page
+    choose_action(page, STRANGE, "Delete key", t)
+    dialog(page, t("Delete key?"))
+    yield "delete somebody's key", page
+
+
+def reference(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    page = visit(BOB)
+    page.goto("/docs/api/")
+    expect(page.get_by_role("heading", name=t("API reference"), level=1)).to_be_visible()
+    yield "API reference", page
 
 
 def sent_twice(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:

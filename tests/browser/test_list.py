@@ -40,7 +40,7 @@ def test_search_as_you_type_swaps_only_the_table(page_for: PageFor, carol: str):
     expect(page.get_by_role("searchbox")).to_have_value("ROBOT 0012")
     page.get_by_role("searchbox").fill("nobody")
     expect(page.get_by_role("heading", name="No key matches your search")).to_be_visible()
-    page.get_by_role("link", name="Show all keys").click()
+    page.get_by_role("link", name="Clear search").click()
     expect_list(page, NEWEST[:PAGE])
 
 

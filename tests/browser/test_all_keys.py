@@ -1,0 +1,114 @@
+"""An administrator looks after everybody's keys, with script and without, on a large screen and a small one."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.addresses import CREATE, KEYS
+from tests.browser.conftest import DESKTOP, PageFor
+from tests.browser.steps import dialog, notes, row
+from tests.browser.visitor import Visitor
+from tests.server import ConsoleServer
+
+pytestmark = pytest.mark.browser
+
+MOBILE = {"width": 390, "height": 844}
+with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
+large_and_small = pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
+
+
+def create_key(server: ConsoleServer, username: str, name: str) -> None:
+    person = Visitor.logged_in(server, username)
+    person.post(CREATE, person.form(CREATE) | {"name": name, "description": "of somebody else"})
+
+
+def choose(page: Page, view: str, *, js: bool) -> None:
+    page.get_by_label("View", exact=True).select_option(view)
+    if not js:
+        page.get_by_role("button", name="Search").click()
+
+
+def action(page: Page, name: str, role: str, label: str) -> Locator:
+    """Open the Actions of a key and return one of them."""
+    page.wait_for_load_state()
+    row(page, name).get_by_role("button", name=f"Actions for {name}").click()
+    return row(page, name).get_by_role(role, name=label)
+
+
+@large_and_small
+@with_and_without_script
+def test_dora_finds_disables_and_deletes_alices_key(page_for: PageFor, server: ConsoleServer, js, viewport):
+    name = f"foreign {js} {viewport['width']}"
+    create_key(server, "alice", name)
+    page = page_for("dora", js=js, viewport=viewport)
+    page.goto(f"{KEYS}?q={name}")
+    expect(page.get_by_role("heading", name="No key matches your search")).to_be_visible()
+
+    choose(page, "All users' keys", js=js)
+    expect(row(page, name)).to_contain_text("Alice Liddell")
+    expect(row(page, name).get_by_text("alice", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile(r"[?&]view=all\b"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    expect(action(page, name, "link", "Edit name and description")).to_have_count(0)
+    row(page, name).get_by_role("button", name="Disable API key").click()
+
+    expect(notes(page, f"{name} is disabled")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"[?&]view=all\b"))
+    expect(row(page, name)).to_contain_text("Disabled")
+    action(page, name, "link", "Delete key").click()
+    confirmation = dialog(page, "Delete key?")
+    expect(confirmation.get_by_role("definition").filter(has_text="Alice Liddell")).to_be_visible()
+    confirmation.get_by_role("button", name="Delete key").click()
+
+    expect(notes(page, f"{name} was deleted")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"[?&]view=all\b"))
+    expect(page.get_by_label("View", exact=True)).to_have_value("all")
+    assert Visitor.logged_in(server, "alice").names_found(name) == 0
+
+
+@with_and_without_script
+def test_the_order_stays_when_another_view_is_chosen(page_for: PageFor, own_server: ConsoleServer, js):
+    for person, name in (("dora", "c"), ("alice", "b"), ("alice", "a")):
+        create_key(own_server, person, name)
+    page = page_for("dora", on=own_server, js=js)
+    page.goto(KEYS)
+    rows = page.get_by_role("rowheader")
+    expect(rows).to_have_text(["c"])
+
+    page.get_by_role("columnheader", name="Name").get_by_role("link").click()
+    expect(page).to_have_url(re.compile("sort=name"))
+    choose(page, "All users' keys", js=js)
+    expect(rows).to_have_text(["a", "b", "c"])
+    page.reload()
+    expect(rows).to_have_text(["a", "b", "c"])
+    page.go_back()
+    expect(rows).to_have_text(["c"])
+    expect(page.get_by_label("View", exact=True)).to_have_value("")
+    expect(page.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
+
+
+def test_while_dora_types_the_view_and_the_order_stay(page_for: PageFor, server: ConsoleServer):
+    create_key(server, "alice", "typed for b")
+    create_key(server, "alice", "typed for a")
+    page = page_for("dora")
+    page.goto(KEYS)
+
+    choose(page, "All users' keys", js=True)
+    page.get_by_role("columnheader", name="Name").get_by_role("link").click()
+    expect(page).to_have_url(re.compile("sort=name"))
+    page.get_by_role("searchbox").press_sequentially("typed for")
+
+    expect(page.get_by_role("rowheader")).to_have_text(["typed for a", "typed for b"])
+    expect(page).to_have_url(re.compile("view=all"))
+
+
+def test_alice_is_offered_no_other_view(page_for: PageFor, server: ConsoleServer):
+    create_key(server, "erin", "erin's own")
+    create_key(server, "alice", "alice's own")
+    page = page_for("alice")
+
+    page.goto(f"{KEYS}?view=all&q=own")
+
+    expect(page.get_by_role("rowheader")).to_have_text(["alice's own"])
+    expect(page.get_by_label("View", exact=True)).to_have_count(0)
