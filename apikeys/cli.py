@@ -4,31 +4,18 @@ Exit status: 0 done, 1 refused, 2 usage. Imports no Django, and `requests` only 
 """
 
 import argparse
-import getpass
 import io
-import json
-import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-from apikeys import keyfile
-from apikeys.cli_session import Session, SessionError
+from apikeys.cli_keys import do_change, do_create, do_list, do_show, do_update
+from apikeys.cli_login import do_login, do_logout, do_target
+from apikeys.cli_offline import do_completion, do_scan
+from apikeys.cli_session import SessionError
+from apikeys.cli_words import REFUSED, USAGE, Refused, complain, mute
 from apikeys.exceptions import ApiKeyError
-
-if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
-    from apikeys.iam import IAMClient
-
-DEFAULT_PREFIX = "apk_"
-API_KEY_VARIABLE = "IBMCLOUD_API_KEY"
-PREFIX_VARIABLE = "APIKEYS_PREFIX"
-URL_VARIABLE = "APIKEYS_URL"
-
-REFUSED, USAGE = 1, 2
-
-
-class Refused(Exception):
-    """The command can't be done; the message is one plain sentence."""
+from apikeys.keyfile import KeyFileError
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,7 +54,7 @@ def parser() -> Parser:
 
     completion = commands.add_parser("completion", help="print the completion of a shell")
     completion.add_argument("shell", choices=["bash", "zsh"])
-    completion.set_defaults(run=do_completion)
+    completion.set_defaults(run=do_completion, parser=top)
 
     iam = commands.add_parser("iam", help="manage API keys")
     add_iam(iam.add_subparsers(dest="iam_command", metavar="COMMAND", required=True))
@@ -120,321 +107,6 @@ def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=str.lower, choices=["json"])
 
 
-# Log in
-
-
-def do_login(options: argparse.Namespace) -> None:
-    session = Session.load()
-    url = options.api or os.environ.get(URL_VARIABLE) or session.url
-    if not url:
-        raise Refused(f"Say where to log in: apikeys login -a URL, or set {URL_VARIABLE}.")
-    if "://" not in url:
-        url = f"https://{url}"
-    say(f"API endpoint: {url}")
-    client = session.client(url)
-    value = options.apikey or ("" if options.u or options.sso else os.environ.get(API_KEY_VARIABLE, ""))
-    if value:
-        say("Authenticating...")
-        pair = client.log_in_with_api_key(keyfile.read_value(value[1:]) if value.startswith("@") else value)
-    elif options.sso:
-        pair = client.log_in_with_passcode(ask_secret("One-time passcode> "))
-    else:
-        username = options.u or ask("Email> ")
-        password = options.p or ask_secret("Password> ")
-        say("Authenticating...")
-        pair = client.log_in_with_password(username, password)
-    session.begin(url, pair)
-    session.target |= chosen_target(options)
-    session.save()
-    say("OK\n")
-    show_target(session)
-
-
-def do_target(options: argparse.Namespace) -> None:
-    session = logged_in()
-    session.target |= chosen_target(options)
-    session.save()
-    show_target(session)
-
-
-def do_logout(options: argparse.Namespace) -> None:
-    say("Logging out...")
-    Session.load().end()
-    say("OK")
-
-
-def chosen_target(options: argparse.Namespace) -> dict[str, str]:
-    names = ("region", "organization", "space", "account", "group")
-    return {name: text for name in names if (text := getattr(options, name))}
-
-
-def show_target(session: Session) -> None:
-    rows = [("API endpoint", session.url), ("User", session.user), ("Account", session.account_id)]
-    rows += [(name.title(), text) for name, text in session.target.items() if name != "account"]
-    for name, text in rows:
-        say(f"{name + ':':<15}{text}")
-
-
-# Keys
-
-
-def do_list(options: argparse.Namespace) -> None:
-    session = logged_in()
-    if not options.output:
-        say(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
-    keys = [
-        key
-        for key in session.ask(lambda client: list(client.list_api_keys(sort="name")))
-        if matches(key, "name", options.name) and matches(key, "description", options.description)
-    ]
-    if options.output:
-        print_json(keys)
-        return
-    columns = ["id", *COLUMNS] if options.uuid else COLUMNS
-    table([TITLES[column] for column in columns], [[cell(key, column) for column in columns] for key in keys])
-
-
-COLUMNS = ["name", "description", "created_at", "state"]
-TITLES = {"id": "UUID", "name": "Name", "description": "Description", "created_at": "Created At", "state": "State"}
-
-
-def matches(key: dict[str, Any], attribute: str, text: str | None) -> bool:
-    return text is None or text.casefold() in str(key.get(attribute) or "").casefold()
-
-
-def cell(key: dict[str, Any], column: str) -> str:
-    if column != "state":
-        return str(key.get(column) or "")
-    return ", ".join(word for word in ("locked", "disabled", "leaked") if key.get(word)) or "active"
-
-
-def do_show(options: argparse.Namespace) -> None:
-    session = logged_in()
-    key = one_key(session, options.key)
-    key = session.ask(lambda client: client.get_api_key(key["id"]))
-    if options.output:
-        print_json(key)
-        return
-    say(f"Getting API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
-    show_key(key)
-
-
-def do_create(options: argparse.Namespace) -> None:
-    session = logged_in()
-    body = {"name": options.name, "description": options.description, "iam_id": session.iam_id}
-    if options.action_if_leaked:
-        body["action_when_leaked"] = options.action_if_leaked.lower()
-    if not options.output:
-        say(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
-    file = keyfile.reserve(options.file) if options.file else None
-    try:
-        key = session.ask(lambda client: client.create_api_key(body, locked=options.lock))
-    except BaseException:
-        if file:
-            file.give_up()
-        raise
-    saved = False
-    if file:
-        try:
-            file.write(key)
-            saved = True
-        except OSError as exc:
-            complain(f"The key was created, but {options.file} can't be written: {exc.strerror}. It is shown instead.")
-    try:
-        show_created(options, key, saved)
-    except OSError as exc:
-        if saved:
-            raise
-        mute()
-        session.ask(lambda client: take_back(client, key))
-        raise Refused(f"The API key can't be shown: {exc.strerror}. So it was deleted again.") from None
-
-
-def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) -> None:
-    if options.output:
-        print_json({name: text for name, text in key.items() if name != "apikey"} if saved else key)
-        return
-    say(f"OK\nAPI key {options.name} was created\n")
-    if saved:
-        say(f"Successfully saved API key information to {options.file}")
-        return
-    say("Please preserve the API key! It cannot be retrieved after it's created.\n")
-    show_key(key, value=key.get("apikey", ""))
-
-
-def take_back(client: "IAMClient", key: dict[str, Any]) -> None:
-    """Delete a key that nobody got the value of."""
-    if key.get("locked"):
-        client.set_locked(key["id"], False)
-    client.delete_api_key(key["id"])
-
-
-def do_update(options: argparse.Namespace) -> None:
-    session = logged_in()
-    changes = {name: text for name in ("name", "description") if (text := getattr(options, name)) is not None}
-    if options.action_if_leaked:
-        changes["action_when_leaked"] = options.action_if_leaked.lower()
-    if not changes:
-        raise Refused("Say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked.")
-    key = one_key(session, options.key)
-    changed = session.ask(lambda client: client.update_api_key(key["id"], key["entity_tag"], changes))
-    if options.output:
-        print_json(changed)
-        return
-    say(f"Updating API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
-    say(f"API key {changed['name']} was updated\n")
-    show_key(changed)
-
-
-def do_change(options: argparse.Namespace) -> None:
-    session = logged_in()
-    key = one_key(session, options.key)
-    if not options.force and not confirm(f"Do you really want to {options.verb} API key {key['name']}? [y/N] > "):
-        raise Refused("Nothing was changed.")
-    doing, done = WORDS[options.verb]
-    say(f"{doing} API key {key['name']} under {session.account_id} as {session.user}...")
-    calls: dict[str, Callable[[Any], None]] = {
-        "delete": lambda client: client.delete_api_key(key["id"]),
-        "lock": lambda client: client.set_locked(key["id"], True),
-        "unlock": lambda client: client.set_locked(key["id"], False),
-        "disable": lambda client: client.set_disabled(key["id"], True),
-        "enable": lambda client: client.set_disabled(key["id"], False),
-    }
-    session.ask(calls[options.verb])
-    say(f"OK\nAPI key {key['name']} was {done}")
-
-
-WORDS = {
-    "delete": ("Deleting", "deleted"),
-    "lock": ("Locking", "locked"),
-    "unlock": ("Unlocking", "unlocked"),
-    "disable": ("Disabling", "disabled"),
-    "enable": ("Enabling", "enabled"),
-}
-
-
-def one_key(session: Session, name_or_id: str) -> dict[str, Any]:
-    """Return the key of this id, or the only one of this name. Raises Refused."""
-    found = [
-        key
-        for key in session.ask(lambda client: list(client.list_api_keys()))
-        if name_or_id in (key.get("id"), key.get("name"))
-    ]
-    by_id = [key for key in found if key.get("id") == name_or_id]
-    if by_id:
-        return by_id[0]
-    if not found:
-        raise Refused(f"API key {name_or_id} was not found.")
-    if len(found) > 1:
-        ids = "\n".join(f"  {key['id']}" for key in found)
-        raise Refused(f"There are {len(found)} API keys named {name_or_id}. Use an id instead:\n{ids}")
-    return dict(found[0])
-
-
-def show_key(key: dict[str, Any], value: str = "") -> None:
-    rows = [
-        ("ID", key["id"]),
-        ("Name", key["name"]),
-        ("Description", key.get("description") or ""),
-        ("Created At", key.get("created_at") or ""),
-        *([("API Key", value)] if value else []),
-        ("Locked", str(bool(key.get("locked"))).lower()),
-    ]
-    if not value:
-        activity = key.get("activity") or {}
-        rows += [
-            ("Disabled", str(bool(key.get("disabled"))).lower()),
-            *([("Expires At", key["expires_at"])] if key.get("expires_at") else []),
-            *([("Last Used", activity.get("last_authn") or "never")] if activity else []),
-        ]
-    for title, text in rows:
-        say(f"{title:<15}{text}")
-
-
-# Other commands
-
-
-def do_scan(options: argparse.Namespace) -> None:
-    from apikeys.scan import Finding, scan
-
-    prefix = os.environ.get(PREFIX_VARIABLE, "") or DEFAULT_PREFIX
-    found, unread = 0, 0
-    for result in scan(options.paths, prefix):
-        if isinstance(result, Finding):
-            found += 1
-            say(str(result))
-        else:
-            unread += 1
-            complain(f"{result.filename}: {result.strerror}")
-    if unread:
-        raise SystemExit(USAGE)
-    if found:
-        raise Refused(
-            "1 API key found. Delete it at the console, then create a new one."
-            if found == 1
-            else f"{found} API keys found. Delete them at the console, then create new ones."
-        )
-
-
-def do_completion(options: argparse.Namespace) -> None:
-    from apikeys.completion import script
-
-    say(script(options.shell, parser()))
-
-
-# Words in and out
-
-
-def logged_in() -> Session:
-    """Return the session. Raises Refused where there is none."""
-    session = Session.load()
-    if session.is_logged_in:
-        return session
-    raise Refused("Not logged in. Use 'apikeys login' to log in.")
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
-def complain(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def mute() -> None:
-    """Send what is left in the buffer nowhere: it can't be written, and Python would try again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def print_json(found: Any) -> None:
-    say(json.dumps(found, indent="\t", ensure_ascii=False))
-
-
-def table(titles: list[str], rows: list[list[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    for row in [titles, *rows]:
-        say("   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-def ask(prompt: str) -> str:
-    try:
-        return input(prompt)
-    except EOFError:
-        raise Refused(f"No answer to {prompt.strip()!r}.") from None
-    except UnicodeDecodeError:
-        raise Refused(f"The answer to {prompt.strip()!r} is not text.") from None
-
-
-def ask_secret(prompt: str) -> str:
-    if not sys.stdin.isatty():
-        return ask(prompt)
-    return getpass.getpass(prompt)
-
-
-def confirm(prompt: str) -> bool:
-    return ask(prompt).strip().lower() in ("y", "yes")
-
-
 def joined_values(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with values that begin with "-" tied to their options, as argparse wants them."""
     with_value = {"-a", "--api", "-u", "-p", "--apikey", "-r", "-o", "-s", "-c", "-g", "-n", "--name", "-d"}
@@ -465,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     try:
         options.run(options)
-    except (Refused, SessionError, keyfile.KeyFileError) as exc:
+    except (Refused, SessionError, KeyFileError) as exc:
         complain(f"FAILED\n{exc}")
         return REFUSED
     except ApiKeyError as exc:

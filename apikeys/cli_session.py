@@ -1,6 +1,5 @@
 """What the command line remembers: where it is logged in, and tokens that renew themselves."""
 
-import base64
 import contextlib
 import fcntl
 import json
@@ -10,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from apikeys import wire
 
 if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
     from apikeys.iam import IAMClient, TokenPair
@@ -82,12 +83,7 @@ class Session:
     @property
     def claims(self) -> dict[str, Any]:
         """What the access token says of its bearer; the server checks it, this only shows it."""
-        try:
-            body = self.access_token.split(".")[1]
-            claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        except (IndexError, ValueError):
-            return {}
-        return claims if isinstance(claims, dict) else {}
+        return wire.claims_of(self.access_token)
 
     @property
     def iam_id(self) -> str:

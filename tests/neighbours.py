@@ -1,5 +1,6 @@
 """Servers that a program meets on its way to the console, or instead of it. All on this machine."""
 
+import select
 import socket
 import ssl
 import threading
@@ -115,6 +116,29 @@ class Relay(Neighbour):
         kept = {name: text for name, text in found.headers.items() if name.lower() not in HOP_BY_HOP}
         kept.pop("Content-Encoding", None)
         return found.status_code, kept, found.content
+
+
+class Tunnel(Neighbour):
+    """A proxy for HTTPS: lets bytes through to the machine itself, and sees none of what they say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server.RequestHandlerClass.do_CONNECT = lambda handler: self.connect(handler)
+
+    def connect(self, handler: BaseHTTPRequestHandler) -> None:
+        self.asked.append((handler.command, handler.path))
+        with socket.create_connection(("127.0.0.1", int(handler.path.rpartition(":")[2]))) as there:
+            handler.send_response(200)
+            handler.end_headers()
+            here = handler.connection
+            ends = {here: there, there: here}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    data = end.recv(1 << 16)
+                    if not data:
+                        handler.close_connection = True
+                        return
+                    ends[end].sendall(data)
 
 
 class Silent:

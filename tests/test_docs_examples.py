@@ -12,17 +12,17 @@ import pytest
 from apikeys import exceptions
 from apikeys.api import errors
 from apikeys.values import mask
+from tests.documents import blocks
 from tests.programs import Site
 from tests.server import ROOT
 
 PAGE = ROOT / "docs" / "rest-api.md"
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS = 120
 
 
 def examples() -> list[tuple[str, str]]:
     """Return each sh block with the block that shows what it prints, "" where none follows it."""
-    found = FENCE.findall(PAGE.read_text())
+    found = blocks(PAGE)
     following = [*found[1:], ("", "")]
     return [
         (code, shown if language != "sh" else "")

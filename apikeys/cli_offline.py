@@ -1,0 +1,37 @@
+"""Commands that ask no server and need no log-in: scan and completion."""
+
+import argparse
+import os
+
+from apikeys.cli_words import USAGE, Refused, complain, say
+
+DEFAULT_PREFIX = "apk_"
+PREFIX_VARIABLE = "APIKEYS_PREFIX"
+
+
+def do_scan(options: argparse.Namespace) -> None:
+    from apikeys.scan import Finding, scan
+
+    prefix = os.environ.get(PREFIX_VARIABLE, "") or DEFAULT_PREFIX
+    found, unread = 0, 0
+    for result in scan(options.paths, prefix):
+        if isinstance(result, Finding):
+            found += 1
+            say(str(result))
+        else:
+            unread += 1
+            complain(f"{result.filename}: {result.strerror}")
+    if unread:
+        raise SystemExit(USAGE)
+    if found:
+        raise Refused(
+            "1 API key found. Delete it at the console, then create a new one."
+            if found == 1
+            else f"{found} API keys found. Delete them at the console, then create new ones."
+        )
+
+
+def do_completion(options: argparse.Namespace) -> None:
+    from apikeys.completion import script
+
+    say(script(options.shell, options.parser))

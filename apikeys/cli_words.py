@@ -1,0 +1,55 @@
+"""Words of the command line, in and out: sentences, tables, JSON, prompts, and the exit status of a refusal."""
+
+import getpass
+import json
+import os
+import sys
+from typing import Any
+
+REFUSED, USAGE = 1, 2
+
+
+class Refused(Exception):
+    """The command can't be done; the message is one plain sentence."""
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def mute() -> None:
+    """Send what is left in the buffer nowhere: it can't be written, and Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_json(found: Any) -> None:
+    say(json.dumps(found, indent="\t", ensure_ascii=False))
+
+
+def table(titles: list[str], rows: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    for row in [titles, *rows]:
+        say("   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def ask(prompt: str) -> str:
+    try:
+        return input(prompt)
+    except EOFError:
+        raise Refused(f"No answer to {prompt.strip()!r}.") from None
+    except UnicodeDecodeError:
+        raise Refused(f"The answer to {prompt.strip()!r} is not text.") from None
+
+
+def ask_secret(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        return ask(prompt)
+    return getpass.getpass(prompt)
+
+
+def confirm(prompt: str) -> bool:
+    return ask(prompt).strip().lower() in ("y", "yes")

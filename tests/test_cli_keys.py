@@ -1,0 +1,263 @@
+"""List, show, update, delete, lock and disable keys at the command line."""
+
+import re
+
+import pytest
+
+from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
+
+# List and show
+
+
+def test_list_shows_name_description_date_and_state(logged_in, anna, three_keys):
+    logged_in.run("iam", "api-key-lock", "terraform", "-f")
+    logged_in.run("iam", "api-key-disable", "MyKey", "-f")
+
+    done = logged_in.run("iam", "api-keys")
+
+    dates = {name: key["created_at"] for name, key in three_keys.items()}
+    assert done.out == (
+        f"Getting all API keys of {anna.email} under account {anna.account_id}...\n"
+        "OK\n"
+        "\n"
+        "Name             Description       Created At              State\n"
+        f"MyKey            mine              {dates['MyKey']}   disabled\n"
+        f"terraform        Applies changes   {dates['terraform']}   locked\n"
+        f"Terraform-test   -                 {dates['Terraform-test']}   active\n"
+    )
+
+
+def test_list_with_ids(logged_in, three_keys):
+    lines = logged_in.run("iam", "api-keys", "--uuid").out.splitlines()
+
+    assert lines[3].split()[:2] == ["UUID", "Name"]
+    assert [line.split()[0] for line in lines[4:]] == [key["id"] for key in three_keys.values()]
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        (["-n", "TERRA"], ["terraform", "Terraform-test"]),
+        (["--name", "-test"], ["Terraform-test"]),
+        (["-d", "changes"], ["terraform"]),
+        (["-d", "-"], ["Terraform-test"]),
+        (["-n", "terra", "-d", "app"], ["terraform"]),
+        (["-n", "nothing"], []),
+        (["-n", ""], ["MyKey", "terraform", "Terraform-test"]),
+    ],
+)
+def test_list_of_what_contains_a_text(logged_in, three_keys, flags, found):
+    assert names(logged_in, *flags) == found
+
+
+def test_list_as_json_is_what_the_api_says(logged_in, annas, three_keys):
+    assert listed(logged_in) == annas.listed(sort="name")
+
+
+def test_a_list_longer_than_a_page_is_read_to_its_end(logged_in, annas):
+    made = {annas.create_key(f"key {number:03}")["name"] for number in range(103)}
+
+    assert set(names(logged_in)) == made
+
+
+def test_an_empty_list_is_only_titles(logged_in):
+    assert logged_in.run("iam", "api-keys").out.endswith("OK\n\nName   Description   Created At   State\n")
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_show_by_name_or_id(logged_in, anna, three_keys, by):
+    key = three_keys["terraform"]
+
+    done = logged_in.run("iam", "api-key", key[by])
+
+    assert done.out == (
+        f"Getting API key {key[by]} under {anna.account_id} as {anna.email}...\n"
+        "OK\n"
+        "\n"
+        f"ID             {key['id']}\n"
+        "Name           terraform\n"
+        "Description    Applies changes\n"
+        f"Created At     {key['created_at']}\n"
+        "Locked         false\n"
+        "Disabled       false\n"
+        "Last Used      never\n"
+    )
+
+
+def test_show_tells_expiry_and_last_use(logged_in, site, annas):
+    key = annas.create_key("MyKey", expires_at="2090-01-31T18:00+0000")
+    site.use(key["apikey"])
+
+    shown = logged_in.run("iam", "api-key", "MyKey").out
+
+    assert "Expires At     2090-01-31T18:00+0000\n" in shown
+    assert re.search(rf"^Last Used      {DATE.pattern}$", shown, re.MULTILINE)
+
+
+def test_show_as_json(logged_in, three_keys):
+    key = logged_in.run("iam", "api-key", "MyKey", "--output", "JSON").json
+
+    assert key["id"] == three_keys["MyKey"]["id"]
+    assert key["activity"] == {"authn_count": 0}
+
+
+def test_a_name_that_a_terminal_can_not_show_stops_nothing(logged_in, annas):
+    annas.create_key("金鑰 ünï")
+
+    done = logged_in.run("iam", "api-keys", PYTHONIOENCODING="ascii")
+
+    assert done.status == 0, done.err
+    assert "\\u91d1\\u9470 \\xfcn\\xef" in done.out
+
+
+# Update
+
+
+def test_update_name_description_and_leaked_action(logged_in, three_keys):
+    done = logged_in.run(
+        "iam", "api-key-update", "terraform", "-n", "opentofu", "-d", "-- still --", "--action-if-leaked", "DISABLE"
+    )
+
+    assert done.status == 0, done.err
+    assert "API key opentofu was updated\n" in done.out
+    key = logged_in.run("iam", "api-key", "opentofu", "--output", "json").json
+    assert key["id"] == three_keys["terraform"]["id"]
+    assert (key["name"], key["description"]) == ("opentofu", "-- still --")
+    assert key["action_when_leaked"] == "disable"
+
+
+def test_update_changes_only_what_was_said(logged_in, three_keys):
+    key = logged_in.run("iam", "api-key-update", "terraform", "--name", "opentofu", "--output", "json").json
+
+    assert (key["name"], key["description"]) == ("opentofu", "Applies changes")
+
+
+def test_update_by_id_takes_a_description_away(logged_in, three_keys):
+    key_id = three_keys["terraform"]["id"]
+
+    key = logged_in.run("iam", "api-key-update", key_id, "-d", "", "--output", "json").json
+
+    assert (key["id"], key["name"], key["description"]) == (key_id, "terraform", "")
+
+
+def test_update_of_nothing_is_refused(logged_in, three_keys):
+    refused(logged_in.run("iam", "api-key-update", "terraform"), "Say what to change")
+
+
+# Delete, lock, unlock, disable, enable
+
+
+@pytest.mark.parametrize("force", ["-f", "--force"])
+def test_delete_without_asking(logged_in, anna, annas, three_keys, force):
+    done = logged_in.run("iam", "api-key-delete", "terraform", force)
+
+    assert done.out == (
+        f"Deleting API key terraform under {anna.account_id} as {anna.email}...\nOK\nAPI key terraform was deleted\n"
+    )
+    assert [key["name"] for key in annas.listed(sort="name")] == ["MyKey", "Terraform-test"]
+
+
+@pytest.mark.parametrize("answer", ["y", "Yes", " YES "])
+def test_delete_asks_and_yes_deletes(logged_in, annas, three_keys, answer):
+    talk = logged_in.talk("iam", "api-key-delete", "terraform")
+
+    talk.wait_for("Do you really want to delete API key terraform? [y/N] > ")
+    talk.answer(answer)
+
+    assert talk.end() == 0
+    assert len(annas.listed()) == 2
+
+
+@pytest.mark.parametrize("answer", ["", "n", "no", "yes please"])
+def test_delete_asks_and_anything_else_changes_nothing(logged_in, annas, three_keys, answer):
+    talk = logged_in.talk("iam", "api-key-delete", "terraform")
+
+    talk.wait_for("? [y/N] > ")
+    talk.answer(answer)
+
+    assert talk.end() == 1
+    assert "Nothing was changed." in talk.shown
+    assert len(annas.listed()) == 3
+
+
+def test_a_script_that_can_not_answer_deletes_nothing(logged_in, annas, three_keys):
+    refused(logged_in.run("iam", "api-key-delete", "terraform"), "No answer")
+
+    assert len(annas.listed()) == 3
+
+
+def test_lock_and_unlock(logged_in, three_keys):
+    assert logged_in.run("iam", "api-key-lock", "terraform", "-f").out.endswith("OK\nAPI key terraform was locked\n")
+    for command in (
+        ["api-key-delete", "terraform", "-f"],
+        ["api-key-disable", "terraform", "-f"],
+        ["api-key-update", "terraform", "-n", "changed"],
+    ):
+        refused(logged_in.run("iam", *command), "This API key is locked. Unlock it first.")
+
+    done = logged_in.run("iam", "api-key-unlock", "terraform", "-f")
+
+    assert done.out.endswith("OK\nAPI key terraform was unlocked\n")
+    assert logged_in.run("iam", "api-key-delete", "terraform", "-f").status == 0
+
+
+def test_disable_and_enable(logged_in, site, three_keys):
+    value = three_keys["terraform"]["apikey"]
+
+    done = logged_in.run("iam", "api-key-disable", three_keys["terraform"]["id"], "--force")
+    assert done.out.endswith("OK\nAPI key terraform was disabled\n")
+    assert site.exchange(value).status_code == 400
+
+    done = logged_in.run("iam", "api-key-enable", "terraform", "-f")
+    assert done.out.endswith("OK\nAPI key terraform was enabled\n")
+    assert site.exchange(value).status_code == 200
+
+
+@pytest.mark.parametrize("verb", CHANGES)
+def test_each_change_asks_first(logged_in, annas, three_keys, verb):
+    before = annas.listed()
+    talk = logged_in.talk("iam", f"api-key-{verb}", "terraform")
+
+    talk.wait_for(f"Do you really want to {verb} API key terraform? [y/N] > ")
+    talk.answer("n")
+
+    assert talk.end() == 1
+    assert annas.listed() == before
+
+
+@pytest.mark.parametrize("command", ["api-key", *(f"api-key-{verb}" for verb in CHANGES), "api-key-update"])
+def test_a_name_that_fits_several_keys_changes_nothing_and_lists_their_ids(logged_in, annas, command):
+    twins = [annas.create_key("twin") for _ in range(2)]
+    before = annas.listed()
+    flags = {"api-key": [], "api-key-update": ["-n", "changed"]}.get(command, ["-f"])
+
+    done = logged_in.run("iam", command, "twin", *flags)
+
+    refused(done, "There are 2 API keys named twin. Use an id instead:")
+    assert sorted(KEY_ID.findall(done.err)) == sorted(key["id"] for key in twins)
+    assert annas.listed() == before
+    assert logged_in.run("iam", command, twins[0]["id"], *flags).status == 0
+
+
+def test_a_name_that_is_the_id_of_another_key_means_that_key(logged_in, annas):
+    first = annas.create_key("first")
+    annas.create_key(first["id"])
+
+    assert logged_in.run("iam", "api-key-delete", first["id"], "-f").status == 0
+
+    assert [key["name"] for key in annas.listed()] == [first["id"]]
+
+
+@pytest.mark.parametrize("key", ["terrafor", "TERRAFORM", "ApiKey-00000000-0000-4000-8000-000000000000", "../x", ""])
+def test_an_unknown_key_is_refused(logged_in, annas, three_keys, key):
+    refused(logged_in.run("iam", "api-key-delete", key, "-f"), f"API key {key} was not found.")
+
+    assert len(annas.listed()) == 3
+
+
+def test_a_key_of_somebody_else_is_unknown(logged_in, bens):
+    key = bens.create_key("Ben's")
+
+    refused(logged_in.run("iam", "api-key-delete", key["id"], "-f"), "was not found")
+
+    assert len(bens.listed()) == 1

@@ -1,0 +1,195 @@
+"""The command line and servers that misbehave, private authorities, proxies."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli_person import log_in, names, refused
+from tests.neighbours import Fixed, Relay, Silent, make_certificates
+from tests.programs import PASSWORD
+
+# Runs the command line with less patience, so that no test waits for the usual seconds.
+IMPATIENT = "import sys; from apikeys import cli, iam_transport; iam_transport.READ_SECONDS = 0.3; sys.exit(cli.main())"
+
+# Servers that misbehave
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://127.0.0.1", "http://[::1", "http://127.0.0.1:99999", "http://a b"])
+def test_an_address_that_is_none(terminal, url):
+    refused(log_in(terminal, url), f"The URL {url.rstrip('/')} can't be used.")
+
+
+def test_a_refused_connection(terminal):
+    with Silent() as gone:
+        pass
+
+    refused(log_in(terminal, gone.url), f"There is no connection to {gone.url[7:]}. Check the URL and the network.")
+
+
+def test_a_name_without_a_scheme_means_https(terminal, site):
+    done = log_in(terminal, site.url.removeprefix("http://"))
+
+    assert f"API endpoint: https://{site.url[7:]}\n" in done.out
+    refused(done, "There is no connection to ")
+
+
+def test_no_answer_in_time(terminal):
+    with Silent() as silent:
+        done = terminal.execute(
+            [sys.executable, "-c", IMPATIENT, "login", "-a", silent.url, "-u", "anna", "-p", PASSWORD]
+        )
+
+    refused(done, f"{silent.url[7:]} did not answer in time.")
+
+
+def test_no_answer_in_time_to_a_question_that_is_repeated(logged_in):
+    with Silent() as silent:
+        logged_in.change_session(url=silent.url)
+        done = logged_in.execute([sys.executable, "-c", IMPATIENT, "iam", "api-keys"])
+
+    refused(done, "did not answer in time.")
+
+
+@pytest.mark.parametrize("status", [200, 404, 418])
+def test_an_answer_in_html(terminal, status):
+    with Fixed(status, "<!doctype html><title>Welcome</title>", Content_Type="text/html") as website:
+        done = log_in(terminal, website.url)
+
+    refused(done, "Check the URL")
+    assert "<" not in done.err
+
+
+@pytest.mark.parametrize("body", ["[]", "7", '{"access_token": "x"}', "{}", '{"access_token": "x", "expiration": "?"}'])
+def test_an_answer_in_json_that_is_not_iams(terminal, body):
+    with Fixed(200, body, Content_Type="application/json") as other:
+        done = log_in(terminal, other.url)
+
+    refused(done, "The server's answer is not one of IAM. Check the URL.")
+
+
+@pytest.mark.parametrize("body", ["{}", '{"apikeys": 7}', "[]", "<html>"])
+def test_a_list_that_is_none(logged_in, body):
+    with Fixed(200, body, Content_Type="application/json") as other:
+        logged_in.change_session(url=other.url)
+        done = logged_in.run("iam", "api-keys")
+
+    refused(done, "The server's answer is not one of IAM. Check the URL.")
+
+
+def test_a_list_that_leads_in_a_circle(logged_in):
+    body = json.dumps({"apikeys": [], "next": "http://x/v1/apikeys?pagetoken=again"})
+    with Fixed(200, body, Content_Type="application/json") as other:
+        logged_in.change_session(url=other.url)
+        done = logged_in.run("iam", "api-keys")
+
+    refused(done, "leads in a circle")
+    assert len(other.asked) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(terminal, logged_in, site, status):
+    with Relay(site.url) as target:
+        with Fixed(status, Location=f"{target.url}/identity/token") as elsewhere:
+            refused(log_in(terminal, elsewhere.url), "Check the URL")
+            logged_in.change_session(url=elsewhere.url)
+            refused(logged_in.run("iam", "api-keys"), "Check the URL")
+        assert target.asked == []
+
+
+def test_a_question_is_repeated_after_a_passing_fault_and_a_creation_never(logged_in, site, annas):
+    with Relay(site.url, failures=(503, 429)) as relay:
+        logged_in.change_session(url=relay.url)
+        assert names(logged_in) == []
+        assert len(relay.asked) == 3
+
+    with Relay(site.url, failures=(503,)) as relay:
+        logged_in.change_session(url=relay.url)
+        refused(logged_in.run("iam", "api-key-create", "MyKey"), "status 503")
+        assert relay.asked == [("POST", "/v1/apikeys")]
+    assert annas.listed() == []
+
+
+def test_a_password_for_the_same_machine_in_netrc_is_not_sent_in_place_of_the_token(logged_in, anna):
+    netrc = logged_in.home / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+
+    assert names(logged_in) == []
+
+
+# Certificates and proxies
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory) -> tuple[Path, Path]:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def test_a_private_authority_is_trusted_when_told_so(terminal, site, anna, certificates):
+    authority, certificate = certificates
+    with Relay(site.url, certificate) as front:
+        done = terminal.run(
+            "login", "-a", front.url, "-u", anna.username, "-p", PASSWORD, REQUESTS_CA_BUNDLE=str(authority)
+        )
+
+        assert done.status == 0, done.err
+        assert terminal.run("iam", "api-keys", REQUESTS_CA_BUNDLE=str(authority)).status == 0
+        refused(terminal.run("iam", "api-keys"), "is not trusted.")
+    assert [target for _method, target in front.asked] == ["/identity/token", "/v1/apikeys?pagesize=100&sort=name"]
+
+
+def test_an_unknown_authority_is_not_trusted(terminal, site, certificates):
+    with Relay(site.url, certificates[1]) as front:
+        done = log_in(terminal, front.url)
+
+    refused(done, f"The certificate of {front.url[8:]} is not trusted.")
+    assert front.asked == []
+
+
+def test_a_certificate_for_another_name_is_not_trusted(terminal, site, certificates):
+    authority, certificate = certificates
+    with Relay(site.url, certificate) as front:
+        url = front.url.replace("localhost", "127.0.0.1")
+        done = log_in(terminal, url, REQUESTS_CA_BUNDLE=str(authority))
+
+    refused(done, "The certificate of 127.0.0.1:", "is not trusted.")
+    assert front.asked == []
+
+
+def test_a_missing_file_of_authorities_is_one_sentence(terminal, site, certificates):
+    with Relay(site.url, certificates[1]) as front:
+        done = log_in(terminal, front.url, REQUESTS_CA_BUNDLE="/no/such/file.pem")
+
+    refused(done, "is not trusted.")
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_is_used(terminal, site, anna, variable):
+    with Relay(site.url) as proxy:
+        done = terminal.run(
+            "login", "-a", "http://console.test", "-u", anna.username, "-p", PASSWORD, **{variable: proxy.url}
+        )
+
+    assert done.status == 0, done.err
+    assert proxy.asked == [("POST", "http://console.test/identity/token")]
+
+
+def test_what_no_proxy_names_is_asked_directly(terminal, site, anna):
+    with Silent() as gone:
+        pass
+
+    done = terminal.run(
+        "login", "-a", site.url, "-u", anna.username, "-p", PASSWORD, HTTP_PROXY=gone.url, NO_PROXY="127.0.0.1"
+    )
+
+    assert done.status == 0, done.err
+
+
+def test_a_proxy_for_https_is_asked_for_a_tunnel(terminal):
+    with Fixed(403) as proxy:
+        done = log_in(terminal, "https://console.test", HTTPS_PROXY=proxy.url)
+
+    refused(done, "The proxy did not let the request through to console.test.")
+    assert proxy.asked[0] == ("CONNECT", "console.test:443")
