@@ -1,5 +1,7 @@
 """People who log in at the IAM that keeps the keys: who they are, their accounts, and why IAM refused them."""
 
+import logging
+import threading
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,9 +16,10 @@ from apikeys.iam import IAMClient, IAMError, IAMUnavailable, TokenPair
 from apikeys.iam_logins import IAMAccess
 from apikeys.iam_transport import NOT_IAM
 
+logger = logging.getLogger(__name__)
+
 LOG_IN_SECONDS = 9.0
-DISCOVERY_SECONDS = 3.0  # a log-in page must not wait long for one link
-DISCOVERY_KEPT_SECONDS = 3600.0
+DISCOVER_SECONDS, DISCOVER_AGAIN_SECONDS = 3600.0, 60.0
 ACCOUNT_LOCKED = ("locked",)
 FEDERATED = ("federat", "passcode")
 SECOND_FACTOR = (
@@ -153,23 +156,40 @@ def accounts(access: IAMAccess) -> list[tuple[str, str]]:
         return []
 
 
-_passcode_url: tuple[float, str] = (0.0, "")  # until when, in seconds of time.monotonic
+@dataclass(slots=True)
+class Discovered:
+    """What IAM says of itself; `passcode_url` is None until it has said anything, and "" where it has no passcodes."""
+
+    passcode_url: str | None = None
 
 
-def passcode_url() -> str:
-    """Return where a one-time passcode is to be had, as IAM's discovery says, "" where it does not say."""
-    global _passcode_url
-    until, found = _passcode_url
-    if time.monotonic() < until:
-        return found
-    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + DISCOVERY_SECONDS)
+discovered = Discovered()
+
+
+def offered_ways() -> list[Way]:
+    """Return the ways to log in that IAM has, as far as it is known by now: a page does not wait for that."""
+    return [way for way in Way if way is not Way.PASSCODE or discovered.passcode_url != ""]
+
+
+def discover() -> None:
+    """Ask IAM where one-time passcodes are to be had. Raises ApiKeyError."""
+    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + LOG_IN_SECONDS)
+    found = str(client.discover().get("passcode_endpoint") or "")
     try:
-        with bulkhead.place("discovery"):
-            found = str(client.discover().get("passcode_endpoint") or "")
-    except ApiKeyError:
-        return ""
-    parts = urlsplit(found)
-    # Whoever answers must not put another kind of link into the page.
-    found = found if parts.scheme in ("https", urlsplit(settings.IAM_URL).scheme) and parts.netloc else ""
-    _passcode_url = (time.monotonic() + DISCOVERY_KEPT_SECONDS, found)
-    return found
+        parts = urlsplit(found)
+        # Whoever answers must not put another kind of link into the page.
+        is_link = parts.scheme in ("https", urlsplit(settings.IAM_URL).scheme) and bool(parts.netloc)
+    except ValueError:
+        is_link = False
+    discovered.passcode_url = found if is_link else ""
+
+
+def keep_discovering() -> None:
+    """Run in a thread of its own: ask each hour, and each minute until there is an answer."""
+    pause = threading.Event()
+    while True:
+        try:
+            discover()
+        except ApiKeyError as exc:
+            logger.warning("What %s offers can't be found out: %s", settings.IAM_HOST, exc)
+        pause.wait(DISCOVER_SECONDS if discovered.passcode_url is not None else DISCOVER_AGAIN_SECONDS)

@@ -30,7 +30,11 @@ def owners(iam_ids: Iterable[str]) -> dict[str, Owner]:
     if persons:
         for user in get_user_model()._default_manager.filter(iam_id__in=persons):
             identity = identity_of(user)
-            found[identity.iam_id] = Owner(identity.iam_id, identity.name, user.get_username())
+            user_id = user.get_username()
+            # Whom another IAM knows has no user ID here but that.
+            found[identity.iam_id] = Owner(
+                identity.iam_id, identity.name, user.email if user_id == identity.iam_id else user_id
+            )
     if services:
         for iam_id, name in ServiceIdRecord.objects.filter(iam_id__in=services).values_list("iam_id", "name"):
             found[iam_id] = Owner(iam_id, name)

@@ -1,12 +1,14 @@
-"""A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory."""
+"""Threads of each server process: one wipes values that nobody confirmed, writes uses that were
+counted in memory; with a store elsewhere another asks what that offers."""
 
 import logging
 import threading
 from multiprocessing.util import Finalize
 
+from django.conf import settings
 from django.db import Error, close_old_connections
 
-from apikeys import handover, iam_logins, tokens, uses
+from apikeys import handover, iam_logins, iam_people, tokens, uses
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +16,8 @@ logger = logging.getLogger(__name__)
 def start() -> None:
     """Start sweeping, beginning with what an earlier process left behind."""
     threading.Thread(target=_run, name="sweeper", daemon=True).start()
+    if not settings.IS_EMBEDDED:
+        threading.Thread(target=iam_people.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
     Finalize(None, uses.flush, kwargs={"everything": True}, exitpriority=0)
 

@@ -79,10 +79,13 @@ class IAMLogin(Login):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         asked = self.request.POST.get("way") or self.request.GET.get("with") or ""
-        way = Way(asked) if asked in set(Way) else Way.PASSWORD
-        found = {"ways": WAYS, "way": way, "iam_host": settings.IAM_HOST}
-        if way is Way.PASSCODE:
-            found["passcode_url"] = iam_people.passcode_url()
+        offered = iam_people.offered_ways()
+        found = {
+            "ways": [(way, label) for way, label in WAYS if way in offered],
+            "way": Way(asked) if asked in offered else Way.PASSWORD,
+            "iam_host": settings.IAM_HOST,
+            "passcode_url": iam_people.discovered.passcode_url,
+        }
         return super().get_context_data(**kwargs) | found
 
     def form_valid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]

@@ -96,6 +96,37 @@ function sayNoAnswer() {
 
 for (const name of ["htmx:sendError", "htmx:timeout"]) addEventListener(name, sayNoAnswer);
 
+// Waiting: a moment after something was asked for, the page that is still here says so.
+
+const WAIT_MILLISECONDS = 700;
+let waiting = 0;
+
+function wait() {
+  arrived();
+  waiting = setTimeout(() => {
+    const words = document.getElementById("waiting");
+    words.hidden = false;
+    document.getElementById("live").textContent = words.textContent;
+  }, WAIT_MILLISECONDS);
+}
+
+function arrived() {
+  clearTimeout(waiting);
+  document.getElementById("waiting").hidden = true;
+}
+
+// At the window, after everybody who may have other plans with the click or the form.
+addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href]");
+  const goes = link && !link.target && !link.hash && !link.hasAttribute("download") && link.origin === location.origin;
+  if (goes && !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey) wait();
+});
+addEventListener("submit", (event) => { if (!event.defaultPrevented && !event.target.target) wait(); });
+addEventListener("htmx:beforeRequest", wait);
+addEventListener("htmx:afterRequest", arrived);
+addEventListener("pageshow", arrived);
+addEventListener("keydown", (event) => { if (event.key === "Escape") arrived(); }); // stops a page on its way
+
 // Focus and words after a swap of the table.
 
 addEventListener("htmx:afterSettle", (event) => {

@@ -1,5 +1,6 @@
 """Prepares the database and static files, makes the first administrator, and serves with Granian."""
 
+import logging
 import os
 import secrets
 import socket
@@ -66,6 +67,9 @@ def serve() -> None:
     from granian.server import Server
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    if not settings.IS_EMBEDDED:
+        # Granian advises against more threads than processors can run; these wait for another service.
+        logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in str(record.msg))
     server = Server(
         "console.worker:application",
         address=settings.HOST,
