@@ -42,7 +42,7 @@ class ApiKeyErrors:
         if isinstance(exception, LogInAgain):
             return to_log_in(request, exception)
         if isinstance(exception, AccountNeeded):
-            return _whole_page(request, redirect_to_login(_place(request), resolve_url(settings.ACCOUNT_URL)))
+            return whole_page(request, redirect_to_login(_place(request), resolve_url(settings.ACCOUNT_URL)))
         context = {"message": sentence(exception), "key_id": getattr(exception, "key_id", "")}
         if isinstance(exception, BackendUnavailable) and request.method == "GET":
             context["retry_url"] = request.get_full_path()
@@ -69,7 +69,7 @@ def to_log_in(request: HttpRequest, error: LogInAgain) -> HttpResponse:
     if fields:
         typed.keep(request, urlsplit(back).path, iam_id, fields)
     messages.warning(request, sentence(error))
-    return _whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
+    return whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
 
 
 def _place(request: HttpRequest) -> str:
@@ -77,16 +77,21 @@ def _place(request: HttpRequest) -> str:
     match = request.resolver_match
     if match and match.url_name in PAGES and not (request.htmx and request.method == "GET"):  # type: ignore[attr-defined]
         return request.get_full_path()
+    return open_page(request) or reverse("api_key_list")
+
+
+def open_page(request: HttpRequest) -> str:
+    """Return the address, here, of the page that htmx asks from, "" where it names none of ours."""
     try:
         current = urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
     except ValueError:
-        current = ""
+        return ""
     is_ours = current.startswith("/") and url_has_allowed_host_and_scheme(current, allowed_hosts=None)
-    return current if is_ours else reverse("api_key_list")
+    return current if is_ours else ""
 
 
-def _whole_page(request: HttpRequest, answer: HttpResponseRedirect) -> HttpResponse:
-    """Return a redirect that htmx follows with the whole page."""
+def whole_page(request: HttpRequest, answer: HttpResponseRedirect) -> HttpResponse:
+    """Return a redirect to log-in that htmx follows with the whole page, instead of getting it inside a table."""
     if not request.htmx:  # type: ignore[attr-defined]
         return answer
     response = HttpResponseClientRedirect(answer.url)

@@ -5,7 +5,6 @@ import re
 import secrets
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -13,11 +12,10 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
-from django_htmx.http import HttpResponseClientRedirect
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
 from apikeys.api.errors import is_api
+from apikeys.middleware import open_page, whole_page
 from console.auth import HashingBusy
 from console.errors import problem
 
@@ -134,16 +132,8 @@ class LoginRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         if not request.htmx:  # type: ignore[attr-defined]
             return super().handle_no_permission(request, view_func)
-        try:
-            back = urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
-        except ValueError:
-            back = ""
-        if not back.startswith("/") or not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-            back = resolve_url(settings.LOGIN_REDIRECT_URL)
-        login = redirect_to_login(back, resolve_url(settings.LOGIN_URL))
-        response = HttpResponseClientRedirect(login.url)
-        response.status_code = 401
-        return response
+        back = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+        return whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
 
 
 def shown_cookie(get_response: GetResponse) -> GetResponse:

@@ -15,11 +15,11 @@ from django.test import Client
 from django.utils import timezone
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from apikeys import exceptions
-from apikeys.api import errors, openapi
+from apikeys.api import openapi
 from apikeys.api.urls import urlpatterns
 from apikeys.models import AuditEvent, RefreshToken
 from apikeys.values import mask
+from tests.api_errors import known_codes
 from tests.conftest import PASSWORD
 
 BX = "Basic " + base64.b64encode(b"bx:bx").decode()
@@ -128,14 +128,7 @@ def test_operations_have_names_of_their_own_and_describe_the_parts_of_their_path
 
 
 def test_every_documented_code_is_one_of_the_codes_errors_with_its_status(description):
-    def below(error: type[exceptions.ApiKeyError]) -> list[type[exceptions.ApiKeyError]]:
-        return [error, *(inner for child in error.__subclasses__() for inner in below(child))]
-
-    # With a store elsewhere this server has no API of its own.
-    elsewhere = {exceptions.BackendRefused, exceptions.CreationUncertain}
-    known = {(error.code, error.status) for error in below(exceptions.ApiKeyError) if error not in elsewhere}
-    known |= {(code, status) for status, code in errors.CODES.items()}
-
+    known = known_codes()
     documented = {
         (code, int(status))
         for operation in operations(description).values()

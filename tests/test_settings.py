@@ -15,8 +15,9 @@ import pytest
 from tests.server import ROOT, free_port
 
 SETTINGS = (
-    "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_URL", "DATA_DIR", "DEBUG", "DJANGO_SETTINGS_MODULE", "HOST",
-    "HTTPS", "LOGIN_", "LOG_LEVEL", "PORT", "SECRET_KEY", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_URL", "DATA_DIR", "DEBUG",
+    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "LOGIN_", "LOG_LEVEL",
+    "PORT", "SECRET_KEY", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
 SHOW = """
 import django
@@ -108,7 +109,19 @@ def show(run):
             "DATABASE_URL: use postgresql://user:password@host/name, or leave it out.",
         ),
         ({"PORT": "80000"}, "PORT='80000': use a whole number from 1 to 65535."),
-        ({"APIKEYS_BACKEND": "vault"}, "APIKEYS_BACKEND='vault': use 'embedded'."),
+        ({"APIKEYS_BACKEND": "vault"}, "APIKEYS_BACKEND='vault': use 'embedded' or 'ibm-cloud'."),
+        ({"IAM_URL": "iam.cloud.ibm.com"}, "IAM_URL: use an address such as https://iam.cloud.ibm.com."),
+        (
+            {"IAM_URL": "https://iam.cloud.ibm.com/identity"},
+            "IAM_URL: use an address such as https://iam.cloud.ibm.com.",
+        ),
+        (
+            {"IAM_URL": "https://alice:pw@iam.cloud.ibm.com"},
+            "IAM_URL: use an address such as https://iam.cloud.ibm.com.",
+        ),
+        ({"IAM_URL": "https://iam.cloud.ibm.com:port"}, "IAM_URL: use an address such as https://iam.cloud.ibm.com."),
+        ({"IAM_URL": "http://iam.cloud.ibm.com"}, "IAM_URL: use https://, because passwords go there."),
+        ({"ACCOUNTS_URL": "http://10.0.0.1"}, "ACCOUNTS_URL: use https://, because passwords go there."),
         (
             {"APIKEYS_PREFIX": "-apk"},
             "APIKEYS_PREFIX='-apk': use a letter, then up to 5 more letters, digits or underscores.",

@@ -1,0 +1,86 @@
+"""What `manage.py check_iam` tells an operator, against a console in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.server import ROOT, free_port
+
+
+@pytest.fixture
+def check(tmp_path):
+    def run(url: str, key: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", "check_iam", *options],
+            cwd=ROOT,
+            env={
+                "PATH": "",
+                "DATA_DIR": str(tmp_path / "data"),
+                "DJANGO_SETTINGS_MODULE": "console.settings",
+                "APIKEYS_BACKEND": "ibm-cloud",
+                "IAM_URL": url,
+                "IBMCLOUD_API_KEY": key,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Return the word that each check came to, by what was checked."""
+    found = [line.strip().partition(":")[0].split(None, 1) for line in done.stdout.splitlines() if line[:2] == "  "]
+    return {name: word for word, name in found}
+
+
+def test_reading_only_says_what_works_and_changes_nothing(check, site, annas):
+    key = annas.create_key("checker")
+
+    done = check(site.url, key["apikey"])
+
+    told = key["apikey"] in done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("All of it works.")
+    assert lines(done)["lists keys, page by page"] == "yes"
+    assert lines(done)["lists the keys of the whole account"] == "(no)"  # Anna is no administrator
+    assert not told
+    assert [(one["id"], one["entity_tag"]) for one in annas.listed()] == [(key["id"], key["entity_tag"])]
+
+
+def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, annas, tmp_path):
+    key = annas.create_key("checker")
+    file = tmp_path / "apikey.json"
+    file.write_text(f'{{"apikey": "{key["apikey"]}"}}')
+
+    done = check(site.url, f"@{file}", "--write")
+
+    assert done.returncode == 0, done.stderr
+    assert {"makes a key", "changes it", "locks it", "disables it", "deletes it"} <= lines(done).keys()
+    assert [one["id"] for one in annas.listed()] == [key["id"]]
+
+
+def test_a_value_that_is_no_key_is_told_and_nothing_else_is_tried(check, site):
+    done = check(site.url, "no-such-key-" * 4)
+
+    assert done.returncode == 1
+    assert lines(done) == {"tells what it offers": "yes", "gives an access token for the API key": "NO"}
+    assert "Provided API key could not be found." in done.stdout
+    assert "no-such-key" not in done.stdout + done.stderr
+
+
+def test_an_address_where_nobody_answers_is_told(check):
+    done = check(f"http://127.0.0.1:{free_port()}", "no-such-key-" * 4)
+
+    assert done.returncode == 1
+    assert "There is no connection to 127.0.0.1" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_key_it_says_where_to_put_one(check, site):
+    done = check(site.url, "")
+
+    assert done.returncode == 1
+    assert "Set IBMCLOUD_API_KEY to the value of an API key, or to @FILE." in done.stderr
