@@ -19,7 +19,7 @@ def do_list(options: argparse.Namespace) -> None:
         say(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
     keys = [
         key
-        for key in session.ask(lambda client: list(client.list_api_keys(sort="name")))
+        for key in session.ask(lambda client: list(client.list_api_keys(sort="name", **owner(session))))
         if matches(key, "name", options.name) and matches(key, "description", options.description)
     ]
     if options.output:
@@ -31,6 +31,11 @@ def do_list(options: argparse.Namespace) -> None:
 
 COLUMNS = ["name", "description", "created_at", "state"]
 TITLES = {"id": "UUID", "name": "Name", "description": "Description", "created_at": "Created At", "state": "State"}
+
+
+def owner(session: Session) -> dict[str, str]:
+    """Return whose keys to list, in the words of IAM: IBM's own asks for both."""
+    return {name: text for name in ("account_id", "iam_id") if (text := getattr(session, name))}
 
 
 def matches(key: dict[str, Any], attribute: str, text: str | None) -> bool:
@@ -152,7 +157,7 @@ def one_key(session: Session, name_or_id: str) -> dict[str, Any]:
     """Return the key of this id, or the only one of this name. Raises Refused."""
     found = [
         key
-        for key in session.ask(lambda client: list(client.list_api_keys()))
+        for key in session.ask(lambda client: list(client.list_api_keys(**owner(session))))
         if name_or_id in (key.get("id"), key.get("name"))
     ]
     by_id = [key for key in found if key.get("id") == name_or_id]

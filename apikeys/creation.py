@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, IntegrityError, transaction
 
-from apikeys import audit, handover
+from apikeys import audit, bulkhead, handover
 from apikeys.backends import backend_for
 from apikeys.changes import audited
 from apikeys.checks import clean_draft
@@ -105,7 +105,8 @@ def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey:
         except BeingCreated:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(POLL_SECONDS)
+            with bulkhead.place(caller.identity.iam_id):  # who waits for the same answer holds a thread, too
+                time.sleep(POLL_SECONDS)
             continue
         if continued is None:  # the first one was refused meanwhile
             raise BeingCreated("")

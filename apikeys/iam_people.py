@@ -19,6 +19,7 @@ from apikeys.iam_transport import NOT_IAM
 logger = logging.getLogger(__name__)
 
 LOG_IN_SECONDS = 9.0
+PROBE_SECONDS = 6.0
 DISCOVER_SECONDS, DISCOVER_AGAIN_SECONDS = 3600.0, 60.0
 ACCOUNT_LOCKED = ("locked",)
 FEDERATED = ("federat", "passcode")
@@ -135,9 +136,10 @@ def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
 
 def sees_whole_account(access: IAMAccess, account_id: str) -> bool:
     """Tell whether IAM lists everybody's keys for this person; where it does not say, they see their own."""
+    deadline = min(access.deadline, time.monotonic() + PROBE_SECONDS)
     try:
-        client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
         with bulkhead.place(access.caller):
+            client = IAMClient(settings.IAM_URL, access.token(), deadline=deadline)
             client.api_key_page(account_id=account_id, scope="account", pagesize="1")
     except ApiKeyError:
         return False
@@ -149,8 +151,8 @@ def accounts(access: IAMAccess) -> list[tuple[str, str]]:
     if not settings.ACCOUNTS_URL:
         return []
     try:
-        client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
         with bulkhead.place(access.caller):
+            client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
             return client.list_accounts(settings.ACCOUNTS_URL)
     except (IAMError, BackendUnavailable):
         return []

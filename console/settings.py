@@ -270,7 +270,11 @@ LOGGING = {
     "formatters": {"line": {"()": "console.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["mask"], "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django": {"handlers": [], "level": LOG_LEVEL, "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # At DEBUG it writes a page's whole context, the nonce included, for each variable that is not there.
+        "django.template": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+    },
 }
 DEFAULT_EXCEPTION_REPORTER = "console.logs.MaskedExceptionReporter"
 

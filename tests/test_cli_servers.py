@@ -137,7 +137,7 @@ def test_a_private_authority_is_trusted_when_told_so(terminal, site, anna, certi
         assert done.status == 0, done.err
         assert terminal.run("iam", "api-keys", REQUESTS_CA_BUNDLE=str(authority)).status == 0
         refused(terminal.run("iam", "api-keys"), "is not trusted.")
-    assert [target for _method, target in front.asked] == ["/identity/token", "/v1/apikeys?pagesize=100&sort=name"]
+    assert [target.partition("?")[0] for _method, target in front.asked] == ["/identity/token", "/v1/apikeys"]
 
 
 def test_an_unknown_authority_is_not_trusted(terminal, site, certificates):
