@@ -98,9 +98,15 @@ def log_in(way: Way, *, address: str, secret: str, username: str = "") -> Arriva
     return _arrival(pair)
 
 
+def account_of(pair: TokenPair) -> str:
+    """Return the account that tokens are for, "" for none."""
+    account = wire.claims_of(pair.access_token).get("account")
+    return _claim(account, "bss") if isinstance(account, dict) else ""
+
+
 def _arrival(pair: TokenPair) -> Arrival:
     claims = wire.claims_of(pair.access_token)
-    iam_id, account = claims.get("iam_id"), claims.get("account")
+    iam_id = claims.get("iam_id")
     if not isinstance(iam_id, str) or not 0 < len(iam_id) <= 64:
         raise BackendUnavailable(NOT_IAM)
     return Arrival(
@@ -108,7 +114,7 @@ def _arrival(pair: TokenPair) -> Arrival:
         iam_id=iam_id,
         name=_claim(claims, "name") or f"{_claim(claims, 'given_name')} {_claim(claims, 'family_name')}".strip(),
         email=_claim(claims, "email"),
-        account_id=_claim(account, "bss") if isinstance(account, dict) else "",
+        account_id=account_of(pair),
     )
 
 

@@ -19,5 +19,5 @@ def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
 def forget_iam_login(request: Any, **kwargs: Any) -> None:
     """The person logs out: the tokens of the session go, too."""
     session_key = request.session.session_key if request is not None else None
-    if session_key is not None:
+    if session_key is not None and not settings.IS_EMBEDDED:
         iam_logins.end(session_key)

@@ -139,7 +139,10 @@ def choose_account(request: HttpRequest) -> HttpResponse:
         try:
             if not account_id.isalnum() or not account_id.isascii() or len(account_id) > ACCOUNT_MAX_LENGTH:
                 raise forms.ValidationError(_("Enter the ID of an account: 32 letters and digits."))
-            access.choose_account(account_id)
+            if iam_people.account_of(access.choose_account(account_id)) != account_id:
+                raise forms.ValidationError(
+                    _("%(host)s gives you no access to this account.") % {"host": settings.IAM_HOST}
+                )
         except forms.ValidationError as exc:
             refusal, status = str(exc.message), UNPROCESSABLE
         except BackendUnavailable as exc:
