@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apikeys import people, signing, uses
-from apikeys.backends.embedded import find_by_value, to_domain
+from apikeys.backends.embedded import find_by_value, move_to_newest_pepper, to_domain
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Identity
 from apikeys.exceptions import (
     PasswordRefused,
@@ -59,7 +59,10 @@ class Tokens:
 
 
 def subject_of_value(value: str) -> Subject:
-    """Return whom a key's value stands for, and count the use. Raises ValueNotFound."""
+    """Return whom a key's value stands for; count the use, and move the key to the newest pepper.
+
+    Raises ValueNotFound.
+    """
     record = find_by_value(value) if value else None
     if record is None:
         raise ValueNotFound
@@ -67,6 +70,7 @@ def subject_of_value(value: str) -> Subject:
     identity = _identity_behind(key.iam_id)
     if identity is None or not key.authenticates:
         raise ValueNotFound
+    move_to_newest_pepper(record, value)
     uses.note(key.id)
     return Subject(identity, GRANT_API_KEY, api_key=key)
 
