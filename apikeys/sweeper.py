@@ -1,4 +1,7 @@
-"""A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory."""
+"""A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory.
+
+It also forgets what ran out: refresh tokens, and keys that expired 90 days ago.
+"""
 
 import logging
 import threading
@@ -6,7 +9,7 @@ from multiprocessing.util import Finalize
 
 from django.db import Error, close_old_connections
 
-from apikeys import handover, tokens, uses
+from apikeys import handover, retention, tokens, uses
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ def _run() -> None:
             handover.sweep()
             uses.flush()
             tokens.forget_expired()
+            retention.remove_expired()
         except Error:  # the database may be back at the next turn
             logger.exception("A sweep failed; it is tried again.")
         close_old_connections()
