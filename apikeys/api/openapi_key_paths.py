@@ -128,7 +128,7 @@ def key_paths() -> dict[str, Schema]:
                         "IAM-ApiKey",
                         "header",
                         words.text(pattern=r"^[\u0021-\u007e]+$", examples=[EXAMPLE_VALUE.replace(" ", "-")]),
-                        "The value, in UTF-8.",
+                        "The value. One with characters beyond ASCII can't be asked for: no header carries it.",
                         required=True,
                     ),
                     SHARED["IncludeHistory"],
