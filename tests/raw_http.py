@@ -24,14 +24,14 @@ class Answer:
 
 
 def send(url: str, method: str, target: str, headers: Mapping[str, str | bytes], body: bytes | None) -> Answer:
-    """Send one request with exactly these headers, to which Host and Content-Length come where absent."""
+    """Send one request with exactly these headers, to which Host and the body's length come where absent."""
     server = urlsplit(url)
     connection = http.client.HTTPConnection(server.hostname or "", server.port, timeout=SECONDS)
     try:
         connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
         for name, text in headers.items():
             connection.putheader(name, text)
-        if body is not None and "Content-Length" not in headers:
+        if body is not None and not {"Content-Length", "Transfer-Encoding"} & headers.keys():
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         answer = connection.getresponse()

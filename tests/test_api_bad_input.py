@@ -323,6 +323,8 @@ NO_JSON = {
 def wrong_bodies() -> Iterator[Bad]:
     for what, body in NO_OBJECTS.items():
         yield from some(WITH_JSON, f"body: {what}", BAD_REQUEST, "body", body=body)
+    in_chunks = {"Transfer-Encoding": "chunked"}
+    yield from some(WITH_JSON, "a body in chunks", BAD_REQUEST, "body", headers=in_chunks, body=b"2\r\n{}\r\n0\r\n\r\n")
     for what, content_type in NO_JSON.items():
         yield from some(WITH_JSON, what, BAD_REQUEST, "Content-Type", headers={"Content-Type": content_type})
 
