@@ -26,8 +26,6 @@ from tests.raw_http import Answer, send
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 128 * 1024
-UNKNOWN_KEY = "ApiKey-00000000-0000-4000-8000-000000000000"
-UNKNOWN_SERVICE = "ServiceId-00000000-0000-4000-8000-000000000000"
 
 # Refusals: HTTP status and code.
 Refusal = tuple[int, str]
@@ -178,10 +176,8 @@ def wrong_anywhere() -> Iterator[Bad]:
         yield Bad(operation, "an unknown encoding", BAD_REQUEST, headers={"Content-Type": f"{JSON}; charset=x"})
         for method in ("PATCH", "OPTIONS", "PROPFIND"):
             yield Bad(operation, f"the method {method}", WRONG_METHOD, method=method)
-        if not good.target.endswith("/"):
-            refusal = (405, WRONG_METHOD[1]) if good.target == "/v1/serviceids" else NOT_FOUND
-            if refusal == NOT_FOUND:
-                yield Bad(operation, "a slash at the end", NOT_FOUND, target=f"{good.target}/")
+        if not good.target.startswith("/v1/serviceids") or "<service>" in good.target:  # that takes both
+            yield Bad(operation, "a slash at the end", NOT_FOUND, target=f"{good.target}/")
 
 
 # Access tokens
@@ -232,18 +228,15 @@ def bad_token(what: str) -> dict[str, str | bytes | None]:
 # Ids in the path
 
 
+# One's own, somebody else's, nobody's.
+KEY_IDS = ("<key>", "<bens_key>", "ApiKey-00000000-0000-4000-8000-000000000000")
+SERVICE_IDS = ("<service>", "<bens_service>", "ServiceId-00000000-0000-4000-8000-000000000000")
+
+
 def wrong_ids() -> Iterator[Bad]:
     for operation in WITH_ID:
         good, is_key = GOOD[operation].target, "<key>" in GOOD[operation].target
-        own, others, unknown = (
-            ("<key>", "<bens_key>", UNKNOWN_KEY)
-            if is_key
-            else (
-                "<service>",
-                "<bens_service>",
-                UNKNOWN_SERVICE,
-            )
-        )
+        own, others, unknown = KEY_IDS if is_key else SERVICE_IDS
         for what, hostile in {
             "an unknown id": unknown,
             "somebody else's id": others,
@@ -264,7 +257,7 @@ def wrong_ids() -> Iterator[Bad]:
             "no escape": "%zz",
             "no UTF-8": "%FF%FE",
             "half of a character": "%ED%A0%80",
-            "a beginning of an id": own[:3] if own.startswith("Api") else "ApiKey-",
+            "a beginning of an id": "ApiKey-" if is_key else "ServiceId-",
             "SQL": "'%20OR%20'1'='1",
             "markup": "%3Cscript%3Ealert(1)%3C%2Fscript%3E",
             "a format": "%25s%25n%7B0%7D",
@@ -401,7 +394,7 @@ FOREIGN = {
     "somebody else": "<bens_iam_id>",
     "somebody else's service ID": "iam-<bens_service>",
     "nobody": "IBMid-0000000000",
-    "no service ID": f"iam-{UNKNOWN_SERVICE}",
+    "no service ID": f"iam-{SERVICE_IDS[2]}",
     "a NUL": "<iam_id>\0",
     "a space": "<iam_id> ",
     "half a character": "\ud800",
@@ -412,15 +405,14 @@ NO_ACCOUNTS = {"another": "0" * 32, "its beginning": "0", "a NUL": "\0", "half a
 
 
 def wrong_members() -> Iterator[Bad]:
-    named = [*WITH_JSON]
     for what, name in BAD_NAMES.items():
-        for operation in named:
+        for operation in WITH_JSON:
             yield Bad(operation, f"name: {what}", INVALID, "name", body={**GOOD[operation].body, "name": name})
     for what, text in BAD_DESCRIPTIONS.items():
-        for operation in named:
+        for operation in WITH_JSON:
             body = {**GOOD[operation].body, "description": text}
             yield Bad(operation, f"description: {what}", INVALID, "description", body=body)
-    for operation in [name for name in named if name not in CHANGES]:
+    for operation in [name for name in WITH_JSON if name not in CHANGES]:
         for what, wrong in (("no name", {}), ("a null for a name", {"name": None})):
             without = {name: text for name, text in GOOD[operation].body.items() if name != "name"}
             yield Bad(operation, what, INVALID, "name", body=without | wrong)
@@ -502,7 +494,7 @@ BAD_PAGE_TOKENS = {
     "no base64": "%21%21%21",
     "beyond ASCII": "%C3%A9",
     "a NUL": "%00",
-    "an id": UNKNOWN_KEY,
+    "an id": KEY_IDS[2],
     "an empty list": base64.urlsafe_b64encode(b"[]").decode(),
     "a longer list": base64.urlsafe_b64encode(b'["a","b",0,1]').decode(),
     "an object": base64.urlsafe_b64encode(b'{"a":"b","c":"d","e":"f"}').decode(),
@@ -891,7 +883,7 @@ def complaints(answer: Answer, request: Request, refusal: Refusal, details: str)
             "its shape": not {"errorCode", "errorMessage", "context"} <= body.keys()
             or body.keys() > {"errorCode", "errorMessage", "errorDetails", "context"},
             f"its code is {body.get('errorCode')}": body.get("errorCode") != code,
-            "its sentence": not str(body.get("errorMessage", "")).endswith((".", "empty: grant_type", f": {details}")),
+            "its sentence": not body.get("errorMessage"),
             f"its details are {body.get('errorDetails')!r}": body.get("errorDetails", "") != details,
             "its context": not all(isinstance(text, str) for text in context.values()) or len(context) != 8,
             "its requestId": context.get("requestId") != trace,
