@@ -54,6 +54,12 @@ class ApiKeyRecord(models.Model):
             models.Index(fields=["iam_id", "created_at", "id"], name="keys_by_creation"),
             models.Index(fields=["iam_id", "name_folded", "id"], name="keys_by_name"),
             models.Index(fields=["account_id", "created_at", "id"], name="keys_of_account"),
+            # What each sweep looks through: with modified_at in it, no row is read that is not to be removed.
+            models.Index(
+                fields=["expires_at", "modified_at"],
+                condition=models.Q(locked=False, expires_at__isnull=False),
+                name="keys_to_expire",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -52,5 +52,5 @@ def with_password(request: HttpRequest, username: str, password: str) -> Any | N
 
 
 def password_stamp(user: Any) -> str:
-    """Return 32 hex digits that change with the password and tell nothing of it."""
-    return hashlib.sha256(user.get_session_auth_hash().encode()).hexdigest()[:32]
+    """Return 32 hex digits that change with the password, are nobody else's, and tell nothing of it."""
+    return hashlib.sha256(f"{user.iam_id} {user.get_session_auth_hash()}".encode()).hexdigest()[:32]

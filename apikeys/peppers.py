@@ -1,17 +1,30 @@
-"""Refuses to start with peppers other than those the stored keys were made with."""
+"""Which pepper is needed by whom; refuses to start with peppers other than those the stored keys were made with."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import DatabaseError
+from django.db.models import Count, F
 
-from apikeys.models import PepperFingerprint
+from apikeys.models import ApiKeyRecord, PepperFingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class PepperUse:
+    """One pepper, and how many keys are stored under it."""
+
+    number: int
+    keys: int
 
 
 def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Return an error for each pepper that the database knows and the settings lack or contradict."""
+    """Return an error for each pepper that the database knows and the settings contradict, or lack while it is needed.
+
+    A pepper is needed while keys are stored under it. The newest always is: other processes make keys under it.
+    """
     if not databases:
         return []
     peppers = settings.APIKEYS_PEPPERS
@@ -26,7 +39,11 @@ def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list
             id="apikeys.E001",
         )
         for number, fingerprint in sorted(known.items())
-        if number not in peppers.by_number or peppers.fingerprint(number) != fingerprint
+        if (
+            peppers.fingerprint(number) != fingerprint
+            if number in peppers.by_number
+            else number == max(known) or ApiKeyRecord.objects.filter(pepper=number).exists()
+        )
     ]
 
 
@@ -35,3 +52,17 @@ def remember_peppers(**kwargs: Any) -> None:
     peppers = settings.APIKEYS_PEPPERS
     for number in peppers.by_number:
         PepperFingerprint.objects.get_or_create(number=number, defaults={"fingerprint": peppers.fingerprint(number)})
+
+
+def uses() -> list[PepperUse]:
+    """Return each pepper that is configured or that keys are stored under, by number."""
+    counted = dict(ApiKeyRecord.objects.values_list("pepper").annotate(Count("id")))
+    return [
+        PepperUse(number, counted.get(number, 0)) for number in sorted({*settings.APIKEYS_PEPPERS.by_number, *counted})
+    ]
+
+
+def keys_under_older() -> list[ApiKeyRecord]:
+    """Return the keys that no use has moved to the newest pepper yet, those that were used last first."""
+    records = ApiKeyRecord.objects.exclude(pepper=settings.APIKEYS_PEPPERS.newest)
+    return list(records.order_by(F("last_used_at").desc(nulls_last=True), "id"))

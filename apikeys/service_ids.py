@@ -2,10 +2,15 @@
 
 from apikeys import audit, services
 from apikeys.backends import service_ids_for
-from apikeys.backends.service_ids import ServiceIdPage
+from apikeys.backends.service_ids import SERVICE_ID, ServiceIdPage
 from apikeys.changes import audited
 from apikeys.checks import clean_description, clean_name
 from apikeys.domain import ApiKeyDraft, Caller, HistoryEntry, IssuedApiKey, ServiceId
+
+
+def is_service_id(text: str) -> bool:
+    """Tell whether a text has the form of a service ID's id."""
+    return SERVICE_ID.fullmatch(text) is not None
 
 
 def list_service_ids(caller: Caller, *, name: str, page_size: int, after: str) -> ServiceIdPage:

@@ -1,5 +1,8 @@
-"""Threads of each server process: one wipes values that nobody confirmed, writes uses that were
-counted in memory; with a store elsewhere another asks what that offers."""
+"""A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory.
+
+It also forgets what ran out: refresh tokens, log-ins elsewhere, and keys that expired 90 days ago. With a store
+elsewhere another thread asks what that offers.
+"""
 
 import logging
 import threading
@@ -8,7 +11,7 @@ from multiprocessing.util import Finalize
 from django.conf import settings
 from django.db import Error, close_old_connections
 
-from apikeys import handover, iam_logins, iam_people, tokens, uses
+from apikeys import handover, iam_logins, iam_people, retention, tokens, uses
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +32,9 @@ def _run() -> None:
             handover.sweep()
             uses.flush()
             tokens.forget_expired()
-            if not settings.IS_EMBEDDED:
+            if settings.IS_EMBEDDED:
+                retention.remove_expired()
+            else:
                 iam_logins.forget_old()
         except Error:  # the database may be back at the next turn
             logger.exception("A sweep failed; it is tried again.")

@@ -1,6 +1,7 @@
 """What every request passes: headers, size and purpose, log-in required, a cookie that ends the keeping of a page."""
 
 import ipaddress
+import logging
 import re
 import secrets
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -44,6 +46,8 @@ HEADERS = {
         )
     ) + ", clipboard-read=(), clipboard-write=(self)",
 }  # fmt: skip
+
+host_logger = logging.getLogger("django.security.DisallowedHost")
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -84,7 +88,11 @@ def request_gate(get_response: GetResponse) -> GetResponse:
             return problem(request, 400)  # Python knows encodings that no form is sent in
         if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
             return HttpResponse(status=503)
-        request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
+        try:
+            request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
+        except DisallowedHost as exc:
+            host_logger.error("%s", exc)  # one line: Django would add a traceback to each
+            return problem(request, 400)
         try:
             response = get_response(request)
         except HashingBusy:

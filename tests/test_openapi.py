@@ -480,6 +480,88 @@ def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other
     assert program.seen == documented
 
 
+# Links
+
+
+def links(description: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return every link: the operation and the status whose answer has it, and the link itself."""
+    return [
+        (operation["operationId"], status, link)
+        for operation in operations(description).values()
+        for status, answer in operation["responses"].items()
+        for link in answer.get("links", {}).values()
+    ]
+
+
+def evaluated(expression: Any, body: Any, object_id: str) -> Any:
+    """Return what a link's expression stands for, given the answer's body and the id in the path of its request."""
+    if isinstance(expression, dict):
+        return {name: evaluated(inner, body, object_id) for name, inner in expression.items()}
+    if expression == "$request.path.id":
+        return object_id
+    return body[expression.removeprefix("$response.body#/")] if expression.startswith("$") else expression
+
+
+def follow(program: Program, link: dict[str, Any], body: Any, object_id: str, *, expected: int | str) -> None:
+    """Send the request that a link describes, with nothing that it does not say."""
+    for (method, path), operation in operations(program.description).items():
+        if operation["operationId"] != link["operationId"]:
+            continue
+        places = {
+            parameter["name"]: parameter["in"]
+            for parameter in (resolve(program.description, found) for found in operation.get("parameters", []))
+        }
+        query, headers = [], {}
+        for name, text in evaluated(link.get("parameters", {}), body, object_id).items():
+            if places[name] == "path":
+                path = path.replace(f"{{{name}}}", text)
+            elif places[name] == "query":
+                query.append(f"{name}={text}")
+            else:
+                headers[name] = text
+        if {} in operation["security"]:
+            headers["Authorization"] = ""
+        sent = evaluated(link["requestBody"], body, object_id) if "requestBody" in link else {}
+        program.call(expected, method, "?".join([path, *(["&".join(query)] if query else [])]), sent, **headers)
+        return
+    raise AssertionError(link["operationId"])
+
+
+@pytest.mark.django_db
+def test_every_link_leads_from_an_answer_to_a_request_that_succeeds(description, alice):
+    """Only a change and a deletion of what was just locked are refused."""
+    program = Program(description)
+    program.log_in(alice.username)
+
+    def source(operation_id: str) -> tuple[Any, str]:
+        """Perform an operation on something new; return the answer's body and the id in the request's path."""
+        if operation_id == "getToken":
+            return program.log_in(alice.username), ""
+        [(method, path)] = [at for at, found in operations(description).items() if found["operationId"] == operation_id]
+        kind = "serviceids" if "serviceids" in path else "apikeys"
+        new = {"name": "new", "iam_id": alice.iam_id, "account_id": alice.account_id}
+        created = program.call(201, "POST", path if method == "POST" and "{id}" not in path else f"/v1/{kind}", new)
+        if operation_id in ("createApiKey", "createServiceId", "createServiceIdWithSlash"):
+            return created, ""
+        headers = {"If-Match": "*", **({"IAM-ApiKey": created["apikey"]} if "apikey" in created else {})}
+        path = path.replace("{id}", created["id"])
+        return program.call(
+            204 if kind == "apikeys" and method in ("POST", "DELETE") else 200, method, path, {}, **headers
+        ), created["id"]
+
+    found = links(description)
+    for operation_id, _status, link in found:
+        body, object_id = source(operation_id)
+        refused = operation_id in ("lockApiKey", "lockServiceId") and link["operationId"].startswith(
+            ("update", "delete")
+        )
+        target = next(at for at in operations(description).values() if at["operationId"] == link["operationId"])
+        success = next(int(status) for status in target["responses"] if status.startswith("2"))
+        follow(program, link, body, object_id, expected="conflict" if refused else success)
+
+    assert len(found) > 70
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/apikeys/", "/identity", "/identity/nothing"])
 def test_an_unknown_address_is_answered_in_the_shape_of_its_neighbours(client, description, path):

@@ -242,6 +242,29 @@ def test_masking_twice_changes_nothing_more(text):
     assert values.mask(masked) == masked
 
 
+# Any text may hold halves of characters: JSON can spell them
+ANY_TEXT = st.text(st.characters())
+
+
+@properties
+@given(ANY_TEXT, ANY_TEXT)
+def test_no_text_is_an_error_and_a_value_inside_it_is_always_masked(before, after):
+    value = values.generate("apk_")
+
+    survived = value in values.mask(f"{before}{value}{after}")
+
+    assert not survived
+    assert not values.is_genuine(before, after)
+
+
+@properties
+@given(PREFIXES, st.text(st.characters(codec="ascii"), min_size=44, max_size=44))
+def test_a_text_is_genuine_only_with_prefix_and_checksum(prefix, text):
+    genuine = values.is_genuine(text, prefix)
+
+    assert genuine == (text.startswith(prefix) and values.checksum(text[:38]) == text[38:])
+
+
 # Peppers
 
 

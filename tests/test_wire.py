@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys import checks, leaks, wire
+from apikeys import checks, leaks, service_ids, wire
 from apikeys.api import keys, paging
 from apikeys.api import openapi_schemas as schemas
 from apikeys.api import openapi_words as words
@@ -345,3 +345,17 @@ def test_reports_are_read_as_storable_text_or_refused(body):
         leaks.token_hash(report.token).encode("ascii")
         for text in (report.type, report.url, report.source):
             assert "\0" not in text.encode().decode()
+
+
+# Page tokens of service IDs, which are ids
+
+
+@thoroughly
+@given(ANY_TEXT | st.from_regex(words.service_id_id()["pattern"]))
+@example("")
+@example("ServiceId-00000000-0000-4000-8000-000000000000\n")
+@example("ServiceId-00000000-0000-4000-8000-00000000000A")
+def test_an_id_of_a_service_id_has_the_form_that_the_description_says(text):
+    described = re.fullmatch(words.service_id_id()["pattern"].strip("^$"), text) is not None
+
+    assert service_ids.is_service_id(text) == described

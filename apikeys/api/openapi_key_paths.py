@@ -1,6 +1,7 @@
 """The operations on API keys and service IDs, one function call each: paths of the OpenAPI description."""
 
 from apikeys import wire
+from apikeys.api import openapi_links as links
 from apikeys.api import openapi_words as words
 from apikeys.api.keys import MAX_COUNTED
 from apikeys.api.openapi_parts import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
@@ -44,7 +45,6 @@ GONE = "BXNIM0102E"
 def key_paths() -> dict[str, Schema]:
     printable = words.text(pattern=words.PRINTABLE)
     switch = ("unauthorized", GONE, "conflict")
-    done = {"204": answer("Done; also if it was so already.")}
     by_id = [SHARED["ApiKeyId"]]
     return {
         "/v1/apikeys": {
@@ -87,7 +87,14 @@ def key_paths() -> dict[str, Schema]:
                 "createApiKey",
                 KEYS,
                 "Create an API key",
-                {"201": answer("Made. The value is here and nowhere else.", "CreatedApiKey", created_example())},
+                {
+                    "201": answer(
+                        "Made. The value is here and nowhere else.",
+                        "CreatedApiKey",
+                        created_example(),
+                        links=links.from_new_key(),
+                    )
+                },
                 ("bad_request", "BXNIM0113E", "unauthorized", "conflict", "BXNIM0151E"),
                 parameters=[
                     SHARED["EntityLock"],
@@ -113,7 +120,7 @@ def key_paths() -> dict[str, Schema]:
                 "getApiKeyDetails",
                 KEYS,
                 "Get the API key of a value",
-                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True)},
+                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key())},
                 ("bad_request", "unauthorized", GONE),
                 description="Whatever its state, if you may see it. This is no use of the key.",
                 parameters=[
@@ -121,7 +128,7 @@ def key_paths() -> dict[str, Schema]:
                         "IAM-ApiKey",
                         "header",
                         words.text(pattern=r"^[\u0021-\u007e]+$", examples=[EXAMPLE_VALUE.replace(" ", "-")]),
-                        "The value, in UTF-8.",
+                        "The value. One with characters beyond ASCII can't be asked for: no header carries it.",
                         required=True,
                     ),
                     SHARED["IncludeHistory"],
@@ -133,7 +140,7 @@ def key_paths() -> dict[str, Schema]:
                 "getApiKey",
                 KEYS,
                 "Get an API key",
-                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True)},
+                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key())},
                 ("bad_request", "unauthorized", GONE),
                 parameters=[
                     *by_id,
@@ -150,7 +157,11 @@ def key_paths() -> dict[str, Schema]:
                 "updateApiKey",
                 KEYS,
                 "Change an API key",
-                {"200": answer("The key as it is now.", "ApiKey", API_KEY_EXAMPLE, tagged=True)},
+                {
+                    "200": answer(
+                        "The key as it is now.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key()
+                    )
+                },
                 ("bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E", GONE, "conflict"),
                 parameters=[*by_id, SHARED["IfMatch"]],
                 body=body("ApiKeyUpdate", {"description": "Applies changes at night"}),
@@ -166,15 +177,25 @@ def key_paths() -> dict[str, Schema]:
         },
         "/v1/apikeys/{id}/lock": {
             "post": operation(
-                "lockApiKey", KEYS, "Lock an API key", done, ("unauthorized", GONE), parameters=by_id, posts=True
+                "lockApiKey",
+                KEYS,
+                "Lock an API key",
+                done("unlockApiKey"),
+                ("unauthorized", GONE),
+                parameters=by_id,
+                posts=True,
             ),
             "delete": operation(
-                "unlockApiKey", KEYS, "Unlock an API key", done, ("unauthorized", GONE), parameters=by_id
+                "unlockApiKey", KEYS, "Unlock an API key", done("lockApiKey"), ("unauthorized", GONE), parameters=by_id
             ),
         },
         "/v1/apikeys/{id}/disable": {
-            "post": operation("disableApiKey", KEYS, "Disable an API key", done, switch, parameters=by_id, posts=True),
-            "delete": operation("enableApiKey", KEYS, "Enable an API key", done, switch, parameters=by_id),
+            "post": operation(
+                "disableApiKey", KEYS, "Disable an API key", done("enableApiKey"), switch, parameters=by_id, posts=True
+            ),
+            "delete": operation(
+                "enableApiKey", KEYS, "Enable an API key", done("disableApiKey"), switch, parameters=by_id
+            ),
         },
         "/v1/accounts/{account_id}/limits/identity": {
             "get": operation(
@@ -212,6 +233,11 @@ def key_paths() -> dict[str, Schema]:
     }
 
 
+def done(opposite: str) -> Schema:
+    """Return the success of an operation that may be repeated, and that another one takes back."""
+    return {"204": answer("Done; also if it was so already.", links=links.from_same_key(opposite))}
+
+
 def created_example() -> Schema:
     """Return a new key, its value where IBM has it: before `leaked`."""
     return {name: found for name, found in API_KEY_EXAMPLE.items() if name != "leaked"} | {
@@ -222,7 +248,15 @@ def created_example() -> Schema:
 
 def service_id_paths() -> dict[str, Schema]:
     by_id = [SHARED["ServiceIdId"]]
-    service = {"200": answer("The service ID as it is now.", "ServiceId", SERVICE_ID_EXAMPLE, tagged=True)}
+    service = {
+        "200": answer(
+            "The service ID as it is now.",
+            "ServiceId",
+            SERVICE_ID_EXAMPLE,
+            tagged=True,
+            links=links.from_service_id(),
+        )
+    }
     printable = words.text(pattern=words.PRINTABLE)
 
     def collection(suffix: str, note: str, summary: str) -> Schema:
@@ -247,7 +281,10 @@ def service_id_paths() -> dict[str, Schema]:
                 f"Create a service ID{summary}",
                 {
                     "201": answer(
-                        "Made, with its first key where one was asked for.", "CreatedServiceId", SERVICE_ID_EXAMPLE
+                        "Made, with its first key where one was asked for.",
+                        "CreatedServiceId",
+                        SERVICE_ID_EXAMPLE,
+                        links=links.from_new_service_id(),
                     )
                 },
                 ("bad_request", "BXNIM0113E", "unauthorized"),

@@ -94,13 +94,16 @@ def shared_parameters() -> Schema:
     }
 
 
-def answer(description: str, name: str = "", example: Any = None, *, tagged: bool = False) -> Schema:
+def answer(
+    description: str, name: str = "", example: Any = None, *, tagged: bool = False, links: Schema | None = None
+) -> Schema:
     """Return a success: with the schema of that name, or without a body; `tagged` with an Etag header."""
     headers = TRACED | ({"Etag": {"$ref": "#/components/headers/Etag"}} if tagged else {})
-    if not name:
-        return {"description": description, "headers": headers}
-    content = {"schema": words.ref(name)} | ({} if example is None else {"example": example})
-    return {"description": description, "headers": headers, "content": {JSON: content}}
+    found: Schema = {"description": description, "headers": headers}
+    if name:
+        content = {"schema": words.ref(name)} | ({} if example is None else {"example": example})
+        found["content"] = {JSON: content}
+    return found | ({"links": links} if links else {})
 
 
 def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str]], *, token: bool = False) -> Schema:

@@ -1,5 +1,6 @@
 """All operations of the API: the paths of the OpenAPI description."""
 
+from apikeys.api import openapi_links as links
 from apikeys.api import openapi_words as words
 from apikeys.api.openapi_key_paths import key_paths, service_id_paths
 from apikeys.api.openapi_parts import JSON, NOBODY, OTHERS, SHARED, TOKENS, TRACED, answer, body, operation, parameter
@@ -29,7 +30,7 @@ def token_paths() -> dict[str, Schema]:
                 "getToken",
                 TOKENS,
                 "Get an access token",
-                {"200": answer("The token.", "Tokens", TOKENS_EXAMPLE)},
+                {"200": answer("The token.", "Tokens", TOKENS_EXAMPLE, links=links.from_token())},
                 (
                     "BXNIM0109E",
                     "BXNIM0106E",

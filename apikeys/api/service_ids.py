@@ -18,7 +18,9 @@ from apikeys.exceptions import gettext_noop as _
 def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
     check_account(caller, parameter(request, "account_id"))
     size = page_size(request)
-    after = printable("pagetoken", parameter(request, "pagetoken"))
+    after = parameter(request, "pagetoken")
+    if after and not service_ids.is_service_id(after):
+        raise BadRequest("pagetoken", _("pagetoken is not valid. Take it from the answer's next or previous URL."))
     name = printable("name", parameter(request, "name"))
     page = service_ids.list_service_ids(caller, name=name, page_size=size, after=after)
     body: dict[str, Any] = {"limit": size, "first": page_url(request, "")}

@@ -1,12 +1,13 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
+import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, models, transaction
+from django.db import DatabaseError, IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import values
@@ -38,6 +39,8 @@ from apikeys.exceptions import (
 from apikeys.exceptions import gettext_noop as _
 from apikeys.matching import fold
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = {
     Sort.NAME: "name_folded",
@@ -264,6 +267,23 @@ def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | Non
         where |= other
     records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
     return records.filter(where).first()
+
+
+def move_to_newest_pepper(record: ApiKeyRecord, value: str) -> None:
+    """Store the digest of a key's value under the newest pepper. This is no change of the key: its tag stays.
+
+    It may fail: then the key works as before, and its next use tries again.
+    """
+    peppers = settings.APIKEYS_PEPPERS
+    if record.pepper == peppers.newest:
+        return
+    # Of several uses at once the first moves the key: the others find it under another pepper, and write nothing.
+    unmoved = ApiKeyRecord.objects.filter(id=record.id, pepper=record.pepper, digest=record.digest)
+    try:
+        with transaction.atomic():
+            unmoved.update(pepper=peppers.newest, digest=peppers.digest(value, peppers.newest))
+    except DatabaseError:
+        logger.warning("%s stays under pepper %d for now.", record.id, record.pepper)
 
 
 def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:

@@ -1,0 +1,33 @@
+"""Says how many keys are stored under each pepper, and so which pepper can be removed."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandParser
+
+from apikeys import peppers
+
+
+class Command(BaseCommand):
+    help = "Count the keys under each pepper. A key moves to the newest when it is used; an empty one can be removed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--keys", action="store_true", help="also list the keys under older peppers: id, owner, last use"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        configured = settings.APIKEYS_PEPPERS
+        for use in peppers.uses():
+            if use.number == configured.newest:
+                remark = "newest: keys are made under it, and move to it when they are used"
+            elif use.number not in configured.by_number:
+                remark = "missing: restore it, or these keys never work again"
+            else:
+                remark = "still needed" if use.keys else "not needed: remove it"
+            count = f"{use.keys} key{'' if use.keys == 1 else 's'}"
+            self.stdout.write(f"Pepper {use.number}: {count}, {remark}.")
+        if options["keys"]:
+            for record in peppers.keys_under_older():
+                last = f"{record.last_used_at:%Y-%m-%d}" if record.last_used_at else "never used"
+                self.stdout.write(f"{record.id}  {record.iam_id}  {last}")

@@ -1,0 +1,92 @@
+"""The address of a list says what is looked at: read back it is the same, and nonsense in it is never an error."""
+
+import base64
+import json
+from dataclasses import replace
+
+from django.http import QueryDict
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from apikeys.domain import PAGE_SIZES, ApiKeyQuery, Cursor, Sort
+from apikeys.listing import ListState, write_cursor
+
+thoroughly = settings(deadline=None, database=None, max_examples=200)
+
+ANY_TEXT = st.text(st.characters())
+PRINTABLE = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]))
+CURSORS = st.builds(Cursor, position=PRINTABLE, key_id=PRINTABLE, backward=st.booleans())
+QUERIES = st.builds(
+    ApiKeyQuery,
+    search=PRINTABLE.map(str.strip).filter(lambda text: len(text) <= 255),
+    sort=st.sampled_from(Sort),
+    descending=st.booleans(),
+    page_size=st.sampled_from(PAGE_SIZES),
+    cursor=st.none() | CURSORS,
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def token_of(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def query_dict(**parameters: str) -> QueryDict:
+    found = QueryDict(mutable=True)
+    found.update(parameters)
+    return found
+
+
+@thoroughly
+@given(QUERIES)
+def test_an_address_is_the_list_it_was_written_from(query):
+    state = ListState(query)
+
+    assert ListState.from_url(QueryDict(state.url().removeprefix("?"))) == state
+
+
+@thoroughly
+@given(CURSORS)
+def test_a_place_in_an_address_is_the_place_it_was_written_from(cursor):
+    assert ListState.from_url(query_dict(at=write_cursor(cursor))).query.cursor == cursor
+
+
+@thoroughly
+@given(ANY_TEXT | JSON.map(lambda found: token_of(json.dumps(found).encode())))
+@example("=")
+@example("A")
+@example("é")
+@example(token_of(b"[" * 3000))
+@example(token_of(b'["\\ud800","a",0]'))
+@example(token_of(b'["a","\\u0000",0]'))
+@example(token_of(b'["a","b",NaN]'))
+@example(token_of(b'["a","b",[]]'))
+@example(token_of(b'"ab0"'))
+@example(token_of(b"\xff\xfe"))
+@example("A" * 5000)
+def test_any_other_place_is_the_beginning_or_one_that_a_database_can_look_for(text):
+    cursor = ListState.from_url(query_dict(at=text)).query.cursor
+
+    if cursor is not None:
+        for part in (cursor.position, cursor.key_id):
+            assert not any(ord(character) < 32 for character in part)
+            part.encode("utf-8")
+
+
+@thoroughly
+@given(st.dictionaries(st.sampled_from(["q", "sort", "per_page", "at", "other"]), ANY_TEXT))
+@example({"sort": "--name"})
+@example({"per_page": "1" * 5000, "q": "\0\ud800" * 300})
+def test_whatever_an_address_says_it_is_a_list(parameters):
+    query = ListState.from_url(query_dict(**parameters)).query
+
+    assert query.page_size in PAGE_SIZES
+    assert query.sort in Sort
+    assert len(query.search) <= 255
+    query.search.encode("utf-8")
+    rewritten = ListState(replace(query, cursor=None))
+    assert ListState.from_url(QueryDict(rewritten.url().removeprefix("?"))) == rewritten

@@ -1,0 +1,350 @@
+"""Peppers begin and end: a key moves to the newest one when it is used, and a pepper without keys can be removed."""
+
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from apikeys import peppers, tokens
+from apikeys.backends import embedded
+from apikeys.backends.embedded import find_by_value, move_to_newest_pepper
+from apikeys.exceptions import ValueNotFound
+from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
+from apikeys.values import Peppers
+from tests.programs import Console, Site, start_console
+from tests.threads import at_once
+
+OLD, NEW = f"1:{'01' * 32}", f"2:{'02' * 32}"
+BOTH = f"{OLD},{NEW}"
+MOVE = 'UPDATE "apikeys_apikeyrecord" SET "pepper"'
+MOVED_FIELDS = {"pepper", "digest"}
+USE_FIELDS = {"last_used_at", "use_count"}
+
+
+@pytest.fixture
+def configure(db, settings):
+    """Restart, as far as peppers matter: with this line, remembered as `migrate` does."""
+
+    def restart(line: str) -> None:
+        settings.APIKEYS_PEPPERS = Peppers.parse(line)
+        peppers.remember_peppers()
+
+    PepperFingerprint.objects.all().delete()
+    return restart
+
+
+@pytest.fixture
+def old_key(configure, alice, create_key):
+    """A key that was made before there was a second pepper."""
+    configure(OLD)
+    issued = create_key(alice)
+    configure(BOTH)
+    return issued
+
+
+def record_of(issued) -> ApiKeyRecord:
+    return ApiKeyRecord.objects.get(id=issued.key.id)
+
+
+def row_of(issued) -> dict[str, object]:
+    return ApiKeyRecord.objects.filter(id=issued.key.id).values().get()
+
+
+def is_found(issued) -> bool:
+    found = find_by_value(issued.value)
+    return found is not None and found.id == issued.key.id
+
+
+@contextmanager
+def moves() -> Iterator[list[str]]:
+    """Collect the statements that write a digest."""
+    found: list[str] = []
+    with CaptureQueriesContext(connection) as context:
+        yield found
+    found += [query["sql"] for query in context if query["sql"].startswith(MOVE)]
+
+
+def refusals() -> list[str]:
+    return [str(error.msg) for error in peppers.check_peppers(["default"])]
+
+
+def said(*arguments: str) -> list[str]:
+    output = io.StringIO()
+    call_command("peppers", *arguments, stdout=output)
+    return output.getvalue().splitlines()
+
+
+# A key moves when it is used
+
+
+def test_a_successful_use_moves_a_key_to_the_newest_pepper(old_key, settings):
+    assert record_of(old_key).pepper == 1
+
+    subject = tokens.subject_of_value(old_key.value)
+
+    is_new_digest = record_of(old_key).digest == settings.APIKEYS_PEPPERS.digest(old_key.value, 2)
+    assert subject.api_key.id == old_key.key.id
+    assert record_of(old_key).pepper == 2
+    assert is_new_digest
+    assert is_found(old_key)
+
+
+def test_the_move_is_no_change_of_the_key(old_key):
+    before, history = row_of(old_key), list(HistoryRecord.objects.values())
+
+    tokens.subject_of_value(old_key.value)
+
+    after = row_of(old_key)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == MOVED_FIELDS | USE_FIELDS
+    assert list(HistoryRecord.objects.values()) == history
+
+
+def test_a_key_moves_once_and_costs_nothing_afterwards(old_key):
+    with moves() as first:
+        tokens.subject_of_value(old_key.value)
+    with moves() as later:
+        for _use in range(5):
+            tokens.subject_of_value(old_key.value)
+
+    assert (len(first), len(later)) == (1, 0)
+
+
+def test_a_key_skips_the_peppers_between(old_key, configure):
+    configure(f"{BOTH},5:{'05' * 32},4:{'04' * 32}")
+
+    tokens.subject_of_value(old_key.value)
+
+    assert record_of(old_key).pepper == 5
+
+
+@pytest.mark.parametrize(
+    "state", [{"disabled": True}, {"expires_at": datetime(2020, 1, 31, tzinfo=UTC)}], ids=["disabled", "expired"]
+)
+def test_a_use_that_is_refused_moves_nothing(old_key, state):
+    ApiKeyRecord.objects.filter(id=old_key.key.id).update(**state)
+    before = row_of(old_key)
+
+    with pytest.raises(ValueNotFound):
+        tokens.subject_of_value(old_key.value)
+
+    unchanged = row_of(old_key) == before
+    assert unchanged
+
+
+def test_asking_for_the_details_of_a_value_is_no_use_and_moves_nothing(old_key):
+    assert tokens.key_id_of_value(old_key.value) == old_key.key.id
+
+    assert record_of(old_key).pepper == 1
+
+
+def test_a_move_that_lost_its_race_against_another_writes_nothing(old_key):
+    as_read_before = record_of(old_key)
+    tokens.subject_of_value(old_key.value)
+    before = row_of(old_key)
+
+    move_to_newest_pepper(as_read_before, old_key.value)
+
+    unchanged = row_of(old_key) == before
+    assert unchanged
+
+
+def test_a_move_that_lost_its_race_against_a_deletion_brings_nothing_back(old_key):
+    as_read_before = record_of(old_key)
+    ApiKeyRecord.objects.filter(id=old_key.key.id).delete()
+
+    move_to_newest_pepper(as_read_before, old_key.value)
+
+    assert not ApiKeyRecord.objects.exists()
+
+
+def test_a_change_of_the_key_at_the_same_time_keeps_the_move(old_key, alice):
+    """A change saves all of the record that it holds against others, and read after it held it."""
+    backend = embedded.EmbeddedBackend(tokens.subject_of_value(old_key.value).identity)
+
+    changed = backend.update_api_key(old_key.key.id, entity_tag=old_key.key.entity_tag, name="tofu")
+
+    assert changed.name == "tofu"
+    assert record_of(old_key).pepper == 2
+    assert is_found(old_key)
+
+
+def test_two_keys_with_one_value_under_two_peppers_both_stay_and_the_use_succeeds(old_key, alice, settings, caplog):
+    """As two processes can make them, one of which does not know the new pepper yet."""
+    twin = record_of(old_key)
+    twin.id = twin.id[:-12] + "0" * 12
+    twin.pepper, twin.digest = 2, settings.APIKEYS_PEPPERS.digest(old_key.value, 2)
+    twin.save(force_insert=True)
+
+    move_to_newest_pepper(record_of(old_key), old_key.value)
+
+    assert record_of(old_key).pepper == 1
+    assert f"{old_key.key.id} stays under pepper 1 for now." in caplog.messages
+
+
+def test_a_use_succeeds_where_the_move_cannot_be_written(old_key, monkeypatch):
+    class Locked:
+        def __getattr__(self, _name):
+            raise OperationalError("database is locked")
+
+    monkeypatch.setattr(embedded, "transaction", Locked())
+
+    subject = tokens.subject_of_value(old_key.value)
+
+    assert subject.api_key.id == old_key.key.id
+    assert record_of(old_key).pepper == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_uses_at_once_all_succeed_and_one_moves_the_key(old_key):
+    writes: list[int] = []
+
+    def use():
+        def count(execute, sql, params, many, context):
+            result = execute(sql, params, many, context)
+            if sql.startswith(MOVE):
+                writes.append(context["cursor"].rowcount)
+            return result
+
+        with connections["default"].execute_wrapper(count):
+            return tokens.subject_of_value(old_key.value).api_key.id
+
+    outcomes = at_once(20, use)
+
+    assert set(outcomes) == {old_key.key.id}
+    assert sum(writes) == 1, "the others found it moved"
+    assert record_of(old_key).pepper == 2
+    assert is_found(old_key)
+
+
+# Which pepper is needed
+
+
+def test_an_older_pepper_can_be_removed_once_its_keys_have_moved(old_key, configure):
+    configure(NEW)
+    [refusal] = refusals()
+    assert refusal.startswith("Pepper 1 is missing")
+
+    configure(BOTH)
+    tokens.subject_of_value(old_key.value)
+    configure(NEW)
+
+    assert refusals() == []
+    assert is_found(old_key)
+
+
+def test_the_newest_pepper_is_needed_without_keys_too(configure):
+    configure(BOTH)
+
+    configure(OLD)
+
+    [refusal] = refusals()
+    assert refusal.startswith("Pepper 2 is missing")
+
+
+def test_a_removed_pepper_that_a_restored_database_needs_is_missed(old_key, configure):
+    stored = record_of(old_key)
+    tokens.subject_of_value(old_key.value)
+    configure(NEW)
+    assert refusals() == []
+
+    stored.save()
+
+    [refusal] = refusals()
+    assert refusal.startswith("Pepper 1 is missing")
+
+
+def test_a_number_is_not_given_to_another_pepper(old_key, configure):
+    tokens.subject_of_value(old_key.value)
+
+    configure(f"1:{'09' * 32},{NEW}")
+
+    [refusal] = refusals()
+    assert refusal.startswith("Pepper 1 is missing or is not the one")
+
+
+# What the operator is told
+
+
+def test_the_command_says_which_pepper_is_needed_and_which_can_be_removed(old_key, configure, alice, create_key):
+    create_key(alice, "under the new one")
+
+    assert said() == [
+        "Pepper 1: 1 key, still needed.",
+        "Pepper 2: 1 key, newest: keys are made under it, and move to it when they are used.",
+    ]
+
+    tokens.subject_of_value(old_key.value)
+
+    assert said()[0] == "Pepper 1: 0 keys, not needed: remove it."
+
+
+def test_the_command_says_of_a_missing_pepper_how_many_keys_wait_for_it(old_key, configure):
+    configure(NEW)
+
+    assert said() == [
+        "Pepper 1: 1 key, missing: restore it, or these keys never work again.",
+        "Pepper 2: 0 keys, newest: keys are made under it, and move to it when they are used.",
+    ]
+
+
+def test_the_command_lists_the_keys_that_have_not_moved_those_in_use_first(old_key, configure, alice, create_key):
+    configure(OLD)
+    used, used_before = create_key(alice, "used"), create_key(alice, "used before")
+    for issued, day in ((used, 2), (used_before, 1)):
+        ApiKeyRecord.objects.filter(id=issued.key.id).update(
+            last_used_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        )
+    configure(BOTH)
+    create_key(alice, "under the new one")
+
+    assert said("--keys")[2:] == [
+        f"{used.key.id}  {alice.iam_id}  2026-01-03",
+        f"{used_before.key.id}  {alice.iam_id}  2026-01-02",
+        f"{old_key.key.id}  {alice.iam_id}  never used",
+    ]
+
+
+# With real servers
+
+
+def test_two_servers_move_a_key_that_both_are_asked_about_and_its_pepper_can_go(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    shared = {"PUBLIC_URL": "http://console.test"}
+    with start_console(data_dir, APIKEYS_PEPPERS=OLD, **shared) as server:
+        site = Site(server)
+        person = site.next_person("anna")
+        created = [site.log_in(person).create_key(f"key {number}") for number in range(8)]
+
+    with ExitStack() as stack:
+        consoles = [
+            Console(stack.enter_context(start_console(data_dir, APIKEYS_PEPPERS=BOTH, **shared))) for _ in range(2)
+        ]
+        annas = consoles[0].log_in(person)
+        before = {key["id"]: key for key in annas.listed()}
+        start = threading.Barrier(4)
+
+        def use_all(console: Console) -> list[int]:
+            start.wait(60)
+            return [console.exchange(key["apikey"]).status_code for key in created]
+
+        with ThreadPoolExecutor(4) as pool:
+            statuses = [status for used in pool.map(use_all, consoles * 2) for status in used]
+
+        assert statuses == [200] * 32
+        assert {key["id"]: key for key in annas.listed()} == before
+        assert "stays under pepper" not in "".join(console.server.log for console in consoles)
+        counted = consoles[0].server.manage("peppers").splitlines()
+        assert counted[0] == "Pepper 1: 0 keys, not needed: remove it."
+        assert counted[1].startswith("Pepper 2: 8 keys, newest")
+
+    with start_console(data_dir, APIKEYS_PEPPERS=NEW, **shared) as server:
+        assert {Console(server).exchange(key["apikey"]).status_code for key in created} == {200}
