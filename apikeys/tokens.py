@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apikeys import people, signing, uses
-from apikeys.backends.embedded import API_KEY_ID, IAM_ID, find_by_value, move_to_newest_pepper, to_domain
+from apikeys.backends.embedded import IAM_ID, find_by_value, move_to_newest_pepper, to_domain
 from apikeys.domain import API_KEY_ID, SERVICE_ID_PREFIX, ApiKey, Identity
 from apikeys.exceptions import (
     PasswordRefused,

@@ -19,6 +19,7 @@ CURSORS = st.builds(Cursor, position=PRINTABLE, key_id=PRINTABLE, backward=st.bo
 QUERIES = st.builds(
     ApiKeyQuery,
     search=PRINTABLE.map(str.strip).filter(lambda text: len(text) <= 255),
+    whole_account=st.booleans(),
     sort=st.sampled_from(Sort),
     descending=st.booleans(),
     page_size=st.sampled_from(PAGE_SIZES),
@@ -35,6 +36,10 @@ def token_of(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+def read(parameters: QueryDict, *, may_see_all: bool = True) -> ListState:
+    return ListState.from_url(parameters, may_see_all=may_see_all)
+
+
 def query_dict(**parameters: str) -> QueryDict:
     found = QueryDict(mutable=True)
     found.update(parameters)
@@ -46,13 +51,20 @@ def query_dict(**parameters: str) -> QueryDict:
 def test_an_address_is_the_list_it_was_written_from(query):
     state = ListState(query)
 
-    assert ListState.from_url(QueryDict(state.url().removeprefix("?"))) == state
+    assert read(QueryDict(state.url().removeprefix("?"))) == state
+
+
+@given(QUERIES)
+def test_who_may_not_see_all_keys_gets_their_own_at_the_same_address(query):
+    parameters = QueryDict(ListState(query).url().removeprefix("?"))
+
+    assert read(parameters, may_see_all=False).query == replace(query, whole_account=False)
 
 
 @thoroughly
 @given(CURSORS)
 def test_a_place_in_an_address_is_the_place_it_was_written_from(cursor):
-    assert ListState.from_url(query_dict(at=write_cursor(cursor))).query.cursor == cursor
+    assert read(query_dict(at=write_cursor(cursor))).query.cursor == cursor
 
 
 @thoroughly
@@ -69,7 +81,7 @@ def test_a_place_in_an_address_is_the_place_it_was_written_from(cursor):
 @example(token_of(b"\xff\xfe"))
 @example("A" * 5000)
 def test_any_other_place_is_the_beginning_or_one_that_a_database_can_look_for(text):
-    cursor = ListState.from_url(query_dict(at=text)).query.cursor
+    cursor = read(query_dict(at=text)).query.cursor
 
     if cursor is not None:
         for part in (cursor.position, cursor.key_id):
@@ -78,15 +90,15 @@ def test_any_other_place_is_the_beginning_or_one_that_a_database_can_look_for(te
 
 
 @thoroughly
-@given(st.dictionaries(st.sampled_from(["q", "sort", "per_page", "at", "other"]), ANY_TEXT))
+@given(st.dictionaries(st.sampled_from(["q", "view", "sort", "per_page", "at", "other"]), ANY_TEXT))
 @example({"sort": "--name"})
 @example({"per_page": "1" * 5000, "q": "\0\ud800" * 300})
 def test_whatever_an_address_says_it_is_a_list(parameters):
-    query = ListState.from_url(query_dict(**parameters)).query
+    query = read(query_dict(**parameters)).query
 
     assert query.page_size in PAGE_SIZES
     assert query.sort in Sort
     assert len(query.search) <= 255
     query.search.encode("utf-8")
     rewritten = ListState(replace(query, cursor=None))
-    assert ListState.from_url(QueryDict(rewritten.url().removeprefix("?"))) == rewritten
+    assert read(QueryDict(rewritten.url().removeprefix("?"))) == rewritten
