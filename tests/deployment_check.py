@@ -1,4 +1,4 @@
-"""`manage.py check --deploy` with HTTPS=true, and no model change without its migration."""
+"""`manage.py check --deploy` with HTTPS=true and either store, and no model change without its migration."""
 
 import os
 import subprocess
@@ -13,11 +13,15 @@ def main() -> None:
             "HTTPS": "true",
             "ALLOWED_HOSTS": "console.example.com",
         }
-        for command in (
-            ["check", "--deploy", "--fail-level", "WARNING"],
-            ["makemigrations", "--check", "--dry-run"],
+        deployment = ["check", "--deploy", "--fail-level", "WARNING"]
+        for command, backend in (
+            (deployment, "embedded"),
+            (deployment, "ibm-cloud"),
+            (["makemigrations", "--check", "--dry-run"], "embedded"),
         ):
-            subprocess.run([sys.executable, "manage.py", *command], env=environment, check=True)
+            subprocess.run(
+                [sys.executable, "manage.py", *command], env=environment | {"APIKEYS_BACKEND": backend}, check=True
+            )
 
 
 if __name__ == "__main__":
