@@ -107,12 +107,9 @@ def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=str.lower, choices=["json"])
 
 
-def joined_values(arguments: Sequence[str]) -> list[str]:
+def joined_values(top: Parser, arguments: Sequence[str]) -> list[str]:
     """Return the arguments with values that begin with "-" tied to their options, as argparse wants them."""
-    with_value = {"-a", "--api", "-u", "-p", "--apikey", "-r", "-o", "-s", "-c", "-g", "-n", "--name", "-d"}
-    with_value |= {"--description", "--file", "--action-if-leaked", "--output"}
-    if list(arguments[:2]) == ["iam", "api-key-create"]:
-        with_value.add("-f")
+    with_value = options_with_value(command_of(top, arguments))
     joined: list[str] = []
     rest = iter(arguments)
     for argument in rest:
@@ -123,12 +120,25 @@ def joined_values(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
+def command_of(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command that the arguments begin with."""
+    commands = next((found for found in parser._actions if isinstance(found, argparse._SubParsersAction)), None)
+    if commands is None or not arguments or arguments[0] not in commands.choices:
+        return parser
+    return command_of(commands.choices[arguments[0]], arguments[1:])
+
+
+def options_with_value(command: argparse.ArgumentParser) -> set[str]:
+    return {option for action in command._actions if action.nargs is None for option in action.option_strings}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal can't show stops nothing
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(joined_values(given))
+    top = parser()
+    options = top.parse_args(joined_values(top, given))
     for name, value in vars(options).items():
         if value == []:  # argparse before Python 3.13 drops the value in `-d=--`
             setattr(options, name, "--")
