@@ -41,7 +41,7 @@ HTTPS = env_bool("HTTPS", False)
 WORKERS = env_int("WORKERS", 2, low=1, high=64)
 APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded", "ibm-cloud"))
 IS_EMBEDDED = APIKEYS_BACKEND == "embedded"
-# Requests served at once by each worker. One that waits for IAM holds a thread and nothing else.
+# Requests served at once by each worker. One that waits for IAM holds a thread and a database connection.
 THREADS = env_int("THREADS", 4 if IS_EMBEDDED else 32, low=1, high=256)
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
