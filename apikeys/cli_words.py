@@ -14,11 +14,19 @@ class Refused(Exception):
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    print(plain(text), flush=True)
 
 
 def complain(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """Return `text` with everything escaped that moves a cursor or turns the direction of writing.
+
+    Names and refusals come from a server, and a terminal obeys what it reads.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def mute() -> None:
@@ -27,10 +35,11 @@ def mute() -> None:
 
 
 def print_json(found: Any) -> None:
-    say(json.dumps(found, indent="\t", ensure_ascii=False))
+    print(json.dumps(found, indent="\t", ensure_ascii=False), flush=True)  # JSON escapes what a terminal would obey
 
 
 def table(titles: list[str], rows: list[list[str]]) -> None:
+    rows = [[plain(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     for row in [titles, *rows]:
         say("   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

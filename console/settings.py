@@ -96,7 +96,7 @@ LEAK_REPORT_KEYS = env_json("LEAK_REPORT_KEYS")
 IAM_URL = env_url("IAM_URL", "https://iam.cloud.ibm.com")
 IAM_HOST = urlsplit(IAM_URL).netloc
 # Where IBM Cloud lists the accounts of a person; nobody is asked where it is empty.
-ACCOUNTS_URL = env_url("ACCOUNTS_URL", "https://accounts.cloud.ibm.com" if IAM_HOST.endswith("cloud.ibm.com") else "")
+ACCOUNTS_URL = env_url("ACCOUNTS_URL", "https://accounts.cloud.ibm.com" if IAM_HOST == "iam.cloud.ibm.com" else "")
 # Requests that may wait for IAM at once in each process: for all people, and for one. The other threads stay free.
 IAM_PLACES = max(1, THREADS * 3 // 4)
 IAM_PLACES_PER_PERSON = max(1, IAM_PLACES // 3)

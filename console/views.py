@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language as django_set_language
 
-from apikeys import services
+from apikeys import services, typed
 from apikeys.api import openapi, reference
 from apikeys.callers import caller_of
 from apikeys.exceptions import TooManyAttempts
@@ -32,7 +32,7 @@ from console.context import THEMES
 from console.errors import problem
 
 UNPROCESSABLE = 422
-CSRF_FIELD = "csrfmiddlewaretoken"
+FORMS_OF_KEYS = ("api_key_create", "api_key_edit")
 
 
 @require_GET
@@ -175,9 +175,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     message = _("You may have logged in or out in another tab since you opened it. Nothing was changed.")
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=title, message=message + " " + _("Reload the page and try again."))
-    own_form = request.headers.get("Sec-Fetch-Site") == "same-origin" and request.user.is_authenticated
-    typed = [(name, text) for name, text in request.POST.items() if "password" not in name and name != CSRF_FIELD]
-    context = {"title": title, "message": message, "status": 403, "typed": typed if own_form else []}
+    match = request.resolver_match
+    is_kept = match is not None and match.url_name in FORMS_OF_KEYS and request.user.is_authenticated
+    own_form = is_kept and request.headers.get("Sec-Fetch-Site") == "same-origin"
+    # Only what is known to be harmless comes back into a page: other forms hold passwords, or the value of a key.
+    fields = typed.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
+    context = {"title": title, "message": message, "status": 403, "typed": list(fields.items()) if own_form else []}
     return render(request, "403_csrf.html", context, status=403)
 
 

@@ -346,6 +346,18 @@ def test_that_page_never_repeats_a_password(strict_client):
     assert "secret" not in refused.content.decode()
 
 
+@pytest.mark.parametrize("address", ["/login/", CREATE])
+@pytest.mark.parametrize("field", ["apikey", "passcode", "password", "anything"])
+def test_that_page_repeats_only_what_a_form_of_keys_asks_for(strict_client, address, field):
+    typed = {"name": "terraform", field: "a secret"}
+
+    refused = strict_client.post(address, typed, headers={"Sec-Fetch-Site": "same-origin"})
+
+    assert refused.status_code == 403
+    assert "a secret" not in refused.content.decode()
+    assert ("terraform" in refused.content.decode()) == (address == CREATE)
+
+
 def test_a_form_from_another_origin_is_refused_even_with_the_token(strict_client):
     sent = fields(page(strict_client.get(CREATE)).find("form", id="create-form")) | {"name": "terraform"}
 

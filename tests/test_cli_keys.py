@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from apikeys.cli_words import plain
 from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
 
 # List and show
@@ -261,3 +262,18 @@ def test_a_key_of_somebody_else_is_unknown(logged_in, bens):
     refused(logged_in.run("iam", "api-key-delete", key["id"], "-f"), "was not found")
 
     assert len(bens.listed()) == 1
+
+
+def test_a_name_cannot_turn_what_the_terminal_writes(logged_in, annas):
+    annas.create_key("a\u202eb", description="c\u2066d")
+
+    listed, as_json = logged_in.run("iam", "api-keys"), logged_in.run("iam", "api-keys", "--output", "json")
+
+    assert "a\\u202eb" in listed.out
+    assert "c\\u2066d" in listed.out
+    assert [key["name"] for key in as_json.json] == ["a\u202eb"]
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b31m", "\r", "\x08", "\u200f", "\u2028"])
+def test_what_a_terminal_obeys_is_spelled_out(text):
+    assert plain(f"a{text}b") == "a" + text.encode("unicode_escape").decode() + "b"
