@@ -1,13 +1,14 @@
 """An IAM that misbehaves when it is told to, on a real socket of this machine; otherwise it answers like IBM's."""
 
 import contextlib
+import itertools
 import json
 import socket
 import ssl
 import struct
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,9 +43,6 @@ class Fault:
     drip: str = ""
     cut: int | None = None
 
-    def after_it_was_done(self) -> "Fault":
-        return replace(self, done=True)
-
 
 def _key_change(**changes: object) -> Change:
     """Return what changes each key of an answer; None takes a field away."""
@@ -59,6 +57,13 @@ def _key_change(**changes: object) -> Change:
 
 def _looping(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"next": "https://iam.test/v1/apikeys?pagetoken=0"}
+
+
+_pages = itertools.count(1)
+
+
+def _endless(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"next": f"https://iam.test/v1/apikeys?pagetoken={'0' * next(_pages)}"}
 
 
 def too_many(retry_after: str) -> Fault:
@@ -95,6 +100,7 @@ BAD_DATE = Fault(done=True, change=_key_change(created_at="yesterday"))
 NO_VALUE = Fault(done=True, change=_key_change(apikey=None))
 HTML_200 = Fault((200, {"Content-Type": "text/html"}, HTML))
 LOOP = Fault(done=True, change=_looping)
+ENDLESS = Fault(done=True, change=_endless)
 REDIRECT = Fault((302, {"Location": "/elsewhere"}, b""))
 REDIRECT_JSON = Fault((307, {"Location": "/elsewhere"}, {"message": "Moved."}))
 EXPIRED = Fault(UNAUTHORIZED)
@@ -192,9 +198,8 @@ class FaultServer(RecordedIAM):
 
     def takes_unread(self, connection: socket.socket) -> bool:
         """Tell whether the request that has arrived is to be left unread."""
-        with self.lock:
-            if self.is_tls or not any(fault.unread for faults in self.faults.values() for fault in faults):
-                return False
+        if self.is_tls:
+            return False
         method, _space, rest = connection.recv(1 << 12, socket.MSG_PEEK).decode("latin-1").partition(" ")
         with self.lock:
             faults = self.faults.get(kind_of(method, rest.partition(" ")[0]), [])
