@@ -21,6 +21,8 @@ from apikeys.exceptions import (
     ApiKeyError,
     ApiKeyLimitReached,
     ApiKeyNotFound,
+    BackendRefused,
+    BackendUnavailable,
     BeingCreated,
     CreationUncertain,
     DeletedSince,
@@ -174,4 +176,6 @@ def _told_if_deleted(caller: Caller) -> Iterator[None]:
             backend_for(caller.identity).get_api_key(exc.key_id)
         except ApiKeyNotFound:
             raise DeletedSince from None
+        except (BackendUnavailable, BackendRefused):
+            pass  # nobody can tell now; what is known is told
         raise
