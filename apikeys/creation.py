@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, IntegrityError, transaction
 
-from apikeys import audit, handover
+from apikeys import audit, bulkhead, handover
 from apikeys.backends import backend_for
 from apikeys.changes import audited
 from apikeys.checks import clean_draft
@@ -100,18 +100,15 @@ def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str) -> IssuedA
 
 def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey:
     """Return what the same form came to before; wait for it where it is still on its way."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            continued = _continue(caller, nonce, None)
-        except BeingCreated:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_SECONDS)
-            continue
-        if continued is None:  # the first one was refused meanwhile
-            raise BeingCreated("")
-        return continued
+    iam_id, deadline = caller.identity.iam_id, time.monotonic() + WAIT_SECONDS
+    if handover.is_pending(iam_id, nonce):
+        with bulkhead.place(iam_id):  # one form sent many times takes no more threads than its person's share
+            while handover.is_pending(iam_id, nonce) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+    continued = _continue(caller, nonce, None)
+    if continued is None:  # the first one was refused meanwhile
+        raise BeingCreated("")
+    return continued
 
 
 def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:

@@ -86,6 +86,13 @@ def claim(iam_id: str, nonce: str, key_name: str) -> bool:
     return is_new
 
 
+def is_pending(iam_id: str, nonce: str) -> bool:
+    """Tell whether a claim still waits for the store's answer."""
+    since = timezone.now() - ANSWER_WITHIN
+    claims = Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="", received_at=None)
+    return claims.filter(uncertain=False, created_at__gte=since).exists()
+
+
 def release(iam_id: str, nonce: str) -> None:
     """Take a claim back: the store refused, so the same form may ask again."""
     Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="").delete()

@@ -18,7 +18,7 @@ from apikeys.iam_transport import NOT_IAM
 
 logger = logging.getLogger(__name__)
 
-LOG_IN_SECONDS = 9.0
+ANSWER_SECONDS = 9.0  # of waiting for what IAM offers
 DISCOVER_SECONDS, DISCOVER_AGAIN_SECONDS = 3600.0, 60.0
 ACCOUNT_LOCKED = ("locked",)
 FEDERATED = ("federat", "passcode")
@@ -76,12 +76,13 @@ class Arrival:
     account_id: str
 
 
-def log_in(way: Way, *, address: str, secret: str, username: str = "") -> Arrival:
+def log_in(way: Way, *, address: str, deadline: float, secret: str, username: str = "") -> Arrival:
     """Exchange what a person gave for tokens. `secret` is the password, the passcode or the value of a key.
 
+    Nothing is waited for beyond `deadline`, in seconds of time.monotonic.
     Raises LogInRefused, BackendUnavailable, BackendBusy.
     """
-    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + LOG_IN_SECONDS)
+    client = IAMClient(settings.IAM_URL, deadline=deadline)
     with bulkhead.place(f"log-in from {address}"):
         try:
             if way is Way.PASSWORD:
@@ -173,7 +174,7 @@ def offered_ways() -> list[Way]:
 
 def discover() -> None:
     """Ask IAM where one-time passcodes are to be had. Raises ApiKeyError."""
-    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + LOG_IN_SECONDS)
+    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + ANSWER_SECONDS)
     found = str(client.discover().get("passcode_endpoint") or "")
     try:
         parts = urlsplit(found)
