@@ -102,7 +102,7 @@ def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey:
     """Return what the same form came to before; wait for it where it is still on its way."""
     iam_id, deadline = caller.identity.iam_id, time.monotonic() + WAIT_SECONDS
     if handover.is_pending(iam_id, nonce):
-        with bulkhead.place(iam_id):  # one form sent many times takes no more threads than its person's share
+        with bulkhead.place(f"form of {iam_id}"):  # sent many times it takes a share of the threads, and no more
             while handover.is_pending(iam_id, nonce) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
     continued = _continue(caller, nonce, None)

@@ -49,12 +49,13 @@ def open_for(iam_id: str, nonce: str) -> tuple[Handover, str] | None:
     row = Handover.objects.select_for_update().filter(iam_id=iam_id, nonce_digest=digest(nonce)).first()
     if row is None:
         return None
-    if row.received_at is not None:
-        raise AlreadyReceived(row.key_id)
     if not row.key_id:
-        if row.uncertain or row.created_at < timezone.now() - ANSWER_WITHIN:
+        is_over = row.uncertain or row.received_at is not None  # settled: what came of it is still not known here
+        if is_over or row.created_at < timezone.now() - ANSWER_WITHIN:
             raise CreationUncertain("", host=settings.IAM_HOST, name=row.key_name)
         raise BeingCreated("")
+    if row.received_at is not None:
+        raise AlreadyReceived(row.key_id)
     return row, _unseal(row, nonce)
 
 
