@@ -1,6 +1,7 @@
 """People who log in at the IAM that keeps the keys: who they are, their accounts, and why IAM refused them."""
 
 import logging
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 9.0  # of waiting for what IAM offers
 DISCOVER_SECONDS, DISCOVER_AGAIN_SECONDS = 3600.0, 60.0
-ACCOUNT_LOCKED = ("locked",)
+ACCOUNT_LOCKED = re.compile(r"(?<!b)(?<!un)locked")  # who is blocked for another reason is told that
 FEDERATED = ("federat", "passcode")
 SECOND_FACTOR = (
     "factor",
@@ -122,7 +123,7 @@ def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
     if exc.status >= 500:
         return BackendUnavailable(OTHER_WORDS, host=host, text=str(exc))
     said = f"{exc.code} {exc} {exc.detail} {exc.requirement}".casefold()
-    if any(word in said for word in ACCOUNT_LOCKED):
+    if ACCOUNT_LOCKED.search(said):
         return LogInRefused(LOCKED_WORDS, host=host)
     if way is Way.PASSWORD:
         if any(word in said for word in SECOND_FACTOR):
