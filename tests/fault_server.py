@@ -106,6 +106,12 @@ REDIRECT_JSON = Fault((307, {"Location": "/elsewhere"}, {"message": "Moved."}))
 EXPIRED = Fault(UNAUTHORIZED)
 
 
+class Hold(threading.Event):
+    """What requests wait for; `answers` says whether they are answered when it is set."""
+
+    answers = False
+
+
 class FaultServer(RecordedIAM):
     """Started by `with`. `asked` are the requests it has read, in their order; `fail` says what goes wrong next."""
 
@@ -114,7 +120,7 @@ class FaultServer(RecordedIAM):
         self.asked: list[Asked] = []
         self.faults: dict[str, list[Fault]] = {}
         self.unread = 0
-        self.over = threading.Event()
+        self.over = Hold()
         self.entered = threading.Semaphore(0)  # released once for each request that waits
         iam = self
 
@@ -175,11 +181,12 @@ class FaultServer(RecordedIAM):
         with self.lock:
             self.faults[kind] = list(faults) * times
 
-    def heal(self) -> None:
-        """Answer well from now on; requests that wait get no answer any more."""
+    def heal(self, *, answers: bool = False) -> None:
+        """Answer well from now on; requests that wait are answered at once, or not any more."""
         with self.lock:
             self.faults.clear()
-            over, self.over = self.over, threading.Event()
+            over, self.over = self.over, Hold()
+        over.answers = answers
         over.set()
 
     def requests(self, kind: str) -> list[Asked]:
@@ -220,7 +227,7 @@ class FaultServer(RecordedIAM):
                 body = fault.change(body)
         if fault.wait:
             self.entered.release()
-            if over.wait(fault.wait):
+            if over.wait(fault.wait) and not over.answers:
                 return self.reset(handler)
             if not fault.done:
                 status, headers, body = self.answer(asked)
