@@ -50,8 +50,7 @@ def open_for(iam_id: str, nonce: str) -> tuple[Handover, str] | None:
     if row is None:
         return None
     if not row.key_id:
-        is_over = row.uncertain or row.received_at is not None  # settled: what came of it is still not known here
-        if is_over or row.created_at < timezone.now() - ANSWER_WITHIN:
+        if row.uncertain or row.created_at < timezone.now() - ANSWER_WITHIN:  # settled or not
             raise CreationUncertain("", host=settings.IAM_HOST, name=row.key_name)
         raise BeingCreated("")
     if row.received_at is not None:
@@ -120,13 +119,6 @@ def uncertain(iam_id: str) -> list[Handover]:
 def settle(iam_id: str, claim_id: int) -> None:
     """Note that a person has seen to a claim whose answer was lost."""
     Handover.objects.filter(iam_id=iam_id, id=claim_id, key_id="").update(received_at=timezone.now())
-
-
-def settle_named(iam_id: str, key_name: str) -> None:
-    """The same for every claim to a key of this name: such a key was found, and deleted."""
-    Handover.objects.filter(iam_id=iam_id, key_id="", key_name=key_name, received_at=None).update(
-        received_at=timezone.now()
-    )
 
 
 def confirm(iam_id: str, nonce_digest: str, *, keep_for_download: bool = False) -> None:

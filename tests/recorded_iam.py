@@ -125,7 +125,7 @@ class RecordedIAM:
             "crn": f"crn:v1:bluemix:public:iam-identity::a/{ACCOUNT}::apikey:{key_id}",
             "locked": False,
             "disabled": False,
-            "created_at": now(),
+            "created_at": fields.pop("created_at", now()),
             "created_by": iam_id,
             "modified_at": now(),
             **({"expires_at": fields.pop("expires_at")} if fields.get("expires_at") else {}),

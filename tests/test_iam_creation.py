@@ -105,6 +105,32 @@ def test_a_deletion_whose_own_answer_is_lost_takes_the_notice_away_too(console, 
     assert LOST not in tree.text
 
 
+def test_the_deletion_of_an_older_key_of_the_same_name_settles_nothing(console, anna):
+    older = console.iam.add_key(anna.iam_id, "terraform", created_at="2026-02-19T18:59+0000")
+    console.iam.fail("create", faults.LOST)
+    anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+
+    anna.submit(anna.get(delete_address(older["id"])), delete_address(older["id"]))
+
+    notice = listed(anna)
+    assert LOST in notice
+    assert MAY_BE_ONE in notice
+
+
+def test_of_two_lost_answers_a_deletion_settles_one(console, anna):
+    console.iam.fail("create", faults.LOST, faults.RESET)
+    for _time in range(2):
+        anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+    before = listed(anna).count(LOST)
+    [made] = console.iam.keys_of(anna.iam_id)
+
+    anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+
+    notice = listed(anna)
+    assert (before, notice.count(LOST)) == (2, 1)
+    assert NOT_HERE in notice
+
+
 def test_bob_is_told_nothing_of_annas_lost_answer_and_cannot_settle_it(console, anna):
     bob = Visitor(console, "bob")
     console.iam.fail("create", faults.LOST)
