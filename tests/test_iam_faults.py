@@ -9,9 +9,11 @@ import requests
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
-from tests.fault_server import Fault
+from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, tracebacks
+from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
+from tests.neighbours import Silent, make_certificates
+from tests.recorded_iam import PASSWORD
 
 LATE = "did not answer in time."
 BROKEN = "broke off the connection before it had answered."
@@ -74,8 +76,8 @@ class Visit:
         self.form = {}
         if name == "create":
             self.form = self.person.create_form() | {"name": TYPED, "description": WORDS}
-        elif name in ("save", "delete it"):
-            address = edit_address(self.key["id"]) if name == "save" else delete_address(self.key["id"])
+        elif name in ("save", "delete it", "lock it"):
+            address = delete_address(self.key["id"]) if name == "delete it" else edit_address(self.key["id"])
             self.form = fields(page(self.person.get(address, headers=HTMX)).find_all("form")[0])
 
 
@@ -89,7 +91,9 @@ ACTS: dict[str, Callable[[Visit], requests.Response]] = {
     "create": lambda v: v.post(CREATE),
     "save": lambda v: v.post(edit_address(v.key["id"]), name=TYPED, description=WORDS),
     "delete it": lambda v: v.post(delete_address(v.key["id"])),
+    "lock it": lambda v: v.post(f"{details_address(v.key['id'])}lock/"),
 }
+CHANGES = ("create", "save", "delete it", "lock it")
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +145,29 @@ def test_each_page_says_what_happened_keeps_what_was_typed_and_works_again_after
     assert all("terraform" in answer.text for answer in afterwards.values())
 
 
+@pytest.mark.parametrize("name", ["a reset after reading", "500", "502 in HTML", "a website", "a redirect", "429"])
+def test_a_change_that_alone_fails_says_so_and_can_be_made_again(console, visits, name):
+    fault, said, is_certain = TABLE[name]
+    changing = {place: visit for place, visit in visits.items() if place[0] in CHANGES}
+    for (act, _is_htmx), visit in changing.items():
+        visit.prepare(act)
+    for kind in WRITING:
+        console.iam.fail(kind, fault, times=1000)
+
+    answers = all_at_once(changing, lambda place: ACTS[place[0]](changing[place]))
+    console.iam.heal()
+    saved = changing["save", False].post(edit_address(changing["save", False].key["id"]))
+
+    for (act, is_htmx), answer in answers.items():
+        lost = act == "create" and not is_certain
+        assert answer.status_code == (502 if lost else 503), (act, is_htmx)
+        assert (MAY_BE_MADE if lost else said) in page(answer).raw, (act, is_htmx)
+        if act in ("create", "save") and not lost:
+            assert typed_text(answer) == (TYPED, WORDS), (act, is_htmx)
+    assert saved.status_code == 303
+    assert {visit.key["id"] for visit in changing.values()} <= set(console.iam.keys)
+
+
 @pytest.mark.parametrize("address", ["/", KEYS])
 def test_a_page_that_could_not_be_filled_offers_to_try_again(console, address):
     anna = Visitor(console)
@@ -181,6 +208,30 @@ def test_a_history_of_the_wrong_shape_is_shown_as_far_as_it_can_be_read(console,
     console.iam.fail("get", Fault(done=True, change=lambda fields: fields | {"history": history}))
 
     assert anna.get(details_address(key["id"]), headers=HTMX).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("a closed port", "There is no connection to 127.0.0.1:"),
+        ("a private authority", "is not trusted."),
+        ("nowhere", "There is no connection to iam.invalid. Check the URL and the network."),
+    ],
+)
+def test_an_iam_that_cannot_be_reached_at_all_is_told_to_who_logs_in(tmp_path, where, said):
+    with Silent() as gone:
+        pass
+    with FaultServer(make_certificates(tmp_path)[1]) as private:
+        urls = {"a closed port": gone.url, "a private authority": private.url, "nowhere": "https://iam.invalid"}
+        with Elsewhere(tmp_path / "data", private, IAM_URL=urls[where], ACCOUNTS_URL="") as lonely:
+            anna = Visitor(lonely, logs_in=False)
+            refused = anna.submit(anna.get("/login/"), "/login/", username=anna.username, password=PASSWORD)
+
+    assert refused.status_code == 503
+    assert said in page(refused).find(id="refusal").raw
+    assert page(refused).find("input", name="username")["value"] == anna.username
+    assert tracebacks(lonely.log) == []
+    assert private.asked == []
 
 
 # Log-ins in the middle of it
