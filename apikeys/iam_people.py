@@ -138,8 +138,8 @@ def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
 def sees_whole_account(access: IAMAccess, account_id: str) -> bool:
     """Tell whether IAM lists everybody's keys for this person; where it does not say, they see their own."""
     try:
-        client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
         with bulkhead.place(access.caller):
+            client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
             client.api_key_page(account_id=account_id, scope="account", pagesize="1")
     except ApiKeyError:
         return False
@@ -151,8 +151,8 @@ def accounts(access: IAMAccess) -> list[tuple[str, str]]:
     if not settings.ACCOUNTS_URL:
         return []
     try:
-        client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
         with bulkhead.place(access.caller):
+            client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
             return client.list_accounts(settings.ACCOUNTS_URL)
     except (IAMError, BackendUnavailable):
         return []

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.utils import timezone
 
-from apikeys import iam_logins, wire
+from apikeys import iam_logins, iam_people, wire
 from apikeys.exceptions import BackendUnavailable, LogInAgain
 from apikeys.iam import IAMClient
 from apikeys.iam_logins import IAMAccess
@@ -165,6 +165,18 @@ def test_an_account_is_chosen_even_while_another_request_renews(iam, logged_in):
         renewing.result()
 
     assert wire.claims_of(pair.access_token)["account"]["bss"] == OTHER_ACCOUNT
+
+
+def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, settings):
+    iam.token_seconds = iam_logins.RENEW_SECONDS - 5
+    iam_logins.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
+    iam.forget_requests()
+    settings.ACCOUNTS_URL, settings.IAM_PLACES = iam.url, 0
+
+    found = iam_people.accounts(access()), iam_people.sees_whole_account(access(), ACCOUNT)
+
+    assert found == ([], False)
+    assert iam.asked == []
 
 
 # In the console
