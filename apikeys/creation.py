@@ -21,7 +21,8 @@ from apikeys.exceptions import (
     ApiKeyError,
     ApiKeyLimitReached,
     ApiKeyNotFound,
-    BeingCreated,
+    BackendRefused,
+    BackendUnavailable,
     CreationUncertain,
     DeletedSince,
     HandoverError,
@@ -75,8 +76,10 @@ def _create_here(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: b
 def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str) -> IssuedApiKey:
     """Claim the nonce, ask the store, seal the value: nothing of this waits inside a transaction."""
     iam_id = caller.identity.iam_id
-    if nonce and not handover.claim(iam_id, nonce, draft.name):
-        return _continued_elsewhere(caller, nonce)
+    while nonce and not handover.claim(iam_id, nonce, draft.name):
+        continued = _continued_elsewhere(caller, nonce)
+        if continued is not None:
+            return continued  # else the first one was refused meanwhile, and it is for this one to ask
     with audited(caller, audit.CREATE, key_name=draft.name) as backend:
         try:
             issued = backend.create_api_key(draft)
@@ -96,21 +99,14 @@ def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str) -> IssuedA
         return issued
 
 
-def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey:
-    """Return what the same form came to before; wait for it where it is still on its way."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            continued = _continue(caller, nonce, None)
-        except BeingCreated:
-            if time.monotonic() > deadline:
-                raise
-            with bulkhead.place(caller.identity.iam_id):  # who waits for the same answer holds a thread, too
+def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey | None:
+    """Return what the same form came to before, None for a refusal; wait for it where it is still on its way."""
+    iam_id, deadline = caller.identity.iam_id, time.monotonic() + WAIT_SECONDS
+    if handover.is_pending(iam_id, nonce):
+        with bulkhead.place(f"form of {iam_id}"):  # sent many times it takes a share of the threads, and no more
+            while handover.is_pending(iam_id, nonce) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
-            continue
-        if continued is None:  # the first one was refused meanwhile
-            raise BeingCreated("")
-        return continued
+    return _continue(caller, nonce, None)
 
 
 def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:
@@ -175,4 +171,6 @@ def _told_if_deleted(caller: Caller) -> Iterator[None]:
             backend_for(caller.identity).get_api_key(exc.key_id)
         except ApiKeyNotFound:
             raise DeletedSince from None
+        except (BackendUnavailable, BackendRefused):
+            pass  # nobody can tell now; what is known is told
         raise

@@ -49,12 +49,12 @@ def open_for(iam_id: str, nonce: str) -> tuple[Handover, str] | None:
     row = Handover.objects.select_for_update().filter(iam_id=iam_id, nonce_digest=digest(nonce)).first()
     if row is None:
         return None
-    if row.received_at is not None:
-        raise AlreadyReceived(row.key_id)
     if not row.key_id:
-        if row.uncertain or row.created_at < timezone.now() - ANSWER_WITHIN:
+        if row.uncertain or row.created_at < timezone.now() - ANSWER_WITHIN:  # settled or not
             raise CreationUncertain("", host=settings.IAM_HOST, name=row.key_name)
         raise BeingCreated("")
+    if row.received_at is not None:
+        raise AlreadyReceived(row.key_id)
     return row, _unseal(row, nonce)
 
 
@@ -86,6 +86,13 @@ def claim(iam_id: str, nonce: str, key_name: str) -> bool:
     return is_new
 
 
+def is_pending(iam_id: str, nonce: str) -> bool:
+    """Tell whether a claim still waits for the store's answer."""
+    since = timezone.now() - ANSWER_WITHIN
+    claims = Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="", received_at=None)
+    return claims.filter(uncertain=False, created_at__gte=since).exists()
+
+
 def release(iam_id: str, nonce: str) -> None:
     """Take a claim back: the store refused, so the same form may ask again."""
     Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="").delete()
@@ -112,13 +119,6 @@ def uncertain(iam_id: str) -> list[Handover]:
 def settle(iam_id: str, claim_id: int) -> None:
     """Note that a person has seen to a claim whose answer was lost."""
     Handover.objects.filter(iam_id=iam_id, id=claim_id, key_id="").update(received_at=timezone.now())
-
-
-def settle_named(iam_id: str, key_name: str) -> None:
-    """The same for every claim to a key of this name: such a key was found, and deleted."""
-    Handover.objects.filter(iam_id=iam_id, key_id="", key_name=key_name, received_at=None).update(
-        received_at=timezone.now()
-    )
 
 
 def confirm(iam_id: str, nonce_digest: str, *, keep_for_download: bool = False) -> None:

@@ -1,6 +1,7 @@
 """A client of IAM's API: IBM Cloud's, or a console's of this kind. Facts: iam-contract, sections 1 and 2."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,10 @@ from apikeys.iam_transport import NOT_IAM, IAMError, IAMTransport, IAMUnavailabl
 PAGE_SIZE = 100
 MAX_PAGES = 10_000
 CLIENT = ("bx", "bx")  # the public client of IBM's command line
+TOKEN = re.compile(r"[!-~]+")
 GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
 GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
+NOT_FOUND = 404
 CIRCLE = _("The server's list of keys leads in a circle.")
 
 __all__ = ["IAMClient", "IAMError", "IAMUnavailable", "TokenPair", "page_token"]
@@ -57,6 +60,8 @@ class IAMClient(IAMTransport):
                 "" if refresh_token == "not_supported" else refresh_token,  # noqa: S105
                 int(answer["expiration"]),
             )
+            if not TOKEN.fullmatch(pair.access_token):  # a header can't say it, and would repeat it in its error
+                raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError):
             raise IAMUnavailable(NOT_IAM) from None
         self.access_token = pair.access_token
@@ -72,7 +77,8 @@ class IAMClient(IAMTransport):
         path = "/coe/v2/accounts"
         for _page in range(PAGE_SIZE):
             answer = self.call_json("GET", path, base=accounts_url.rstrip("/"))
-            for entry in answer.get("resources") or []:
+            entries = answer.get("resources")
+            for entry in entries if isinstance(entries, list) else []:
                 with contextlib.suppress(KeyError, TypeError, AttributeError):
                     found.append((str(entry["metadata"]["guid"]), str(entry["entity"].get("name") or "")))
             following = str(answer.get("next_url") or "")
@@ -124,13 +130,18 @@ class IAMClient(IAMTransport):
         return self.call_json("PUT", _item(key_id), json=changes, headers={"If-Match": entity_tag}, repeat=False)
 
     def delete_api_key(self, key_id: str) -> None:
-        self.call("DELETE", _item(key_id))
+        """End a key. One that is gone after an earlier attempt lost its answer was ended by that."""
+        try:
+            self.call_silent("DELETE", _item(key_id))
+        except IAMError as exc:
+            if exc.status != NOT_FOUND or not exc.may_have_happened:
+                raise
 
     def set_locked(self, key_id: str, locked: bool) -> None:
-        self.call("POST" if locked else "DELETE", f"{_item(key_id)}/lock")
+        self.call_silent("POST" if locked else "DELETE", f"{_item(key_id)}/lock")
 
     def set_disabled(self, key_id: str, disabled: bool) -> None:
-        self.call("POST" if disabled else "DELETE", f"{_item(key_id)}/disable")
+        self.call_silent("POST" if disabled else "DELETE", f"{_item(key_id)}/disable")
 
     def key_limits(self, account_id: str, iam_id: str) -> tuple[int, int]:
         """Return how many keys an identity may have, 0 for no limit, and how many it has."""
@@ -140,7 +151,7 @@ class IAMClient(IAMTransport):
             limits = answer["apikeys_per_identity"]
             counts = {row["iam_id"]: int(row["count"]) for row in limits["identities"]}
             return int(limits["limit"]), counts[iam_id]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise IAMUnavailable(NOT_IAM) from None
 
 

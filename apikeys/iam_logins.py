@@ -84,7 +84,7 @@ class IAMAccess:
     def _exchange(self, refused: str, account_id: str = "") -> str:
         while True:
             row, pair = self._stored()
-            if pair.access_token != refused:
+            if pair.access_token != refused and not account_id:  # somebody renewed; nobody else chose this account
                 self.pair = pair
                 return pair.access_token
             if not pair.refresh_token:

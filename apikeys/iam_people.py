@@ -1,6 +1,7 @@
 """People who log in at the IAM that keeps the keys: who they are, their accounts, and why IAM refused them."""
 
 import logging
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -18,10 +19,9 @@ from apikeys.iam_transport import NOT_IAM
 
 logger = logging.getLogger(__name__)
 
-LOG_IN_SECONDS = 9.0
-PROBE_SECONDS = 6.0
+ANSWER_SECONDS = 9.0  # of waiting for what IAM offers
 DISCOVER_SECONDS, DISCOVER_AGAIN_SECONDS = 3600.0, 60.0
-ACCOUNT_LOCKED = ("locked",)
+ACCOUNT_LOCKED = re.compile(r"(?<!b)(?<!un)locked")  # who is blocked for another reason is told that
 FEDERATED = ("federat", "passcode")
 SECOND_FACTOR = (
     "factor",
@@ -77,12 +77,13 @@ class Arrival:
     account_id: str
 
 
-def log_in(way: Way, *, address: str, secret: str, username: str = "") -> Arrival:
+def log_in(way: Way, *, address: str, deadline: float, secret: str, username: str = "") -> Arrival:
     """Exchange what a person gave for tokens. `secret` is the password, the passcode or the value of a key.
 
+    Nothing is waited for beyond `deadline`, in seconds of time.monotonic.
     Raises LogInRefused, BackendUnavailable, BackendBusy.
     """
-    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + LOG_IN_SECONDS)
+    client = IAMClient(settings.IAM_URL, deadline=deadline)
     with bulkhead.place(f"log-in from {address}"):
         try:
             if way is Way.PASSWORD:
@@ -128,7 +129,7 @@ def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
     if exc.status >= 500:
         return BackendUnavailable(OTHER_WORDS, host=host, text=str(exc))
     said = f"{exc.code} {exc} {exc.detail} {exc.requirement}".casefold()
-    if any(word in said for word in ACCOUNT_LOCKED):
+    if ACCOUNT_LOCKED.search(said):
         return LogInRefused(LOCKED_WORDS, host=host)
     if way is Way.PASSWORD:
         if any(word in said for word in SECOND_FACTOR):
@@ -142,10 +143,9 @@ def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
 
 def sees_whole_account(access: IAMAccess, account_id: str) -> bool:
     """Tell whether IAM lists everybody's keys for this person; where it does not say, they see their own."""
-    deadline = min(access.deadline, time.monotonic() + PROBE_SECONDS)
     try:
         with bulkhead.place(access.caller):
-            client = IAMClient(settings.IAM_URL, access.token(), deadline=deadline)
+            client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
             client.api_key_page(account_id=account_id, scope="account", pagesize="1")
     except ApiKeyError:
         return False
@@ -181,7 +181,7 @@ def offered_ways() -> list[Way]:
 
 def discover() -> None:
     """Ask IAM where one-time passcodes are to be had. Raises ApiKeyError."""
-    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + LOG_IN_SECONDS)
+    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + ANSWER_SECONDS)
     found = str(client.discover().get("passcode_endpoint") or "")
     try:
         parts = urlsplit(found)

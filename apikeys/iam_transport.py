@@ -5,9 +5,13 @@ ever in a message.
 """
 
 import contextlib
+import http.client
+import io
 import json
 import math
 import random
+import socket
+import ssl
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -19,7 +23,8 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
@@ -36,6 +41,7 @@ TOO_MANY_REQUESTS = 429
 RETRY_STATUSES = frozenset({TOO_MANY_REQUESTS, 500, 502, 503, 504})
 
 NOT_IAM = _("The server's answer is not one of IAM. Check the URL.")
+NOT_IN_TIME = _("%(host)s did not answer in time.")
 
 
 class IAMError(ApiKeyError):
@@ -84,14 +90,117 @@ class Answer:
         return found if isinstance(found, dict) else None
 
 
+class _InTime(io.RawIOBase):
+    """What a socket says, within the socket's time for all of it; by itself a socket grants that time to each byte."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self.raw, self.sock = raw, sock
+        self.ends = time.monotonic() + (sock.gettimeout() or READ_SECONDS)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.sock.settimeout(left)
+        return self.raw.readinto(buffer)
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+class _AnswerInTime(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_InTime(self.fp.detach(), sock))
+
+
+def addresses_of(name: str, port: int) -> list[str]:
+    """Return the addresses of a name, [] for none."""
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(place[0]) for *_rest, place in found))
+
+
+class _Connection(HTTPConnection):
+    """Connects within one time to whichever address of a name answers; urllib3 grants that time to each address."""
+
+    response_class = _AnswerInTime
+
+    def _new_conn(self) -> socket.socket:
+        name, seconds = self._dns_host, self.timeout or CONNECT_SECONDS
+        ends = time.monotonic() + seconds
+        addresses = addresses_of(name, self.port) or [name]  # what has no address fails in urllib3's own words
+        try:
+            for number, address in enumerate(addresses, 1):
+                share = (ends - time.monotonic()) / (len(addresses) - number + 1)
+                self._dns_host, self.timeout = address, max(share, 0.01)
+                try:
+                    sock = super()._new_conn()
+                except (ConnectTimeoutError, NewConnectionError):
+                    if number == len(addresses):
+                        raise
+                else:
+                    sock.settimeout(max(ends - time.monotonic(), 0.01))  # for TLS, or a proxy's answer
+                    return sock
+        finally:
+            self._dns_host, self.timeout = name, seconds
+        raise AssertionError("unreachable")
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    def connect(self) -> None:
+        """Connect; what goes wrong here is told from what goes wrong after the request was sent."""
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLError as exc:
+            raise NewConnectionError(self, "no TLS") from exc
+        except TimeoutError as exc:
+            raise ConnectTimeoutError(self, "no TLS in time") from exc
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class _Adapter(HTTPAdapter):
+    pools = {"http": _Pool, "https": _TLSPool}
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self.pools
+        return manager
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Tell of no redirect: requests would read its body, however long, to prepare what is not followed."""
+        return
+
+
 @cache
 def shared_session() -> requests.Session:
     """Return the pool of connections of this process. It keeps no cookie: people share it."""
-    session = requests.Session()
+    session = _Session()
     session.headers["User-Agent"] = f"apikeys/{VERSION}"
     session.headers["Accept"] = "application/json"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE)
+    adapter = _Adapter(pool_maxsize=POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -116,11 +225,20 @@ class IAMTransport:
             raise IAMUnavailable(NOT_IAM, may_have_happened=True, trace=answer.trace)
         return found
 
+    def call_silent(self, method: str, path: str) -> None:
+        """Do what is answered with success and nothing else. Raises IAMError, also where something else is said."""
+        answer = self.call(method, path)
+        if answer.body:
+            raise IAMUnavailable(NOT_IAM, may_have_happened=True, trace=answer.trace)
+
     def call(self, method: str, path: str, *, base: str = "", repeat: bool = True, **request: Any) -> Answer:
         """Return a successful answer. Raises IAMError for a refusal and IAMUnavailable for none."""
         base = base or self.url
         deadline = min(self.deadline, time.monotonic() + CALL_SECONDS)
         attempts = ATTEMPTS if repeat else 1
+        may_have_happened = False
+        if time.monotonic() >= deadline:
+            raise IAMUnavailable(NOT_IN_TIME, host=_host(base))
         for attempt in range(1, attempts + 1):
             try:
                 answer = self._exchange(method, f"{base}{path}", deadline, **request)
@@ -134,6 +252,7 @@ class IAMTransport:
                 failure = _refusal(answer, base)
                 is_passing = answer.status in RETRY_STATUSES
                 wait = _pause(attempt, answer.headers.get("Retry-After", ""))
+            may_have_happened = failure.may_have_happened = failure.may_have_happened or may_have_happened
             if attempt == attempts or not is_passing or time.monotonic() + wait >= deadline:
                 raise failure
             time.sleep(wait)
@@ -146,16 +265,14 @@ class IAMTransport:
         with shared_session().request(
             method,
             url,
-            timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+            timeout=urllib3.Timeout(left, min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),  # type: ignore[arg-type]
             allow_redirects=False,
             stream=True,
             **request,
         ) as response:
-            body, ends = bytearray(), min(deadline, time.monotonic() + READ_SECONDS)
+            body = bytearray()
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
                 body += chunk
-                if time.monotonic() > ends:
-                    raise requests.ReadTimeout
                 if len(body) > MAX_ANSWER_BYTES:
                     raise requests.exceptions.ContentDecodingError
             return Answer(response.status_code, response.headers, bytes(body))
@@ -173,7 +290,7 @@ def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
         return IAMUnavailable(_("The URL %(url)s can't be used."), url=url)
     if isinstance(exc, requests.exceptions.ContentDecodingError):
         return IAMUnavailable(NOT_IAM, may_have_happened=True)
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    host = _host(url)
     is_ssl = isinstance(exc, requests.exceptions.SSLError)
     is_library = isinstance(exc, (requests.RequestException, urllib3.exceptions.HTTPError))
     if (is_ssl and "CERTIFICATE_VERIFY_FAILED" in str(exc)) or not is_library:
@@ -182,15 +299,18 @@ def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
         return IAMUnavailable(_("The proxy did not let the request through to %(host)s."), passing=True, host=host)
     if isinstance(exc, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         sent = not isinstance(exc, requests.ConnectTimeout)
-        return IAMUnavailable(_("%(host)s did not answer in time."), may_have_happened=sent, passing=True, host=host)
-    never_connected = is_ssl or isinstance(getattr(_cause(exc), "reason", None), NewConnectionError)
-    if never_connected:
+        return IAMUnavailable(NOT_IN_TIME, may_have_happened=sent, passing=True, host=host)
+    if isinstance(getattr(_cause(exc), "reason", None), NewConnectionError):
         return IAMUnavailable(
             _("There is no connection to %(host)s. Check the URL and the network."), passing=True, host=host
         )
     return IAMUnavailable(
         _("%(host)s broke off the connection before it had answered."), may_have_happened=True, passing=True, host=host
     )
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _cause(exc: Exception) -> object:
@@ -202,9 +322,9 @@ def _refusal(answer: Answer, url: str) -> IAMError:
     """Return the error of an answer in either of IAM's shapes, with the service's own words."""
     found = answer.json()
     if answer.status == TOO_MANY_REQUESTS:
-        host = urlsplit(url).netloc.rpartition("@")[2]
-        return IAMUnavailable(_("%(host)s has too many requests. Wait a moment, then try again."), host=host)
-    if found is None:
+        words = _("%(host)s has too many requests. Wait a moment, then try again.")
+        return IAMUnavailable(words, trace=answer.trace, host=_host(url))
+    if found is None or answer.status < 400:  # a redirect is not followed, whatever it says
         return IAMUnavailable(
             _("The server answered with status %(number)d and no explanation. Check the URL, or try again later."),
             may_have_happened=answer.status >= 500,
@@ -231,11 +351,14 @@ def _refusal(answer: Answer, url: str) -> IAMError:
 
 
 def _pause(attempt: int, retry_after: str = "") -> float:
-    """Return the seconds before the next attempt: as long as the server says, within a bound, else longer each time."""
+    """Return the seconds before the next attempt: as long as the server says, else longer each time.
+
+    Where it says more than a person waits for, to ask earlier would only add to its load: the wait is endless.
+    """
     seconds = random.uniform(0.1, 0.3) * 2.0 ** (attempt - 1)  # noqa: S311  (jitter, not a secret)
     if retry_after.isascii() and retry_after.isdigit():
         seconds = float(retry_after[:9])
     elif retry_after:
         with contextlib.suppress(ValueError):
             seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-    return float(min(max(seconds, 0.0), MAX_WAIT_SECONDS))
+    return max(seconds, 0.0) if seconds <= MAX_WAIT_SECONDS else math.inf

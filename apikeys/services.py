@@ -168,9 +168,17 @@ def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
     with audited(caller, audit.DELETE, key_id) as backend:
         key = backend.delete_api_key(key_id)
         handover.wipe(key_id)
-        handover.settle_named(caller.identity.iam_id, key.name)
+        _settle_deleted(caller, key)
         audit.record(caller, audit.DELETE, target=key)
     return key
+
+
+def _settle_deleted(caller: Caller, key: ApiKey) -> None:
+    """Say no more of the one unanswered creation that a deleted key most likely came of."""
+    candidates = [creation for creation in uncertain_creations(caller) if creation.may_be(key)]
+    if candidates and key.iam_id == caller.identity.iam_id:
+        nearest = min(candidates, key=lambda creation: abs(creation.asked_at - key.created_at))
+        settle_uncertain_creation(caller, nearest.id)
 
 
 def delete_identity(identity: Identity) -> None:

@@ -20,6 +20,7 @@ from apikeys.exceptions import (
     ApiKeyNotFound,
     BackendRefused,
     BackendUnavailable,
+    NotAuthorized,
 )
 from apikeys.forms import CreateForm, EditForm, new_nonce
 from apikeys.listing import ListState, Row
@@ -54,7 +55,7 @@ def api_key_create(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             return hand_over(request, form.draft(), nonce)
-        except (ApiKeyLimitReached, *STORE_ERRORS) as exc:
+        except (ApiKeyLimitReached, NotAuthorized, *STORE_ERRORS) as exc:
             form.add_error(None, sentence(exc))
             status = exc.status
     if not handover.is_nonce(nonce):
@@ -154,21 +155,22 @@ def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
         key = services.get_api_key_to_edit(caller_of(request), key_id)
         initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
         initial |= typed.take(request, caller_of(request).identity.iam_id)
-        return dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
-    key = services.get_api_key(caller_of(request), key_id)
+        return dialog(request, "edit", {"form": EditForm(initial=initial), "key_id": key_id})
     form = EditForm(request.POST)
-    if not form.is_valid():
-        return dialog(request, "edit", {"form": form, "key": key}, UNPROCESSABLE)
+    context: dict[str, object] = {"form": form, "key_id": key_id}
     try:
-        changed = services.update_api_key(caller_of(request), key_id, **form.cleaned_data)
-    except ApiKeyConflict as exc:
-        key = services.get_api_key(caller_of(request), key_id)
-        form.replace("entity_tag", key.entity_tag)
-        context = {"form": form, "key": key, "conflict": sentence(exc)}
-        return dialog(request, "edit", context, exc.status)
+        services.get_api_key(caller_of(request), key_id)  # that there is no such key comes before what was typed
+        if not form.is_valid():
+            return dialog(request, "edit", context, UNPROCESSABLE)
+        try:
+            changed = services.update_api_key(caller_of(request), key_id, **form.cleaned_data)
+        except ApiKeyConflict as exc:
+            key = services.get_api_key(caller_of(request), key_id)
+            form.replace("entity_tag", key.entity_tag)
+            return dialog(request, "edit", context | {"key": key, "conflict": sentence(exc)}, exc.status)
     except STORE_ERRORS as exc:
         form.add_error(None, sentence(exc))
-        return dialog(request, "edit", {"form": form, "key": key}, exc.status)
+        return dialog(request, "edit", context, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
     return to_list(request)
 

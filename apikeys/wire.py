@@ -131,14 +131,14 @@ def parse_api_key(fields: dict[str, Any]) -> ApiKey:
 
 def parse_history(fields: dict[str, Any]) -> list[HistoryEntry]:
     """Read the `history` of an ApiKey, oldest first. Raises ValueError for an entry without its date."""
-    entries = [entry for entry in fields.get("history") or [] if isinstance(entry, dict)]
+    entries = [entry for entry in _list(fields, "history") if isinstance(entry, dict)]
     found = [
         HistoryEntry(
             timestamp=moment,
             iam_id=_text(entry, "iam_id"),
             account_id=_text(entry, "iam_id_account"),
             action=_text(entry, "action"),
-            params=tuple(map(str, entry.get("params") or ())),
+            params=tuple(map(str, _list(entry, "params"))),
             message=_text(entry, "message"),
         )
         for entry in entries
@@ -150,6 +150,11 @@ def parse_history(fields: dict[str, Any]) -> list[HistoryEntry]:
 def _text(fields: dict[str, Any], name: str) -> str:
     found = fields.get(name)
     return found if isinstance(found, str) else ""
+
+
+def _list(fields: dict[str, Any], name: str) -> list[Any]:
+    found = fields.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _needed(fields: dict[str, Any], name: str) -> str:

@@ -8,6 +8,8 @@ import tempfile
 import time
 from collections.abc import Callable
 
+from bench.waiting import measure_waiting
+
 ROUNDS = 40
 FEW, MANY = 10, 10_000
 
@@ -23,6 +25,7 @@ def main() -> None:
 
         call_command("migrate", verbosity=0)
         measure()
+        measure_waiting()
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """Log-in of people whom another IAM knows: by password, one-time passcode or API key; and the choice of account."""
 
+import time
 from typing import Any
 
 from django import forms
@@ -53,11 +54,16 @@ class IAMLoginForm(forms.Form):
         if self.errors or not secret or (way is Way.PASSWORD and not username):
             raise forms.ValidationError(_("Fill in what you log in with."))
         address = self.request.client_address  # type: ignore[attr-defined]
+        self.deadline = time.monotonic() + callers.REQUEST_SECONDS
         counted = username if way is Way.PASSWORD else f"by {way}"
         limiter.reserve(counted, address)
         try:
-            self.arrival = iam_people.log_in(way, address=address, username=username, secret=secret)
+            self.arrival = iam_people.log_in(
+                way, address=address, deadline=self.deadline, username=username, secret=secret
+            )
         except (iam_people.LogInRefused, BackendUnavailable) as exc:
+            if isinstance(exc, BackendUnavailable):
+                limiter.give_back(counted, address)
             self.refused_with = exc.status
             raise forms.ValidationError(sentence(exc)) from None
         self.user = person_of(self.arrival)
@@ -91,6 +97,7 @@ class IAMLogin(Login):
     def form_valid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]
         response = super().form_valid(form)  # type: ignore[arg-type]
         iam_logins.begin(str(self.request.session.session_key), form.arrival.pair)
+        callers.access_of(self.request).deadline = form.deadline  # one time for all that this request waits for
         keep_account(self.request, form.arrival.account_id)
         return response
 

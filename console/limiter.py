@@ -39,6 +39,12 @@ def forgive(username: str, address: str) -> None:
     LoginCounter.objects.filter(subject=_subject("address", address), attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
+def give_back(username: str, address: str) -> None:
+    """Take one attempt back that nobody judged: whoever made it learned nothing."""
+    subjects = [_subject("user", username, address), _subject("address", address)]
+    LoginCounter.objects.filter(subject__in=subjects, attempts__gt=0).update(attempts=F("attempts") - 1)
+
+
 def _subject(*parts: str) -> str:
     kind, *rest = parts
     rest[-1] = _network(rest[-1])

@@ -24,6 +24,7 @@ from apikeys.domain import (
 )
 from apikeys.exceptions import (
     ApiKeyConflict,
+    ApiKeyError,
     ApiKeyLimitReached,
     ApiKeyLocked,
     ApiKeyNotFound,
@@ -186,7 +187,14 @@ class IBMCloudBackend:
         except BackendRefused as exc:
             if exc.status != LIMIT_STATUS:
                 raise
-            raise ApiKeyLimitReached(limit=self._limits(self.identity.iam_id)[0]) from None
+            raise self._limit_reached(exc) from None
+
+    def _limit_reached(self, refusal: BackendRefused) -> ApiKeyError:
+        """Return the error with the limit, or the refusal itself where IAM does not tell the limit."""
+        try:
+            return ApiKeyLimitReached(limit=self._limits(self.identity.iam_id)[0])
+        except (NotAuthorized, ApiKeyNotFound, BackendRefused, BackendUnavailable):
+            return refusal
 
     def _limits(self, iam_id: str) -> tuple[int, int]:
         """Return how many keys an identity may have, and how many it has."""

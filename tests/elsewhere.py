@@ -1,0 +1,102 @@
+"""A console whose keys are at another IAM, here one that misbehaves when told to, and the people who visit it."""
+
+import itertools
+import os
+import re
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.addresses import CREATE
+from tests.fault_server import FaultServer
+from tests.http_person import HttpPerson
+from tests.markup import fields, page
+from tests.recorded_iam import PASSWORD, iam_id_of
+from tests.server import ConsoleServer
+
+HTMX = {"HX-Request": "true"}
+SECONDS = 30
+
+_numbers = itertools.count(1)
+
+
+class Elsewhere(ConsoleServer):
+    """Such a console; what it logs, and its database, are searched for secrets when it has ended."""
+
+    def __init__(self, data_dir: Path, iam: FaultServer, **environment: str) -> None:
+        super().__init__(
+            data_dir,
+            **{
+                "APIKEYS_BACKEND": "ibm-cloud",
+                "IAM_URL": iam.url,
+                "ACCOUNTS_URL": iam.url,
+                "LOG_LEVEL": "DEBUG",
+                "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",
+                "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
+                **environment,
+            },
+        )
+        self.iam = iam
+
+    def kill(self) -> None:
+        """End every process of it at once, as a power cut would."""
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        os.kill(parent, signal.SIGKILL)
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        self.process.wait()
+
+    def sql(self, statement: str, *parameters: object) -> list[tuple]:
+        """Look into the database, or change it, beside the running console."""
+        with closing(sqlite3.connect(self.data_dir / "console.sqlite3", timeout=10)) as database, database:
+            return database.execute(statement, parameters).fetchall()
+
+    def everything_kept(self) -> bytes:
+        """Return the bytes of the database, its journals and the log."""
+        return b"".join(path.read_bytes() for path in [*self.data_dir.glob("console.sqlite3*"), self.log_path])
+
+
+class Visitor(HttpPerson):
+    """Somebody with an account at the other IAM, who has logged in here."""
+
+    def __init__(self, console: ConsoleServer, kind: str = "anna", *, logs_in: bool = True) -> None:
+        super().__init__(console.url)
+        self.username = f"{kind}{next(_numbers)}"
+        self.iam_id = iam_id_of(self.username)
+        if logs_in:
+            self.log_in(self.username, PASSWORD)
+
+    def create_form(self) -> dict[str, str]:
+        """Return what the create form would send; to draw it, nobody asks IAM."""
+        return fields(page(self.get(CREATE, headers=HTMX)).find("form", id="create-form"))
+
+
+@contextmanager
+def console_elsewhere(folder: Path, **environment: str) -> Iterator[Elsewhere]:
+    """Run an IAM and a console on it; nothing secret may be left behind, and no traceback."""
+    with FaultServer() as iam:
+        with Elsewhere(folder / "data", iam, **environment) as console:
+            yield console
+        kept = console.everything_kept()
+    leaks = sum(secret.encode() in kept for secret in [*iam.secrets, PASSWORD])
+    assert iam.secrets
+    assert leaks == 0
+    assert tracebacks(console.log) == []
+
+
+def tracebacks(log: str) -> list[str]:
+    """Return the lines that a traceback follows, save those that Django writes for each variable that is absent."""
+    found = re.findall(r"^\S+ ([A-Z]+ \S+: .*)\nTraceback", log, re.MULTILINE)
+    return [line for line in found if not line.startswith("DEBUG django.template:")]
+
+
+def until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)

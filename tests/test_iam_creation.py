@@ -1,0 +1,276 @@
+"""Creating a key at another IAM whose answer may be lost: one key for one form, one delivery of its value."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests import fault_server as faults
+from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
+from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, until
+from tests.fault_server import Fault, FaultServer
+from tests.markup import fields, page
+from tests.recorded_iam import v1_error
+
+LOST = "was asked for, and the answer was lost."
+MAY_BE_ONE = "It may be one of these."
+NOT_HERE = "It is not on this page of the list."
+AGED = "UPDATE apikeys_handover SET created_at = datetime(created_at, '-61 seconds') WHERE key_id = ''"
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory) -> Iterator[Elsewhere]:
+    with console_elsewhere(tmp_path_factory.mktemp("creation")) as console:
+        yield console
+
+
+@pytest.fixture(autouse=True)
+def well(console):
+    console.iam.heal()
+
+
+@pytest.fixture
+def anna(console) -> Visitor:
+    return Visitor(console)
+
+
+def value_on(response) -> str:
+    return page(response).find(id="value").raw
+
+
+def listed(person: Visitor) -> str:
+    return page(person.get(KEYS)).text
+
+
+def settle(person: Visitor) -> None:
+    [form] = [form for form in page(person.get(KEYS)).find_all("form") if form["action"].endswith("/settle/")]
+    assert person.post(form["action"], data=fields(form)).status_code == 303
+
+
+MADE = [faults.LOST, faults.CUT_BODY, faults.NO_VALUE, faults.BAD_DATE, faults.NO_ID]
+NOT_MADE = [faults.RESET, faults.ERROR_500, faults.ERROR_502, faults.HTML_200, faults.CUT_JSON, faults.A_LIST]
+
+
+@pytest.mark.parametrize("fault", MADE)
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_an_answer_that_was_lost_is_said_and_the_key_that_was_made_is_offered_for_deletion(
+    console, anna, fault, headers
+):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.fail("create", fault)
+
+    told = anna.post(CREATE, data=form, headers=headers)
+    again = anna.post(CREATE, data=form, headers=headers)
+    [made] = console.iam.keys_of(anna.iam_id)
+    notice = listed(anna)
+    anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+
+    assert (told.status_code, again.status_code) == (502, 502)
+    assert "The key may have been made: look for it in the list." in page(told).raw
+    assert LOST in notice
+    assert MAY_BE_ONE in notice
+    assert "Delete terraform" in notice
+    assert console.iam.keys_of(anna.iam_id) == []
+    assert LOST not in listed(anna)
+
+
+@pytest.mark.parametrize("fault", NOT_MADE)
+def test_a_key_that_was_not_made_is_looked_for_and_the_notice_settled(console, anna, fault):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.fail("create", fault)
+
+    told = anna.post(CREATE, data=form)
+    notice = listed(anna)
+    settle(anna)
+
+    assert told.status_code == 502
+    assert LOST in notice
+    assert NOT_HERE in notice
+    assert LOST not in listed(anna)
+    assert anna.post(CREATE, data=form).status_code == 502, "the same form makes no key any more"
+    assert console.iam.keys_of(anna.iam_id) == []
+
+
+def test_a_deletion_whose_own_answer_is_lost_takes_the_notice_away_too(console, anna):
+    console.iam.fail("create", faults.LOST)
+    anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+    [made] = console.iam.keys_of(anna.iam_id)
+    console.iam.fail("delete", faults.LOST)
+
+    anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+
+    tree = page(anna.get(KEYS))
+    assert "terraform was deleted and no longer works." in tree.find(class_="toasts").text
+    assert LOST not in tree.text
+
+
+def test_the_deletion_of_an_older_key_of_the_same_name_settles_nothing(console, anna):
+    older = console.iam.add_key(anna.iam_id, "terraform", created_at="2026-02-19T18:59+0000")
+    console.iam.fail("create", faults.LOST)
+    anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+
+    anna.submit(anna.get(delete_address(older["id"])), delete_address(older["id"]))
+
+    notice = listed(anna)
+    assert LOST in notice
+    assert MAY_BE_ONE in notice
+
+
+def test_of_two_lost_answers_a_deletion_settles_one(console, anna):
+    console.iam.fail("create", faults.LOST, faults.RESET)
+    for _time in range(2):
+        anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+    before = listed(anna).count(LOST)
+    [made] = console.iam.keys_of(anna.iam_id)
+
+    anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+
+    notice = listed(anna)
+    assert (before, notice.count(LOST)) == (2, 1)
+    assert NOT_HERE in notice
+
+
+def test_bob_is_told_nothing_of_annas_lost_answer_and_cannot_settle_it(console, anna):
+    bob = Visitor(console, "bob")
+    console.iam.fail("create", faults.LOST)
+    anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+    [form] = [form for form in page(anna.get(KEYS)).find_all("form") if form["action"].endswith("/settle/")]
+
+    bob.post(form["action"], data=fields(form) | {"csrfmiddlewaretoken": bob.create_form()["csrfmiddlewaretoken"]})
+
+    assert LOST not in listed(bob)
+    assert LOST in listed(anna)
+
+
+@pytest.mark.parametrize("fault", [faults.too_many("0"), faults.REDIRECT])
+def test_a_creation_that_certainly_failed_is_sent_again_with_the_same_form(console, anna, fault):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.fail("create", fault)
+
+    refused, created = (anna.post(CREATE, data=form) for _time in range(2))
+
+    assert (refused.status_code, created.status_code) == (503, 200)
+    assert len(console.iam.keys_of(anna.iam_id)) == 1
+    assert LOST not in listed(anna)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ([], "You have reached the limit of 0 API keys."),
+        ([faults.ERROR_500] * 3, "refused this: The limit of API keys is reached. (transaction trace-of-v1)"),
+        ([faults.EMPTY_OBJECT], "refused this: The limit of API keys is reached. (transaction trace-of-v1)"),
+        ([Fault(v1_error(403, "forbidden", "BXNIM0513E", "No."))], "refused this: The limit of API keys is reached."),
+    ],
+)
+def test_the_limit_is_said_in_the_form_whether_or_not_iam_tells_it(console, anna, limits, said):
+    console.iam.limit = 0
+    console.iam.fail("limits", *limits)
+
+    answer = anna.post(CREATE, data=anna.create_form() | {"name": "o'neill<b>&\""})
+    console.iam.limit = 1000
+
+    assert answer.status_code == 422
+    assert said in page(answer).raw
+    assert page(answer).find("input", name="name")["value"] == "o'neill<b>&\""
+
+
+def test_who_may_not_create_keys_is_told_in_the_form(console, anna):
+    console.iam.fail("create", Fault(v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.")))
+
+    answer = anna.post(CREATE, data=anna.create_form() | {"name": "typed"})
+
+    assert answer.status_code == 403
+    assert "You may not create API keys." in page(answer).raw
+    assert page(answer).find("input", name="name")["value"] == "typed"
+
+
+def test_a_form_sent_twice_at_once_makes_one_key_and_both_get_its_value(console, anna):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.fail("create", Fault(wait=1))
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda headers: anna.post(CREATE, data=form, headers=headers), [{}, HTMX])
+
+    same = value_on(first) == value_on(second)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert same
+    assert len(console.iam.keys_of(anna.iam_id)) == 1
+
+
+def test_a_form_sent_many_times_takes_its_persons_places_and_no_more(console, anna):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.fail("create", Fault(wait=2))
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _time: anna.post(CREATE, data=form), range(20)))
+
+    told = [answer.status_code for answer in answers]
+    busy = [answer for answer in answers if answer.status_code == 503]
+    assert set(told) == {200, 503}
+    assert told.count(200) <= 1 + 24 // 3
+    assert all("Too many requests are waiting for" in answer.text for answer in busy)
+    assert len(console.iam.keys_of(anna.iam_id)) == 1
+
+
+def test_a_second_log_in_is_not_needed_for_a_key_when_the_token_just_ran_out(console, anna):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.expire_access_tokens()
+
+    created = anna.post(CREATE, data=form)
+
+    assert created.status_code == 200
+    assert len(console.iam.keys_of(anna.iam_id)) == 1
+
+
+def test_the_value_is_in_one_answer_and_nowhere_else(console, anna):
+    form = anna.create_form() | {"name": "a name that is searched for"}
+
+    created = anna.post(CREATE, data=form)
+    value = value_on(created).encode()
+    console.iam.fail("get", faults.ERROR_500, times=9)
+    others = [anna.post(RECEIPT, data=form), anna.post(CREATE, data=form)]
+    console.iam.heal()
+    others += [anna.post(CREATE, data=form), anna.post(DOWNLOAD, data=form)]
+    others += [anna.get(address) for address in ("/", KEYS, CREATE, f"{KEYS}?q={value.decode()}")]
+
+    kept = console.everything_kept()
+    in_bodies = [answer.content.count(value) for answer in others]
+    in_urls = value in b"".join(asked.target.encode() for asked in console.iam.asked)
+    found = {"kept": value in kept, "control": b"a name that is searched for" in kept, "in URLs": in_urls}
+    assert created.content.count(value) == 1
+    assert [count for count in in_bodies[:-1] if count] == []
+    assert found == {"kept": False, "control": True, "in URLs": False}
+    assert [answer.status_code for answer in others[:4]] == [302, 409, 409, 409]
+
+
+def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_restart(tmp_path):
+    with FaultServer() as iam:
+        with Elsewhere(tmp_path / "data", iam) as console:
+            anna = Visitor(console)
+            form = anna.create_form() | {"name": "terraform"}
+            iam.fail("create", Fault(done=True, wait=30))
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(anna.post, CREATE, data=form)
+                until(lambda: iam.entered.acquire(blocking=False))
+                console.kill()
+                broken_off = asking.exception()
+            iam.heal()
+        with Elsewhere(tmp_path / "data", iam) as restarted:
+            anna.url = restarted.url
+            at_once = listed(anna)
+            restarted.sql(AGED)
+            notice, again = listed(anna), anna.post(CREATE, data=form)
+            [made] = iam.keys_of(anna.iam_id)
+            anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+            afterwards = listed(anna)
+
+    assert broken_off is not None
+    assert LOST not in at_once
+    assert LOST in notice
+    assert "Delete terraform" in notice
+    assert again.status_code == 502
+    assert LOST not in afterwards
+    assert iam.keys_of(anna.iam_id) == []
+    assert re.search(r"\bERROR apikeys", restarted.log) is None
