@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, edit_address
-from tests.browser.conftest import BOB, DESKTOP, PageFor, start_console
+from tests.browser.conftest import BOB, DESKTOP, MOBILE, PageFor, start_console
 from tests.browser.steps import (
     Words,
     choose_action,
@@ -28,7 +28,6 @@ from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
 
-MOBILE = {"width": 390, "height": 844}
 NARROW = {"width": 320, "height": 640}
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
 LONG = "unbroken" * 31

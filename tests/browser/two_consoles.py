@@ -1,0 +1,117 @@
+"""A console whose keys are at another one, and the road between the two, which a test may make slow or close.
+
+Anna works. Ida administers. Olaf may be deactivated. All three have their accounts at the first console only.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+from tests.browser.visitor import PASSWORD, Visitor
+from tests.neighbours import Relay
+from tests.programs import Console, Program
+from tests.server import ConsoleServer
+
+TITLE = "IBM Cloud API keys"
+
+MAKE_NEIGHBOURS = f"""
+from console.models import User
+make = User.objects.create_user
+make("anna", password={PASSWORD!r}, first_name="Anna", last_name="Lind", email="anna@example.com")
+make("olaf", password={PASSWORD!r}, first_name="Olaf", last_name="Berg", email="olaf@example.com")
+User.objects.create_superuser("ida", password={PASSWORD!r}, first_name="Ida", last_name="Falk", email="ida@example.com")
+"""
+
+
+class Road(Relay):
+    """Passes requests on to the first console.
+
+    `delay` is in seconds and holds up each answer; the answer of a request for which `loses` says yes never arrives.
+    """
+
+    def __init__(self, console_url: str) -> None:
+        super().__init__(console_url)
+        self.delay = 0.0
+        self.loses: Callable[[str, str], bool] = lambda method, target: False
+        self.connections: set[socket.socket] = set()
+        self._prepare(self.server)
+
+    def _prepare(self, server: ThreadingHTTPServer) -> None:
+        take = server.process_request
+
+        def process_request(request: Any, client_address: Any) -> None:
+            self.connections.add(request)
+            take(request, client_address)
+
+        def handle_error(request: Any, client_address: Any) -> None:
+            """Say nothing: what is lost here is lost on purpose."""
+
+        server.process_request, server.handle_error = process_request, handle_error  # type: ignore[method-assign]
+
+    def answer(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        found = super().answer(method, target, headers, body)
+        if self.loses(method, target):
+            raise ConnectionAbortedError
+        time.sleep(self.delay)
+        return found
+
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        self.delay = seconds
+        yield
+        self.delay = 0.0
+
+    @contextmanager
+    def losing_creations(self) -> Iterator[None]:
+        self.loses = lambda method, target: (method, target) == ("POST", "/v1/apikeys")
+        yield
+        self.loses = lambda method, target: False
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Nobody listens there, and what was connected is cut."""
+        address, handler = self.server.server_address, self.server.RequestHandlerClass
+        self.__exit__()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # it had ended
+        self.connections.clear()
+        try:
+            yield
+        finally:
+            self.server = ThreadingHTTPServer(address, handler)  # type: ignore[arg-type]
+            self.server.daemon_threads = True
+            self._prepare(self.server)
+            self.__enter__()
+
+
+@dataclass
+class Pair:
+    """`second` keeps its keys at `first`, `far` does so by the `road`."""
+
+    first: ConsoleServer
+    second: ConsoleServer
+    far: ConsoleServer
+    road: Road
+
+    def there(self, username: str) -> Program:
+        """Return a program that runs as this person at the first console."""
+        form = {"grant_type": "password", "username": username, "password": PASSWORD}
+        answer = Console(self.first).token_request(client=True, **form)
+        assert answer.status_code == 200, answer.text
+        return Program(self.first.url, answer.json()["access_token"])
+
+    def names_there(self, username: str) -> list[str]:
+        """Return the names of this person's keys at the first console."""
+        return [key["name"] for key in self.there(username).listed()]
+
+    def log_in(self, username: str, at: ConsoleServer | None = None) -> Visitor:
+        return Visitor.logged_in(at or self.second, username)
