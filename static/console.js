@@ -100,19 +100,24 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) addEventListener(name, sa
 
 const WAIT_MILLISECONDS = 700;
 let waiting = 0;
+let announced = null;
 
 function wait() {
   arrived();
   waiting = setTimeout(() => {
     const words = document.getElementById("waiting");
-    words.hidden = false;
-    document.getElementById("live").textContent = words.textContent;
+    words.showPopover(); // above a dialog, too
+    // What is outside of a modal dialog is read to nobody.
+    announced = document.querySelector("dialog:modal > [role=status]") ?? document.getElementById("live");
+    announced.textContent = words.textContent.trim();
   }, WAIT_MILLISECONDS);
 }
 
 function arrived() {
   clearTimeout(waiting);
-  document.getElementById("waiting").hidden = true;
+  document.getElementById("waiting").hidePopover();
+  if (announced) announced.textContent = "";
+  announced = null;
 }
 
 // At the window, after everybody who may have other plans with the click or the form.
@@ -123,7 +128,11 @@ addEventListener("click", (event) => {
 });
 addEventListener("submit", (event) => { if (!event.defaultPrevented && !event.target.target) wait(); });
 addEventListener("htmx:beforeRequest", wait);
-addEventListener("htmx:afterRequest", arrived);
+addEventListener("htmx:afterRequest", (event) => {
+  const goes = event.detail.xhr.getResponseHeader("HX-Redirect"); // a page on its way
+  if (goes) wait();
+  else arrived();
+});
 addEventListener("pageshow", arrived);
 addEventListener("keydown", (event) => { if (event.key === "Escape") arrived(); }); // stops a page on its way
 

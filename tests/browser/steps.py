@@ -1,15 +1,17 @@
 """What people do on the pages, in the words of their language."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from django.utils import translation
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.addresses import KEYS
 from tests.browser.value import Value
 from tests.browser.visitor import PASSWORD
 
+ERROR_PAGE = "127.0.0.1"  # how the browser calls its own page when it has none from the server
 TABS = 40  # more than any page has
 
 
@@ -81,6 +83,23 @@ def leave_unsaved(created: Locator) -> None:
     created.get_by_role("button", name="Close", exact=True).click()
     created.get_by_role("button", name="Close without saving").click()
     expect(created).to_be_hidden()
+
+
+def close_unsaved(created: Locator, js: bool) -> None:
+    """Close the created dialog and let the value go."""
+    created.get_by_role("button", name="Close", exact=True).click()
+    if js:
+        created.get_by_role("button", name="Close without saving").click()
+
+
+def travel(page: Page, step: Callable[[], object]) -> None:
+    """Go back, forward or reload; a browser may also say that it does not have the page any more."""
+    try:
+        step()
+    except Error as exc:
+        if "net::ERR_CACHE_MISS" not in exc.message:
+            raise
+        expect(page).to_have_title(ERROR_PAGE)
 
 
 def row(page: Page, name: str) -> Locator:

@@ -1,8 +1,10 @@
 """A console whose keys are at another one, and the road between the two, which a test may make slow or close.
 
-Anna works. Ida administers. Olaf may be deactivated. All three have their accounts at the first console only.
+Anna works. Ida administers. Olaf may be deactivated. Elsa never comes to the second console. All have their
+accounts at the first console only.
 """
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.browser.visitor import PASSWORD, Visitor
 from tests.neighbours import Relay
@@ -17,26 +20,31 @@ from tests.programs import Console, Program
 from tests.server import ConsoleServer
 
 TITLE = "IBM Cloud API keys"
+PASSCODE = "a passcode for Anna"
+DISCOVERY = "/identity/.well-known/openid-configuration"
 
 MAKE_NEIGHBOURS = f"""
 from console.models import User
 make = User.objects.create_user
 make("anna", password={PASSWORD!r}, first_name="Anna", last_name="Lind", email="anna@example.com")
 make("olaf", password={PASSWORD!r}, first_name="Olaf", last_name="Berg", email="olaf@example.com")
+make("elsa", password={PASSWORD!r}, first_name="Elsa", last_name="Dahl", email="elsa@example.com")
 User.objects.create_superuser("ida", password={PASSWORD!r}, first_name="Ida", last_name="Falk", email="ida@example.com")
 """
 
 
 class Road(Relay):
-    """Passes requests on to the first console.
+    """Passes requests on to the first console, and makes it look more like IBM Cloud: with passcodes and accounts.
 
     `delay` is in seconds and holds up each answer; the answer of a request for which `loses` says yes never arrives.
+    `accounts` are names by id.
     """
 
     def __init__(self, console_url: str) -> None:
         super().__init__(console_url)
         self.delay = 0.0
         self.loses: Callable[[str, str], bool] = lambda method, target: False
+        self.accounts: dict[str, str] = {}
         self.connections: set[socket.socket] = set()
         self._prepare(self.server)
 
@@ -55,11 +63,18 @@ class Road(Relay):
     def answer(
         self, method: str, target: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
-        found = super().answer(method, target, headers, body)
+        if urlsplit(target).path == "/coe/v2/accounts":
+            rows = [{"metadata": {"guid": id}, "entity": {"name": name}} for id, name in self.accounts.items()]
+            return 200, {"Content-Type": "application/json"}, json.dumps({"resources": rows}).encode()
+        if dict(parse_qsl(body.decode())).get("passcode") == PASSCODE:
+            body = urlencode({"grant_type": "password", "username": "anna", "password": PASSWORD}).encode()
+        status, found_headers, found = super().answer(method, target, headers, body)
+        if target == DISCOVERY:
+            found = json.dumps(json.loads(found) | {"passcode_endpoint": f"{self.url}/identity/passcode"}).encode()
         if self.loses(method, target):
             raise ConnectionAbortedError
         time.sleep(self.delay)
-        return found
+        return status, found_headers, found
 
     @contextmanager
     def slow(self, seconds: float) -> Iterator[None]:
@@ -115,3 +130,10 @@ class Pair:
 
     def log_in(self, username: str, at: ConsoleServer | None = None) -> Visitor:
         return Visitor.logged_in(at or self.second, username)
+
+    def set_active(self, username: str, is_active: bool) -> None:
+        """Deactivate somebody at the first console, or take it back."""
+        self.first.run_python(
+            "from console.models import User\n"
+            f"user = User.objects.get(username={username!r})\nuser.is_active = {is_active}\nuser.save()"
+        )
