@@ -424,7 +424,7 @@ def test_a_link_and_a_form_that_take_their_time_say_so_on_the_page_that_is_left(
     page.add_init_script(REMEMBER_WAITING)
     page.goto("/")
 
-    with pair.road.slow(SLOW):
+    with pair.road.slow(SLOW * 0.75):
         log_in(page, "anna")
         expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
         assert waited(page) == [True, WAITING]
@@ -681,7 +681,9 @@ def every_state(page_for: PageFor, pair: Pair, t: Words, **options: Any) -> Iter
     yield "account", page
     account.locator("option").last.evaluate("(option) => { option.value = '?'; option.selected = true; }")
     page.get_by_role("main").get_by_role("button", name=t("Choose account")).click()
-    expect(page.get_by_role("alert").filter(has_text=t("Enter the ID of an account"))).to_be_visible()
+    expect(
+        page.get_by_role("alert").filter(has_text=t("Enter the ID of an account: 32 letters and digits."))
+    ).to_be_visible()
     yield "account, refused", page
     accounts, pair.road.accounts = pair.road.accounts, {}
     page.goto("/account/")
