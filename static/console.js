@@ -25,11 +25,12 @@ function openModal(dialog) {
   dialog.addEventListener("close", () => leaveDialog(dialog));
 }
 
-// A dialog that was opened over a list goes away; one that is a page of its own leads to its list.
+// A dialog that was opened over a list goes away; one that is a page of its own, or has news, leads to its list.
 function leaveDialog(dialog) {
   const out = dialog.querySelector("[data-close]");
-  if (root.dataset.dialogIsPage !== undefined) {
+  if (root.dataset.dialogIsPage !== undefined || dialog.dataset.listIsOld !== undefined) {
     if (out) location.assign(out.href);
+    wait();
     return;
   }
   dialog.remove();
@@ -127,7 +128,7 @@ addEventListener("click", (event) => {
   if (goes && !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey) wait();
 });
 addEventListener("submit", (event) => { if (!event.defaultPrevented && !event.target.target) wait(); });
-addEventListener("htmx:beforeRequest", wait);
+for (const name of ["htmx:beforeRequest", "handover:left"]) addEventListener(name, wait);
 addEventListener("htmx:afterRequest", (event) => {
   const goes = event.detail.xhr.getResponseHeader("HX-Redirect"); // a page on its way
   if (goes) wait();

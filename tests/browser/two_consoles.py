@@ -6,6 +6,7 @@ accounts at the first console only.
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from tests.programs import Console, Program
 from tests.server import ConsoleServer
 
 TITLE = "IBM Cloud API keys"
+HELD_SECONDS = 8  # the second console does not wait longer
 PASSCODE = "a passcode for Anna"
 DISCOVERY = "/identity/.well-known/openid-configuration"
 
@@ -43,6 +45,8 @@ class Road(Relay):
     def __init__(self, console_url: str) -> None:
         super().__init__(console_url)
         self.delay = 0.0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self.loses: Callable[[str, str], bool] = lambda method, target: False
         self.accounts: dict[str, str] = {}
         self.connections: set[socket.socket] = set()
@@ -74,6 +78,7 @@ class Road(Relay):
         if self.loses(method, target):
             raise ConnectionAbortedError
         time.sleep(self.delay)
+        self.goes_on.wait(HELD_SECONDS)
         return status, found_headers, found
 
     @contextmanager
@@ -81,6 +86,15 @@ class Road(Relay):
         self.delay = seconds
         yield
         self.delay = 0.0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing is answered until the end of this."""
+        self.goes_on.clear()
+        try:
+            yield
+        finally:
+            self.goes_on.set()
 
     @contextmanager
     def losing_creations(self) -> Iterator[None]:
