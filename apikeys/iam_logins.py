@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from apikeys import bulkhead
 from apikeys.exceptions import BackendRefused, BackendUnavailable, LogInAgain
+from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import IAMClient, IAMError, TokenPair
 from apikeys.models import IAMLogin
 
@@ -28,6 +29,8 @@ RENEW_SECONDS = 60  # before the access token runs out
 LEASE = timedelta(seconds=20)  # a renewal takes less; after it another process may try
 POLL_SECONDS = 0.05
 IV_BYTES = 12
+
+LATE = _("%(host)s did not answer in time.")
 
 
 def begin(session_key: str, pair: TokenPair) -> None:
@@ -92,7 +95,7 @@ class IAMAccess:
             if self._take_lease(row):
                 break
             if time.monotonic() + POLL_SECONDS > self.deadline:
-                raise BackendUnavailable
+                raise BackendUnavailable(LATE, host=settings.IAM_HOST)
             time.sleep(POLL_SECONDS)
         try:
             client = IAMClient(settings.IAM_URL, deadline=self.deadline)

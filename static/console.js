@@ -25,11 +25,12 @@ function openModal(dialog) {
   dialog.addEventListener("close", () => leaveDialog(dialog));
 }
 
-// A dialog that was opened over a list goes away; one that is a page of its own leads to its list.
+// A dialog that was opened over a list goes away; one that is a page of its own, or has news, leads to its list.
 function leaveDialog(dialog) {
   const out = dialog.querySelector("[data-close]");
-  if (root.dataset.dialogIsPage !== undefined) {
+  if (root.dataset.dialogIsPage !== undefined || dialog.dataset.listIsOld !== undefined) {
     if (out) location.assign(out.href);
+    wait();
     return;
   }
   dialog.remove();
@@ -100,19 +101,24 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) addEventListener(name, sa
 
 const WAIT_MILLISECONDS = 700;
 let waiting = 0;
+let announced = null;
 
 function wait() {
   arrived();
   waiting = setTimeout(() => {
     const words = document.getElementById("waiting");
-    words.hidden = false;
-    document.getElementById("live").textContent = words.textContent;
+    words.showPopover(); // above a dialog, too
+    // What is outside of a modal dialog is read to nobody.
+    announced = document.querySelector("dialog:modal > [role=status]") ?? document.getElementById("live");
+    announced.textContent = words.textContent.trim();
   }, WAIT_MILLISECONDS);
 }
 
 function arrived() {
   clearTimeout(waiting);
-  document.getElementById("waiting").hidden = true;
+  document.getElementById("waiting").hidePopover();
+  if (announced) announced.textContent = "";
+  announced = null;
 }
 
 // At the window, after everybody who may have other plans with the click or the form.
@@ -122,8 +128,12 @@ addEventListener("click", (event) => {
   if (goes && !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey) wait();
 });
 addEventListener("submit", (event) => { if (!event.defaultPrevented && !event.target.target) wait(); });
-addEventListener("htmx:beforeRequest", wait);
-addEventListener("htmx:afterRequest", arrived);
+for (const name of ["htmx:beforeRequest", "handover:left"]) addEventListener(name, wait);
+addEventListener("htmx:afterRequest", (event) => {
+  const goes = event.detail.xhr.getResponseHeader("HX-Redirect"); // a page on its way
+  if (goes) wait();
+  else arrived();
+});
 addEventListener("pageshow", arrived);
 addEventListener("keydown", (event) => { if (event.key === "Escape") arrived(); }); // stops a page on its way
 

@@ -58,6 +58,7 @@
       part("[data-close-form]").submit(); // tells the server to wipe, too, should the first receipt have been lost
       wipe();
       dialog = null;
+      dispatchEvent(new Event("handover:left"));
       return;
     }
     const ask = part("[data-ask]");

@@ -20,7 +20,7 @@ from tests.browser.proxy import PlainHttp
 from tests.browser.visitor import PASSWORD, Visitor
 from tests.server import ConsoleServer
 
-DESKTOP = {"width": 1440, "height": 900}
+DESKTOP, MOBILE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 BOB = "o'neill<b>&\""
 MILLISECONDS = 20_000
 CAROLS_KEYS = 10_000

@@ -1,12 +1,18 @@
 """What people do on the pages, in the words of their language."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from django.utils import translation
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.addresses import KEYS
+from tests.browser.value import Value
 from tests.browser.visitor import PASSWORD
+
+ERROR_PAGE = "127.0.0.1"  # how the browser calls its own page when it has none from the server
+TABS = 40  # more than any page has
 
 
 class Words:
@@ -36,6 +42,15 @@ def dialog(page: Page, title: str) -> Locator:
     expect(opened).to_be_visible()
     expect(page.locator(".js dialog:not(:modal)")).to_have_count(0)
     return opened
+
+
+def go_to_keys_by_menu(page: Page, t: Words = ENGLISH, title: str = "") -> None:
+    """Manage > Security > API keys, which stand in one menu where there is little room."""
+    banner = page.get_by_role("banner")
+    opener = banner.get_by_role("button", name=re.compile(f"^({t('Manage')}|{t('Menu')})$")).filter(visible=True)
+    opener.click()
+    expect(banner.get_by_role("heading", name=t("Security"))).to_be_visible()
+    banner.get_by_role("link", name=title or t("API keys"), exact=True).click()
 
 
 def open_create(page: Page, t: Words = ENGLISH) -> Locator:
@@ -70,6 +85,23 @@ def leave_unsaved(created: Locator) -> None:
     expect(created).to_be_hidden()
 
 
+def close_unsaved(created: Locator, js: bool) -> None:
+    """Close the created dialog and let the value go."""
+    created.get_by_role("button", name="Close", exact=True).click()
+    if js:
+        created.get_by_role("button", name="Close without saving").click()
+
+
+def travel(page: Page, step: Callable[[], object]) -> None:
+    """Go back, forward or reload; a browser may also say that it does not have the page any more."""
+    try:
+        step()
+    except Error as exc:
+        if "net::ERR_CACHE_MISS" not in exc.message:
+            raise
+        expect(page).to_have_title(ERROR_PAGE)
+
+
 def row(page: Page, name: str) -> Locator:
     """Return the row of the list whose key has exactly that name."""
     return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
@@ -81,6 +113,14 @@ def choose_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> Non
     actions = row(page, name)
     actions.get_by_role("button", name=t("Actions for %(name)s", name=name), exact=True).click()
     actions.get_by_role("link", name=t(action)).click()
+
+
+def press_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> None:
+    """Open the Actions of a key and press one that is done at once."""
+    page.wait_for_load_state()
+    actions = row(page, name)
+    actions.get_by_role("button", name=t("Actions for %(name)s", name=name), exact=True).click()
+    actions.get_by_role("button", name=t(action), exact=True).click()
 
 
 def download(created: Locator, folder: Path, t: Words = ENGLISH) -> Path:
@@ -99,3 +139,29 @@ def focused(control: Locator) -> bool:
 def notes(page: Page, text: str) -> Locator:
     """Return the message that the page shows for a moment in its corner."""
     return page.get_by_role("status").filter(has_text=text)
+
+
+def pasted(page: Page) -> Value:
+    """Return what the clipboard holds, as another page gets it by pasting."""
+    other = page.context.new_page()
+    other.set_content("<textarea></textarea>")
+    other.get_by_role("textbox").focus()
+    other.keyboard.press("ControlOrMeta+V")
+    value = Value(other.get_by_role("textbox").input_value())
+    other.close()
+    return value
+
+
+def is_dark(page: Page) -> bool:
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return max(map(int, re.findall(r"\d+", colour)[:3])) < 128
+
+
+def tab_to(control: Locator) -> None:
+    """Press Tab until the control has the focus."""
+    expect(control).to_be_visible()
+    for _ in range(TABS):
+        if focused(control):
+            return
+        control.page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never reaches {control}")

@@ -2,14 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, edit_address
-from tests.browser.conftest import BOB, DESKTOP, PageFor, start_console
+from tests.browser.conftest import BOB, DESKTOP, MOBILE, PageFor, start_console
+from tests.browser.readable import bad_contrasts, unreadable, violations
 from tests.browser.steps import (
     Words,
     choose_action,
@@ -28,17 +28,10 @@ from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
 
-MOBILE = {"width": 390, "height": 844}
-NARROW = {"width": 320, "height": 640}
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
 LONG = "unbroken" * 31
 STOPS = 43
-TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll("dialog[open], :popover-open")]
-  .filter((box) => box.scrollWidth > box.clientWidth)
-  .map((box) => `${box.tagName}#${box.id} is ${box.scrollWidth} pixels wide in ${box.clientWidth}`)"""
 PROVOKED = (403, 404, 409, 422, 500)
-
-axe = Axe()
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +65,7 @@ def test_everything_can_be_read_light_and_dark_small_and_large(every_state, view
     found, seen = [], 0
     for where, page in every_state(locale, viewport=viewport):
         seen += 1
-        found += [f"{where}, light: {violation}" for violation in violations(page)]
-        page.emulate_media(color_scheme="dark")
-        found += [f"{where}, dark: {violation}" for violation in bad_contrasts(page)]
-        page.emulate_media(color_scheme="light")
-        with small(page) if viewport == MOBILE else large_text(page):
-            found += [f"{where}: {box}" for box in page.evaluate(TOO_WIDE)]
+        found += [f"{where}: {problem}" for problem in unreadable(page, is_small=viewport == MOBILE)]
 
     assert found == []
     assert seen == STOPS
@@ -176,37 +164,6 @@ def test_the_first_tab_offers_to_skip_the_menus(page_for: PageFor):
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("main")).to_be_focused()
-
-
-def violations(page: Page) -> list[str]:
-    return in_words(axe.run(page).response["violations"])
-
-
-def bad_contrasts(page: Page) -> list[str]:
-    """Look again at what a change of colours may change, in a page that `violations` has looked at."""
-    return in_words(page.evaluate("axe.run({ runOnly: ['color-contrast'] }).then((results) => results.violations)"))
-
-
-def in_words(found: list[dict]) -> list[str]:
-    return [f"{one['id']} at {[' '.join(map(str, node['target'])) for node in one['nodes']]}" for one in found]
-
-
-@contextmanager
-def small(page: Page) -> Iterator[None]:
-    before = page.viewport_size
-    page.set_viewport_size(NARROW)
-    yield
-    page.set_viewport_size(before)
-
-
-@contextmanager
-def large_text(page: Page) -> Iterator[None]:
-    """Text of 200 %, as somebody sets it in the browser."""
-    session = page.context.new_cdp_session(page)
-    session.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
-    yield
-    session.send("Page.setFontSizes", {"fontSizes": {"standard": 16}})
-    session.detach()
 
 
 # The stops of the walk.

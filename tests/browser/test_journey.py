@@ -1,37 +1,34 @@
 """The main job, end to end: log in, create, show once, copy, download, close, edit, delete."""
 
-import json
-import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from tests.addresses import KEYS
-from tests.browser.conftest import BOB, DESKTOP, PageFor
+from tests.browser.conftest import BOB, DESKTOP, MOBILE, PageFor
 from tests.browser.steps import (
-    ENGLISH,
     Words,
     choose_action,
     create_key,
     dialog,
     download,
     fill,
-    focused,
+    go_to_keys_by_menu,
+    is_dark,
     leave_unsaved,
     log_in,
     notes,
+    pasted,
     row,
     submit,
+    tab_to,
 )
-from tests.browser.value import Value
+from tests.browser.value import Value, assert_is_the_key_file
 from tests.browser.visitor import PASSWORD
 from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
-
-MOBILE = {"width": 390, "height": 844}
-TABS = 40  # more than any page has
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-TW"])
@@ -57,7 +54,7 @@ def test_alice_creates_a_key_saves_it_edits_it_and_deletes_it(
     assert page.locator("html").get_attribute("lang") == {"en-US": "en", "zh-TW": "zh-Hant"}[locale]
     assert is_dark(page) == (scheme == "dark")
 
-    go_to_keys_by_menu(page, viewport, t)
+    go_to_keys_by_menu(page, t)
     expect(page.get_by_role("heading", name=t("API keys"), level=1)).to_be_visible()
     page.get_by_role("link", name=t("Create API key")).click()
     form = dialog(page, t("Create API key"))
@@ -201,7 +198,7 @@ def test_alice_makes_the_whole_journey_without_script(
 
     page.goto("/")
     log_in(page, "alice")
-    go_to_keys_by_menu(page, viewport, ENGLISH)
+    go_to_keys_by_menu(page)
     page.get_by_role("link", name="Create API key").click()
     form = dialog(page, "Create API key")
     fill(form, name, "Two\nlines")
@@ -232,64 +229,3 @@ def test_alice_makes_the_whole_journey_without_script(
     asked.get_by_role("button", name="Delete key").click()
     expect(notes(page, f"{name} 2 was deleted and no longer works.")).to_be_visible()
     expect(row(page, f"{name} 2")).to_have_count(0)
-
-
-def go_to_keys_by_menu(page: Page, viewport: dict[str, int], t: Words) -> None:
-    """Manage > Security > API keys, which stand in one menu where there is little room."""
-    banner = page.get_by_role("banner")
-    banner.get_by_role("button", name=t("Manage") if viewport == DESKTOP else t("Menu"), exact=True).click()
-    expect(banner.get_by_role("heading", name=t("Security"))).to_be_visible()
-    banner.get_by_role("link", name=t("API keys"), exact=True).click()
-
-
-def assert_is_the_key_file(file: Path, name: str, description: str, value: Value, server: ConsoleServer) -> None:
-    """The file has IBM's four fields in IBM's order, and its key is the one the server knows by its digest."""
-    fields = json.loads(file.read_text(encoding="utf-8"))
-    in_file = Value(fields.pop("apikey"))
-
-    assert file.name == "apikey.json"
-    assert re.findall(r'^\t"(\w+)": ', file.read_text(encoding="utf-8"), re.M) == [
-        "name",
-        "description",
-        "createdAt",
-        "apikey",
-    ]
-    assert (fields["name"], fields["description"]) == (name, description)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d\+0000", fields["createdAt"])
-    assert in_file == value
-    assert value.looks_genuine()
-    assert value.digest(server.data_dir) == stored_digest(server, name)
-
-
-def stored_digest(server: ConsoleServer, name: str) -> str:
-    printed = server.run_python(
-        "from apikeys.models import ApiKeyRecord\n"
-        f"print(ApiKeyRecord.objects.values_list('digest', flat=True).get(name={name!r}))"
-    )
-    return printed.split()[-1]
-
-
-def pasted(page: Page) -> Value:
-    """Return what the clipboard holds, as another page gets it by pasting."""
-    other = page.context.new_page()
-    other.set_content("<textarea></textarea>")
-    other.get_by_role("textbox").focus()
-    other.keyboard.press("ControlOrMeta+V")
-    value = Value(other.get_by_role("textbox").input_value())
-    other.close()
-    return value
-
-
-def is_dark(page: Page) -> bool:
-    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    return max(map(int, re.findall(r"\d+", colour)[:3])) < 128
-
-
-def tab_to(control: Locator) -> None:
-    """Press Tab until the control has the focus."""
-    expect(control).to_be_visible()
-    for _ in range(TABS):
-        if focused(control):
-            return
-        control.page.keyboard.press("Tab")
-    raise AssertionError(f"Tab never reaches {control}")

@@ -1,23 +1,33 @@
 """Shown exactly once: no way back to a value, no copy of it anywhere, and never lost on the way either."""
 
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
-import requests
-from playwright.sync_api import Error, Locator, Page, Playwright, Request, expect
+from playwright.sync_api import Locator, Page, Playwright, Request, expect
 
 from tests.addresses import CREATE, KEYS, RECEIPT
-from tests.browser.conftest import LAUNCH, MILLISECONDS, Complaints, PageFor
+from tests.browser.conftest import Complaints, PageFor
+from tests.browser.profile import restored, with_profile
 from tests.browser.proxy import HoldsKeys, KeepsPages, LosesKeys, PlainHttp
-from tests.browser.steps import choose_action, create_key, dialog, download, fill, log_in, open_create, row, submit
+from tests.browser.steps import (
+    ERROR_PAGE,
+    choose_action,
+    close_unsaved,
+    create_key,
+    dialog,
+    download,
+    fill,
+    log_in,
+    open_create,
+    row,
+    submit,
+    travel,
+)
 from tests.browser.value import Value, files_with
 from tests.browser.visitor import Visitor
 from tests.server import ConsoleServer
@@ -28,7 +38,6 @@ with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["scr
 
 SENDS = 20
 REFUSAL = "Your browser does not let this page copy. The key is selected: press Ctrl+C, or ⌘C on a Mac."
-ERROR_PAGE = "127.0.0.1"  # how the browser calls its own page when it has none from the server
 WIPED = "The key is no longer shown."
 UNSAVED = "You have not saved this key."
 
@@ -131,16 +140,7 @@ def test_no_file_of_server_or_browser_ever_holds_the_value_nor_does_a_restored_t
     marker = f"planted-{uuid4().hex[:12]}"
     profile, places = tmp_path / "profile", [own_server.data_dir, own_server.log_path, tmp_path / "profile"]
 
-    context = playwright.chromium.launch_persistent_context(
-        profile,
-        **LAUNCH,
-        base_url=own_server.url,
-        downloads_path=tmp_path / "downloads",
-        executable_path=chromium_path,
-        java_script_enabled=js,
-        reduced_motion="reduce",
-    )
-    context.set_default_timeout(MILLISECONDS)
+    context = with_profile(playwright, chromium_path, profile, js, base_url=own_server.url)
     complaints = Complaints(context, expected=(404,))
     page = context.pages[0]
     page.goto("/")
@@ -468,67 +468,11 @@ def test_without_script_the_file_comes_once(page_for: PageFor, tmp_path: Path):
     assert value.is_gone_from(page)
 
 
-@contextmanager
-def restored(playwright: Playwright, chromium_path: str, profile: Path, js: bool) -> Iterator[list[Page]]:
-    """Start the browser as its user does, with the tabs of the last time, and look in once they are there."""
-    door = profile / "DevToolsActivePort"
-    process = subprocess.Popen(
-        [
-            chromium_path,
-            *LAUNCH["args"],
-            "--headless",
-            "--no-first-run",
-            "--remote-debugging-port=0",
-            "--restore-last-session",
-            f"--user-data-dir={profile}",
-            f"--blink-settings=scriptEnabled={str(js).lower()}",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(lambda: door.exists() and door.read_text().count("\n") == 1)
-        address = f"http://127.0.0.1:{door.read_text().splitlines()[0]}"
-        wait_for(lambda: any("/manage/" in tab["url"] for tab in requests.get(f"{address}/json", timeout=5).json()))
-        browser = playwright.chromium.connect_over_cdp(address)
-        tabs = browser.contexts[0].pages
-        for tab in tabs:
-            tab.wait_for_load_state()
-        yield tabs
-        browser.new_browser_cdp_session().send("Browser.close")
-        process.wait(MILLISECONDS / 1000)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + MILLISECONDS / 1000
-    while not condition():
-        assert time.monotonic() < deadline, "The browser restored no tab."
-        time.sleep(0.05)
-
-
-def close_unsaved(created: Locator, js: bool) -> None:
-    created.get_by_role("button", name="Close", exact=True).click()
-    if js:
-        created.get_by_role("button", name="Close without saving").click()
-
-
 def leave(created: Locator, way: str) -> None:
     if way == "Escape":
         created.page.keyboard.press("Escape")
     else:
         created.get_by_role("button", name="Close", exact=True).click()
-
-
-def travel(page: Page, step: Callable[[], object]) -> None:
-    """Go back, forward or reload; a browser may also say that it does not have the page any more."""
-    try:
-        step()
-    except Error as exc:
-        if "net::ERR_CACHE_MISS" not in exc.message:
-            raise
-        expect(page).to_have_title(ERROR_PAGE)
 
 
 def put_away(page: Page) -> None:

@@ -1,11 +1,17 @@
 """A key's value in the hands of a test: it compares and searches, and no failing assertion prints it."""
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from playwright.sync_api import Locator, Page
 
 from apikeys.values import Peppers
+from tests.server import ConsoleServer
+
+Result = TypeVar("Result")
 
 _IN_HTML = re.compile(r'<code[^>]*id="value"[^>]*>([^<]+)</code>')
 # Everything of a page that scripts can reach: its tree, what its fields hold, its storage, its history entry.
@@ -49,6 +55,10 @@ class Value:
         peppers = Peppers.parse((data_dir / "peppers").read_text().strip())
         return peppers.digest(self._text, peppers.newest)
 
+    def given_to(self, use: Callable[[str], Result]) -> Result:
+        """Return what a function makes of the value that can't do without it."""
+        return use(self._text)
+
     def is_absent_from(self, text: str) -> bool:
         return self._text not in text
 
@@ -74,3 +84,30 @@ def files_with(text: str, *places: Path) -> list[str]:
             data = file.read_bytes()
             found += [f"{file.name} ({code})" for code in ("utf-8", "utf-16-le") if text.encode(code) in data]
     return found
+
+
+def assert_is_the_key_file(file: Path, name: str, description: str, value: Value, server: ConsoleServer) -> None:
+    """The file has IBM's four fields in IBM's order, and its key is the one the server knows by its digest."""
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    in_file = Value(fields.pop("apikey"))
+
+    assert file.name == "apikey.json"
+    assert re.findall(r'^\t"(\w+)": ', file.read_text(encoding="utf-8"), re.M) == [
+        "name",
+        "description",
+        "createdAt",
+        "apikey",
+    ]
+    assert (fields["name"], fields["description"]) == (name, description)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d\+0000", fields["createdAt"])
+    assert in_file == value
+    assert value.looks_genuine()
+    assert value.digest(server.data_dir) == stored_digest(server, name)
+
+
+def stored_digest(server: ConsoleServer, name: str) -> str:
+    printed = server.run_python(
+        "from apikeys.models import ApiKeyRecord\n"
+        f"print(ApiKeyRecord.objects.values_list('digest', flat=True).get(name={name!r}))"
+    )
+    return printed.split()[-1]

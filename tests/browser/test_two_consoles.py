@@ -1,0 +1,764 @@
+"""A console whose keys are at another console: the same journey, and what becomes of it when the other is not there."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Page, Playwright, Request, expect
+
+from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address, details_address
+from tests.browser.conftest import DESKTOP, MOBILE, Complaints, PageFor, start_console
+from tests.browser.profile import with_profile
+from tests.browser.proxy import LosesKeys
+from tests.browser.readable import unreadable
+from tests.browser.steps import (
+    ENGLISH,
+    ERROR_PAGE,
+    Words,
+    choose_action,
+    close_unsaved,
+    create_key,
+    dialog,
+    download,
+    fill,
+    go_to_keys_by_menu,
+    is_dark,
+    leave_unsaved,
+    log_in,
+    notes,
+    open_create,
+    pasted,
+    press_action,
+    row,
+    submit,
+    tab_to,
+    travel,
+)
+from tests.browser.two_consoles import MAKE_NEIGHBOURS, PASSCODE, TITLE, Pair, Road
+from tests.browser.value import Value, assert_is_the_key_file, files_with
+from tests.browser.visitor import PASSWORD, Visitor
+from tests.programs import Console
+from tests.server import ConsoleServer
+
+pytestmark = pytest.mark.browser
+
+with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
+
+SLOW = 0.9  # seconds; the page says that it waits after a moment
+STOPS = 16
+WAITING = "Waiting for an answer…"
+
+
+@pytest.fixture(scope="session")
+def pair(server: ConsoleServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("consoles")
+
+    def elsewhere(name: str, iam_url: str, **environment: str) -> ConsoleServer:
+        settings = {"APIKEYS_BACKEND": "ibm-cloud", "IAM_URL": iam_url, "LOG_LEVEL": "DEBUG"} | environment
+        return start_console(folder / name, **settings)
+
+    with ExitStack() as end, ThreadPoolExecutor() as pool:
+        road = end.enter_context(Road(server.url))
+        second, far = elsewhere("second", server.url), elsewhere("far", road.url, ACCOUNTS_URL=road.url)
+        people = pool.submit(server.run_python, MAKE_NEIGHBOURS)
+        for started in [pool.submit(console.__enter__) for console in (second, far)]:
+            end.push(started.result())
+        people.result()
+        running = Pair(server, second, far, road)
+        road.accounts = {running.there("anna").claims["account"]["bss"]: "Lind & Söhne <b>", "f" * 32: ""}
+        yield running
+
+
+# The main job.
+
+
+@pytest.mark.parametrize(
+    ("viewport", "scheme", "locale"),
+    [
+        pytest.param(DESKTOP, "light", "en-US", id="1440x900-light-en"),
+        pytest.param(DESKTOP, "dark", "zh-TW", id="1440x900-dark-zh-TW"),
+        pytest.param(MOBILE, "dark", "en-US", id="390x844-dark-en"),
+        pytest.param(MOBILE, "light", "zh-TW", id="390x844-light-zh-TW"),
+    ],
+)
+def test_anna_makes_the_whole_journey_at_the_second_console_and_the_keys_are_at_the_first(
+    page_for: PageFor, pair: Pair, tmp_path: Path, viewport, scheme, locale
+):
+    t = Words(locale)
+    title = t("%(brand)s API keys", brand="IBM Cloud")
+    name = f'release <b>"{scheme}"</b> & {locale} {viewport["width"]}'
+    page = page_for(
+        None,
+        on=pair.second,
+        viewport=viewport,
+        color_scheme=scheme,
+        locale=locale,
+        permissions=("clipboard-read", "clipboard-write"),
+    )
+
+    page.goto("/")
+    expect(page.get_by_role("main")).to_contain_text(f"127.0.0.1:{pair.first.port}")
+    log_in(page, "anna", t=t)
+    expect(page).to_have_url("/")
+    expect(page.get_by_role("heading", name=t("Dashboard"))).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("Anna Lind")
+    assert is_dark(page) == (scheme == "dark")
+    go_to_keys_by_menu(page, t, title)
+    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+    expect(page).to_have_title(f"{title} – IBM Cloud {t('Console')}")
+
+    page.get_by_role("link", name=t("Create API key")).click()
+    form = dialog(page, t("Create API key"))
+    fill(form, name, "Applies changes", t)
+    created = submit(form, t)
+    value = Value.shown_in(created)
+    code = created.locator("#value")
+    expect(code).to_be_hidden()
+    created.get_by_role("button", name=t("Show")).click()
+    expect(code).to_be_visible()
+    created.get_by_role("button", name=t("Copy")).click()
+    expect(created.get_by_role("button", name=t("Copied"))).to_be_visible()
+    assert pasted(page) == value
+    file = download(created, tmp_path, t)
+    expect(created.get_by_text(t("Download started: apikey.json")).first).to_be_visible()
+    assert_is_the_key_file(file, name, "Applies changes", value, pair.first)
+    created.get_by_role("button", name=t("Close")).click()
+
+    expect(page).to_have_url(KEYS)
+    expect(row(page, name)).to_contain_text("Applies changes")
+    assert name in [key["name"] for key in value.given_to(Console(pair.first).use).listed()]
+    edit_lock_disable_look_and_delete(page, name, pair, value, t)
+    assert f"{name} 2" not in pair.names_there("anna")
+
+
+def edit_lock_disable_look_and_delete(page: Page, name: str, pair: Pair, value: Value, t: Words = ENGLISH) -> None:
+    new_name = f"{name} 2"
+    choose_action(page, name, "Edit name and description", t)
+    form = dialog(page, t("Edit name and description"))
+    fill(form, new_name, "Applies and reverts changes", t)
+    form.get_by_role("button", name=t("Save")).click()
+    expect(notes(page, t("The changes to %(name)s were saved.", name=new_name))).to_be_visible()
+    expect(row(page, new_name)).to_contain_text("Applies and reverts changes")
+
+    press_action(page, new_name, "Lock API key", t)
+    expect(notes(page, t("%(name)s is locked: it can't be changed or deleted.", name=new_name))).to_be_visible()
+    expect(row(page, new_name)).to_contain_text(t("Locked"))
+    press_action(page, new_name, "Unlock API key", t)
+    expect(notes(page, t("%(name)s is unlocked.", name=new_name))).to_be_visible()
+    press_action(page, new_name, "Disable API key", t)
+    expect(row(page, new_name)).to_contain_text(t("Disabled"))
+    assert value.given_to(Console(pair.first).exchange).status_code == 400
+    press_action(page, new_name, "Enable API key", t)
+    expect(row(page, new_name)).to_contain_text(t("Active"))
+    assert value.given_to(Console(pair.first).exchange).status_code == 200
+
+    choose_action(page, new_name, "Details", t)
+    details = dialog(page, t("API key"))
+    expect(details.get_by_text(new_name, exact=True)).to_be_visible()
+    expect(details.get_by_text("Anna Lind").first).to_be_visible()
+    details.get_by_role("link", name=t("Close")).last.click()
+    expect(row(page, new_name)).to_be_visible()
+
+    choose_action(page, new_name, "Delete key", t)
+    asked = dialog(page, t("Delete key?"))
+    expect(asked).to_contain_text(new_name)
+    asked.get_by_role("button", name=t("Delete key")).click()
+    expect(notes(page, t("%(name)s was deleted and no longer works.", name=new_name))).to_be_visible()
+    expect(row(page, new_name)).to_have_count(0)
+    assert value.given_to(Console(pair.first).exchange).status_code == 400
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
+def test_anna_makes_the_whole_journey_without_script(page_for: PageFor, pair: Pair, tmp_path: Path, viewport):
+    name = f"without script {viewport['width']}"
+    page = page_for(None, on=pair.second, js=False, viewport=viewport)
+
+    page.goto("/")
+    log_in(page, "anna")
+    go_to_keys_by_menu(page, title="IBM Cloud API keys")
+    page.get_by_role("link", name="Create API key").click()
+    form = dialog(page, "Create API key")
+    fill(form, name, "Two\nlines")
+    created = submit(form)
+    value = Value.shown_in(created)
+    expect(created.locator("#value")).to_be_hidden()
+    created.get_by_text("Show", exact=True).filter(visible=True).click()
+    expect(created.locator("#value")).to_be_visible()
+    assert_is_the_key_file(download(created, tmp_path), name, "Two lines", value, pair.first)
+    created.get_by_role("button", name="Close").click()
+    expect(page).to_have_url(KEYS)
+
+    edit_lock_disable_look_and_delete(page, name, pair, value)
+    assert f"{name} 2" not in pair.names_there("anna")
+
+
+def test_a_key_that_was_deleted_at_the_first_console_is_not_listed_by_the_second(page_for: PageFor, pair: Pair):
+    program = pair.there("anna")
+    key = program.create_key("made and deleted there", description="of the first")
+    page = page_for("anna", on=pair.second)
+    page.goto(KEYS)
+    expect(row(page, "made and deleted there")).to_contain_text("of the first")
+
+    assert program.delete(f"/v1/apikeys/{key['id']}").status_code == 204
+    page.reload()
+
+    expect(page.get_by_role("heading", name="IBM Cloud API keys", level=1)).to_be_visible()
+    expect(row(page, "made and deleted there")).to_have_count(0)
+
+
+@with_and_without_script
+def test_anna_logs_in_with_a_key_of_hers(page_for: PageFor, pair: Pair, js):
+    page = page_for("anna", on=pair.second, js=js, expected=(422,))
+    value = Value.shown_in(create_key(page, f"to log in with, {js}"))
+    page = page_for(None, on=pair.second, js=js, expected=(422,))
+    page.goto(KEYS)
+
+    page.get_by_role("link", name="API key", exact=True).click()
+    field = page.get_by_label("API key", exact=True)
+    field.fill("apk_notakey")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("knows no usable API key with this value")
+    expect(field).to_have_value("")
+    value.given_to(field.fill)
+    page.get_by_role("button", name="Log in").click()
+
+    expect(page).to_have_url(KEYS)
+    expect(row(page, f"to log in with, {js}")).to_be_visible()
+    assert value.is_gone_from(page)
+
+
+def test_the_samples_name_the_first_console_and_curl_gets_a_token_there(page_for: PageFor, pair: Pair):
+    page = page_for("anna", on=pair.second)
+    created = create_key(page, "samples")
+    value = Value.shown_in(created)
+
+    created.get_by_text("Use this key in a program").click()
+    samples = created.locator("details").get_by_role("code").filter(visible=True).all_text_contents()
+    curl = next(sample for sample in samples if sample.startswith("curl "))
+    answer = value.given_to(lambda text: run_curl(curl, text))
+
+    assert len(samples) == 4
+    assert all(pair.first.url in sample for sample in samples)
+    assert not any(pair.second.url in sample for sample in samples)
+    assert {"access_token", "expiration"} <= answer.keys()
+    expect(created.get_by_role("link", name="API reference")).to_have_count(0)
+
+
+def run_curl(sample: str, value: str) -> dict[str, object]:
+    environment = {"PATH": os.environ["PATH"], "NO_PROXY": "*", "IBMCLOUD_API_KEY": value}
+    done = subprocess.run(["bash", "-c", sample], env=environment, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
+def test_nothing_is_shown_that_only_the_first_console_can_honour(page_for: PageFor, pair: Pair, viewport):
+    page = page_for("ida", on=pair.second, viewport=viewport, expected=(404,))
+    name = f"shown {viewport['width']}"
+    key = pair.there("anna").create_key(name)
+
+    page.goto("/")
+    bar = page.get_by_role("banner")
+    for button in ("Menu" if viewport == MOBILE else "Manage", "Account"):
+        bar.get_by_role("button", name=button, exact=True).click()
+        expect(bar.get_by_role("link", name=re.compile("Docs|Change password|Administration"))).to_have_count(0)
+        if button == "Account":
+            expect(bar.get_by_text("Ida Falk")).to_be_visible()
+            expect(bar.get_by_text("ida@example.com")).to_be_visible()
+        page.keyboard.press("Escape")
+    page.goto(f"{KEYS}?view=all&q={name}")
+    expect(row(page, name)).to_be_visible()
+    expect(page.get_by_text("Last used")).to_have_count(0)
+
+    paths = ["/v1/apikeys", f"/v1/apikeys/{key['id']}", "/identity/token", "/identity/keys", "/admin/", "/password/"]
+    ida = pair.log_in("ida")
+    assert [ida.get(path).status_code for path in (*paths, "/docs/api/")] == [404] * 7
+    assert ida.post("/identity/token", {}).status_code == 404
+
+
+# Exactly once.
+
+
+@with_and_without_script
+def test_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, pair: Pair, js):
+    name = f"closed, script {js}"
+    page = page_for("anna", on=pair.second, js=js, expected=(409,))
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    created = create_key(page, name)
+    value = Value.shown_in(created)
+    form = dict(parse_qsl(sent[0].post_data or "", keep_blank_values=True))
+    close_unsaved(created, js)
+    expect(row(page, name)).to_be_visible()
+
+    for step in (page.go_back, page.reload, page.go_forward, page.reload):
+        travel(page, step)
+        assert value.is_gone_from(page)
+    anna = Visitor.with_session_of(pair.second, page.context)
+    answers = [anna.post(CREATE, form), anna.post(CREATE, form, **{"HX-Request": "true"})]
+    idas = pair.log_in("ida").post(CREATE, pair.log_in("ida").form(CREATE) | {"nonce": form["nonce"]})
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert all(value.is_absent_from(answer.text) for answer in (*answers, idas))
+    assert all("No second key was made." in answer.text for answer in answers)
+    assert pair.names_there("anna").count(name) == 1
+
+
+@with_and_without_script
+@pytest.mark.parametrize("sends", ["double click", "five Enters"])
+def test_a_form_that_is_sent_many_times_makes_one_key_at_the_first_console(page_for: PageFor, pair: Pair, sends, js):
+    name = f"{sends}, script {js}"
+    page = page_for("anna", on=pair.far, js=js)
+    form = open_create(page)
+    fill(form, name)
+
+    with pair.road.slow(0.3):  # so that the form is sent again before the key is there
+        if sends == "double click":
+            form.get_by_role("button", name="Create API key").dblclick()
+        else:
+            form.get_by_role("textbox", name="Name", exact=True).focus()
+            for _ in range(5):
+                page.keyboard.press("Enter")
+        created = dialog(page, "API key created")
+
+    value = Value.shown_in(created)
+    assert value.given_to(Console(pair.first).exchange).status_code == 200
+    assert pair.names_there("anna").count(name) == 1
+
+
+@with_and_without_script
+def test_a_key_whose_page_was_lost_on_the_way_arrives_when_the_form_is_sent_again(page_for: PageFor, pair: Pair, js):
+    name = f"lost on the way, script {js}"
+    with LosesKeys(pair.second) as proxy:
+        page = page_for("anna", on=pair.second, at=proxy.url, js=js, expected=("net::ERR_EMPTY_RESPONSE", "htmx:"))
+        form = open_create(page)
+        fill(form, name)
+        form.get_by_role("button", name="Create API key").click()
+        if js:
+            expect(form.get_by_role("alert").get_by_text("The server did not answer.")).to_be_visible()
+            proxy.losing = False
+            created = submit(form)
+        else:
+            expect(page).to_have_title(ERROR_PAGE)
+            proxy.losing = False
+            page.reload()
+            created = dialog(page, "API key created")
+
+        assert {Value.shown_in(created)} == proxy.lost
+    assert pair.names_there("anna").count(name) == 1
+
+
+@with_and_without_script
+def test_a_key_whose_answer_was_lost_between_the_consoles_is_found_and_deleted(page_for: PageFor, pair: Pair, js):
+    name = f"lost between, script {js}"
+    lost = f"The API key {name} was asked for, and the answer was lost."
+    page = page_for("anna", on=pair.far, js=js, expected=(502,))
+    form = open_create(page)
+    fill(form, name)
+
+    with pair.road.losing_creations():
+        form.get_by_role("button", name="Create API key").click()
+        expect(page.get_by_role("heading", name="The answer was lost")).to_be_visible()
+    expect(page.get_by_text(f"127.0.0.1:{pair.road.server.server_port} was asked to create")).to_be_visible()
+    if js:
+        page.keyboard.press("Escape")
+    else:
+        expect(page).to_have_title("The answer was lost – IBM Cloud Console")
+        page.reload()  # sends the form again
+        expect(page.get_by_role("heading", name="The answer was lost")).to_be_visible()
+        page.get_by_role("link", name="Go to the list").click()
+    assert pair.names_there("anna").count(name) == 1
+
+    expect(page.get_by_text(lost)).to_be_visible()
+    page.get_by_role("link", name=f"Delete {name}").click()
+    dialog(page, "Delete key?").get_by_role("button", name="Delete key").click()
+    expect(notes(page, f"{name} was deleted and no longer works.")).to_be_visible()
+    expect(page.get_by_text(lost)).to_have_count(0)
+    assert name not in pair.names_there("anna")
+
+
+@with_and_without_script
+def test_no_file_of_the_second_console_or_of_the_browser_ever_holds_the_value(
+    pair: Pair, playwright: Playwright, chromium_path: str, tmp_path: Path, js
+):
+    marker, profile = f"planted-{uuid4().hex[:12]}", tmp_path / "profile"
+    places = [pair.second.data_dir, pair.second.log_path, profile]
+
+    context = with_profile(playwright, chromium_path, profile, js, base_url=pair.second.url)
+    complaints = Complaints(context)
+    page = context.pages[0]
+    page.goto("/")
+    log_in(page, "anna")
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    created = create_key(page, marker)
+    values = [Value.shown_in(created)]
+    download(created, tmp_path)
+    created.get_by_role("button", name="Close").click()
+    page.goto(f"{KEYS}?q={marker}")
+    expect(row(page, marker)).to_be_visible()
+    values.append(Value.shown_in(create_key(page, f"{marker} and left open")))
+    page.get_by_role("dialog").wait_for()
+    context.close()
+
+    assert [value.files_with_it(*places) for value in values] == [[], []]
+    planted = files_with(marker, *places)
+    assert any(file.startswith("console.sqlite3") for file in planted)
+    assert {f"{pair.second.log_path.name} (utf-8)", "History (utf-8)"} <= set(planted)
+    assert values[0].files_with_it(tmp_path / "apikey.json") == ["apikey.json (utf-8)"]
+    assert complaints.heard == []
+
+
+# While the first console is slow.
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_a_page_that_waits_says_so_until_the_answer_is_there(page_for: PageFor, pair: Pair, motion):
+    program = pair.there("anna")
+    program.create_key(f"slow {motion}")
+    page = page_for("anna", on=pair.far)
+    page.emulate_media(reduced_motion=motion)
+    page.goto(KEYS)
+
+    with pair.road.held():
+        page.get_by_role("searchbox").fill(f"slow {motion}")
+        expect_waiting(page)
+        page.get_by_role("banner").get_by_role("button", name="Account").click()  # the page can be used meanwhile
+        expect(page.get_by_role("banner").get_by_role("button", name="Log out")).to_be_visible()
+        page.keyboard.press("Escape")
+    expect(page.get_by_role("rowheader")).to_have_text([f"slow {motion}"])
+    expect_no_waiting(page)
+    with pair.road.held():
+        page.get_by_role("button", name=f"Actions for slow {motion}").click()
+        page.get_by_role("link", name="Delete key").click()
+        expect_waiting(page)
+    asked = dialog(page, "Delete key?")
+    expect_no_waiting(page)
+    with pair.road.held():
+        asked.get_by_role("button", name="Delete key").click()
+        expect_waiting(page)
+        expect(asked.get_by_role("status")).to_have_text(WAITING)
+
+    expect(notes(page, f"slow {motion} was deleted")).to_be_visible()
+    expect_no_waiting(page)
+
+
+def test_a_link_and_a_form_that_take_their_time_say_so_on_the_page_that_is_left(page_for: PageFor, pair: Pair):
+    pair.there("anna").create_key("slow to be locked")
+    page = page_for(None, on=pair.far)
+    page.add_init_script(REMEMBER_WAITING)
+    page.goto("/")
+
+    with pair.road.slow(SLOW):
+        log_in(page, "anna")
+        expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+        assert waited(page)
+        page.get_by_role("link", name=TITLE).last.click()
+        expect(row(page, "slow to be locked")).to_be_visible()
+        assert waited(page)
+        press_action(page, "slow to be locked", "Lock API key")
+        expect(notes(page, "slow to be locked is locked")).to_be_visible()
+        assert waited(page)
+        created = create_key(page, "slow to be closed")
+        leave_unsaved(created)
+        expect(row(page, "slow to be closed")).to_be_visible()
+        assert waited(page)
+    expect_no_waiting(page)
+
+
+# While a page waits for the next one, nothing of it can be looked at from outside.
+REMEMBER_WAITING = """addEventListener("toggle", ({ target, newState }) => {
+  if (target.id !== "waiting" || newState !== "open") return;
+  const said = [...document.querySelectorAll("[role=status]")].filter((place) => !place.closest("[inert]"));
+  sessionStorage.waited = JSON.stringify([target.checkVisibility(), said.map((place) => place.textContent)]);
+}, true)"""
+
+
+def waited(page: Page) -> bool:
+    """Tell whether the page before was seen and heard to wait."""
+    is_visible, said = json.loads(page.evaluate("sessionStorage.waited ?? '[false, []]'"))
+    page.evaluate("sessionStorage.clear()")
+    return is_visible and WAITING in said
+
+
+def expect_waiting(page: Page) -> None:
+    """The page says that it waits, to eyes and ears."""
+    expect(page.locator("#waiting")).to_be_visible()
+    expect(page.locator("#waiting")).to_have_text(WAITING)
+    assert page.locator("#waiting").evaluate("(words) => words.matches(':popover-open')")  # above a dialog, too
+    expect(page.get_by_role("status").filter(has_text=WAITING)).to_have_count(1)
+
+
+def expect_no_waiting(page: Page) -> None:
+    expect(page.locator("#waiting")).to_be_hidden()
+    expect(page.get_by_role("status").filter(has_text=WAITING)).to_have_count(0)
+
+
+# While the first console is not there.
+
+
+@with_and_without_script
+def test_pages_without_the_first_console_say_so_and_lead_on_when_it_is_back(page_for: PageFor, pair: Pair, js):
+    name = f"not there, script {js}"
+    key = pair.there("anna").create_key(name)
+    page = page_for("anna", on=pair.far, js=js, expected=(503,))
+    search, details, delete = f"{KEYS}?q={name}", details_address(key["id"]), delete_address(key["id"])
+
+    for place, heading in (
+        [("/", "Dashboard"), (search, TITLE), (delete, "Delete key?")] if js else [(KEYS, TITLE), (details, "API key")]
+    ):
+        with pair.road.closed():
+            page.goto(place)
+            expect(page.get_by_text(no_connection_to(pair))).to_be_visible()
+            expect(page.get_by_text("key store")).to_have_count(0)
+            expect(page).to_have_title(re.compile(" – IBM Cloud Console$"))
+        page.get_by_role("link", name="Try again").click()
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        expect(page.get_by_text(no_connection_to(pair))).to_have_count(0)
+
+
+@with_and_without_script
+def test_what_was_typed_stays_while_the_first_console_is_not_there(page_for: PageFor, pair: Pair, js):
+    name = f"typed, script {js}"
+    page = page_for("anna", on=pair.far, js=js, expected=(503,))
+    form = open_create(page)
+    fill(form, name, "kept")
+
+    with pair.road.closed():
+        form.get_by_role("button", name="Create API key").click()
+        expect(form.get_by_role("alert")).to_contain_text(no_connection_to(pair))
+        expect(page.get_by_text("key store")).to_have_count(0)
+        expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
+        expect(form.get_by_role("textbox", name="Description")).to_have_value("kept")
+    created = submit(form)
+
+    assert Value.shown_in(created).looks_genuine()
+    assert pair.names_there("anna").count(name) == 1
+
+
+def test_htmx_without_the_first_console_says_so_where_the_person_looks(page_for: PageFor, pair: Pair):
+    pair.there("anna").create_key("looked at")
+    page = page_for("anna", on=pair.far, expected=(503,))
+    page.goto(KEYS)
+    problem = page.get_by_role("main").get_by_role("alert")
+
+    with pair.road.closed():
+        with page.expect_response(lambda response: response.status == 503):
+            page.get_by_role("searchbox").fill("looked at")
+        expect(problem).to_contain_text(no_connection_to(pair))
+        with page.expect_response(lambda response: response.status == 503):
+            choose_action(page, "looked at", "Details")
+        expect(problem).to_contain_text(no_connection_to(pair))
+    choose_action(page, "looked at", "Delete key")
+    asked = dialog(page, "Delete key?")
+    expect(problem).to_be_empty()
+    with pair.road.closed():
+        asked.get_by_role("button", name="Delete key").click()
+        expect(asked.get_by_role("alert")).to_contain_text(no_connection_to(pair))
+    asked.get_by_role("button", name="Delete key").click()
+
+    expect(notes(page, "looked at was deleted")).to_be_visible()
+
+
+def test_an_action_without_the_first_console_is_not_done_and_can_be_repeated(page_for: PageFor, pair: Pair):
+    pair.there("anna").create_key("to be locked")
+    page = page_for("anna", on=pair.far, expected=(503,))
+    page.goto(KEYS)
+
+    with pair.road.closed():
+        press_action(page, "to be locked", "Lock API key")
+        expect(page.get_by_text(no_connection_to(pair))).to_be_visible()
+    page.get_by_role("link", name="Go to the list").click()
+    press_action(page, "to be locked", "Lock API key")
+
+    expect(notes(page, "to be locked is locked")).to_be_visible()
+
+
+def test_a_log_in_without_the_first_console_says_so(page_for: PageFor, pair: Pair):
+    page = page_for(None, on=pair.far, expected=(503,))
+    page.goto("/")
+
+    with pair.road.closed():
+        log_in(page, "anna")
+        expect(page.get_by_role("alert")).to_contain_text(no_connection_to(pair))
+    expect(page.get_by_label("User ID")).to_have_value("anna")
+    log_in(page, "anna")
+
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def no_connection_to(pair: Pair) -> str:
+    return f"There is no connection to {pair.road.url.removeprefix('http://')}."
+
+
+# When the log-in at the first console ends.
+
+
+@with_and_without_script
+def test_what_was_typed_is_there_again_after_a_new_log_in(page_for: PageFor, pair: Pair, js):
+    name = f"typed before, script {js}"
+    page = page_for("olaf", on=pair.second, js=js, expected=(401, 422))
+    form = open_create(page)
+    fill(form, name, "Kept over the log-in")
+    form.get_by_label("If the key leaks").select_option("Disable it at once")
+
+    pair.set_active("olaf", False)
+    form.get_by_role("button", name="Create API key").click()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(notes(page, f"Your log-in at 127.0.0.1:{pair.first.port} has ended. Log in again.")).to_be_visible()
+    log_in(page, "olaf")
+    expect(page.get_by_role("alert")).to_contain_text("refused this user ID and password")
+    pair.set_active("olaf", True)
+    log_in(page, "olaf")
+
+    form = dialog(page, "Create API key")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
+    expect(form.get_by_role("textbox", name="Description")).to_have_value("Kept over the log-in")
+    expect(form.get_by_label("If the key leaks")).to_have_value("disable")
+    submit(form)
+    assert pair.names_there("olaf").count(name) == 1
+
+
+# Everybody's keys.
+
+
+def test_ida_sees_everybodys_keys_and_anna_her_own(page_for: PageFor, pair: Pair):
+    pair.log_in("anna")
+    for person in ("anna", "elsa"):
+        pair.there(person).create_key(f"of {person}, for all")
+    page = page_for("ida", on=pair.second)
+    page.goto(f"{KEYS}?q=for all")
+    expect(page.get_by_role("heading", name="No key matches your search")).to_be_visible()
+
+    page.get_by_label("View", exact=True).select_option("All users' keys")
+    expect(row(page, "of anna, for all")).to_contain_text("Anna Lind")
+    expect(row(page, "of anna, for all")).to_contain_text("anna@example.com")
+    expect(row(page, "of elsa, for all").get_by_text(re.compile("^IBMid-"))).to_be_visible()
+    choose_action(page, "of elsa, for all", "Delete key")
+    asked = dialog(page, "Delete key?")
+    expect(asked.get_by_text(re.compile("^IBMid-"))).to_be_visible()
+    asked.get_by_role("button", name="Delete key").click()
+    expect(notes(page, "of elsa, for all was deleted")).to_be_visible()
+    assert "of elsa, for all" not in pair.names_there("elsa")
+
+    page = page_for("anna", on=pair.second)
+    page.goto(f"{KEYS}?view=all&q=for all")
+    expect(page.get_by_role("rowheader")).to_have_text(["of anna, for all"])
+    expect(page.get_by_label("View", exact=True)).to_have_count(0)
+
+
+# For everybody.
+
+
+WAYS = {"Password": PASSWORD, "One-time passcode": PASSCODE, "API key": ""}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_anna_logs_in_each_way_with_the_keyboard_only(page_for: PageFor, pair: Pair, way):
+    page, secret = page_for(None, on=pair.far), WAYS[way]
+    if way == "API key":
+        secret = pair.there("anna").create_key("by keyboard")["apikey"]
+    page.goto(KEYS)
+
+    if way == "Password":
+        page.keyboard.type("anna")
+        tab_to(page.get_by_label(way, exact=True))
+    else:
+        tab_to(page.get_by_role("link", name=way, exact=True))
+        page.keyboard.press("Enter")
+        expect(page.get_by_label(way, exact=True)).to_be_focused()
+    page.keyboard.type(secret)
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(KEYS)
+    expect(page.get_by_role("heading", name=TITLE, level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("viewport", "locale"),
+    [pytest.param(DESKTOP, "en-US", id="1440x900-en"), pytest.param(MOBILE, "zh-TW", id="390x844-zh-TW")],
+)
+def test_everything_can_be_read_light_and_dark_small_and_large(page_for: PageFor, pair: Pair, viewport, locale):
+    t, found, seen = Words(locale), [], 0
+
+    for where, page in every_state(page_for, pair, t, viewport=viewport, locale=locale, expected=(422, 502, 503)):
+        seen += 1
+        found += [f"{where}: {problem}" for problem in unreadable(page, is_small=viewport == MOBILE)]
+
+    assert found == []
+    assert seen == STOPS
+
+
+def every_state(page_for: PageFor, pair: Pair, t: Words, **options: Any) -> Iterator[tuple[str, Page]]:
+    """Walk through what only a console with a store elsewhere can show: where, and its page."""
+    name = f"lost {t.language}"
+    page = page_for(None, on=pair.far, **options)
+    page.goto("/")
+    for way, secret in (("Password", "wrong"), ("One-time passcode", "wrong"), ("API key", "apk_wrong")):
+        page.get_by_role("link", name=t(way), exact=True).click()
+        expect(page.get_by_label(t(way), exact=True)).to_be_visible()
+        yield f"log in, {way}", page
+        if way == "Password":
+            page.get_by_label(t("User ID")).fill("anna")
+        page.get_by_label(t(way), exact=True).fill(secret)
+        page.get_by_role("button", name=t("Log in")).click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        yield f"log in, {way}, refused", page
+
+    page = page_for("anna", on=pair.far, **options)
+    page.goto("/account/")
+    account = page.get_by_label(t("Account"), exact=True).and_(page.get_by_role("combobox"))
+    expect(account).to_be_visible()
+    yield "account", page
+    account.locator("option").last.evaluate("(option) => { option.value = '?'; option.selected = true; }")
+    page.get_by_role("main").get_by_role("button", name=t("Choose account")).click()
+    expect(
+        page.get_by_role("alert").filter(has_text=t("Enter the ID of an account: 32 letters and digits."))
+    ).to_be_visible()
+    yield "account, refused", page
+    accounts, pair.road.accounts = pair.road.accounts, {}
+    page.goto("/account/")
+    expect(page.get_by_label(t("Account ID"))).to_be_visible()
+    yield "account, no list", page
+    pair.road.accounts = accounts
+
+    with pair.road.closed():
+        page.goto("/")
+        expect(page.get_by_role("main").get_by_role("link", name=t("Try again"))).to_be_visible()
+        yield "dashboard, store problem", page
+        page.goto(KEYS)
+        expect(page.get_by_role("main").get_by_role("link", name=t("Try again"))).to_be_visible()
+        yield "list, store problem", page
+        page.goto(details_address(UNKNOWN_ID))
+        expect(page.get_by_role("main").get_by_role("link", name=t("Try again"))).to_be_visible()
+        yield "details, store problem", page
+
+    with pair.road.losing_creations():
+        form = open_create(page, t)
+        fill(form, name, "", t)
+        form.get_by_role("button", name=t("Create API key")).click()
+        opened = dialog(page, t("The answer was lost"))
+    yield "unanswered, dialog", page
+    opened.get_by_role("link", name=t("Go to the list")).click()
+    expect(page.get_by_text(t("I have seen to it"))).to_be_visible()
+    yield "list, uncertain, perhaps this one", page
+    page.goto(f"{KEYS}?q=nothing has this name")
+    expect(page.get_by_text(t("It is not on this page of the list."))).to_be_visible()
+    yield "list, uncertain, not there", page
+    page.get_by_role("button", name=t("I have seen to it")).click()
+    expect(page.get_by_role("button", name=t("I have seen to it"))).to_have_count(0)
+
+    page.get_by_role("link", name=t("Create API key")).click()
+    dialog(page, t("Create API key"))
+    fill(page.get_by_role("dialog"), f"waited {t.language}", "", t)
+    with pair.road.held():
+        page.get_by_role("dialog").get_by_role("button", name=t("Create API key")).click()
+        expect(page.locator("#waiting")).to_be_visible()
+        yield "waiting, over a dialog", page
