@@ -1,4 +1,4 @@
-"""Audit events, written in the transaction of the change: a change that can't be audited does not happen."""
+"""Audit events: a change that can't be audited does not happen; apikeys/changes.py says in which order."""
 
 from apikeys.domain import ApiKey, Caller, ServiceId
 from apikeys.models import AuditEvent
@@ -11,8 +11,9 @@ SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
 SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
 SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
 
-# What is about to be asked of a store elsewhere; a second event says what it came to.
-PENDING, SUCCESS, FAILURE = "pending", "success", "failure"
+SUCCESS, FAILURE = "success", "failure"
+# Of a store elsewhere: what is about to be asked, and what nobody knows the end of.
+PENDING, UNKNOWN = "pending", "unknown"
 SEVERITIES = {"create": "critical", "update": "warning", "delete": "critical"}
 
 
@@ -27,7 +28,10 @@ def record(
     outcome: str = "",
     **data: object,
 ) -> None:
-    """Write one event. `reason` says why the action was refused; without one it succeeded."""
+    """Write one event. `reason` says why the action was refused; without one, and without `outcome`, it succeeded.
+
+    The events of one attempt have the same correlation id.
+    """
     AuditEvent.objects.create(
         action=action,
         outcome=outcome or (FAILURE if reason else SUCCESS),
@@ -39,7 +43,7 @@ def record(
         agent=caller.agent[:255],
         correlation_id=caller.correlation_id,
         target_id=target.crn if target else target_id[:255].replace("\0", "\ufffd"),  # PostgreSQL takes no NUL
-        target_name=target.name if target else target_name,
+        target_name=(target.name if target else target_name).replace("\0", "\ufffd"),
         request_data=data,
     )
 

@@ -10,9 +10,7 @@ from apikeys.domain import Caller, Identity
 from apikeys.exceptions import AccountNeeded, LogInAgain
 from apikeys.iam_logins import IAMAccess
 from apikeys.people import identity_of
-
-REQUEST_SECONDS = 9.0  # of waiting for a store elsewhere, in one request
-ACCOUNT_SESSION_KEY = "iam_account"
+from apikeys.timeouts import REQUEST_SECONDS
 
 
 def caller_of(request: HttpRequest) -> Caller:
@@ -25,11 +23,10 @@ def caller_of(request: HttpRequest) -> Caller:
 
 
 def _elsewhere(request: HttpRequest, identity: Identity) -> Identity:
-    account = request.session.get(ACCOUNT_SESSION_KEY) or {}
     access = access_of(request)
-    if not account.get("id"):
+    if not access.account_id:
         raise AccountNeeded
-    return replace(identity, account_id=account["id"], is_administrator=bool(account.get("sees_all")), access=access)
+    return replace(identity, account_id=access.account_id, is_administrator=access.sees_all, access=access)
 
 
 def access_of(request: HttpRequest) -> IAMAccess:
@@ -39,8 +36,8 @@ def access_of(request: HttpRequest) -> IAMAccess:
         session_key = request.session.session_key
         if session_key is None:
             raise LogInAgain(host=settings.IAM_HOST)
-        caller = request.user.iam_id  # type: ignore[union-attr]
-        found = IAMAccess(session_key, caller, deadline=time.monotonic() + REQUEST_SECONDS)
+        iam_id = request.user.iam_id  # type: ignore[union-attr]
+        found = IAMAccess(session_key, iam_id, deadline=time.monotonic() + REQUEST_SECONDS)
         request.iam_access = found  # type: ignore[attr-defined]
     return found
 

@@ -1,14 +1,15 @@
-"""One change at a store together with its audit event."""
+"""One change at a store together with its audit events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 
-from apikeys import audit
+from apikeys import audit, handover
 from apikeys.backends import backend_for
 from apikeys.backends.base import ApiKeyBackend
-from apikeys.domain import Caller
+from apikeys.domain import API_KEY_ID, ApiKey, Caller, api_key_crn
 from apikeys.exceptions import ApiKeyError
 
 
@@ -21,13 +22,23 @@ def audited(caller: Caller, action: str, key_id: str = "", key_name: str = "") -
     comes first, so that a change that can't be audited does not happen.
     """
     backend = backend_for(caller.identity)
+    target_id = api_key_crn(caller.identity.account_id, key_id) if API_KEY_ID.fullmatch(key_id) else key_id
     try:
         if backend.shares_transaction:
             with transaction.atomic():
                 yield backend
         else:
-            audit.record(caller, action, target_id=key_id, target_name=key_name, outcome=audit.PENDING)
+            audit.record(caller, action, target_id=target_id, target_name=key_name, outcome=audit.PENDING)
             yield backend
     except ApiKeyError as exc:
-        audit.record(caller, action, target_id=key_id, target_name=key_name, reason=type(exc).__name__)
+        outcome = audit.UNKNOWN if exc.may_have_happened else audit.FAILURE
+        audit.record(
+            caller, action, target_id=target_id, target_name=key_name, reason=type(exc).__name__, outcome=outcome
+        )
         raise
+
+
+def ended(caller: Caller, key: ApiKey, **why: Any) -> None:
+    """Note the end of a key: what is still sealed of its value is wiped, and the end is audited."""
+    handover.wipe(key.id)
+    audit.record(caller, audit.DELETE, target=key, **why)

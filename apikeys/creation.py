@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 
 from apikeys import audit, bulkhead, handover
 from apikeys.backends import backend_for
@@ -33,7 +33,8 @@ from apikeys.exceptions import gettext_noop as _
 
 logger = logging.getLogger(__name__)
 
-WAIT_SECONDS, POLL_SECONDS = 9.0, 0.1
+POLL_SECONDS = 0.1
+MARGIN_SECONDS = 1.0  # of the request's time: the key itself has to be asked for, too
 
 
 def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "", same_only: bool = False) -> IssuedApiKey:
@@ -92,16 +93,17 @@ def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str) -> IssuedA
         try:
             with transaction.atomic():
                 if nonce:
-                    handover.seal(iam_id, nonce, issued)
+                    handover.keep(iam_id, nonce, issued)
                 audit.record(caller, audit.CREATE, target=issued.key)
-        except DatabaseError:  # the key is made, and this is its value's only chance
+        except (Error, ValueError):  # the key is made, and this is its value's only chance
             logger.exception("API key %s was created, and this can't be recorded.", issued.key.id)
         return issued
 
 
 def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey | None:
     """Return what the same form came to before, None for a refusal; wait for it where it is still on its way."""
-    iam_id, deadline = caller.identity.iam_id, time.monotonic() + WAIT_SECONDS
+    iam_id = caller.identity.iam_id
+    deadline = caller.identity.access.deadline - MARGIN_SECONDS if caller.identity.access else 0.0
     if handover.is_pending(iam_id, nonce):
         with bulkhead.place(f"form of {iam_id}"):  # sent many times it takes a share of the threads, and no more
             while handover.is_pending(iam_id, nonce) and time.monotonic() < deadline:
@@ -120,12 +122,7 @@ def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedAp
         return None
     row, value = begun
     key = backend_for(caller.identity).get_api_key(row.key_id)
-    if draft is not None and (
-        (draft.name, draft.description, draft.iam_id, draft.expires_at, draft.support_sessions)
-        != (key.name, key.description, key.iam_id, key.expires_at, key.support_sessions)
-        or draft.action_when_leaked not in (None, key.action_when_leaked)
-        or draft.value not in ("", value)
-    ):
+    if draft is not None and not draft.describes(key, value):
         raise IdempotencyKeyReused
     return IssuedApiKey(key, value)
 

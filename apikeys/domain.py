@@ -92,7 +92,7 @@ class ApiKey:
     @property
     def crn(self) -> str:
         """The key's Cloud Resource Name, in IBM's form (iam-contract, section 1)."""
-        return f"crn:v1:bluemix:public:iam-identity::a/{self.account_id}::apikey:{self.id}"
+        return api_key_crn(self.account_id, self.id)
 
     def is_editable_by(self, identity: Identity) -> bool:
         """Tell whether its words are that identity's to change: nobody rewrites the key of another person."""
@@ -133,6 +133,10 @@ class Owner:
         return self.iam_id.startswith(SERVICE_ID_PREFIX)
 
 
+def api_key_crn(account_id: str, key_id: str) -> str:
+    return f"crn:v1:bluemix:public:iam-identity::a/{account_id}::apikey:{key_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One change of a key or a service ID: when, by whom, what."""
@@ -158,6 +162,15 @@ class ApiKeyDraft:
     expires_at: datetime | None = None
     support_sessions: bool = False
     action_when_leaked: LeakedAction | None = None  # None: as the settings say
+
+    def describes(self, key: "ApiKey", value: str) -> bool:
+        """Tell whether a key and its value are what this draft asked for, as far as it asked."""
+        return (
+            (self.name, self.description, self.iam_id, self.expires_at, self.support_sessions)
+            == (key.name, key.description, key.iam_id, key.expires_at, key.support_sessions)
+            and self.action_when_leaked in (None, key.action_when_leaked)
+            and self.value in ("", value)
+        )
 
 
 @dataclass(frozen=True, slots=True)

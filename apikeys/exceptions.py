@@ -1,4 +1,4 @@
-"""Everything that can go wrong with keys. Only this module knows HTTP statuses and IAM's codes.
+"""Everything that can go wrong with keys, with the HTTP status and IAM's code of each.
 
 ApiKeyError
 ├── InvalidApiKey           a field of a request is not acceptable
@@ -30,9 +30,11 @@ ApiKeyError
 │   ├── HandoverExpired     the value waited too long for its receipt
 │   ├── BeingCreated        the same form was sent a moment ago, and the store has not answered yet
 │   └── CreationUncertain   the store was asked for a key, and its answer was lost
-├── BackendRefused          the store answered with a refusal of its own
-└── BackendUnavailable      the store did not answer
-    └── BackendBusy         too many requests wait for the store already
+├── LogInRefused            another IAM refused a log-in
+└── StoreError              what only the store can mend; told in the page, where what was typed stays
+    ├── BackendRefused      the store answered with a refusal of its own
+    └── BackendUnavailable  the store did not answer
+        └── BackendBusy     too many requests wait for the store already
 
 Messages are sentences for people: what happened and what to do next. They are never formatted with a
 key's value. `message` is a msgid of the translation catalogues; `params` are filled in after translation.
@@ -48,10 +50,14 @@ _ = gettext_noop
 
 
 class ApiKeyError(Exception):
-    """The root. `status` is the HTTP status, `code` IAM's code (iam-contract, section 3)."""
+    """The root. `status` is the HTTP status, `code` IAM's code (iam-contract, section 3).
+
+    `may_have_happened` tells whether what was asked for may have been done all the same.
+    """
 
     status = 500
     code = "internal_error"
+    may_have_happened = False
     message = _("Something went wrong. Nothing was changed.")
 
     def __init__(self, message: str = "", **params: object) -> None:
@@ -227,7 +233,7 @@ class HandoverError(ApiKeyError):
     status = 409
     code = "conflict"
 
-    def __init__(self, key_id: str, **params: object) -> None:
+    def __init__(self, key_id: str = "", **params: object) -> None:
         self.key_id = key_id
         super().__init__("", **params)
 
@@ -247,6 +253,7 @@ class BeingCreated(HandoverError):
 class CreationUncertain(HandoverError):
     """`name` is what the key was to be called."""
 
+    may_have_happened = True
     status = 502
     code = "unavailable"
     message = _(
@@ -255,14 +262,26 @@ class CreationUncertain(HandoverError):
     )
 
 
-class BackendRefused(ApiKeyError):
-    """`status` is the store's own; `text` are its own words, `trace` its transaction id, "" without one."""
+class LogInRefused(ApiKeyError):
+    """The message says why, as far as IAM says it."""
+
+    status = 422
+    code = "unauthorized"
+
+
+class StoreError(ApiKeyError):
+    status = 503
+    code = "unavailable"
+
+
+class BackendRefused(StoreError):
+    """`status` and `reason` are the store's own status and code; `text` are its words, `trace` its transaction id."""
 
     code = "bad_request"
     message = _("%(host)s refused this: %(text)s")
 
-    def __init__(self, status: int, *, host: str, text: str, trace: str = "") -> None:
-        self.status, self.trace = status, trace
+    def __init__(self, status: int, *, host: str, text: str, trace: str = "", reason: str = "") -> None:
+        self.status, self.trace, self.reason = status, trace, reason
         if trace:
             super().__init__(
                 _("%(host)s refused this: %(text)s (transaction %(trace)s)"), host=host, text=text, trace=trace
@@ -271,9 +290,7 @@ class BackendRefused(ApiKeyError):
             super().__init__(host=host, text=text)
 
 
-class BackendUnavailable(ApiKeyError):
-    status = 503
-    code = "unavailable"
+class BackendUnavailable(StoreError):
     message = _("The key store did not answer. Try again shortly.")
 
 

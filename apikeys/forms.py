@@ -83,6 +83,7 @@ class CreateForm(ApiKeyForm):
     )
     action_when_leaked = forms.ChoiceField(label=_("If the key leaks"), choices=LEAKED_ACTIONS, required=False)
     nonce = OpaqueField()
+    account = OpaqueField()  # which was chosen when the form was opened
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data

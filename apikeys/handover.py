@@ -5,14 +5,9 @@ stolen database or a backup, opens nothing.
 """
 
 import hashlib
-import os
 import re
 from datetime import timedelta
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -21,12 +16,13 @@ from django.utils import timezone
 from apikeys.domain import IssuedApiKey
 from apikeys.exceptions import AlreadyReceived, ApiKeyNotFound, BeingCreated, CreationUncertain, HandoverExpired
 from apikeys.models import Handover
+from apikeys.sealing import InvalidTag, cipher, seal, unseal
+from apikeys.timeouts import ANSWER_WITHIN
 
 LIFETIME = timedelta(seconds=300)
 SWEEP_SECONDS = 5
 FORGET_AFTER = timedelta(days=30)  # no form is sent again after that
-ANSWER_WITHIN = timedelta(seconds=60)  # a store elsewhere has answered by then, or its answer is lost
-IV_BYTES = 12
+PURPOSE = "apikeys hand-over v1"
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
@@ -51,8 +47,8 @@ def open_for(iam_id: str, nonce: str) -> tuple[Handover, str] | None:
         return None
     if not row.key_id:
         if row.uncertain or row.created_at < timezone.now() - ANSWER_WITHIN:  # settled or not
-            raise CreationUncertain("", host=settings.IAM_HOST, name=row.key_name)
-        raise BeingCreated("")
+            raise CreationUncertain(host=settings.IAM_HOST, name=row.key_name)
+        raise BeingCreated
     if row.received_at is not None:
         raise AlreadyReceived(row.key_id)
     return row, _unseal(row, nonce)
@@ -103,22 +99,30 @@ def mark_uncertain(iam_id: str, nonce: str) -> None:
     Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="").update(uncertain=True)
 
 
-def seal(iam_id: str, nonce: str, issued: IssuedApiKey) -> None:
+def keep(iam_id: str, nonce: str, issued: IssuedApiKey) -> None:
     """Keep the sealed value of a claim until its receipt; its 300 seconds begin now."""
     Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce)).update(
-        key_id=issued.key.id, sealed=_sealed(iam_id, nonce, issued), created_at=timezone.now()
+        key_id=issued.key.id,
+        sealed=_sealed(iam_id, nonce, issued),
+        created_at=timezone.now(),
+        received_at=None,  # whoever settled the claim had not received this
     )
 
 
 def uncertain(iam_id: str) -> list[Handover]:
     """Return the claims of a person whose answer was lost and that they have not settled, newest first."""
-    lost = Q(uncertain=True) | Q(created_at__lt=timezone.now() - ANSWER_WITHIN)
-    return list(Handover.objects.filter(lost, iam_id=iam_id, key_id="", received_at=None).order_by("-created_at")[:5])
+    claims = Handover.objects.filter(_is_lost(), iam_id=iam_id, key_id="", received_at=None)
+    return list(claims.order_by("-created_at")[:5])
+
+
+def known_keys(iam_id: str, key_ids: list[str]) -> set[str]:
+    """Return those of the keys whose value was handed over, or is about to be."""
+    return set(Handover.objects.filter(iam_id=iam_id, key_id__in=key_ids).values_list("key_id", flat=True))
 
 
 def settle(iam_id: str, claim_id: int) -> None:
-    """Note that a person has seen to a claim whose answer was lost."""
-    Handover.objects.filter(iam_id=iam_id, id=claim_id, key_id="").update(received_at=timezone.now())
+    """Note that a person has seen to a claim whose answer was lost; one that may still be answered stays."""
+    Handover.objects.filter(_is_lost(), iam_id=iam_id, id=claim_id, key_id="").update(received_at=timezone.now())
 
 
 def confirm(iam_id: str, nonce_digest: str, *, keep_for_download: bool = False) -> None:
@@ -150,26 +154,19 @@ def sweep() -> None:
         old.delete()
 
 
+def _is_lost() -> Q:
+    return Q(uncertain=True) | Q(created_at__lt=timezone.now() - ANSWER_WITHIN)
+
+
 def _sealed(iam_id: str, nonce: str, issued: IssuedApiKey) -> bytes:
-    vector = os.urandom(IV_BYTES)
-    return vector + _cipher(nonce).encrypt(vector, issued.value.encode(), _bound(iam_id, issued.key.id))
+    return seal(cipher(nonce, PURPOSE), issued.value.encode(), f"{iam_id} {issued.key.id}")
 
 
 def _unseal(row: Handover, nonce: str) -> str:
     if row.sealed is None or row.created_at < timezone.now() - LIFETIME:
         raise HandoverExpired(row.key_id)
-    sealed = bytes(row.sealed)
     try:
-        value = _cipher(nonce).decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], _bound(row.iam_id, row.key_id))
+        value = unseal(cipher(nonce, PURPOSE), bytes(row.sealed), f"{row.iam_id} {row.key_id}")
     except (InvalidTag, ValueError):
         raise HandoverExpired(row.key_id) from None
     return value.decode()
-
-
-def _cipher(nonce: str) -> AESGCM:
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"apikeys hand-over v1").derive(nonce.encode("ascii"))
-    return AESGCM(key)
-
-
-def _bound(iam_id: str, key_id: str) -> bytes:
-    return f"{iam_id} {key_id}".encode()

@@ -12,12 +12,14 @@ from apikeys.iam_transport import NOT_IAM, IAMError, IAMTransport, IAMUnavailabl
 
 PAGE_SIZE = 100
 MAX_PAGES = 10_000
+MAX_ACCOUNT_PAGES = 100
+MAX_MOMENT = 1 << 40  # unix seconds; later ones are nonsense
 CLIENT = ("bx", "bx")  # the public client of IBM's command line
 TOKEN = re.compile(r"[!-~]+")
 GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
 GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
 NOT_FOUND = 404
-CIRCLE = _("The server's list of keys leads in a circle.")
+CIRCLE = _("The server's list leads in a circle.")
 
 __all__ = ["IAMClient", "IAMError", "IAMUnavailable", "TokenPair", "page_token"]
 
@@ -60,7 +62,8 @@ class IAMClient(IAMTransport):
                 "" if refresh_token == "not_supported" else refresh_token,  # noqa: S105
                 int(answer["expiration"]),
             )
-            if not TOKEN.fullmatch(pair.access_token):  # a header can't say it, and would repeat it in its error
+            # A header can't say another kind of token, and would repeat it in its error.
+            if not TOKEN.fullmatch(pair.access_token) or not 0 <= pair.expiration < MAX_MOMENT:
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError):
             raise IAMUnavailable(NOT_IAM) from None
@@ -75,17 +78,16 @@ class IAMClient(IAMTransport):
         """Return id and name of each account that the person belongs to, as IBM's account service lists them."""
         found: list[tuple[str, str]] = []
         path = "/coe/v2/accounts"
-        for _page in range(PAGE_SIZE):
+        for _page in range(MAX_ACCOUNT_PAGES):
             answer = self.call_json("GET", path, base=accounts_url.rstrip("/"))
             entries = answer.get("resources")
             for entry in entries if isinstance(entries, list) else []:
                 with contextlib.suppress(KeyError, TypeError, AttributeError):
                     found.append((str(entry["metadata"]["guid"]), str(entry["entity"].get("name") or "")))
-            following = str(answer.get("next_url") or "")
-            if not following.startswith("/") or following == path:
-                break
-            path = following
-        return found
+            path = str(answer.get("next_url") or "")
+            if not path.startswith("/"):
+                return found
+        raise IAMUnavailable(CIRCLE)
 
     # Keys
 

@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from apikeys import bulkhead, wire
-from apikeys.exceptions import ApiKeyError, BackendUnavailable
+from apikeys.exceptions import ApiKeyError, BackendUnavailable, LogInRefused
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam import IAMClient, IAMError, IAMUnavailable, TokenPair
+from apikeys.iam import IAMClient, IAMError, TokenPair
+from apikeys.iam_errors import error_of
 from apikeys.iam_logins import IAMAccess
 from apikeys.iam_transport import NOT_IAM
+from apikeys.timeouts import REQUEST_SECONDS
 
 logger = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 9.0  # of waiting for what IAM offers
 DISCOVER_SECONDS, DISCOVER_AGAIN_SECONDS = 3600.0, 60.0
 ACCOUNT_LOCKED = re.compile(r"(?<!b)(?<!un)locked")  # who is blocked for another reason is told that
 FEDERATED = ("federat", "passcode")
@@ -41,13 +42,6 @@ class Way(StrEnum):
     PASSWORD = "password"  # noqa: S105  (a word of the page, not a secret)
     PASSCODE = "passcode"
     API_KEY = "apikey"
-
-
-class LogInRefused(ApiKeyError):
-    """IAM refused; the message says why, as far as IAM says it."""
-
-    status = 422
-    code = "unauthorized"
 
 
 REFUSALS = {
@@ -84,7 +78,7 @@ def log_in(way: Way, *, address: str, deadline: float, secret: str, username: st
     Raises LogInRefused, BackendUnavailable, BackendBusy.
     """
     client = IAMClient(settings.IAM_URL, deadline=deadline)
-    with bulkhead.place(f"log-in from {address}"):
+    with bulkhead.log_in_place(address):
         try:
             if way is Way.PASSWORD:
                 pair = client.log_in_with_password(username, secret)
@@ -92,42 +86,30 @@ def log_in(way: Way, *, address: str, deadline: float, secret: str, username: st
                 pair = client.log_in_with_passcode(secret)
             else:
                 pair = client.log_in_with_api_key(secret)
-        except IAMUnavailable as exc:
-            raise BackendUnavailable(exc.message, **exc.params) from None
         except IAMError as exc:
             raise _refusal(way, exc) from None
     return _arrival(pair)
 
 
-def account_of(pair: TokenPair) -> str:
-    """Return the account that tokens are for, "" for none."""
-    account = wire.claims_of(pair.access_token).get("account")
-    return _claim(account, "bss") if isinstance(account, dict) else ""
-
-
 def _arrival(pair: TokenPair) -> Arrival:
     claims = wire.claims_of(pair.access_token)
-    iam_id = claims.get("iam_id")
-    if not isinstance(iam_id, str) or not 0 < len(iam_id) <= 64:
+    iam_id = wire.claim(claims, "iam_id")
+    if not 0 < len(iam_id) <= 64:
         raise BackendUnavailable(NOT_IAM)
     return Arrival(
         pair=pair,
         iam_id=iam_id,
-        name=_claim(claims, "name") or f"{_claim(claims, 'given_name')} {_claim(claims, 'family_name')}".strip(),
-        email=_claim(claims, "email"),
-        account_id=account_of(pair),
+        name=wire.claim(claims, "name")
+        or f"{wire.claim(claims, 'given_name')} {wire.claim(claims, 'family_name')}".strip(),
+        email=wire.claim(claims, "email"),
+        account_id=wire.account_of(pair.access_token),
     )
-
-
-def _claim(claims: dict[str, object], name: str) -> str:
-    found = claims.get(name)
-    return found[:150].replace("\0", "") if isinstance(found, str) else ""
 
 
 def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
     host = settings.IAM_HOST
     if exc.status >= 500:
-        return BackendUnavailable(OTHER_WORDS, host=host, text=str(exc))
+        return error_of(exc)
     said = f"{exc.code} {exc} {exc.detail} {exc.requirement}".casefold()
     if ACCOUNT_LOCKED.search(said):
         return LogInRefused(LOCKED_WORDS, host=host)
@@ -141,23 +123,12 @@ def _refusal(way: Way, exc: IAMError) -> ApiKeyError:
     return LogInRefused(OTHER_WORDS, host=host, text=str(exc))
 
 
-def sees_whole_account(access: IAMAccess, account_id: str) -> bool:
-    """Tell whether IAM lists everybody's keys for this person; where it does not say, they see their own."""
-    try:
-        with bulkhead.place(access.caller):
-            client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
-            client.api_key_page(account_id=account_id, scope="account", pagesize="1")
-    except ApiKeyError:
-        return False
-    return True
-
-
 def accounts(access: IAMAccess) -> list[tuple[str, str]]:
     """Return id and name of the person's accounts, [] where there is nobody to ask or no answer."""
     if not settings.ACCOUNTS_URL:
         return []
     try:
-        with bulkhead.place(access.caller):
+        with bulkhead.place(access.iam_id):
             client = IAMClient(settings.IAM_URL, access.token(), deadline=access.deadline)
             return client.list_accounts(settings.ACCOUNTS_URL)
     except (IAMError, BackendUnavailable):
@@ -181,7 +152,7 @@ def offered_ways() -> list[Way]:
 
 def discover() -> None:
     """Ask IAM where one-time passcodes are to be had. Raises ApiKeyError."""
-    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + ANSWER_SECONDS)
+    client = IAMClient(settings.IAM_URL, deadline=time.monotonic() + REQUEST_SECONDS)
     found = str(client.discover().get("passcode_endpoint") or "")
     try:
         parts = urlsplit(found)

@@ -1,17 +1,13 @@
-"""Requests to one IAM service, each with its limits of time and size. The only module that knows `requests`.
+"""Requests to one IAM service, each with its limits of time and size. With iam_sockets, all that knows `requests`.
 
 Redirects are never followed, TLS is always verified, no cookie is kept, and neither a value nor a token is
 ever in a message.
 """
 
 import contextlib
-import http.client
-import io
 import json
 import math
 import random
-import socket
-import ssl
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -22,19 +18,18 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import NewConnectionError
 
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
+from apikeys.iam_sockets import CONNECT_SECONDS, READ_SECONDS, AdapterInTime
+from apikeys.wire import whole
 
 VERSION = "0.1.0"
-CONNECT_SECONDS, READ_SECONDS = 5, 15
 CALL_SECONDS = 45.0  # for one call with its repetitions
 ATTEMPTS = 3
 MAX_WAIT_SECONDS = 8.0
-MAX_ANSWER_BYTES = 16 << 20
+MAX_ANSWER_BYTES = 4 << 20  # a hundred of the longest keys; read as JSON it takes many times that
 CHUNK_BYTES = 1 << 16
 POOL_SIZE = 64
 TOO_MANY_REQUESTS = 429
@@ -47,11 +42,9 @@ NOT_IN_TIME = _("%(host)s did not answer in time.")
 class IAMError(ApiKeyError):
     """The service refused, or could not be understood. `trace` is its transaction id, "" without one.
 
-    `detail` and `requirement` are what IAM adds to some refusals, "" elsewhere. `may_have_happened` tells
-    whether what was asked for may have been done all the same.
+    `detail` and `requirement` are what IAM adds to some refusals, "" elsewhere.
     """
 
-    may_have_happened = False
     detail = requirement = ""
 
     def __init__(self, message: str, *, status: int, code: str = "", trace: str = "", **params: object) -> None:
@@ -60,13 +53,19 @@ class IAMError(ApiKeyError):
 
 
 class IAMUnavailable(IAMError):
-    """No usable answer. `passing` tells whether trying again may help at once."""
+    """No usable answer. `transient` tells whether trying again may help at once."""
 
     def __init__(
-        self, message: str, *, may_have_happened: bool = False, passing: bool = False, trace: str = "", **params: object
+        self,
+        message: str,
+        *,
+        may_have_happened: bool = False,
+        transient: bool = False,
+        trace: str = "",
+        **params: object,
     ) -> None:
         super().__init__(message, status=503, code="unavailable", trace=trace, **params)
-        self.may_have_happened, self.passing = may_have_happened, passing
+        self.may_have_happened, self.transient = may_have_happened, transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,103 +89,6 @@ class Answer:
         return found if isinstance(found, dict) else None
 
 
-class _InTime(io.RawIOBase):
-    """What a socket says, within the socket's time for all of it; by itself a socket grants that time to each byte."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
-        self.raw, self.sock = raw, sock
-        self.ends = time.monotonic() + (sock.gettimeout() or READ_SECONDS)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self.ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.sock.settimeout(left)
-        return self.raw.readinto(buffer)
-
-    def close(self) -> None:
-        self.raw.close()
-        super().close()
-
-
-class _AnswerInTime(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_InTime(self.fp.detach(), sock))
-
-
-def addresses_of(name: str, port: int) -> list[str]:
-    """Return the addresses of a name, [] for none."""
-    try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return list(dict.fromkeys(str(place[0]) for *_rest, place in found))
-
-
-class _Connection(HTTPConnection):
-    """Connects within one time to whichever address of a name answers; urllib3 grants that time to each address."""
-
-    response_class = _AnswerInTime
-
-    def _new_conn(self) -> socket.socket:
-        name, seconds = self._dns_host, self.timeout or CONNECT_SECONDS
-        ends = time.monotonic() + seconds
-        addresses = addresses_of(name, self.port) or [name]  # what has no address fails in urllib3's own words
-        try:
-            for number, address in enumerate(addresses, 1):
-                share = (ends - time.monotonic()) / (len(addresses) - number + 1)
-                self._dns_host, self.timeout = address, max(share, 0.01)
-                try:
-                    sock = super()._new_conn()
-                except (ConnectTimeoutError, NewConnectionError):
-                    if number == len(addresses):
-                        raise
-                else:
-                    sock.settimeout(max(ends - time.monotonic(), 0.01))  # for TLS, or a proxy's answer
-                    return sock
-        finally:
-            self._dns_host, self.timeout = name, seconds
-        raise AssertionError("unreachable")
-
-
-class _TLSConnection(_Connection, HTTPSConnection):
-    def connect(self) -> None:
-        """Connect; what goes wrong here is told from what goes wrong after the request was sent."""
-        try:
-            super().connect()
-        except ssl.SSLCertVerificationError:
-            raise
-        except ssl.SSLError as exc:
-            raise NewConnectionError(self, "no TLS") from exc
-        except TimeoutError as exc:
-            raise ConnectTimeoutError(self, "no TLS in time") from exc
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-class _Adapter(HTTPAdapter):
-    pools = {"http": _Pool, "https": _TLSPool}
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self.pools
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
-        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self.pools
-        return manager
-
-
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Tell of no redirect: requests would read its body, however long, to prepare what is not followed."""
@@ -200,14 +102,14 @@ def shared_session() -> requests.Session:
     session.headers["User-Agent"] = f"apikeys/{VERSION}"
     session.headers["Accept"] = "application/json"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(pool_maxsize=POOL_SIZE)
+    adapter = AdapterInTime(pool_maxsize=POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
 
 
 class IAMTransport:
-    """Sends requests to one service. What is safe to repeat is repeated after passing faults.
+    """Sends requests to one service. What is safe to repeat is repeated after transient faults.
 
     Every call ends by `deadline`, in seconds of time.monotonic, and after 45 seconds at the latest.
     """
@@ -244,16 +146,17 @@ class IAMTransport:
                 answer = self._exchange(method, f"{base}{path}", deadline, **request)
             except (OSError, urllib3.exceptions.HTTPError) as exc:  # OSError: also of the file with certificates
                 failure: IAMError = _unreachable(exc, base)
-                is_passing = isinstance(failure, IAMUnavailable) and failure.passing
+                is_transient = isinstance(failure, IAMUnavailable) and failure.transient
                 wait = _pause(attempt)
             else:
                 if 200 <= answer.status < 300:
                     return answer
                 failure = _refusal(answer, base)
-                is_passing = answer.status in RETRY_STATUSES
+                is_transient = answer.status in RETRY_STATUSES
                 wait = _pause(attempt, answer.headers.get("Retry-After", ""))
-            may_have_happened = failure.may_have_happened = failure.may_have_happened or may_have_happened
-            if attempt == attempts or not is_passing or time.monotonic() + wait >= deadline:
+            may_have_happened = (failure.may_have_happened or may_have_happened) and method != "GET"
+            failure.may_have_happened = may_have_happened
+            if attempt == attempts or not is_transient or time.monotonic() + wait >= deadline:
                 raise failure
             time.sleep(wait)
         raise AssertionError("unreachable")
@@ -296,16 +199,19 @@ def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
     if (is_ssl and "CERTIFICATE_VERIFY_FAILED" in str(exc)) or not is_library:
         return IAMUnavailable(_("The certificate of %(host)s is not trusted."), host=host)
     if isinstance(exc, requests.exceptions.ProxyError):
-        return IAMUnavailable(_("The proxy did not let the request through to %(host)s."), passing=True, host=host)
+        return IAMUnavailable(_("The proxy did not let the request through to %(host)s."), transient=True, host=host)
     if isinstance(exc, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         sent = not isinstance(exc, requests.ConnectTimeout)
-        return IAMUnavailable(NOT_IN_TIME, may_have_happened=sent, passing=True, host=host)
+        return IAMUnavailable(NOT_IN_TIME, may_have_happened=sent, transient=True, host=host)
     if isinstance(getattr(_cause(exc), "reason", None), NewConnectionError):
         return IAMUnavailable(
-            _("There is no connection to %(host)s. Check the URL and the network."), passing=True, host=host
+            _("There is no connection to %(host)s. Check the URL and the network."), transient=True, host=host
         )
     return IAMUnavailable(
-        _("%(host)s broke off the connection before it had answered."), may_have_happened=True, passing=True, host=host
+        _("%(host)s broke off the connection before it had answered."),
+        may_have_happened=True,
+        transient=True,
+        host=host,
     )
 
 
@@ -340,7 +246,7 @@ def _refusal(answer: Answer, url: str) -> IAMError:
         status=answer.status,
         code=str(code),
         trace=answer.trace or str(found.get("trace") or "")[:100],
-        text=str(message or f"HTTP {answer.status}")[:1000],
+        text=whole(str(message or f"HTTP {answer.status}"))[:1000],
     )
     error.may_have_happened = answer.status >= 500
     error.detail = str(first.get("details") or found.get("errorDetails") or "")[:1000]
@@ -359,6 +265,6 @@ def _pause(attempt: int, retry_after: str = "") -> float:
     if retry_after.isascii() and retry_after.isdigit():
         seconds = float(retry_after[:9])
     elif retry_after:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, OverflowError):
             seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
     return max(seconds, 0.0) if seconds <= MAX_WAIT_SECONDS else math.inf

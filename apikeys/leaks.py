@@ -17,11 +17,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.db import transaction
 
-from apikeys import audit, handover
+from apikeys import audit
 from apikeys.backends.embedded import find_by_value, mark_leaked
-from apikeys.domain import Caller, Identity
+from apikeys.changes import ended
+from apikeys.domain import Caller, Identity, LeakedAction
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
+from apikeys.wire import whole
 
 MAX_REPORTS = 1000
 REPORTER = Identity(iam_id="leak-report", account_id="", name="Leak report", email="")
@@ -73,13 +75,8 @@ def parse_reports(body: bytes) -> list[Report]:
 def _report(entry: Any) -> Report:
     if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
         raise BadRequest("token", _("A report has no token."))
-    texts = {name: _whole(str(entry.get(name) or ""))[:1000].replace("\0", " ") for name in ("type", "url", "source")}
-    return Report(token=_whole(entry["token"]), **texts)
-
-
-def _whole(text: str) -> str:
-    """Return the text without halves of characters, which JSON can spell and neither UTF-8 nor a database can hold."""
-    return text.encode("utf-8", "replace").decode()
+    texts = {name: whole(str(entry.get(name) or ""))[:1000].replace("\0", " ") for name in ("type", "url", "source")}
+    return Report(token=whole(entry["token"]), **texts)
 
 
 def act_on_all(reports: list[Report], caller: Caller) -> list[Verdict]:
@@ -96,10 +93,11 @@ def act_on(report: Report, caller: Caller) -> Verdict:
         if record is None:
             return Verdict(report, known=False)
         key = mark_leaked(record, caller.identity)
-        deleted = key.action_when_leaked == "delete"
-        if deleted:
-            handover.wipe(key.id)
-        audit.record(caller, audit.DELETE if deleted else audit.UPDATE, target=key, leaked=True, source=report.source)
+        told: dict[str, Any] = {"leaked": True, "source": report.source}
+        if key.action_when_leaked == LeakedAction.DELETE:
+            ended(caller, key, **told)
+        else:
+            audit.record(caller, audit.UPDATE, target=key, **told)
     return Verdict(report, known=True)
 
 

@@ -19,7 +19,6 @@ from apikeys.exceptions import (
     AccountNeeded,
     ApiKeyError,
     BackendUnavailable,
-    BeingCreated,
     CreationUncertain,
     HandoverError,
     LogInAgain,
@@ -42,14 +41,12 @@ class ApiKeyErrors:
         if isinstance(exception, LogInAgain):
             return to_log_in(request, exception)
         if isinstance(exception, AccountNeeded):
-            return whole_page(request, redirect_to_login(_place(request), resolve_url(settings.ACCOUNT_URL)))
+            return whole_page(request, redirect_to_login(_place(request), resolve_url(settings.CHOOSE_ACCOUNT_URL)))
         context = {"message": sentence(exception), "key_id": getattr(exception, "key_id", "")}
         if isinstance(exception, BackendUnavailable) and request.method == "GET":
             context["retry_url"] = request.get_full_path()
-        if isinstance(exception, (BeingCreated, CreationUncertain)):
-            is_certain = isinstance(exception, BeingCreated)
-            context["title"] = gettext("The key is being created") if is_certain else gettext("The answer was lost")
-            context["key_name"] = exception.params.get("name", "")
+        if isinstance(exception, CreationUncertain):
+            context["title"] = gettext("The answer was lost")
             template = "apikeys/_unanswered.html" if request.htmx else "apikeys/unanswered.html"  # type: ignore[attr-defined]
         elif isinstance(exception, HandoverError):
             template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"  # type: ignore[attr-defined]

@@ -163,8 +163,8 @@ class Handover(models.Model):
         return f"hand-over of {self.key_id}"
 
 
-class IAMLogin(models.Model):
-    """The tokens of one log-in at another IAM, sealed; apikeys/iam_logins.py.
+class StoredTokens(models.Model):
+    """The tokens of one log-in at another IAM, sealed, and what they are for; apikeys/iam_logins.py.
 
     The seal's key is made of SECRET_KEY and the session's key, which is stored nowhere: a stolen database opens
     nothing, and a log-in ends with its cookie.
@@ -172,6 +172,8 @@ class IAMLogin(models.Model):
 
     session_digest = models.CharField(primary_key=True, max_length=64)  # sha256(session key), hex
     sealed = models.BinaryField()
+    account_id = models.CharField(max_length=32, blank=True)  # as the access token says; none was chosen where empty
+    sees_all = models.BooleanField(default=False)  # IAM lists everybody's keys of that account
     version = models.PositiveIntegerField(default=1)  # grows with each renewal
     renewing_until = models.DateTimeField(null=True)  # one process renews, the others wait for it
     created_at = models.DateTimeField(default=timezone.now, db_index=True)

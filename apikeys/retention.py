@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.utils import timezone
 
-from apikeys import audit, handover
 from apikeys.backends.embedded import remove
+from apikeys.changes import ended
 from apikeys.domain import Caller, Identity
 from apikeys.models import ApiKeyRecord
 
@@ -26,9 +26,7 @@ def remove_expired() -> int:
         # What another process removes or changes just now is not waited for: a later sweep finds what is left.
         records = list(_due().select_for_update(skip_locked=True).order_by("expires_at")[:BATCH])
         for record in records:
-            key = remove(record)
-            handover.wipe(key.id)
-            audit.record(Caller(REMOVER), audit.DELETE, target=key, cause="expired")
+            ended(Caller(REMOVER), remove(record), cause="expired")
     return len(records)
 
 

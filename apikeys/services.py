@@ -11,8 +11,7 @@ from django.db import transaction
 
 from apikeys import audit, handover, people
 from apikeys.backends import backend_for
-from apikeys.backends.base import ApiKeyBackend
-from apikeys.changes import audited
+from apikeys.changes import audited, ended
 from apikeys.checks import clean_description, clean_name
 from apikeys.creation import confirm_receipt, confirm_scriptless_receipt, create_api_key, download_api_key
 from apikeys.domain import (
@@ -26,7 +25,8 @@ from apikeys.domain import (
     Owner,
     Sort,
 )
-from apikeys.exceptions import ApiKeyError, BackendRefused, BackendUnavailable, NotAuthorized
+from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
+from apikeys.timeouts import ANSWER_WITHIN
 
 __all__ = ["confirm_receipt", "confirm_scriptless_receipt", "create_api_key", "download_api_key"]
 
@@ -42,7 +42,15 @@ class Activity:
     key_name: str
     address: str
     time: datetime
-    succeeded: bool
+    outcome: str  # "success", "failure" or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a store can do; apikeys/backends/base.py asks the questions."""
+
+    lists_last_use: bool
+    searches_while_typing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,9 @@ class UncertainCreation:
     asked_at: datetime
 
     def may_be(self, key: ApiKey) -> bool:
-        """Tell whether a key of a list may be this one; the store's clock may differ, and count in minutes."""
-        return key.name == self.name and key.created_at > self.asked_at - CLOCK_TOLERANCE
+        """Tell whether a key may be this one; the store's clock may differ, and it counts in minutes."""
+        latest = self.asked_at + ANSWER_WITHIN + CLOCK_TOLERANCE
+        return key.name == self.name and self.asked_at - CLOCK_TOLERANCE < key.created_at < latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +81,14 @@ def overview(caller: Caller) -> Overview:
     """Return the number of keys, the newest three, and the last five things that were done."""
     backend = backend_for(caller.identity)
     activity = tuple(
-        Activity(event.action, event.target_name, event.address, event.event_time, event.outcome == audit.SUCCESS)
+        Activity(event.action, event.target_name, event.address, event.event_time, event.outcome)
         for event in audit.recent(caller.identity.iam_id, 5)
     )
     try:
         newest = backend.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, page_size=3))
         # A first page that is the last one is the count, too: a store elsewhere need not be asked again.
         count = len(newest.keys) if newest.next is None else backend.count_api_keys()
-    except (BackendUnavailable, BackendRefused) as exc:
+    except StoreError as exc:
         return Overview(None, (), activity, exc)
     return Overview(count, newest.keys, activity)
 
@@ -99,9 +108,10 @@ def get_details(caller: Caller, key_id: str) -> tuple[ApiKey, list[HistoryEntry]
     return backend_for(caller.identity).get_details(key_id)
 
 
-def store_of(caller: Caller) -> ApiKeyBackend:
-    """Return the caller's store, for what its class attributes say it can do."""
-    return backend_for(caller.identity)
+def abilities(caller: Caller) -> Abilities:
+    """Return what the caller's store can do, for a page that must not offer more."""
+    backend = backend_for(caller.identity)
+    return Abilities(backend.lists_last_use, backend.searches_while_typing)
 
 
 def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
@@ -137,6 +147,8 @@ def update_api_key(caller: Caller, key_id: str, *, entity_tag: str, **changes: o
         changes["description"] = clean_description(str(changes["description"]))
     with audited(caller, audit.UPDATE, key_id) as backend:
         before = backend.get_api_key(key_id)
+        if not before.is_editable_by(caller.identity):
+            raise NotAuthorized
         key = backend.update_api_key(key_id, entity_tag=entity_tag, **changes)
         audit.record(caller, audit.UPDATE, target=key, instance_name=key.name, prev_instance_name=before.name)
     return key
@@ -167,17 +179,16 @@ def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
     """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
     with audited(caller, audit.DELETE, key_id) as backend:
         key = backend.delete_api_key(key_id)
-        handover.wipe(key_id)
+        ended(caller, key)
         _settle_deleted(caller, key)
-        audit.record(caller, audit.DELETE, target=key)
     return key
 
 
 def _settle_deleted(caller: Caller, key: ApiKey) -> None:
     """Say no more of the one unanswered creation that a deleted key most likely came of."""
-    candidates = [creation for creation in uncertain_creations(caller) if creation.may_be(key)]
-    if candidates and key.iam_id == caller.identity.iam_id:
-        nearest = min(candidates, key=lambda creation: abs(creation.asked_at - key.created_at))
+    creations = [creation for creation in uncertain_creations(caller) if candidates_for(caller, creation, [key])]
+    if creations:
+        nearest = min(creations, key=lambda creation: abs(creation.asked_at - key.created_at))
         settle_uncertain_creation(caller, nearest.id)
 
 
@@ -187,8 +198,7 @@ def delete_identity(identity: Identity) -> None:
     with transaction.atomic():
         backend = backend_for(identity)
         for key in backend.delete_all_api_keys():
-            handover.wipe(key.id)
-            audit.record(caller, audit.DELETE, target=key, cause="identity deleted")
+            ended(caller, key, cause="identity deleted")
 
 
 def uncertain_creations(caller: Caller) -> list[UncertainCreation]:
@@ -198,6 +208,13 @@ def uncertain_creations(caller: Caller) -> list[UncertainCreation]:
     return [
         UncertainCreation(row.pk, row.key_name, row.created_at) for row in handover.uncertain(caller.identity.iam_id)
     ]
+
+
+def candidates_for(caller: Caller, creation: UncertainCreation, keys: Iterable[ApiKey]) -> list[ApiKey]:
+    """Return those of the keys that an unanswered creation may have made; not those whose value was handed over."""
+    found = [key for key in keys if creation.may_be(key) and key.iam_id == caller.identity.iam_id]
+    known = handover.known_keys(caller.identity.iam_id, [key.id for key in found]) if found else set()
+    return [key for key in found if key.id not in known]
 
 
 def settle_uncertain_creation(caller: Caller, claim_id: int) -> None:

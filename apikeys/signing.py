@@ -7,11 +7,8 @@ from functools import cache
 from typing import Any
 
 import jwt
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -23,12 +20,12 @@ from django.utils import timezone
 
 from apikeys.exceptions import Unauthenticated
 from apikeys.models import SigningKey
+from apikeys.sealing import InvalidTag, cipher, seal, unseal
 
 ALGORITHMS = ("RS256", "ES256")
 LIFETIME = timedelta(minutes=60)
 LEEWAY_SECONDS = 5
 RSA_BITS = 3072
-IV_BYTES = 12
 KID = re.compile(r"[0-9a-f]{32}")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -93,10 +90,7 @@ def rotate() -> SigningKey:
     )
     kid = secrets.token_hex(16)
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    vector = secrets.token_bytes(IV_BYTES)
-    record = SigningKey.objects.create(
-        kid=kid, algorithm=algorithm, sealed_private_key=vector + _seal().encrypt(vector, der, kid.encode())
-    )
+    record = SigningKey.objects.create(kid=kid, algorithm=algorithm, sealed_private_key=seal(_cipher(), der, kid))
     spent = timezone.now() - LIFETIME - timedelta(seconds=LEEWAY_SECONDS)
     old = SigningKey.objects.filter(created_at__lte=spent).order_by("-created_at").values_list("kid", flat=True)
     # The newest of the old ones may have signed until just now.
@@ -112,7 +106,7 @@ def _open(record: SigningKey) -> PrivateKey | None:
 @cache
 def _opened(kid: str, sealed: bytes) -> PrivateKey | None:
     try:
-        der = _seal().decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], kid.encode())
+        der = unseal(_cipher(), sealed, kid)
     except InvalidTag:
         return None
     key = load_der_private_key(der, password=None)
@@ -120,6 +114,5 @@ def _opened(kid: str, sealed: bytes) -> PrivateKey | None:
 
 
 @cache
-def _seal() -> AESGCM:
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"apikeys signing keys v1")
-    return AESGCM(key.derive(settings.SECRET_KEY.encode()))
+def _cipher() -> AESGCM:
+    return cipher(settings.SECRET_KEY, "apikeys signing keys v1")

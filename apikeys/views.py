@@ -13,21 +13,22 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from apikeys import handover, services, typed, wire
 from apikeys.callers import caller_of
-from apikeys.domain import PAGE_SIZES, ApiKeyDraft, Sort
+from apikeys.domain import PAGE_SIZES, ApiKeyDraft, ApiKeyPage, Sort
 from apikeys.exceptions import (
     ApiKeyConflict,
     ApiKeyLimitReached,
     ApiKeyNotFound,
-    BackendRefused,
-    BackendUnavailable,
+    BeingCreated,
     NotAuthorized,
+    StoreError,
 )
 from apikeys.forms import CreateForm, EditForm, new_nonce
 from apikeys.listing import ListState, Row
 from apikeys.middleware import sentence
 
 UNPROCESSABLE = 422
-STORE_ERRORS = (BackendUnavailable, BackendRefused)  # told in the form, so that what was typed stays
+# Told in the form, so that what was typed stays, and the form can be sent again.
+TOLD_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
@@ -36,26 +37,30 @@ def api_key_list(request: HttpRequest) -> HttpResponse:
     """The list, or only its table when htmx asks."""
     if _wants_fragment(request):
         return render(request, "apikeys/_table.html", list_context(request))
-    context = forgiving_list_context(request)
-    return render(request, "apikeys/list.html", context, status=503 if "store_problem" in context else 200)
+    context, status = page_context(request)
+    return render(request, "apikeys/list.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("nonce")
 def api_key_create(request: HttpRequest) -> HttpResponse:
     """The create dialog, and the key it makes."""
+    identity = caller_of(request).identity
     if request.method == "GET":
         initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
-        initial |= typed.take(request, caller_of(request).identity.iam_id)
+        initial |= {"account": identity.account_id} | typed.take(request, identity.iam_id)
         return dialog(request, "create", {"form": CreateForm(initial=initial)})
     form, status = CreateForm(request.POST), UNPROCESSABLE
     nonce = request.POST.get("nonce", "")
     if not handover.is_nonce(nonce):
         form.add_error(None, _("This form is incomplete. Send it again."))
+    if form.data.get("account", identity.account_id) != identity.account_id:
+        form.add_error(None, _("Another account was chosen since this form was opened. Check, then send it again."))
+        form.replace("account", identity.account_id)
     if form.is_valid():
         try:
             return hand_over(request, form.draft(), nonce)
-        except (ApiKeyLimitReached, NotAuthorized, *STORE_ERRORS) as exc:
+        except TOLD_IN_FORM as exc:
             form.add_error(None, sentence(exc))
             status = exc.status
     if not handover.is_nonce(nonce):
@@ -158,17 +163,17 @@ def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
         return dialog(request, "edit", {"form": EditForm(initial=initial), "key_id": key_id})
     form = EditForm(request.POST)
     context: dict[str, object] = {"form": form, "key_id": key_id}
-    try:
+    if not form.is_valid():
         services.get_api_key(caller_of(request), key_id)  # that there is no such key comes before what was typed
-        if not form.is_valid():
-            return dialog(request, "edit", context, UNPROCESSABLE)
+        return dialog(request, "edit", context, UNPROCESSABLE)
+    try:
         try:
             changed = services.update_api_key(caller_of(request), key_id, **form.cleaned_data)
         except ApiKeyConflict as exc:
             key = services.get_api_key(caller_of(request), key_id)
             form.replace("entity_tag", key.entity_tag)
             return dialog(request, "edit", context | {"key": key, "conflict": sentence(exc)}, exc.status)
-    except STORE_ERRORS as exc:
+    except StoreError as exc:
         form.add_error(None, sentence(exc))
         return dialog(request, "edit", context, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
@@ -208,11 +213,7 @@ def list_context(request: HttpRequest) -> dict[str, object]:
     return {
         "state": state,
         "page": page,
-        "store": services.store_of(caller),
-        "uncertain": [
-            {"creation": creation, "candidates": [key for key in page.keys if creation.may_be(key)]}
-            for creation in services.uncertain_creations(caller)
-        ],
+        "store": services.abilities(caller),
         "rows": [Row(key, owners.get(key.iam_id), key.is_editable_by(caller.identity)) for key in page.keys],
         "offers_all": caller.identity.is_administrator,
         "state_url": state.url(),
@@ -224,18 +225,25 @@ def list_context(request: HttpRequest) -> dict[str, object]:
     }
 
 
-def forgiving_list_context(request: HttpRequest) -> dict[str, object]:
-    """Return the same; where the store does not answer, what it says in place of the table."""
+def page_context(request: HttpRequest) -> tuple[dict[str, object], int]:
+    """Return what the page around the list needs, and its status.
+
+    Where the store does not answer, what it says stands in place of the table.
+    """
+    caller, status = caller_of(request), 200
     try:
-        return list_context(request)
-    except STORE_ERRORS as exc:
+        context = list_context(request)
+    except (StoreError, NotAuthorized) as exc:
         state = state_of(request)
-        return {
-            "state": state,
-            "state_url": state.url(),
-            "store_problem": sentence(exc),
-            "retry_url": reverse("api_key_list") + state.url(),
-        }
+        context = {"state": state, "state_url": state.url(), "store_problem": sentence(exc)}
+        context |= {"page": ApiKeyPage(()), "retry_url": reverse("api_key_list") + state.url()}
+        status = exc.status
+    keys = context["page"].keys  # type: ignore[attr-defined]
+    context["uncertain"] = [
+        {"creation": creation, "candidates": services.candidates_for(caller, creation, keys)}
+        for creation in services.uncertain_creations(caller)
+    ]
+    return context, status
 
 
 def dialog(request: HttpRequest, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
@@ -243,7 +251,7 @@ def dialog(request: HttpRequest, name: str, context: dict[str, object], status: 
     if _wants_fragment(request):
         context |= {"state_url": state_of(request).url()}
         return render(request, f"apikeys/_{name}.html", context, status=status)
-    return render(request, f"apikeys/{name}.html", context | forgiving_list_context(request), status=status)
+    return render(request, f"apikeys/{name}.html", context | page_context(request)[0], status=status)
 
 
 def to_list(request: HttpRequest) -> HttpResponseBase:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apikeys.domain import (
+    API_KEY_ID,
     ApiKey,
     Condition,
     HistoryEntry,
@@ -100,15 +101,18 @@ def api_key(
 def parse_api_key(fields: dict[str, Any]) -> ApiKey:
     """Read an ApiKey as IBM's API answers it; absent members stand for nothing special.
 
-    Raises ValueError for an answer without id, name or date of creation, or with a date that is none.
+    Raises ValueError for an answer without id, name or date of creation, or with an id or a date that is none.
     """
     activity = fields.get("activity")
     activity = activity if isinstance(activity, dict) else {}
     created_at = _moment(fields, "created_at")
     if created_at is None:
         raise ValueError("created_at")
+    key_id = _needed(fields, "id")
+    if not API_KEY_ID.fullmatch(key_id):  # it becomes part of addresses
+        raise ValueError("id")
     return ApiKey(
-        id=_needed(fields, "id"),
+        id=key_id,
         entity_tag=_text(fields, "entity_tag"),
         name=_needed(fields, "name"),
         description=_text(fields, "description"),
@@ -147,9 +151,14 @@ def parse_history(fields: dict[str, Any]) -> list[HistoryEntry]:
     return sorted(found, key=lambda entry: entry.timestamp)
 
 
+def whole(text: str) -> str:
+    """Return the text without halves of characters, which JSON can spell and neither UTF-8 nor a database can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _text(fields: dict[str, Any], name: str) -> str:
     found = fields.get(name)
-    return found if isinstance(found, str) else ""
+    return whole(found) if isinstance(found, str) else ""
 
 
 def _list(fields: dict[str, Any], name: str) -> list[Any]:
@@ -187,6 +196,17 @@ def claims_of(access_token: str) -> dict[str, Any]:
     except (IndexError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
+
+
+def account_of(access_token: str) -> str:
+    """Return the account that an access token is for, "" for none."""
+    account = claims_of(access_token).get("account")
+    return claim(account, "bss")[:32] if isinstance(account, dict) else ""
+
+
+def claim(claims: dict[str, Any], name: str) -> str:
+    """Return a claim that is text, short enough to keep, "" for anything else."""
+    return _text(claims, name)[:150].replace("\0", "")
 
 
 def service_id(service: ServiceId, *, history: Iterable[HistoryEntry] | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -17,16 +18,16 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from apikeys import callers, iam_logins, iam_people
-from apikeys.exceptions import ApiKeyError, BackendUnavailable
+from apikeys.exceptions import LogInRefused, NotAuthorized, StoreError
 from apikeys.iam_people import Arrival, Way
 from apikeys.middleware import sentence
+from apikeys.timeouts import REQUEST_SECONDS
 from console import limiter
 from console.models import Account, User
 from console.views import UNPROCESSABLE, Login
 
 SECRETS = {Way.PASSWORD: "password", Way.PASSCODE: "passcode", Way.API_KEY: "apikey"}
 MAX_SECRET_LENGTH = 4096
-ACCOUNT_MAX_LENGTH = 32
 WAYS = [
     (Way.PASSWORD, gettext_lazy("Password")),
     (Way.PASSCODE, gettext_lazy("One-time passcode")),
@@ -54,15 +55,16 @@ class IAMLoginForm(forms.Form):
         if self.errors or not secret or (way is Way.PASSWORD and not username):
             raise forms.ValidationError(_("Fill in what you log in with."))
         address = self.request.client_address  # type: ignore[attr-defined]
-        self.deadline = time.monotonic() + callers.REQUEST_SECONDS
-        counted = username if way is Way.PASSWORD else f"by {way}"
+        self.deadline = time.monotonic() + REQUEST_SECONDS
+        # Who is behind a passcode or a key is not known before: each of them has its own few attempts, as a hash.
+        counted = username if way is Way.PASSWORD else f"{way} {secret}"
         limiter.reserve(counted, address)
         try:
             self.arrival = iam_people.log_in(
                 way, address=address, deadline=self.deadline, username=username, secret=secret
             )
-        except (iam_people.LogInRefused, BackendUnavailable) as exc:
-            if isinstance(exc, BackendUnavailable):
+        except (LogInRefused, StoreError) as exc:
+            if isinstance(exc, StoreError):  # IAM judged nothing
                 limiter.give_back(counted, address)
             self.refused_with = exc.status
             raise forms.ValidationError(sentence(exc)) from None
@@ -96,9 +98,14 @@ class IAMLogin(Login):
 
     def form_valid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]
         response = super().form_valid(form)  # type: ignore[arg-type]
-        iam_logins.begin(str(self.request.session.session_key), form.arrival.pair)
-        callers.access_of(self.request).deadline = form.deadline  # one time for all that this request waits for
-        keep_account(self.request, form.arrival.account_id)
+        session = self.request.session
+        if session.session_key is None:  # somebody else's session ended with this log-in, and its key with it
+            session.create()
+        iam_logins.begin(str(session.session_key), form.arrival.pair)
+        access = callers.access_of(self.request)
+        access.deadline = form.deadline  # one time for all that this request waits for
+        if access.account_id:
+            access.look_whether_all_is_seen()
         return response
 
     def form_invalid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]
@@ -108,22 +115,18 @@ class IAMLogin(Login):
 
 def person_of(arrival: Arrival) -> User:
     """Return the console's record of a person whom IAM knows; it holds no password."""
-    user = User.objects.filter(iam_id=arrival.iam_id).first()
-    if user is None:
-        user = User(iam_id=arrival.iam_id, username=arrival.iam_id)
-        user.set_unusable_password()
     given_name, _space, family_name = arrival.name.partition(" ")
-    user.first_name, user.last_name, user.email = given_name, family_name, arrival.email
+    told: dict[str, Any] = {"first_name": given_name, "last_name": family_name, "email": arrival.email}
     if arrival.account_id:
-        user.account = Account.objects.get_or_create(id=arrival.account_id[:ACCOUNT_MAX_LENGTH])[0]
-    user.save()
+        told["account"] = Account.objects.get_or_create(id=arrival.account_id)[0]
+    user, is_new = User.objects.get_or_create(
+        iam_id=arrival.iam_id, defaults=told | {"username": arrival.iam_id, "password": make_password(None)}
+    )
+    if not is_new and user.is_active:
+        for name, text in told.items():
+            setattr(user, name, text)
+        user.save(update_fields=list(told))  # nothing else: an administrator may just have changed it
     return user
-
-
-def keep_account(request: HttpRequest, account_id: str) -> None:
-    """Remember in the session which account the tokens are for, and whether all its keys may be seen."""
-    sees_all = bool(account_id) and iam_people.sees_whole_account(callers.access_of(request), account_id)
-    request.session[callers.ACCOUNT_SESSION_KEY] = {"id": account_id, "sees_all": sees_all}
 
 
 class Back(RedirectURLMixin):
@@ -135,37 +138,44 @@ class Back(RedirectURLMixin):
         self.request = request
 
 
+class AccountForm(forms.Form):
+    """The account is asked for while the form is cleaned: IAM says whether it is the person's."""
+
+    account = forms.RegexField(
+        r"^[A-Za-z0-9]{1,32}\Z",
+        error_messages=dict.fromkeys(
+            ("required", "invalid"), gettext_lazy("Enter the ID of an account: 32 letters and digits.")
+        ),
+    )
+
+    def __init__(self, access: iam_logins.IAMAccess, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access, self.status = access, UNPROCESSABLE
+
+    def clean_account(self) -> str:
+        account_id = str(self.cleaned_data["account"])
+        try:
+            self.access.choose_account(account_id)
+        except (NotAuthorized, StoreError) as exc:
+            self.status = exc.status if exc.status >= 500 else UNPROCESSABLE
+            raise forms.ValidationError(sentence(exc)) from None
+        return account_id
+
+
 @require_http_methods(["GET", "POST"])
 def choose_account(request: HttpRequest) -> HttpResponse:
     """The account whose keys are managed, for people who belong to several."""
     access = callers.access_of(request)
-    current = request.session.get(callers.ACCOUNT_SESSION_KEY, {}).get("id", "")
-    refusal, status = "", 200
-    if request.method == "POST":
-        account_id = request.POST.get("account", "").strip()
-        try:
-            if not account_id.isalnum() or not account_id.isascii() or len(account_id) > ACCOUNT_MAX_LENGTH:
-                raise forms.ValidationError(_("Enter the ID of an account: 32 letters and digits."))
-            if iam_people.account_of(access.choose_account(account_id)) != account_id:
-                raise forms.ValidationError(
-                    _("%(host)s gives you no access to this account.") % {"host": settings.IAM_HOST}
-                )
-        except forms.ValidationError as exc:
-            refusal, status = str(exc.message), UNPROCESSABLE
-        except BackendUnavailable as exc:
-            refusal, status = sentence(exc), exc.status
-        except ApiKeyError as exc:
-            if exc.status == 401:
-                raise
-            refusal, status = sentence(exc), UNPROCESSABLE
-        else:
-            keep_account(request, account_id)
-            messages.success(request, _("You manage the API keys of account %(id)s now.") % {"id": account_id})
-            return HttpResponseRedirect(Back(request).get_success_url())
+    form = AccountForm(access, request.POST or None)
+    if form.is_valid():
+        access.look_whether_all_is_seen()
+        chosen = _("You manage the API keys of account %(id)s now.") % {"id": access.account_id}
+        messages.success(request, chosen)
+        return HttpResponseRedirect(Back(request).get_success_url())
     context = {
         "accounts": iam_people.accounts(access),
-        "current": current,
-        "refusal": refusal,
+        "current": access.account_id,
+        "refusal": form.errors["account"][0] if form.errors else "",
         "next": Back(request).get_redirect_url(),
     }
-    return render(request, "account.html", context, status=status)
+    return render(request, "account.html", context, status=form.status if form.errors else 200)

@@ -97,9 +97,12 @@ IAM_URL = env_url("IAM_URL", "https://iam.cloud.ibm.com")
 IAM_HOST = urlsplit(IAM_URL).netloc
 # Where IBM Cloud lists the accounts of a person; nobody is asked where it is empty.
 ACCOUNTS_URL = env_url("ACCOUNTS_URL", "https://accounts.cloud.ibm.com" if IAM_HOST == "iam.cloud.ibm.com" else "")
-# Requests that may wait for IAM at once in each process: for all people, and for one. The other threads stay free.
+# Requests that may wait for IAM at once in each process, and how many of them for one person, for all log-ins, and for
+# the log-ins from one address. The other threads stay free.
 IAM_PLACES = max(1, THREADS * 3 // 4)
 IAM_PLACES_PER_PERSON = max(1, IAM_PLACES // 3)
+IAM_PLACES_OF_LOG_INS = max(1, IAM_PLACES // 4)
+IAM_PLACES_PER_ADDRESS = max(1, IAM_PLACES_OF_LOG_INS // 2)
 
 # Access tokens
 
@@ -123,7 +126,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
-ACCOUNT_URL = "account"  # where a person with several accounts chooses one
+CHOOSE_ACCOUNT_URL = "account"  # where a person with several accounts chooses one
 
 # Log-in limits: attempts in a window of seconds, refused with 429 beyond.
 LOGIN_WINDOW_SECONDS = 900

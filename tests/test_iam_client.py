@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from apikeys import iam_transport
+from apikeys import iam_sockets, iam_transport
 from apikeys.iam import IAMClient, IAMError
 from tests import fault_server as faults
 from tests.fault_server import Fault, FaultServer
@@ -242,7 +242,7 @@ def test_a_machine_that_does_not_answer_at_all(client):
 
 def test_all_addresses_of_a_name_share_one_time_and_the_one_that_answers_is_used(iam, client, monkeypatch):
     port = iam.server.server_port
-    monkeypatch.setattr(iam_transport, "addresses_of", lambda name, port: [f"127.0.0.{n}" for n in (2, 3, 4, 1)])
+    monkeypatch.setattr(iam_sockets, "addresses_of", lambda name, port: [f"127.0.0.{n}" for n in (2, 3, 4, 1)])
     client.url, client.deadline = f"http://iam.invalid:{port}", time.monotonic() + 3 * PATIENCE
 
     with unreachable("127.0.0.2", port), unreachable("127.0.0.3", port), unreachable("127.0.0.4", port):

@@ -22,6 +22,9 @@ class ApiKeyBackend(Protocol):
     # Does a list tell when each key was last used?
     lists_last_use: bool
 
+    # Is a search cheap enough to be made anew for each pause in typing?
+    searches_while_typing: bool
+
     # Are the first and last characters of a value kept, by which people recognise it?
     keeps_hint: bool
 

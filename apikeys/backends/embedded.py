@@ -57,6 +57,7 @@ class EmbeddedBackend:
 
     shares_transaction = True
     lists_last_use = True
+    searches_while_typing = True
     keeps_hint = True
 
     def __init__(self, identity: Identity) -> None:

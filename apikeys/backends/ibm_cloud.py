@@ -29,14 +29,13 @@ from apikeys.exceptions import (
     ApiKeyLocked,
     ApiKeyNotFound,
     BackendRefused,
-    BackendUnavailable,
     CreationUncertain,
     LogInAgain,
     NotAuthorized,
+    StoreError,
 )
-from apikeys.exceptions import gettext_noop as _
-from apikeys.iam import IAMClient, IAMError, IAMUnavailable, page_token
-from apikeys.iam_transport import NOT_IAM
+from apikeys.iam import IAMClient, IAMError, page_token
+from apikeys.iam_errors import CONFLICTS, LIMIT_REACHED, readable, translated
 from apikeys.matching import is_found
 
 SORTS = {
@@ -46,12 +45,8 @@ SORTS = {
     Sort.CREATED_BY: "created_by",
 }
 ENTITY_TAG = re.compile(r"[!-~]{1,200}")
-CONFLICTS = (409, 412)
-LIMIT_REACHED, LIMIT_STATUS = "BXNIM0151E", 422
 
-ERROR = _("%(host)s has an error of its own: %(text)s (transaction %(trace)s). Try again shortly.")
-
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 class IBMCloudBackend:
@@ -59,6 +54,7 @@ class IBMCloudBackend:
 
     shares_transaction = False
     lists_last_use = False
+    searches_while_typing = False
     keeps_hint = False
 
     def __init__(self, identity: Identity) -> None:
@@ -81,7 +77,7 @@ class IBMCloudBackend:
         parameters = self._parameters(query)
         parameters |= {"pagesize": str(query.page_size), "pagetoken": cursor.position if cursor else ""}
         try:
-            with _readable():
+            with readable():
                 answer = self._ask(lambda client: client.api_key_page(**parameters))
                 keys = tuple(wire.parse_api_key(fields) for fields in answer["apikeys"])
         except BackendRefused as exc:
@@ -121,7 +117,7 @@ class IBMCloudBackend:
 
     def _all_keys(self, query: ApiKeyQuery) -> Iterator[ApiKey]:
         parameters = self._parameters(query)
-        with _readable():
+        with readable():
             yield from map(wire.parse_api_key, self._ask(lambda client: list(client.list_api_keys(**parameters))))
 
     def _parameters(self, query: ApiKeyQuery) -> dict[str, str]:
@@ -139,7 +135,7 @@ class IBMCloudBackend:
 
     def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
         key, fields = self._look_up(key_id, history=True)
-        with _readable():
+        with readable():
             return key, wire.parse_history(fields)
 
     def get_history(self, key_id: str) -> list[HistoryEntry]:
@@ -147,7 +143,7 @@ class IBMCloudBackend:
 
     def _look_up(self, key_id: str, *, history: bool = False) -> tuple[ApiKey, dict[str, Any]]:
         key_id = _checked(key_id)
-        with _readable():
+        with readable():
             fields = self._ask(lambda client: client.get_api_key(key_id, history=history))
             return wire.parse_api_key(fields), fields
 
@@ -166,7 +162,7 @@ class IBMCloudBackend:
             body["expires_at"] = wire.format_date(draft.expires_at)
         if draft.value:
             body["apikey"] = draft.value
-        uncertain = CreationUncertain("", host=settings.IAM_HOST, name=draft.name)
+        uncertain = CreationUncertain(host=settings.IAM_HOST, name=draft.name)
 
         def create(client: IAMClient) -> dict[str, Any]:
             try:
@@ -185,7 +181,7 @@ class IBMCloudBackend:
         except ValueError:  # made for certain, and yet nobody has its value
             raise uncertain from None
         except BackendRefused as exc:
-            if exc.status != LIMIT_STATUS:
+            if exc.reason != LIMIT_REACHED:
                 raise
             raise self._limit_reached(exc) from None
 
@@ -193,7 +189,7 @@ class IBMCloudBackend:
         """Return the error with the limit, or the refusal itself where IAM does not tell the limit."""
         try:
             return ApiKeyLimitReached(limit=self._limits(self.identity.iam_id)[0])
-        except (NotAuthorized, ApiKeyNotFound, BackendRefused, BackendUnavailable):
+        except (NotAuthorized, ApiKeyNotFound, StoreError):
             return refusal
 
     def _limits(self, iam_id: str) -> tuple[int, int]:
@@ -206,7 +202,7 @@ class IBMCloudBackend:
             raise self._conflict(key_id)
         body = {name: _as_json(name, change) for name, change in changes.items()}
         try:
-            with _readable():
+            with readable():
                 return wire.parse_api_key(self._ask(lambda client: client.update_api_key(key_id, entity_tag, body)))
         except BackendRefused as exc:
             if exc.status not in CONFLICTS:
@@ -252,9 +248,9 @@ class IBMCloudBackend:
                 raise ApiKeyLocked from None
             raise
 
-    def _ask(self, call: Callable[[IAMClient], Answer]) -> Answer:
+    def _ask(self, call: Callable[[IAMClient], T]) -> T:
         """Return what a call answers, with a token that is still good. Raises ApiKeyError."""
-        with bulkhead.place(self.identity.iam_id), _translated():
+        with bulkhead.place(self.identity.iam_id), translated():
             client = IAMClient(settings.IAM_URL, self.access.token(), deadline=self.access.deadline)
             try:
                 return call(client)
@@ -263,36 +259,6 @@ class IBMCloudBackend:
                     raise
             client.access_token = self.access.renew(client.access_token)
             return call(client)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the client's errors into those that every store raises."""
-    try:
-        yield
-    except IAMUnavailable as exc:
-        raise BackendUnavailable(exc.message, **exc.params) from None
-    except IAMError as exc:
-        if exc.status == 401:
-            raise LogInAgain(host=settings.IAM_HOST) from None
-        if exc.status == 404:
-            raise ApiKeyNotFound from None
-        text = str(exc)
-        if exc.status == 403:
-            raise NotAuthorized("%(text)s", text=text) from None
-        if exc.status >= 500:
-            raise BackendUnavailable(ERROR, host=settings.IAM_HOST, text=text, trace=exc.trace or "–") from None
-        status = LIMIT_STATUS if exc.code == LIMIT_REACHED else exc.status
-        raise BackendRefused(status, host=settings.IAM_HOST, text=text, trace=exc.trace) from None
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Turn an answer that can't be read into an error: of IAM's form it is not."""
-    try:
-        yield
-    except ValueError:
-        raise BackendUnavailable(NOT_IAM) from None
 
 
 def _checked(key_id: str) -> str:
