@@ -12,6 +12,7 @@ ELSEWHERE = {
     exceptions.BeingCreated,
     exceptions.CreationUncertain,
     exceptions.LogInAgain,
+    exceptions.LogInRefused,
 }
 
 

@@ -338,7 +338,7 @@ def test_a_list_that_leads_in_a_circle_is_left(iam, client):
 
     refused = refusal(lambda: list(client.list_api_keys()))
 
-    assert str(refused) == "The server's list of keys leads in a circle."
+    assert str(refused) == "The server's list leads in a circle."
     assert iam.count("list") == 2
 
 

@@ -13,7 +13,8 @@ from apikeys import iam_logins, iam_people, wire
 from apikeys.exceptions import BackendUnavailable, LogInAgain
 from apikeys.iam import IAMClient
 from apikeys.iam_logins import IAMAccess
-from apikeys.models import IAMLogin
+from apikeys.models import StoredTokens
+from apikeys.timeouts import RENEW_BEFORE_SECONDS
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, edit_address
 from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
@@ -24,7 +25,7 @@ from tests.stores import all_cells, database_bytes, tables_with
 from tests.threads import at_once
 
 SESSION = "a session key that only a cookie holds"
-LOGINS = "SELECT count(*) FROM apikeys_iamlogin"
+LOGINS = "SELECT count(*) FROM apikeys_storedtokens"
 STRANGERS = "c" * 32
 
 
@@ -62,12 +63,12 @@ def test_neither_a_cell_nor_a_byte_of_the_database_has_a_token(iam, logged_in):
 
 
 def test_the_database_and_the_secret_key_open_nothing_without_the_key_of_the_session(logged_in, settings):
-    row = IAMLogin.objects.get()
+    row = StoredTokens.objects.get()
     held = [str(cell) for cells in all_cells().values() for cell in cells] + [settings.SECRET_KEY, ""]
 
-    opened = [key for key in held if iam_logins._unseal(key, row)]
+    opened = [key for key in held if iam_logins._opened(key, row)]
 
-    same = iam_logins._unseal(SESSION, row).access_token == logged_in
+    same = iam_logins._opened(SESSION, row).access_token == logged_in
     assert opened == []
     assert same
 
@@ -81,20 +82,20 @@ def test_another_secret_key_ends_the_log_in(logged_in, settings):
 
 def test_tokens_are_forgotten_when_their_session_is_over(logged_in, settings):
     iam_logins.forget_old()
-    kept = IAMLogin.objects.count()
+    kept = StoredTokens.objects.count()
     over = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE + 1)
-    IAMLogin.objects.update(created_at=over)
+    StoredTokens.objects.update(created_at=over)
 
     iam_logins.forget_old()
 
-    assert (kept, IAMLogin.objects.count()) == (1, 0)
+    assert (kept, StoredTokens.objects.count()) == (1, 0)
 
 
 # Renewed
 
 
 def test_a_token_is_renewed_shortly_before_it_runs_out_and_not_earlier(transactional_db, iam):
-    iam.token_seconds = iam_logins.RENEW_SECONDS - 5
+    iam.token_seconds = RENEW_BEFORE_SECONDS - 5
     iam_logins.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
     iam.token_seconds = 3600
 
@@ -152,7 +153,7 @@ def test_a_renewal_that_is_refused_ends_the_log_in(iam, logged_in):
     with pytest.raises(LogInAgain):
         access().renew(logged_in)
 
-    assert IAMLogin.objects.count() == 0
+    assert StoredTokens.objects.count() == 0
 
 
 def test_an_account_is_chosen_even_while_another_request_renews(iam, logged_in):
@@ -161,22 +162,50 @@ def test_an_account_is_chosen_even_while_another_request_renews(iam, logged_in):
     with ThreadPoolExecutor(1) as pool:
         renewing = pool.submit(lambda: at_once(1, lambda: access().renew(logged_in)))
         assert iam.entered.acquire(timeout=5)
-        pair = access().choose_account(OTHER_ACCOUNT)
+        access().choose_account(OTHER_ACCOUNT)
         renewing.result()
 
-    assert wire.claims_of(pair.access_token)["account"]["bss"] == OTHER_ACCOUNT
+    assert access().account_id == OTHER_ACCOUNT
+    assert wire.account_of(access().token()) == OTHER_ACCOUNT
 
 
 def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, settings):
-    iam.token_seconds = iam_logins.RENEW_SECONDS - 5
+    iam.token_seconds = RENEW_BEFORE_SECONDS - 5
     iam_logins.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
     iam.forget_requests()
     settings.ACCOUNTS_URL, settings.IAM_PLACES = iam.url, 0
 
-    found = iam_people.accounts(access()), iam_people.sees_whole_account(access(), ACCOUNT)
+    found = iam_people.accounts(access())
+    access().look_whether_all_is_seen()
 
-    assert found == ([], False)
+    assert (found, access().sees_all) == ([], False)
     assert iam.asked == []
+
+
+def test_who_sees_all_of_an_account_still_does_with_the_next_token_and_not_in_another_account(
+    iam, logged_in, monkeypatch
+):
+    monkeypatch.setattr(iam, "administrators", {wire.claims_of(logged_in)["iam_id"]})
+    access().look_whether_all_is_seen()
+    before = access().sees_all
+
+    access().renew(logged_in)
+    renewed = access().sees_all
+    access().choose_account(OTHER_ACCOUNT)
+
+    assert (before, renewed, access().sees_all) == (True, True, False)
+
+
+def test_a_renewal_that_took_too_long_does_not_undo_a_later_one(iam, logged_in):
+    slow = access()
+    row, _pair = slow._load()
+    access().renew(logged_in)
+    newest = access().token()
+
+    slow._stored_version(row).update(sealed=b"an old answer")
+
+    same = access().token() == newest
+    assert same
 
 
 # In the console

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from apikeys import services
-from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller
+from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, api_key_crn
 from apikeys.exceptions import (
     AlreadyReceived,
     ApiKeyConflict,
@@ -158,7 +158,7 @@ def test_a_refusal_is_audited_although_the_change_was_rolled_back(alice, alices_
 
     event = events()[-1]
     assert (event.action, event.outcome, event.reason) == (DELETE, "failure", "ApiKeyLocked")
-    assert (event.severity, event.target_id) == ("warning", key.id)
+    assert (event.severity, event.target_id) == ("warning", key.crn)
     assert (event.initiator_id, event.address) == (alice.iam_id, "192.0.2.7")
     assert ApiKeyRecord.objects.count() == 1
 
@@ -199,7 +199,7 @@ def test_bobs_attempt_on_alices_key_is_bobs_event_and_does_not_name_her_key(bob,
 
     event = events()[-1]
     assert (event.initiator_id, event.outcome, event.reason) == (bob.iam_id, "failure", "ApiKeyNotFound")
-    assert (event.target_id, event.target_name) == (alices_key.key.id, "")
+    assert (event.target_id, event.target_name) == (api_key_crn(bob.account_id, alices_key.key.id), "")
 
 
 # Names and descriptions
@@ -324,11 +324,11 @@ def test_the_overview_tells_the_last_five_things_alice_did_refusals_included(ali
 
     activity = services.overview(caller_for(alice)).activity
 
-    assert [(done.action, done.key_name, done.succeeded) for done in activity] == [
-        (DELETE, "", False),
-        (DELETE, "key 0", True),
-        (CREATE, "key 3", True),
-        (CREATE, "key 2", True),
-        (CREATE, "key 1", True),
+    assert [(done.action, done.key_name, done.outcome) for done in activity] == [
+        (DELETE, "", "failure"),
+        (DELETE, "key 0", "success"),
+        (CREATE, "key 3", "success"),
+        (CREATE, "key 2", "success"),
+        (CREATE, "key 1", "success"),
     ]
     assert {done.address for done in activity} == {"192.0.2.7"}
