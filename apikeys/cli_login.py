@@ -7,7 +7,6 @@ from apikeys import keyfile
 from apikeys.cli_session import Session
 from apikeys.cli_words import Refused, ask, ask_secret, say
 
-API_KEY_VARIABLE = "IBMCLOUD_API_KEY"
 URL_VARIABLE = "APIKEYS_URL"
 
 
@@ -20,10 +19,10 @@ def do_login(options: argparse.Namespace) -> None:
         url = f"https://{url}"
     say(f"API endpoint: {url}")
     client = session.client(url)
-    value = options.apikey or ("" if options.u or options.sso else os.environ.get(API_KEY_VARIABLE, ""))
+    value = options.apikey or ("" if options.u or options.sso else os.environ.get(keyfile.API_KEY_VARIABLE, ""))
     if value:
         say("Authenticating...")
-        pair = client.log_in_with_api_key(keyfile.read_value(value[1:]) if value.startswith("@") else value)
+        pair = client.log_in_with_api_key(keyfile.given_value(value))
     elif options.sso:
         pair = client.log_in_with_passcode(ask_secret("One-time passcode> "))
     else:

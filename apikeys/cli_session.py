@@ -91,8 +91,7 @@ class Session:
 
     @property
     def account_id(self) -> str:
-        account = self.claims.get("account")
-        return str(account.get("bss", "")) if isinstance(account, dict) else ""
+        return wire.account_of(self.access_token)
 
     @property
     def user(self) -> str:

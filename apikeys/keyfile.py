@@ -13,6 +13,9 @@ ORDER = (
 )  # fmt: skip
 
 
+API_KEY_VARIABLE = "IBMCLOUD_API_KEY"  # holds a value, or @FILE
+
+
 class KeyFileError(Exception):
     """One plain sentence about a file."""
 
@@ -55,6 +58,11 @@ def reserve(name: str) -> Reserved:
         raise KeyFileError(f"{name} exists already, and is left as it is. Choose another file.") from None
     except OSError as exc:
         raise KeyFileError(f"{name} can't be made: {exc.strerror}.") from None
+
+
+def given_value(text: str) -> str:
+    """Return a value as people give it: itself, or what is in the file of `@FILE`. Raises KeyFileError."""
+    return read_value(text[1:]) if text.startswith("@") else text
 
 
 def read_value(name: str) -> str:

@@ -5,7 +5,27 @@ import sys
 
 import pytest
 
+from tests.neighbours import Relay
 from tests.server import ROOT, free_port
+
+
+class Nameless(Relay):
+    """Hides the name of a key that it makes."""
+
+    def answer(self, method, target, headers, body):
+        status, kept, answer = super().answer(method, target, headers, body)
+        if (method, target) == ("POST", "/v1/apikeys"):
+            answer = answer.replace(b'"name"', b'"mane"')
+        return status, kept, answer
+
+
+class Undeleting(Relay):
+    """Refuses each deletion."""
+
+    def answer(self, method, target, headers, body):
+        if method == "DELETE" and target.count("/") == 3:
+            return 403, {}, b'{"errors": [{"code": "no", "message": "No."}]}'
+        return super().answer(method, target, headers, body)
 
 
 @pytest.fixture
@@ -60,6 +80,40 @@ def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, anna
     assert done.returncode == 0, done.stderr
     assert {"makes a key", "changes it", "locks it", "disables it", "deletes it"} <= lines(done).keys()
     assert [one["id"] for one in annas.listed()] == [key["id"]]
+
+
+def test_reading_asks_for_two_pages_however_many_keys_there_are(check, site, annas):
+    key = annas.create_key("checker")
+    for number in range(3):
+        annas.create_key(f"robot {number}")
+    with Relay(site.url) as front:
+        done = check(front.url, key["apikey"])
+
+    listings = [target for method, target in front.asked if method == "GET" and target.startswith("/v1/apikeys?")]
+    own = [target for target in listings if "scope=account" not in target]
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert len(own) == 2
+
+
+def test_a_key_that_can_t_be_read_is_deleted_all_the_same(check, site, annas):
+    key = annas.create_key("checker")
+    with Nameless(site.url) as front:
+        done = check(front.url, key["apikey"], "--write")
+
+    assert done.returncode == 1
+    assert lines(done)["makes a key"] == "NO"
+    assert lines(done)["deletes it"] == "yes"
+    assert [one["id"] for one in annas.listed()] == [key["id"]]
+
+
+def test_a_key_that_stays_is_named(check, site, annas):
+    key = annas.create_key("checker")
+    with Undeleting(site.url) as front:
+        done = check(front.url, key["apikey"], "--write")
+
+    [left] = [one for one in annas.listed() if one["id"] != key["id"]]
+    assert done.returncode == 1
+    assert f"The key {left['name']!r} is still there: delete it by hand." in done.stderr
 
 
 def test_a_value_that_is_no_key_is_told_and_nothing_else_is_tried(check, site):

@@ -6,18 +6,15 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
 
 from apikeys import keyfile, wire
-from apikeys.domain import ApiKey
 from apikeys.exceptions import ApiKeyError
-from apikeys.iam import IAMClient
+from apikeys.iam import IAMClient, page_token
 
-API_KEY_VARIABLE = "IBMCLOUD_API_KEY"
 EXPECTED = (
     "id",
     "entity_tag",
@@ -34,7 +31,7 @@ EXPECTED = (
 
 class Command(BaseCommand):
     help = (
-        f"Check the IAM at IAM_URL with an API key, from {API_KEY_VARIABLE} (a value, or @FILE) or asked for. "
+        f"Check the IAM at IAM_URL with an API key, from {keyfile.API_KEY_VARIABLE} (a value, or @FILE) or asked for. "
         "Reads only; with --write it also makes a key, changes it and deletes it again."
     )
 
@@ -69,7 +66,7 @@ class Command(BaseCommand):
         began = time.monotonic()
         try:
             found, word = check(), "yes"
-        except (ApiKeyError, ValueError) as exc:
+        except (ApiKeyError, ValueError, KeyError) as exc:
             found, word = str(exc), "NO" if needed else "(no)"
             trace = getattr(exc, "trace", "")
             found += f" (transaction {trace})" if trace else ""
@@ -85,10 +82,8 @@ class Command(BaseCommand):
 
     def token(self, value: str) -> str:
         self.pair = self.client.log_in_with_api_key(value)
-        self.claims = wire.claims_of(self.pair.access_token)
-        account = self.claims.get("account")
-        self.account_id = str(account.get("bss", "")) if isinstance(account, dict) else ""
-        self.iam_id = str(self.claims.get("iam_id", ""))
+        self.account_id = wire.account_of(self.pair.access_token)
+        self.iam_id = wire.claim(wire.claims_of(self.pair.access_token), "iam_id")
         if not self.iam_id:
             raise ValueError("the token has no iam_id")
         return f"{self.iam_id}, account {self.account_id or 'not named'}"
@@ -100,9 +95,16 @@ class Command(BaseCommand):
         return f"good for {int(self.pair.expiration - time.time()) // 60} more minutes"
 
     def listing(self) -> str:
-        pages = self.client.list_api_keys(pagesize="1", account_id=self.account_id, iam_id=self.iam_id)
-        self.keys = [wire.parse_api_key(fields) for fields in pages]
-        return f"{len(self.keys)} of yours"
+        first = self.client.api_key_page(pagesize="1", account_id=self.account_id, iam_id=self.iam_id)
+        fields = list(first["apikeys"])
+        if token := page_token(first, "next"):
+            # The second page shows that page tokens work; all pages might take long.
+            second = self.client.api_key_page(
+                pagesize="1", account_id=self.account_id, iam_id=self.iam_id, pagetoken=token
+            )
+            fields += second["apikeys"]
+        self.keys = [wire.parse_api_key(key) for key in fields]
+        return f"{'two pages' if token else 'one page'} with {len(self.keys)} of yours"
 
     def details(self) -> str:
         if not self.keys:
@@ -125,43 +127,40 @@ class Command(BaseCommand):
         return f"{len(self.client.list_accounts(settings.ACCOUNTS_URL))} of yours"
 
     def write(self) -> None:
-        """Make a key and do to it all that the page can; delete it whatever happens."""
+        """Make a key and do to it all that the page can; delete it whatever happens, or say that it is still there."""
         name = f"check_iam {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        made: dict[str, Any] = {}
+        try:
+            if self.step("makes a key", lambda: self.create(name, made)):
+                self.step("changes it", lambda: self.update(made))
+                self.step("locks it", lambda: self.switch(self.client.set_locked, made))
+                self.step("disables it", lambda: self.switch(self.client.set_disabled, made))
+        finally:
+            if not made.get("id"):
+                self.stderr.write(f"If a key {name!r} is there, delete it by hand.")
+            elif not self.step("deletes it", lambda: self.delete(made)):
+                self.stderr.write(f"The key {name!r} is still there: delete it by hand.")
+
+    def create(self, name: str, made: dict[str, Any]) -> str:
         body = {"name": name, "description": "Made by check_iam", "iam_id": self.iam_id, "account_id": self.account_id}
-        made: list[ApiKey] = []
+        made |= self.client.create_api_key(body)
+        if not made.pop("apikey", ""):
+            raise ValueError("the answer has no value")
+        return wire.parse_api_key(made).id
 
-        def create() -> str:
-            fields = self.client.create_api_key(body)
-            made.append(wire.parse_api_key(fields))
-            if not fields.get("apikey"):
-                raise ValueError("the answer has no value")
-            return made[0].id
+    def update(self, made: dict[str, Any]) -> str:
+        changes = {"description": "Changed by check_iam"}
+        changed = self.client.update_api_key(made["id"], made["entity_tag"], changes)
+        return f"entity tag {wire.parse_api_key(changed).entity_tag.partition('-')[0]}"
 
-        if not self.step("makes a key", create):
-            return
-        key_id = made[0].id
+    def switch(self, method: Callable[[str, bool], None], made: dict[str, Any]) -> str:
+        method(made["id"], True)
+        method(made["id"], False)
+        return "and back"
 
-        def update() -> str:
-            changed = self.client.update_api_key(key_id, made[0].entity_tag, {"description": "Changed by check_iam"})
-            return f"entity tag {wire.parse_api_key(changed).entity_tag.partition('-')[0]}"
-
-        def switch(method: Callable[[str, bool], None]) -> Callable[[], str]:
-            def both() -> str:
-                method(key_id, True)
-                method(key_id, False)
-                return "and back"
-
-            return both
-
-        def delete() -> str:
-            self.client.delete_api_key(key_id)
-            return "gone"
-
-        self.step("changes it", update)
-        self.step("locks it", switch(self.client.set_locked))
-        self.step("disables it", switch(self.client.set_disabled))
-        if not self.step("deletes it", delete):
-            self.stderr.write(f"The key {name!r} is still there: delete it by hand.")
+    def delete(self, made: dict[str, Any]) -> str:
+        self.client.delete_api_key(made["id"])
+        return "gone"
 
 
 def describe(fields: dict[str, Any]) -> str:
@@ -171,14 +170,12 @@ def describe(fields: dict[str, Any]) -> str:
 
 def api_key() -> str:
     """Return the value to check with; never from the command line, which other people of the machine can read."""
-    given = os.environ.get(API_KEY_VARIABLE, "").strip()
+    given = os.environ.get(keyfile.API_KEY_VARIABLE, "").strip()
+    if not given and sys.stdin.isatty():
+        given = getpass.getpass("API key> ").strip()
+    if not given:
+        raise CommandError(f"Set {keyfile.API_KEY_VARIABLE} to the value of an API key, or to @FILE.")
     try:
-        if given.startswith("@"):
-            return keyfile.read_value(given[1:])
-        if not given and Path("/dev/tty").exists() and sys.stdin.isatty():
-            given = getpass.getpass("API key> ").strip()
+        return keyfile.given_value(given)
     except keyfile.KeyFileError as exc:
         raise CommandError(str(exc)) from None
-    if not given:
-        raise CommandError(f"Set {API_KEY_VARIABLE} to the value of an API key, or to @FILE.")
-    return given
