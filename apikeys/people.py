@@ -1,4 +1,4 @@
-"""Persons of the embedded store, as identities; and the names of owners of keys, persons and service IDs alike."""
+"""Users of the console as identities, and the names of owners of keys, persons and service IDs alike."""
 
 import hashlib
 from collections.abc import Iterable

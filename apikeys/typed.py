@@ -5,12 +5,13 @@ from typing import Any
 from django.http import HttpRequest
 
 SESSION_KEY = "typed"
-FIELDS = ("name", "description", "expires", "expires_on", "action_when_leaked", "entity_tag")  # nothing secret
+# All fields of the forms of keys that are not secret and not of one form only, as the nonce is.
+FIELDS = ("name", "description", "expires", "expires_on", "action_when_leaked", "entity_tag")
 MAX_LENGTH = 4000
 
 
 def fields_of(request: HttpRequest) -> dict[str, str]:
-    """Return what a form of the page sent."""
+    """Return what a form of the page sent, as far as it may come back into a page."""
     return {name: request.POST[name][:MAX_LENGTH] for name in FIELDS if name in request.POST}
 
 

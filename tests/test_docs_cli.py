@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apikeys import cli, cli_login, cli_offline, cli_words
+from apikeys import cli, cli_login, cli_offline, cli_words, keyfile
 from apikeys.completion import words
 from apikeys.values import mask
 from tests.documents import Example, examples, is_as_shown
