@@ -427,7 +427,7 @@ def test_a_page_that_waits_says_so_until_the_answer_is_there(page_for: PageFor, 
     page.goto(KEYS)
 
     with pair.road.held():
-        page.get_by_role("searchbox").fill(f"slow {motion}")
+        search(page, f"slow {motion}")
         expect_waiting(page)
         page.get_by_role("banner").get_by_role("button", name="Account").click()  # the page can be used meanwhile
         expect(page.get_by_role("banner").get_by_role("button", name="Log out")).to_be_visible()
@@ -447,6 +447,12 @@ def test_a_page_that_waits_says_so_until_the_answer_is_there(page_for: PageFor, 
 
     expect(notes(page, f"slow {motion} was deleted")).to_be_visible()
     expect_no_waiting(page)
+
+
+def search(page: Page, text: str) -> None:
+    """Send a search: with keys elsewhere nothing is asked while somebody types."""
+    page.get_by_role("searchbox").fill(text)
+    page.keyboard.press("Enter")
 
 
 def test_a_link_and_a_form_that_take_their_time_say_so_on_the_page_that_is_left(page_for: PageFor, pair: Pair):
@@ -550,7 +556,7 @@ def test_htmx_without_the_first_console_says_so_where_the_person_looks(page_for:
 
     with pair.road.closed():
         with page.expect_response(lambda response: response.status == 503):
-            page.get_by_role("searchbox").fill("looked at")
+            search(page, "looked at")
         expect(problem).to_contain_text(no_connection_to(pair))
         with page.expect_response(lambda response: response.status == 503):
             choose_action(page, "looked at", "Details")
