@@ -21,13 +21,12 @@ from apikeys.exceptions import (
     ApiKeyError,
     ApiKeyLimitReached,
     ApiKeyNotFound,
-    BackendRefused,
-    BackendUnavailable,
     CreationUncertain,
     DeletedSince,
     HandoverError,
     IdempotencyKeyReused,
     InvalidApiKey,
+    StoreError,
 )
 from apikeys.exceptions import gettext_noop as _
 
@@ -51,7 +50,7 @@ def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "", same_
     draft = clean_draft(draft)
     if backend_for(caller.identity).shares_transaction:
         return _create_here(caller, draft, nonce, same_only=same_only)
-    return _create_elsewhere(caller, draft, nonce)
+    return _create_elsewhere(caller, draft, nonce, same_only=same_only)
 
 
 def _create_here(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: bool) -> IssuedApiKey:
@@ -74,11 +73,11 @@ def _create_here(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: b
         return continued
 
 
-def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str) -> IssuedApiKey:
+def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: bool) -> IssuedApiKey:
     """Claim the nonce, ask the store, seal the value: nothing of this waits inside a transaction."""
     iam_id = caller.identity.iam_id
     while nonce and not handover.claim(iam_id, nonce, draft.name):
-        continued = _continued_elsewhere(caller, nonce)
+        continued = _continued_elsewhere(caller, nonce, draft if same_only else None)
         if continued is not None:
             return continued  # else the first one was refused meanwhile, and it is for this one to ask
     with audited(caller, audit.CREATE, key_name=draft.name) as backend:
@@ -100,7 +99,7 @@ def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str) -> IssuedA
         return issued
 
 
-def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey | None:
+def _continued_elsewhere(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:
     """Return what the same form came to before, None for a refusal; wait for it where it is still on its way."""
     iam_id = caller.identity.iam_id
     deadline = caller.identity.access.deadline - MARGIN_SECONDS if caller.identity.access else 0.0
@@ -108,7 +107,7 @@ def _continued_elsewhere(caller: Caller, nonce: str) -> IssuedApiKey | None:
         with bulkhead.place(f"form of {iam_id}"):  # sent many times it takes a share of the threads, and no more
             while handover.is_pending(iam_id, nonce) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
-    return _continue(caller, nonce, None)
+    return _continue(caller, nonce, draft)
 
 
 def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:
@@ -168,6 +167,6 @@ def _told_if_deleted(caller: Caller) -> Iterator[None]:
             backend_for(caller.identity).get_api_key(exc.key_id)
         except ApiKeyNotFound:
             raise DeletedSince from None
-        except (BackendUnavailable, BackendRefused):
+        except StoreError:
             pass  # nobody can tell now; what is known is told
         raise
