@@ -1,6 +1,7 @@
 """A browser, a console of its own process, and the people who use it; one of each for a worker of the test run.
 
 Alice works. Bob's user ID tests escaping. Carol owns 10,000 keys. Dora administers. Erin has no key yet.
+Nora never makes one, and neither does Ada, who administers, too.
 """
 
 import os
@@ -43,7 +44,9 @@ make("alice", password={PASSWORD!r}, first_name="Alice", last_name="Liddell", em
 make({BOB!r}, password={PASSWORD!r})
 make("carol", password={PASSWORD!r})
 make("erin", password={PASSWORD!r})
+make("nora", password={PASSWORD!r})
 User.objects.create_superuser("dora", password={PASSWORD!r})
+User.objects.create_superuser("ada", password={PASSWORD!r})
 """
 
 MAKE_CAROLS_KEYS = f"""
