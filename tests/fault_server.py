@@ -229,7 +229,7 @@ class FaultServer(RecordedIAM):
             self.entered.release()
             if over.wait(fault.wait) and not over.answers:
                 return self.reset(handler)
-            if not fault.done:
+            if not fault.done and not fault.reply:
                 status, headers, body = self.answer(asked)
         if fault.resets:
             return self.reset(handler)

@@ -116,6 +116,12 @@ class RecordedIAM:
         with self.lock:
             self.bearers.clear()
 
+    def pair_for(self, username: str, account: str) -> dict[str, Any]:
+        """Return what is answered to somebody's log-in, for one account."""
+        with self.lock:
+            body: dict[str, Any] = self._pair(username, account=account)[2]
+        return body
+
     def add_key(self, iam_id: str, name: str, **fields: object) -> dict[str, Any]:
         """Keep another key and return it as it is listed."""
         key_id = f"ApiKey-{uuid.uuid4()}"

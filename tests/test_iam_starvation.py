@@ -1,6 +1,7 @@
 """While many people wait for a slow IAM, everybody else is answered, and who would be one too many is told at once.
 
 By default each process carries 24 requests that wait, 8 of them one person's, and keeps 8 of its 32 threads free.
+Of those that wait 6 are log-ins, 3 of them from one address.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +13,12 @@ import requests
 from tests.addresses import CREATE, KEYS
 from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault
-from tests.markup import page
+from tests.markup import fields, page
 
 SLOW = Fault(wait=60)  # until the test lets it go, or the console gives up after nine seconds
 PEOPLE = 20
 PLACES, PLACES_PER_PERSON = 24, 8
+LOG_INS, LOG_INS_PER_ADDRESS, STRANGERS = 6, 3, 28
 BUSY = "Too many requests are waiting for"
 
 
@@ -30,7 +32,7 @@ def console(tmp_path_factory) -> Iterator[Elsewhere]:
 @pytest.fixture(scope="module")
 def process(tmp_path_factory) -> Iterator[Elsewhere]:
     """One process, so that its places can be counted."""
-    with console_elsewhere(tmp_path_factory.mktemp("places")) as console:
+    with console_elsewhere(tmp_path_factory.mktemp("places"), TRUSTED_PROXIES="1") as console:
         yield console
 
 
@@ -120,3 +122,48 @@ def first_done(futures: list[Future], count: int) -> list:
     """Return the answers that were there first, as many as `count`."""
     done = as_completed(futures, timeout=30)
     return [next(done).result() for _answer in range(count)]
+
+
+# Strangers
+
+
+def strangers(console: Elsewhere, addresses: list[str]) -> list[Visitor]:
+    """Return people who have the log-in page open and are about to send a password, each from an address."""
+    people = [Visitor(console, "stranger", logs_in=False) for _address in addresses]
+    for person, address in zip(people, addresses, strict=True):
+        person.headers["X-Forwarded-For"] = address
+        person.log_in_form = fields(page(person.get("/login/")).find_all("form", action="/login/")[0])
+    return people
+
+
+def knock(stranger: Visitor) -> requests.Response:
+    typed = {"username": stranger.username, "password": "a guess"}
+    return stranger.post("/login/", data=stranger.log_in_form | typed)
+
+
+@pytest.mark.parametrize(
+    ("places", "addresses"),
+    [
+        (LOG_INS, [f"192.0.2.{number}" for number in range(STRANGERS)]),
+        (LOG_INS_PER_ADDRESS, ["198.51.100.7"] * (LOG_INS + 1)),
+    ],
+    ids=["many addresses", "one address"],
+)
+def test_strangers_at_the_log_in_page_take_a_share_and_are_refused_beyond_it_at_once(process, places, addresses):
+    people, crowd = arrive(process, 3), strangers(process, addresses)
+    process.iam.fail("token", SLOW, times=100)
+    process.iam.fail("list", SLOW, times=PLACES - LOG_INS)
+
+    with ThreadPoolExecutor(STRANGERS + PLACES) as pool:
+        knocks = [pool.submit(knock, stranger) for stranger in crowd]
+        refused = first_done(knocks, len(crowd) - places)
+        until_waiting(process, places)
+        tabs = [pool.submit(person.get, KEYS) for person in people for _tab in range((PLACES - LOG_INS) // 3)]
+        until_waiting(process, PLACES - LOG_INS)
+        process.iam.heal(answers=True)
+
+    told = sorted(future.result().status_code for future in knocks)
+    assert {answer.status_code for answer in refused} == {503}
+    assert all(BUSY in page(answer).find(id="refusal").text for answer in refused)
+    assert told == [422] * places + [503] * (len(crowd) - places)
+    assert [tab.result().status_code for tab in tabs] == [200] * (PLACES - LOG_INS)

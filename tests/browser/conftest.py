@@ -2,6 +2,7 @@
 
 Alice works. Bob's user ID tests escaping. Carol owns 10,000 keys. Dora administers. Erin has no key yet.
 Frank is changed by administrators.
+Nora never makes one, and neither does Ada, who administers, too.
 """
 
 import os
@@ -45,7 +46,9 @@ make({BOB!r}, password={PASSWORD!r})
 make("carol", password={PASSWORD!r})
 make("erin", password={PASSWORD!r})
 make("frank", password={PASSWORD!r}, first_name="Frank", email="frank@example.com")
+make("nora", password={PASSWORD!r})
 User.objects.create_superuser("dora", password={PASSWORD!r})
+User.objects.create_superuser("ada", password={PASSWORD!r})
 """
 
 MAKE_CAROLS_KEYS = f"""

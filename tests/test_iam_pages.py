@@ -1,0 +1,95 @@
+"""What the pages of a console on another IAM ask it for, and what nobody may ask it for."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from tests.addresses import KEYS, delete_address, details_address, edit_address
+from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
+from tests.markup import fields, page
+from tests.recorded_iam import PASSWORD
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory) -> Iterator[Elsewhere]:
+    with console_elsewhere(tmp_path_factory.mktemp("pages")) as console:
+        yield console
+
+
+@pytest.fixture
+def anna(console) -> Visitor:
+    console.iam.heal()
+    return Visitor(console)
+
+
+def form_at(person: Visitor, address: str) -> dict[str, str]:
+    return fields(page(person.get(address, headers=HTMX)).find_all("form")[0])
+
+
+def kinds_asked(console: Elsewhere, act: Callable[[], requests.Response]) -> list[str]:
+    """Return what IAM is asked for by one request that is answered well."""
+    console.iam.forget_requests()
+    answer = act()
+    assert answer.status_code == 200
+    return [asked.kind for asked in console.iam.asked]
+
+
+def test_each_page_asks_iam_as_little_as_it_can(console, anna):
+    key = console.iam.add_key(anna.iam_id, "terraform")
+    edit, delete = edit_address(key["id"]), delete_address(key["id"])
+    edited, deleted = form_at(anna, edit) | {"name": "tofu"}, form_at(anna, delete)
+
+    asked = {
+        "list": kinds_asked(console, lambda: anna.get(KEYS)),
+        "search": kinds_asked(console, lambda: anna.get(f"{KEYS}?q=terra", headers=HTMX)),
+        "details": kinds_asked(console, lambda: anna.get(details_address(key["id"]), headers=HTMX)),
+        "edit": kinds_asked(console, lambda: anna.get(edit, headers=HTMX)),
+        "save": kinds_asked(console, lambda: anna.post(edit, data=edited, headers=HTMX)),
+        "delete": kinds_asked(console, lambda: anna.get(delete, headers=HTMX)),
+        "delete it": kinds_asked(console, lambda: anna.post(delete, data=deleted, headers=HTMX)),
+    }
+
+    assert asked == {
+        "list": ["list"],
+        "search": ["list"],
+        "details": ["get"],
+        "edit": ["get"],
+        "save": ["get", "update"],
+        "delete": ["get"],
+        "delete it": ["get", "delete"],
+    }
+
+
+@pytest.mark.parametrize(("number", "asked"), [(0, ["list"]), (3, ["list"]), (4, ["list", "limits"])])
+def test_the_dashboard_asks_for_the_number_of_keys_only_where_it_does_not_see_all_of_them(console, anna, number, asked):
+    for index in range(number):
+        console.iam.add_key(anna.iam_id, f"key {index}")
+
+    assert kinds_asked(console, lambda: anna.get("/")) == asked
+
+
+def test_a_search_is_sent_on_submit_and_not_while_anna_types(console, anna):
+    console.iam.add_key(anna.iam_id, "terraform")
+
+    triggers = page(anna.get(KEYS)).find("form", id="search")["hx-trigger"]
+
+    assert triggers == "submit, search from:find input"
+
+
+def test_an_administrator_cannot_rewrite_annas_key_with_a_form_of_their_own_making(console, anna):
+    ida = Visitor(console, "ida", logs_in=False)
+    console.iam.administrators.add(ida.iam_id)
+    ida.log_in(ida.username, PASSWORD)
+    key = console.iam.add_key(anna.iam_id, "terraform")
+    before, token = dict(key), ida.create_form()["csrfmiddlewaretoken"]
+    crafted = {"csrfmiddlewaretoken": token, "name": "ida's now", "description": "", "entity_tag": key["entity_tag"]}
+    console.iam.forget_requests()
+
+    refused = [ida.post(edit_address(key["id"]), data=crafted, headers=headers) for headers in ({}, HTMX)]
+
+    assert "terraform" in page(ida.get(f"{KEYS}?view=all")).raw
+    assert [answer.status_code for answer in refused] == [403, 403]
+    assert all("You are not authorized to do this." in page(answer).raw for answer in refused)
+    assert console.iam.count("update") == 0
+    assert console.iam.keys[key["id"]] == before
