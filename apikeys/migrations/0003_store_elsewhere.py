@@ -5,37 +5,36 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('apikeys', '0002_keys_to_expire'),
+        ("apikeys", "0002_keys_to_expire"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StoredTokens',
+            name="StoredTokens",
             fields=[
-                ('session_digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('sealed', models.BinaryField()),
-                ('account_id', models.CharField(blank=True, max_length=32)),
-                ('sees_all', models.BooleanField(default=False)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('renewing_until', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                ("session_digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("sealed", models.BinaryField()),
+                ("account_id", models.CharField(blank=True, max_length=32)),
+                ("sees_all", models.BooleanField(default=False)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("renewing_until", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
             ],
         ),
         migrations.AddField(
-            model_name='handover',
-            name='key_name',
+            model_name="handover",
+            name="key_name",
             field=models.CharField(blank=True, max_length=255),
         ),
         migrations.AddField(
-            model_name='handover',
-            name='uncertain',
+            model_name="handover",
+            name="uncertain",
             field=models.BooleanField(default=False),
         ),
         migrations.AlterField(
-            model_name='handover',
-            name='key_id',
+            model_name="handover",
+            name="key_id",
             field=models.CharField(blank=True, max_length=43),
         ),
     ]
