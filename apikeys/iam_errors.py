@@ -41,6 +41,16 @@ def readable() -> Iterator[None]:
         raise BackendUnavailable(NOT_IAM) from None
 
 
+@contextmanager
+def after_a_change() -> Iterator[None]:
+    """Let each error tell that the change may have happened: only what it came to was not to be had."""
+    try:
+        yield
+    except ApiKeyError as exc:
+        exc.may_have_happened = True
+        raise
+
+
 def error_of(exc: IAMError) -> ApiKeyError:
     """Return what a store raises for an error of its client."""
     host, text = settings.IAM_HOST, str(exc)

@@ -26,6 +26,4 @@ def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
 
 
 def _meets(key: ApiKey, condition: Condition) -> bool:
-    if condition.attribute == "id":  # ids have one spelling
-        return MATCHERS[condition.match](key.id, condition.text)
     return MATCHERS[condition.match](fold(str(getattr(key, condition.attribute))), fold(condition.text))

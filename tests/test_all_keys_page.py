@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from apikeys import service_ids
+from apikeys import service_ids, services
 from apikeys.domain import ApiKeyDraft
 from apikeys.models import ApiKeyRecord
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
@@ -240,6 +240,18 @@ def test_the_form_to_edit_alices_key_is_refused_before_dora_has_typed(dora_clien
     assert answer.status_code == 403
     assert "You are not authorized to do this." in page(answer).text
     assert page(answer).find_all("form", id="edit-form") == []
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_dora_cannot_rewrite_alices_key_with_a_form_of_her_own_making(alice, dora_client, alices_key, headers):
+    key = alices_key.key
+    crafted = {"name": "dora's now", "description": "", "entity_tag": key.entity_tag}
+
+    refused = dora_client.post(edit_address(key.id), crafted, headers=headers)
+
+    assert refused.status_code == 403
+    assert "You are not authorized to do this." in page(refused).raw
+    assert services.get_api_key(caller_for(alice), key.id) == key
 
 
 # Whose key it is, in dialogs

@@ -336,7 +336,7 @@ def history_of(object_id: str) -> list[HistoryEntry]:
 def _where(condition: Condition) -> models.Q:
     lookup = LOOKUPS[condition.match]
     if condition.attribute == "id":
-        return models.Q(**{f"id__{lookup}": condition.text})
+        return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
     return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
 
 

@@ -35,7 +35,7 @@ from apikeys.exceptions import (
     StoreError,
 )
 from apikeys.iam import IAMClient, IAMError, page_token
-from apikeys.iam_errors import CONFLICTS, LIMIT_REACHED, readable, translated
+from apikeys.iam_errors import CONFLICTS, LIMIT_REACHED, after_a_change, readable, translated
 from apikeys.matching import is_found
 
 SORTS = {
@@ -202,8 +202,9 @@ class IBMCloudBackend:
             raise self._conflict(key_id)
         body = {name: _as_json(name, change) for name, change in changes.items()}
         try:
-            with readable():
-                return wire.parse_api_key(self._ask(lambda client: client.update_api_key(key_id, entity_tag, body)))
+            changed = self._ask(lambda client: client.update_api_key(key_id, entity_tag, body))
+            with after_a_change(), readable():
+                return wire.parse_api_key(changed)
         except BackendRefused as exc:
             if exc.status not in CONFLICTS:
                 raise
@@ -216,13 +217,15 @@ class IBMCloudBackend:
     def set_locked(self, key_id: str, locked: bool) -> ApiKey:
         key_id = _checked(key_id)
         self._ask(lambda client: client.set_locked(key_id, locked))
-        return self.get_api_key(key_id)
+        with after_a_change():
+            return self.get_api_key(key_id)
 
     def set_disabled(self, key_id: str, disabled: bool) -> ApiKey:
         key_id = _checked(key_id)
         with self._locked_told(key_id):
             self._ask(lambda client: client.set_disabled(key_id, disabled))
-        return self.get_api_key(key_id)
+        with after_a_change():
+            return self.get_api_key(key_id)
 
     def delete_api_key(self, key_id: str) -> ApiKey:
         key = self.get_api_key(key_id)

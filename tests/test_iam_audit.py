@@ -1,0 +1,273 @@
+"""Changes at another IAM are audited in two events: what is about to be asked, and what came of it where known."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from django.db import IntegrityError, connection
+
+from apikeys import services
+from apikeys.domain import ApiKeyDraft, Caller, Identity, api_key_crn
+from apikeys.forms import new_nonce
+from apikeys.iam import IAMClient
+from tests import fault_server as faults
+from tests.addresses import CREATE, delete_address, details_address, edit_address
+from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
+from tests.fault_server import Fault, FaultServer
+from tests.markup import fields, page
+from tests.recorded_iam import ACCOUNT, PASSWORD, iam_id_of, v1_error
+
+CREATED, UPDATED, DELETED = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
+EVENTS = """
+SELECT action, outcome, target_id, correlation_id, reason FROM apikeys_auditevent WHERE initiator_id = ?
+ORDER BY event_time
+"""
+FORBIDDEN = Fault(v1_error(403, "forbidden", "BXNIM0513E", "No."))
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory) -> Iterator[Elsewhere]:
+    with console_elsewhere(tmp_path_factory.mktemp("audit")) as console:
+        yield console
+
+
+@dataclass
+class Change:
+    """One change of a key, sent with a form that was drawn before anything failed."""
+
+    person: Visitor
+    address: str
+    form: dict[str, str] = field(repr=False)
+
+    def send(self) -> int:
+        return self.person.post(self.address, data=self.form, headers=HTMX).status_code
+
+
+@pytest.fixture
+def anna(console) -> Visitor:
+    console.iam.heal()
+    return Visitor(console)
+
+
+@pytest.fixture
+def key(console, anna) -> dict:
+    return console.iam.add_key(anna.iam_id, "terraform")
+
+
+def change_of(person: Visitor, key: dict, name: str) -> Change:
+    if name == "create":
+        return Change(person, CREATE, person.create_form() | {"name": "terraform"})
+    if name in ("update", "delete"):
+        address = edit_address(key["id"]) if name == "update" else delete_address(key["id"])
+        form = fields(page(person.get(address, headers=HTMX)).find_all("form")[0])
+        return Change(person, address, form | ({"name": "tofu"} if name == "update" else {}))
+    token = {"csrfmiddlewaretoken": person.create_form()["csrfmiddlewaretoken"]}
+    return Change(person, f"{details_address(key['id'])}{name}/", token)
+
+
+def outcomes(console: Elsewhere, person: Visitor) -> list[str]:
+    return [outcome for _action, outcome, *_rest in console.sql(EVENTS, person.iam_id)]
+
+
+def told_on_the_dashboard(person: Visitor) -> str:
+    return page(person.get("/")).text
+
+
+# Two events
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [("update", UPDATED), ("lock", UPDATED), ("disable", UPDATED), ("delete", DELETED)],
+)
+def test_both_events_of_a_change_name_its_key_and_its_request(console, anna, key, name, action):
+    change_of(anna, key, name).send()
+
+    before, after = console.sql(EVENTS, anna.iam_id)
+    assert (before[:3], after[:3]) == ((action, "pending", key["crn"]), (action, "success", key["crn"]))
+    assert before[3] == after[3] != ""
+
+
+@pytest.mark.parametrize("name", ["update", "lock", "disable", "delete"])
+def test_both_events_of_a_refusal_name_its_key_and_its_request(console, anna, key, name):
+    change = change_of(anna, key, name)
+    console.iam.fail(name, FORBIDDEN)
+
+    status = change.send()
+
+    before, after = console.sql(EVENTS, anna.iam_id)
+    assert status == 403
+    assert (before[1:3], after[1:3]) == (("pending", key["crn"]), ("failure", key["crn"]))
+    assert before[3] == after[3] != ""
+    assert after[4] == "NotAuthorized"
+
+
+def test_both_events_of_a_creation_name_its_request_and_the_second_its_key(console, anna):
+    change_of(anna, {}, "create").send()
+
+    before, after = console.sql(EVENTS, anna.iam_id)
+    [made] = console.iam.keys_of(anna.iam_id)
+    assert (before[:3], after[:3]) == ((CREATED, "pending", ""), (CREATED, "success", made["crn"]))
+    assert before[3] == after[3] != ""
+
+
+def test_what_is_about_to_be_asked_is_no_news_on_the_dashboard(console, anna, key):
+    change_of(anna, key, "lock").send()
+
+    assert told_on_the_dashboard(anna).count("API key changed") == 1
+
+
+# What nobody knows
+
+
+LOST = {
+    "create": (faults.LOST, 1, "API key perhaps created"),
+    "update": (faults.LOST, 1, "API key perhaps changed"),
+    "lock": (faults.LOST, 3, "API key perhaps changed"),
+    "disable": (faults.LOST, 3, "API key perhaps changed"),
+    "delete": (faults.RESET, 3, "API key perhaps deleted"),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_change_whose_answer_was_lost_is_unknown_and_perhaps_made(console, anna, key, name):
+    fault, times, said = LOST[name]
+    change = change_of(anna, key, name)
+    console.iam.fail(name, fault, times=times)
+
+    status = change.send()
+
+    assert status == (502 if name == "create" else 503)
+    assert outcomes(console, anna) == ["pending", "unknown"]
+    assert said in told_on_the_dashboard(anna)
+
+
+@pytest.mark.parametrize("name", ["lock", "disable"])
+def test_a_change_after_which_the_key_cannot_be_read_is_unknown(console, anna, key, name):
+    change = change_of(anna, key, name)
+    console.iam.fail("get", faults.ERROR_500, times=3)
+
+    status = change.send()
+
+    assert status == 503
+    assert key["locked"] or key["disabled"]
+    assert outcomes(console, anna) == ["pending", "unknown"]
+
+
+@pytest.mark.parametrize("fault", [faults.NO_ID, faults.BAD_DATE, faults.CUT_BODY])
+def test_an_edit_whose_answer_cannot_be_read_is_unknown(console, anna, key, fault):
+    change = change_of(anna, key, "update")
+    console.iam.fail("update", fault)
+
+    status = change.send()
+
+    assert status == 503
+    assert key["name"] == "tofu"
+    assert outcomes(console, anna) == ["pending", "unknown"]
+
+
+# What certainly did not happen
+
+
+@pytest.mark.parametrize(("name", "said"), [("update", "API key not changed"), ("delete", "API key not deleted")])
+def test_a_change_before_which_the_key_cannot_be_read_failed(console, anna, key, name, said):
+    change = change_of(anna, key, name)
+    console.iam.fail("get", faults.RESET, times=3)
+    console.iam.forget_requests()
+
+    status = change.send()
+
+    assert status == 503
+    assert console.iam.count(name) == 0
+    assert outcomes(console, anna) == ["pending", "failure"]
+    assert said in told_on_the_dashboard(anna)
+
+
+def test_a_deletion_before_which_iam_is_silent_failed(console, anna, key):
+    change = change_of(anna, key, "delete")
+    console.iam.fail("get", faults.SILENT)
+
+    status = change.send()
+
+    assert status == 503
+    assert outcomes(console, anna) == ["pending", "failure"]
+    assert key["id"] in console.iam.keys
+
+
+@pytest.mark.parametrize("name", ["update", "delete"])
+def test_the_refusal_to_change_a_locked_key_is_a_failure(console, anna, key, name):
+    change = change_of(anna, key, name)
+    key["locked"] = True
+
+    change.send()
+
+    assert outcomes(console, anna) == ["pending", "failure"]
+    assert console.sql(EVENTS, anna.iam_id)[-1][4] == "ApiKeyLocked"
+
+
+def test_the_refusal_of_a_creation_is_a_failure(console, anna):
+    change = change_of(anna, {}, "create")
+    console.iam.fail("create", FORBIDDEN)
+
+    status = change.send()
+
+    assert status == 403
+    assert outcomes(console, anna) == ["pending", "failure"]
+    assert "API key not created" in told_on_the_dashboard(anna)
+
+
+# What can't be audited
+
+
+@dataclass
+class OneToken:
+    access_token: str = field(repr=False)
+    deadline: float = math.inf
+
+    def token(self) -> str:
+        return self.access_token
+
+
+@pytest.fixture
+def annas_caller(transactional_db, settings) -> Iterator[tuple[FaultServer, Caller]]:
+    """An IAM, and Anna who has a log-in there, in this process."""
+    settings.APIKEYS_BACKEND, settings.IS_EMBEDDED = "ibm-cloud", False
+    with FaultServer() as iam:
+        settings.IAM_URL, settings.IAM_HOST = iam.url, iam.url.removeprefix("http://")
+        access = OneToken(IAMClient(iam.url).log_in_with_password("anna", PASSWORD).access_token, time.monotonic() + 9)
+        yield iam, Caller(Identity(iam_id_of("anna"), ACCOUNT, "Anna", "", access=access), correlation_id="0" * 32)
+
+
+@pytest.fixture
+def full_disk(transactional_db) -> Iterator[None]:
+    """The database takes no more audit events."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON apikeys_auditevent BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+        yield
+        cursor.execute("DROP TRIGGER full")
+
+
+@pytest.mark.parametrize("name", ["create", "update", "lock", "disable", "delete"])
+def test_a_change_that_cannot_be_audited_is_not_asked_for(annas_caller, full_disk, name):
+    iam, caller = annas_caller
+    key = iam.add_key(caller.identity.iam_id, "terraform")
+    changes = {
+        "create": lambda: services.create_api_key(caller, ApiKeyDraft("tofu"), nonce=new_nonce()),
+        "update": lambda: services.update_api_key(caller, key["id"], name="tofu", entity_tag=key["entity_tag"]),
+        "lock": lambda: services.lock_api_key(caller, key["id"], locked=True),
+        "disable": lambda: services.disable_api_key(caller, key["id"], disabled=True),
+        "delete": lambda: services.delete_api_key(caller, key["id"]),
+    }
+    before = dict(key)
+    iam.forget_requests()
+
+    with pytest.raises(IntegrityError, match="the disk is full"):
+        changes[name]()
+
+    assert iam.asked == []
+    assert iam.keys == {key["id"]: before}
+    assert key["crn"] == api_key_crn(ACCOUNT, key["id"])

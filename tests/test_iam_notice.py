@@ -1,0 +1,201 @@
+"""The notice of a lost creation: which keys it names, when it is shown and settled; and a form that is sent twice."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests import fault_server as faults
+from tests.addresses import CREATE, KEYS, RECEIPT
+from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, until
+from tests.fault_server import Fault
+from tests.markup import fields, page
+from tests.recorded_iam import PASSWORD, v1_error
+
+LOST = "was asked for, and the answer was lost."
+MAY_BE_ONE = "It may be one of these."
+NOT_HERE = "It is not on this page of the list."
+IN_A_MOMENT = "the key is still being created. Send it again in a moment."
+AGED = "UPDATE apikeys_handover SET created_at = datetime(created_at, ?) WHERE iam_id = ?"
+CLAIMS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"
+REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.")
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory) -> Iterator[Elsewhere]:
+    with console_elsewhere(tmp_path_factory.mktemp("notice")) as console:
+        yield console
+
+
+@pytest.fixture
+def anna(console) -> Visitor:
+    console.iam.heal()
+    return Visitor(console)
+
+
+def lose(person: Visitor, console: Elsewhere, fault: Fault = faults.RESET) -> None:
+    """Ask for a key, and lose the answer; by default no key was made."""
+    console.iam.fail("create", fault)
+    assert person.post(CREATE, data=person.create_form() | {"name": "terraform"}).status_code == 502
+
+
+def notice(person: Visitor, address: str = KEYS) -> str:
+    [said] = [part.text for part in page(person.get(address)).find_all(class_="msg msg--warning") if LOST in part.text]
+    return said
+
+
+def settle_forms(person: Visitor) -> list[dict[str, str]]:
+    forms = page(person.get(KEYS)).find_all("form")
+    return [fields(form) | {"action": form["action"]} for form in forms if form["action"].endswith("/settle/")]
+
+
+def value_on(response) -> str:
+    return page(response).find(id="value").raw
+
+
+def minutes_ago(minutes: float) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M+0000")
+
+
+# Which keys
+
+
+@pytest.mark.parametrize("is_received", [False, True])
+def test_a_key_whose_value_was_handed_over_is_not_named(console, anna, is_received):
+    form = anna.create_form() | {"name": "terraform"}
+    anna.post(CREATE, data=form)
+    if is_received:
+        anna.post(RECEIPT, data=form)
+    lose(anna, console)
+
+    assert NOT_HERE in notice(anna)
+
+
+@pytest.mark.parametrize(
+    ("created", "is_named"), [(0, False), (50, False), (59, True), (60, True), (64, True), (66, False), (120, False)]
+)
+def test_only_keys_that_were_made_about_then_are_named(console, anna, created, is_named):
+    lose(anna, console)
+    console.sql(AGED, "-3600 seconds", anna.iam_id)
+    console.iam.add_key(anna.iam_id, "terraform", created_at=minutes_ago(created))
+
+    said = notice(anna)
+
+    assert (MAY_BE_ONE in said, NOT_HERE in said) == (is_named, not is_named)
+
+
+@pytest.mark.parametrize("name", ["Terraform", "terraform ", "terra"])
+def test_a_key_of_another_name_is_not_named(console, anna, name):
+    lose(anna, console)
+    console.iam.add_key(anna.iam_id, name)
+
+    assert NOT_HERE in notice(anna)
+
+
+def test_somebody_elses_key_is_not_named_to_an_administrator(console):
+    ida, ben = Visitor(console, "ida", logs_in=False), Visitor(console, "ben", logs_in=False)
+    console.iam.administrators.add(ida.iam_id)
+    console.iam.heal()
+    ida.log_in(ida.username, PASSWORD)
+    lose(ida, console)
+    bens = console.iam.add_key(ben.iam_id, "terraform")
+
+    seen = page(ida.get(f"{KEYS}?view=all"))
+
+    assert bens["id"] in str([link.attributes for link in seen.find_all("a")])
+    assert NOT_HERE in notice(ida, f"{KEYS}?view=all")
+
+
+# When
+
+
+def test_the_notice_is_there_too_while_iam_does_not_answer(console, anna):
+    lose(anna, console, faults.LOST)
+    console.iam.fail("list", faults.ERROR_500, times=3)
+
+    answer = anna.get(KEYS)
+
+    assert answer.status_code == 503
+    assert "An internal error occurred." in page(answer).raw
+    assert LOST in page(answer).text
+
+
+def test_a_creation_that_is_still_on_its_way_cannot_be_settled(console, anna):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.fail("create", Fault(wait=60))
+
+    with ThreadPoolExecutor(1) as pool:
+        creating = pool.submit(anna.post, CREATE, data=form)
+        until(lambda: console.iam.entered.acquire(blocking=False))
+        [(claim,)] = console.sql(CLAIMS, anna.iam_id)
+        offered = settle_forms(anna)
+        settled = anna.post(f"{CREATE}{claim}/settle/", data={"csrfmiddlewaretoken": form["csrfmiddlewaretoken"]})
+        received = console.sql("SELECT received_at FROM apikeys_handover WHERE id = ?", claim)
+        console.iam.heal(answers=False)
+        told = creating.result()
+
+    assert offered == []
+    assert settled.status_code == 303
+    assert received == [(None,)]
+    assert told.status_code == 502
+    assert LOST in notice(anna)
+
+
+def test_a_creation_that_was_settled_and_is_answered_then_hands_its_value_over_all_the_same(console, anna):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.fail("create", Fault(wait=60))
+
+    with ThreadPoolExecutor(1) as pool:
+        creating = pool.submit(anna.post, CREATE, data=form)
+        until(lambda: console.iam.entered.acquire(blocking=False))
+        console.sql(AGED, "-61 seconds", anna.iam_id)
+        [settle] = settle_forms(anna)
+        anna.post(settle["action"], data=settle)
+        after_settling = settle_forms(anna)
+        console.iam.heal(answers=True)
+        created = creating.result()
+    again = anna.post(CREATE, data=form)
+
+    same = value_on(created) == value_on(again)
+    assert after_settling == []
+    assert (created.status_code, again.status_code) == (200, 200)
+    assert same
+    assert len(console.iam.keys_of(anna.iam_id)) == 1
+
+
+# The same form, twice
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_form_that_is_sent_again_while_its_first_sending_is_refused_asks_by_itself(console, anna, headers):
+    form = anna.create_form() | {"name": "terraform"}
+    console.iam.forget_requests()
+    console.iam.fail("create", Fault(REFUSED, wait=1))
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(anna.post, CREATE, data=form, headers=headers)
+        until(lambda: console.iam.entered.acquire(blocking=False))
+        second = anna.post(CREATE, data=form, headers=headers)
+
+    assert (first.result().status_code, second.status_code) == (403, 200)
+    assert console.iam.count("create") == 2
+    assert len(console.iam.keys_of(anna.iam_id)) == 1
+
+
+def test_a_form_that_is_sent_again_while_its_key_is_being_made_stays_to_be_sent_once_more(console, anna):
+    form = anna.create_form() | {"name": "o'neill<b>&\" typed"}
+    console.iam.fail("create", Fault(wait=60))
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(anna.post, CREATE, data=form)
+        until(lambda: console.iam.entered.acquire(blocking=False))
+        told = list(pool.map(lambda headers: anna.post(CREATE, data=form, headers=headers), [{}, HTMX]))
+    first.result()
+
+    drawn = [fields(page(answer).find("form", id="create-form")) for answer in told]
+    nonces = [shown["nonce"] == form["nonce"] for shown in drawn]
+    assert [answer.status_code for answer in told] == [409, 409]
+    assert all(IN_A_MOMENT in page(answer).raw for answer in told)
+    assert nonces == [True, True]
+    assert [shown["name"] for shown in drawn] == [form["name"]] * 2
