@@ -54,7 +54,7 @@ def api_key_create(request: HttpRequest) -> HttpResponse:
     nonce = request.POST.get("nonce", "")
     if not handover.is_nonce(nonce):
         form.add_error(None, _("This form is incomplete. Send it again."))
-    if form.data.get("account", identity.account_id) != identity.account_id:
+    if form.data.get("account") not in (None, "", identity.account_id):
         form.add_error(None, _("Another account was chosen since this form was opened. Check, then send it again."))
         form.replace("account", identity.account_id)
     if form.is_valid():

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.management import BaseCommand, CommandError, call_command
 
 from console.env import env_secret, env_str
@@ -33,7 +34,9 @@ class Command(BaseCommand):
 
     def first_administrator(self) -> None:
         """Make the administrator once, when there is nobody yet."""
-        if not settings.IS_EMBEDDED or User.objects.exists():
+        # People whom another IAM knows have no password here: they are nobody to this store.
+        people = User.objects.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        if not settings.IS_EMBEDDED or people.exists():
             return
         username = env_str("CONSOLE_ADMIN_USER", "admin")
         given = env_secret("CONSOLE_ADMIN_PASSWORD")
