@@ -90,6 +90,9 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M+0000")
 
 
+SETTABLE = ("locked", "disabled", "leaked", "activity", "support_sessions")
+
+
 class RecordedIAM:
     """What the service knows. `limit` is for each identity; `refusals` are answers to log-ins by user ID."""
 
@@ -142,7 +145,7 @@ class RecordedIAM:
             "iam_id": iam_id,
             "account_id": fields.pop("account_id", ACCOUNT),
             "leaked": False,
-        } | {field: found for field, found in fields.items() if field in ("locked", "disabled", "leaked", "activity")}
+        } | {field: found for field, found in fields.items() if field in SETTABLE}
         with self.lock:
             self.keys[key_id] = key
         return key

@@ -269,7 +269,8 @@ def test_what_ibm_answers_shows_in_the_page(console):
     anna = Visitor(console)
     used = {"last_authn": "2026-02-19T18:59+0000", "authn_count": 3}
     expired = {"expires_at": "2020-01-31T18:30+0000"}
-    leaked = console.iam.add_key(anna.iam_id, "leaked one", leaked=True, activity=used)
+    said = {"leaked": True, "support_sessions": True, "action_when_leaked": "disable", "activity": used}
+    leaked = console.iam.add_key(anna.iam_id, "leaked one", **said)
     console.iam.add_key(anna.iam_id, "expired one", **expired)
     bare = console.iam.add_key(anna.iam_id, "bare one")
     for optional in ("description", "modified_at", "disabled", "support_sessions", "action_when_leaked", "leaked"):
@@ -282,5 +283,9 @@ def test_what_ibm_answers_shows_in_the_page(console):
     assert "Leaked" in rows["leaked one"]
     assert "Expired" in rows["expired one"]
     assert "Active" in rows["bare one"]
-    assert "3 log-ins" in shown.text
+    facts = dict(zip(shown.find_all("dt"), shown.find_all("dd"), strict=True))
+    facts = {name.text: " ".join(fact.text.split()) for name, fact in facts.items()}
+    assert facts["Supports sessions"] == "Yes"
+    assert facts["If the key leaks"] == "Disable it at once"
+    assert "3 log-ins" in facts["Last used"]
     assert [entry.text.split()[0] for entry in shown.find("ol").find_all("li")] == ["Created"]
