@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import ROOT, free_port
+from tests.http_person import HttpPerson
+from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_URL", "DATA_DIR", "DEBUG",
@@ -323,3 +324,18 @@ def test_a_database_server_is_one_variable(show):
     )
 
     assert shown == repr(["django.db.backends.postgresql", "db.example.com", "keys", "console"])
+
+
+def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):
+    with ConsoleServer(data_dir, APIKEYS_BACKEND="ibm-cloud", IAM_URL=f"http://127.0.0.1:{free_port()}") as elsewhere:
+        elsewhere.run_python(
+            "from console.iam_login import person_of\n"
+            "from apikeys.iam_people import Arrival\n"
+            "person_of(Arrival(None, 'IBMid-ANNA', 'Anna', 'anna@example.com', ''))"
+        )
+        before = elsewhere.run_python("from console.models import User\nprint(User.objects.count())")
+
+    with ConsoleServer(data_dir) as here, HttpPerson(here.url) as person:
+        person.log_in("admin", "a password for the tests")
+
+    assert before.splitlines()[-1] == "1"
