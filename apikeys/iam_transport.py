@@ -145,8 +145,9 @@ class IAMTransport:
             try:
                 answer = self._exchange(method, f"{base}{path}", deadline, **request)
             except (OSError, urllib3.exceptions.HTTPError) as exc:  # OSError: also of the file with certificates
-                failure: IAMError = _unreachable(exc, base)
-                is_transient = isinstance(failure, IAMUnavailable) and failure.transient
+                unreachable = _unreachable(exc, base)
+                failure: IAMError = unreachable
+                is_transient = unreachable.transient
                 wait = _pause(attempt)
             else:
                 if 200 <= answer.status < 300:
