@@ -39,6 +39,7 @@ $(VENV)/dev.stamp: requirements-dev.txt | $(BIN)/python
 test: test-fast test-browser test-other-python
 
 test-fast: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.postgres
 	$(BIN)/python -m pytest -m "not browser" -n $(WORKERS_FOR_TESTS) --dist worksteal
 
 test-browser: $(VENV)/dev.stamp

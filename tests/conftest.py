@@ -13,6 +13,7 @@ from apikeys import services
 from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
 from apikeys.forms import new_nonce
 from tests.cli_person import logged_in, terminal, three_keys  # noqa: F401  (fixtures)
+from tests.postgres import database_url, postgres  # noqa: F401  (fixtures)
 from tests.programs import anna, annas, ben, bens, dana, danas, site  # noqa: F401  (fixtures)
 from tests.server import ConsoleServer
 

@@ -1,0 +1,165 @@
+"""A PostgreSQL server of the tests' own on this machine; run as a module, installs PostgreSQL where there is none."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.server import free_port
+
+USER, PASSWORD = "console", "a p@ss/word#1?"
+PASSWORD_IN_A_URL = "a%20p%40ss%2Fword%231%3F"
+START_SECONDS = 60
+
+
+def find() -> Path | None:
+    """Return the folder of PostgreSQL's server programs: POSTGRES_BIN, the newest of Debian's, or that of the PATH."""
+    given = os.environ.get("POSTGRES_BIN")
+    folders = [Path(given)] if given else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders += [Path(path).resolve().parent for path in [shutil.which("initdb")] if path]
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+class PostgresServer:
+    """A throw-away cluster on a port of its own, started by `with`; `stop` and `start` take it away and bring it back.
+
+    The server refuses to run as root: started by root, it runs as the user postgres, or nobody.
+    """
+
+    def __init__(self) -> None:
+        programs = find()
+        assert programs, "These tests need PostgreSQL's server: run python -m tests.postgres, or set POSTGRES_BIN."
+        self.programs = programs
+        self.port = free_port()
+        self.databases = 0
+
+    def __enter__(self) -> "PostgresServer":
+        self.folder = Path(tempfile.mkdtemp(prefix="apikeys-postgres-"))
+        password = self.folder / "password"
+        password.write_text(f"{PASSWORD}\n")
+        self.identity = unprivileged_identity()
+        for path in (self.folder, password):
+            os.chown(path, self.identity.get("user", -1), self.identity.get("group", -1))
+        self.data = self.folder / "data"
+        self.run(
+            "initdb", "--pgdata", self.data, "--username", USER, "--pwfile", password, "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--locale", "C", "--no-sync",
+        )  # fmt: skip
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, program: str, *arguments: object) -> None:
+        done = subprocess.run(
+            [self.programs / program, *map(str, arguments)],
+            **self.identity, cwd=self.folder, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    self.programs / "postgres", "-D", self.data, "-p", str(self.port),
+                    "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+                ],
+                **self.identity, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return self.connect().close()
+            except psycopg.OperationalError:
+                assert self.process.poll() is None, self.log
+                assert time.monotonic() < deadline, self.log
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End the server and each of its connections at once; what was committed stays."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+            self.process.wait(START_SECONDS)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """Return a connection of its administrator, each statement of which is a transaction."""
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True
+        )
+
+    def new_database(self) -> str:
+        """Make an empty database and return the DATABASE_URL for it."""
+        self.databases += 1
+        name = f"console_{self.databases}"
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return f"postgresql://{USER}:{PASSWORD_IN_A_URL}@127.0.0.1:{self.port}/{name}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+
+def unprivileged_identity() -> dict[str, Any]:
+    """Return user and group to run as, for subprocess: nothing where this process is not root."""
+    if os.geteuid() != 0:
+        return {}
+    people = {entry.pw_name: entry for entry in pwd.getpwall()}
+    person = people.get("postgres") or people["nobody"]
+    return {"user": person.pw_uid, "group": person.pw_gid, "extra_groups": []}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests that leave it running."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres) -> str:
+    """The DATABASE_URL of an empty database of this test's own."""
+    return postgres.new_database()
+
+
+def main() -> None:
+    for command in (
+        ["apt-get", "update"],
+        ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql"],
+    ):
+        if find():
+            break
+        print("Trying:", *command, flush=True)
+        try:
+            subprocess.run(command, check=False, timeout=900, stdin=subprocess.DEVNULL)
+        except (OSError, subprocess.TimeoutExpired) as exc:
+            print(exc, flush=True)
+    programs = find()
+    if not programs:
+        sys.exit(
+            "The tests need PostgreSQL's server and it could not be installed. Install it, or set POSTGRES_BIN to the "
+            "folder of its programs."
+        )
+    print(f"Tests of PostgreSQL use {programs}")
+
+
+if __name__ == "__main__":
+    main()

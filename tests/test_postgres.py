@@ -1,0 +1,11 @@
+"""The console on a PostgreSQL server instead of a file."""
+
+from tests.http_person import HttpPerson
+from tests.server import ConsoleServer
+
+
+def test_a_console_on_postgresql_keeps_nothing_in_a_file(tmp_path, database_url):
+    with ConsoleServer(tmp_path / "data", DATABASE_URL=database_url) as console, HttpPerson(console.url) as person:
+        person.log_in("admin", "a password for the tests")
+
+    assert not list((tmp_path / "data").glob("console.sqlite3*"))
