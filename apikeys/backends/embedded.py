@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -11,6 +10,7 @@ from django.db import DatabaseError, IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import values
+from apikeys.backends.keyset import page_of
 from apikeys.domain import (
     API_KEY_ID,
     NAME_MAX_LENGTH,
@@ -20,7 +20,6 @@ from apikeys.domain import (
     ApiKeyPage,
     ApiKeyQuery,
     Condition,
-    Cursor,
     HistoryEntry,
     Identity,
     IssuedApiKey,
@@ -120,27 +119,11 @@ class EmbeddedBackend:
             text = fold(query.search)
             records = records.filter(models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text))
         for condition in query.conditions:
-            records = records.filter(_where(condition))
-        backward = query.cursor is not None and query.cursor.backward
-        column = COLUMNS[query.sort]
-        descending = query.descending != backward
-        if query.cursor is not None:
-            records = records.filter(_beyond(column, query.cursor, query.sort, descending))
-        sign = "-" if descending else ""
-        found = list(records.order_by(f"{sign}{column}", f"{sign}id")[: query.page_size + 1])
-        more = len(found) > query.page_size
-        rows = found[: query.page_size]
-        if backward:
-            rows.reverse()
-        if not rows:
-            return ApiKeyPage(())
-        has_previous = more if backward else query.cursor is not None
-        has_next = True if backward else more
-        return ApiKeyPage(
-            keys=tuple(to_domain(row) for row in rows),
-            next=_cursor(rows[-1], query.sort) if has_next else None,
-            previous=_cursor(rows[0], query.sort, backward=True) if has_previous else None,
+            records = records.filter(meets(condition))
+        found = page_of(
+            records, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
         )
+        return ApiKeyPage(tuple(to_domain(row) for row in found.rows), next=found.next, previous=found.previous)
 
     def get_api_key(self, key_id: str) -> ApiKey:
         return to_domain(self._record(key_id))
@@ -333,31 +316,12 @@ def history_of(object_id: str) -> list[HistoryEntry]:
     ]
 
 
-def _where(condition: Condition) -> models.Q:
+def meets(condition: Condition) -> models.Q:
+    """Return the rows, of keys or of service IDs, that meet one condition of a filter."""
     lookup = LOOKUPS[condition.match]
     if condition.attribute == "id":
         return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
     return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
-
-
-def _beyond(column: str, cursor: Cursor, sort: Sort, descending: bool) -> models.Q:
-    """Return the rows after the cursor's row, in the direction of travel."""
-    position: str | datetime = cursor.position
-    if sort is Sort.CREATED:
-        try:
-            position = datetime.fromisoformat(cursor.position).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return models.Q()  # a cursor that was never handed out: the list from its beginning
-    step = "lt" if descending else "gt"
-    # The first condition is implied by the rest; databases seek the index by it.
-    return models.Q(**{f"{column}__{step}e": position}) & (
-        models.Q(**{f"{column}__{step}": position}) | models.Q(**{f"id__{step}": cursor.key_id})
-    )
-
-
-def _cursor(record: ApiKeyRecord, sort: Sort, *, backward: bool = False) -> Cursor:
-    position = getattr(record, COLUMNS[sort])
-    return Cursor(position.isoformat() if isinstance(position, datetime) else position, record.id, backward)
 
 
 def to_domain(record: ApiKeyRecord) -> ApiKey:
