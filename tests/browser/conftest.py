@@ -7,8 +7,10 @@ Nora never makes one, and neither does Ada, who administers, too.
 
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 from apikeys.values import mask
 from tests.browser import chromium
 from tests.browser.proxy import PlainHttp
+from tests.browser.two_consoles import MAKE_NEIGHBOURS, Pair, Road
 from tests.browser.visitor import PASSWORD, Visitor
 from tests.server import ConsoleServer
 
@@ -127,11 +130,40 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def broken_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleServer]:
+    """A console that fails whenever somebody has a session."""
+    with start_console(tmp_path_factory.mktemp("broken") / "data") as running:
+        with closing(sqlite3.connect(running.data_dir / "console.sqlite3")) as database:
+            database.execute("DROP TABLE django_session")
+        yield running
+
+
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[ConsoleServer]:
     """A console of the test alone, which may stop it; its log says all it can."""
     with start_console(tmp_path / "data", LOG_LEVEL="DEBUG") as running:
         running.run_python(MAKE_PEOPLE)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pair(server: ConsoleServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("consoles")
+
+    def elsewhere(name: str, iam_url: str, **environment: str) -> ConsoleServer:
+        settings = {"APIKEYS_BACKEND": "ibm-cloud", "IAM_URL": iam_url, "LOG_LEVEL": "DEBUG"} | environment
+        return start_console(folder / name, **settings)
+
+    with ExitStack() as end, ThreadPoolExecutor() as pool:
+        road = end.enter_context(Road(server.url))
+        second, far = elsewhere("second", server.url), elsewhere("far", road.url, ACCOUNTS_URL=road.url)
+        people = pool.submit(server.run_python, MAKE_NEIGHBOURS)
+        for started in [pool.submit(console.__enter__) for console in (second, far)]:
+            end.push(started.result())
+        people.result()
+        running = Pair(server, second, far, road)
+        road.accounts = {running.there("anna").claims["account"]["bss"]: "Lind & Söhne <b>", "f" * 32: ""}
         yield running
 
 

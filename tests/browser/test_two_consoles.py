@@ -4,19 +4,16 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, Playwright, Request, expect
 
-from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address, details_address
-from tests.browser.conftest import DESKTOP, MOBILE, Complaints, PageFor, start_console
+from tests.addresses import CREATE, KEYS, delete_address, details_address
+from tests.browser import stops_elsewhere
+from tests.browser.conftest import DESKTOP, MOBILE, Complaints, PageFor
 from tests.browser.profile import with_profile
 from tests.browser.proxy import LosesKeys
 from tests.browser.readable import unreadable
@@ -43,39 +40,17 @@ from tests.browser.steps import (
     tab_to,
     travel,
 )
-from tests.browser.two_consoles import MAKE_NEIGHBOURS, PASSCODE, TITLE, Pair, Road
+from tests.browser.two_consoles import PASSCODE, TITLE, Pair
 from tests.browser.value import Value, assert_is_the_key_file, files_with
 from tests.browser.visitor import PASSWORD, Visitor
 from tests.programs import Console
-from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
 
 with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 
 SLOW = 0.9  # seconds; the page says that it waits after a moment
-STOPS = 16
 WAITING = "Waiting for an answer…"
-
-
-@pytest.fixture(scope="session")
-def pair(server: ConsoleServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    folder = tmp_path_factory.mktemp("consoles")
-
-    def elsewhere(name: str, iam_url: str, **environment: str) -> ConsoleServer:
-        settings = {"APIKEYS_BACKEND": "ibm-cloud", "IAM_URL": iam_url, "LOG_LEVEL": "DEBUG"} | environment
-        return start_console(folder / name, **settings)
-
-    with ExitStack() as end, ThreadPoolExecutor() as pool:
-        road = end.enter_context(Road(server.url))
-        second, far = elsewhere("second", server.url), elsewhere("far", road.url, ACCOUNTS_URL=road.url)
-        people = pool.submit(server.run_python, MAKE_NEIGHBOURS)
-        for started in [pool.submit(console.__enter__) for console in (second, far)]:
-            end.push(started.result())
-        people.result()
-        running = Pair(server, second, far, road)
-        road.accounts = {running.there("anna").claims["account"]["bss"]: "Lind & Söhne <b>", "f" * 32: ""}
-        yield running
 
 
 # The main job.
@@ -691,79 +666,11 @@ def test_anna_logs_in_each_way_with_the_keyboard_only(page_for: PageFor, pair: P
     [pytest.param(DESKTOP, "en-US", id="1440x900-en"), pytest.param(MOBILE, "zh-TW", id="390x844-zh-TW")],
 )
 def test_everything_can_be_read_light_and_dark_small_and_large(page_for: PageFor, pair: Pair, viewport, locale):
-    t, found, seen = Words(locale), [], 0
+    found, seen = [], 0
 
-    for where, page in every_state(page_for, pair, t, viewport=viewport, locale=locale, expected=(422, 502, 503)):
+    for where, page in stops_elsewhere.every_state(page_for, pair, locale, viewport=viewport):
         seen += 1
         found += [f"{where}: {problem}" for problem in unreadable(page, is_small=viewport == MOBILE)]
 
     assert found == []
-    assert seen == STOPS
-
-
-def every_state(page_for: PageFor, pair: Pair, t: Words, **options: Any) -> Iterator[tuple[str, Page]]:
-    """Walk through what only a console with a store elsewhere can show: where, and its page."""
-    name = f"lost {t.language}"
-    page = page_for(None, on=pair.far, **options)
-    page.goto("/")
-    for way, secret in (("Password", "wrong"), ("One-time passcode", "wrong"), ("API key", "apk_wrong")):
-        page.get_by_role("link", name=t(way), exact=True).click()
-        expect(page.get_by_label(t(way), exact=True)).to_be_visible()
-        yield f"log in, {way}", page
-        if way == "Password":
-            page.get_by_label(t("User ID")).fill("anna")
-        page.get_by_label(t(way), exact=True).fill(secret)
-        page.get_by_role("button", name=t("Log in")).click()
-        expect(page.get_by_role("alert")).to_be_visible()
-        yield f"log in, {way}, refused", page
-
-    page = page_for("anna", on=pair.far, **options)
-    page.goto("/account/")
-    account = page.get_by_label(t("Account"), exact=True).and_(page.get_by_role("combobox"))
-    expect(account).to_be_visible()
-    yield "account", page
-    account.locator("option").last.evaluate("(option) => { option.value = '?'; option.selected = true; }")
-    page.get_by_role("main").get_by_role("button", name=t("Choose account")).click()
-    expect(
-        page.get_by_role("alert").filter(has_text=t("Enter the ID of an account: 32 letters and digits."))
-    ).to_be_visible()
-    yield "account, refused", page
-    accounts, pair.road.accounts = pair.road.accounts, {}
-    page.goto("/account/")
-    expect(page.get_by_label(t("Account ID"))).to_be_visible()
-    yield "account, no list", page
-    pair.road.accounts = accounts
-
-    with pair.road.closed():
-        page.goto("/")
-        expect(page.get_by_role("main").get_by_role("link", name=t("Try again"))).to_be_visible()
-        yield "dashboard, store problem", page
-        page.goto(KEYS)
-        expect(page.get_by_role("main").get_by_role("link", name=t("Try again"))).to_be_visible()
-        yield "list, store problem", page
-        page.goto(details_address(UNKNOWN_ID))
-        expect(page.get_by_role("main").get_by_role("link", name=t("Try again"))).to_be_visible()
-        yield "details, store problem", page
-
-    with pair.road.losing_creations():
-        form = open_create(page, t)
-        fill(form, name, "", t)
-        form.get_by_role("button", name=t("Create API key")).click()
-        opened = dialog(page, t("The answer was lost"))
-    yield "unanswered, dialog", page
-    opened.get_by_role("link", name=t("Go to the list")).click()
-    expect(page.get_by_text(t("I have seen to it"))).to_be_visible()
-    yield "list, uncertain, perhaps this one", page
-    page.goto(f"{KEYS}?q=nothing has this name")
-    expect(page.get_by_text(t("It is not on this page of the list."))).to_be_visible()
-    yield "list, uncertain, not there", page
-    page.get_by_role("button", name=t("I have seen to it")).click()
-    expect(page.get_by_role("button", name=t("I have seen to it"))).to_have_count(0)
-
-    page.get_by_role("link", name=t("Create API key")).click()
-    dialog(page, t("Create API key"))
-    fill(page.get_by_role("dialog"), f"waited {t.language}", "", t)
-    with pair.road.held():
-        page.get_by_role("dialog").get_by_role("button", name=t("Create API key")).click()
-        expect(page.locator("#waiting")).to_be_visible()
-        yield "waiting, over a dialog", page
+    assert seen == stops_elsewhere.NUMBER
