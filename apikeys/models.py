@@ -2,9 +2,12 @@
 
 import secrets
 import uuid
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
+
+FAMILY_LIFETIME = timedelta(days=30)  # of refresh tokens: then the person or the program logs in anew
 
 
 def new_api_key_id() -> str:
@@ -118,6 +121,11 @@ class SigningKey(models.Model):
         return self.kid
 
 
+def family_end() -> datetime:
+    """Return when a family of refresh tokens that begins now ends for good, however often it is renewed."""
+    return timezone.now() + FAMILY_LIFETIME
+
+
 class RefreshToken(models.Model):
     """A refresh token as its SHA-256. It works once; a second use ends its whole family."""
 
@@ -127,10 +135,24 @@ class RefreshToken(models.Model):
     api_key_id = models.CharField(max_length=43, blank=True)  # empty: made with a password
     password_stamp = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField(db_index=True)
+    family_ends_at = models.DateTimeField(default=family_end)
     used_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"refresh token of {self.iam_id}"
+
+
+class Revocation(models.Model):
+    """The end of an access token, by its `jti`, or of all that one log-in gave, by its `session_id`.
+
+    The row stays until the last of these tokens has run out.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
 
 
 class Handover(models.Model):

@@ -1,13 +1,14 @@
 """Access tokens: how they are had, whom they stand for, and when they are dead.
 
-A token dies with the key, the password or the person it was made from: each look at it asks the database.
+A token dies with the key, the password or the person it was made from, and when it is revoked: each look at it asks
+the database.
 """
 
 import hashlib
 import secrets
 import uuid
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -24,7 +25,7 @@ from apikeys.exceptions import (
     Unauthenticated,
     ValueNotFound,
 )
-from apikeys.models import ApiKeyRecord, RefreshToken, ServiceIdRecord
+from apikeys.models import ApiKeyRecord, RefreshToken, Revocation, ServiceIdRecord, family_end
 
 REFRESH_LIFETIME = timedelta(hours=72)
 GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
@@ -46,6 +47,14 @@ class Subject:
     @property
     def is_service(self) -> bool:
         return self.identity.iam_id.startswith(SERVICE_ID_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The refresh tokens that one log-in leads to, each from the one before, and when they end for good."""
+
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    ends_at: datetime = field(default_factory=family_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +90,17 @@ def key_id_of_value(value: str) -> str:
     return record.id if record else ""
 
 
-def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: uuid.UUID | None = None) -> Tokens:
-    """Return an access token, and a refresh token for clients that can keep one."""
+def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Family | None = None) -> Tokens:
+    """Return an access token, and a refresh token for clients that can keep one; a new family where none is given."""
     now = int(timezone.now().timestamp())
     lifetime = int(signing.LIFETIME.total_seconds())
-    refresh_token = _new_refresh_token(subject, family) if with_refresh else "not_supported"
-    access_token = signing.sign(_claims(subject, client_id, now, now + lifetime))
-    return Tokens(access_token, refresh_token, expiration=now + lifetime, expires_in=lifetime)
+    claims = _claims(subject, client_id, now, now + lifetime)
+    refresh_token = "not_supported"  # noqa: S105  (IBM's word where there is none)
+    if with_refresh:
+        family = family or Family()
+        refresh_token = _new_refresh_token(subject, family)
+        claims["session_id"] = str(family.id)
+    return Tokens(signing.sign(claims), refresh_token, expiration=now + lifetime, expires_in=lifetime)
 
 
 def refresh(token: str, *, client_id: str) -> Tokens:
@@ -95,23 +108,55 @@ def refresh(token: str, *, client_id: str) -> Tokens:
 
     Raises TokenRefused.
     """
-    digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
     refusal: TokenRefused | None = None
     with transaction.atomic():
-        row = RefreshToken.objects.select_for_update().filter(digest=digest).first()
+        row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
         if row is None:
             raise RefreshTokenInvalid
         subject = _subject_of_refresh_token(row)
         if row.used_at is not None or subject is None:
-            RefreshToken.objects.filter(family=row.family).delete()
+            _end_family(row.family)
             refusal = RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
         elif row.expires_at <= timezone.now():
             refusal = RefreshTokenExpired()
         else:
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
-            return issue(subject, client_id=client_id, with_refresh=True, family=row.family)
+            return issue(subject, client_id=client_id, with_refresh=True, family=Family(row.family, row.family_ends_at))
     raise refusal
+
+
+def revoke(token: str) -> None:
+    """End an access token, or a refresh token with all that came of the same log-in, for every server at once.
+
+    What is neither, or has run out, is left alone.
+    """
+    with transaction.atomic():
+        row = RefreshToken.objects.filter(digest=_digest(token)).first()
+        if row is not None:
+            _end_family(row.family)
+            return
+        try:
+            claims = signing.read(token)
+        except Unauthenticated:
+            return
+        _revoke(uuid.UUID(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
+
+
+def _end_family(family: uuid.UUID) -> None:
+    _revoke(family, timezone.now() + signing.LIFETIME)
+    # Whoever renews at this moment adds a token that the first statement may not see yet.
+    while RefreshToken.objects.filter(family=family).delete()[0]:
+        pass
+
+
+def _revoke(token_id: uuid.UUID, runs_out_at: datetime) -> None:
+    expires_at = runs_out_at + timedelta(seconds=signing.LEEWAY_SECONDS)
+    Revocation.objects.update_or_create(id=token_id, defaults={"expires_at": expires_at})
+
+
+def _is_revoked(claims: dict[str, Any]) -> bool:
+    return Revocation.objects.filter(id__in=[claims[name] for name in ("jti", "session_id") if name in claims]).exists()
 
 
 def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
@@ -120,7 +165,7 @@ def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
     iam_id = str(claims["iam_id"])
     # What has another form is nobody's: databases refuse to look for some characters.
     identity = _identity_behind(iam_id) if IAM_ID.fullmatch(iam_id) else None
-    if identity is None or not _source_lives(claims):
+    if identity is None or not _source_lives(claims) or _is_revoked(claims):
         raise Unauthenticated
     return identity, claims
 
@@ -159,24 +204,33 @@ def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
     return Subject(identity, GRANT_PASSWORD, password_stamp=row.password_stamp)
 
 
-def _new_refresh_token(subject: Subject, family: uuid.UUID | None) -> str:
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _new_refresh_token(subject: Subject, family: Family) -> str:
     token = secrets.token_urlsafe(48)
     RefreshToken.objects.create(
-        digest=hashlib.sha256(token.encode()).hexdigest(),
-        family=family or uuid.uuid4(),
+        digest=_digest(token),
+        family=family.id,
         iam_id=subject.identity.iam_id,
         api_key_id=subject.api_key.id if subject.api_key else "",
         password_stamp=subject.password_stamp,
-        expires_at=timezone.now() + REFRESH_LIFETIME,
+        expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
+        family_ends_at=family.ends_at,
     )
     return token
 
 
 def forget_expired() -> None:
-    """Remove refresh tokens that nobody can use any more."""
-    old = RefreshToken.objects.filter(expires_at__lt=timezone.now() - timedelta(days=1))
-    if old.exists():
-        old.delete()
+    """Remove refresh tokens that nobody can use any more, and revocations of tokens that ran out."""
+    now = timezone.now()
+    for old in (
+        RefreshToken.objects.filter(expires_at__lt=now - timedelta(days=1)),
+        Revocation.objects.filter(expires_at__lt=now),
+    ):
+        if old.exists():
+            old.delete()
 
 
 def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -> dict[str, Any]:
@@ -197,12 +251,11 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
         "iat": issued_at,
         "exp": expires_at,
         "iss": signing.issuer(),
-        "aud": signing.issuer(),
         "grant_type": subject.grant_type,
         "scope": SCOPE,
         "client_id": client_id,
         "acr": 1,
-        "amr": ["pwd"] if subject.grant_type == GRANT_PASSWORD else [],
+        "amr": ["pwd"],
     }
     if subject.is_service:
         claims["sub_type"] = "ServiceId"

@@ -171,11 +171,13 @@ BAD_TOKENS: dict[str, Callable[[Forge], str]] = {
     "iat infinite": lambda forge: forge.with_claims(iat=float("inf")),
     "another issuer": lambda forge: forge.with_claims(iss="https://iam.example/identity"),
     "issuer a list": lambda forge: forge.with_claims(iss=[forge.claims()["iss"]]),
-    "another audience": lambda forge: forge.with_claims(aud="https://iam.example/identity"),
-    "audience a number": lambda forge: forge.with_claims(aud=1),
+    "jti no UUID": lambda forge: forge.with_claims(jti="x"),
+    "jti a number": lambda forge: forge.with_claims(jti=1),
+    "session_id no UUID": lambda forge: forge.with_claims(session_id="x"),
+    "session_id a number": lambda forge: forge.with_claims(session_id=1),
     **{
         f"{claim} missing": lambda forge, claim=claim: forge.with_claims(**{claim: ABSENT})
-        for claim in ("exp", "iat", "iss", "aud", "iam_id", "password_stamp")
+        for claim in ("exp", "iat", "iss", "jti", "iam_id", "password_stamp")
     },
     "iam_id of somebody else": lambda forge: forge.with_claims(iam_id=forge.other_iam_id),
     "iam_id unknown": lambda forge: forge.with_claims(iam_id="IBMid-0000000000"),

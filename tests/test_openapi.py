@@ -392,6 +392,11 @@ def walk_through_tokens(program: Program, username: str, settings: Any) -> None:
     call("BXNIM0109E", "POST", "/identity/introspect", {"token": ""})
     call("BXNIM0106E", "POST", "/identity/introspect", "token=a&token=b", **{"Content-Type": FORM})
     call("unauthorized", "POST", "/identity/introspect", {"token": "a"}, Authorization="")
+    call(200, "POST", "/identity/revoke", {"token": "unknown"}, Authorization="")
+    call("BXNIM0109E", "POST", "/identity/revoke", {"token": ""}, Authorization=BX)
+    call("BXNIM0106E", "POST", "/identity/revoke", "token=a&token=b", **{"Content-Type": FORM, "Authorization": BX})
+    call("BXNIM0308E", "POST", "/identity/revoke", {"token": "unknown"}, Authorization="Basic eDp5")
+    call("bad_request", "POST", "/identity/revoke", "a=b", **{"Content-Type": f"{FORM}; charset=utf-16"})
     call(200, "GET", "/identity/keys")
     call(200, "GET", "/identity/.well-known/openid-configuration")
 

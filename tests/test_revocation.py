@@ -3,6 +3,7 @@
 Each test acts at one server and then asks the other, with the key itself and with an access token made before.
 """
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import jwt
 import pytest
 
-from tests.programs import PASSWORD, Console, Person, Program, Site, start_console
+from tests.programs import CLIENT, PASSWORD, Console, Person, Program, Site, start_console
 
 UNKNOWN_KEY = (400, "BXNIM0415E")
 THREADS = 4
@@ -298,6 +299,124 @@ def test_of_many_renewals_with_one_refresh_token_at_once_only_one_succeeds(pair,
     assert sorted(statuses) == [200, *[400] * (2 * THREADS - 1)]
 
 
+# Tokens that their owner ends
+
+
+def tokens_of(console: Console, person: Person) -> dict:
+    answer = console.token_request(client=True, grant_type="password", username=person.username, password=PASSWORD)
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+def revoke(console: Console, token: str, client: tuple[str, str] | None = CLIENT) -> None:
+    answer = Program(console.url).post("/identity/revoke", data={"token": token}, auth=client)
+    assert (answer.status_code, answer.json()) == (200, {})
+
+
+@pytest.mark.parametrize("client", [CLIENT, None])
+def test_an_access_token_that_is_revoked_is_dead_on_the_other_server_and_alone(pair, witness, client):
+    here, there = witness.tokens
+
+    revoke(pair.here, here, client)
+
+    assert pair.there.with_token(here).refused()
+    assert pair.here.with_token(here).refused()
+    assert not witness.introspected(token=here)
+    assert not pair.there.with_token(there).refused()
+    assert pair.there.exchange(witness.key["apikey"]).status_code == 200
+
+
+def test_a_refresh_token_that_is_revoked_ends_all_that_came_of_its_log_in(pair, witness):
+    first, other = tokens_of(pair.here, witness.person), tokens_of(pair.here, witness.person)
+    second = renewal(pair.there, first["refresh_token"]).json()
+
+    revoke(pair.here, first["refresh_token"])  # used before, and still of the family
+
+    assert renewal(pair.there, second["refresh_token"]).json()["errorCode"] == "BXNIM0407E"
+    for ended in (first, second):
+        assert pair.there.with_token(ended["access_token"]).refused()
+        assert not witness.introspected(token=ended["access_token"])
+    assert not pair.there.with_token(other["access_token"]).refused()
+    assert renewal(pair.there, other["refresh_token"]).status_code == 200
+
+
+def test_a_refresh_token_that_is_used_again_ends_its_access_tokens_too(pair, witness):
+    first = tokens_of(pair.here, witness.person)
+    second = renewal(pair.here, first["refresh_token"]).json()
+
+    renewal(pair.there, first["refresh_token"])
+
+    assert pair.there.with_token(second["access_token"]).refused()
+
+
+def test_renewals_at_the_moment_of_the_revocation_leave_nothing_alive(pair, witness):
+    tokens = tokens_of(pair.here, witness.person)
+    start = threading.Barrier(THREADS + 1)
+
+    def renew_on_and_on(console: Console) -> list[dict]:
+        start.wait(60)
+        found, token = [tokens], tokens["refresh_token"]
+        while (answer := renewal(console, token)).status_code == 200:
+            found.append(answer.json())
+            token = found[-1]["refresh_token"]
+        return found
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        chains = [pool.submit(renew_on_and_on, console) for console in [pair.here, pair.there] * (THREADS // 2)]
+        start.wait(60)
+        revoke(pair.there, tokens["refresh_token"])
+        made = [found for chain in chains for found in chain.result()]
+
+    assert all(pair.here.with_token(found["access_token"]).refused() for found in made)
+    assert {renewal(pair.here, found["refresh_token"]).status_code for found in made} == {400}
+
+
+def test_what_is_no_good_token_is_revoked_without_a_word_and_nothing_else_ends(pair, witness):
+    for token in ("unknown", "a.b.c", witness.tokens[0][:-20], witness.key["apikey"], witness.key["id"]):
+        revoke(pair.here, token)
+
+    assert witness.lives()
+
+
+def test_refresh_tokens_end_for_good_30_days_after_the_log_in(pair, witness):
+    token = tokens_of(pair.here, witness.person)["refresh_token"]
+    days = move_log_in(pair, token, "timedelta(days=29, hours=23)")
+    assert 29.9 < days < 30.1
+
+    last = renewal(pair.there, token).json()
+    assert not pair.here.with_token(last["access_token"]).refused()
+    move_log_in(pair, last["refresh_token"], "timedelta(hours=1)")
+    expired = renewal(pair.there, last["refresh_token"])
+
+    assert (expired.status_code, expired.json()["errorCode"]) == (400, "BXNIM0408E")
+
+
+def move_log_in(pair: Pair, token: str, back: str) -> float:
+    """Let a log-in have been earlier, its refresh token being as good as one from now; return the days it had left."""
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return float(
+        pair.here.server.run_python(
+            "from datetime import timedelta\n"
+            "from django.utils import timezone\n"
+            "from apikeys.models import RefreshToken\n"
+            f"row = RefreshToken.objects.get(digest={digest!r})\n"
+            "print((row.family_ends_at - timezone.now()).total_seconds() / 86400)\n"
+            f"row.family_ends_at -= {back}\n"
+            "row.expires_at = min(timezone.now() + timedelta(hours=72), row.family_ends_at)\n"
+            "row.save()"
+        ).splitlines()[-1]
+    )
+
+
+def test_a_token_names_no_audience_so_a_library_takes_it_as_it_is(pair, witness):
+    jwks = jwt.PyJWKSet.from_dict(Program(pair.there.url).get("/identity/keys").json())
+
+    for token in (*witness.tokens, witness.annas.token):
+        claims = jwt.decode(token, jwks[kid_of(token)], algorithms=["RS256"])
+        assert "aud" not in claims
+        assert claims["amr"] == ["pwd"]
+
+
 # Signing keys
 
 
@@ -328,13 +447,7 @@ def test_anybody_can_check_a_token_with_the_published_keys(pair, witness):
     jwks = jwt.PyJWKSet.from_dict(Program(pair.there.url).get("/identity/keys").json())
     key = next(key for key in jwks.keys if key.key_id == kid_of(witness.tokens[0]))
 
-    claims = jwt.decode(
-        witness.tokens[0],
-        key,
-        algorithms=["RS256"],
-        issuer="http://console.test/identity",
-        options={"verify_aud": False},
-    )
+    claims = jwt.decode(witness.tokens[0], key, algorithms=["RS256"], issuer="http://console.test/identity")
 
     assert key.key.key_size == 3072
     assert claims["iam_id"] == witness.person.iam_id

@@ -73,11 +73,12 @@ def test_a_client_that_names_itself_gets_a_refresh_token_that_works_once(site, a
     refresh_token = authenticator.token_manager.refresh_token
 
     first = site.token_request(client=True, grant_type="refresh_token", refresh_token=refresh_token)
-    second = site.token_request(client=True, grant_type="refresh_token", refresh_token=refresh_token)
-
     assert first.status_code == 200
     renewed = sdk_with(site, BearerTokenAuthenticator(first.json()["access_token"]))
     assert names_of(renewed.list_api_keys().get_result()) == ["robot"]
+
+    second = site.token_request(client=True, grant_type="refresh_token", refresh_token=refresh_token)
+
     assert (second.status_code, second.json()["errorCode"]) == (400, "BXNIM0407E")
 
 

@@ -1,4 +1,4 @@
-"""/identity: access tokens, their public keys, discovery, introspection."""
+"""/identity: access tokens, their public keys, discovery, introspection, revocation."""
 
 from typing import Any
 
@@ -20,6 +20,8 @@ from apikeys.exceptions import (
 )
 from apikeys.exceptions import gettext_noop as _
 from apikeys.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
+
+CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
 @sensitive_post_parameters("apikey", "password", "refresh_token")
@@ -106,12 +108,14 @@ def discovery(request: HttpRequest) -> JsonResponse:
             "issuer": base,
             "token_endpoint": f"{base}/token",
             "introspection_endpoint": f"{base}/introspect",
+            "revocation_endpoint": f"{base}/revoke",
             "jwks_uri": f"{base}/keys",
             "grant_types_supported": grants,
             "response_types_supported": ["cloud_iam"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [settings.TOKEN_ALGORITHM],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
+            "token_endpoint_auth_methods_supported": CLIENT_METHODS,
+            "revocation_endpoint_auth_methods_supported": CLIENT_METHODS,
             "scopes_supported": tokens.SCOPE.split(),
         }
     )
@@ -141,6 +145,14 @@ def introspect(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"active": True, "token_type": "Bearer", **public_claims(claims)})
 
 
+@sensitive_post_parameters("token")
+def revoke(request: HttpRequest) -> JsonResponse:
+    """End an access token or a refresh token (RFC 7009); what is neither is no error. The token itself is the proof."""
+    client_is_known(request)
+    tokens.revoke(form_field(request, "token"))
+    return JsonResponse({})
+
+
 def public_claims(claims: dict[str, Any]) -> dict[str, Any]:
     return {name: claim for name, claim in claims.items() if name != "password_stamp"}
 
@@ -163,3 +175,4 @@ token_view = resource(POST=token)
 keys_view = resource(GET=keys)
 discovery_view = resource(GET=discovery)
 introspect_view = resource(POST=introspect)
+revoke_view = resource(POST=revoke)

@@ -61,6 +61,20 @@ def token_paths() -> dict[str, Schema]:
                 token=True,
             )
         },
+        "/identity/revoke": {
+            "post": operation(
+                "revoke",
+                TOKENS,
+                "End an access token or a refresh token",
+                {"200": answer("It is dead, or was never good.", "Nothing", {})},
+                ("BXNIM0109E", "BXNIM0106E", "bad_request", "BXNIM0308E"),
+                description="RFC 7009. An access token ends alone. A refresh token ends with all that came of the same "
+                "log-in: later refresh tokens, and their access tokens. Other properties are ignored.",
+                body=body("RevocationRequest", {"token": "header.claims.signature"}, media_type=FORM),
+                security=[{}, {"client": []}],
+                token=True,
+            )
+        },
         "/identity/keys": {
             "get": operation(
                 "getKeys",

@@ -272,6 +272,10 @@ def schemas(*, with_password: bool) -> Schema:
                 for name in ("token", "apikey")
             ],
         ),
+        "RevocationRequest": request(
+            {"token": text("An access token or a refresh token.", minLength=1)}, required=("token",)
+        ),
+        "Nothing": record({}, description="An empty object."),
         "Introspection": {
             "oneOf": [
                 record({"active": {"const": False}}, description="Not good, for whatever reason."),
@@ -332,7 +336,16 @@ def schemas(*, with_password: bool) -> Schema:
         ),
         "Discovery": record(
             {
-                **dict.fromkeys(("issuer", "token_endpoint", "introspection_endpoint", "jwks_uri"), text(format="uri")),
+                **dict.fromkeys(
+                    (
+                        "issuer",
+                        "token_endpoint",
+                        "introspection_endpoint",
+                        "revocation_endpoint",
+                        "jwks_uri",
+                    ),
+                    text(format="uri"),
+                ),
                 **dict.fromkeys(
                     (
                         "grant_types_supported",
@@ -340,6 +353,7 @@ def schemas(*, with_password: bool) -> Schema:
                         "subject_types_supported",
                         "id_token_signing_alg_values_supported",
                         "token_endpoint_auth_methods_supported",
+                        "revocation_endpoint_auth_methods_supported",
                         "scopes_supported",
                     ),
                     list_of(text(), minItems=1),

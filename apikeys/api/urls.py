@@ -7,6 +7,7 @@ from apikeys.api import identity, keys, leak_reports, openapi, service_ids
 urlpatterns = [
     path("identity/token", identity.token_view),
     path("identity/introspect", identity.introspect_view),
+    path("identity/revoke", identity.revoke_view),
     path("identity/keys", identity.keys_view),
     path("identity/.well-known/openid-configuration", identity.discovery_view),
     path("v1/apikeys", keys.collection),
