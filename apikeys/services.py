@@ -51,6 +51,7 @@ class Abilities:
 
     lists_last_use: bool
     searches_while_typing: bool
+    keeps_hint: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def get_details(caller: Caller, key_id: str) -> tuple[ApiKey, list[HistoryEntry]
 def abilities(caller: Caller) -> Abilities:
     """Return what the caller's store can do, for a page that must not offer more."""
     backend = backend_for(caller.identity)
-    return Abilities(backend.lists_last_use, backend.searches_while_typing)
+    return Abilities(backend.lists_last_use, backend.searches_while_typing, backend.keeps_hint)
 
 
 def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:

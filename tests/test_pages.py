@@ -105,16 +105,24 @@ def test_the_list_shows_what_there_is_to_know_of_a_key_and_never_its_value(alice
 
     tree = page(response)
     [row] = tree.find("tbody").find_all("tr")
-    today = alices_key.key.created_at
-    assert [cell.text for cell in row.find_all("th") + row.find_all("td")[:4]] == [
-        "terraform", "Applies changes", "Active", f"{today.day} {today:%b %Y}", "Never",
+    made = alices_key.key.created_at
+    assert [cell.text for cell in row.find_all("th") + row.find_all("td")[:5]] == [
+        "terraform", alices_key.key.hint, "Applies changes", "Active",
+        f"just now {made.day} {made:%b %Y, %H:%M} UTC", "Never",
     ]  # fmt: skip
     assert tree.find("h1").text == "API keys"
     assert [header.text for header in tree.find("thead").find_all("th")] == [
-        "Name", "Description", "Status", "Created", "Last used", "Actions",
+        "Name", "Key", "Description", "Status", "Created", "Last used", "Actions",
     ]  # fmt: skip
     found = alices_key.value in response.content.decode()
     assert not found
+
+
+def test_the_name_of_a_key_leads_to_its_details(alice_client, alices_key):
+    link = page(alice_client.get(KEYS)).find("th", role="rowheader").find("a")
+
+    assert (link.text, link["href"]) == ("terraform", details_address(alices_key.key.id))
+    assert page(alice_client.get(link["href"])).find("dialog")["id"] == "details"
 
 
 def test_each_key_has_its_actions_behind_a_button_that_names_it(alice_client, alices_key):
@@ -165,10 +173,32 @@ def test_moments_are_written_in_utc_and_for_machines_too(alice_client, alices_ke
 
     times = page(alice_client.get(KEYS)).find("tbody").find_all("time")
 
-    assert [(time.text, time["datetime"]) for time in times] == [
-        ("4 Mar 2026", "2026-03-04T23:59:58+00:00"),
-        ("5 Nov 2026", "2026-11-05T00:00:00+00:00"),
+    assert [(time.find(class_="exact").text, time["datetime"]) for time in times] == [
+        ("4 Mar 2026, 23:59 UTC", "2026-03-04T23:59:58+00:00"),
+        ("5 Nov 2026, 00:00 UTC", "2026-11-05T00:00:00+00:00"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("away", "told"),
+    [
+        (timedelta(days=5), "Expires in 5 days"),
+        (timedelta(days=30), "Expires in 30 days"),
+        (timedelta(hours=3), "Expires in 3 hours"),
+        (timedelta(days=-6), "Expired 6 days ago"),
+    ],
+)
+def test_the_list_tells_when_a_key_expires_or_did(alice_client, alices_key, away, told):
+    end = timezone.now() + away
+    ApiKeyRecord.objects.update(expires_at=end, modified_at=timezone.now())
+
+    expiry = page(alice_client.get(KEYS)).find("td", class_="c-status").find(class_="small expiry")
+
+    assert expiry.text == f"{told} {end.day} {end:%b %Y, %H:%M} UTC"
+
+
+def test_of_a_key_that_never_expires_the_list_tells_nothing(alice_client, alices_key):
+    assert page(alice_client.get(KEYS)).find("td", class_="c-status").text == "Active"
 
 
 def test_a_key_without_description_shows_a_dash(alice, alice_client, create_key):
@@ -176,7 +206,7 @@ def test_a_key_without_description_shows_a_dash(alice, alice_client, create_key)
 
     [row] = page(alice_client.get(KEYS)).find("tbody").find_all("tr")
 
-    assert row.find_all("td")[0].text == "–"
+    assert row.find("td", class_="c-desc clip").text == "–"
 
 
 def test_somebody_without_keys_is_led_to_the_first_one(alice_client):
@@ -516,12 +546,12 @@ def test_dates_follow_the_language(alice_client, alices_key):
     ApiKeyRecord.objects.update(created_at=datetime(2026, 3, 4, tzinfo=UTC))
 
     shown = [
-        page(alice_client.get(KEYS, headers={"Accept-Language": code})).find("tbody").find("time").text
+        page(alice_client.get(KEYS, headers={"Accept-Language": code})).find("tbody").find("time").find("span").text
         for code in ("en", "zh-Hant", "en")
     ]
 
-    assert shown[0] == shown[2] == "4 Mar 2026"
-    assert re.fullmatch(r"2026\s?年\s?3\s?月\s?4\s?日", shown[1])
+    assert shown[0] == shown[2] == "4 Mar 2026, 00:00 UTC"
+    assert re.match(r"2026\s?年\s?3\s?月\s?4\s?日", shown[1])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

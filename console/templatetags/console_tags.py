@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from console.moments import distance
+
 register = template.Library()
 
 
@@ -56,10 +58,31 @@ def moment(value: datetime | None, *, clock: bool = False) -> str | SafeString:
     """Return `14 Nov 2026` in the reader's language, in UTC, or "Never"; `clock` adds hours and minutes."""
     if value is None:
         return _("Never")
-    text = _day(value.astimezone(UTC).date(), get_language())
-    if clock:
-        text = f"{text}, {value.astimezone(UTC):%H:%M} UTC"
+    return _time(value, _written(value, clock=clock))
+
+
+@register.simple_tag
+def when(value: datetime | None) -> str | SafeString:
+    """Return how far away a moment is, with the moment itself in a line below, or "Never"."""
+    if value is None:
+        return _("Never")
+    text = format_html('{} <span class="exact">{}</span>', distance(value), _written(value, clock=True))
+    return _time(value, text)
+
+
+@register.filter
+def far(value: datetime) -> str:
+    """Return "in 3 days" or "3 days ago"."""
+    return distance(value)
+
+
+def _time(value: datetime, text: str) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(timespec="seconds"), text)
+
+
+def _written(value: datetime, *, clock: bool) -> str:
+    day = _day(value.astimezone(UTC).date(), get_language())
+    return f"{day}, {value.astimezone(UTC):%H:%M} UTC" if clock else day
 
 
 @cache

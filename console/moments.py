@@ -1,0 +1,44 @@
+"""How far away a moment is, in the reader's language."""
+
+from datetime import UTC, datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+MONTH, YEAR = 365.2425 / 12 * DAY, 365.2425 * DAY
+# From how many seconds on a moment is told in which unit. Ninety days are more than "three months" to a reader
+# who chose them, and "a year" hides up to half of one.
+UNITS = ((2 * YEAR, YEAR), (100 * DAY, MONTH), (DAY, DAY), (HOUR, HOUR), (MINUTE, MINUTE))
+
+
+def distance(value: datetime, now: datetime | None = None) -> str:
+    """Return "3 days ago" or "in 3 days", to the nearest whole unit."""
+    seconds = (value - (now or datetime.now(UTC))).total_seconds()
+    for least, unit in UNITS:
+        if abs(seconds) >= least - unit / 120:  # what was set to 30 days a moment ago is still in 30 days
+            number = round(abs(seconds) / unit)
+            return _until(unit, number) if seconds > 0 else _since(unit, number)
+    return _("in less than a minute") if seconds > 0 else _("just now")
+
+
+def _since(unit: float, number: int) -> str:
+    words = {
+        MINUTE: ngettext("%(number)d minute ago", "%(number)d minutes ago", number),
+        HOUR: ngettext("%(number)d hour ago", "%(number)d hours ago", number),
+        DAY: ngettext("%(number)d day ago", "%(number)d days ago", number),
+        MONTH: ngettext("%(number)d month ago", "%(number)d months ago", number),
+        YEAR: ngettext("%(number)d year ago", "%(number)d years ago", number),
+    }
+    return words[unit] % {"number": number}
+
+
+def _until(unit: float, number: int) -> str:
+    words = {
+        MINUTE: ngettext("in %(number)d minute", "in %(number)d minutes", number),
+        HOUR: ngettext("in %(number)d hour", "in %(number)d hours", number),
+        DAY: ngettext("in %(number)d day", "in %(number)d days", number),
+        MONTH: ngettext("in %(number)d month", "in %(number)d months", number),
+        YEAR: ngettext("in %(number)d year", "in %(number)d years", number),
+    }
+    return words[unit] % {"number": number}
