@@ -1,9 +1,40 @@
 """The application as a process of `manage.py serve` runs it, with what such a process does beside answering."""
 
+import logging
+import multiprocessing
+import os
 import resource
 import signal
+import threading
+import time
+
+from django.conf import settings
 
 from console.wsgi import application
+
+PARENT_CHECK_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+def end_with_parent() -> None:
+    """End this worker once the process that started it is gone, however that ended.
+
+    Nobody else would stop it or give it new code and settings, and it would keep the port.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_without, args=(parent.pid,), name="parent", daemon=True).start()
+
+
+def _end_without(parent: int | None) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    logger.error("The process that started this worker is gone: the worker finishes its requests and ends.")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(settings.WORKER_END_SECONDS)
+    os._exit(1)  # a request did not finish in time
+
 
 # Ctrl-C reaches the whole group of processes, but it is the parent that stops its workers, by SIGTERM: a
 # worker that gets both does not end before it is killed.
@@ -13,5 +44,6 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold value
 from apikeys import sweeper  # noqa: E402  (its models need the application)
 
 sweeper.start()
+end_with_parent()
 
 __all__ = ["application"]

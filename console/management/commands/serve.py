@@ -1,5 +1,6 @@
 """Prepares the database and static files, makes the first administrator, and serves with Granian."""
 
+import errno
 import logging
 import os
 import secrets
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.management import BaseCommand, CommandError, call_command
 
+from console import ports
 from console.env import env_secret, env_str
 from console.models import User
 
@@ -61,12 +63,27 @@ def refuse_taken_port() -> None:
         try:
             probe.bind((settings.HOST, settings.PORT))
         except OSError as exc:
-            raise CommandError(f"HOST={settings.HOST} PORT={settings.PORT} can't be used: {exc.strerror}.") from exc
+            place = f"HOST={settings.HOST} PORT={settings.PORT}"
+            hint = who_to_stop(settings.PORT) if exc.errno == errno.EADDRINUSE else ""
+            raise CommandError(f"{place} can't be used: {exc.strerror}.{hint}") from exc
+
+
+def who_to_stop(port: int) -> str:
+    """Return what to do about a port that is taken."""
+    found = ports.listeners(port)
+    if not found:
+        return (
+            " A program of another user or another container listens there. As root, see it with: "
+            f"ss -ltnp 'sport = :{port}', then stop it, or set another PORT."
+        )
+    processes = " and ".join(f"process {listener.pid} ({listener.command})" for listener in found)
+    pids = " ".join(str(listener.pid) for listener in found)
+    return f" It is held by {processes}. Stop it with: kill {pids}, or set another PORT."
 
 
 def serve() -> None:
     """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished."""
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.server import Server
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
@@ -78,6 +95,7 @@ def serve() -> None:
         address=settings.HOST,
         port=settings.PORT,
         interface=Interfaces.WSGI,
+        http=HTTPModes.http1,  # a stream of HTTP/2 that promises a body and sends none holds its thread for ever
         workers=settings.WORKERS,
         blocking_threads=settings.THREADS,
         backpressure=settings.THREADS * 16,
@@ -85,7 +103,7 @@ def serve() -> None:
         log_enabled=True,
         log_level="warning",  # type: ignore[arg-type]
         websockets=False,
-        workers_kill_timeout=10,
+        workers_kill_timeout=settings.WORKER_END_SECONDS,
     )
     server.serve()
     sys.stdout.write("Stopped.\n")
