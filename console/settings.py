@@ -156,6 +156,7 @@ MIDDLEWARE = [
     "console.middleware.shown_cookie",
     "django.middleware.security.SecurityMiddleware",
     "console.middleware.StaticFiles",
+    "console.cookies.prefixed_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",  # get_host(): ALLOWED_HOSTS holds on every route
@@ -220,16 +221,17 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
-# Browsers accept Secure cookies on plain http from this machine itself, and only from there.
-SECURE_COOKIES = HTTPS or is_loopback(HOST)
+# On plain http WebKit drops Secure cookies and the prefix, also those of this machine itself.
+SECURE_COOKIES = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_COOKIES
-COOKIE_PREFIX = "__Host-" if SECURE_COOKIES else ""
+SECURE_COOKIE_PREFIX = "__Host-"
+COOKIE_PREFIX = SECURE_COOKIE_PREFIX if SECURE_COOKIES else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 THEME_COOKIE_NAME = f"{COOKIE_PREFIX}theme"
 SHOWN_COOKIE_NAME = f"{COOKIE_PREFIX}shown"
-if not SECURE_COOKIES:
+if not HTTPS and not is_loopback(HOST):
     warnings.warn(
         f"HOST={HOST} without HTTPS=true: passwords and session cookies cross the network in clear.",
         stacklevel=1,
@@ -276,6 +278,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "django.security.csrf": {"handlers": [], "level": "ERROR"},  # console.csrf says it in one line, with the cause
         # At DEBUG it writes a page's whole context, the nonce included, for each variable that is not there.
         "django.template": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
     },

@@ -27,7 +27,7 @@ from apikeys.api import openapi, reference
 from apikeys.callers import caller_of
 from apikeys.exceptions import TooManyAttempts
 from apikeys.middleware import sentence
-from console import sessions
+from console import csrf, sessions
 from console.context import THEMES
 from console.errors import problem
 
@@ -170,17 +170,22 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Refuse a form whose token is missing or old, and keep what was typed where it came from a page of ours."""
-    title = _("This page is out of date")
-    message = _("You may have logged in or out in another tab since you opened it. Nothing was changed.")
+    """Say why a form was refused, and keep what was typed where sending it again can help and it came from our page."""
+    refusal = csrf.refuse(request, reason)
     if request.headers.get("HX-Request") == "true":
-        return problem(request, 403, title=title, message=message + " " + _("Reload the page and try again."))
+        return problem(request, 403, title=str(refusal.title), message=f"{refusal.message} {refusal.advice}")
     match = request.resolver_match
     is_kept = match is not None and match.url_name in FORMS_OF_KEYS and request.user.is_authenticated
-    own_form = is_kept and request.headers.get("Sec-Fetch-Site") == "same-origin"
+    own_form = is_kept and refusal.may_pass and request.headers.get("Sec-Fetch-Site") == "same-origin"
     # Only what is known to be harmless comes back into a page: other forms hold passwords, or the value of a key.
     fields = typed.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
-    context = {"title": title, "message": message, "status": 403, "typed": list(fields.items()) if own_form else []}
+    context: dict[str, object] = {
+        "title": refusal.title,
+        "message": refusal.message,
+        "advice": refusal.advice,
+        "status": 403,
+    }
+    context["typed"] = list(fields.items()) if own_form else []
     return render(request, "403_csrf.html", context, status=403)
 
 

@@ -16,9 +16,6 @@ class HttpPerson(requests.Session):
         self.trust_env = False  # no proxy of this machine
 
     def request(self, method, path, **keywords):
-        # Browsers send Secure cookies to 127.0.0.1 over plain http too, requests by itself does not.
-        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.cookies)
-        keywords["headers"] = {"Cookie": cookies} | (keywords.get("headers") or {})
         keywords.setdefault("timeout", TIMEOUT)
         keywords.setdefault("allow_redirects", False)
         return super().request(method, self.url + path if path.startswith("/") else path, **keywords)

@@ -26,7 +26,7 @@ class ConsoleServer:
     def __init__(self, data_dir: Path, **environment: str) -> None:
         self.data_dir = data_dir
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{'[::1]' if environment.get('HOST') == '::1' else '127.0.0.1'}:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
         clean = {name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))}
         self.environment = clean | {

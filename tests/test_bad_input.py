@@ -272,9 +272,10 @@ def test_a_body_that_is_no_form_makes_nothing(alice_client, content_type, body):
 
 @pytest.fixture
 def strict_client(alice) -> Client:
-    """Alice's browser before a server that looks at the CSRF token, as the real one does."""
+    """Alice's browser, with the token's cookie, before a server that looks at the token, as the real one does."""
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
+    client.get(CREATE)
     return client
 
 
@@ -295,7 +296,10 @@ def test_without_the_token_every_form_is_refused_on_a_page_of_ours(strict_client
 
 
 def test_without_the_token_the_log_in_form_is_refused(db, alice):
-    response = Client(enforce_csrf_checks=True).post("/login/", {"username": "alice", "password": "x"})
+    client = Client(enforce_csrf_checks=True)
+    client.get("/login/")
+
+    response = client.post("/login/", {"username": "alice", "password": "x"})
 
     assert response.status_code == 403
     assert page(response).find("h1").text == "This page is out of date"
@@ -311,7 +315,6 @@ def test_under_htmx_that_is_told_in_the_page_that_is_open(strict_client):
 
 def test_what_was_typed_is_kept_on_that_page_and_can_be_sent_again(strict_client):
     typed = {"name": "o'neill<b>&\"", "description": "many words", "nonce": new_nonce()}
-    strict_client.get(CREATE)  # the token's cookie
 
     refused = strict_client.post(
         CREATE, typed | {"csrfmiddlewaretoken": "x" * 64}, headers={"Sec-Fetch-Site": "same-origin"}

@@ -539,7 +539,7 @@ def test_the_language_is_chosen_by_the_browser_until_alice_chooses(alice_client)
     assert page(taiwanese).find("html")["lang"] == "zh-Hant"
     assert (chosen.status_code, chosen["Location"]) == (302, f"{KEYS}?q=x")
     assert page(afterwards).find("html")["lang"] == "zh-Hant"
-    assert chosen.cookies["__Host-language"]["max-age"] == 365 * 24 * 60 * 60
+    assert chosen.cookies["language"]["max-age"] == 365 * 24 * 60 * 60
 
 
 def test_dates_follow_the_language(alice_client, alices_key):
@@ -570,7 +570,7 @@ def test_a_theme_that_does_not_exist_changes_nothing(alice_client, theme):
 
     assert (response.status_code, response["Location"]) == (302, KEYS)
     assert "data-theme" not in page(alice_client.get(KEYS)).find("html")
-    alice_client.cookies["__Host-theme"] = theme
+    alice_client.cookies["theme"] = theme
     assert "data-theme" not in page(alice_client.get(KEYS)).find("html")
 
 

@@ -277,7 +277,7 @@ def test_a_bare_checkout_has_safe_defaults(show, data_dir):
     assert shown == repr(
         (
             False, "127.0.0.1", 8000, ["localhost", "127.0.0.1", "[::1]"], 0,
-            True, "django.db.backends.sqlite3",
+            False, "django.db.backends.sqlite3",
             str(data_dir / "console.sqlite3"), "apk_", 1000,
         )
     )  # fmt: skip
@@ -315,6 +315,17 @@ def test_plain_http_on_another_host_works_but_says_what_it_costs(run):
     assert outcome.code == 0
     assert "(False, 'session')" in outcome.said
     assert "HOST=0.0.0.0 without HTTPS=true: passwords and session cookies cross the network in clear." in outcome.said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1.2.3", "::1"])
+def test_plain_http_on_this_machine_has_plain_cookies_and_no_warning(run, host):
+    outcome = run(
+        "-c", SHOW.format(expression="(settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_NAME)"), HOST=host
+    )
+
+    assert outcome.code == 0
+    assert "(False, 'csrf')" in outcome.said
+    assert "in clear" not in outcome.said
 
 
 def test_a_database_server_is_one_variable(show):

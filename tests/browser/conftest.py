@@ -248,5 +248,5 @@ def check(context: BrowserContext, complaints: Complaints) -> None:
 
 def cookies_of(visitor: Visitor) -> list[Any]:
     """Return the visitor's session for a browser; cookies do not care for ports, so proxies are served too."""
-    place = {"domain": "127.0.0.1", "path": "/", "secure": True, "httpOnly": True, "sameSite": "Lax"}
+    place = {"domain": "127.0.0.1", "path": "/", "secure": False, "httpOnly": True, "sameSite": "Lax"}
     return [{"name": name, "value": text, **place} for name, text in visitor.cookies.items()]

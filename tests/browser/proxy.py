@@ -115,7 +115,7 @@ class KeepsPages(Proxy):
 
 
 class PlainHttp(Proxy):
-    """The console on plain http under a name that browsers do not trust: cookies without Secure, no clipboard."""
+    """The console on plain http under a name that browsers do not trust: no clipboard."""
 
     name = "console.test"  # the tests' browser finds this machine under it
 
@@ -124,18 +124,8 @@ class PlainHttp(Proxy):
         return f"http://{self.name}:{self.port}"
 
     def ask(self, request: Request) -> Request:
-        headers = {
-            name: text.replace(self.url, self.upstream.url).replace("plain-", "__Host-")
-            for name, text in request.headers.items()
-        }
+        headers = {name: text.replace(self.url, self.upstream.url) for name, text in request.headers.items()}
         return replace(request, headers=headers | {"Host": self.upstream.url.removeprefix("http://")})
-
-    def answer(self, request: Request, answer: Answer) -> Answer | None:
-        headers = [
-            (name, text.replace("__Host-", "plain-").replace("; Secure", "") if name.lower() == "set-cookie" else text)
-            for name, text in answer.headers
-        ]
-        return replace(answer, headers=headers)
 
 
 class _Listener(ThreadingHTTPServer):

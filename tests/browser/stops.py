@@ -233,16 +233,14 @@ def refusals(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     yield "no such key", page
     page.goto(CREATE)
     fill(dialog(page, t("Create API key")), STRANGE, LONG, t)
-    page.context.clear_cookies(name="__Host-csrf")
+    page.context.clear_cookies(name="csrf")
     page.get_by_role("dialog").locator("form").evaluate("(form) => form.submit()")
     expect(page.get_by_role("button", name=t("Send again"))).to_be_visible()
     yield "403, form out of date", page
 
 
 def failure(t: Words, page: Page) -> Iterator[tuple[str, Page]]:
-    page.context.add_cookies(
-        [{"name": "__Host-session", "value": "x" * 32, "domain": "127.0.0.1", "path": "/", "secure": True}]
-    )
+    page.context.add_cookies([{"name": "session", "value": "x" * 32, "domain": "127.0.0.1", "path": "/"}])
     page.goto("/")
     expect(page.get_by_role("heading", name=t("Something went wrong"))).to_be_visible()
     yield "500", page

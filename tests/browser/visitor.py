@@ -50,7 +50,6 @@ class Visitor:
         return sum(row.text == name for row in listed.find_all("th", role="rowheader"))
 
     def _send(self, method: str, path: str, headers: dict[str, str] | None = None, **kwargs: Any) -> requests.Response:
-        # The cookies are Secure: a browser sends them to this machine over plain http too, requests would not.
         cookie = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
         headers = {"Cookie": cookie, "Accept-Language": "en"} | (headers or {})
         url = self.url + path

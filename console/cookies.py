@@ -1,0 +1,43 @@
+"""Cookies with the prefix `__Host-` on plain http: browsers that were given some there go on with them."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, HttpResponse
+
+from console.sessions import SessionStore
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def prefixed_cookies(get_response: GetResponse) -> GetResponse:
+    """Take a prefixed cookie for the plain one that is absent.
+
+    Once a plain session was given or ended, the prefixed one is over too: it must not come back after a log-out.
+    """
+    if settings.SECURE_COOKIES:
+        raise MiddlewareNotUsed
+    plain = {
+        f"{settings.SECURE_COOKIE_PREFIX}{name}": name
+        for name in (
+            settings.SESSION_COOKIE_NAME,
+            settings.CSRF_COOKIE_NAME,
+            settings.LANGUAGE_COOKIE_NAME,
+            settings.THEME_COOKIE_NAME,
+            settings.SHOWN_COOKIE_NAME,
+        )
+    }
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        before = request.COOKIES.get(f"{settings.SECURE_COOKIE_PREFIX}{settings.SESSION_COOKIE_NAME}")
+        had_both = before is not None and settings.SESSION_COOKIE_NAME in request.COOKIES
+        for prefixed in plain.keys() & request.COOKIES.keys():
+            request.COOKIES.setdefault(plain[prefixed], request.COOKIES[prefixed])
+        response = get_response(request)
+        given = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if before and given is not None and (had_both or given.value):
+            SessionStore().delete(before)
+        return response
+
+    return middleware

@@ -1,0 +1,106 @@
+"""Why a form was refused that the console cannot know for its own: a sentence for the person, a line for the log."""
+
+import logging
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest
+from django.middleware import csrf
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """`cause` is for the log; the rest is for the person. `may_pass` tells whether the same form can pass next time."""
+
+    cause: str
+    title: str | Promise
+    message: str | Promise
+    advice: str | Promise
+    may_pass: bool = False
+
+
+OUT_OF_DATE = Refusal(
+    "its token is missing or old",
+    _("This page is out of date"),
+    _("You may have logged in or out in another tab since you opened it. Nothing was changed."),
+    _("Open the page again, then send the form again."),
+    may_pass=True,
+)
+NO_COOKIE = Refusal(
+    "its cookie did not come back",
+    _("Your browser did not return a cookie"),
+    _(
+        "This form needs a cookie that your browser did not send back. Cookies may be off or blocked, or you opened "
+        "the page at another address. Nothing was changed."
+    ),
+    _("Allow cookies for this address, then open the page again."),
+    may_pass=True,
+)
+NO_ORIGIN = Refusal(
+    "the browser does not tell which page it came from",
+    _("Your browser did not say where this form came from"),
+    _(
+        "The console accepts only forms from its own pages, and your browser did not name the page. A privacy setting, "
+        "an extension or a frame can hide it. Nothing was changed."
+    ),
+    _("Open the page again in a window of its own, or turn that setting off for this address."),
+)
+OTHER_SITE = Refusal(
+    "it came from another site",
+    _("This form came from another site"),
+    _("The console accepts only forms from its own pages. Nothing was changed."),
+    _("If you meant to do this, open the console and do it there."),
+)
+OTHER_HOST = Refusal(
+    "the browser names another host than the request: does a proxy rewrite Host?",
+    _("The address changed on the way"),
+    _(
+        "Your browser opened one address and the server received another: a proxy in between changes the host name. "
+        "Nothing was changed."
+    ),
+    _("Ask your administrator to make the proxy pass on the Host header."),
+)
+UNKNOWN_HTTPS = Refusal(
+    "the browser uses https and this server does not know: HTTPS=true is missing",
+    _("The server does not know that you use HTTPS"),
+    _("You opened the console over HTTPS, but its server is set up for plain HTTP. Nothing was changed."),
+    _("Ask your administrator to set HTTPS=true."),
+)
+
+
+def refuse(request: HttpRequest, reason: str) -> Refusal:
+    """Return what to tell the person about Django's reason, and write one line about it; none of what was sent."""
+    refusal = _refusal(request, reason)
+    logger.warning(
+        "Refused a form for %s, %s. %s Host: %s, Origin: %s",
+        request.path,
+        refusal.cause,
+        reason,
+        request.headers.get("Host"),
+        request.headers.get("Origin"),
+    )
+    return refusal
+
+
+def _refusal(request: HttpRequest, reason: str) -> Refusal:
+    if reason.startswith("CSRF cookie"):
+        return NO_COOKIE
+    if reason.startswith("CSRF token"):
+        return OUT_OF_DATE
+    if request.headers.get("Origin") == "null" or reason in (csrf.REASON_NO_REFERER, csrf.REASON_MALFORMED_REFERER):
+        return NO_ORIGIN
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        return OTHER_SITE
+    return UNKNOWN_HTTPS if _is_https_here(request) else OTHER_HOST
+
+
+def _is_https_here(request: HttpRequest) -> bool:
+    try:
+        origin = urlsplit(request.headers.get("Origin", ""))
+    except ValueError:
+        return False
+    return (origin.scheme, origin.netloc) == ("https", request.get_host()) and not request.is_secure()

@@ -1,0 +1,138 @@
+"""Cookies: plain on plain http, whatever the host; Secure and of this host alone over TLS; older ones go on."""
+
+import pytest
+import requests
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from tests.addresses import CREATE, KEYS
+from tests.conftest import PASSWORD
+from tests.http_person import HttpPerson
+from tests.markup import fields, page
+from tests.server import ConsoleServer
+
+ADMIN = ("admin", "a password for the tests")  # of a ConsoleServer
+PREFIX = "__Host-"  # which this machine's browsers were given on plain http, too
+NAMES = ("session", "csrf", "language", "theme")
+
+
+def set_cookies(response: requests.Response) -> list[str]:
+    return response.raw.headers.getlist("Set-Cookie")
+
+
+def with_prefix(client: Client) -> Client:
+    """Give the browser its cookies under the prefixed names instead."""
+    for name in NAMES:
+        if name in client.cookies:
+            client.cookies[PREFIX + name] = client.cookies.pop(name).value
+    return client
+
+
+@pytest.fixture
+def older(alice) -> Client:
+    """Alice's browser, logged in, with Chinese and dark chosen, whose cookies all have the prefix."""
+    client = Client(enforce_csrf_checks=True)
+    for path, typed in (
+        ("/login/", {"username": "alice", "password": PASSWORD}),
+        ("/language/", {"language": "zh-hant"}),
+        ("/theme/", {"theme": "dark"}),
+    ):
+        form = page(client.get("/login/" if path == "/login/" else "/")).find_all("form", action=path)[0]
+        assert client.post(path, fields(form) | typed).status_code == 302
+    return with_prefix(client)
+
+
+# Plain http, and TLS
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_browser_that_refuses_secure_cookies_on_plain_http_logs_in(console_server: ConsoleServer, host):
+    # Python's cookie jar is as strict as WebKit: it sends no Secure cookie to http://, this machine included.
+    person = HttpPerson(f"http://{host}:{console_server.port}")
+
+    person.log_in(*ADMIN)
+
+    assert person.get(KEYS).status_code == 200
+    assert {cookie.name for cookie in person.cookies} == {"session", "csrf"}
+    assert not any(cookie.secure for cookie in person.cookies)
+
+
+def test_log_in_at_an_address_of_ipv6(tmp_path):
+    with ConsoleServer(tmp_path / "data", HOST="::1") as console:
+        person = HttpPerson(console.url)
+        person.log_in(*ADMIN)
+
+        assert person.get(KEYS).status_code == 200
+        assert "cross the network in clear" not in console.log
+
+
+def test_over_tls_every_cookie_is_secure_and_of_this_host_alone(tmp_path):
+    with ConsoleServer(tmp_path / "data", HTTPS="true") as console:
+        behind_tls = {"X-Forwarded-Proto": "https", "Origin": console.url.replace("http:", "https:")}
+        opened = requests.get(f"{console.url}/login/", headers=behind_tls, timeout=30)
+        token = opened.cookies["__Host-csrf"]
+        form = fields(page(opened).find_all("form", action="/login/")[0])
+        entered = requests.post(
+            f"{console.url}/login/",
+            form | dict(zip(("username", "password"), ADMIN, strict=True)),
+            headers=behind_tls | {"Cookie": f"__Host-csrf={token}"},
+            allow_redirects=False,
+            timeout=30,
+        )
+
+    assert entered.status_code == 302
+    given = set_cookies(opened) + set_cookies(entered)
+    assert {cookie.partition("=")[0] for cookie in given} == {"__Host-session", "__Host-csrf"}
+    for cookie in given:
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+        assert "Domain=" not in cookie
+
+
+# Cookies that were given with the prefix
+
+
+def test_an_older_session_goes_on_with_its_language_its_theme_and_its_open_form(older):
+    tree = page(older.get(CREATE))
+    created = older.post(CREATE, fields(tree.find("form", id="create-form")) | {"name": "terraform"})
+
+    assert (tree.find("html")["lang"], tree.find("html")["data-theme"]) == ("zh-Hant", "dark")
+    assert created.status_code == 200
+    assert "session" not in older.cookies
+
+
+def test_what_is_chosen_now_comes_before_what_was_chosen_then(older):
+    form = page(older.get("/")).find_all("form", action="/theme/")[0]
+    older.post("/theme/", fields(form) | {"theme": "light"})
+
+    assert page(older.get("/")).find("html")["data-theme"] == "light"
+
+
+def test_log_out_ends_an_older_session(older):
+    form = page(older.get("/")).find_all("form", action="/logout/")[0]
+
+    older.post("/logout/", fields(form))
+
+    assert older.get(KEYS).status_code == 302
+    assert Session.objects.count() == 0
+
+
+def test_log_out_ends_the_older_session_beside_the_new_one_too(older, alice):
+    now = Client(enforce_csrf_checks=True)
+    form = page(now.get("/login/")).find_all("form", action="/login/")[0]
+    now.post("/login/", fields(form) | {"username": "alice", "password": PASSWORD})
+    now.cookies["__Host-session"] = older.cookies["__Host-session"].value
+    assert Session.objects.count() == 2
+
+    form = page(now.get("/")).find_all("form", action="/logout/")[0]
+    now.post("/logout/", fields(form))
+
+    assert now.get(KEYS).status_code == 302
+    assert older.get(KEYS).status_code == 302
+    assert Session.objects.count() == 0
+
+
+def test_a_prefixed_session_of_another_console_on_this_machine_is_left_to_it(alice_client):
+    alice_client.cookies["__Host-session"] = "another0consoles0session0key0000"
+
+    assert alice_client.get(KEYS).status_code == 200
+    assert "__Host-session" not in alice_client.post("/theme/", {"theme": "dark"}).cookies
