@@ -110,12 +110,16 @@ class ServiceIdRecord(models.Model):
 
 
 class SigningKey(models.Model):
-    """A key that signs access tokens; the private half is sealed under SECRET_KEY, see apikeys/signing.py."""
+    """A key that signs access tokens; the private half is sealed under SECRET_KEY, see apikeys/signing.py.
+
+    It is published as soon as the row is there, and signs from `signs_from` until the next one does.
+    """
 
     kid = models.CharField(primary_key=True, max_length=32)
     algorithm = models.CharField(max_length=5)
     sealed_private_key = models.BinaryField()
     created_at = models.DateTimeField(default=timezone.now)
+    signs_from = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return self.kid

@@ -3,7 +3,7 @@
 import re
 import secrets
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,8 @@ from apikeys.sealing import InvalidTag, cipher, seal, unseal
 ALGORITHMS = ("RS256", "ES256")
 LIFETIME = timedelta(minutes=60)
 LEEWAY_SECONDS = 5
+# Verifiers keep a key set for five to ten minutes, and many do not ask for it again sooner, whatever token they meet.
+PUBLISHED_AHEAD = timedelta(minutes=10)
 RSA_BITS = 3072
 KID = re.compile(r"[0-9a-f]{32}")
 
@@ -37,13 +39,27 @@ def issuer() -> str:
 
 
 def sign(claims: dict[str, Any]) -> str:
-    """Return a JWT of the claims, signed with the newest key; the first call makes that key."""
-    record = SigningKey.objects.filter(algorithm=settings.TOKEN_ALGORITHM).order_by("-created_at").first()
-    key = _open(record) if record else None
-    if record is None or key is None:
-        record = rotate()
-        key = _open(record)
-    return jwt.encode(claims, key, algorithm=record.algorithm, headers={"kid": record.kid, "typ": "JWT"})  # type: ignore[arg-type]
+    """Return a JWT of the claims. The first call makes a key, and so does the first under another TOKEN_ALGORITHM."""
+    keys = _usable_keys()
+    if not any(record.algorithm == settings.TOKEN_ALGORITHM for record, _key in keys):
+        rotate()
+        keys = _usable_keys()
+    record, key = _signer(keys, timezone.now())
+    return jwt.encode(claims, key, algorithm=record.algorithm, headers={"kid": record.kid, "typ": "JWT"})
+
+
+def _usable_keys() -> list[tuple[SigningKey, PrivateKey]]:
+    """Return the keys that this SECRET_KEY opens, newest first."""
+    records = SigningKey.objects.order_by("-signs_from")
+    return [(record, key) for record in records if (key := _open(record)) is not None]
+
+
+def _signer(keys: list[tuple[SigningKey, PrivateKey]], moment: datetime) -> tuple[SigningKey, PrivateKey]:
+    """Return which of the keys, newest first and at least one, signs at that moment."""
+    begun = [pair for pair in keys if pair[0].signs_from <= moment]
+    # A key of another algorithm signs until that of a changed setting has been published for long enough.
+    wanted = [pair for pair in begun if pair[0].algorithm == settings.TOKEN_ALGORITHM]
+    return (wanted or begun or keys[-1:])[0]
 
 
 def read(token: str) -> dict[str, Any]:
@@ -74,17 +90,23 @@ def read(token: str) -> dict[str, Any]:
 def public_keys() -> list[dict[str, Any]]:
     """Return the public halves as a JSON Web Key Set lists them, newest first."""
     found = []
-    for record in SigningKey.objects.order_by("-created_at"):
-        key = _open(record)
-        if key is not None:
-            public = jwt.get_algorithm_by_name(record.algorithm).to_jwk(key.public_key(), as_dict=True)
-            public.pop("key_ops", None)
-            found.append({**public, "alg": record.algorithm, "kid": record.kid, "use": "sig"})
+    for record, key in _usable_keys():
+        public = jwt.get_algorithm_by_name(record.algorithm).to_jwk(key.public_key(), as_dict=True)
+        public.pop("key_ops", None)
+        found.append({**public, "alg": record.algorithm, "kid": record.kid, "use": "sig"})
     return found
 
 
 def rotate() -> SigningKey:
-    """Make a new signing key and return it; older keys stay until their last token has run out."""
+    """Publish a new signing key and return it; it signs once verifiers can know it, at once where no other key can.
+
+    Keys whose last token has run out are removed.
+    """
+    now = timezone.now()
+    keys = _usable_keys()
+    if keys:
+        used_lately, _key = _signer(keys, now - LIFETIME - timedelta(seconds=LEEWAY_SECONDS))
+        SigningKey.objects.filter(signs_from__lt=used_lately.signs_from).delete()
     algorithm = settings.TOKEN_ALGORITHM
     key: PrivateKey = (
         rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
@@ -93,12 +115,12 @@ def rotate() -> SigningKey:
     )
     kid = secrets.token_hex(16)
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    record = SigningKey.objects.create(kid=kid, algorithm=algorithm, sealed_private_key=seal(_cipher(), der, kid))
-    spent = timezone.now() - LIFETIME - timedelta(seconds=LEEWAY_SECONDS)
-    old = SigningKey.objects.filter(created_at__lte=spent).order_by("-created_at").values_list("kid", flat=True)
-    # The newest of the old ones may have signed until just now.
-    SigningKey.objects.filter(kid__in=list(old)[1:]).delete()
-    return record
+    return SigningKey.objects.create(
+        kid=kid,
+        algorithm=algorithm,
+        sealed_private_key=seal(_cipher(), der, kid),
+        signs_from=now + PUBLISHED_AHEAD if keys else now,
+    )
 
 
 def _open(record: SigningKey) -> PrivateKey | None:

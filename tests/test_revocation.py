@@ -428,15 +428,30 @@ def published(console: Console) -> set[str]:
     return {key["kid"] for key in Program(console.url).get("/identity/keys").json()["keys"]}
 
 
-def test_a_new_signing_key_keeps_valid_tokens_valid_on_both_servers(pair, witness):
+PUBLISHED_LONG_AGO = """
+from datetime import timedelta
+from django.utils import timezone
+from apikeys.models import SigningKey
+SigningKey.objects.filter(signs_from__gt=timezone.now()).update(signs_from=timezone.now())
+"""
+
+
+def test_a_new_signing_key_is_published_before_it_signs_and_tokens_stay_valid_on_both_servers(pair, witness):
     before = witness.tokens[0]
     said = pair.here.server.manage("rotate_signing_key")
+    [new] = published(pair.there) - {kid_of(token) for token in witness.tokens} & published(pair.here)
+    assert new in said
+    for console in (pair.here, pair.there):
+        assert kid_of(console.use(witness.key["apikey"]).token) == kid_of(before)
+    known_to_verifiers = published(pair.there)
+
+    pair.here.server.run_python(PUBLISHED_LONG_AGO)
 
     for console in (pair.here, pair.there):
         after = console.use(witness.key["apikey"]).token
-        assert kid_of(after) in said
-        assert kid_of(after) != kid_of(before)
-        assert {kid_of(before), kid_of(after)} <= published(console)
+        assert kid_of(after) == new
+        assert new in known_to_verifiers
+        assert {kid_of(before), new} <= published(console)
         for checking in (pair.here, pair.there):
             assert not checking.with_token(before).refused()
             assert not checking.with_token(after).refused()

@@ -8,8 +8,14 @@ from apikeys import signing
 
 
 class Command(BaseCommand):
-    help = "Sign access tokens with a new key from now on; tokens signed before stay valid until they run out."
+    help = (
+        "Publish a new key for signing access tokens. It begins to sign ten minutes later, when verifiers know it; "
+        "tokens signed before stay valid until they run out."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         record = signing.rotate()
-        self.stdout.write(f"New access tokens are signed with {record.kid} ({record.algorithm}).")
+        self.stdout.write(
+            f"{record.kid} ({record.algorithm}) is published, and signs new access tokens from "
+            f"{record.signs_from:%Y-%m-%d %H:%M:%S} UTC on."
+        )

@@ -1,0 +1,138 @@
+"""Keys that sign access tokens: published first, signing later, kept as long as a token that they signed lives."""
+
+from datetime import timedelta
+
+import jwt
+import pytest
+from django.utils import timezone
+
+from apikeys import signing
+from apikeys.exceptions import Unauthenticated
+from apikeys.models import SigningKey
+
+pytestmark = pytest.mark.django_db
+
+AHEAD = signing.PUBLISHED_AHEAD
+TOKENS_LIVE = signing.LIFETIME + timedelta(seconds=signing.LEEWAY_SECONDS)
+
+
+def a_token() -> str:
+    now = int(timezone.now().timestamp())
+    jti = "00000000-0000-4000-8000-000000000000"
+    return signing.sign({"iam_id": "IBMid-1", "jti": jti, "iss": signing.issuer(), "iat": now, "exp": now + 3600})
+
+
+def header(token: str) -> dict[str, str]:
+    return dict(jwt.get_unverified_header(token))
+
+
+def published() -> list[str]:
+    return [key["kid"] for key in signing.public_keys()]
+
+
+def is_good(token: str) -> bool:
+    try:
+        signing.read(token)
+    except Unauthenticated:
+        return False
+    return True
+
+
+def pass_time(time: timedelta) -> None:
+    """Let everything have been that much earlier."""
+    for record in SigningKey.objects.all():
+        record.signs_from -= time
+        record.created_at -= time
+        record.save()
+
+
+@pytest.fixture
+def another_secret_key(settings):
+    """The console after a restart with another SECRET_KEY."""
+    a_token()
+    settings.SECRET_KEY = "another secret key that is as long as it has to be, or longer"
+    signing._cipher.cache_clear()
+    signing._opened.cache_clear()
+    yield
+    signing._cipher.cache_clear()
+    signing._opened.cache_clear()
+
+
+def test_the_first_key_signs_at_once_because_no_other_can():
+    token = a_token()
+
+    assert published() == [header(token)["kid"]]
+    assert is_good(token)
+
+
+def test_a_new_key_is_published_at_once_and_signs_when_verifiers_know_it():
+    before = a_token()
+    new = signing.rotate()
+
+    meanwhile = a_token()
+    assert header(meanwhile)["kid"] == header(before)["kid"]
+    assert published() == [new.kid, header(before)["kid"]]
+
+    pass_time(AHEAD - timedelta(seconds=5))
+    assert header(a_token())["kid"] == header(before)["kid"]
+
+    pass_time(timedelta(seconds=5))
+    after = a_token()
+    assert header(after)["kid"] == new.kid
+    assert [is_good(token) for token in (before, meanwhile, after)] == [True, True, True]
+
+
+def test_another_algorithm_signs_when_its_first_key_is_known(settings):
+    before = a_token()
+    settings.TOKEN_ALGORITHM = "ES256"
+
+    meanwhile, again = a_token(), a_token()
+    pass_time(AHEAD)
+    after = a_token()
+
+    assert [header(token)["alg"] for token in (before, meanwhile, again, after)] == ["RS256", "RS256", "RS256", "ES256"]
+    assert [is_good(token) for token in (before, meanwhile, after)] == [True, True, True]
+    assert len(published()) == 2
+
+    settings.TOKEN_ALGORITHM = "RS256"
+    assert header(a_token()) == header(before), "the setting as it was finds its key as it was"
+
+
+def test_under_another_secret_key_a_new_key_signs_at_once_because_no_other_can(another_secret_key):
+    token = a_token()
+
+    assert published() == [header(token)["kid"]]
+    assert is_good(token)
+    assert SigningKey.objects.count() == 2
+
+
+def test_a_key_stays_until_the_last_token_that_it_signed_has_run_out():
+    first = header(a_token())["kid"]
+    signing.rotate()
+
+    pass_time(AHEAD + TOKENS_LIVE - timedelta(seconds=30))
+    signing.rotate()
+    assert first in published(), "it signed until the second one began"
+
+    pass_time(timedelta(seconds=31))
+    signing.rotate()
+    assert first not in published()
+
+
+def test_keys_published_in_a_row_leave_the_one_that_signs():
+    first = header(a_token())["kid"]
+    for _time in range(5):
+        pass_time(timedelta(minutes=1))
+        signing.rotate()
+
+    assert header(a_token())["kid"] == first
+    assert len(published()) == 6
+
+
+def test_a_clock_that_was_set_back_stops_no_token():
+    token = a_token()
+
+    pass_time(-timedelta(hours=2))
+
+    assert header(a_token()) == header(token)
+    assert len(published()) == 1
