@@ -36,5 +36,5 @@ def _clean(field: str, text: str, limit: int) -> str:
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
         raise InvalidApiKey(field, _("This contains a control character. Remove it."))
     if any(0xD800 <= ord(character) < 0xE000 or character == "\ufffd" for character in text):
-        raise InvalidApiKey(field, _("This contains half of a character. Type it again."))
+        raise InvalidApiKey(field, _("This contains an invalid character. Type it again."))
     return text

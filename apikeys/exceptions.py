@@ -91,7 +91,7 @@ class ApiKeyNotFound(ApiKeyError):
 class DeletedSince(ApiKeyNotFound):
     status = 409
     code = "conflict"
-    message = _("This form created an API key, which has been deleted since. No second key was made.")
+    message = _("The API key that this form created has since been deleted. No second key was created.")
 
 
 class ServiceIdNotFound(ApiKeyNotFound):
@@ -107,7 +107,7 @@ class NotAuthorized(ApiKeyError):
 class LogInAgain(ApiKeyError):
     status = 401
     code = "unauthorized"
-    message = _("Your log-in at %(host)s has ended. Log in again.")
+    message = _("Your session at %(host)s has ended. Log in again.")
 
 
 class AccountNeeded(ApiKeyError):
@@ -119,7 +119,7 @@ class AccountNeeded(ApiKeyError):
 class Unauthenticated(ApiKeyError):
     status = 401
     code = "unauthorized"
-    message = _("The access token is missing, not valid, or no longer valid. Get a new one.")
+    message = _("The access token is missing, invalid, or no longer valid. Get a new one.")
 
 
 class TokenRefused(ApiKeyError):
@@ -180,7 +180,7 @@ class PasswordRefused(TokenRefused):
 class IntrospectionRefused(TokenRefused):
     status = 401
     code = "unauthorized"
-    message = _("Introspection needs an access token or an API key of yours.")
+    message = _("Introspection requires your own access token or API key.")
 
 
 class TooManyAttempts(ApiKeyError):
@@ -224,7 +224,7 @@ class ApiKeyLimitReached(ApiKeyError):
 class IdempotencyKeyReused(ApiKeyError):
     status = 409
     code = "conflict"
-    message = _("This Idempotency-Key came with a different request before. Use a new one for each API key.")
+    message = _("This Idempotency-Key was already used with a different request. Use a new one for each API key.")
 
 
 class HandoverError(ApiKeyError):
@@ -257,8 +257,8 @@ class CreationUncertain(HandoverError):
     status = 502
     code = "unavailable"
     message = _(
-        "%(host)s was asked to create the API key %(name)s, and its answer was lost. The key may have been made: "
-        "look for it in the list. If it is there and you have no value, delete it."
+        "%(host)s did not confirm that the API key %(name)s was created. It may exist: look for it in the list. "
+        "If it is there and you do not have its value, delete it and create another key."
     )
 
 
@@ -278,13 +278,13 @@ class BackendRefused(StoreError):
     """`status` and `reason` are the store's own status and code; `text` are its words, `trace` its transaction id."""
 
     code = "bad_request"
-    message = _("%(host)s refused this: %(text)s")
+    message = _("%(host)s refused the request: %(text)s")
 
     def __init__(self, status: int, *, host: str, text: str, trace: str = "", reason: str = "") -> None:
         self.status, self.trace, self.reason = status, trace, reason
         if trace:
             super().__init__(
-                _("%(host)s refused this: %(text)s (transaction %(trace)s)"), host=host, text=text, trace=trace
+                _("%(host)s refused the request: %(text)s (transaction %(trace)s)"), host=host, text=text, trace=trace
             )
         else:
             super().__init__(host=host, text=text)

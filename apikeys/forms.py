@@ -21,10 +21,10 @@ EXPIRIES = [
     ("30", _("In 30 days")),
     ("90", _("In 90 days")),
     ("365", _("In 1 year")),
-    (ON_DATE, _("On a day…")),
+    (ON_DATE, _("On a date…")),
 ]
 LEAKED_ACTIONS = [
-    (LeakedAction.NONE, _("Mark it, and do nothing else")),
+    (LeakedAction.NONE, _("Only mark it")),
     (LeakedAction.DISABLE, _("Disable it at once")),
     (LeakedAction.DELETE, _("Delete it at once")),
 ]
@@ -76,7 +76,7 @@ class CreateForm(ApiKeyForm):
 
     expires = forms.ChoiceField(label=_("Expiration"), choices=EXPIRIES, required=False)
     expires_on = forms.DateField(
-        label=_("Expires at the end of this day, UTC"),
+        label=_("Expires at the end of this date (UTC)"),
         required=False,
         input_formats=["%Y-%m-%d"],
         error_messages={"invalid": _("Enter a date like 2030-01-31.")},
@@ -90,9 +90,9 @@ class CreateForm(ApiKeyForm):
         if fields.get("expires") == ON_DATE and "expires_on" not in self.errors:
             day = fields.get("expires_on")
             if day is None:
-                self.add_error("expires_on", _("Choose the day."))
+                self.add_error("expires_on", _("Choose a date."))
             elif end_of_day(day) <= timezone.now():
-                self.add_error("expires_on", _("This day is over. Choose a later one."))
+                self.add_error("expires_on", _("This date is in the past. Choose a later one."))
         return fields
 
     def draft(self) -> ApiKeyDraft:

@@ -19,8 +19,8 @@ from apikeys.iam_transport import NOT_IAM
 
 LIMIT_REACHED = "BXNIM0151E"
 CONFLICTS = (409, 412)  # the key is locked, or changed since it was read
-OWN_ERROR = _("%(host)s has an error of its own: %(text)s (transaction %(trace)s). Try again shortly.")
-REFUSED = _("%(host)s refused this: %(text)s")
+OWN_ERROR = _("%(host)s reported an internal error: %(text)s (transaction %(trace)s). Try again shortly.")
+REFUSED = _("%(host)s refused the request: %(text)s")
 
 
 @contextmanager

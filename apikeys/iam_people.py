@@ -50,12 +50,12 @@ REFUSALS = {
         "use a one-time passcode instead."
     ),
     Way.PASSCODE: _("%(host)s refused this passcode: each works once and not for long. Get a new one and try again."),
-    Way.API_KEY: _("%(host)s knows no usable API key with this value. It may be disabled, expired or deleted."),
+    Way.API_KEY: _("%(host)s has no usable API key with this value. It may be disabled, expired, or deleted."),
 }
 LOCKED_WORDS = _("%(host)s has locked this account after too many attempts. Wait, or have it unlocked, then try again.")
 FEDERATED_WORDS = _("You log in to %(host)s through your company. Use a one-time passcode instead of your password.")
 SECOND_FACTOR_WORDS = _(
-    "%(host)s wants a second factor, which can't be given here. Use a one-time passcode or an API key instead."
+    "%(host)s requires a second factor, which this console can't ask for. Use a one-time passcode or an API key."
 )
 OTHER_WORDS = _("%(host)s refused the log-in: %(text)s")
 

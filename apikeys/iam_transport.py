@@ -35,7 +35,7 @@ POOL_SIZE = 64
 TOO_MANY_REQUESTS = 429
 RETRY_STATUSES = frozenset({TOO_MANY_REQUESTS, 500, 502, 503, 504})
 
-NOT_IAM = _("The server's answer is not one of IAM. Check the URL.")
+NOT_IAM = _("The server's response is not a valid IAM response. Check the URL.")
 NOT_IN_TIME = _("%(host)s did not answer in time.")
 
 
@@ -209,7 +209,7 @@ def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
             _("There is no connection to %(host)s. Check the URL and the network."), transient=True, host=host
         )
     return IAMUnavailable(
-        _("%(host)s broke off the connection before it had answered."),
+        _("%(host)s closed the connection before it answered."),
         may_have_happened=True,
         transient=True,
         host=host,
@@ -229,7 +229,7 @@ def _refusal(answer: Answer, url: str) -> IAMError:
     """Return the error of an answer in either of IAM's shapes, with the service's own words."""
     found = answer.json()
     if answer.status == TOO_MANY_REQUESTS:
-        words = _("%(host)s has too many requests. Wait a moment, then try again.")
+        words = _("%(host)s is receiving too many requests. Wait a moment, then try again.")
         return IAMUnavailable(words, trace=answer.trace, host=_host(url))
     if found is None or answer.status < 400:  # a redirect is not followed, whatever it says
         return IAMUnavailable(

@@ -23,7 +23,19 @@ from apikeys.exceptions import (
     HandoverError,
     LogInAgain,
 )
+from apikeys.exceptions import gettext_noop as _
 
+# What a refused request was for, by the name of its address; a page that can't be shown has a title of its own.
+REFUSED = {
+    "api_key_create": _("The API key was not created"),
+    "api_key_edit": _("The API key was not changed"),
+    "api_key_lock": _("The API key was not locked"),
+    "api_key_unlock": _("The API key was not unlocked"),
+    "api_key_disable": _("The API key was not disabled"),
+    "api_key_enable": _("The API key was not enabled"),
+    "api_key_delete": _("The API key was not deleted"),
+    "api_key_download": _("The API key was not downloaded"),
+}
 # What can be opened again by its address.
 PAGES = ("dashboard", "api_key_list", "api_key_create", "api_key_edit", "api_key_delete", "api_key_details")
 
@@ -46,17 +58,24 @@ class ApiKeyErrors:
         if isinstance(exception, BackendUnavailable) and request.method == "GET":
             context["retry_url"] = request.get_full_path()
         if isinstance(exception, CreationUncertain):
-            context["title"] = gettext("The answer was lost")
+            context["title"] = gettext("The API key may have been created")
             template = "apikeys/_unanswered.html" if request.htmx else "apikeys/unanswered.html"  # type: ignore[attr-defined]
         elif isinstance(exception, HandoverError):
             template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"  # type: ignore[attr-defined]
         else:
             template = "_problem.html" if request.htmx else "apikeys/refused.html"  # type: ignore[attr-defined]
+            context["title"] = "" if request.htmx else _refused_title(request)  # type: ignore[attr-defined]
         response = render(request, template, context, status=exception.status)
         if template == "_problem.html":
             response.headers["HX-Retarget"] = "#problem"
             response.headers["HX-Reswap"] = "innerHTML"
         return response
+
+
+def _refused_title(request: HttpRequest) -> str:
+    match = request.resolver_match
+    is_change = match is not None and request.method == "POST"
+    return gettext(REFUSED.get(match.url_name or "", _("Nothing was changed")) if is_change else _("Not available"))  # type: ignore[union-attr]
 
 
 def to_log_in(request: HttpRequest, error: LogInAgain) -> HttpResponse:

@@ -148,7 +148,11 @@ def api_key_lock(request: HttpRequest, key_id: str, locked: bool) -> HttpRespons
 def api_key_disable(request: HttpRequest, key_id: str, disabled: bool) -> HttpResponseBase:
     """Stop a key from being used, or let it be used again."""
     key = services.disable_api_key(caller_of(request), key_id, disabled=disabled)
-    said = _("%(name)s is disabled and does not work until enabled.") if disabled else _("%(name)s works again.")
+    said = (
+        _("%(name)s is disabled and does not work until it is enabled.")
+        if disabled
+        else _("%(name)s is enabled and works again.")
+    )
     messages.success(request, said % {"name": key.name})
     return to_list(request)
 

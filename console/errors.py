@@ -17,7 +17,7 @@ def wording(status: int) -> tuple[str, str]:
         404: (_("Page not found"), _("There is nothing at this address. It may have been deleted.")),
         405: (
             _("Method not allowed"),
-            _("This address does not take that kind of request. Nothing was changed."),
+            _("This address does not accept that kind of request. Nothing was changed."),
         ),
         413: (
             _("Too much data"),

@@ -53,7 +53,7 @@ class IAMLoginForm(forms.Form):
         way = Way(fields.get("way") or Way.PASSWORD)
         username, secret = fields.get("username") or "", fields.get(SECRETS[way]) or ""
         if self.errors or not secret or (way is Way.PASSWORD and not username):
-            raise forms.ValidationError(_("Fill in what you log in with."))
+            raise forms.ValidationError(_("Enter your log-in details."))
         address = self.request.client_address  # type: ignore[attr-defined]
         self.deadline = time.monotonic() + REQUEST_SECONDS
         # Who is behind a passcode or a key is not known before: each of them has its own few attempts, as a hash.
@@ -70,7 +70,7 @@ class IAMLoginForm(forms.Form):
             raise forms.ValidationError(sentence(exc)) from None
         self.user = person_of(self.arrival)
         if not self.user.is_active:
-            raise forms.ValidationError(_("You may not log in here. Ask who runs this console."))
+            raise forms.ValidationError(_("You are not allowed to log in here. Ask the operator of this console."))
         limiter.forgive(counted, address)
         return fields
 
@@ -109,7 +109,7 @@ class IAMLogin(Login):
         return response
 
     def form_invalid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]
-        errors = form.non_field_errors() or [_("Fill in what you log in with.")]
+        errors = form.non_field_errors() or [_("Enter your log-in details.")]
         return self.refuse(form, errors[0], getattr(form, "refused_with", UNPROCESSABLE))  # type: ignore[arg-type]
 
 
@@ -169,7 +169,7 @@ def choose_account(request: HttpRequest) -> HttpResponse:
     form = AccountForm(access, request.POST or None)
     if form.is_valid():
         access.look_whether_all_is_seen()
-        chosen = _("You manage the API keys of account %(id)s now.") % {"id": access.account_id}
+        chosen = _("You are now managing the API keys of account %(id)s.") % {"id": access.account_id}
         messages.success(request, chosen)
         return HttpResponseRedirect(Back(request).get_success_url())
     context = {

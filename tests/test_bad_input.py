@@ -14,7 +14,7 @@ from tests.markup import described_by, fields, page
 HTMX = {"HX-Request": "true"}
 FORM = "application/x-www-form-urlencoded"
 CONTROL = "This contains a control character. Remove it."
-HALF = "This contains half of a character. Type it again."
+HALF = "This contains an invalid character. Type it again."
 
 # Field, what is typed into it (bytes go into the form's body as they are), what is said beside it.
 BAD_TEXT = [
@@ -391,7 +391,7 @@ def test_the_wrong_method_is_told_on_a_page_of_ours(alice_client, key, method, a
 
     assert response.status_code == 405
     assert response["Allow"]
-    assert "This address does not take that kind of request. Nothing was changed." in page(response).text
+    assert "This address does not accept that kind of request. Nothing was changed." in page(response).text
     assert everything() == before
 
 

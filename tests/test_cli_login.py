@@ -194,7 +194,7 @@ def test_a_one_time_passcode_is_asked_for_and_this_server_gives_none(terminal, s
 
     assert talk.end() == 1
     assert "123456" not in talk.shown
-    assert "This server gives no one-time passcodes." in talk.shown
+    assert "This server does not issue one-time passcodes." in talk.shown
 
 
 def test_a_value_that_was_deleted_is_refused(terminal, site):

@@ -66,7 +66,7 @@ def test_an_answer_in_json_that_is_not_iams(terminal, body):
     with Fixed(200, body, Content_Type="application/json") as other:
         done = log_in(terminal, other.url)
 
-    refused(done, "The server's answer is not one of IAM. Check the URL.")
+    refused(done, "The server's response is not a valid IAM response. Check the URL.")
 
 
 @pytest.mark.parametrize("body", ["{}", '{"apikeys": 7}', "[]", "<html>"])
@@ -75,7 +75,7 @@ def test_a_list_that_is_none(logged_in, body):
         logged_in.change_session(url=other.url)
         done = logged_in.run("iam", "api-keys")
 
-    refused(done, "The server's answer is not one of IAM. Check the URL.")
+    refused(done, "The server's response is not a valid IAM response. Check the URL.")
 
 
 def test_a_list_that_leads_in_a_circle(logged_in):

@@ -77,8 +77,12 @@ def test_the_form_asks_for_a_name_and_takes_a_description(alice_client):
             "action_when_leaked",
             "Select a valid choice. shout is not one of the available choices.",
         ),
-        ({"expires": "date"}, "expires_on", "Choose the day."),
-        ({"expires": "date", "expires_on": "2001-01-31"}, "expires_on", "This day is over. Choose a later one."),
+        ({"expires": "date"}, "expires_on", "Choose a date."),
+        (
+            {"expires": "date", "expires_on": "2001-01-31"},
+            "expires_on",
+            "This date is in the past. Choose a later one.",
+        ),
         ({"expires": "date", "expires_on": "31.1."}, "expires_on", "Enter a date like 2030-01-31."),
     ],
 )
@@ -382,7 +386,7 @@ def test_a_deleted_key_can_not_be_downloaded(created):
     response = created.client.post(DOWNLOAD, {"nonce": created.form["nonce"]})
 
     assert response.status_code == 409
-    assert "has been deleted since" in page(response).text
+    assert "has since been deleted" in page(response).text
     assert not re.search(rb'"apikey"', response.content)
 
 

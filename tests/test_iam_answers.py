@@ -14,7 +14,7 @@ from tests.fault_server import Fault, too_many
 from tests.markup import page
 from tests.recorded_iam import PASSWORD
 
-NOT_IAMS = "The server's answer is not one of IAM. Check the URL."
+NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
 HALF = "terra\ud800form"  # half of a character, which JSON can spell
 READ_AS = "terra?form"
 STAMP = "2026-02-19T18:59+0000"

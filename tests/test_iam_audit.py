@@ -123,11 +123,11 @@ def test_what_is_about_to_be_asked_is_no_news_on_the_dashboard(console, anna, ke
 
 
 LOST = {
-    "create": (faults.LOST, 1, "API key perhaps created"),
-    "update": (faults.LOST, 1, "API key perhaps changed"),
-    "lock": (faults.LOST, 3, "API key perhaps changed"),
-    "disable": (faults.LOST, 3, "API key perhaps changed"),
-    "delete": (faults.RESET, 3, "API key perhaps deleted"),
+    "create": (faults.LOST, 1, "API key may have been created"),
+    "update": (faults.LOST, 1, "API key may have been changed"),
+    "lock": (faults.LOST, 3, "API key may have been changed"),
+    "disable": (faults.LOST, 3, "API key may have been changed"),
+    "delete": (faults.RESET, 3, "API key may have been deleted"),
 }
 
 

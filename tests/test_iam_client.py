@@ -22,11 +22,11 @@ ANNAS = iam_id_of("anna")
 PATIENCE = 0.4  # seconds that a test gives to what does not answer
 OVERTIME = 1.0
 
-BROKEN = "broke off the connection before it had answered."
+BROKEN = "closed the connection before it answered."
 LATE = "did not answer in time."
-NOT_IAMS = "The server's answer is not one of IAM. Check the URL."
+NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
 NO_WORDS = "and no explanation. Check the URL, or try again later."
-BUSY = "has too many requests. Wait a moment, then try again."
+BUSY = "is receiving too many requests. Wait a moment, then try again."
 INTERNAL = "An internal error occurred."
 
 # Fault, the sentence, how often a list is asked for, and whether a creation may have happened.

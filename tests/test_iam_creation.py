@@ -13,7 +13,7 @@ from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
 
-LOST = "was asked for, and the answer was lost."
+LOST = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
 NOT_HERE = "It is not on this page of the list."
 AGED = "UPDATE apikeys_handover SET created_at = datetime(created_at, '-61 seconds') WHERE key_id = ''"
@@ -67,7 +67,7 @@ def test_an_answer_that_was_lost_is_said_and_the_key_that_was_made_is_offered_fo
     anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
 
     assert (told.status_code, again.status_code) == (502, 502)
-    assert "The key may have been made: look for it in the list." in page(told).raw
+    assert "It may exist: look for it in the list." in page(told).raw
     assert LOST in notice
     assert MAY_BE_ONE in notice
     assert "Delete terraform" in notice
@@ -159,9 +159,12 @@ def test_a_creation_that_certainly_failed_is_sent_again_with_the_same_form(conso
     ("limits", "said"),
     [
         ([], "You have reached the limit of 0 API keys."),
-        ([faults.ERROR_500] * 3, "refused this: The limit of API keys is reached. (transaction trace-of-v1)"),
-        ([faults.EMPTY_OBJECT], "refused this: The limit of API keys is reached. (transaction trace-of-v1)"),
-        ([Fault(v1_error(403, "forbidden", "BXNIM0513E", "No."))], "refused this: The limit of API keys is reached."),
+        ([faults.ERROR_500] * 3, "refused the request: The limit of API keys is reached. (transaction trace-of-v1)"),
+        ([faults.EMPTY_OBJECT], "refused the request: The limit of API keys is reached. (transaction trace-of-v1)"),
+        (
+            [Fault(v1_error(403, "forbidden", "BXNIM0513E", "No."))],
+            "refused the request: The limit of API keys is reached.",
+        ),
     ],
 )
 def test_the_limit_is_said_in_the_form_whether_or_not_iam_tells_it(console, anna, limits, said):

@@ -16,12 +16,12 @@ from tests.neighbours import Silent, make_certificates
 from tests.recorded_iam import PASSWORD
 
 LATE = "did not answer in time."
-BROKEN = "broke off the connection before it had answered."
+BROKEN = "closed the connection before it answered."
 NO_WORDS = "and no explanation. Check the URL, or try again later."
-BUSY = "has too many requests. Wait a moment, then try again."
-OF_ITS_OWN = "has an error of its own: An internal error occurred. (transaction trace-of-v1). Try again shortly."
-NOT_IAMS = "The server's answer is not one of IAM. Check the URL."
-MAY_BE_MADE = "its answer was lost. The key may have been made"
+BUSY = "is receiving too many requests. Wait a moment, then try again."
+OF_ITS_OWN = "reported an internal error: An internal error occurred. (transaction trace-of-v1). Try again shortly."
+NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
+MAY_BE_MADE = "It may exist: look for it in the list."
 TYPED, WORDS = "o'neill<b>&\" typed", "What was typed into the form"
 READING, WRITING = ("list", "get", "limits", "details"), ("create", "update", "delete", "lock", "disable")
 
@@ -287,5 +287,5 @@ def test_what_ibm_answers_shows_in_the_page(console):
     facts = {name.text: " ".join(fact.text.split()) for name, fact in facts.items()}
     assert facts["Supports sessions"] == "Yes"
     assert facts["If the key leaks"] == "Disable it at once"
-    assert "3 log-ins" in facts["Last used"]
+    assert "used 3 times" in facts["Last used"]
     assert [entry.text.split()[0] for entry in shown.find("ol").find_all("li")] == ["Created"]

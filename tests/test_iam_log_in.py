@@ -23,7 +23,7 @@ WRONG = "a password that is wrong"
 ADDRESSES = itertools.count(1)
 USERS = "SELECT count(*) FROM console_user WHERE iam_id = ?"
 
-NOT_IAMS = "The server's answer is not one of IAM. Check the URL."
+NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
 LOCKED = {"code": "SoftLayer_Exception_User_Customer_AccountLocked", "error": "Account has been locked for 30 minutes"}
 QUESTION = {"code": "SoftLayer_Exception_User_Customer_InvalidSecurityQuestion", "error": "Invalid answer"}
 UNKNOWN = "Cannot find user"
@@ -41,11 +41,11 @@ REFUSALS = {
     ),
     "second factor": (
         token_error(400, "BXNIM0428E", "A second factor is required.", errorDetails="TOTP"),
-        "wants a second factor, which can't be given here.",
+        "requires a second factor, which this console can't ask for.",
     ),
     "security question": (
         token_error(400, "BXNIM0400E", "Login failed.", requirements=QUESTION),
-        "wants a second factor, which can't be given here.",
+        "requires a second factor, which this console can't ask for.",
     ),
     "account locked": (
         token_error(400, "BXNIM0400E", "Login failed.", requirements=LOCKED),
@@ -129,7 +129,7 @@ def test_anna_logs_in_with_an_api_key(console, anna):
 
     repeated = value in unknown.text
     assert unknown.status_code == 422
-    assert "knows no usable API key with this value." in page(unknown).find(id="refusal").raw
+    assert "has no usable API key with this value." in page(unknown).find(id="refusal").raw
     assert not repeated
     assert entered.status_code == 302
     assert is_logged_in(anna)
@@ -186,13 +186,13 @@ def test_a_form_that_is_not_filled_in_is_not_sent_to_iam(console, anna, typed):
     refused = enter(anna, **typed)
 
     assert refused.status_code == 422
-    assert "Fill in what you log in with." in page(refused).find(id="refusal").raw
+    assert "Enter your log-in details." in page(refused).find(id="refusal").raw
     assert console.iam.asked == []
 
 
 DOWN = {
-    "a reset": (faults.RESET, "broke off the connection before it had answered."),
-    "429": (faults.TOO_MANY, "has too many requests."),
+    "a reset": (faults.RESET, "closed the connection before it answered."),
+    "429": (faults.TOO_MANY, "is receiving too many requests."),
     "500": (faults.TOKEN_ERROR_500, "An internal error occurred."),
     "502": (faults.ERROR_502, "The server answered with status 502 and no explanation."),
     "a website": (faults.HTML_200, NOT_IAMS),
@@ -277,7 +277,7 @@ def test_who_was_deactivated_here_is_not_let_in_and_what_they_had_open_ends(cons
 
     assert (before, afterwards) == (True, False)
     assert refused.status_code == 422
-    assert "You may not log in here." in page(refused).find(id="refusal").raw
+    assert "You are not allowed to log in here." in page(refused).find(id="refusal").raw
 
 
 def test_a_second_log_in_is_the_same_person_with_the_name_that_iam_knows_now(console, anna):

@@ -334,7 +334,7 @@ def test_who_has_several_accounts_chooses_one_of_the_list_first(console, many):
     assert led.headers["Location"] == f"/account/?next={KEYS}"
     assert options == {ACCOUNT: f"Example & Sons ({ACCOUNT})", OTHER_ACCOUNT: f"Another ({OTHER_ACCOUNT})"}
     assert (chosen.status_code, chosen.headers["Location"]) == (302, KEYS)
-    assert f"You manage the API keys of account {OTHER_ACCOUNT} now." in page(seen).raw
+    assert f"You are now managing the API keys of account {OTHER_ACCOUNT}." in page(seen).raw
     assert console.iam.requests("list")[-1].query["account_id"] == OTHER_ACCOUNT
 
 
@@ -352,7 +352,7 @@ def test_an_account_can_be_typed_where_the_list_is_not_to_be_had(console, many):
 @pytest.mark.parametrize(
     ("account", "said"),
     [
-        (STRANGERS, "refused this: The user is not a member of the account."),
+        (STRANGERS, "refused the request: The user is not a member of the account."),
         ("", "Enter the ID of an account"),
         ("../admin", "Enter the ID of an account"),
         ("a" * 33, "Enter the ID of an account"),

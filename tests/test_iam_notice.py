@@ -13,7 +13,7 @@ from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import PASSWORD, v1_error
 
-LOST = "was asked for, and the answer was lost."
+LOST = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
 NOT_HERE = "It is not on this page of the list."
 IN_A_MOMENT = "the key is still being created. Send it again in a moment."

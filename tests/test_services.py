@@ -267,8 +267,8 @@ def test_one_character_too_many_is_refused_with_both_numbers(alice, field, limit
         ("\x7f", "This contains a control character. Remove it."),
         ("\x80", "This contains a control character. Remove it."),
         ("\x9b", "This contains a control character. Remove it."),
-        ("\ud800", "This contains half of a character. Type it again."),
-        ("\udfff", "This contains half of a character. Type it again."),
+        ("\ud800", "This contains an invalid character. Type it again."),
+        ("\udfff", "This contains an invalid character. Type it again."),
     ],
 )
 def test_what_no_name_should_hold_is_refused(alice, alices_key, field, character, sentence):

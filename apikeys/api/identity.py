@@ -43,7 +43,9 @@ def token(request: HttpRequest) -> JsonResponse:
         require_client(is_client)
         issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id)
     elif grant == GRANT_PASSCODE:
-        raise PropertyRefused("grant_type", _("This server gives no one-time passcodes. Use a password or an API key."))
+        raise PropertyRefused(
+            "grant_type", _("This server does not issue one-time passcodes. Use a password or an API key.")
+        )
     else:
         raise PropertyRefused("grant_type", _("This grant_type is not supported."))
     return JsonResponse(token_answer(issued))
@@ -85,7 +87,7 @@ def client_is_known(request: HttpRequest) -> bool:
     if credentials is None:
         return False
     if credentials != PUBLIC_CLIENT:
-        raise ClientRefused(_("The client in the authorization header is not known."))
+        raise ClientRefused(_("The client in the Authorization header is unknown."))
     return True
 
 

@@ -82,7 +82,10 @@ def _time(value: datetime, text: str) -> SafeString:
 
 def _written(value: datetime, *, clock: bool) -> str:
     day = _day(value.astimezone(UTC).date(), get_language())
-    return f"{day}, {value.astimezone(UTC):%H:%M} UTC" if clock else day
+    if not clock:
+        return day
+    # Translators: a date and a time of day.
+    return _("%(date)s, %(time)s UTC") % {"date": day, "time": f"{value.astimezone(UTC):%H:%M}"}
 
 
 @cache

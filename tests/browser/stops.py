@@ -96,11 +96,11 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     expect(form.get_by_text(t("Enter a name."))).to_be_visible()
     yield "create, refused", page
     fill(form, "a life", "", t)
-    form.get_by_label(t("Expiration"), exact=True).select_option(t("On a day…"))
+    form.get_by_label(t("Expiration"), exact=True).select_option(t("On a date…"))
     expect(day_of(form, t)).to_be_visible()
     yield "create, on a day", page
     form.get_by_role("button", name=t("Create API key")).click()
-    expect(form.get_by_text(t("Choose the day."))).to_be_visible()
+    expect(form.get_by_text(t("Choose a date."))).to_be_visible()
     yield "create, no day", page
     day_of(form, t).fill("2001-01-31")
     for choice in (t("Expiration"), t("If the key leaks")):
@@ -109,10 +109,10 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     form.get_by_role("button", name=t("Create API key")).click()
     expect(form.locator("select[aria-invalid=true]")).to_have_count(2)
     yield "create, no such choice", page
-    form.get_by_label(t("Expiration"), exact=True).select_option(t("On a day…"))
+    form.get_by_label(t("Expiration"), exact=True).select_option(t("On a date…"))
     form.get_by_label(t("If the key leaks"), exact=True).select_option(t("Disable it at once"))
     form.get_by_role("button", name=t("Create API key")).click()
-    expect(form.get_by_text(t("This day is over. Choose a later one."))).to_be_visible()
+    expect(form.get_by_text(t("This date is in the past. Choose a later one."))).to_be_visible()
     yield "create, day over", page
     day_of(form, t).fill("2199-01-31")
     created = submit(form, t)
@@ -156,7 +156,7 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
 
 
 def day_of(form: Locator, t: Words) -> Locator:
-    return form.get_by_label(t("Expires at the end of this day, UTC"))
+    return form.get_by_label(t("Expires at the end of this date (UTC)"))
 
 
 def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
@@ -216,7 +216,7 @@ def password(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page = visit(BOB)
     page.goto("/password/")
     yield "password", page
-    for label, text in {"Current password": "wrong", "New password": "short", "New password again": "other"}.items():
+    for label, text in {"Current password": "wrong", "New password": "short", "Confirm new password": "other"}.items():
         page.get_by_label(t(label), exact=True).fill(text)
     page.get_by_role("main").get_by_role("button", name=t("Change password")).click()
     expect(page.locator("[aria-invalid=true]").first).to_be_visible()
