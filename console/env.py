@@ -1,22 +1,39 @@
 """Readers for settings that come from the environment; a wrong one stops the start with a sentence."""
 
+import contextlib
 import ipaddress
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE, FALSE = "true", "false"
+_HOST_NAME = re.compile(r"\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 def env_str(name: str, default: str = "") -> str:
-    """Return the variable without surrounding white space, or `default` when it is unset or blank."""
-    return os.environ.get(name, "").strip() or default
+    """Return the variable without surrounding white space, or `default` when it is unset or blank.
+
+    One in quotation marks raises ImproperlyConfigured: a shell or .env takes them off, and here they would be
+    part of a path or a name.
+    """
+    raw = os.environ.get(name, "").strip()
+    if is_quoted(raw):
+        raise ImproperlyConfigured(f"{name}={raw}: leave out the quotation marks.")
+    return raw or default
+
+
+def is_quoted(text: str) -> bool:
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
 
 
 def env_bool(name: str, default: bool) -> bool:
@@ -49,6 +66,29 @@ def env_list(name: str, default: list[str]) -> list[str]:
     return [part for raw in env_str(name).split(",") if (part := raw.strip())] or default
 
 
+def env_hosts(name: str, default: list[str]) -> list[str]:
+    """Return the comma-separated names as Django compares them: in lower case, IPv6 addresses in brackets.
+
+    `.example.com` stands for a domain and all below it, `*` for every name. What no browser sends as a name, such as
+    an address with a scheme or a port, raises ImproperlyConfigured.
+    """
+    return [_host(name, part) for part in env_list(name, default)]
+
+
+def _host(setting: str, raw: str) -> str:
+    text = raw.lower().rstrip(".")
+    with contextlib.suppress(ValueError):
+        address = ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]"))
+        if not address.scope_id:  # it means something on its machine alone
+            return f"[{address.compressed}]"
+    if not (text == "*" or _HOST_NAME.fullmatch(text)):
+        raise ImproperlyConfigured(
+            f"{setting}: {raw!r} is not a host name. Use names separated by commas, without scheme, port or quotation "
+            "marks: console.example.com,127.0.0.1"
+        )
+    return text
+
+
 def env_url(name: str, default: str) -> str:
     """Return the address of a server without a slash at its end, `default` when unset.
 
@@ -58,16 +98,67 @@ def env_url(name: str, default: str) -> str:
     raw = env_str(name, default).rstrip("/")
     if not raw:
         return ""
-    try:
-        parts = urlsplit(raw)
-        port = parts.port
-    except ValueError:
-        port = -1
-    if port == -1 or not parts.hostname or raw != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+    parts = _origin(raw)
+    if parts is None:
         raise ImproperlyConfigured(f"{name}: use an address such as https://iam.cloud.ibm.com.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ImproperlyConfigured(f"{name}: use https://, because passwords go there.")
     return raw
+
+
+def env_public_url(name: str, default: str) -> str:
+    """Return the address of this console without a slash at its end, `default` when unset.
+
+    Raises ImproperlyConfigured unless it is http[s]://HOST[:PORT] with a host that others can name.
+    """
+    raw = env_str(name, default).rstrip("/")
+    if not raw:
+        raise ImproperlyConfigured(f"{name}: ALLOWED_HOSTS has no name that programs could use, so set {name}.")
+    parts = _origin(raw)
+    if parts is None or parts.scheme not in ("http", "https") or is_every_address(parts.hostname or ""):
+        raise ImproperlyConfigured(
+            f"{name}: use an address such as https://console.example.com. "
+            "The console needs a host name of its own: it cannot live under a path."
+        )
+    return raw
+
+
+def _origin(raw: str) -> SplitResult | None:
+    """Return the parts of SCHEME://HOST[:PORT], None for any other text."""
+    try:
+        parts = urlsplit(raw)
+        whole = parts.port != 0 and raw == f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        return None
+    host = (parts.hostname or "").lower()
+    return parts if whole and "@" not in parts.netloc and (":" in host or _HOST_NAME.fullmatch(host)) else None
+
+
+def default_url(host: str, port: int, names: list[str], *, https: bool) -> str:
+    """Return the address that programs are told unless a setting names one; "" where none can be known.
+
+    `host` is what the server listens on, `names` what browsers may call it.
+    """
+    proper = [name for name in names if name != "*" and not name.startswith(".")]
+    if https:
+        return f"https://{proper[0]}" if proper else ""
+    if is_loopback(host):
+        return f"http://localhost:{port}"
+    if is_every_address(host):
+        return f"http://{proper[0] if proper else 'localhost'}:{port}"
+    return f"http://{in_url(host)}:{port}"
+
+
+def in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def is_every_address(host: str) -> bool:
+    """Tell whether to listen on it is to listen on every address; nobody can connect to it from elsewhere."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -89,12 +180,31 @@ def env_json(name: str) -> dict[str, str]:
     return found
 
 
-def env_secret(name: str) -> str:
+def env_public_keys(name: str) -> dict[str, str]:
+    """Return public keys in PEM text by identifier, {} when unset.
+
+    Raises ImproperlyConfigured unless each is a key for ECDSA with P-256.
+    """
+    found = env_json(name)
+    for identifier, text in found.items():
+        try:
+            key = load_pem_public_key(text.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+            raise ImproperlyConfigured(f"{name}: the key {identifier!r} is not PEM text of a P-256 public key.")
+    return found
+
+
+def env_secret(name: str, *, may_be_quoted: bool = False) -> str:
     """Return NAME, or the first line of the file that NAME_FILE names, or "" when neither is set.
 
-    Raises ImproperlyConfigured when both are set, or when the file is missing, empty or readable by others.
+    Raises ImproperlyConfigured when both are set, when the file is missing, empty or readable by others, or for a
+    variable in quotation marks unless those may be a part of it.
     """
     direct, path = os.environ.get(name, "").strip(), env_str(f"{name}_FILE")
+    if is_quoted(direct) and not may_be_quoted:
+        raise ImproperlyConfigured(f"{name} stands in quotation marks: leave them out.")
     if direct and path:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: use one of them.")
     return read_private(Path(path), f"{name}_FILE") if path else direct

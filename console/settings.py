@@ -7,27 +7,31 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-from dotenv import load_dotenv
 
 from apikeys.values import PREFIX_HELP, Peppers, is_prefix
+from console.database import database, refuse_misplaced
 from console.env import (
+    default_url,
     env_bool,
     env_choice,
+    env_hosts,
     env_int,
-    env_json,
-    env_list,
+    env_public_keys,
+    env_public_url,
     env_secret,
     env_str,
     env_url,
+    is_every_address,
     is_loopback,
     stored_secret,
 )
+from console.env_file import read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-load_dotenv(BASE_DIR / ".env")
+for _name, _text in read_env_file(BASE_DIR / ".env", os.environ).items():
+    os.environ.setdefault(_name, _text)
 
 
 # Where it runs
@@ -45,12 +49,15 @@ IS_EMBEDDED = APIKEYS_BACKEND == "embedded"
 THREADS = env_int("THREADS", 4 if IS_EMBEDDED else 32, low=1, high=256)
 WORKER_END_SECONDS = 10  # what a worker that is to end has for the requests that it began
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
 try:
     ipaddress.ip_address(HOST)
 except ValueError:
     raise ImproperlyConfigured(f"HOST={HOST!r}: use an address such as 127.0.0.1 or 0.0.0.0.") from None
+OWN_NAMES = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env_hosts(
+    "ALLOWED_HOSTS", OWN_NAMES if is_loopback(HOST) or is_every_address(HOST) else [*OWN_NAMES, HOST]
+)
 if HTTPS and not TRUSTED_PROXIES:
     raise ImproperlyConfigured("HTTPS=true needs a proxy in front that ends TLS: TRUSTED_PROXIES=1 or more.")
 if DEBUG and not is_loopback(HOST):
@@ -63,10 +70,16 @@ except OSError as exc:
     raise ImproperlyConfigured(f"DATA_DIR={str(DATA_DIR)!r} can't be made: {exc.strerror}.") from exc
 
 SQLITE_FILE = DATA_DIR / "console.sqlite3"
+DATABASES = {"default": database(env_secret("DATABASE_URL"), SQLITE_FILE)}
+if DATABASES["default"]["NAME"] == str(SQLITE_FILE):
+    refuse_misplaced(SQLITE_FILE)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets
 
-SECRET_KEY = env_secret("SECRET_KEY") or stored_secret(DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64))
+SECRET_KEY = env_secret("SECRET_KEY", may_be_quoted=True) or stored_secret(
+    DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64)
+)
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
 
@@ -90,7 +103,7 @@ except ValueError as exc:
     raise ImproperlyConfigured(f"APIKEYS_PEPPERS: {exc}") from exc
 
 # Public keys, by identifier, that sign reports of leaked keys: {"identifier": "-----BEGIN PUBLIC KEY-----…"}
-LEAK_REPORT_KEYS = env_json("LEAK_REPORT_KEYS")
+LEAK_REPORT_KEYS = env_public_keys("LEAK_REPORT_KEYS")
 
 # The IAM that keeps the keys, where the store is ibm-cloud
 
@@ -107,8 +120,7 @@ IAM_PLACES_PER_ADDRESS = max(1, IAM_PLACES_OF_LOG_INS // 2)
 
 # Access tokens
 
-DEFAULT_URL = f"https://{ALLOWED_HOSTS[0]}" if HTTPS else f"http://{'localhost' if is_loopback(HOST) else HOST}:{PORT}"
-PUBLIC_URL = env_str("PUBLIC_URL", DEFAULT_URL).rstrip("/")
+PUBLIC_URL = env_public_url("PUBLIC_URL", default_url(HOST, PORT, ALLOWED_HOSTS, https=HTTPS))
 PROGRAMS_URL = PUBLIC_URL if IS_EMBEDDED else IAM_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
 PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
@@ -190,29 +202,6 @@ CSRF_FAILURE_VIEW = "console.views.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie is signed, not sealed
 DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
-
-# Database
-
-try:
-    DATABASES = {
-        "default": dj_database_url.parse(
-            env_secret("DATABASE_URL") or f"sqlite:///{SQLITE_FILE}", conn_max_age=None, conn_health_checks=True
-        )
-    }
-except ValueError as exc:
-    raise ImproperlyConfigured("DATABASE_URL: use postgresql://user:password@host/name, or leave it out.") from exc
-if DATABASES["default"].get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
-    raise ImproperlyConfigured("DATABASE_URL: use postgresql://user:password@host/name, or leave it out.")
-if "sqlite3" in DATABASES["default"]["ENGINE"]:
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,  # seconds to wait for another writer
-        # FULL: a revocation outlives a power cut. secure_delete: what is wiped is overwritten.
-        "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;"
-        ),
-    }
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Sessions and cookies
 

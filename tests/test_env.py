@@ -8,7 +8,20 @@ from threading import Barrier
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from console.env import env_bool, env_choice, env_int, env_list, env_secret, env_str, read_private, stored_secret
+from console.env import (
+    default_url,
+    env_bool,
+    env_choice,
+    env_hosts,
+    env_int,
+    env_list,
+    env_public_keys,
+    env_public_url,
+    env_secret,
+    env_str,
+    read_private,
+    stored_secret,
+)
 
 
 def refusal_of(read, *arguments, **keywords) -> str:
@@ -98,7 +111,135 @@ def test_a_list_has_no_blank_parts(monkeypatch):
     assert env_list("ALLOWED_HOSTS", []) == ["a.example", "b.example"]
 
 
+@pytest.mark.parametrize("text", ['"/srv/console"', "'/srv/console'", ' "true" '])
+def test_quotation_marks_that_no_shell_took_off_are_refused(monkeypatch, text):
+    monkeypatch.setenv("NAME", text)
+
+    sentence = f"NAME={text.strip()}: leave out the quotation marks."
+    assert refusal_of(env_str, "NAME") == sentence
+    assert refusal_of(env_int, "NAME", 1, low=0, high=9) == sentence
+    assert refusal_of(env_list, "NAME", []) == sentence
+
+
+# Host names and addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("console.example.com", ["console.example.com"]),
+        (" Console.Example.COM. , 127.0.0.1", ["console.example.com", "127.0.0.1"]),
+        ("::1,[::1]", ["[::1]", "[::1]"]),
+        ("2001:DB8:0::7", ["[2001:db8::7]"]),
+        (".example.com", [".example.com"]),
+        ("*", ["*"]),
+        ("xn--bcher-kva.example", ["xn--bcher-kva.example"]),
+    ],
+)
+def test_host_names_are_read_as_django_compares_them(monkeypatch, text, names):
+    monkeypatch.setenv("ALLOWED_HOSTS", text)
+
+    assert env_hosts("ALLOWED_HOSTS", ["localhost"]) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("https://console.example.com", "https://console.example.com"),
+        ("console.example.com:8000", "console.example.com:8000"),
+        ("[::1]:8000", "[::1]:8000"),
+        ("127.0.0.1,console.example.com/keys", "console.example.com/keys"),
+        ("a.example b.example", "a.example b.example"),
+        ('["a.example", "b.example"]', '["a.example"'),
+        ("'a.example',b.example", "'a.example'"),
+        ("*.example.com", "*.example.com"),
+        ("bücher.example", "bücher.example"),
+        ("my_console", "my_console"),
+        ("a..example", "a..example"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_what_no_browser_sends_as_a_name_is_refused(monkeypatch, text, part):
+    monkeypatch.setenv("ALLOWED_HOSTS", text)
+
+    assert refusal_of(env_hosts, "ALLOWED_HOSTS", []) == (
+        f"ALLOWED_HOSTS: {part!r} is not a host name. Use names separated by commas, without scheme, port or "
+        "quotation marks: console.example.com,127.0.0.1"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["https://console.example.com", "http://console.test:8080", "https://[2001:db8::7]:8443", "http://10.0.0.7"]
+)
+def test_a_public_address_is_taken_with_and_without_a_slash(monkeypatch, text):
+    monkeypatch.setenv("PUBLIC_URL", f"{text}/")
+
+    assert env_public_url("PUBLIC_URL", "") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "console.example.com", "console.example.com:8000", "ftp://console.example.com", "//console.example.com",
+        "https://console.example.com/keys", "https://console.example.com?a=b", "https://console.example.com#a",
+        "https://alice:pw@console.example.com", "https://", "https://:8000", "https://console.example.com:port",
+        "https://console.example.com:99999", "https://console example.com", "http://0.0.0.0:8000", "http://[::]:8000",
+    ],
+)  # fmt: skip
+def test_a_public_address_that_programs_cannot_use_is_refused(monkeypatch, text):
+    monkeypatch.setenv("PUBLIC_URL", text)
+
+    assert refusal_of(env_public_url, "PUBLIC_URL", "") == (
+        "PUBLIC_URL: use an address such as https://console.example.com. "
+        "The console needs a host name of its own: it cannot live under a path."
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "https", "url"),
+    [
+        ("127.0.0.1", ["localhost"], False, "http://localhost:8000"),
+        ("::1", ["localhost"], False, "http://localhost:8000"),
+        ("0.0.0.0", ["localhost", "127.0.0.1"], False, "http://localhost:8000"),  # noqa: S104
+        ("::", [".lan", "console.lan"], False, "http://console.lan:8000"),
+        ("::", ["*"], False, "http://localhost:8000"),
+        ("192.0.2.7", ["localhost"], False, "http://192.0.2.7:8000"),
+        ("2001:db8::7", ["localhost"], False, "http://[2001:db8::7]:8000"),
+        ("0.0.0.0", ["*", ".example.com", "console.example.com"], True, "https://console.example.com"),  # noqa: S104
+    ],
+)
+def test_programs_are_told_an_address_that_they_can_connect_to(monkeypatch, host, names, https, url):
+    monkeypatch.delenv("PUBLIC_URL", raising=False)
+
+    assert env_public_url("PUBLIC_URL", default_url(host, 8000, names, https=https)) == url
+
+
+@pytest.mark.parametrize("names", [["*"], [".example.com"]])
+def test_behind_a_proxy_a_pattern_of_names_is_no_address_for_programs(monkeypatch, names):
+    monkeypatch.delenv("PUBLIC_URL", raising=False)
+
+    assert refusal_of(env_public_url, "PUBLIC_URL", default_url("127.0.0.1", 8000, names, https=True)) == (
+        "PUBLIC_URL: ALLOWED_HOSTS has no name that programs could use, so set PUBLIC_URL."
+    )
+
+
+@pytest.mark.parametrize("text", ['{"octocat": "not PEM"}', '{"octocat": ""}'])
+def test_a_key_of_reports_that_is_no_key_is_refused_at_the_start(monkeypatch, text):
+    monkeypatch.setenv("LEAK_REPORT_KEYS", text)
+
+    assert refusal_of(env_public_keys, "LEAK_REPORT_KEYS") == (
+        "LEAK_REPORT_KEYS: the key 'octocat' is not PEM text of a P-256 public key."
+    )
+
+
 # Secrets
+
+
+def test_a_secret_in_quotation_marks_is_refused_unless_it_was_always_taken_so(monkeypatch):
+    monkeypatch.setenv("PASSWORD", "'correct horse battery staple'")
+
+    assert refusal_of(env_secret, "PASSWORD") == "PASSWORD stands in quotation marks: leave them out."
+    assert env_secret("PASSWORD", may_be_quoted=True) == "'correct horse battery staple'"
 
 
 def test_a_secret_comes_from_the_variable(monkeypatch):

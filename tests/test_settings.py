@@ -17,8 +17,8 @@ from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_URL", "DATA_DIR", "DEBUG",
-    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "LOGIN_", "LOG_LEVEL",
-    "PORT", "SECRET_KEY", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
+    "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_KEY", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
 SHOW = """
 import django
@@ -137,6 +137,25 @@ def show(run):
             "APIKEYS_PEPPERS: pepper 1 is too short: use 64 hexadecimal digits or more.",
         ),
         ({"DATA_DIR": "/dev/null/data"}, "DATA_DIR='/dev/null/data' can't be made: Not a directory."),
+        ({"DATA_DIR": '"/srv/console"'}, 'DATA_DIR="/srv/console": leave out the quotation marks.'),
+        (
+            {"ALLOWED_HOSTS": "https://console.example.com"},
+            "ALLOWED_HOSTS: 'https://console.example.com' is not a host name. Use names separated by commas, without "
+            "scheme, port or quotation marks: console.example.com,127.0.0.1",
+        ),
+        (
+            {"PUBLIC_URL": "https://example.com/keys"},
+            "PUBLIC_URL: use an address such as https://console.example.com. "
+            "The console needs a host name of its own: it cannot live under a path.",
+        ),
+        (
+            {"LEAK_REPORT_KEYS": '{"octocat": "PEM"}'},
+            "LEAK_REPORT_KEYS: the key 'octocat' is not PEM text of a P-256 public key.",
+        ),
+        (
+            {"DATABASE_URL": "sqlite:///:memory:"},
+            "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out.",
+        ),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': use 'DEBUG' or 'INFO' or 'WARNING' or 'ERROR'."),
     ],
 )
@@ -305,6 +324,22 @@ def test_https_turns_everything_on(show):
     assert shown == repr((True, 63_072_000, True, True, True, "__Host-session", 1))
 
 
+@pytest.mark.parametrize(
+    ("host", "names", "url"),
+    [
+        ("::", ["localhost", "127.0.0.1", "[::1]"], "http://localhost:8000"),
+        ("192.0.2.7", ["localhost", "127.0.0.1", "[::1]", "192.0.2.7"], "http://192.0.2.7:8000"),
+        ("2001:db8::7", ["localhost", "127.0.0.1", "[::1]", "[2001:db8::7]"], "http://[2001:db8::7]:8000"),
+    ],
+)
+def test_the_address_that_programs_are_told_is_one_that_is_answered(run, host, names, url):
+    code = SHOW.format(expression="(settings.ALLOWED_HOSTS, settings.PUBLIC_URL)")
+
+    outcome = run("-W", "ignore", "-c", code, HOST=host)
+
+    assert outcome.last_line == repr((names, url))
+
+
 def test_plain_http_on_another_host_works_but_says_what_it_costs(run):
     outcome = run(
         "-c",
@@ -335,6 +370,12 @@ def test_a_database_server_is_one_variable(show):
     )
 
     assert shown == repr(["django.db.backends.postgresql", "db.example.com", "keys", "console"])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
+def test_a_server_on_every_address_prints_one_that_a_browser_can_open(data_dir, host):
+    with ConsoleServer(data_dir, HOST=host, PYTHONWARNINGS="ignore") as console:
+        assert f"The console is at http://localhost:{console.port}, on every address of this machine" in console.log
 
 
 def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):

@@ -13,7 +13,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.management import BaseCommand, CommandError, call_command
 
 from console import ports
-from console.env import env_secret, env_str
+from console.env import env_secret, env_str, in_url, is_every_address
 from console.models import User
 
 FIRST_PASSWORD_BYTES = 18
@@ -28,9 +28,7 @@ class Command(BaseCommand):
         self.check(databases=["default"])  # refuses here, before anything listens
         call_command("collectstatic", interactive=False, verbosity=0)
         self.first_administrator()
-        host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
-        behind = " behind your HTTPS proxy" if settings.HTTPS else ""
-        self.stdout.write(f"The console is at http://{host}:{settings.PORT}{behind}  (Ctrl-C stops it)")
+        self.stdout.write(f"The console is at {where()}  (Ctrl-C stops it)")
         self.stdout.flush()
         serve()
 
@@ -53,6 +51,14 @@ class Command(BaseCommand):
                 f"      User ID:   {username}\n"
                 f"      Password:  {password}\n"
             )
+
+
+def where() -> str:
+    """Return the address to open, in words."""
+    behind = " behind your HTTPS proxy" if settings.HTTPS else ""
+    if is_every_address(settings.HOST):
+        return f"http://localhost:{settings.PORT}, on every address of this machine{behind}"
+    return f"http://{in_url(settings.HOST)}:{settings.PORT}{behind}"
 
 
 def refuse_taken_port() -> None:

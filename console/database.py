@@ -1,0 +1,78 @@
+"""Where the database is: the setting for Django, from a path or from DATABASE_URL."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 10,  # seconds to wait for another writer
+    # FULL: a revocation outlives a power cut. secure_delete: what is wiped is overwritten.
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;"
+    ),
+}
+# A connection lasts as long as its thread, and is tried before each request.
+LASTING = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
+USE_FILE = "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out."
+
+
+def database(url: str, file: Path) -> dict[str, Any]:
+    """Return Django's setting for the database at `url`, or in the SQLite `file` where the URL is blank.
+
+    Raises ImproperlyConfigured, in a sentence without the URL, when it names no database.
+    """
+    if not url:
+        return _in_file(file)
+    scheme = url.partition(":")[0].lower()
+    return _in_file(_file_of(url)) if scheme in ("sqlite", "sqlite3") else _on_server(url)
+
+
+def _in_file(file: Path) -> dict[str, Any]:
+    return {"ENGINE": SQLITE, "NAME": str(file), "OPTIONS": SQLITE_OPTIONS, **LASTING}
+
+
+def _file_of(url: str) -> Path:
+    parts = urlsplit(url)
+    path = unquote(parts.path[1:])
+    is_options = "=" in parts.query and "/" not in parts.query  # of other programs; they mean nothing here
+    if "#" in url or ("?" in url and not is_options):
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: '#' and '?' end the path of a URL, so it names the file {path}. Write %23 and %3F instead, "
+            "or leave it out."
+        )
+    if parts.netloc or not path or path == ":memory:":
+        raise ImproperlyConfigured(USE_FILE)
+    return Path(path).absolute()
+
+
+def _on_server(url: str) -> dict[str, Any]:
+    try:
+        found = dict(dj_database_url.parse(url))
+    except ValueError as exc:
+        raise ImproperlyConfigured(USE_POSTGRESQL) from exc
+    if found.get("ENGINE") != POSTGRESQL or not found.get("NAME"):
+        raise ImproperlyConfigured(USE_POSTGRESQL)
+    return found | LASTING
+
+
+def refuse_misplaced(file: Path) -> None:
+    """Raise ImproperlyConfigured when the database of this folder is where its path, read as a URL, leads.
+
+    Earlier versions put it there for a path with '#', '?' or '%'. The folder must have served before: another
+    console's database is nobody's concern.
+    """
+    elsewhere = Path(unquote(urlsplit(f"sqlite:///{file}").path[1:]))
+    if elsewhere == file or not elsewhere.is_file() or (file.exists() and file.stat().st_size):
+        return
+    if (file.parent / "secret_key").exists() or (file.parent / "static").exists():
+        raise ImproperlyConfigured(
+            f"The database is in {elsewhere}, where an earlier version put it, and belongs in {file}. "
+            f"Stop the console, move it there together with {elsewhere}-wal and {elsewhere}-shm where they exist, "
+            "and start again."
+        )

@@ -1,0 +1,83 @@
+"""The file .env: read as a whole, or refused with a sentence that names the line."""
+
+import difflib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from dotenv.parser import Binding, parse_stream
+from dotenv.variables import parse_variables
+
+SETTINGS = (
+    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_ACTION_WHEN_LEAKED", "APIKEYS_BACKEND", "APIKEYS_PEPPERS",
+    "APIKEYS_PEPPERS_FILE", "APIKEYS_PER_IDENTITY", "APIKEYS_PREFIX", "CONSOLE_ADMIN_PASSWORD",
+    "CONSOLE_ADMIN_PASSWORD_FILE", "CONSOLE_ADMIN_USER", "CONSOLE_BRAND", "DATABASE_URL", "DATABASE_URL_FILE",
+    "DATA_DIR", "DEBUG", "HOST", "HTTPS", "IAM_URL", "LEAK_REPORT_KEYS", "LOGIN_ATTEMPTS_PER_ADDRESS",
+    "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS", "LOG_LEVEL", "PASSWORD_GRANT", "PORT", "PUBLIC_URL", "SECRET_KEY",
+    "SECRET_KEY_FILE", "THREADS", "TOKEN_ALGORITHM", "TRUSTED_PROXIES", "WORKERS",
+)  # fmt: skip
+ALIKE = 0.85  # how much of a name may differ for it to be a misspelt one
+_PLACEHOLDER = re.compile(r"\$\{([^}:]*)")
+
+
+def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what the file sets, by name; nothing where there is no file.
+
+    ${NAME} is replaced by that variable of the environment or of an earlier line, except inside single quotes.
+    Raises ImproperlyConfigured where the file can't be read, a line has no meaning, or a name is a misspelt setting;
+    warns about a name that is no setting and that no other line uses.
+    """
+    text = _text_of(path)
+    found: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        line = _line_of(binding)
+        if binding.error or (binding.key and binding.value is None):
+            raise ImproperlyConfigured(
+                f"{path.name}, line {line}: write NAME=value, and close each quotation mark that is opened."
+            )
+        if binding.key and binding.value is not None:
+            _check_name(binding.key, f"{path.name}, line {line}", used=set(_PLACEHOLDER.findall(text)))
+            found[binding.key] = "".join(_pieces(binding, {**found, **environment}))
+    return found
+
+
+def _text_of(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{path} can't be read: {exc.strerror}.") from exc
+    except UnicodeDecodeError as exc:
+        raise ImproperlyConfigured(f"{path} is not UTF-8 text: save it in UTF-8.") from exc
+    if "\0" in text:  # UTF-16 without its mark at the start
+        raise ImproperlyConfigured(f"{path} is not UTF-8 text: save it in UTF-8.")
+    return text
+
+
+def _line_of(binding: Binding) -> int:
+    """Return the number of the line that a statement begins on; the parser counts blank lines before it as its own."""
+    text = binding.original.string
+    before = text[: len(text) - len(text.lstrip())]
+    return binding.original.line + len(before.splitlines())
+
+
+def _check_name(name: str, place: str, used: set[str]) -> None:
+    if name in SETTINGS:
+        return
+    alike = difflib.get_close_matches(name.upper().replace("-", "_"), SETTINGS, 1, ALIKE)
+    if alike:
+        raise ImproperlyConfigured(f"{place}: {name} is not a setting. Did you mean {alike[0]}?")
+    if name not in used:
+        warnings.warn(f"{place}: {name} is not a setting of the console.", stacklevel=3)
+
+
+def _pieces(binding: Binding, variables: Mapping[str, str]) -> Iterator[str]:
+    value = binding.value or ""
+    if binding.original.string.partition("=")[2].lstrip().startswith("'"):
+        yield value
+    else:
+        yield from (piece.resolve(variables) for piece in parse_variables(value))

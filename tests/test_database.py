@@ -1,0 +1,132 @@
+"""Where the database is: in DATA_DIR whatever its name, or where DATABASE_URL says."""
+
+import sqlite3
+from contextlib import closing
+from urllib.parse import quote
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from console.database import POSTGRESQL, USE_FILE, USE_POSTGRESQL, database, refuse_misplaced
+from tests.http_person import HttpPerson
+from tests.server import ConsoleServer
+
+ODD_NAMES = ["a#b", "a?b", "a?b=c", "100%25", "%41", "a b", "a\tb", "ä:;&=+$,", "[::1]", "file:a"]
+
+
+def refusal_of(url: str, file) -> str:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        database(url, file)
+    return str(caught.value)
+
+
+def make_database(path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE key (id)")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_path_is_no_url(tmp_path, name):
+    file = tmp_path / name / "console.sqlite3"
+
+    assert database("", file)["NAME"] == str(file)
+    refuse_misplaced(file)
+
+
+def test_a_console_in_a_folder_with_an_odd_name_keeps_everything_there(tmp_path):
+    data_dir = tmp_path / "a#b?c%41"
+    with ConsoleServer(data_dir) as console, HttpPerson(console.url) as person:
+        person.log_in("admin", "a password for the tests")
+
+    assert (data_dir / "console.sqlite3").stat().st_size
+    assert {path.suffix for path in tmp_path.iterdir() if path != data_dir} == {".log"}
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize(
+    ("name", "elsewhere"),
+    [("a#b", "a"), ("a?b", "a"), ("%41", "A/console.sqlite3"), ("a\tb", "ab/console.sqlite3")],
+)
+def test_a_database_that_an_earlier_version_put_elsewhere_is_told(tmp_path, name, elsewhere, copied):
+    file = tmp_path / name / "console.sqlite3"
+    (tmp_path / name / "static").mkdir(parents=True)
+    make_database(tmp_path / elsewhere)
+    if copied:
+        file.touch()  # what a backup of a file that is not there leaves behind
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        refuse_misplaced(file)
+
+    assert str(caught.value).startswith(
+        f"The database is in {tmp_path / elsewhere}, where an earlier version put it, and belongs in {file}. "
+    )
+
+
+def test_once_it_is_moved_the_start_goes_on(tmp_path):
+    (tmp_path / "%41" / "static").mkdir(parents=True)
+    make_database(tmp_path / "%41" / "console.sqlite3")
+    make_database(tmp_path / "A" / "console.sqlite3")
+
+    refuse_misplaced(tmp_path / "%41" / "console.sqlite3")
+
+
+def test_the_database_of_another_console_is_nobodys_concern_at_a_first_start(tmp_path):
+    (tmp_path / "%41").mkdir()
+    make_database(tmp_path / "A" / "console.sqlite3")
+
+    refuse_misplaced(tmp_path / "%41" / "console.sqlite3")
+
+
+# DATABASE_URL
+
+
+@pytest.mark.parametrize("name", [name for name in ODD_NAMES if name != "a\tb"])
+def test_a_url_names_a_file_with_its_characters_encoded(tmp_path, name):
+    file = tmp_path / name / "keys.sqlite3"
+
+    assert database(f"sqlite:///{quote(str(file))}", tmp_path)["NAME"] == str(file)
+
+
+def test_a_relative_file_is_taken_from_the_folder_of_the_process(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert database("sqlite:///keys.sqlite3", tmp_path)["NAME"] == str(tmp_path / "keys.sqlite3")
+
+
+def test_options_of_other_programs_are_no_part_of_the_path(tmp_path):
+    assert database("sqlite:////srv/keys.sqlite3?timeout=20", tmp_path)["NAME"] == "/srv/keys.sqlite3"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////srv/a#b/keys.sqlite3", "sqlite:////srv/a?b/keys.sqlite3"])
+def test_a_url_that_names_another_file_than_it_seems_to_is_refused(tmp_path, url):
+    assert refusal_of(url, tmp_path) == (
+        "DATABASE_URL: '#' and '?' end the path of a URL, so it names the file /srv/a. Write %23 and %3F instead, "
+        "or leave it out."
+    )
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite://:memory:", "sqlite:///:memory:", "sqlite://a/b"])
+def test_a_url_of_no_file_is_refused(tmp_path, url):
+    assert refusal_of(url, tmp_path) == USE_FILE
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:5ec2e7@host:port/keys", "postgresql://user:5ec2e7@host", "postgresql://user:5ec2e7@host/",
+        "postgis://user:5ec2e7@host/keys", "mysql://user:5ec2e7@host/keys", "keys", "http://host/keys",
+        "postgresql://user:5ec2e7@[host/keys",
+    ],
+)  # fmt: skip
+def test_a_url_of_no_postgresql_database_is_refused_without_repeating_it(tmp_path, url):
+    assert refusal_of(url, tmp_path) == USE_POSTGRESQL
+
+
+def test_a_url_of_a_server_is_taken_apart(tmp_path):
+    found = database("postgresql://console:p%40ss@db.example.com/keys?sslmode=require", tmp_path)
+
+    assert {name: found[name] for name in ("ENGINE", "HOST", "USER", "PASSWORD", "NAME", "OPTIONS")} == {
+        "ENGINE": POSTGRESQL, "HOST": "db.example.com", "USER": "console", "PASSWORD": "p@ss",
+        "NAME": "keys", "OPTIONS": {"sslmode": "require"},
+    }  # fmt: skip
