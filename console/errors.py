@@ -57,7 +57,7 @@ def _problem(request: HttpRequest, status: int, *, message: str, title: str, ret
         response.headers["HX-Retarget"] = "#problem"
         response.headers["HX-Reswap"] = "innerHTML"
     else:
-        response = HttpResponse(loader.render_to_string("error.html", context), status=status)
+        response = HttpResponse(loader.render_to_string("error.html", context, request), status=status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response

@@ -69,17 +69,21 @@ def test_the_dashboard_counts_names_the_newest_and_leads_on(alice, alice_client,
     assert tiles["API keys"].find("strong").text == "3"
     assert tiles["API keys"]["href"] == KEYS
     assert tiles["Create API key"]["href"] == CREATE
-    assert tiles["Newest key"].find("bdi").text == "three"
+    assert [link.text for link in tree.find("section", aria_labelledby="newest").find_all("a")] == [
+        "three",
+        "two",
+        "one",
+    ]
+    assert "Delete keys that nothing uses" in tree.text
     assert "Welcome, Alice Liddell." in tree.text
 
 
-def test_the_dashboard_of_somebody_new_has_no_newest_key_and_no_activity(alice_client):
+def test_the_dashboard_of_somebody_new_leads_to_a_first_key_and_has_no_activity(alice_client):
     tree = page(alice_client.get("/"))
 
-    assert [tile.find(class_="label").text for tile in tree.find_all("a", class_="tile")] == [
-        "API keys",
-        "Create API key",
-    ]
+    [section] = tree.find_all("section")
+    assert section.find("h2").text == "What to do next"
+    assert section.find("a", href=CREATE).text == "Create your first API key"
     assert tree.find_all("table") == []
 
 
@@ -562,6 +566,33 @@ def test_the_theme_is_remembered(alice_client, theme):
     assert page(alice_client.get(KEYS)).find("html")["data-theme"] == theme
     alice_client.post("/theme/", {"theme": "system", "next": KEYS})
     assert "data-theme" not in page(alice_client.get(KEYS)).find("html")
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [("get", "/nothing/here/", 404), ("get", "/theme/", 405), ("delete", "/", 405)],
+)
+def test_an_error_page_has_the_bar_the_theme_and_the_languages_of_every_page(alice_client, method, address, status):
+    alice_client.post("/theme/", {"theme": "dark"})
+
+    response = getattr(alice_client, method)(address)
+
+    assert response.status_code == status
+    tree = page(response)
+    assert tree.find("html")["data-theme"] == "dark"
+    bar = tree.find("header")
+    assert {link["href"] for link in bar.find_all("a")} >= {"/", KEYS}
+    assert [button["value"] for button in bar.find_all("button", name="language")] == ["en", "zh-hant"]
+
+
+def test_an_error_page_asks_neither_session_nor_database(alice_client, settings, django_assert_num_queries):
+    alice_client.logout()
+    alice_client.cookies[settings.SESSION_COOKIE_NAME] = "x" * 32
+
+    with django_assert_num_queries(0):
+        response = alice_client.get("/nothing/here/")
+
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize("theme", ["", "pink", '"><script>', "dark; Path=/x"])

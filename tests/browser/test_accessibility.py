@@ -1,5 +1,6 @@
 """Everybody can use it: axe finds nothing, focus is where it belongs, and large text or a small screen lose nothing."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -77,6 +78,29 @@ def test_focus_enters_each_dialog_and_returns_to_what_opened_it(page_for: PageFo
             way_out(opened)
             expect(opened).to_be_hidden()
             expect(opener).to_be_focused()
+
+
+def test_each_dialog_says_which_key_it_is_about_and_adds_no_landmark(page_for: PageFor):
+    page = page_for("alice")
+    created = create_key(page, "told by name")
+    expect(created).to_have_accessible_description(re.compile("told by name"))
+    expect_no_landmark(created)
+    leave_unsaved(created)
+    page.wait_for_load_state()
+
+    for action, title in (("Details", "API key"), ("Delete key", "Delete key?")):
+        choose_action(page, "told by name", action)
+        opened = dialog(page, title)
+        expect(opened).to_have_accessible_description(re.compile("told by name"))
+        expect_no_landmark(opened)
+        page.keyboard.press("Escape")
+    expect_no_landmark(open_create(page))
+
+
+def expect_no_landmark(opened: Locator) -> None:
+    """The bar of the page and the foot of the log-in page are landmarks; head and foot of a dialog are not."""
+    for landmark in ("banner", "contentinfo", "main", "navigation"):
+        expect(opened.get_by_role(landmark)).to_have_count(0)
 
 
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
