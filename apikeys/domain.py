@@ -168,6 +168,7 @@ class ApiKeyDraft:
         return (
             (self.name, self.description, self.iam_id, self.expires_at, self.support_sessions)
             == (key.name, key.description, key.iam_id, key.expires_at, key.support_sessions)
+            and (self.locked, self.disabled) == (key.locked, key.disabled)
             and self.action_when_leaked in (None, key.action_when_leaked)
             and self.value in ("", value)
         )
@@ -185,6 +186,7 @@ class ServiceId:
     created_at: datetime
     modified_at: datetime
     locked: bool
+    unique_instance_crns: tuple[str, ...] = ()
 
     @property
     def iam_id(self) -> str:
@@ -193,6 +195,33 @@ class ServiceId:
     @property
     def crn(self) -> str:
         return f"crn:v1:bluemix:public:iam-identity::a/{self.account_id}::serviceid:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdDraft:
+    """What a new service ID shall be."""
+
+    name: str
+    description: str = ""
+    unique_instance_crns: tuple[str, ...] = ()
+    locked: bool = False
+
+    def describes(self, service: ServiceId) -> bool:
+        """Tell whether a service ID is what this draft asked for."""
+        return (self.name, self.description, self.unique_instance_crns, self.locked) == (
+            service.name,
+            service.description,
+            service.unique_instance_crns,
+            service.locked,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How often an identity has authenticated, and when last; None for never."""
+
+    count: int
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +279,35 @@ class ApiKeyQuery:
     descending: bool = True
     page_size: int = DEFAULT_PAGE_SIZE
     cursor: Cursor | None = None
+
+
+class ServiceIdSort(StrEnum):
+    NAME = "name"
+    DESCRIPTION = "description"
+    CREATED = "created_at"
+    MODIFIED = "modified_at"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdQuery:
+    """Which service IDs to list: those of exactly this name, where one is given, that meet every condition."""
+
+    name: str = ""
+    conditions: tuple[Condition, ...] = ()
+    sort: ServiceIdSort = ServiceIdSort.CREATED
+    descending: bool = False
+    page_size: int = DEFAULT_PAGE_SIZE
+    cursor: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdPage:
+    """One page in the order asked for, after `offset` others; a cursor is None where there is nothing more that way."""
+
+    service_ids: tuple[ServiceId, ...]
+    offset: int
+    next: Cursor | None = None
+    previous: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,11 @@ ApiKeyError
 │   ├── PasswordRefused     wrong user ID or password
 │   └── IntrospectionRefused
 ├── TooManyAttempts         log-in attempts are used up for now
-├── DeleteNotPossible       a service ID that still has keys
+├── DeleteNotPossible       a service ID with a key that is locked
 ├── ApiKeyConflict          the key changed since it was read
+│   └── ServiceIdConflict   the same for a service ID
 ├── ApiKeyLocked            the key must be unlocked first
+│   └── ServiceIdLocked     the same for a service ID
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
 ├── IdempotencyKeyReused    the same Idempotency-Key came with a different request
 ├── HandoverError
@@ -198,7 +200,7 @@ class TooManyAttempts(ApiKeyError):
 class DeleteNotPossible(ApiKeyError):
     status = 409
     code = "BXNIM0105E"
-    message = _("This service ID still has API keys. Delete them first.")
+    message = _("An API key of this service ID is locked. Unlock it first. Nothing was deleted.")
 
 
 class ApiKeyConflict(ApiKeyError):
@@ -211,6 +213,14 @@ class ApiKeyLocked(ApiKeyError):
     status = 409
     code = "conflict"
     message = _("This API key is locked. Unlock it first.")
+
+
+class ServiceIdConflict(ApiKeyConflict):
+    message = _("Someone changed this service ID while you were editing it. Compare, then save again.")
+
+
+class ServiceIdLocked(ApiKeyLocked):
+    message = _("This service ID is locked. Unlock it first.")
 
 
 class ApiKeyLimitReached(ApiKeyError):

@@ -25,11 +25,17 @@ FORGET_AFTER = timedelta(days=30)  # no form is sent again after that
 PURPOSE = "apikeys hand-over v1"
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22,128}")
+MIN_VARIETY = 5  # of 22 random decimal digits, one text in three million has fewer different characters
 
 
 def is_nonce(nonce: str) -> bool:
     """Tell whether `nonce` has the form of one: 22 to 128 URL-safe characters, 128 bits or more if random."""
     return _NONCE.fullmatch(nonce) is not None
+
+
+def has_variety(nonce: str) -> bool:
+    """Tell whether a nonce may be random: one that others could guess, like `aaa…`, would open their seal to them."""
+    return len(set(nonce)) >= MIN_VARIETY
 
 
 def digest(nonce: str) -> str:
@@ -80,6 +86,11 @@ def claim(iam_id: str, nonce: str, key_name: str) -> bool:
         iam_id=iam_id, nonce_digest=digest(nonce), defaults={"key_id": "", "key_name": key_name}
     )
     return is_new
+
+
+def is_begun(iam_id: str, nonce: str) -> bool:
+    """Tell whether a nonce began a hand-over, whatever came of it."""
+    return Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce)).exists()
 
 
 def is_pending(iam_id: str, nonce: str) -> bool:

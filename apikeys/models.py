@@ -100,9 +100,25 @@ class ServiceIdRecord(models.Model):
     entity_tag = models.CharField(max_length=48, default=new_entity_tag)
     name = models.CharField(max_length=255)
     description = models.CharField(max_length=1000, blank=True)
+    # Folded copies: databases disagree about the case of letters beyond ASCII.
+    name_folded = models.TextField()
+    description_folded = models.TextField(blank=True)
+    unique_instance_crns = models.JSONField(default=list)
     locked = models.BooleanField(default=False)
+    # Of the Idempotency-Key that made it; empty without one.
+    nonce_digest = models.CharField(max_length=64, blank=True)
+    # Uses of keys that were deleted; those of the others are counted with them.
+    past_use_count = models.PositiveBigIntegerField(default=0)
+    past_last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["created_by", "nonce_digest"],
+                condition=~models.Q(nonce_digest=""),
+                name="one_service_id_per_nonce",
+            )
+        ]
         indexes = [models.Index(fields=["account_id", "created_at", "id"], name="service_ids_by_creation")]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from apikeys.domain import (
     LeakedAction,
     Match,
     ServiceId,
+    Usage,
 )
 from apikeys.exceptions import BadRequest, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
@@ -24,6 +25,8 @@ KEY_FILE_NAME = "apikey.json"
 MAX_PAGE_SIZE = 100
 MIN_OWN_VALUE = 32
 MAX_OWN_VALUE = 1000
+MAX_CRNS = 100
+MAX_CRN = 1000
 MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(?:\+0000|\+00:00|Z)", re.ASCII)
 
@@ -92,10 +95,13 @@ def api_key(
     if history is not None:
         fields["history"] = [history_entry(entry) for entry in history]
     if activity:
-        fields["activity"] = {"authn_count": key.use_count}
-        if key.last_used_at is not None:
-            fields["activity"] = {"last_authn": format_date(key.last_used_at), "authn_count": key.use_count}
+        fields["activity"] = _activity(key.use_count, key.last_used_at)
     return fields
+
+
+def _activity(count: int, last_used_at: datetime | None) -> dict[str, Any]:
+    last = {} if last_used_at is None else {"last_authn": format_date(last_used_at)}
+    return {**last, "authn_count": count}
 
 
 def parse_api_key(fields: dict[str, Any]) -> ApiKey:
@@ -209,7 +215,9 @@ def claim(claims: dict[str, Any], name: str) -> str:
     return _text(claims, name)[:150].replace("\0", "")
 
 
-def service_id(service: ServiceId, *, history: Iterable[HistoryEntry] | None = None) -> dict[str, Any]:
+def service_id(
+    service: ServiceId, *, history: Iterable[HistoryEntry] | None = None, usage: Usage | None = None
+) -> dict[str, Any]:
     """Return a ServiceId as IBM's API does."""
     fields: dict[str, Any] = {
         "id": service.id,
@@ -222,10 +230,12 @@ def service_id(service: ServiceId, *, history: Iterable[HistoryEntry] | None = N
         "account_id": service.account_id,
         "name": service.name,
         "description": service.description,
-        "unique_instance_crns": [],
+        "unique_instance_crns": list(service.unique_instance_crns),
     }
     if history is not None:
         fields["history"] = [history_entry(entry) for entry in history]
+    if usage is not None:
+        fields["activity"] = _activity(usage.count, usage.last_used_at)
     return fields
 
 
@@ -288,6 +298,38 @@ def text_field(body: dict[str, Any], name: str) -> str | None:
     return found
 
 
+def texts_field(body: dict[str, Any], name: str) -> list[str] | None:
+    """Return a member that is a list of strings, or None where it is absent or null. Raises BadRequest."""
+    found = body.get(name)
+    if found is not None and not (isinstance(found, list) and all(isinstance(text, str) for text in found)):
+        raise BadRequest(name, _("The property %(name)s must be a list of strings."), name=name)
+    return found
+
+
+def crns_field(body: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return `unique_instance_crns`, None where it is absent. Raises BadRequest, InvalidApiKey."""
+    name = "unique_instance_crns"
+    found = texts_field(body, name)
+    if found is None:
+        return None
+    if len(found) > MAX_CRNS or any(not 1 <= len(text) <= MAX_CRN for text in found):
+        raise InvalidApiKey(
+            name,
+            _("%(name)s takes up to %(most)d CRNs of 1 to %(length)d characters."),
+            name=name,
+            most=MAX_CRNS,
+            length=MAX_CRN,
+        )
+    if any(not is_printable(text) for text in found):
+        raise InvalidApiKey(name, _("This contains a control character. Remove it."))
+    return tuple(found)
+
+
+def is_printable(text: str) -> bool:
+    """Tell whether a text has neither control characters nor halves of characters, which no database takes."""
+    return not any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text)
+
+
 def bool_field(body: dict[str, Any], name: str) -> bool | None:
     """Return a boolean member; "true" and "false" count, as IBM's tools send them. Raises BadRequest."""
     found = body.get(name)
@@ -316,6 +358,6 @@ def own_value_field(body: dict[str, Any]) -> str:
     found = text_field(body, "apikey") or ""
     if found and not MIN_OWN_VALUE <= len(found) <= MAX_OWN_VALUE:
         raise InvalidApiKey("apikey", _("A value of your own must have 32 characters or more."))
-    if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in found):
+    if not is_printable(found):
         raise InvalidApiKey("apikey", _("This contains a control character. Remove it."))
     return found

@@ -88,7 +88,7 @@ class Bad:
 BEARER: dict[str, str | bytes | None] = {"Authorization": "Bearer <token>"}
 JSON_BEARER = BEARER | {"Content-Type": JSON}
 CHANGE = JSON_BEARER | {"If-Match": "*"}
-KEY, SERVICE = "/v1/apikeys/<key>", "/v1/serviceids/<service>"
+KEY, SERVICE, LIMITS = "/v1/apikeys/<key>", "/v1/serviceids/<service>", "/v1/accounts/<account>/limits/identity"
 NEW_KEY = {"name": "new", "iam_id": "<iam_id>"}
 NEW_SERVICE = {"name": "new", "account_id": "<account>"}
 REPORTS = [{"token": "nothing of this server's", "type": "api_key", "url": "", "source": "content"}]
@@ -106,7 +106,8 @@ GOOD = {
     "unlockApiKey": Request("DELETE", f"{KEY}/lock", BEARER),
     "disableApiKey": Request("POST", f"{KEY}/disable", JSON_BEARER),
     "enableApiKey": Request("DELETE", f"{KEY}/disable", BEARER),
-    "getIdentityLimits": Request("GET", "/v1/accounts/<account>/limits/identity", BEARER),
+    "getIdentityLimits": Request("GET", LIMITS, BEARER),
+    "getIdentityLimitsInBulk": Request("POST", LIMITS, JSON_BEARER, {"apikeys_per_identity": ["<iam_id>"]}),
     "listServiceIds": Request("GET", "/v1/serviceids", BEARER),
     "createServiceId": Request("POST", "/v1/serviceids", JSON_BEARER, NEW_SERVICE),
     "listServiceIdsWithSlash": Request("GET", "/v1/serviceids/", BEARER),
@@ -153,8 +154,12 @@ def parameters_of(operation: str, place: str) -> list[str]:
 WITH_TOKEN = [name for name, operation in OPERATIONS.items() if operation["security"] == [{"bearer": []}]]
 WITH_JSON = [name for name in WITH_TOKEN if JSON in OPERATIONS[name].get("requestBody", {}).get("content", {})]
 WITH_ID = [name for name in OPERATIONS if "id" in parameters_of(name, "path")]
+LIMITS_OF_IDENTITIES = [name for name in OPERATIONS if name.startswith("getIdentityLimits")]
+LISTS_OF_SERVICES = [name for name in OPERATIONS if name.startswith("listServiceIds")]
 CREATIONS_OF_SERVICES = [name for name in OPERATIONS if name.startswith("createServiceId")]
 CHANGES = ["updateApiKey", "updateServiceId"]
+CREATIONS = ["createApiKey", *CREATIONS_OF_SERVICES]
+NAMED = [*CREATIONS, *CHANGES]  # whose body has a name
 
 
 def some(operations: list[str], what: str, refusal: Refusal, details: str = "", **wrong: Any) -> Iterator[Bad]:
@@ -268,7 +273,7 @@ def wrong_ids() -> Iterator[Bad]:
             yield Bad(operation, f"id: {what}", NOT_FOUND, target=good.replace(own, hostile))
     for what, hostile in {"a NUL": "%00", "another": "0" * 32, "the way up": "..", "very long": "0" * 4000}.items():
         target = f"/v1/accounts/{hostile}/limits/identity"
-        yield Bad("getIdentityLimits", f"account: {what}", BAD_REQUEST, "account_id", target=target)
+        yield from some(LIMITS_OF_IDENTITIES, f"account: {what}", BAD_REQUEST, "account_id", target=target)
     yield Bad("getIdentityLimits", "account: a slash", NOT_FOUND, target="/v1/accounts/%2F/limits/identity")
     yield Bad("getApiKey", "id: details with a slash", NOT_FOUND, target="/v1/apikeys/details/")
 
@@ -402,18 +407,25 @@ FOREIGN = {
     "a pattern": "*",
     "very long": "x" * 10_000,
 }
+BAD_CRNS = {
+    "an empty one": ["crn:v1:a", ""],
+    "101": ["crn:v1:a"] * 101,
+    "1001 characters": ["x" * 1001],
+    "a NUL": ["crn\0"],
+    "half a character": ["crn\ud800"],
+}
 NO_ACCOUNTS = {"another": "0" * 32, "its beginning": "0", "a NUL": "\0", "half a character": "\ud800"}
 
 
 def wrong_members() -> Iterator[Bad]:
     for what, name in BAD_NAMES.items():
-        for operation in WITH_JSON:
+        for operation in NAMED:
             yield Bad(operation, f"name: {what}", INVALID, "name", body={**GOOD[operation].body, "name": name})
     for what, text in BAD_DESCRIPTIONS.items():
-        for operation in WITH_JSON:
+        for operation in NAMED:
             body = {**GOOD[operation].body, "description": text}
             yield Bad(operation, f"description: {what}", INVALID, "description", body=body)
-    for operation in [name for name in WITH_JSON if name not in CHANGES]:
+    for operation in CREATIONS:
         for what, wrong in (("no name", {}), ("a null for a name", {"name": None})):
             without = {name: text for name, text in GOOD[operation].body.items() if name != "name"}
             yield Bad(operation, what, INVALID, "name", body=without | wrong)
@@ -424,7 +436,7 @@ def wrong_members() -> Iterator[Bad]:
     for iam_id in ("", None):
         yield Bad("createApiKey", f"iam_id: {iam_id!r}", BAD_REQUEST, "iam_id", body={**NEW_KEY, "iam_id": iam_id})
     for what, account in NO_ACCOUNTS.items():
-        for operation in ("createApiKey", *CREATIONS_OF_SERVICES):
+        for operation in CREATIONS:
             body = {**GOOD[operation].body, "account_id": account}
             yield Bad(operation, f"account_id: {what}", BAD_REQUEST, "account_id", body=body)
     for account in ("", None):
@@ -432,6 +444,28 @@ def wrong_members() -> Iterator[Bad]:
         yield from some(CREATIONS_OF_SERVICES, f"account_id: {account!r}", BAD_REQUEST, "account_id", body=body)
     yield from some(CREATIONS_OF_SERVICES, "no account_id", BAD_REQUEST, "account_id", body={"name": "a"})
     yield from wrong_members_of_keys()
+    yield from wrong_members_of_services()
+    name = "apikeys_per_identity"
+    for what, iam_id in FOREIGN.items():
+        refusal = BAD_REQUEST if what in ("a NUL", "half a character") else INVALID
+        limited = name if refusal == BAD_REQUEST else "iam_id"
+        for asked in ([iam_id], ["<iam_id>", iam_id], f"<iam_id>,{iam_id}"):
+            body = {name: asked}
+            yield Bad("getIdentityLimitsInBulk", f"identities: {what} in {type(asked)}", refusal, limited, body=body)
+    for many in (["<iam_id>"] * 101, ",".join(["<iam_id>"] * 101)):
+        yield Bad("getIdentityLimitsInBulk", f"101 in a {type(many)}", BAD_REQUEST, name, body={name: many})
+
+
+def wrong_members_of_services() -> Iterator[Bad]:
+    name = "unique_instance_crns"
+    for operation in (*CREATIONS_OF_SERVICES, "updateServiceId"):
+        for what, crns in BAD_CRNS.items():
+            yield Bad(operation, f"CRNs: {what}", INVALID, name, body={**GOOD[operation].body, name: crns})
+        for crns in ([1], ["a", None], [["a"]], "crn:v1:a"):
+            yield Bad(operation, f"CRNs: {crns!r}", BAD_REQUEST, name, body={**GOOD[operation].body, name: crns})
+    for group in ("ServiceIdGroup-1", " "):
+        body = {**NEW_SERVICE, "group_id": group}
+        yield from some(CREATIONS_OF_SERVICES, f"group_id: {group!r}", BAD_REQUEST, "group_id", body=body)
 
 
 def missing(present: str) -> tuple[Refusal, str]:
@@ -456,8 +490,11 @@ def wrong_members_of_keys() -> Iterator[Bad]:
     for word in ("yes", "True", "", "1"):
         name = "support_sessions"
         yield from everywhere(f"{name}: {word!r}", BAD_REQUEST, name, word, changes=True)
-    for word in ("true", "TRUE", ""):
+    for word in ("TRUE", "", "1"):
         yield from everywhere(f"store_value: {word!r}", BAD_REQUEST, "store_value", word, changes=False)
+    for wanted in (True, "true"):
+        body = {**NEW_KEY, "store_value": wanted}
+        yield Bad("createApiKey", f"a person's value stored: {wanted!r}", BAD_REQUEST, "store_value", body=body)
     for what, value in BAD_OWN_VALUES.items():
         yield from everywhere(f"value: {what}", INVALID, "apikey", value, changes=False)
     for what, name in BAD_NAMES.items():
@@ -469,16 +506,18 @@ def wrong_members_of_keys() -> Iterator[Bad]:
 
 # Parameters and headers
 
+GUESSED = ("a" * 22, "ab" * 30, "0123" * 10, "-" * 128)
 BAD_FLAGS = ("", "1", "0", "yes", "on", "t", "null", "true false", "tru\u00e9")
 BAD_QUERIES: dict[str, tuple[Refusal, tuple[str, ...]]] = {
     "pagesize": (
         BAD_REQUEST,
         ("", "0", "101", "-1", "1.5", "1e1", "%2B5", "%205", "x", "%EF%BC%91", "%C2%B2", "9" * 9, "9" * 5000, "%00"),
     ),
-    "sort": (BAD_REQUEST, ("", "NAME", "modified_at", "name,id", "-name", "name%20desc", "id", "%00", "'", "x" * 4000)),
+    "sort": (BAD_REQUEST, ("", "NAME", "name,id", "-name", "name%20desc", "id", "%00", "'", "x" * 4000)),
     "order": (BAD_REQUEST, ("", "up", "ASC", "asc,desc", "desc%00")),
     "scope": (BAD_REQUEST, ("", "everything", "Account", "account%00")),
     "type": (BAD_REQUEST, ("robot", "User", "user,serviceid", "%00")),
+    "group_id": (BAD_REQUEST, ("ServiceIdGroup-1", "%00", "%20")),
     "account_id": (BAD_REQUEST, ("0" * 32, "x", "%00", "%FF", "*")),
     "include_history": (BAD_REQUEST, ("", "1", "yes", "tru", "%00")),
     "include_activity": (BAD_REQUEST, ("", "1", "yes", "%00")),
@@ -515,10 +554,12 @@ def wrong_queries() -> Iterator[Bad]:
             refusal, wrongs = BAD_QUERIES.get(name, (BAD_REQUEST, ()))
             for wrong in wrongs:
                 yield Bad(operation, f"{name}={wrong[:40]}", refusal, name, query=f"{name}={wrong}")
-    for text in BAD_FILTERS:
-        yield Bad("listApiKeys", f"filter={text[:40]!r}", BAD_REQUEST, "filter", query=f"filter={quote(text)}")
-    yield Bad("listApiKeys", "filter with a NUL", BAD_REQUEST, "filter", query="filter=name%20co%20%22%00%22")
-    for operation in ("listApiKeys", "listServiceIds", "listServiceIdsWithSlash"):
+    yield Bad("listApiKeys", "sort=modified_at", BAD_REQUEST, "sort", query="sort=modified_at")
+    yield from some(LISTS_OF_SERVICES, "sort=created_by", BAD_REQUEST, "sort", query="sort=created_by")
+    for operation in ("listApiKeys", *LISTS_OF_SERVICES):
+        for text in BAD_FILTERS:
+            yield Bad(operation, f"filter={text[:40]!r}", BAD_REQUEST, "filter", query=f"filter={quote(text)}")
+        yield Bad(operation, "filter with a NUL", BAD_REQUEST, "filter", query="filter=name%20co%20%22%00%22")
         for what, token in BAD_PAGE_TOKENS.items():
             yield Bad(operation, f"pagetoken: {what}", BAD_REQUEST, "pagetoken", query=f"pagetoken={token}")
         if operation != "listApiKeys":
@@ -543,13 +584,15 @@ def wrong_queries() -> Iterator[Bad]:
 
 def wrong_headers() -> Iterator[Bad]:
     for flag in BAD_FLAGS:
-        for operation in ("createApiKey", *CREATIONS_OF_SERVICES):
+        for operation in CREATIONS:
             for name in parameters_of(operation, "header"):
                 if name != "Idempotency-Key":
                     yield Bad(operation, f"{name}: {flag!r}", BAD_REQUEST, name, headers={name: flag})
-    for nonce in ("", "x", "x" * 21, "x" * 129, "x" * 30 + "!", "x" * 30 + " y", "\u00e9" * 30, "x" * 6000):
+    for nonce in ("", "x", "x" * 21, "x" * 129, "x" * 30 + "!", "x" * 30 + " y", "\u00e9" * 30, "x" * 6000, *GUESSED):
         name = "Idempotency-Key"
-        yield Bad("createApiKey", f"{name}: {nonce[:40]!r}", BAD_REQUEST, name, headers={name: nonce})
+        yield from some(CREATIONS, f"{name}: {nonce[:40]!r}", BAD_REQUEST, name, headers={name: nonce})
+    name = "Entity-Disable"
+    yield from some(CREATIONS_OF_SERVICES, f"{name} without a key", BAD_REQUEST, name, headers={name: "true"})
     # The server hands on a header with other bytes than ASCII as an empty one.
     for tag in (None, "", "\u00e9"):
         yield from some(CHANGES, f"If-Match: {tag!r}", BAD_REQUEST, "If-Match", headers={"If-Match": tag})

@@ -55,7 +55,7 @@ def test_no_request_made_from_the_description_gets_an_answer_that_is_not_in_it(t
             check=False,
         )
 
-        report = mask(run.stdout[-20_000:] + run.stderr[-5_000:])
+        report = mask(run.stdout[-60_000:] + run.stderr[-5_000:])
         assert run.returncode == 0, report
         assert "Traceback" not in server.log
     summary = json.loads((tmp_path / "report.json").read_text())
@@ -103,8 +103,9 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     """Return the server's description for one caller: what no schema can say is said here as the usable values.
 
     A well-formed request that names another identity or account is refused, and rightly so. The same holds for a page
-    token that was never handed out, a date that is not in the future, and a value that is in use, which the second
-    request with it always is: those are left to tests of their own. To ask for details one must have a value.
+    token that was never handed out, a date that is not in the future, an Idempotency-Key that is not random, and a
+    value that is in use, which the second request with it always is: those are left to tests of their own. To ask
+    for details one must have a value.
     """
     headers = {"Authorization": f"Bearer {token}"}
     me = requests.post(f"{server.url}/identity/introspect", {"token": token}, headers=headers, timeout=30).json()
@@ -131,6 +132,7 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
         "iam_id": mine["iam_id"],
         "account_id": {"enum": [me["account"]["bss"], "", None]},
         "expires_at": date,
+        "store_value": {"enum": [False, "false", None]},  # true is for keys of service IDs
     }
     components["schemas"]["ApiKeyUpdate"]["properties"] |= {"expires_at": date}
     components["schemas"]["ServiceIdCreate"]["properties"]["account_id"] = mine["account_id"]
@@ -138,11 +140,14 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     first_key["expires_at"] = date
     for properties in (components["schemas"]["ApiKeyCreate"]["properties"], first_key):
         del properties["apikey"]
+    components["parameters"]["IdempotencyKey"]["schema"]["pattern"] = "^random[A-Za-z0-9_-]{16,122}$"
     operations = [(path, method) for path, methods in description["paths"].items() for method in methods]
     for path, method in operations:
         operation = description["paths"][path][method]
         parameters = [found for found in operation.get("parameters", []) if not is_page_token(found)]
         for parameter in parameters:
+            if parameter.get("name") == "Entity-Disable" and "serviceids" in path:
+                parameter["schema"] = {"type": "boolean", "enum": [False]}  # true needs a first key in the body
             if parameter.get("name") in mine:
                 parameter["schema"] = mine[parameter["name"]]
         if parameters:

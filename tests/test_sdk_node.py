@@ -18,14 +18,42 @@ def node() -> str:
     return node_modules.node()
 
 
+# The calls of IBM's own suite, in its order.
+SUITE = [
+    "cleanupResources",
+    "createApiKey1",
+    "createApiKey2",
+    "getApiKey",
+    "getApiKeysDetails",
+    "listApiKeys",
+    "updateApiKey",
+    "lockApiKey",
+    "unlockApiKey",
+    "disableApiKey",
+    "enableApiKey",
+    "deleteApiKey1",
+    "deleteApiKey2",
+    "createServiceId",
+    "getServiceId",
+    "listServiceIds",
+    "updateServiceId",
+    "lockServiceId",
+    "unlockServiceId",
+    "deleteServiceId",
+    "getAccountLimits",
+    "bulkListAccountEntityConsumption",
+    "cleanupResourcesAgain",
+]
+
+
 @pytest.fixture
-def journey(node, site, anna, annas):
-    """Run one chapter of the journey as Anna, with a key of hers called `sdk`; return what the client saw."""
+def script(node, site, anna, annas):
+    """Run a script as Anna, with a key of hers called `sdk`; return what it tells as JSON."""
     value = annas.create_key("sdk")["apikey"]
 
-    def run(chapter: str) -> dict[str, Any]:
+    def run(*command: str) -> Any:
         done = subprocess.run(
-            [node, "journey.js", chapter],
+            [node, *command],
             cwd=node_modules.FOLDER,
             env={
                 "PATH": os.environ["PATH"],
@@ -39,9 +67,22 @@ def journey(node, site, anna, annas):
             timeout=SECONDS,
         )
         assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
+        return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture
+def journey(script):
+    """Return what the client saw in one chapter of the journey."""
+    return lambda chapter: script("journey.js", chapter)
+
+
+def test_ibms_suite_of_its_node_client_passes(script, annas):
+    passed = script("ibm_suite.js")
+
+    assert passed == SUITE
+    assert [key["name"] for key in annas.listed()] == ["sdk"]
 
 
 def test_the_lock_file_holds_hashes_and_no_address():
@@ -117,14 +158,18 @@ def test_service_ids_live_their_life(journey, anna):
     assert report["used"] == ["first key", "second key"]
     assert report["fresh"]["result"]["name"] == "android"
     assert report["stale"]["status"] == 409
-    assert json.loads(report["delete_with_keys"]["body"])["errors"][0]["message_code"] == "BXNIM0105E"
+    refusal = json.loads(report["delete_with_locked_key"]["body"])["errors"][0]
+    assert (refusal["message_code"], refusal["code"]) == ("BXNIM0105E", "delete_not_possible")
     assert report["limits"]["apikeys_per_identity"]["identities"] == [
         {"iam_id": anna.iam_id, "count": 1},
         {"iam_id": robot["iam_id"], "count": 2},
     ]
-    assert (report["lock"]["result"]["locked"], report["unlock"]["result"]["locked"]) == (True, False)
-    assert (report["delete_locked"]["status"], report["delete"]["status"]) == (409, 204)
-    assert report["get_deleted"]["status"] == 404
+    assert (report["lock"]["status"], report["unlock"]["status"]) == (204, 204)
+    assert report["delete_locked"]["status"] == 409
+    assert report["delete_locked"]["message"] == "This service ID is locked. Unlock it first."
+    assert report["before_delete"] == ["first key", "second key"]
+    assert report["delete"]["status"] == 204
+    assert (report["get_deleted"]["status"], report["get_deleted_key"]["status"]) == (404, 404)
 
 
 def test_tokens_are_renewed_and_a_client_that_names_itself_gets_a_refresh_token(journey, site, annas):

@@ -457,6 +457,32 @@ def test_limits_count_the_keys_of_oneself_and_ones_service_ids(sdk, anna):
     }
 
 
+def test_limits_are_told_in_bulk_for_a_list_or_a_text_and_for_oneself(sdk, anna, annas):
+    service = sdk.create_service_id(account_id=anna.account_id, name="robot").get_result()
+    address = f"/v1/accounts/{anna.account_id}/limits/identity"
+
+    def counts(**body):
+        answer = annas.post(address, json=body)
+        assert answer.status_code == 200, answer.text
+        return {row["iam_id"]: row["count"] for row in answer.json()["apikeys_per_identity"]["identities"]}
+
+    listed = sdk.bulk_list_account_entity_consumption(
+        account_id=anna.account_id, apikeys_per_identity=[anna.iam_id, service["iam_id"]]
+    ).get_result()
+
+    both = {anna.iam_id: 1, service["iam_id"]: 0}
+    assert {row["iam_id"]: row["count"] for row in listed["apikeys_per_identity"]["identities"]} == both
+    assert counts(apikeys_per_identity=f"{anna.iam_id},{service['iam_id']}") == both
+    assert counts(profiles=True) == counts(apikeys_per_identity=[]) == {anna.iam_id: 1}
+
+
+def test_limits_of_a_stranger_are_not_told_in_bulk_either(sdk, anna, ben):
+    with pytest.raises(ApiException) as refused:
+        sdk.bulk_list_account_entity_consumption(account_id=anna.account_id, apikeys_per_identity=[ben.iam_id])
+
+    assert refused.value.status_code == 400
+
+
 # Service IDs
 
 
@@ -535,15 +561,38 @@ def test_a_locked_service_id_is_not_changed_until_it_is_unlocked(sdk, anna):
             change()
         assert refused.value.status_code == 409
 
-    assert sdk.unlock_service_id(id=created["id"]).get_result()["locked"] is False
-    assert sdk.lock_service_id(id=created["id"]).get_result()["locked"] is True
+    assert sdk.unlock_service_id(id=created["id"]).get_status_code() == 204
+    assert sdk.lock_service_id(id=created["id"]).get_status_code() == 204
+    assert sdk.get_service_id(id=created["id"]).get_result()["locked"] is True
     sdk.unlock_service_id(id=created["id"])
     assert sdk.delete_service_id(id=created["id"]).get_status_code() == 204
 
 
-def test_a_service_id_is_not_deleted_while_it_has_keys(sdk, anna):
+def test_a_service_id_is_deleted_with_its_keys(site, sdk, anna):
     service = sdk.create_service_id(account_id=anna.account_id, name="robot").get_result()
-    key = sdk.create_api_key(name="its key", iam_id=service["iam_id"]).get_result()
+    keys = [sdk.create_api_key(name=name, iam_id=service["iam_id"]).get_result() for name in ("one", "two")]
+    robots = sdk_for(site, keys[0]["apikey"])
+    robots.list_api_keys()
+
+    assert sdk.delete_service_id(id=service["id"]).get_status_code() == 204
+
+    for gone in (
+        lambda: sdk.get_service_id(id=service["id"]),
+        *(lambda key=key: sdk.get_api_key(id=key["id"]) for key in keys),
+    ):
+        with pytest.raises(ApiException) as refused:
+            gone()
+        assert refused.value.status_code == 404
+    with pytest.raises(ApiException) as refused:
+        robots.list_api_keys()
+    assert refused.value.status_code == 401
+    assert names_of(sdk.list_api_keys().get_result()) == ["sdk"]
+
+
+def test_nothing_of_a_service_id_is_deleted_while_one_of_its_keys_is_locked(sdk, anna):
+    service = sdk.create_service_id(account_id=anna.account_id, name="robot").get_result()
+    key = sdk.create_api_key(name="free", iam_id=service["iam_id"]).get_result()
+    locked = sdk.create_api_key(name="locked", iam_id=service["iam_id"], entity_lock="true").get_result()
 
     with pytest.raises(ApiException) as refused:
         sdk.delete_service_id(id=service["id"])
@@ -551,14 +600,172 @@ def test_a_service_id_is_not_deleted_while_it_has_keys(sdk, anna):
     assert refused.value.status_code == 409
     error = refused.value.http_response.json()["errors"][0]
     assert (error["code"], error["message_code"]) == ("delete_not_possible", "BXNIM0105E")
+    assert error["message"] == "An API key of this service ID is locked. Unlock it first. Nothing was deleted."
     assert sdk.get_service_id(id=service["id"]).get_result() == service
+    left = sdk.list_api_keys(iam_id=service["iam_id"]).get_result()["apikeys"]
+    assert [found["id"] for found in left] == [key["id"], locked["id"]]
 
-    sdk.delete_api_key(id=key["id"])
 
-    assert sdk.delete_service_id(id=service["id"]).get_status_code() == 204
+def service_names(answer) -> list[str]:
+    return [service["name"] for service in answer.get_result()["serviceids"]]
+
+
+@pytest.fixture
+def three_services(sdk, anna):
+    """Made in this order; the first is changed last."""
+    made = [
+        sdk.create_service_id(account_id=anna.account_id, name=name, description=description).get_result()
+        for name, description in (("builder", "2"), ("Änderer", "1"), ("tester", "3"))
+    ]
+    sdk.update_service_id(id=made[0]["id"], if_match="*", name="Builder")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("name", ["Builder", "tester", "Änderer"]),
+        ("description", ["Änderer", "Builder", "tester"]),
+        ("created_at", ["Builder", "Änderer", "tester"]),
+        ("modified_at", ["Änderer", "tester", "Builder"]),
+    ],
+)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_service_ids_are_sorted_as_asked_over_all_their_pages_forth_and_back(
+    sdk, anna, three_services, sort, names, order
+):
+    asked = {"account_id": anna.account_id, "sort": sort, "order": order, "pagesize": 1}
+
+    pages, token = [], None
+    for _page in range(3):
+        pages.append(sdk.list_service_ids(**asked, pagetoken=token))
+        token = get_query_param(pages[-1].get_result().get("next"), "pagetoken")
+    back = get_query_param(pages[2].get_result()["previous"], "pagetoken")
+    second_again = sdk.list_service_ids(**asked, pagetoken=back)
+
+    assert token is None
+    assert [service_names(page) for page in pages] == [[name] for name in names[:: 1 if order == "asc" else -1]]
+    assert [page.get_result()["offset"] for page in pages] == [0, 1, 2]
+    assert "previous" not in pages[0].get_result()
+    assert (service_names(second_again), second_again.get_result()["offset"]) == (service_names(pages[1]), 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('name co "UILD"', ["Builder"]),
+        ('name sw "äN"', ["Änderer"]),
+        ('name co "er" and description eq "3"', ["tester"]),
+        ('description co "4"', []),
+    ],
+)
+def test_service_ids_are_filtered_whatever_their_letters_case(sdk, anna, three_services, text, names):
+    assert service_names(sdk.list_service_ids(account_id=anna.account_id, filter=text)) == names
+
+
+def test_the_list_of_service_ids_tells_history_when_asked(sdk, anna, three_services):
+    plain = sdk.list_service_ids(account_id=anna.account_id).get_result()["serviceids"]
+    full = sdk.list_service_ids(account_id=anna.account_id, include_history=True).get_result()["serviceids"]
+
+    assert "history" not in plain[0]
+    assert [entry["action"] for entry in full[0]["history"]] == ["create", "update"]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"sort": "created_by"}, {"order": "up"}, {"filter": "name"}, {"group_id": "ServiceIdGroup-1"}]
+)
+def test_a_list_of_service_ids_that_cannot_be_given_is_refused_and_not_guessed(sdk, anna, three_services, asked):
     with pytest.raises(ApiException) as refused:
-        sdk.get_service_id(id=service["id"])
-    assert refused.value.status_code == 404
+        sdk.list_service_ids(account_id=anna.account_id, **asked)
+
+    assert refused.value.status_code == 400
+    assert refused.value.http_response.json()["errors"][0]["details"] in asked
+
+
+def test_the_activity_of_a_service_id_is_that_of_its_keys_and_outlives_them(site, sdk, anna):
+    service = sdk.create_service_id(account_id=anna.account_id, name="robot").get_result()
+    keys = [sdk.create_api_key(name=name, iam_id=service["iam_id"]).get_result() for name in ("old", "new", "idle")]
+
+    def activity():
+        return sdk.get_service_id(id=service["id"], include_activity=True).get_result()["activity"]
+
+    before = activity()
+    for key in keys[:2]:
+        sdk_for(site, key["apikey"]).list_api_keys()
+    used = activity()
+    sdk.delete_api_key(id=keys[0]["id"])
+    sdk.delete_api_key(id=keys[2]["id"])
+
+    assert before == {"authn_count": 0}
+    assert used["authn_count"] == 2
+    assert DATE.fullmatch(used["last_authn"])
+    assert activity() == used
+
+
+def test_unique_instance_crns_are_kept_told_changed_and_cleared(sdk, anna):
+    crns = ["crn:v1:bluemix:public:cloud-object-storage:global:a/1:2::", "crn:v1:bluemix:public:kms:us-south:a/1:3::"]
+    created = sdk.create_service_id(account_id=anna.account_id, name="robot", unique_instance_crns=crns).get_result()
+
+    def kept():
+        return sdk.get_service_id(id=created["id"]).get_result()["unique_instance_crns"]
+
+    assert created["unique_instance_crns"] == kept() == crns
+    sdk.update_service_id(id=created["id"], if_match="*", name="android")
+    assert kept() == crns
+    [listed] = sdk.list_service_ids(account_id=anna.account_id).get_result()["serviceids"]
+    assert listed["unique_instance_crns"] == crns
+    changed = sdk.update_service_id(id=created["id"], if_match="*", unique_instance_crns=crns[:1]).get_result()
+    assert changed["unique_instance_crns"] == kept() == crns[:1]
+    sdk.update_service_id(id=created["id"], if_match="*", unique_instance_crns=[])
+    assert kept() == []
+
+
+def test_a_value_that_was_to_be_stored_is_not_and_the_answer_warns_of_it(sdk, anna):
+    with_first_key = sdk.create_service_id(
+        account_id=anna.account_id,
+        name="robot",
+        apikey=ApiKeyInsideCreateServiceIdRequest(name="first key", store_value=True),
+    )
+    service = with_first_key.get_result()
+    second = sdk.create_api_key(name="second key", iam_id=service["iam_id"], store_value=True)
+    third = sdk.create_api_key(name="third key", iam_id=service["iam_id"], store_value=False)
+
+    for warned in (with_first_key, second):
+        code, agent, text = warned.get_headers()["Warning"].split(" ", 2)
+        assert (code, agent) == ("299", "-")
+        assert "not stored" in text
+    assert "Warning" not in third.get_headers()
+    assert VALUE.fullmatch(second.get_result()["apikey"])
+    assert "apikey" not in sdk.get_api_key(id=second.get_result()["id"]).get_result()
+
+
+def test_the_value_of_a_persons_key_is_not_to_be_stored(sdk, anna):
+    with pytest.raises(ApiException) as refused:
+        sdk.create_api_key(name="mine", iam_id=anna.iam_id, store_value=True)
+
+    assert refused.value.status_code == 400
+    assert refused.value.message == "store_value must be false for a person's API key."
+    assert names_of(sdk.list_api_keys().get_result()) == ["sdk"]
+
+
+def test_a_first_key_can_be_disabled_from_the_start_but_a_service_id_cannot(site, sdk, anna):
+    disabled = {"Entity-Disable": "true"}
+
+    created = sdk.create_service_id(
+        account_id=anna.account_id,
+        name="robot",
+        entity_lock="true",
+        apikey=ApiKeyInsideCreateServiceIdRequest(name="first key"),
+        headers=disabled,
+    ).get_result()
+    with pytest.raises(ApiException) as refused:
+        sdk.create_service_id(account_id=anna.account_id, name="android", headers=disabled)
+
+    assert (created["locked"], created["apikey"]["locked"], created["apikey"]["disabled"]) == (True, False, True)
+    assert site.exchange(created["apikey"]["apikey"]).status_code == 400
+    assert refused.value.status_code == 400
+    assert refused.value.message == "A service ID can't be disabled, only its API keys can."
+    assert service_names(sdk.list_service_ids(account_id=anna.account_id)) == ["robot"]
 
 
 def test_somebody_elses_service_id_is_like_one_that_never_was(site, sdk, anna, bens, ben):

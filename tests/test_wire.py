@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys import checks, leaks, service_ids, wire
+from apikeys import checks, leaks, wire
 from apikeys.api import keys, paging
 from apikeys.api import openapi_schemas as schemas
 from apikeys.api import openapi_words as words
+from apikeys.backends.service_ids import SERVICE_ID
 from apikeys.domain import Condition, Cursor, LeakedAction, Match
 from apikeys.exceptions import BadRequest, InvalidApiKey
 
@@ -241,20 +242,23 @@ MEMBERS = [
 ]
 
 
+@pytest.mark.parametrize("for_service_id", [False, True])
 @thoroughly
 @given(
-    st.dictionaries(st.sampled_from(MEMBERS), JSON | st.sampled_from(["true", "false", "none", "DISABLE", "Delete"]))
+    body=st.dictionaries(
+        st.sampled_from(MEMBERS), JSON | st.sampled_from(["true", "false", "none", "DISABLE", "Delete"])
+    )
 )
-def test_a_new_key_is_what_its_members_say_or_refused(body):
+def test_a_new_key_is_what_its_members_say_or_refused(for_service_id, body):
     try:
-        draft = keys.key_draft(body)
+        draft = keys.key_draft(body, for_service_id=for_service_id)
     except InvalidApiKey as refusal:
         assert refusal.field in body
     else:
         assert draft.support_sessions == (body.get("support_sessions") in (True, "true"))
         assert draft.action_when_leaked in (None, *LeakedAction)
         assert draft.value == (body.get("apikey") or "")
-        assert body.get("store_value") in (None, False, "false")
+        assert body.get("store_value") in (None, False, "false", *((True, "true") if for_service_id else ()))
 
 
 @thoroughly
@@ -347,7 +351,7 @@ def test_reports_are_read_as_storable_text_or_refused(body):
             assert "\0" not in text.encode().decode()
 
 
-# Page tokens of service IDs, which are ids
+# Ids of service IDs
 
 
 @thoroughly
@@ -358,4 +362,4 @@ def test_reports_are_read_as_storable_text_or_refused(body):
 def test_an_id_of_a_service_id_has_the_form_that_the_description_says(text):
     described = re.fullmatch(words.service_id_id()["pattern"].strip("^$"), text) is not None
 
-    assert service_ids.is_service_id(text) == described
+    assert (SERVICE_ID.fullmatch(text) is not None) == described

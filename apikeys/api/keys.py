@@ -1,5 +1,6 @@
 """/v1/apikeys: create, list, look at, change and delete keys."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,14 @@ from django.views.decorators.debug import sensitive_variables
 from apikeys import handover, services, tokens, wire
 from apikeys.api.decorators import authenticated, resource
 from apikeys.api.paging import KeyListing, parameter, printable
-from apikeys.domain import ApiKey, ApiKeyDraft, Caller
+from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyDraft, Caller
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 
 MAX_COUNTED = 100  # identities in one look at the limits
+PER_IDENTITY = "apikeys_per_identity"
+# RFC 7234, section 5.5: a header of ASCII characters, for programs and their logs.
+NOT_STORED = '299 - "The value is not stored: this answer is the only one that carries it."'
 
 
 @authenticated
@@ -34,23 +38,44 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = json_body(request)
     iam_id = required(body, "iam_id")
     check_account(caller, wire.text_field(body, "account_id"))
+    for_service_id = iam_id.startswith(SERVICE_ID_PREFIX)
     draft = replace(
-        key_draft(body),
+        key_draft(body, for_service_id=for_service_id),
         iam_id=iam_id,
         locked=flag_header(request, "Entity-Lock"),
         disabled=flag_header(request, "Entity-Disable"),
     )
-    nonce = request.headers.get("Idempotency-Key")
-    if nonce is not None and not handover.is_nonce(nonce):
-        raise BadRequest("Idempotency-Key", _("Idempotency-Key must have 22 to 128 characters: A-Z a-z 0-9 _ -"))
-    issued = services.create_api_key(caller, draft, nonce=nonce or "", same_only=True)
-    return JsonResponse(wire.api_key(issued.key, value=issued.value), status=201)
+    issued = services.create_api_key(caller, draft, nonce=idempotency_key(request), same_only=True)
+    asked_to_store = bool(wire.bool_field(body, "store_value"))
+    return created(wire.api_key(issued.key, value=issued.value), asked_to_store=asked_to_store)
 
 
-def key_draft(body: dict[str, Any]) -> ApiKeyDraft:
+def idempotency_key(request: HttpRequest) -> str:
+    """Return the Idempotency-Key of a creation, "" without one. Raises BadRequest for one that is not random."""
+    name = "Idempotency-Key"
+    found = request.headers.get(name)
+    if found is None:
+        return ""
+    if not handover.is_nonce(found):
+        raise BadRequest(name, _("Idempotency-Key must have 22 to 128 characters: A-Z a-z 0-9 _ -"))
+    if not handover.has_variety(found):
+        raise BadRequest(
+            name,
+            _("Idempotency-Key has fewer than %(least)d different characters. Use a random one for each request."),
+            least=handover.MIN_VARIETY,
+        )
+    return found
+
+
+def created(body: dict[str, Any], *, asked_to_store: bool = False) -> JsonResponse:
+    """Return the answer to a creation, with a warning for those who asked for a value to be stored."""
+    return JsonResponse(body, status=201, headers={"Warning": NOT_STORED} if asked_to_store else {})
+
+
+def key_draft(body: dict[str, Any], *, for_service_id: bool) -> ApiKeyDraft:
     """Return what a new key shall be, as the body says it. Raises InvalidApiKey, BadRequest."""
-    if wire.bool_field(body, "store_value"):
-        raise BadRequest("store_value", _("store_value must be false: values are not stored."))
+    if wire.bool_field(body, "store_value") and not for_service_id:
+        raise BadRequest("store_value", _("store_value must be false for a person's API key."))
     expires_at = wire.text_field(body, "expires_at")
     return ApiKeyDraft(
         name=wire.text_field(body, "name") or "",
@@ -131,14 +156,28 @@ def enable_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpRespons
 @authenticated
 def identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonResponse:
     """How many keys identities have, and may have."""
-    name = "apikeys_per_identity"
     check_account(caller, account_id)
-    asked = [part for part in printable(name, parameter(request, name)).split(",") if part]
-    if len(asked) > MAX_COUNTED:
-        raise BadRequest(name, _("Ask for at most %(limit)d identities at once."), limit=MAX_COUNTED)
+    return limits_answer(caller, parameter(request, PER_IDENTITY).split(","))
+
+
+@authenticated
+def bulk_identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonResponse:
+    """The same for identities that the body lists, or names with commas between them."""
+    check_account(caller, account_id)
+    body = json_body(request)
+    found = body.get(PER_IDENTITY)
+    asked = found.split(",") if isinstance(found, str) else wire.texts_field(body, PER_IDENTITY)
+    return limits_answer(caller, asked or [])
+
+
+def limits_answer(caller: Caller, identities: Sequence[str]) -> JsonResponse:
+    """Return how many keys each identity has, the caller where none is named. Raises BadRequest, InvalidApiKey."""
+    asked = [printable(PER_IDENTITY, iam_id) for iam_id in identities if iam_id]
+    if len(identities) > MAX_COUNTED:
+        raise BadRequest(PER_IDENTITY, _("Ask for at most %(limit)d identities at once."), limit=MAX_COUNTED)
     counts = services.count_api_keys(caller, asked or [caller.identity.iam_id])
-    identities = [{"iam_id": iam_id, "count": count} for iam_id, count in counts.items()]
-    return JsonResponse({"apikeys_per_identity": {"limit": settings.APIKEYS_PER_IDENTITY, "identities": identities}})
+    found = [{"iam_id": iam_id, "count": count} for iam_id, count in counts.items()]
+    return JsonResponse({PER_IDENTITY: {"limit": settings.APIKEYS_PER_IDENTITY, "identities": found}})
 
 
 def json_body(request: HttpRequest) -> dict[str, Any]:
@@ -199,4 +238,4 @@ details = resource(GET=key_details)
 item = resource(GET=get_key, PUT=update_key, DELETE=delete_key)
 lock = resource(POST=lock_key, DELETE=unlock_key)
 disable = resource(POST=disable_key, DELETE=enable_key)
-limits = resource(GET=identity_limits)
+limits = resource(GET=identity_limits, POST=bulk_identity_limits)

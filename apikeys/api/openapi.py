@@ -69,6 +69,11 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
                     "description": "How to authenticate.",
                     "schema": text(pattern="^(Bearer|Basic) "),
                 },
+                "Warning": {
+                    "required": False,
+                    "description": "RFC 7234: where `store_value` was true, that the value is not stored all the same.",
+                    "schema": text(pattern="^299 - "),
+                },
                 "Retry-After": {
                     "required": True,
                     "description": "Seconds to wait.",

@@ -1,12 +1,12 @@
 """The operations on API keys and service IDs, one function call each: paths of the OpenAPI description."""
 
-from apikeys import wire
 from apikeys.api import openapi_links as links
 from apikeys.api import openapi_words as words
-from apikeys.api.keys import MAX_COUNTED
+from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi_parts import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
 from apikeys.api.openapi_words import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
 from apikeys.api.paging import DEFAULT_PAGE_SIZE, SORTS
+from apikeys.api.service_ids import SORTS as SERVICE_ID_SORTS
 
 API_KEY_EXAMPLE = {
     "id": f"ApiKey-{ZERO_UUID}",
@@ -38,14 +38,17 @@ SERVICE_ID_EXAMPLE = {
     "description": "",
     "unique_instance_crns": [],
 }
+LIMITS_EXAMPLE = {PER_IDENTITY: {"limit": 1000, "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}]}}
 PAGE_EXAMPLE = {"limit": DEFAULT_PAGE_SIZE, "first": "https://console.example/v1/"}
 GONE = "BXNIM0102E"
+YES_OR_NO: Schema = {"type": "boolean", "default": False}
 
 
 def key_paths() -> dict[str, Schema]:
     printable = words.text(pattern=words.PRINTABLE)
     switch = ("unauthorized", GONE, "conflict")
     by_id = [SHARED["ApiKeyId"]]
+    account = parameter("account_id", "path", words.account_id(""), "The token's account; no other is accepted.")
     return {
         "/v1/apikeys": {
             "get": operation(
@@ -72,15 +75,9 @@ def key_paths() -> dict[str, Schema]:
                         "With scope=account: only keys of this kind.",
                     ),
                     parameter("sort", "query", {"enum": [*SORTS], "default": "created_at"}, "What to sort by."),
-                    parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "Which way to sort."),
+                    SHARED["Order"],
                     SHARED["IncludeHistory"],
-                    parameter(
-                        "filter",
-                        "query",
-                        words.text(pattern=words.FILTER, maxLength=wire.MAX_FILTER, examples=['name co "terra"']),
-                        "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
-                        "a text in double quotes; several of these joined by `and`. Letters' case is ignored.",
-                    ),
+                    SHARED["Filter"],
                 ],
             ),
             "post": operation(
@@ -92,25 +89,15 @@ def key_paths() -> dict[str, Schema]:
                         "Made. The value is here and nowhere else.",
                         "CreatedApiKey",
                         created_example(),
+                        warned=True,
                         links=links.from_new_key(),
                     )
                 },
                 ("bad_request", "BXNIM0113E", "unauthorized", "conflict", "BXNIM0151E"),
                 parameters=[
                     SHARED["EntityLock"],
-                    parameter(
-                        "Entity-Disable",
-                        "header",
-                        {"type": "boolean", "default": False},
-                        "Whether it is disabled from the start.",
-                    ),
-                    parameter(
-                        "Idempotency-Key",
-                        "header",
-                        words.text(pattern=words.IDEMPOTENCY_KEY),
-                        "Random, new for each key to be made. The same request sent again within 300 seconds makes no "
-                        "second key and returns the same value.",
-                    ),
+                    parameter("Entity-Disable", "header", YES_OR_NO, "Whether it is disabled from the start."),
+                    SHARED["IdempotencyKey"],
                 ],
                 body=body("ApiKeyCreate", {"name": "terraform", "iam_id": EXAMPLE_PERSON}),
             ),
@@ -142,16 +129,7 @@ def key_paths() -> dict[str, Schema]:
                 "Get an API key",
                 {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key())},
                 ("bad_request", "unauthorized", GONE),
-                parameters=[
-                    *by_id,
-                    SHARED["IncludeHistory"],
-                    parameter(
-                        "include_activity",
-                        "query",
-                        {"type": "boolean", "default": False},
-                        "Whether to return when and how often it was used as well.",
-                    ),
-                ],
+                parameters=[*by_id, SHARED["IncludeHistory"], SHARED["IncludeActivity"]],
             ),
             "put": operation(
                 "updateApiKey",
@@ -180,21 +158,37 @@ def key_paths() -> dict[str, Schema]:
                 "lockApiKey",
                 KEYS,
                 "Lock an API key",
-                done("unlockApiKey"),
+                done(links.from_same_key("unlockApiKey")),
                 ("unauthorized", GONE),
                 parameters=by_id,
                 posts=True,
             ),
             "delete": operation(
-                "unlockApiKey", KEYS, "Unlock an API key", done("lockApiKey"), ("unauthorized", GONE), parameters=by_id
+                "unlockApiKey",
+                KEYS,
+                "Unlock an API key",
+                done(links.from_same_key("lockApiKey")),
+                ("unauthorized", GONE),
+                parameters=by_id,
             ),
         },
         "/v1/apikeys/{id}/disable": {
             "post": operation(
-                "disableApiKey", KEYS, "Disable an API key", done("enableApiKey"), switch, parameters=by_id, posts=True
+                "disableApiKey",
+                KEYS,
+                "Disable an API key",
+                done(links.from_same_key("enableApiKey")),
+                switch,
+                parameters=by_id,
+                posts=True,
             ),
             "delete": operation(
-                "enableApiKey", KEYS, "Enable an API key", done("disableApiKey"), switch, parameters=by_id
+                "enableApiKey",
+                KEYS,
+                "Enable an API key",
+                done(links.from_same_key("disableApiKey")),
+                switch,
+                parameters=by_id,
             ),
         },
         "/v1/accounts/{account_id}/limits/identity": {
@@ -202,40 +196,29 @@ def key_paths() -> dict[str, Schema]:
                 "getIdentityLimits",
                 KEYS,
                 "Get how many API keys identities have and may have",
-                {
-                    "200": answer(
-                        "The limit and the counts.",
-                        "Limits",
-                        {
-                            "apikeys_per_identity": {
-                                "limit": 1000,
-                                "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}],
-                            }
-                        },
-                    )
-                },
+                {"200": answer("The limit and the counts.", "Limits", LIMITS_EXAMPLE)},
                 ("bad_request", "BXNIM0113E", "unauthorized"),
                 parameters=[
-                    parameter("account_id", "path", words.account_id(""), "The token's account; no other is accepted."),
-                    parameter(
-                        "apikeys_per_identity",
-                        "query",
-                        words.text(
-                            pattern=rf"^([^\u0000-\u001f,]*(,[^\u0000-\u001f,]*){{0,{MAX_COUNTED - 1}}})$",
-                            examples=[EXAMPLE_PERSON],
-                        ),
-                        f"IAM IDs, up to {MAX_COUNTED}, with commas between them: your own, the default, and those of "
-                        "your service IDs. Administrators may ask for any.",
-                    ),
+                    account,
+                    parameter(PER_IDENTITY, "query", words.iam_ids(MAX_COUNTED), words.about_iam_ids(MAX_COUNTED)),
                 ],
-            )
+            ),
+            "post": operation(
+                "getIdentityLimitsInBulk",
+                KEYS,
+                "Get the same, with the identities in the body",
+                {"200": answer("The limit and the counts.", "Limits", LIMITS_EXAMPLE)},
+                ("bad_request", "BXNIM0113E", "unauthorized"),
+                parameters=[account],
+                body=body("LimitsRequest", {PER_IDENTITY: [EXAMPLE_PERSON]}),
+            ),
         },
     }
 
 
-def done(opposite: str) -> Schema:
-    """Return the success of an operation that may be repeated, and that another one takes back."""
-    return {"204": answer("Done; also if it was so already.", links=links.from_same_key(opposite))}
+def done(follows: Schema) -> Schema:
+    """Return the success of an operation that may be repeated; `follows` are the links to what can be done next."""
+    return {"204": answer("Done; also if it was so already.", links=follows)}
 
 
 def created_example() -> Schema:
@@ -265,14 +248,25 @@ def service_id_paths() -> dict[str, Schema]:
                 f"listServiceIds{suffix}",
                 SERVICE_IDS,
                 f"List service IDs{summary}",
-                {"200": answer("One page.", "ServiceIdList", PAGE_EXAMPLE | {"serviceids": [SERVICE_ID_EXAMPLE]})},
+                {
+                    "200": answer(
+                        "One page.", "ServiceIdList", {"offset": 0, **PAGE_EXAMPLE, "serviceids": [SERVICE_ID_EXAMPLE]}
+                    )
+                },
                 ("bad_request", "unauthorized"),
                 description=note,
                 parameters=[
                     SHARED["AccountId"],
+                    parameter("group_id", "query", {"enum": [""]}, "This server has no groups of service IDs."),
                     parameter("name", "query", printable, "Only those of exactly this name."),
                     SHARED["PageSize"],
                     SHARED["PageToken"],
+                    parameter(
+                        "sort", "query", {"enum": [*SERVICE_ID_SORTS], "default": "created_at"}, "What to sort by."
+                    ),
+                    SHARED["Order"],
+                    SHARED["IncludeHistory"],
+                    SHARED["Filter"],
                 ],
             ),
             "post": operation(
@@ -284,12 +278,22 @@ def service_id_paths() -> dict[str, Schema]:
                         "Made, with its first key where one was asked for.",
                         "CreatedServiceId",
                         SERVICE_ID_EXAMPLE,
+                        warned=True,
                         links=links.from_new_service_id(),
                     )
                 },
-                ("bad_request", "BXNIM0113E", "unauthorized"),
+                ("bad_request", "BXNIM0113E", "unauthorized", "conflict"),
                 description=note,
-                parameters=[SHARED["EntityLock"]],
+                parameters=[
+                    SHARED["EntityLock"],
+                    parameter(
+                        "Entity-Disable",
+                        "header",
+                        YES_OR_NO,
+                        "Whether its first key is disabled from the start; refused without one.",
+                    ),
+                    SHARED["IdempotencyKey"],
+                ],
                 body=body("ServiceIdCreate", {"account_id": EXAMPLE_ACCOUNT, "name": "build server"}),
             ),
         }
@@ -304,7 +308,7 @@ def service_id_paths() -> dict[str, Schema]:
                 "Get a service ID",
                 service,
                 ("bad_request", "unauthorized", GONE),
-                parameters=[*by_id, SHARED["IncludeHistory"]],
+                parameters=[*by_id, SHARED["IncludeHistory"], SHARED["IncludeActivity"]],
             ),
             "put": operation(
                 "updateServiceId",
@@ -318,8 +322,8 @@ def service_id_paths() -> dict[str, Schema]:
             "delete": operation(
                 "deleteServiceId",
                 SERVICE_IDS,
-                "Delete a service ID",
-                {"204": answer("Gone for good.")},
+                "Delete a service ID with its API keys",
+                {"204": answer("Gone for good, and with it its keys and every access token made from them.")},
                 ("unauthorized", GONE, "conflict", "BXNIM0105E"),
                 parameters=by_id,
             ),
@@ -329,13 +333,18 @@ def service_id_paths() -> dict[str, Schema]:
                 "lockServiceId",
                 SERVICE_IDS,
                 "Lock a service ID",
-                service,
+                done(links.from_same_service_id("unlockServiceId")),
                 ("unauthorized", GONE),
                 parameters=by_id,
                 posts=True,
             ),
             "delete": operation(
-                "unlockServiceId", SERVICE_IDS, "Unlock a service ID", service, ("unauthorized", GONE), parameters=by_id
+                "unlockServiceId",
+                SERVICE_IDS,
+                "Unlock a service ID",
+                done(links.from_same_service_id("lockServiceId")),
+                ("unauthorized", GONE),
+                parameters=by_id,
             ),
         },
     }

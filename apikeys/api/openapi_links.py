@@ -58,6 +58,11 @@ def from_service_id() -> Schema:
     return by_id(SERVICE_ID_OPERATIONS, f"{IN_BODY}id") | change("updateServiceId")
 
 
+def from_same_service_id(opposite: str) -> Schema:
+    """Return what comes after a service ID was locked or unlocked: above all the opposite."""
+    return by_id((opposite, "getServiceId", "deleteServiceId"), SAME)
+
+
 def from_new_service_id() -> Schema:
     """Return what can be done with a new service ID: also to make and list its keys."""
     iam_id, account_id = f"{IN_BODY}iam_id", f"{IN_BODY}account_id"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from apikeys import wire
+from apikeys import handover, wire
 from apikeys.api import openapi_words as words
 from apikeys.api.errors import CODES, WORDS
 from apikeys.api.openapi_words import EXAMPLE_TAG, Schema
@@ -29,7 +29,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "BXNIM0513E": (403, "You may see this, but not do it."),
     "BXNIM0102E": (404, "There is no such object, or it is somebody else's."),
     "conflict": (409, "It is locked, or has another entity tag; or this Idempotency-Key was used up."),
-    "BXNIM0105E": (409, "The service ID still has API keys."),
+    "BXNIM0105E": (409, "An API key of the service ID is locked."),
     "BXNIM0151E": (422, "The owner has as many API keys as allowed."),
 }
 TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
@@ -55,8 +55,12 @@ SHARED = {  # what the components' parameters are called there
         "AccountId",
         "PageSize",
         "PageToken",
+        "Order",
+        "Filter",
         "IncludeHistory",
+        "IncludeActivity",
         "EntityLock",
+        "IdempotencyKey",
         "IfMatch",
     )
 }
@@ -82,8 +86,27 @@ def shared_parameters() -> Schema:
             "How many to return at most.",
         ),
         "PageToken": parameter("pagetoken", "query", printable, "From the `next` or `previous` URL of another page."),
+        "Order": parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "Which way to sort."),
+        "Filter": parameter(
+            "filter",
+            "query",
+            words.text(pattern=words.FILTER, maxLength=wire.MAX_FILTER, examples=['name co "terra"']),
+            "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
+            "a text in double quotes; several of these joined by `and`. Letters' case is ignored.",
+        ),
         "IncludeHistory": parameter("include_history", "query", yes_or_no, "Whether to return every change as well."),
+        "IncludeActivity": parameter(
+            "include_activity", "query", yes_or_no, "Whether to return when and how often it was used as well."
+        ),
         "EntityLock": parameter("Entity-Lock", "header", yes_or_no, "Whether it is locked from the start."),
+        "IdempotencyKey": parameter(
+            "Idempotency-Key",
+            "header",
+            words.text(pattern=words.IDEMPOTENCY_KEY),
+            f"Random, new for each request to create something; fewer than {handover.MIN_VARIETY} different characters "
+            "are refused. The same request sent again creates nothing more, and within 300 seconds it returns the "
+            "same value.",
+        ),
         "IfMatch": parameter(
             "If-Match",
             "header",
@@ -95,10 +118,20 @@ def shared_parameters() -> Schema:
 
 
 def answer(
-    description: str, name: str = "", example: Any = None, *, tagged: bool = False, links: Schema | None = None
+    description: str,
+    name: str = "",
+    example: Any = None,
+    *,
+    tagged: bool = False,
+    warned: bool = False,
+    links: Schema | None = None,
 ) -> Schema:
-    """Return a success: with the schema of that name, or without a body; `tagged` with an Etag header."""
+    """Return a success: with the schema of that name, or without a body.
+
+    `tagged` with an Etag header, `warned` with a Warning header where a value was to be stored.
+    """
     headers = TRACED | ({"Etag": {"$ref": "#/components/headers/Etag"}} if tagged else {})
+    headers |= {"Warning": {"$ref": "#/components/headers/Warning"}} if warned else {}
     found: Schema = {"description": description, "headers": headers}
     if name:
         content = {"schema": words.ref(name)} | ({} if example is None else {"example": example})

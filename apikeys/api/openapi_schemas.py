@@ -5,16 +5,20 @@ here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them
 """
 
 from apikeys import leaks, tokens, wire
+from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi_words import (
     FULL_DATE,
+    PRINTABLE,
     SPACE,
     UUID,
     Schema,
+    about_iam_ids,
     account_id,
     api_key_id,
     crn,
     entity_tag,
     iam_id,
+    iam_ids,
     list_of,
     moment,
     record,
@@ -61,10 +65,8 @@ NEW_KEY: Schema = {
     "name": NAME,
     "description": DESCRIPTION,
     "apikey": OWN_VALUE,
-    "store_value": {
-        "enum": [False, "false", None],
-        "description": "Only false: no value is stored.",
-    },
+    "store_value": TRUE_OR_FALSE
+    | {"description": "No value is stored, whatever this says: where it is true, the header Warning tells so."},
     "support_sessions": TRUE_OR_FALSE,
     "action_when_leaked": LEAKED_ACTION | {"description": f"{LEAKED_ACTION['description']} Absent: the server's own."},
     "expires_at": EXPIRES_AT | {"description": "UTC, seconds optional, in the future. Absent: never."},
@@ -105,20 +107,28 @@ SERVICE_ID: Schema = {
     "account_id": account_id("Its account."),
     "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["build server"]),
     "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH),
-    "unique_instance_crns": list_of(text(), "Always empty.", maxItems=0),
+    "unique_instance_crns": list_of(text(), "CRNs of the services that it is for, as its maker says."),
     "history": HISTORY,
+    "activity": ref("Activity", "Only with include_activity: the uses of its keys, of those that are deleted too."),
+}
+CRNS = {
+    "type": ["array", "null"],
+    "items": text(pattern=PRINTABLE, minLength=1, maxLength=wire.MAX_CRN),
+    "maxItems": wire.MAX_CRNS,
+    "description": "CRNs of the services that it is for. They are kept and returned, and mean nothing to this server.",
 }
 
 
-def page_of(name: str, items: Schema, *, backwards: bool) -> Schema:
-    """Return the schema of one page of a list; a list by name only goes forwards."""
+def page_of(name: str, items: Schema, **more: Schema) -> Schema:
+    """Return the schema of one page of a list; `more` are members that come first."""
     url = text(format="uri")
-    links = {"first": url | {"description": "This list from its beginning."}}
-    if backwards:
-        links["previous"] = url | {"description": "The page before; absent on the first."}
-    links["next"] = url | {"description": "The page after, with its pagetoken; absent on the last."}
+    links = {
+        "first": url | {"description": "This list from its beginning."},
+        "previous": url | {"description": "The page before; absent on the first."},
+        "next": url | {"description": "The page after, with its pagetoken; absent on the last."},
+    }
     limit = {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE_SIZE, "description": "The page size asked for."}
-    return record({"limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
+    return record({**more, "limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
 
 
 def grant(name: str, fields: Schema, description: str) -> Schema:
@@ -151,7 +161,7 @@ def schemas(*, with_password: bool) -> Schema:
     return {
         "ApiKey": record(API_KEY, optional=("expires_at", "history", "activity")),
         "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at",)),
-        "ApiKeyList": page_of("apikeys", ref("ApiKey"), backwards=True),
+        "ApiKeyList": page_of("apikeys", ref("ApiKey")),
         "ApiKeyCreate": request(
             {
                 "iam_id": iam_id("The owner: yourself, or a service ID that you manage."),
@@ -160,6 +170,11 @@ def schemas(*, with_password: bool) -> Schema:
                     "description": 'The token\'s account; "" or absent says so too.',
                 },
                 **NEW_KEY,
+                "store_value": TRUE_OR_FALSE
+                | {
+                    "description": "True is refused for a person's key. No value is stored for a service ID either: "
+                    "the header Warning tells so."
+                },
             },
             required=("iam_id", "name"),
         ),
@@ -201,18 +216,36 @@ def schemas(*, with_password: bool) -> Schema:
                 )
             }
         ),
-        "ServiceId": record(SERVICE_ID, optional=("history",)),
+        "LimitsRequest": request(
+            {
+                PER_IDENTITY: {
+                    "anyOf": [
+                        list_of(text(pattern=PRINTABLE), maxItems=MAX_COUNTED),
+                        iam_ids(MAX_COUNTED),
+                        {"type": "null"},
+                    ],
+                    "description": f"A list of IAM IDs, or: {about_iam_ids(MAX_COUNTED)}",
+                }
+            }
+        ),
+        "ServiceId": record(SERVICE_ID, optional=("history", "activity")),
         "CreatedServiceId": record(
-            {name: schema for name, schema in SERVICE_ID.items() if name != "history"}
+            {name: schema for name, schema in SERVICE_ID.items() if name not in ("history", "activity")}
             | {"apikey": ref("CreatedApiKey", "Its first key, where one was asked for.")},
             optional=("apikey",),
         ),
-        "ServiceIdList": page_of("serviceids", ref("ServiceId"), backwards=False),
+        "ServiceIdList": page_of(
+            "serviceids",
+            ref("ServiceId"),
+            offset={"type": "integer", "minimum": 0, "description": "How many come before this page."},
+        ),
         "ServiceIdCreate": request(
             {
                 "account_id": account_id("The token's account."),
                 "name": NAME,
                 "description": DESCRIPTION,
+                "unique_instance_crns": CRNS,
+                "group_id": {"enum": ["", None], "description": "This server has no groups of service IDs."},
                 "apikey": {
                     "anyOf": [request(NEW_KEY, required=("name",)), {"type": "null"}],
                     "description": "A first key, made with it or not at all.",
@@ -224,6 +257,7 @@ def schemas(*, with_password: bool) -> Schema:
             {
                 "name": NAME | {"type": ["string", "null"]},
                 "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
+                "unique_instance_crns": CRNS,
             },
             description="Absent members stay as they are.",
         ),

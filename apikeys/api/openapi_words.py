@@ -93,6 +93,19 @@ def iam_id(description: str) -> Schema:
     return text(description, pattern=f"^(IBMid-[A-Z0-9]{{10}}|iam-ServiceId-{UUID})$", examples=[EXAMPLE_PERSON])
 
 
+def iam_ids(most: int) -> Schema:
+    """Return the schema of up to `most` IAM IDs with commas between them."""
+    one = r"[^\u0000-\u001f,]*"
+    return text(pattern=rf"^{one}(,{one}){{0,{most - 1}}}$", examples=[EXAMPLE_PERSON])
+
+
+def about_iam_ids(most: int) -> str:
+    return (
+        f"IAM IDs, up to {most}, with commas between them: your own, the default, and those of your service IDs. "
+        "Administrators may ask for any."
+    )
+
+
 def account_id(description: str) -> Schema:
     return text(description, pattern="^[0-9a-f]{32}$", examples=[EXAMPLE_ACCOUNT])
 

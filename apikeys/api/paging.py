@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from apikeys import wire
-from apikeys.domain import ApiKeyPage, ApiKeyQuery, Caller, Cursor, Sort
+from apikeys.domain import ApiKeyPage, ApiKeyQuery, Caller, Condition, Cursor, ServiceIdPage, Sort
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 
@@ -38,31 +38,23 @@ class KeyListing:
         account_id = ask("account_id")
         if account_id and account_id != caller.identity.account_id:
             raise BadRequest("account_id", _("The specified account does not match the account in the token."))
-        sort = choice("sort", ask("sort", "created_at"), tuple(SORTS))
-        order = choice("order", ask("order", "asc"), ("asc", "desc"))
         scope = choice("scope", ask("scope", "entity"), ("entity", "account"))
         kind = choice("type", ask("type"), ("", "user", "serviceid"))
-        filter_text = ask("filter")
         return cls(
             ApiKeyQuery(
-                conditions=wire.parse_filter(printable("filter", filter_text)) if filter_text else (),
+                conditions=conditions(request),
                 iam_id=printable("iam_id", ask("iam_id")),
                 whole_account=scope == "account",
                 kind=kind,
-                sort=SORTS[sort],
-                descending=order == "desc",
+                sort=SORTS[choice("sort", ask("sort", "created_at"), tuple(SORTS))],
+                descending=is_descending(request),
                 page_size=page_size(request),
                 cursor=read_token(ask("pagetoken")),
             )
         )
 
     def answer(self, request: HttpRequest, page: ApiKeyPage, keys: list[dict[str, Any]]) -> dict[str, Any]:
-        body: dict[str, Any] = {"limit": self.query.page_size, "first": page_url(request, "")}
-        if page.previous:
-            body["previous"] = page_url(request, write_token(page.previous))
-        if page.next:
-            body["next"] = page_url(request, write_token(page.next))
-        return body | {"apikeys": keys}
+        return {"limit": self.query.page_size, **neighbours(request, page), "apikeys": keys}
 
 
 def parameter(request: HttpRequest, name: str, default: str = "") -> str:
@@ -81,6 +73,26 @@ def page_size(request: HttpRequest) -> int:
     return int(text)
 
 
+def conditions(request: HttpRequest) -> tuple[Condition, ...]:
+    """Return what `filter` asks for. Raises BadRequest."""
+    text = parameter(request, "filter")
+    return wire.parse_filter(printable("filter", text)) if text else ()
+
+
+def is_descending(request: HttpRequest) -> bool:
+    return choice("order", parameter(request, "order", "asc"), ("asc", "desc")) == "desc"
+
+
+def neighbours(request: HttpRequest, page: ApiKeyPage | ServiceIdPage) -> dict[str, str]:
+    """Return the URLs of the first page, and of those before and after this one where there are any."""
+    urls = {"first": page_url(request, "")}
+    if page.previous:
+        urls["previous"] = page_url(request, write_token(page.previous))
+    if page.next:
+        urls["next"] = page_url(request, write_token(page.next))
+    return urls
+
+
 def choice(name: str, text: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
         allowed = ", ".join(option for option in choices if option)
@@ -89,7 +101,7 @@ def choice(name: str, text: str, choices: tuple[str, ...]) -> str:
 
 
 def printable(name: str, text: str) -> str:
-    if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text):
+    if not wire.is_printable(text):
         raise BadRequest(name, _("%(name)s contains a control character."), name=name)
     return text
 

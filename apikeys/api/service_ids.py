@@ -1,5 +1,6 @@
 """/v1/serviceids, and the empty collections that clients ask for at start."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -7,58 +8,98 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys import service_ids, wire
 from apikeys.api.decorators import Operation, authenticated, resource
-from apikeys.api.keys import check_account, flag, flag_header, json_body, key_draft, required, tagged
-from apikeys.api.paging import page_size, page_url, parameter, printable
-from apikeys.domain import Caller
+from apikeys.api.keys import (
+    check_account,
+    created,
+    flag,
+    flag_header,
+    idempotency_key,
+    json_body,
+    key_draft,
+    required,
+    tagged,
+)
+from apikeys.api.paging import (
+    choice,
+    conditions,
+    is_descending,
+    neighbours,
+    page_size,
+    parameter,
+    printable,
+    read_token,
+)
+from apikeys.domain import ApiKeyDraft, Caller, ServiceIdDraft, ServiceIdQuery, ServiceIdSort
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
+
+SORTS = tuple(str(sort) for sort in ServiceIdSort)
 
 
 @authenticated
 def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
     check_account(caller, parameter(request, "account_id"))
-    size = page_size(request)
-    after = parameter(request, "pagetoken")
-    if after and not service_ids.is_service_id(after):
-        raise BadRequest("pagetoken", _("pagetoken is not valid. Take it from the answer's next or previous URL."))
-    name = printable("name", parameter(request, "name"))
-    page = service_ids.list_service_ids(caller, name=name, page_size=size, after=after)
-    body: dict[str, Any] = {"limit": size, "first": page_url(request, "")}
-    if page.next:
-        body["next"] = page_url(request, page.next)
-    return JsonResponse(body | {"serviceids": [wire.service_id(service) for service in page.service_ids]})
+    refuse_group(parameter(request, "group_id"))
+    query = ServiceIdQuery(
+        name=printable("name", parameter(request, "name")),
+        conditions=conditions(request),
+        sort=ServiceIdSort(choice("sort", parameter(request, "sort", ServiceIdSort.CREATED), SORTS)),
+        descending=is_descending(request),
+        page_size=page_size(request),
+        cursor=read_token(parameter(request, "pagetoken")),
+    )
+    with_history = flag(request, "include_history")
+    page = service_ids.list_service_ids(caller, query)
+    found = [
+        wire.service_id(service, history=service_ids.get_history(caller, service.id) if with_history else None)
+        for service in page.service_ids
+    ]
+    return JsonResponse(
+        {"offset": page.offset, "limit": query.page_size, **neighbours(request, page), "serviceids": found}
+    )
 
 
 @authenticated
-@sensitive_variables("body", "key_body", "draft", "issued")
+@sensitive_variables("body", "key", "issued")
 def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = json_body(request)
     required(body, "account_id")
     check_account(caller, wire.text_field(body, "account_id"))
-    key_body = body.get("apikey")
-    draft = None
-    if key_body is not None:
-        if not isinstance(key_body, dict):
-            raise BadRequest("apikey", _("The property %(name)s must be an object."), name="apikey")
-        draft = key_draft(key_body)
-    service, issued = service_ids.create_service_id(
-        caller,
+    refuse_group(wire.text_field(body, "group_id"))
+    draft = ServiceIdDraft(
         name=wire.text_field(body, "name") or "",
         description=wire.text_field(body, "description") or "",
+        unique_instance_crns=wire.crns_field(body) or (),
         locked=flag_header(request, "Entity-Lock"),
-        key=draft,
     )
+    key = first_key(request, body)
+    service, issued = service_ids.create_service_id(caller, draft, key=key, nonce=idempotency_key(request))
     answer = wire.service_id(service)
-    if issued is not None:
-        answer["apikey"] = wire.api_key(issued.key, value=issued.value)
-    return JsonResponse(answer, status=201)
+    if issued is None:
+        return created(answer)
+    answer["apikey"] = wire.api_key(issued.key, value=issued.value)
+    return created(answer, asked_to_store=bool(wire.bool_field(body["apikey"], "store_value")))
+
+
+def first_key(request: HttpRequest, body: dict[str, Any]) -> ApiKeyDraft | None:
+    """Return what the first key of a new service ID shall be, None without one. Raises InvalidApiKey, BadRequest."""
+    disabled = flag_header(request, "Entity-Disable")
+    found = body.get("apikey")
+    if found is None:
+        if disabled:
+            raise BadRequest("Entity-Disable", _("A service ID can't be disabled, only its API keys can."))
+        return None
+    if not isinstance(found, dict):
+        raise BadRequest("apikey", _("The property %(name)s must be an object."), name="apikey")
+    return replace(key_draft(found, for_service_id=True), disabled=disabled)
 
 
 @authenticated
 def get_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonResponse:
     service = service_ids.get_service_id(caller, service_id)
     history = service_ids.get_history(caller, service_id) if flag(request, "include_history") else None
-    return tagged(wire.service_id(service, history=history))
+    usage = service_ids.get_usage(caller, service_id) if flag(request, "include_activity") else None
+    return tagged(wire.service_id(service, history=history, usage=usage))
 
 
 @authenticated
@@ -67,7 +108,11 @@ def update_service_id(request: HttpRequest, caller: Caller, service_id: str) -> 
     if not entity_tag:
         raise BadRequest("If-Match", _("The header If-Match is missing."))
     body = json_body(request)
-    changes = {name: text for name in ("name", "description") if (text := wire.text_field(body, name)) is not None}
+    changes: dict[str, object] = {
+        name: text for name in ("name", "description") if (text := wire.text_field(body, name)) is not None
+    }
+    if (crns := wire.crns_field(body)) is not None:
+        changes["unique_instance_crns"] = crns
     return tagged(wire.service_id(service_ids.update_service_id(caller, service_id, entity_tag=entity_tag, **changes)))
 
 
@@ -78,13 +123,21 @@ def delete_service_id(request: HttpRequest, caller: Caller, service_id: str) -> 
 
 
 @authenticated
-def lock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonResponse:
-    return tagged(wire.service_id(service_ids.lock_service_id(caller, service_id, locked=True)))
+def lock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
+    service_ids.lock_service_id(caller, service_id, locked=True)
+    return HttpResponse(status=204)
 
 
 @authenticated
-def unlock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonResponse:
-    return tagged(wire.service_id(service_ids.lock_service_id(caller, service_id, locked=False)))
+def unlock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
+    service_ids.lock_service_id(caller, service_id, locked=False)
+    return HttpResponse(status=204)
+
+
+def refuse_group(group_id: str | None) -> None:
+    """Raise BadRequest for a group of service IDs: to leave it out of account would answer another question."""
+    if group_id:
+        raise BadRequest("group_id", _("This server has no groups of service IDs. Leave group_id out."))
 
 
 def empty_collection(name: str) -> Operation:

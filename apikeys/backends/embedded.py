@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, IntegrityError, models, transaction
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys import values
@@ -98,14 +99,13 @@ class EmbeddedBackend:
         """Raise InvalidApiKey unless the caller may make and list keys of `iam_id`: itself, or its service ID."""
         if iam_id == self.identity.iam_id:
             return
-        mismatch = InvalidApiKey("iam_id", _("The specified IAM ID does not match the IAM ID in the token."))
         if not IAM_ID.fullmatch(iam_id):
-            raise mismatch
+            raise _mismatch()
         service_ids = ServiceIdRecord.objects.filter(iam_id=iam_id, account_id=self.identity.account_id)
         if not self.identity.is_administrator:
             service_ids = service_ids.filter(created_by=self.identity.iam_id)
         if not service_ids.exists():
-            raise mismatch
+            raise _mismatch()
 
     def count_api_keys(self, iam_id: str = "") -> int:
         owner = iam_id or self.identity.iam_id
@@ -174,14 +174,18 @@ class EmbeddedBackend:
         return IssuedApiKey(to_domain(record), value)
 
     def _make_room(self, owner: str) -> None:
-        """Raise ApiKeyLimitReached when the owner has as many keys as allowed."""
+        """Raise ApiKeyLimitReached when the owner has as many keys as allowed, InvalidApiKey when it is gone."""
         limit = settings.APIKEYS_PER_IDENTITY
-        if not limit:
+        is_service_id = owner.startswith(SERVICE_ID_PREFIX)
+        if not limit and not is_service_id:
             return
-        # Creations of one owner queue here, so that no two of them count the same room.
-        owners = ServiceIdRecord if owner.startswith(SERVICE_ID_PREFIX) else get_user_model()
-        list(owners._default_manager.select_for_update().filter(iam_id=owner).values_list("pk"))
-        if ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
+        # Creations of one owner queue here, so that no two of them count the same room, and no key of a service ID
+        # is made while that is deleted.
+        owners = ServiceIdRecord if is_service_id else get_user_model()
+        held = list(owners._default_manager.select_for_update().filter(iam_id=owner).values_list("pk"))
+        if is_service_id and not held:
+            raise _mismatch()
+        if limit and ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
             raise ApiKeyLimitReached(limit=limit)
 
     def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
@@ -242,6 +246,10 @@ class EmbeddedBackend:
         return [remove(record) for record in self._own()]
 
 
+def _mismatch() -> InvalidApiKey:
+    return InvalidApiKey("iam_id", _("The specified IAM ID does not match the IAM ID in the token."))
+
+
 def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
     """Return the record of a value, whoever owns it and whatever its state, or None; held against others if asked."""
     peppers = settings.APIKEYS_PEPPERS
@@ -279,8 +287,13 @@ def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:
 
 
 def remove(record: ApiKeyRecord) -> ApiKey:
-    """Delete a record and its history for good; return what it was."""
+    """Delete a record and its history for good; return what it was. A service ID keeps the count of its uses."""
     key = to_domain(record)
+    if key.last_used_at is not None and key.iam_id.startswith(SERVICE_ID_PREFIX):
+        ServiceIdRecord.objects.filter(iam_id=key.iam_id).update(
+            past_use_count=models.F("past_use_count") + key.use_count,
+            past_last_used_at=Greatest(Coalesce("past_last_used_at", key.last_used_at), key.last_used_at),
+        )
     HistoryRecord.objects.filter(object_id=record.id).delete()
     record.delete()
     return key

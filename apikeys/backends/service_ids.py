@@ -1,24 +1,34 @@
 """Service IDs of the embedded store: identities for programs, with keys of their own."""
 
 import re
-from dataclasses import dataclass
 
 from django.db import models, transaction
 
-from apikeys.backends.embedded import history_of, remember, stamp
-from apikeys.domain import HistoryEntry, Identity, ServiceId
-from apikeys.exceptions import ApiKeyConflict, ApiKeyLocked, DeleteNotPossible, ServiceIdNotFound
+from apikeys.backends.embedded import history_of, meets, remember, remove, stamp
+from apikeys.backends.keyset import beyond, cursor_at, page_of
+from apikeys.domain import (
+    NAME_MAX_LENGTH,
+    ApiKey,
+    HistoryEntry,
+    Identity,
+    ServiceId,
+    ServiceIdDraft,
+    ServiceIdPage,
+    ServiceIdQuery,
+    ServiceIdSort,
+    Usage,
+)
+from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
+from apikeys.matching import fold
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceIdPage:
-    """One page, oldest first; `next` is the id to continue after, "" at the end."""
-
-    service_ids: tuple[ServiceId, ...]
-    next: str = ""
+COLUMNS = {
+    ServiceIdSort.NAME: "name_folded",
+    ServiceIdSort.DESCRIPTION: "description",
+    ServiceIdSort.CREATED: "created_at",
+    ServiceIdSort.MODIFIED: "modified_at",
+}
 
 
 class EmbeddedServiceIds:
@@ -38,16 +48,22 @@ class EmbeddedServiceIds:
             raise ServiceIdNotFound
         return record
 
-    def page(self, *, name: str = "", page_size: int = 20, after: str = "") -> ServiceIdPage:
-        """Return service IDs, only those of exactly this name where one is given."""
+    def page(self, query: ServiceIdQuery) -> ServiceIdPage:
+        """Return one page in the order asked for."""
         records = self._records()
-        if name:
-            records = records.filter(name=name)
-        if after:
-            records = records.filter(id__gt=after)
-        found = list(records.order_by("id")[: page_size + 1])
-        rows = found[:page_size]
-        return ServiceIdPage(tuple(to_domain(row) for row in rows), rows[-1].id if len(found) > page_size else "")
+        if query.name:
+            records = records.filter(name=query.name)
+        for condition in query.conditions:
+            records = records.filter(meets(condition))
+        column = COLUMNS[query.sort]
+        found = page_of(records, column, descending=query.descending, size=query.page_size, cursor=query.cursor)
+        offset = 0
+        if found.rows and query.cursor is not None:
+            before = beyond(ServiceIdRecord, column, cursor_at(found.rows[0], column), not query.descending)
+            offset = records.filter(before).count()
+        return ServiceIdPage(
+            tuple(to_domain(row) for row in found.rows), offset, next=found.next, previous=found.previous
+        )
 
     def get(self, service_id: str) -> ServiceId:
         """Return one. Raises ServiceIdNotFound."""
@@ -56,31 +72,53 @@ class EmbeddedServiceIds:
     def get_history(self, service_id: str) -> list[HistoryEntry]:
         return history_of(self._record(service_id).id)
 
+    def get_usage(self, service_id: str) -> Usage:
+        """Return how often its keys were used, those included that are deleted. Raises ServiceIdNotFound."""
+        record = self._record(service_id)
+        keys = ApiKeyRecord.objects.filter(iam_id=record.iam_id)
+        found = keys.aggregate(count=models.Sum("use_count", default=0), last=models.Max("last_used_at"))
+        moments = [moment for moment in (found["last"], record.past_last_used_at) if moment is not None]
+        return Usage(record.past_use_count + found["count"], max(moments, default=None))
+
+    def made_with(self, nonce_digest: str) -> ServiceId | None:
+        """Return the service ID that this identity made with the nonce of this digest, None without one."""
+        record = self._records().filter(created_by=self.identity.iam_id, nonce_digest=nonce_digest).first()
+        return to_domain(record) if record else None
+
     @transaction.atomic
-    def create(self, name: str, description: str, *, locked: bool = False) -> ServiceId:
+    def create(self, draft: ServiceIdDraft, *, nonce_digest: str = "") -> ServiceId:
+        """Make one. Raises IntegrityError where the nonce of this digest made one before."""
         service_id = new_service_id()
-        record = ServiceIdRecord.objects.create(
+        record = ServiceIdRecord(
             id=service_id,
             iam_id=f"iam-{service_id}",
             account_id=self.identity.account_id,
             created_by=self.identity.iam_id,
-            name=name,
-            description=description,
-            locked=locked,
+            name=draft.name,
+            description=draft.description,
+            unique_instance_crns=list(draft.unique_instance_crns),
+            locked=draft.locked,
+            nonce_digest=nonce_digest,
         )
-        remember(self.identity, record.id, "create", [name], "Service ID created")
+        _fold(record)
+        record.save(force_insert=True)
+        remember(self.identity, record.id, "create", [draft.name], "Service ID created")
         return to_domain(record)
 
     @transaction.atomic
-    def update(self, service_id: str, *, entity_tag: str, **changes: str) -> ServiceId:
-        """Change `name` or `description`. Raises ApiKeyConflict, ApiKeyLocked, ServiceIdNotFound."""
+    def update(self, service_id: str, *, entity_tag: str, **changes: object) -> ServiceId:
+        """Change `name`, `description` or `unique_instance_crns`.
+
+        Raises ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
+        """
         record = self._record(service_id, for_update=True)
         if record.locked:
-            raise ApiKeyLocked
+            raise ServiceIdLocked
         if entity_tag not in ("*", record.entity_tag):
-            raise ApiKeyConflict
-        for field, text in changes.items():
-            setattr(record, field, text)
+            raise ServiceIdConflict
+        for field, changed in changes.items():
+            setattr(record, field, changed)
+        _fold(record)
         stamp(record)
         remember(self.identity, record.id, "update", sorted(changes), "Service ID: update")
         return to_domain(record)
@@ -96,17 +134,29 @@ class EmbeddedServiceIds:
         return to_domain(record)
 
     @transaction.atomic
-    def delete(self, service_id: str) -> ServiceId:
-        """End a service ID. Raises DeleteNotPossible while it has keys, ApiKeyLocked, ServiceIdNotFound."""
+    def delete(self, service_id: str) -> tuple[ServiceId, list[ApiKey]]:
+        """End a service ID and all of its keys, or nothing; return what they were.
+
+        Raises DeleteNotPossible where one of its keys is locked, ServiceIdLocked, ServiceIdNotFound.
+        """
+        keys = ApiKeyRecord.objects.select_for_update().filter(iam_id=self._record(service_id).iam_id).order_by("id")
+        # Its keys are held before the service ID, in the order in which the deletion of a key holds them.
+        list(keys.values_list("id"))
         record = self._record(service_id, for_update=True)
         if record.locked:
-            raise ApiKeyLocked
-        if ApiKeyRecord.objects.filter(iam_id=record.iam_id).exists():
+            raise ServiceIdLocked
+        found = list(keys)
+        if any(key.locked for key in found):
             raise DeleteNotPossible
-        service = to_domain(record)
+        service, ended = to_domain(record), [remove(key) for key in found]
         HistoryRecord.objects.filter(object_id=record.id).delete()
         record.delete()
-        return service
+        return service, ended
+
+
+def _fold(record: ServiceIdRecord) -> None:
+    record.name_folded = fold(record.name)[:NAME_MAX_LENGTH]
+    record.description_folded = fold(record.description)
 
 
 def to_domain(record: ServiceIdRecord) -> ServiceId:
@@ -119,4 +169,5 @@ def to_domain(record: ServiceIdRecord) -> ServiceId:
         created_at=record.created_at,
         modified_at=record.modified_at,
         locked=record.locked,
+        unique_instance_crns=tuple(record.unique_instance_crns),
     )

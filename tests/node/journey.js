@@ -125,18 +125,20 @@ const chapters = {
       used: await names(serviceFor(second.apikey), { sort: 'name' }),
       fresh: await seen(service.updateServiceId({ id, ifMatch: robot.entity_tag, name: 'android' })),
       stale: await seen(service.updateServiceId({ id, ifMatch: robot.entity_tag, name: 'too late' })),
-      delete_with_keys: await seen(service.deleteServiceId({ id })),
       limits: (
         await service.getAccountLimits({ accountId, apikeysPerIdentity: `${iamId},${robotId}` })
       ).result,
     };
-    await service.deleteApiKey({ id: first.id });
-    await service.deleteApiKey({ id: second.id });
+    await service.lockApiKey({ id: first.id });
+    report.delete_with_locked_key = await seen(service.deleteServiceId({ id }));
+    await service.unlockApiKey({ id: first.id });
+    report.before_delete = await names(service, { iamId: robotId, sort: 'name' });
     report.lock = await seen(service.lockServiceId({ id }));
     report.delete_locked = await seen(service.deleteServiceId({ id }));
     report.unlock = await seen(service.unlockServiceId({ id }));
     report.delete = await seen(service.deleteServiceId({ id }));
     report.get_deleted = await seen(service.getServiceId({ id }));
+    report.get_deleted_key = await seen(service.getApiKey({ id: second.id }));
     return report;
   },
 
