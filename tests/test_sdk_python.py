@@ -1,6 +1,7 @@
 """IBM's own Python client, unmodified and over a real socket, does with this server all that it does with IBM's."""
 
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -179,9 +180,18 @@ def test_a_key_for_somebody_else_is_refused_in_the_words_of_the_original(sdk, be
     assert refused.value.message == "The specified IAM ID does not match the IAM ID in the token."
 
 
+def until_counted(sdk, key_id: str) -> None:
+    """Wait for a use to be counted: that is done beside the request, a moment later."""
+    deadline = time.monotonic() + 30
+    while not sdk.get_api_key(id=key_id, include_activity=True).get_result()["activity"]["authn_count"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_get_tells_history_and_activity_when_asked(site, sdk, anna):
     created = sdk.create_api_key(name="terraform", iam_id=anna.iam_id).get_result()
     sdk_for(site, created["apikey"]).list_api_keys()
+    until_counted(sdk, created["id"])
     sdk.lock_api_key(id=created["id"])
 
     plain = sdk.get_api_key(id=created["id"]).get_result()

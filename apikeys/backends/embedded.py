@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -261,21 +262,36 @@ def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | Non
     return records.filter(where).first()
 
 
-def move_to_newest_pepper(record: ApiKeyRecord, value: str) -> None:
-    """Store the digest of a key's value under the newest pepper. This is no change of the key: its tag stays.
+@dataclass(frozen=True, slots=True)
+class PepperMove:
+    """A key's digest under the newest pepper, and what it is to replace."""
 
-    It may fail: then the key works as before, and its next use tries again.
-    """
+    key_id: str
+    old_pepper: int
+    old_digest: str
+    digest: str
+
+
+def pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
+    """Return how a key moves to the newest pepper, None where it is there."""
     peppers = settings.APIKEYS_PEPPERS
     if record.pepper == peppers.newest:
-        return
+        return None
+    return PepperMove(record.id, record.pepper, record.digest, peppers.digest(value, peppers.newest))
+
+
+def move_to_newest_pepper(move: PepperMove) -> None:
+    """Store a key's digest under the newest pepper. This is no change of the key: its tag stays.
+
+    It may fail: then the key works as before, and a later use tries again.
+    """
     # Of several uses at once the first moves the key: the others find it under another pepper, and write nothing.
-    unmoved = ApiKeyRecord.objects.filter(id=record.id, pepper=record.pepper, digest=record.digest)
+    unmoved = ApiKeyRecord.objects.filter(id=move.key_id, pepper=move.old_pepper, digest=move.old_digest)
     try:
         with transaction.atomic():
-            unmoved.update(pepper=peppers.newest, digest=peppers.digest(value, peppers.newest))
+            unmoved.update(pepper=settings.APIKEYS_PEPPERS.newest, digest=move.digest)
     except DatabaseError:
-        logger.warning("%s stays under pepper %d for now.", record.id, record.pepper)
+        logger.warning("%s stays under pepper %d for now.", move.key_id, move.old_pepper)
 
 
 def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:
