@@ -12,9 +12,10 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.backends.keyset import page_of
+from apikeys.backends.keyset import counted_page_of, page_of
 from apikeys.domain import (
     API_KEY_ID,
+    END,
     NAME_MAX_LENGTH,
     SERVICE_ID_PREFIX,
     ApiKey,
@@ -38,7 +39,7 @@ from apikeys.exceptions import (
     NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
-from apikeys.matching import fold
+from apikeys.matching import fold, hint_end
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
 logger = logging.getLogger(__name__)
@@ -118,13 +119,22 @@ class EmbeddedBackend:
         records = self._listed(query)
         if query.search:
             text = fold(query.search)
-            records = records.filter(models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text))
+            found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
+            if end := hint_end(query.search):
+                found |= models.Q(hint__iendswith=end)
+            records = records.filter(found)
         for condition in query.conditions:
             records = records.filter(meets(condition))
-        found = page_of(
+        page = (counted_page_of if query.counted else page_of)(
             records, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
         )
-        return ApiKeyPage(tuple(to_domain(row) for row in found.rows), next=found.next, previous=found.previous)
+        return ApiKeyPage(
+            tuple(to_domain(row) for row in page.rows),
+            next=page.next,
+            previous=page.previous,
+            last=END if page.next else None,
+            extent=page.extent,
+        )
 
     def get_api_key(self, key_id: str) -> ApiKey:
         return to_domain(self._record(key_id))
