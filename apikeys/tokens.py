@@ -15,7 +15,7 @@ from typing import Any
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
-from apikeys import people, signing, uses
+from apikeys import people, signing, uses, values
 from apikeys.backends.embedded import IAM_ID, find_by_value, pepper_move, to_domain
 from apikeys.domain import API_KEY_ID, SERVICE_ID_PREFIX, ApiKey, Identity
 from apikeys.exceptions import (
@@ -72,10 +72,16 @@ class Tokens:
 
 
 def subject_of_value(value: str) -> Subject:
-    """Return whom a key's value stands for; note the use. Raises ValueNotFound."""
-    record = find_by_value(value) if value else None
-    if record is None:
+    """Return whom a key's value stands for; note the use.
+
+    White space, quotation marks and byte order marks around it do not matter. Raises ValueNotFound.
+    """
+    # As it is first: a value that somebody brought may begin or end with anything.
+    spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
+    found = next(((text, record) for text in spellings if (record := find_by_value(text))), None)
+    if found is None:
         raise ValueNotFound
+    value, record = found
     key = to_domain(record)
     identity = _identity_behind(key.iam_id)
     if identity is None or not key.authenticates:

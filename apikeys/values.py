@@ -29,6 +29,7 @@ VALUE_LIKE = re.compile(
 )
 _JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 MASK = "[masked]"
+_AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“”„‘’‚«»"
 
 
 def is_prefix(prefix: str) -> bool:
@@ -70,6 +71,14 @@ def hint(value: str, prefix: str) -> str:
 def hinted(text: str, prefix: str) -> str:
     """Return `text` with the hint of a value wherever something looks like one."""
     return VALUE_LIKE.sub(lambda found: hint(found[0], prefix), text)
+
+
+def trimmed(text: str) -> str:
+    """Return a value without what gets round it on its way through files, shells and clipboards.
+
+    That is white space, byte order marks and quotation marks.
+    """
+    return text.strip(_AROUND)
 
 
 def mask(text: str) -> str:

@@ -103,6 +103,22 @@ def test_an_unknown_value_is_refused_in_words(site):
     assert refused.value.message == "Provided API key could not be found."
 
 
+@pytest.mark.parametrize("around", ["{}\n", " {}", '"{}"', "\ufeff{}\r\n"])
+def test_a_value_is_taken_with_what_a_file_or_a_shell_put_round_it(site, annas, around):
+    value = annas.create_key()["apikey"]
+
+    assert [key["name"] for key in site.use(around.format(value)).listed()] == ["robot"]
+    assert site.introspect(annas, apikey=around.format(value))["active"] is True
+
+
+def test_a_value_of_ones_own_that_begins_with_a_quotation_mark_is_taken_as_it_is(site, annas, anna):
+    own = f'"a value with quotation marks round it, {anna.iam_id}"'
+    key = annas.create_key("mine", apikey=own)
+
+    assert site.use(own).listed()[0]["id"] == key["id"]
+    assert site.exchange(own.strip('"')).status_code == 400
+
+
 # Keys: create and look at
 
 
