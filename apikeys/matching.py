@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Callable
 
 from apikeys.domain import ApiKey, ApiKeyQuery, Condition, Match
-from apikeys.values import HINT_LENGTH
 
 MATCHERS: dict[Match, Callable[[str, str], bool]] = {
     Match.CONTAINS: lambda text, wanted: wanted in text,
@@ -18,17 +17,18 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def hint_end(search: str) -> str:
-    """Return what the hint of a key ends with that a search is for, "" for a search too short to tell keys apart."""
-    text = search.strip().replace("...", "…")
-    return text if len(text) >= HINT_LENGTH else ""
+def names_version(if_match: str, entity_tag: str) -> bool:
+    """Tell whether an If-Match header, or an entity tag alone, stands for this version: quoted, weak, one of a list."""
+    if if_match.strip() == "*":
+        return True
+    tags = (tag.strip().removeprefix("W/") for tag in if_match.split(","))
+    return entity_tag in (tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag for tag in tags)
 
 
 def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
     """Tell whether a key is one that the query's search and conditions look for."""
-    wanted, end = fold(query.search), hint_end(query.search).casefold()
-    is_hint = bool(end) and key.hint.casefold().endswith(end)
-    if wanted not in fold(key.name) and wanted not in fold(key.description) and not is_hint:
+    wanted = fold(query.search)
+    if wanted not in fold(key.name) and wanted not in fold(key.description):
         return False
     return all(_meets(key, condition) for condition in query.conditions)
 

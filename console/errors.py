@@ -7,6 +7,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apikeys.api import errors as api
+from apikeys.api.paths import is_api
 
 
 def wording(status: int) -> tuple[str, str]:
@@ -22,6 +23,10 @@ def wording(status: int) -> tuple[str, str]:
         413: (
             _("Too much data"),
             _("The request is too large. Nothing was changed. Shorten what you typed."),
+        ),
+        415: (
+            _("Packed data"),
+            _("The server does not read compressed requests. Nothing was changed. Send it uncompressed."),
         ),
         429: (
             _("Too many requests"),
@@ -46,7 +51,7 @@ def problem(
 
 def _problem(request: HttpRequest, status: int, *, message: str, title: str, retry_after: int | None) -> HttpResponse:
     usual_title, usual_message = wording(status)
-    if api.is_api(request):
+    if is_api(request):
         answer = api.status_answer(request, status, message or usual_message)
         if retry_after is not None:
             answer.headers["Retry-After"] = str(retry_after)

@@ -4,16 +4,23 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http.multipartparser import MultiPartParserError
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from apikeys.values import mask
 
+# Requests that can't be read: the fault is not in the code that a traceback shows.
+UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation)
+
 
 class MaskFilter(logging.Filter):
-    """Masks the message after its arguments were filled in."""
+    """Masks the message after its arguments were filled in; what a client broke has no traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], UNREADABLE):
+            record.exc_info = None
         record.msg, record.args = mask(record.getMessage()), None
         return True
 

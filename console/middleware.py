@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
-from apikeys.api.errors import is_api
+from apikeys.api.paths import as_served, is_api
 from apikeys.middleware import open_page, whole_page
 from console.auth import HashingBusy
 from console.errors import problem
@@ -46,6 +46,8 @@ HEADERS = {
         )
     ) + ", clipboard-read=(), clipboard-write=(self)",
 }  # fmt: skip
+
+METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
 
 host_logger = logging.getLogger("django.security.DisallowedHost")
 
@@ -77,6 +79,7 @@ def request_gate(get_response: GetResponse) -> GetResponse:
     """Name the request and its client, and refuse what no page of the console ever sends."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        request.path = request.path_info = as_served(request.path_info)
         request.client_address = client_address(request)  # type: ignore[attr-defined]
         sent_id = request.headers.get("X-Correlation-Id", "")
         request.correlation_id = (  # type: ignore[attr-defined]
@@ -84,6 +87,12 @@ def request_gate(get_response: GetResponse) -> GetResponse:
         )
         if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return problem(request, 413)
+        if content_length(request) and not is_plain(request):
+            return problem(request, 415)
+        if request.method not in METHODS_OF_PAGES and not is_api(request):
+            refusal = problem(request, 405)
+            refusal.headers["Allow"] = ", ".join(METHODS_OF_PAGES)
+            return refusal
         if request.content_params and request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
             return problem(request, 400)  # Python knows encodings that no form is sent in
         if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
@@ -111,6 +120,12 @@ def content_length(request: HttpRequest) -> int:
         return int(request.headers.get("Content-Length") or 0)
     except ValueError:
         return 0
+
+
+def is_plain(request: HttpRequest) -> bool:
+    """Tell whether the body is as it is, neither packed nor encoded."""
+    codings = request.headers.get("Content-Encoding", ""), request.headers.get("Transfer-Encoding", "")
+    return codings[0].strip().lower() in ("", "identity") and codings[1].strip().lower() in ("", "chunked")
 
 
 def client_address(request: HttpRequest) -> str:

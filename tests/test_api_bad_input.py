@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -37,6 +37,7 @@ NOT_FOUND: Refusal = (404, "BXNIM0102E")
 WRONG_METHOD: Refusal = (405, "BXNIM0060E")
 CONFLICT: Refusal = (409, "conflict")
 TOO_LARGE: Refusal = (413, "bad_request")
+PACKED: Refusal = (415, "bad_request")
 PROPERTY_MISSING: Refusal = (400, "BXNIM0109E")
 PROPERTY_REFUSED: Refusal = (400, "BXNIM0106E")
 VALUE_UNKNOWN: Refusal = (400, "BXNIM0415E")
@@ -110,8 +111,6 @@ GOOD = {
     "getIdentityLimitsInBulk": Request("POST", LIMITS, JSON_BEARER, {"apikeys_per_identity": ["<iam_id>"]}),
     "listServiceIds": Request("GET", "/v1/serviceids", BEARER),
     "createServiceId": Request("POST", "/v1/serviceids", JSON_BEARER, NEW_SERVICE),
-    "listServiceIdsWithSlash": Request("GET", "/v1/serviceids/", BEARER),
-    "createServiceIdWithSlash": Request("POST", "/v1/serviceids/", JSON_BEARER, NEW_SERVICE),
     "getServiceId": Request("GET", SERVICE, BEARER),
     "updateServiceId": Request("PUT", SERVICE, CHANGE, {"name": "changed"}),
     "deleteServiceId": Request("DELETE", SERVICE, BEARER),
@@ -121,9 +120,17 @@ GOOD = {
         "POST", "/identity/token", {"Content-Type": FORM}, f"grant_type={quote(API_KEY_GRANT)}&apikey=<value>".encode()
     ),
     "introspect": Request("POST", "/identity/introspect", BEARER | {"Content-Type": FORM}, b"token=<token>"),
+    "getTokenAtOldAddress": Request(
+        "POST", "/oidc/token", {"Content-Type": FORM}, f"grant_type={quote(API_KEY_GRANT)}&apikey=<value>".encode()
+    ),
+    "getUserInfo": Request("GET", "/identity/userinfo", BEARER),
+    "postUserInfo": Request("POST", "/identity/userinfo", BEARER),
     "revoke": Request("POST", "/identity/revoke", {"Content-Type": FORM}, b"token=<token>"),
     "getKeys": Request("GET", "/identity/keys"),
     "getDiscovery": Request("GET", "/identity/.well-known/openid-configuration"),
+    "getServerMetadata": Request("GET", "/.well-known/oauth-authorization-server/identity"),
+    "getServerMetadataOfHost": Request("GET", "/.well-known/oauth-authorization-server"),
+    "getDiscoveryOfHost": Request("GET", "/.well-known/openid-configuration"),
     "reportLeaks": Request("POST", "/v1/leaks", {"Content-Type": JSON}, REPORTS),
     "listProfiles": Request("GET", "/v1/profiles", BEARER),
     "listProfileTemplates": Request("GET", "/v1/profile_templates", BEARER),
@@ -155,8 +162,8 @@ WITH_TOKEN = [name for name, operation in OPERATIONS.items() if operation["secur
 WITH_JSON = [name for name in WITH_TOKEN if JSON in OPERATIONS[name].get("requestBody", {}).get("content", {})]
 WITH_ID = [name for name in OPERATIONS if "id" in parameters_of(name, "path")]
 LIMITS_OF_IDENTITIES = [name for name in OPERATIONS if name.startswith("getIdentityLimits")]
-LISTS_OF_SERVICES = [name for name in OPERATIONS if name.startswith("listServiceIds")]
-CREATIONS_OF_SERVICES = [name for name in OPERATIONS if name.startswith("createServiceId")]
+LISTS_OF_SERVICES = ["listServiceIds"]
+CREATIONS_OF_SERVICES = ["createServiceId"]
 CHANGES = ["updateApiKey", "updateServiceId"]
 CREATIONS = ["createApiKey", *CREATIONS_OF_SERVICES]
 NAMED = [*CREATIONS, *CHANGES]  # whose body has a name
@@ -177,13 +184,14 @@ def wrong_anywhere() -> Iterator[Bad]:
         yield Bad(
             operation, "a huge body that does not come", TOO_LARGE, headers={"Content-Length": "9" * 12}, body=b""
         )
+        for coding in ("gzip", "br", "deflate", "gzip, identity", "x"):
+            yield Bad(operation, f"a body in {coding}", PACKED, headers={"Content-Encoding": coding}, body=b"x")
         yield Bad(operation, "another host", BAD_REQUEST, headers={"Host": "evil.example"})
         yield Bad(operation, "an odd encoding", BAD_REQUEST, headers={"Content-Type": f"{FORM}; charset=utf-16"})
         yield Bad(operation, "an unknown encoding", BAD_REQUEST, headers={"Content-Type": f"{JSON}; charset=x"})
         for method in ("PATCH", "OPTIONS", "PROPFIND"):
             yield Bad(operation, f"the method {method}", WRONG_METHOD, method=method)
-        if not good.target.startswith("/v1/serviceids") or "<service>" in good.target:  # that takes both
-            yield Bad(operation, "a slash at the end", NOT_FOUND, target=f"{good.target}/")
+        yield Bad(operation, "two slashes at the end", NOT_FOUND, target=f"{good.target}//")
 
 
 # Access tokens
@@ -251,7 +259,7 @@ def wrong_ids() -> Iterator[Bad]:
             "an id and a NUL": f"{own}%00",
             "an id and a line feed": f"{own}%0A",
             "an id and a space": f"{own}%20",
-            "an id and a slash": f"{own}%2F",
+            "an id and two slashes": f"{own}%2F%2F",
             "an id and a semicolon": f"{own};x",
             "the way up": "..",
             "the way up, encoded": "%2e%2e",
@@ -275,7 +283,6 @@ def wrong_ids() -> Iterator[Bad]:
         target = f"/v1/accounts/{hostile}/limits/identity"
         yield from some(LIMITS_OF_IDENTITIES, f"account: {what}", BAD_REQUEST, "account_id", target=target)
     yield Bad("getIdentityLimits", "account: a slash", NOT_FOUND, target="/v1/accounts/%2F/limits/identity")
-    yield Bad("getApiKey", "id: details with a slash", NOT_FOUND, target="/v1/apikeys/details/")
 
 
 # Bodies
@@ -319,11 +326,20 @@ NO_JSON = {
 }
 
 
+def chunks(*parts: bytes) -> bytes:
+    """Return a body as Transfer-Encoding: chunked has it."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
+
+
 def wrong_bodies() -> Iterator[Bad]:
     for what, body in NO_OBJECTS.items():
         yield from some(WITH_JSON, f"body: {what}", BAD_REQUEST, "body", body=body)
     in_chunks = {"Transfer-Encoding": "chunked"}
-    yield from some(WITH_JSON, "a body in chunks", BAD_REQUEST, "body", headers=in_chunks, body=b"2\r\n{}\r\n0\r\n\r\n")
+    yield from some(WITH_JSON, "a half body in chunks", BAD_REQUEST, "body", headers=in_chunks, body=chunks(b'{"a"'))
+    yield from some(WITH_JSON, "no body in chunks", BAD_REQUEST, "body", headers=in_chunks, body=chunks())
+    yield from some(WITH_JSON, "huge chunks", TOO_LARGE, headers=in_chunks, body=chunks(*[b" " * (LIMIT // 4)] * 5))
+    packed = {"Transfer-Encoding": "gzip, chunked"}
+    yield from some(WITH_JSON, "chunks in gzip", PACKED, headers=packed, body=chunks(b"{}"))
     for what, content_type in NO_JSON.items():
         yield from some(WITH_JSON, what, BAD_REQUEST, "Content-Type", headers={"Content-Type": content_type})
 
@@ -602,9 +618,14 @@ def wrong_headers() -> Iterator[Bad]:
         "**",
         "*, *",
         '"*"',
-        'W/"<tag>"',
-        '"<tag>"',
-        "<tag>, <tag>",
+        'W/"1"',
+        '"<tag>',
+        '""<tag>""',
+        "'<tag>'",
+        'w/"<tag>"',
+        '"<tag> "',
+        '"1", "2", W/"3"',
+        ",",
         "x" * 6000,
     ):
         yield from some(CHANGES, f"If-Match: {tag[:40]!r}", CONFLICT, headers={"If-Match": tag})
@@ -657,8 +678,10 @@ UNKNOWN_VALUES = {
     "unknown": "apk_" + "0" * 40,
     "short": "x",
     "longer": "<value>x",
-    "with a space inside": "<value> x",
+    "with a space": " <value>",
+    "in quotes": '"<value>"',
     "with a NUL": "<value>\0",
+    "with a line feed": "<value>\n",
     "very long": "x" * 100_000,
     "not ASCII": "鑰匙" * 30,
     "of a disabled key": "<disabled_value>",
@@ -688,14 +711,23 @@ NO_FORMS: dict[str, tuple[str | None, bytes, Refusal]] = {
 
 
 def wrong_token_requests() -> Iterator[Bad]:
+    for row in wrong_requests_of_getting_tokens():
+        yield row
+        yield replace(row, operation="getTokenAtOldAddress")
+    for what, (content_type, body, refusal) in NO_FORMS.items():
+        details = {"introspect": "token", "revoke": "token"}
+        for operation, name in details.items():
+            named = name if refusal == PROPERTY_MISSING else ""
+            yield Bad(operation, f"form: {what}", refusal, named, headers={"Content-Type": content_type}, body=body)
+
+
+def wrong_requests_of_getting_tokens() -> Iterator[Bad]:
     def ask(what: str, refusal: Refusal, name: str = "", *, client: bool = False, body: bytes) -> Bad:
         return Bad("getToken", what, refusal, name, headers=FORM_OF_BX if client else {}, body=body)
 
     for what, (content_type, body, refusal) in NO_FORMS.items():
-        details = {"getToken": "grant_type", "introspect": "token", "revoke": "token"}
-        for operation, name in details.items():
-            named = name if refusal == PROPERTY_MISSING else ""
-            yield Bad(operation, f"form: {what}", refusal, named, headers={"Content-Type": content_type}, body=body)
+        named = "grant_type" if refusal == PROPERTY_MISSING else ""
+        yield Bad("getToken", f"form: {what}", refusal, named, headers={"Content-Type": content_type}, body=body)
     for grant in ("unknown", "password ", "PASSWORD", "client_credentials", "\0", "x" * 10_000,
                   "urn:ibm:params:oauth:grant-type:passcode", "urn:ibm:params:oauth:grant-type:iam-authz"):  # fmt: skip
         yield ask(
@@ -827,7 +859,7 @@ class World:
         if body is not None:
             body = self.fill(body if isinstance(body, bytes) else json.dumps(body))
         headers = {name: self.fill(text) for name, text in request.headers.items() if text is not None}
-        if request.target == "/v1/leaks":
+        if request.target.strip("/") == "v1/leaks":
             signed = self.site.sign(body or b"")
             headers = {name: text.encode() for name, text in signed.items() if name not in request.headers} | headers
             if headers.get("Github-Public-Key-Signature") == b"<signature of another body>":
@@ -914,17 +946,19 @@ def complaints(answer: Answer, request: Request, refusal: Refusal, details: str)
     if answer.headers.get("Content-Type") != JSON:
         return [f"it is {answer.headers.get('Content-Type')}"]
     body = answer.json
-    is_token = request.target.startswith("/identity")
+    is_token = request.target.startswith(("/identity", "/oidc", "/.well-known"))
     trace = answer.headers.get("Transaction-Id")
     wrong = {
         "it may be kept": answer.headers.get("Cache-Control") != NO_STORE,
+        "it may be kept by HTTP/1.0": is_token and answer.headers.get("Pragma") != "no-cache",
         "it sets a cookie": "Set-Cookie" in answer.headers,
         "its trace is not its Transaction-Id": not trace or trace != answer.headers.get("X-Correlation-Id"),
         "a 401 says how to authenticate, another does not": ("WWW-Authenticate" in answer.headers) != (status == 401),
         "a 405 says what is allowed, another does not": ("Allow" in answer.headers) != (status == 405),
     }
     if status == 401:
-        scheme = 'Basic realm="IAM"' if is_token else 'Bearer error="invalid_token"'
+        by_client = is_token and not request.target.startswith("/identity/userinfo")
+        scheme = 'Basic realm="IAM"' if by_client else 'Bearer error="invalid_token"'
         wrong["WWW-Authenticate"] = answer.headers["WWW-Authenticate"] != scheme
     if is_token:
         context = body.get("context", {})
@@ -1004,6 +1038,44 @@ def test_every_part_of_the_description_has_rows():
 @pytest.mark.parametrize("operation", GOOD)
 def test_the_request_that_bad_ones_are_made_from_is_good(site, operation):
     answer = make_world(site, dead=False).send(GOOD[operation])
+
+    success = {int(status) for status in OPERATIONS[operation]["responses"] if status.startswith("2")}
+    assert answer.status in success
+
+
+@pytest.mark.parametrize("operation", GOOD)
+@pytest.mark.parametrize("shape", ["{}/", "/{}", "///{}/"])
+def test_a_slash_too_many_at_either_end_is_no_other_address(site, operation, shape):
+    good = GOOD[operation]
+
+    answer = make_world(site, dead=False).send(replace(good, target=shape.format(good.target)))
+
+    success = {int(status) for status in OPERATIONS[operation]["responses"] if status.startswith("2")}
+    assert answer.status in success
+
+
+@pytest.mark.parametrize("operation", CHANGES)
+@pytest.mark.parametrize("tag", ['"{}"', 'W/"{}"', '"1-a", "{}"', '{} , W/"2-b"', '"1,a", "{}"', " * ", '"{}"\t'])
+def test_an_entity_tag_is_the_same_quoted_weak_and_in_a_list(site, operation, tag):
+    world, good = make_world(site, dead=False), GOOD[operation]
+    now = world.send(replace(GOOD[operation.replace("update", "get")])).headers["Etag"]
+
+    answer = world.send(replace(good, headers=good.headers | {"If-Match": tag.format(now)}))
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("operation", [name for name, good in GOOD.items() if good.body is not None])
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_a_body_in_chunks_is_read_like_any_other(site, operation, size):
+    world, good = make_world(site, dead=False), GOOD[operation]
+    body = world.fill(good.body if isinstance(good.body, bytes) else json.dumps(good.body))
+    parts = chunks(*[body[at : at + size] for at in range(0, len(body), size)])
+    headers = good.headers | {"Transfer-Encoding": "chunked"}
+    if operation == "reportLeaks":
+        headers |= site.sign(body)
+
+    answer = world.send(replace(good, headers=headers, body=parts))
 
     success = {int(status) for status in OPERATIONS[operation]["responses"] if status.startswith("2")}
     assert answer.status in success

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from urllib.parse import unquote_plus
 
 from django.http import HttpRequest
 
@@ -27,12 +28,16 @@ def caller_of_token(request: HttpRequest) -> Caller:
     return caller_for(request, identity)
 
 
-def basic_credentials(request: HttpRequest) -> tuple[str, str] | None:
-    """Return user and password of a Basic header, None without one. Raises Unauthenticated for a broken one."""
+def basic_credentials(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return user and password of a Basic header: as they came, then form-decoded where that is something else.
+
+    RFC 6749, section 2.3.1, lets clients encode both as in a form; most of them do not.
+    Returns nothing without the header. Raises Unauthenticated for a broken one.
+    """
     header = request.headers.get("Authorization", "")
     scheme, _space, encoded = header.partition(" ")
     if not header:
-        return None
+        return []
     if scheme.lower() != "basic":
         raise Unauthenticated
     try:
@@ -41,4 +46,4 @@ def basic_credentials(request: HttpRequest) -> tuple[str, str] | None:
         raise Unauthenticated from None
     if not colon:
         raise Unauthenticated
-    return user, password
+    return list(dict.fromkeys([(user, password), (unquote_plus(user), unquote_plus(password))]))

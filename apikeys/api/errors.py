@@ -9,11 +9,10 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import get_language
 
-from apikeys.exceptions import ApiKeyError, TooManyAttempts
+from apikeys.api.paths import is_token_path
+from apikeys.exceptions import ApiKeyError, TokenRefused, TooManyAttempts
 from apikeys.middleware import sentence
 
-TOKEN_PATH = "/identity/"  # noqa: S105  (a path)
-PATHS = ("/v1/", TOKEN_PATH)
 NO_STORE = "no-cache, no-store, must-revalidate"
 WORDS = {
     "BXNIM0102E": "not_found",
@@ -25,14 +24,16 @@ WORDS = {
     "BXNIM0513E": "forbidden",
     "BXNIM0060E": "method_not_allowed",
 }
-CODES = {400: "bad_request", 404: "BXNIM0102E", 405: "BXNIM0060E", 413: "bad_request", 429: "too_many_requests"}
+CODES = {
+    400: "bad_request",
+    404: "BXNIM0102E",
+    405: "BXNIM0060E",
+    413: "bad_request",
+    415: "bad_request",
+    429: "too_many_requests",
+}
 
 Response = TypeVar("Response", bound=HttpResponseBase)
-
-
-def is_api(request: HttpRequest) -> bool:
-    """Tell whether a request is for the API, whose errors are never pages."""
-    return f"{request.path}/".startswith(PATHS)
 
 
 def error_answer(request: HttpRequest, error: ApiKeyError) -> JsonResponse:
@@ -41,8 +42,8 @@ def error_answer(request: HttpRequest, error: ApiKeyError) -> JsonResponse:
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
-        is_token = request.path.startswith(TOKEN_PATH)
-        response.headers["WWW-Authenticate"] = 'Basic realm="IAM"' if is_token else 'Bearer error="invalid_token"'
+        by_client = isinstance(error, TokenRefused)
+        response.headers["WWW-Authenticate"] = 'Basic realm="IAM"' if by_client else 'Bearer error="invalid_token"'
     return response
 
 
@@ -53,7 +54,7 @@ def status_answer(request: HttpRequest, status: int, message: str) -> JsonRespon
 
 def answer(request: HttpRequest, status: int, code: str, message: str, *, details: str = "") -> JsonResponse:
     """Return an error; `details` names the offending field, header or parameter where there is one."""
-    if f"{request.path}/".startswith(TOKEN_PATH):
+    if is_token_path(request):
         body = token_body(request, code, message, details)
     else:
         error = {"code": WORDS.get(code, code), "message_code": code, "message": message}
@@ -68,6 +69,8 @@ def answer(request: HttpRequest, status: int, code: str, message: str, *, detail
 def with_headers(request: HttpRequest, response: Response) -> Response:
     """Set what every answer of the API carries."""
     response.headers["Cache-Control"] = NO_STORE
+    if is_token_path(request):
+        response.headers["Pragma"] = "no-cache"  # RFC 6749, section 5.1
     response.headers["Transaction-Id"] = getattr(request, "correlation_id", "")
     return response
 

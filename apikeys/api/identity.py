@@ -21,6 +21,8 @@ from apikeys.exceptions import (
 from apikeys.exceptions import gettext_noop as _
 from apikeys.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
 
+# What /userinfo repeats of the claims; the rest is about the token.
+ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
 CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
@@ -83,10 +85,10 @@ def client_is_known(request: HttpRequest) -> bool:
     try:
         credentials = basic_credentials(request)
     except Unauthenticated:
-        credentials = ("", "")
-    if credentials is None:
+        credentials = [("", "")]
+    if not credentials:
         return False
-    if credentials != PUBLIC_CLIENT:
+    if PUBLIC_CLIENT not in credentials:
         raise ClientRefused(_("The client in the Authorization header is unknown."))
     return True
 
@@ -102,7 +104,7 @@ def keys(request: HttpRequest) -> JsonResponse:
 
 
 def discovery(request: HttpRequest) -> JsonResponse:
-    """Where everything is (OpenID Connect Discovery)."""
+    """Where everything is (OpenID Connect Discovery, and RFC 8414)."""
     base = signing.issuer()
     grants = [GRANT_API_KEY, *([GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), GRANT_REFRESH]
     return JsonResponse(
@@ -111,6 +113,7 @@ def discovery(request: HttpRequest) -> JsonResponse:
             "token_endpoint": f"{base}/token",
             "introspection_endpoint": f"{base}/introspect",
             "revocation_endpoint": f"{base}/revoke",
+            "userinfo_endpoint": f"{base}/userinfo",
             "jwks_uri": f"{base}/keys",
             "grant_types_supported": grants,
             "response_types_supported": ["cloud_iam"],
@@ -121,6 +124,13 @@ def discovery(request: HttpRequest) -> JsonResponse:
             "scopes_supported": tokens.SCOPE.split(),
         }
     )
+
+
+def userinfo(request: HttpRequest) -> JsonResponse:
+    """Tell whom the request's access token stands for (OpenID Connect)."""
+    identity, claims = tokens.identify(bearer_token(request))
+    told = {name: claims[name] for name in ABOUT_PERSON if name in claims}
+    return JsonResponse(told | {"iam_id": identity.iam_id, "name": identity.name, "email": identity.email})
 
 
 @sensitive_post_parameters("apikey", "token")
@@ -163,10 +173,7 @@ def require_introspection_caller(request: HttpRequest) -> None:
     """Raise IntrospectionRefused unless a bearer token, or Basic `apikey` and a value, names the caller."""
     try:
         if request.headers.get("Authorization", "").lower().startswith("basic "):
-            credentials = basic_credentials(request)
-            if credentials is None or credentials[0] != "apikey":
-                raise IntrospectionRefused
-            tokens.subject_of_value(credentials[1])
+            tokens.subject_of_values([value for user, value in basic_credentials(request) if user == "apikey"])
         else:
             tokens.identify(bearer_token(request))
     except ApiKeyError:
@@ -177,4 +184,5 @@ token_view = resource(POST=token)
 keys_view = resource(GET=keys)
 discovery_view = resource(GET=discovery)
 introspect_view = resource(POST=introspect)
+userinfo_view = resource(GET=userinfo, POST=userinfo)
 revoke_view = resource(POST=revoke)

@@ -242,19 +242,18 @@ def service_id_paths() -> dict[str, Schema]:
     }
     printable = words.text(pattern=words.PRINTABLE)
 
-    def collection(suffix: str, note: str, summary: str) -> Schema:
-        return {
+    return {
+        "/v1/serviceids": {
             "get": operation(
-                f"listServiceIds{suffix}",
+                "listServiceIds",
                 SERVICE_IDS,
-                f"List service IDs{summary}",
+                "List service IDs",
                 {
                     "200": answer(
                         "One page.", "ServiceIdList", {"offset": 0, **PAGE_EXAMPLE, "serviceids": [SERVICE_ID_EXAMPLE]}
                     )
                 },
                 ("bad_request", "unauthorized"),
-                description=note,
                 parameters=[
                     SHARED["AccountId"],
                     parameter("group_id", "query", {"enum": [""]}, "This server has no groups of service IDs."),
@@ -270,9 +269,9 @@ def service_id_paths() -> dict[str, Schema]:
                 ],
             ),
             "post": operation(
-                f"createServiceId{suffix}",
+                "createServiceId",
                 SERVICE_IDS,
-                f"Create a service ID{summary}",
+                "Create a service ID",
                 {
                     "201": answer(
                         "Made, with its first key where one was asked for.",
@@ -283,7 +282,6 @@ def service_id_paths() -> dict[str, Schema]:
                     )
                 },
                 ("bad_request", "BXNIM0113E", "unauthorized", "conflict"),
-                description=note,
                 parameters=[
                     SHARED["EntityLock"],
                     parameter(
@@ -296,11 +294,7 @@ def service_id_paths() -> dict[str, Schema]:
                 ],
                 body=body("ServiceIdCreate", {"account_id": EXAMPLE_ACCOUNT, "name": "build server"}),
             ),
-        }
-
-    return {
-        "/v1/serviceids": collection("", "", ""),
-        "/v1/serviceids/": collection("WithSlash", "Some clients send the slash.", ", with a slash at the end"),
+        },
         "/v1/serviceids/{id}": {
             "get": operation(
                 "getServiceId",

@@ -111,7 +111,7 @@ def shared_parameters() -> Schema:
             "If-Match",
             "header",
             words.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
-            "The entity tag that the change is based on, or `*` for any.",
+            "The entity tag that the change is based on, quoted or not, or `*` for any.",
             required=True,
         ),
     }
@@ -202,6 +202,7 @@ def shared_responses() -> Schema:
     for prefix, token in (("", False), ("Token", True)):
         for name, status, code, why in (
             ("TooLarge", 413, CODES[413], "The body is larger than the server reads."),
+            ("Packed", 415, CODES[415], "The body is compressed, or encoded in another way. Send it as it is."),
             ("ServerFailed", 500, "internal_error", "The server could not finish the request. Try again shortly."),
             ("Unavailable", 503, "unavailable", "The key store did not answer. Try again shortly."),
         ):
@@ -225,7 +226,7 @@ def operation(
 ) -> Schema:
     """Return one operation. `posts` where it takes a body that nothing reads; `token` for the shape of /identity."""
     prefix = "Token" if token else ""
-    shared = dict(ALWAYS) | ({"413": "TooLarge"} if body or posts else {})
+    shared = dict(ALWAYS) | ({"413": "TooLarge", "415": "Packed"} if body or posts else {})
     responses = success | refusals(codes, token=token)
     responses |= {status: {"$ref": f"#/components/responses/{prefix}{name}"} for status, name in shared.items()}
     return {

@@ -25,29 +25,8 @@ def paths() -> dict[str, Schema]:
 
 def token_paths() -> dict[str, Schema]:
     return {
-        "/identity/token": {
-            "post": operation(
-                "getToken",
-                TOKENS,
-                "Get an access token",
-                {"200": answer("The token.", "Tokens", TOKENS_EXAMPLE, links=links.from_token())},
-                (
-                    "BXNIM0109E",
-                    "BXNIM0106E",
-                    "BXNIM0415E",
-                    "BXNIM0407E",
-                    "BXNIM0408E",
-                    "bad_request",
-                    "BXNIM0308E",
-                    "BXNIM0602E",
-                    "too_many_requests",
-                ),
-                description="A refresh token comes with it only for the client `bx`. Other properties are ignored.",
-                body=body("TokenRequest", {"grant_type": GRANT_API_KEY, "apikey": "<the value>"}, media_type=FORM),
-                security=[{}, {"client": []}],
-                token=True,
-            )
-        },
+        "/identity/token": {"post": get_token("getToken", "Get an access token")},
+        "/oidc/token": {"post": get_token("getTokenAtOldAddress", "Get an access token, at the address of 2018")},
         "/identity/introspect": {
             "post": operation(
                 "introspect",
@@ -85,16 +64,56 @@ def token_paths() -> dict[str, Schema]:
                 token=True,
             )
         },
-        "/identity/.well-known/openid-configuration": {
-            "get": operation(
-                "getDiscovery",
-                TOKENS,
-                "Get where everything is",
-                {"200": answer("OpenID Connect Discovery.", "Discovery")},
-                security=NOBODY,
-                token=True,
-            )
+        "/identity/userinfo": {
+            "get": get_userinfo("getUserInfo", "Get whom an access token stands for"),
+            "post": get_userinfo("postUserInfo", "Get whom an access token stands for, by POST", posts=True),
         },
+        "/identity/.well-known/openid-configuration": get_discovery("getDiscovery"),
+        "/.well-known/oauth-authorization-server/identity": get_discovery(
+            "getServerMetadata", ", as RFC 8414 places it"
+        ),
+        "/.well-known/oauth-authorization-server": get_discovery(
+            "getServerMetadataOfHost", ", for clients that leave the issuer's path out"
+        ),
+        "/.well-known/openid-configuration": get_discovery(
+            "getDiscoveryOfHost", ", for clients that leave the issuer's path out (OpenID Connect)"
+        ),
+    }
+
+
+def get_token(operation_id: str, summary: str) -> Schema:
+    return operation(
+        operation_id,
+        TOKENS,
+        summary,
+        {"200": answer("The token.", "Tokens", TOKENS_EXAMPLE, links=links.from_token())},
+        (
+            "BXNIM0109E",
+            "BXNIM0106E",
+            "BXNIM0415E",
+            "BXNIM0407E",
+            "BXNIM0408E",
+            "bad_request",
+            "BXNIM0308E",
+            "BXNIM0602E",
+            "too_many_requests",
+        ),
+        description="A refresh token comes with it only for the client `bx`. Other properties are ignored.",
+        body=body("TokenRequest", {"grant_type": GRANT_API_KEY, "apikey": "<the value>"}, media_type=FORM),
+        security=[{}, {"client": []}],
+        token=True,
+    )
+
+
+def get_userinfo(operation_id: str, summary: str, *, posts: bool = False) -> Schema:
+    success = {"200": answer("The person or the service ID.", "UserInfo")}
+    return operation(operation_id, TOKENS, summary, success, ("unauthorized",), token=True, posts=posts)
+
+
+def get_discovery(operation_id: str, place: str = "") -> Schema:
+    success = {"200": answer("OpenID Connect Discovery, and RFC 8414.", "Discovery")}
+    return {
+        "get": operation(operation_id, TOKENS, f"Get where everything is{place}", success, security=NOBODY, token=True)
     }
 
 

@@ -350,6 +350,21 @@ def schemas(*, with_password: bool) -> Schema:
                 },
             ]
         },
+        "UserInfo": record(
+            {
+                "sub": text("E-mail address or name of a person, identifier of a service ID."),
+                "iam_id": iam_id("Whom the token stands for."),
+                "realmid": {"enum": ["IBMid", "iam"]},
+                "identifier": text("The IAM ID without its prefix."),
+                "given_name": text(),
+                "family_name": text(),
+                "name": text(),
+                "email": text('"" if there is none.'),
+                "account": record(
+                    {"valid": {"const": True}, "bss": account_id("The account."), "frozen": {"const": True}}
+                ),
+            }
+        ),
         "KeySet": record(
             {
                 "keys": list_of(
@@ -376,6 +391,7 @@ def schemas(*, with_password: bool) -> Schema:
                         "token_endpoint",
                         "introspection_endpoint",
                         "revocation_endpoint",
+                        "userinfo_endpoint",
                         "jwks_uri",
                     ),
                     text(format="uri"),

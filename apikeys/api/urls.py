@@ -1,4 +1,7 @@
-"""Addresses of the API; `details` is matched before an id. Ids may be anything, the answer is 404 then."""
+"""Addresses of the API; `details` is matched before an id. Ids may be anything, the answer is 404 then.
+
+Slashes too many are gone when a request comes here: paths.py.
+"""
 
 from django.urls import path
 
@@ -6,10 +9,16 @@ from apikeys.api import identity, keys, leak_reports, openapi, service_ids
 
 urlpatterns = [
     path("identity/token", identity.token_view),
+    path("oidc/token", identity.token_view),  # what IBM's documentation called it until 2018
     path("identity/introspect", identity.introspect_view),
     path("identity/revoke", identity.revoke_view),
     path("identity/keys", identity.keys_view),
+    path("identity/userinfo", identity.userinfo_view),
     path("identity/.well-known/openid-configuration", identity.discovery_view),
+    # RFC 8414 puts these words between the host and the path of the issuer; some clients leave that path out.
+    path(".well-known/oauth-authorization-server/identity", identity.discovery_view),
+    path(".well-known/oauth-authorization-server", identity.discovery_view),
+    path(".well-known/openid-configuration", identity.discovery_view),
     path("v1/apikeys", keys.collection),
     path("v1/apikeys/details", keys.details),
     path("v1/apikeys/<str:key_id>", keys.item),
@@ -17,7 +26,6 @@ urlpatterns = [
     path("v1/apikeys/<str:key_id>/disable", keys.disable),
     path("v1/accounts/<str:account_id>/limits/identity", keys.limits),
     path("v1/serviceids", service_ids.collection),
-    path("v1/serviceids/", service_ids.collection),
     path("v1/serviceids/<str:service_id>", service_ids.item),
     path("v1/serviceids/<str:service_id>/lock", service_ids.lock),
     path("v1/leaks", leak_reports.collection),

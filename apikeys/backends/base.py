@@ -53,8 +53,8 @@ class ApiKeyBackend(Protocol):
     def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
         """Change `name`, `description`, `expires_at`, `support_sessions` or `action_when_leaked`; return the record.
 
-        Raises ApiKeyConflict when `entity_tag` is neither `*` nor the key's present one, ApiKeyLocked,
-        NotAuthorized for a person's key that is not the caller's, ApiKeyNotFound.
+        `entity_tag` may be a whole If-Match. Raises ApiKeyConflict when it does not name the key's present one,
+        ApiKeyLocked, NotAuthorized for a person's key that is not the caller's, ApiKeyNotFound.
         """
 
     def set_locked(self, key_id: str, locked: bool) -> ApiKey:

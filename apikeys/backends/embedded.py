@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -12,10 +11,9 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.backends.keyset import counted_page_of, page_of
+from apikeys.backends.keyset import page_of
 from apikeys.domain import (
     API_KEY_ID,
-    END,
     NAME_MAX_LENGTH,
     SERVICE_ID_PREFIX,
     ApiKey,
@@ -39,7 +37,7 @@ from apikeys.exceptions import (
     NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
-from apikeys.matching import fold, hint_end
+from apikeys.matching import fold, names_version
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
 logger = logging.getLogger(__name__)
@@ -119,22 +117,13 @@ class EmbeddedBackend:
         records = self._listed(query)
         if query.search:
             text = fold(query.search)
-            found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
-            if end := hint_end(query.search):
-                found |= models.Q(hint__iendswith=end)
-            records = records.filter(found)
+            records = records.filter(models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text))
         for condition in query.conditions:
             records = records.filter(meets(condition))
-        page = (counted_page_of if query.counted else page_of)(
+        found = page_of(
             records, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
         )
-        return ApiKeyPage(
-            tuple(to_domain(row) for row in page.rows),
-            next=page.next,
-            previous=page.previous,
-            last=END if page.next else None,
-            extent=page.extent,
-        )
+        return ApiKeyPage(tuple(to_domain(row) for row in found.rows), next=found.next, previous=found.previous)
 
     def get_api_key(self, key_id: str) -> ApiKey:
         return to_domain(self._record(key_id))
@@ -205,7 +194,7 @@ class EmbeddedBackend:
                 raise NotAuthorized
             if record.locked:
                 raise ApiKeyLocked
-            if entity_tag not in ("*", record.entity_tag):
+            if not names_version(entity_tag, record.entity_tag):
                 raise ApiKeyConflict
             for name, text in changes.items():
                 setattr(record, name, text)
@@ -272,36 +261,21 @@ def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | Non
     return records.filter(where).first()
 
 
-@dataclass(frozen=True, slots=True)
-class PepperMove:
-    """A key's digest under the newest pepper, and what it is to replace."""
+def move_to_newest_pepper(record: ApiKeyRecord, value: str) -> None:
+    """Store the digest of a key's value under the newest pepper. This is no change of the key: its tag stays.
 
-    key_id: str
-    old_pepper: int
-    old_digest: str
-    digest: str
-
-
-def pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
-    """Return how a key moves to the newest pepper, None where it is there."""
+    It may fail: then the key works as before, and its next use tries again.
+    """
     peppers = settings.APIKEYS_PEPPERS
     if record.pepper == peppers.newest:
-        return None
-    return PepperMove(record.id, record.pepper, record.digest, peppers.digest(value, peppers.newest))
-
-
-def move_to_newest_pepper(move: PepperMove) -> None:
-    """Store a key's digest under the newest pepper. This is no change of the key: its tag stays.
-
-    It may fail: then the key works as before, and a later use tries again.
-    """
+        return
     # Of several uses at once the first moves the key: the others find it under another pepper, and write nothing.
-    unmoved = ApiKeyRecord.objects.filter(id=move.key_id, pepper=move.old_pepper, digest=move.old_digest)
+    unmoved = ApiKeyRecord.objects.filter(id=record.id, pepper=record.pepper, digest=record.digest)
     try:
         with transaction.atomic():
-            unmoved.update(pepper=settings.APIKEYS_PEPPERS.newest, digest=move.digest)
+            unmoved.update(pepper=peppers.newest, digest=peppers.digest(value, peppers.newest))
     except DatabaseError:
-        logger.warning("%s stays under pepper %d for now.", move.key_id, move.old_pepper)
+        logger.warning("%s stays under pepper %d for now.", record.id, record.pepper)
 
 
 def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:

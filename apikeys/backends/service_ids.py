@@ -19,7 +19,7 @@ from apikeys.domain import (
     Usage,
 )
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
-from apikeys.matching import fold
+from apikeys.matching import fold, names_version
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -114,7 +114,7 @@ class EmbeddedServiceIds:
         record = self._record(service_id, for_update=True)
         if record.locked:
             raise ServiceIdLocked
-        if entity_tag not in ("*", record.entity_tag):
+        if not names_version(entity_tag, record.entity_tag):
             raise ServiceIdConflict
         for field, changed in changes.items():
             setattr(record, field, changed)

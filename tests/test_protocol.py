@@ -1,0 +1,117 @@
+"""HTTP as clients write it, read as they mean it: encoded credentials, bodies in chunks, methods that no page has."""
+
+import base64
+
+import pytest
+
+from tests.programs import CLIENT, PASSWORD, Site
+from tests.raw_http import send
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=x"
+PAGES = ("/", "/login/", "/manage/", "/manage/security/apikeys/", "/healthz", "/static/nothing.css", "/nothing")
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode(), "Content-Type": FORM}
+
+
+def percent_encoded(text: str) -> str:
+    """Return each character encoded: no client goes further."""
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+@pytest.mark.parametrize("spell", [str, percent_encoded, lambda value: value.replace("_", "%5F")])
+def test_the_value_of_a_caller_of_introspection_may_be_form_encoded(site, annas, spell):
+    value = annas.create_key()["apikey"]
+
+    answer = send(site.url, "POST", "/identity/introspect", basic("apikey", spell(value)), f"apikey={value}".encode())
+
+    assert answer.status == 200
+    assert answer.json["active"]
+
+
+def test_a_value_of_ones_own_that_looks_encoded_is_taken_as_it_is(site, annas):
+    value = "one%20of%20my%20own%2C%20long+enough+to+be+taken"
+    annas.create_key(apikey=value)
+
+    answer = send(site.url, "POST", "/identity/introspect", basic("apikey", value), b"token=unknown")
+
+    assert (answer.status, answer.json) == (200, {"active": False})
+
+
+def test_the_client_of_command_lines_may_be_form_encoded(site, anna):
+    form = f"grant_type=password&username={anna.username}&password={PASSWORD.replace(' ', '+')}".encode()
+
+    for path in ("/identity/token", "/oidc/token"):
+        answer = send(site.url, "POST", path, basic(*map(percent_encoded, CLIENT)), form)
+        assert answer.status == 200
+        assert (answer.headers["Pragma"], "no-store" in answer.headers["Cache-Control"]) == ("no-cache", True)
+
+
+def test_userinfo_tells_whom_a_token_stands_for_and_nothing_of_the_token(site, anna, annas):
+    assert annas.get("/identity/userinfo").json() == {
+        "sub": anna.email,
+        "iam_id": anna.iam_id,
+        "realmid": "IBMid",
+        "identifier": anna.iam_id.removeprefix("IBMid-"),
+        "given_name": "Anna",
+        "family_name": anna.username.removeprefix("anna"),
+        "name": f"Anna {anna.username.removeprefix('anna')}",
+        "email": anna.email,
+        "account": {"valid": True, "bss": anna.account_id, "frozen": True},
+    }
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "FOO"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_method_that_no_page_has_is_refused_as_such(site: Site, path, method):
+    answer = send(site.url, method, path, {}, None)
+
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+BROKEN = {
+    "no boundary": ("multipart/form-data", b"x"),
+    "an empty boundary": ('multipart/form-data; boundary=""', b"x"),
+    "a very long boundary": (f"multipart/form-data; boundary={'x' * 300}", b"x"),
+    "too many fields": (
+        MULTIPART,
+        b"".join(b'--x\r\nContent-Disposition: form-data; name="a%d"\r\n\r\n1\r\n' % number for number in range(150))
+        + b"--x--\r\n",
+    ),
+    "too many files": (
+        MULTIPART,
+        b"".join(
+            b'--x\r\nContent-Disposition: form-data; name="a%d"; filename="f"\r\n\r\n1\r\n' % number
+            for number in range(150)
+        )
+        + b"--x--\r\n",
+    ),
+    "a form of too many fields": (FORM, b"&".join(b"a%d=1" % number for number in range(150))),
+}
+
+
+@pytest.mark.parametrize("path", ["/login/", "/theme/", "/manage/security/apikeys/create/", "/v1/apikeys"])
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_form_that_nobody_can_read_is_one_line_in_the_log(site: Site, path, what):
+    content_type, body = BROKEN[what]
+    lines = len(site.server.log.splitlines())
+
+    answer = send(site.url, "POST", path, {"Content-Type": content_type}, body)
+
+    added = site.server.log.splitlines()[lines:]
+    assert answer.status == (401 if path == "/v1/apikeys" else 400)
+    assert not [line for line in added if "Traceback" in line or line.startswith(" ")]
+    assert len(added) <= 3  # why the form was refused, that it can't be read, and the status
+
+
+def test_a_page_reads_a_form_that_comes_in_chunks(site: Site):
+    headers = {"Content-Type": FORM, "Transfer-Encoding": "chunked", "Sec-Fetch-Site": "same-origin"}
+
+    answer = send(site.url, "POST", "/login/", headers, b"a\r\nusername=a\r\n0\r\n\r\n")
+    too_large = send(site.url, "POST", "/login/", headers, b"20001\r\n" + b"a" * 0x20001 + b"\r\n0\r\n\r\n")
+    packed = send(site.url, "POST", "/login/", {"Content-Type": FORM, "Content-Encoding": "gzip"}, b"x")
+
+    assert (answer.status, too_large.status, packed.status) == (403, 413, 415)  # the first lacks its CSRF token
