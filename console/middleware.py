@@ -51,6 +51,7 @@ METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
 
 host_logger = logging.getLogger("django.security.DisallowedHost")
 
+_WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:]*))(?::[0-9]+)?")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -130,15 +131,26 @@ def is_plain(request: HttpRequest) -> bool:
 
 def client_address(request: HttpRequest) -> str:
     """Return the peer's address, or what the outermost trusted proxy says in X-Forwarded-For."""
-    peer = address = str(request.META.get("REMOTE_ADDR", ""))
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    said = ""
     if settings.TRUSTED_PROXIES:
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-        if hops:
-            address = hops[-min(settings.TRUSTED_PROXIES, len(hops))]
+        hops = [hop for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        said = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else ""
+    return ip_address(said) or ip_address(peer) or peer
+
+
+def ip_address(hop: str) -> str:
+    """Return the address in 192.0.2.7, 192.0.2.7:4711, [2001:db8::7]:4711 and their like; "" in no other.
+
+    It may stand in quotation marks. An IPv4 address comes out as one, also where IPv6 carried it.
+    """
+    text = hop.strip().strip('"')
+    with_port = _WITH_PORT.fullmatch(text)
     try:
-        return str(ipaddress.ip_address(address))
+        found = ipaddress.ip_address(with_port["v6"] or with_port["v4"] if with_port else text)
     except ValueError:
-        return peer
+        return ""
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]

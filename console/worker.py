@@ -10,7 +10,8 @@ import time
 
 from django.conf import settings
 
-from console.wsgi import application
+from console.rsgi import Door
+from console.wsgi import application as wsgi_application
 
 PARENT_CHECK_SECONDS = 0.5
 
@@ -43,6 +44,7 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold value
 
 from apikeys import sweeper  # noqa: E402  (its models need the application)
 
+application = Door(wsgi_application, threads=settings.THREADS, largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 sweeper.start()
 end_with_parent()
 

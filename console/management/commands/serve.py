@@ -100,10 +100,9 @@ def serve() -> None:
         "console.worker:application",
         address=settings.HOST,
         port=settings.PORT,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         http=HTTPModes.http1,  # a stream of HTTP/2 that promises a body and sends none holds its thread for ever
         workers=settings.WORKERS,
-        blocking_threads=settings.THREADS,
         backpressure=settings.THREADS * 16,
         respawn_failed_workers=True,
         log_enabled=True,

@@ -1,0 +1,125 @@
+"""Between Granian and Django: requests as WSGI has them, without the headers that pose as others.
+
+WSGI has one name for X-Forwarded-For and X_Forwarded_For, so Granian's own WSGI lets whoever sends the second
+overwrite what a proxy said in the first. Its RSGI tells the names as they came.
+"""
+
+import asyncio
+import io
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from granian._granian import RSGIHTTPProtocol as HTTPProtocol
+from granian.rsgi import Scope
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+NAME = re.compile(r"[a-z0-9-]+")  # WSGI keeps such names apart
+SEPARATORS = {"cookie": "; "}
+UNPREFIXED = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes = field(repr=False)
+
+
+class Door:
+    """An RSGI application that serves a WSGI application, `threads` requests at once.
+
+    A request takes a thread once its body is there. Of a body larger than `largest_body` bytes only so much is read
+    that its size is told; one that ends early is not served.
+    """
+
+    def __init__(self, application: Application, *, threads: int, largest_body: int) -> None:
+        self.application = application
+        self.largest_body = largest_body
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        environ = environ_of(scope)
+        body = await self.body(environ, protocol)
+        if body is None:
+            protocol.response_empty(400, [])
+            return
+        environ["wsgi.input"] = io.BytesIO(body)
+        answer = await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ)
+        protocol.response_bytes(answer.status, answer.headers, answer.body)
+
+    async def body(self, environ: Environ, protocol: HTTPProtocol) -> bytes | None:
+        """Return the body, or None where the client left before its end."""
+        length = environ.get("CONTENT_LENGTH", "")
+        if not (length or "HTTP_TRANSFER_ENCODING" in environ) or (length and int(length) > self.largest_body):
+            return b""
+        body = bytearray()
+        async for chunk in protocol:
+            body += chunk
+            if len(body) > self.largest_body:
+                break
+        return bytes(body) if not length or len(body) == int(length) else None
+
+    def answer(self, environ: Environ) -> Answer:
+        """Let the application answer, in a thread of the pool."""
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
+            started[:] = [int(status.split(" ", 1)[0]), headers]
+
+        try:
+            parts = self.application(environ, start_response)
+            try:
+                body = b"".join(parts)
+            finally:
+                getattr(parts, "close", lambda: None)()  # Django's end of the request
+        except Exception:  # Django answers its own errors; this one is of what is around it
+            logger.exception("A request failed outside of Django.")
+            return Answer(500, [], b"")
+        return Answer(started[0], started[1], body)
+
+
+def environ_of(scope: Scope) -> Environ:
+    """Return WSGI's environ of a request, without its body."""
+    server, _, port = scope.server.rpartition(":")
+    return {
+        "HTTP_HOST": "",
+        **headers_of(scope),
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+def headers_of(scope: Scope) -> Environ:
+    """Return the headers under WSGI's names; lines of one name are joined, as one line would have them."""
+    found: dict[str, list[str]] = {}
+    for name, text in scope.headers.items():
+        if NAME.fullmatch(name):
+            found.setdefault(name, []).append(text)
+    return {
+        UNPREFIXED.get(name, f"HTTP_{name.upper().replace('-', '_')}"): (
+            texts[0] if name in UNPREFIXED else SEPARATORS.get(name, ",").join(texts)
+        )
+        for name, texts in found.items()
+    }

@@ -1,0 +1,145 @@
+"""Whose request it is, behind proxies: what they say of a client counts, and nothing that the client says of itself."""
+
+import socket
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from console.middleware import ip_address
+from tests.server import ConsoleServer
+
+ATTEMPTS = 3  # of one address, before the next is refused
+UNJUDGED, JUDGED = 429, {400, 401}
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory):
+    """A console behind one proxy."""
+    with ConsoleServer(
+        tmp_path_factory.mktemp("proxied") / "data",
+        TRUSTED_PROXIES="1",
+        LOGIN_ATTEMPTS_PER_ADDRESS=str(ATTEMPTS),
+        LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS="1000",
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def https_console(tmp_path_factory):
+    """A console behind a proxy that ends TLS."""
+    with ConsoleServer(tmp_path_factory.mktemp("https") / "data", HTTPS="true") as server:
+        yield server
+
+
+def send(console, method: str, path: str, *lines: str, body: bytes = b"", leaves: bool = False) -> int:
+    """Send exactly these header lines; return the status, 0 for no answer. Who `leaves` sends nothing more."""
+    server = urlsplit(console.url)
+    head = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", *lines, "Connection: close", "", ""]
+    with socket.create_connection((server.hostname, server.port), timeout=30) as connection:
+        connection.sendall("\r\n".join(head).encode() + body)
+        if leaves:
+            connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").readline().split()
+    return int(answer[1]) if answer else 0
+
+
+def guess(console, *lines: str) -> int:
+    """Try a password, and return the status."""
+    body = urlencode({"grant_type": "password", "username": "admin", "password": "wrong"}).encode()
+    form = ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+    client = "Authorization: Basic Yng6Yng="  # bx:bx, as the command line
+    return send(console, "POST", "/identity/token", *lines, *form, client, body=body)
+
+
+def are_one_client(statuses: list[int]) -> bool:
+    return set(statuses[:ATTEMPTS]) <= JUDGED and set(statuses[ATTEMPTS:]) == {UNJUDGED}
+
+
+@pytest.mark.parametrize(
+    ("name", "client"),
+    [("X_Forwarded_For", "11"), ("X_Forwarded-For", "12"), ("X-Forwarded_For", "13"), ("x_forwarded_for", "14")],
+)
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_a_header_that_poses_as_the_proxys_is_not_heard(console, name, client, comes_first):
+    real = f"X-Forwarded-For: 192.0.2.1{client}" if comes_first else f"X-Forwarded-For: 192.0.2.2{client}"
+
+    statuses = []
+    for index in range(ATTEMPTS + 2):
+        lines = [f"{name}: 203.0.113.{index}", real]
+        statuses.append(guess(console, *(lines if comes_first else reversed(lines))))
+
+    assert are_one_client(statuses)
+
+
+def test_such_a_header_alone_is_not_heard_either(console):
+    statuses = [guess(console, f"X_Forwarded_For: 203.0.113.{index}") for index in range(ATTEMPTS + 2)]
+
+    assert are_one_client(statuses)
+
+
+def test_of_several_lines_the_last_one_is_the_proxys(console):
+    statuses = [
+        guess(console, f"X-Forwarded-For: 203.0.113.{index}", "X-Forwarded-For: 192.0.2.30")
+        for index in range(ATTEMPTS + 2)
+    ]
+
+    assert are_one_client(statuses)
+
+
+@pytest.mark.parametrize("form", ["192.0.2.{}:{}", '"192.0.2.{}:{}"', "[2001:db8:{}::1]:{}", '"[2001:db8:{}::1]:{}"'])
+def test_clients_are_told_apart_where_the_proxy_names_their_ports(console, form):
+    alice = 40 + len(form)  # a client of this form's own
+    statuses = [guess(console, f"X-Forwarded-For: {form.format(alice, 4000 + index)}") for index in range(ATTEMPTS + 1)]
+    bobs = guess(console, f"X-Forwarded-For: {form.format(alice + 100, 4000)}")
+
+    assert are_one_client(statuses)
+    assert bobs in JUDGED
+
+
+@pytest.mark.parametrize("name", ["X_Forwarded_Proto", "X-Forwarded_Proto", "x_forwarded-proto"])
+def test_a_header_that_poses_as_the_proxys_makes_nothing_secure(https_console, name):
+    assert send(https_console, "GET", "/login/", f"{name}: https") == 301
+    assert send(https_console, "GET", "/login/", "X-Forwarded-Proto: http", f"{name}: https") == 301
+    assert send(https_console, "GET", "/login/", f"{name}: http", "X-Forwarded-Proto: https") == 200
+
+
+@pytest.mark.parametrize(
+    ("hop", "address"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        (" 192.0.2.7 ", "192.0.2.7"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ('"192.0.2.7:4711"', "192.0.2.7"),
+        ("2001:DB8::7", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        ('"[2001:db8::7]:443"', "2001:db8::7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("[::ffff:192.0.2.7]:443", "192.0.2.7"),
+        ("::1", "::1"),
+        *(
+            (text, "")
+            for text in ("", "unknown", "_hidden", "192.0.2", "192.0.2.7:", "192.0.2.7:x", "[]", "[]:80", ":80")
+        ),
+        *((text, "") for text in ("[2001:db8::7", "2001:db8::7]", "[2001:db8::7]x", "192.0.2.7:1:2", "١٩٢.0.2.7")),
+    ],
+)
+def test_an_address_is_read_from_a_hop(hop, address):
+    assert ip_address(hop) == address
+
+
+# Bodies, on their way through the door
+
+
+def test_a_body_that_ends_early_is_not_served(console):
+    lines = ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 100"]
+
+    status = send(console, "POST", "/identity/token", *lines, body=b"grant_type=password&", leaves=True)
+
+    assert status in (0, 400)
+    assert "Traceback" not in console.log
+
+
+@pytest.mark.parametrize("lines", [["Content-Length: 10000000"], ["Content-Length: 131073"]])
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(console, lines):
+    assert send(console, "POST", "/login/", *lines, body=b"x" * 1000) == 413
