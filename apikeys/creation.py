@@ -137,6 +137,19 @@ def confirm_scriptless_receipt(caller: Caller, nonce_digest: str) -> None:
     handover.confirm(caller.identity.iam_id, nonce_digest, keep_for_download=True)
 
 
+def more_time(caller: Caller, nonce: str) -> handover.Wait | None:
+    """Let a value that is still sealed wait longer, at most twice; return how long it waits now.
+
+    None where nothing waits: received and wiped, out of time, or never begun by this person with this nonce.
+    """
+    return handover.extend(caller.identity.iam_id, nonce) if handover.is_nonce(nonce) else None
+
+
+def waiting(caller: Caller, nonce: str) -> handover.Wait | None:
+    """Return how long the sealed value of this nonce waits, None where nothing does."""
+    return handover.wait(caller.identity.iam_id, nonce)
+
+
 def download_api_key(caller: Caller, nonce: str) -> IssuedApiKey:
     """Return the key for the one file of a page without script, and wipe the sealed value.
 

@@ -6,10 +6,16 @@ stolen database or a backup, opens nothing.
 
 import hashlib
 import re
-from datetime import timedelta
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -20,12 +26,22 @@ from apikeys.sealing import InvalidTag, cipher, seal, unseal
 from apikeys.timeouts import ANSWER_WITHIN
 
 LIFETIME = timedelta(seconds=300)
-SWEEP_SECONDS = 5
+MOST_EXTENSIONS = 2  # of LIFETIME each
+SWEEP = timedelta(seconds=5)
+CLOCK_TOLERANCE = timedelta(seconds=60)  # between the clocks of servers that share a database
 FORGET_AFTER = timedelta(days=30)  # no form is sent again after that
 PURPOSE = "apikeys hand-over v1"
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22,128}")
 MIN_VARIETY = 5  # of 22 random decimal digits, one text in three million has fewer different characters
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a sealed value surely waits, and how often that can still be extended."""
+
+    until: datetime
+    extensions_left: int
 
 
 def is_nonce(nonce: str) -> bool:
@@ -45,14 +61,14 @@ def digest(nonce: str) -> str:
 def open_for(iam_id: str, nonce: str) -> tuple[Handover, str] | None:
     """Return the hand-over that this nonce began and the value, or None when it began none.
 
-    Raises AlreadyReceived after the receipt and HandoverExpired after 300 seconds; for a key that was asked for
-    elsewhere also BeingCreated and CreationUncertain.
+    Raises AlreadyReceived after the receipt and HandoverExpired after 300 seconds and their extensions; for a key
+    that was asked for elsewhere also BeingCreated and CreationUncertain.
     """
     row = Handover.objects.select_for_update().filter(iam_id=iam_id, nonce_digest=digest(nonce)).first()
     if row is None:
         return None
     if not row.key_id:
-        if row.uncertain or row.created_at < timezone.now() - ANSWER_WITHIN:  # settled or not
+        if row.uncertain or not _is_recent(row.created_at, ANSWER_WITHIN):  # settled or not
             raise CreationUncertain(host=settings.IAM_HOST, name=row.key_name)
         raise BeingCreated
     if row.received_at is not None:
@@ -95,9 +111,8 @@ def is_begun(iam_id: str, nonce: str) -> bool:
 
 def is_pending(iam_id: str, nonce: str) -> bool:
     """Tell whether a claim still waits for the store's answer."""
-    since = timezone.now() - ANSWER_WITHIN
     claims = Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), key_id="", received_at=None)
-    return claims.filter(uncertain=False, created_at__gte=since).exists()
+    return claims.filter(_recent(ANSWER_WITHIN), uncertain=False).exists()
 
 
 def release(iam_id: str, nonce: str) -> None:
@@ -147,26 +162,108 @@ def confirm(iam_id: str, nonce_digest: str, *, keep_for_download: bool = False) 
         rows.update(received_at=received_at, sealed=None)
 
 
+def extend(iam_id: str, nonce: str) -> Wait | None:
+    """Let a value that is still sealed wait 300 seconds more, and return how long it waits; None if nothing waits.
+
+    After two extensions nothing changes.
+    """
+    waiting = _waiting(iam_id, nonce)
+    waiting.filter(extensions__lt=MOST_EXTENSIONS).update(extensions=F("extensions") + 1)
+    return wait(iam_id, nonce)
+
+
+def wait(iam_id: str, nonce: str) -> Wait | None:
+    """Return how long a value waits that nobody received in full, None if nothing waits."""
+    row = _waiting(iam_id, nonce).first()
+    if row is None:
+        return None
+    return Wait(row.created_at + _lifetime(row.extensions) - SWEEP, MOST_EXTENSIONS - row.extensions)
+
+
 def wipe(key_id: str) -> None:
     """Wipe what is still sealed of a key that was deleted."""
     Handover.objects.filter(key_id=key_id, sealed__isnull=False).update(sealed=None)
 
 
-def sweep() -> None:
-    """Wipe what would be older than 300 seconds at the next sweep, and forget rows after 30 days."""
+class Sweep:
+    """What a process does again and again: wipe sealed values in time, and forget rows after 30 days.
+
+    The time of day ends a value, and so does a clock that nobody can set, `monotonic`, in seconds: when the time of
+    day is set back, a value that this process saw still goes, at most CLOCK_TOLERANCE late.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seen: deque[tuple[float, int]] = deque()  # when, and the newest row then; oldest first
+
+    def run(self) -> None:
+        self._look()
+        now = timezone.now()
+        due = Handover.objects.filter(self._due(now), sealed__isnull=False)
+        if due.exists():  # most sweeps find nothing and must not take the write lock
+            due.update(sealed=None)
+        old = Handover.objects.filter(created_at__lt=now - FORGET_AFTER)
+        if old.exists():
+            old.delete()
+
+    def _look(self) -> None:
+        newest = Handover.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        self._seen.append((self._monotonic(), newest))
+        while len(self._seen) > 1 and self._is_older(self._seen[1][0], _monotonic_lifetime(MOST_EXTENSIONS)):
+            self._seen.popleft()
+
+    def _due(self, now: datetime) -> Q:
+        """Match what would be too old at the next sweep, by either clock, and what comes from the future."""
+        too_old = [
+            Q(extensions=extensions)
+            & (
+                Q(created_at__lte=now - _lifetime(extensions) + SWEEP)
+                | Q(pk__lte=self._seen_before(_monotonic_lifetime(extensions)))
+            )
+            for extensions in range(MOST_EXTENSIONS + 1)
+        ]
+        return reduce(or_, too_old, Q(created_at__gt=now + CLOCK_TOLERANCE))
+
+    def _seen_before(self, age: timedelta) -> int:
+        """Return the newest row that was there that long ago, 0 if none is known to have been."""
+        return max((newest for moment, newest in self._seen if self._is_older(moment, age)), default=0)
+
+    def _is_older(self, moment: float, age: timedelta) -> bool:
+        return self._monotonic() - moment >= age.total_seconds()
+
+
+def _lifetime(extensions: int) -> timedelta:
+    return LIFETIME * (1 + extensions)
+
+
+def _monotonic_lifetime(extensions: int) -> timedelta:
+    """Return after which time by the monotonic clock a row is too old, counted from the sweep that saw it first.
+
+    Until that sweep and from the last one on pass two pauses. A claim is seen before its value is sealed, never
+    by as much as what is left of the tolerance.
+    """
+    return _lifetime(extensions) + CLOCK_TOLERANCE - 2 * SWEEP
+
+
+def _recent(age: timedelta) -> Q:
+    """Match what began at most that long ago; what began in the future did so before the clock was set back."""
     now = timezone.now()
-    due = Handover.objects.filter(
-        sealed__isnull=False, created_at__lte=now - LIFETIME + timedelta(seconds=SWEEP_SECONDS)
-    )
-    if due.exists():  # most sweeps find nothing and must not take the write lock
-        due.update(sealed=None)
-    old = Handover.objects.filter(created_at__lt=now - FORGET_AFTER)
-    if old.exists():
-        old.delete()
+    return Q(created_at__range=(now - age, now + CLOCK_TOLERANCE))
+
+
+def _is_recent(moment: datetime, age: timedelta) -> bool:
+    """Tell of one moment what `_recent` matches."""
+    return timezone.now() - age <= moment <= timezone.now() + CLOCK_TOLERANCE
 
 
 def _is_lost() -> Q:
-    return Q(uncertain=True) | Q(created_at__lt=timezone.now() - ANSWER_WITHIN)
+    return Q(uncertain=True) | ~_recent(ANSWER_WITHIN)
+
+
+def _waiting(iam_id: str, nonce: str) -> QuerySet[Handover]:
+    in_time = [Q(extensions=number) & _recent(_lifetime(number)) for number in range(MOST_EXTENSIONS + 1)]
+    rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=digest(nonce), sealed__isnull=False)
+    return rows.filter(reduce(or_, in_time))
 
 
 def _sealed(iam_id: str, nonce: str, issued: IssuedApiKey) -> bytes:
@@ -174,7 +271,7 @@ def _sealed(iam_id: str, nonce: str, issued: IssuedApiKey) -> bytes:
 
 
 def _unseal(row: Handover, nonce: str) -> str:
-    if row.sealed is None or row.created_at < timezone.now() - LIFETIME:
+    if row.sealed is None or not _is_recent(row.created_at, _lifetime(row.extensions)):
         raise HandoverExpired(row.key_id)
     try:
         value = unseal(cipher(nonce, PURPOSE), bytes(row.sealed), f"{row.iam_id} {row.key_id}")

@@ -1,4 +1,4 @@
-"""What is stored: never a value, only its digest, and for at most 300 seconds a sealed copy nobody here can open."""
+"""What is stored: never a value, only its digest, and for some minutes a sealed copy that nobody here can open."""
 
 import secrets
 import uuid
@@ -192,6 +192,7 @@ class Handover(models.Model):
     uncertain = models.BooleanField(default=False)
     sealed = models.BinaryField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
+    extensions = models.PositiveSmallIntegerField(default=0)  # of the time that it waits
     received_at = models.DateTimeField(null=True)
 
     class Meta:

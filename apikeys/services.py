@@ -13,7 +13,14 @@ from apikeys import audit, handover, people
 from apikeys.backends import backend_for
 from apikeys.changes import audited, ended
 from apikeys.checks import clean_description, clean_name
-from apikeys.creation import confirm_receipt, confirm_scriptless_receipt, create_api_key, download_api_key
+from apikeys.creation import (
+    confirm_receipt,
+    confirm_scriptless_receipt,
+    create_api_key,
+    download_api_key,
+    more_time,
+    waiting,
+)
 from apikeys.domain import (
     ApiKey,
     ApiKeyDraft,
@@ -28,7 +35,14 @@ from apikeys.domain import (
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.timeouts import ANSWER_WITHIN
 
-__all__ = ["confirm_receipt", "confirm_scriptless_receipt", "create_api_key", "download_api_key"]
+__all__ = [
+    "confirm_receipt",
+    "confirm_scriptless_receipt",
+    "create_api_key",
+    "download_api_key",
+    "more_time",
+    "waiting",
+]
 
 
 CLOCK_TOLERANCE = timedelta(minutes=5)

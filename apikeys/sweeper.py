@@ -27,9 +27,10 @@ def start() -> None:
 
 def _run() -> None:
     pause = threading.Event()
+    handovers = handover.Sweep()
     while True:
         try:
-            handover.sweep()
+            handovers.run()
             uses.flush()
             tokens.forget_expired()
             if settings.IS_EMBEDDED:
@@ -39,4 +40,4 @@ def _run() -> None:
         except Error:  # the database may be back at the next turn
             logger.exception("A sweep failed; it is tried again.")
         close_old_connections()
-        pause.wait(handover.SWEEP_SECONDS)
+        pause.wait(handover.SWEEP.total_seconds())

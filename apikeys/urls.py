@@ -32,6 +32,7 @@ urlpatterns = [
         views.api_key_scriptless_receipt,
         name="api_key_scriptless_receipt",
     ),
+    path("create/more-time/", views.api_key_more_time, name="api_key_more_time"),
     path("create/download/", views.api_key_download, name="api_key_download"),
     path("create/<int:claim_id>/settle/", views.api_key_settle, name="api_key_settle"),
     path("<api_key_id:key_id>/", views.api_key_details, name="api_key_details"),

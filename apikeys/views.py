@@ -74,14 +74,17 @@ def hand_over(request: HttpRequest, draft: ApiKeyDraft, nonce: str) -> HttpRespo
 
     No redirect: the value would have to wait somewhere for the next request.
     """
-    issued = services.create_api_key(caller_of(request), draft, nonce=nonce)
-    context = {
+    caller = caller_of(request)
+    issued = services.create_api_key(caller, draft, nonce=nonce)
+    context: dict[str, object] = {
         "issued": issued,
+        "wait": services.waiting(caller, nonce),
         "created_at": wire.format_date(issued.key.created_at),
         "nonce": nonce,
         "nonce_digest": handover.digest(nonce),
         "server_url": settings.PROGRAMS_URL,
         "lifetime": int(handover.LIFETIME.total_seconds()),
+        "most_extensions": handover.MOST_EXTENSIONS,
     }
     response = dialog(request, "created", context)
     response.shows_secret = not request.htmx  # type: ignore[attr-defined]  # console.middleware.shown_cookie
@@ -104,6 +107,21 @@ def api_key_scriptless_receipt(request: HttpRequest, nonce_digest: str) -> HttpR
     if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
         services.confirm_scriptless_receipt(caller_of(request), nonce_digest)
     return HttpResponse(PIXEL, content_type="image/svg+xml")
+
+
+@require_POST
+@sensitive_post_parameters("nonce")
+def api_key_more_time(request: HttpRequest) -> HttpResponse:
+    """More time for what is still sealed.
+
+    Without script the answer is a page in another tab: the one with the value has to stay where it is.
+    """
+    wait = services.more_time(caller_of(request), request.POST.get("nonce", ""))
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(status=204)
+    response = render(request, "apikeys/more_time.html", {"wait": wait})
+    response.shows_secret = True  # type: ignore[attr-defined]  # the other tab does: the document after it comes later
+    return response
 
 
 @require_POST

@@ -3,22 +3,35 @@
 "use strict";
 
 (() => {
+  const TICK_MILLISECONDS = 1000;
+  const WARN_AT = [10, 60]; // seconds that are left
   let dialog = null;
-  let saved = false;
+  let saved = false; // copied, or the person said that the download arrived
+  let downloaded = false; // asked for; the browser or the person may refuse it, and tells the page nothing
+  let end = null;
+  let before = Infinity; // seconds that were left at the last tick
+  let extensions = 0;
   let timer = 0;
 
   const part = (selector) => dialog.querySelector(selector);
+  const parts = (selector) => dialog.querySelectorAll(selector);
   const words = () => part("[data-words]").dataset;
+  const lifetime = () => Number(dialog.dataset.lifetime) * 1000;
 
   function say(text) {
     part("[data-live]").textContent = text;
     part("[data-said]").textContent = text;
+    part("[data-said]").hidden = false;
   }
 
   function begin(element) {
     dialog = element;
-    saved = false;
-    timer = setTimeout(wipe, Number(dialog.dataset.lifetime) * 1000);
+    saved = downloaded = false;
+    before = Infinity;
+    extensions = Number(dialog.dataset.extensions);
+    end = { steady: performance.now() + lifetime(), wall: Date.now() + lifetime() };
+    clearInterval(timer);
+    timer = setInterval(tick, TICK_MILLISECONDS);
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       leave();
@@ -33,47 +46,102 @@
     });
     dialog.addEventListener("click", onClick);
     dialog.addEventListener("submit", onSubmit);
+    tick();
   }
 
   function value() {
     return dialog?.querySelector("#value")?.textContent ?? "";
   }
 
-  // Take the value out of the page; what is left says so.
-  function wipe() {
-    clearTimeout(timer);
-    if (!dialog || !value()) return;
+  // The nearer end counts: one clock may stand still while the machine sleeps, the other may be set back.
+  function millisecondsLeft() {
+    return Math.min(end.steady - performance.now(), end.wall - Date.now());
+  }
+
+  // Timers of a tab in the background are late: what is left is read from the clocks each time.
+  function tick() {
+    if (!value()) return;
+    const left = Math.ceil(millisecondsLeft() / 1000);
+    if (left <= 0) {
+      showEnd();
+      return;
+    }
+    part("[data-left]").textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    part("[data-time]").classList.toggle("soon", left <= Math.max(...WARN_AT));
+    const passed = WARN_AT.find((seconds) => left <= seconds && seconds < before);
+    if (passed) say(`${words()[`left-${passed}`]} ${extensions ? words().more : words().noMore}`);
+    before = left;
+  }
+
+  function moreTime(form) {
+    extensions -= 1;
+    end = { steady: end.steady + lifetime(), wall: end.wall + lifetime() };
+    // What is still sealed lives as long as this page shows it; the page itself needs no answer.
+    const body = new URLSearchParams(new FormData(form));
+    fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" }, redirect: "manual" }).catch(() => {});
+    if (!extensions) {
+      form.hidden = true;
+      part("[data-time] p").focus();
+    }
+    tick();
+    say(extensions ? words().extended : `${words().extended} ${words().last}`);
+  }
+
+  // Take the value, and what could bring it back, out of the page.
+  function empty() {
+    clearInterval(timer);
+    if (!value()) return;
     part("#value").textContent = "";
-    part("[data-once]").remove();
-    part("[data-download-form]").remove();
-    part("[data-ask]").hidden = true;
-    part(".msg--warning").hidden = true;
-    part("[data-wiped]").hidden = false;
-    for (const nonce of dialog.querySelectorAll("[name=nonce]")) nonce.value = "";
-    saved = true;
+    for (const nonce of parts("[name=nonce]")) nonce.value = "";
+  }
+
+  // Empty the page and say so, also to somebody who does not see it.
+  function showEnd() {
+    empty();
+    const title = part("h2");
+    document.title = document.title.replace(title.textContent, words().ended);
+    title.textContent = words().ended;
+    for (const element of parts("[data-before-end], [data-ask]")) element.remove();
+    for (const element of parts("[data-at-end]")) element.hidden = false;
+    dialog.setAttribute("aria-describedby", "created-next");
+    title.focus();
+    part("[data-live]").textContent = part("#created-next").textContent;
   }
 
   function leave() {
     if (saved || !value()) {
       part("[data-close-form]").submit(); // tells the server to wipe, too, should the first receipt have been lost
-      wipe();
-      dialog = null;
+      empty();
       dispatchEvent(new Event("handover:left"));
       return;
     }
-    const ask = part("[data-ask]");
-    ask.hidden = false;
-    part("[data-stay]").focus();
+    ask(downloaded ? "downloaded" : "unsaved");
+  }
+
+  function ask(which) {
+    for (const question of parts("[data-ask]")) question.hidden = question.dataset.ask !== which;
+    part("[data-ask]:not([hidden]) [data-stay]").focus();
+  }
+
+  function stay() {
+    for (const question of parts("[data-ask]")) question.hidden = true;
+    part("[data-show]").focus();
   }
 
   function onClick(event) {
     const button = event.target.closest("button");
     if (!button) return;
+    tick();
+    if (!button.isConnected) { // its time was up
+      event.preventDefault();
+      return;
+    }
     if (button.dataset.show !== undefined) show(!part(".secret").classList.contains("shown"));
     if (button.dataset.copy !== undefined) copy(button);
-    if (button.dataset.stay !== undefined) {
-      part("[data-ask]").hidden = true;
-      part("[data-show]").focus();
+    if (button.dataset.stay !== undefined) stay();
+    if (button.dataset.downloadAgain !== undefined) {
+      stay();
+      download();
     }
     if (button.dataset.leave !== undefined) {
       saved = true;
@@ -83,8 +151,11 @@
 
   function onSubmit(event) {
     event.preventDefault();
+    tick();
+    if (!event.target.isConnected) return; // its time was up
     if (event.target.dataset.closeForm !== undefined) leave();
     if (event.target.dataset.downloadForm !== undefined) download();
+    if (event.target.dataset.moreForm !== undefined) moreTime(event.target);
   }
 
   function show(visible) {
@@ -121,7 +192,7 @@
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
-    saved = true;
+    downloaded = true;
     say(words().downloaded);
   }
 
@@ -133,10 +204,14 @@
   find();
   addEventListener("htmx:load", find);
   // A person who selects and copies by hand has the value too.
-  addEventListener("copy", () => { if (dialog && String(getSelection()).includes(value()) && value()) saved = true; });
-  addEventListener("beforeunload", (event) => { if (dialog && value() && !saved) event.preventDefault(); });
+  addEventListener("copy", () => { if (value() && String(getSelection()).includes(value())) saved = true; });
+  addEventListener("beforeunload", (event) => { if (value() && !saved) event.preventDefault(); });
   // Browsers keep pages for Back, "no-store" or not: the value leaves with the reader.
-  addEventListener("pagehide", wipe);
-  addEventListener("pageshow", (event) => { if (event.persisted) wipe(); });
-  addEventListener("visibilitychange", () => { if (document.hidden && value()) show(false); });
+  addEventListener("pagehide", empty);
+  addEventListener("pageshow", (event) => { if (event.persisted && dialog) showEnd(); });
+  addEventListener("visibilitychange", () => {
+    if (!value()) return;
+    if (document.hidden) show(false);
+    else tick();
+  });
 })();

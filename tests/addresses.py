@@ -4,6 +4,7 @@ KEYS = "/manage/security/apikeys/"
 CREATE = f"{KEYS}create/"
 RECEIPT = f"{CREATE}receipt/"
 DOWNLOAD = f"{CREATE}download/"
+MORE_TIME = f"{CREATE}more-time/"
 UNKNOWN_ID = "ApiKey-00000000-0000-4000-8000-000000000000"
 
 

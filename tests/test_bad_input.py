@@ -8,7 +8,7 @@ from django.test import Client
 
 from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
-from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, UNKNOWN_ID, delete_address, edit_address
+from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, UNKNOWN_ID, delete_address, edit_address
 from tests.markup import described_by, fields, page
 
 HTMX = {"HX-Request": "true"}
@@ -280,7 +280,8 @@ def strict_client(alice) -> Client:
 
 
 @pytest.mark.parametrize(
-    "address", [CREATE, RECEIPT, DOWNLOAD, "/logout/", "/password/", "/language/", "/theme/", "edit", "delete"]
+    "address",
+    [CREATE, RECEIPT, MORE_TIME, DOWNLOAD, "/logout/", "/password/", "/language/", "/theme/", "edit", "delete"],
 )
 def test_without_the_token_every_form_is_refused_on_a_page_of_ours(strict_client, key, address):
     address = {"edit": edit_address, "delete": delete_address}.get(address, lambda _key_id: address)(key.id)
@@ -378,7 +379,8 @@ def test_a_form_from_another_origin_is_refused_even_with_the_token(strict_client
     ("method", "address"),
     [
         ("post", "/"), ("post", KEYS), ("put", KEYS), ("delete", KEYS), ("patch", CREATE), ("put", CREATE),
-        ("delete", CREATE), ("get", RECEIPT), ("get", DOWNLOAD), ("put", DOWNLOAD), ("get", "/logout/"),
+        ("delete", CREATE), ("get", RECEIPT), ("get", DOWNLOAD), ("put", DOWNLOAD),
+        ("get", MORE_TIME), ("get", "/logout/"),
         ("delete", "/password/"), ("get", "/language/"), ("get", "/theme/"), ("post", "/healthz"), ("post", "/readyz"),
         ("delete", "edit"), ("put", "edit"), ("delete", "delete"), ("patch", "delete"),
     ],

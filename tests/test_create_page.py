@@ -2,13 +2,14 @@
 
 import json
 import re
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from apikeys.models import ApiKeyRecord, Handover
 from apikeys.values import is_genuine
-from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address, edit_address, pixel_address
+from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_address, edit_address, pixel_address
 from tests.conftest import log_in
 from tests.markup import Element, described_by, fields, page
 
@@ -139,9 +140,9 @@ def test_the_value_stands_in_an_element_that_nobody_translates_checks_or_remembe
 
     assert element.tag == "code"
     assert (element["translate"], element["spellcheck"]) == ("no", "false")
-    assert created.dialog.find("div", data_once="").find_all("code") == [element]
+    assert created.dialog.find("div", class_="field", data_once="").find_all("code") == [element]
     assert created.dialog["hx-history"] == "false"
-    assert created.dialog["data-lifetime"] == "300"
+    assert (created.dialog["data-lifetime"], created.dialog["data-extensions"]) == ("300", "2")
 
 
 def test_at_least_forty_harmless_characters_stand_before_the_value(created):
@@ -160,7 +161,7 @@ def test_the_value_is_masked_until_somebody_asks_to_see_it(created):
 
 
 def test_the_page_says_that_it_is_the_only_one(created):
-    warning = created.dialog.find(class_="msg msg--warning").text
+    warning = created.dialog.find(class_="msg msg--warning", data_before_end="").text
 
     assert "Save the key before you close this window." in warning
     assert "Nobody can show or download it again, not even an administrator." in warning
@@ -388,6 +389,72 @@ def test_a_deleted_key_can_not_be_downloaded(created):
     assert response.status_code == 409
     assert "has since been deleted" in page(response).text
     assert not re.search(rb'"apikey"', response.content)
+
+
+# More time
+
+
+def test_the_page_says_until_when_its_one_download_waits(created):
+    until = created.dialog.find(class_="time-left").find("time")
+
+    begun = Handover.objects.get().created_at
+    assert until["datetime"] == (begun + timedelta(seconds=295)).isoformat()
+    assert until.text == f"{begun + timedelta(seconds=295):%H:%M:%S} UTC"
+
+
+def test_more_time_is_asked_for_in_another_tab_so_that_the_page_with_the_value_stays(created):
+    form = created.dialog.find("form", action=MORE_TIME)
+
+    assert (form["method"], form["target"], form["rel"]) == ("post", "_blank", "noopener")
+    assert fields(form)["nonce"] == created.form["nonce"]
+    assert form.find("button").text == "More time (opens in a new tab)"
+
+
+def test_more_time_is_told_twice_and_then_that_there_is_no_more(created):
+    created.client.get(pixel_address(digest_on(created.tree)))
+    begun = Handover.objects.get().created_at
+
+    answers = [created.client.post(MORE_TIME, {"nonce": created.form["nonce"]}) for _ in range(3)]
+
+    told = [page(answer).find("main") for answer in answers]
+    shown = [value_on(created.tree) in answer.content.decode() for answer in answers]
+    ends = [begun + timedelta(seconds=300 * (1 + extensions) - 5) for extensions in (1, 2, 2)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert shown == [False, False, False]
+    assert [main.find("time")["datetime"] for main in told] == [end.isoformat() for end in ends]
+    assert ["No more time can be added." in main.text for main in told] == [False, True, True]
+    assert created.client.post(DOWNLOAD, {"nonce": created.form["nonce"]}).status_code == 200
+
+
+def test_after_the_receipt_more_time_says_that_no_download_waits(created):
+    created.client.post(RECEIPT, {"nonce": created.form["nonce"]}, headers=HTMX)
+
+    answer = created.client.post(MORE_TIME, {"nonce": created.form["nonce"]})
+
+    shown = value_on(created.tree) in answer.content.decode()
+    assert (answer.status_code, page(answer).find("h1").text) == (200, "No download is waiting")
+    assert not shown
+
+
+def test_bob_can_give_alice_no_time_and_learns_nothing(created, bob_client):
+    foreign = bob_client.post(MORE_TIME, {"nonce": created.form["nonce"]})
+    unknown = [bob_client.post(MORE_TIME, {"nonce": nonce}) for nonce in ("", "x", "x" * 32, "\0" * 30)]
+
+    assert {page(answer).find("main").text for answer in (foreign, *unknown)} == {page(foreign).find("main").text}
+    assert Handover.objects.get().extensions == 0
+
+
+def test_the_page_with_script_gets_no_words_for_its_more_time(created):
+    answer = created.client.post(MORE_TIME, {"nonce": created.form["nonce"]}, headers=HTMX)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert Handover.objects.get().extensions == 1
+
+
+def test_the_page_of_more_time_leaves_the_change_of_the_cookie_to_the_document_that_follows_the_value(created):
+    created.client.post(MORE_TIME, {"nonce": created.form["nonce"]})
+
+    assert "shown" in created.client.get(KEYS).cookies
 
 
 # Back, without script: a browser drops a kept page once a cookie has changed after it

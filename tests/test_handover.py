@@ -13,7 +13,14 @@ from django.utils import timezone
 
 from apikeys import handover, services
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, IssuedApiKey
-from apikeys.exceptions import AlreadyReceived, ApiKeyLimitReached, ApiKeyNotFound, HandoverExpired, InvalidApiKey
+from apikeys.exceptions import (
+    AlreadyReceived,
+    ApiKeyLimitReached,
+    ApiKeyNotFound,
+    CreationUncertain,
+    HandoverExpired,
+    InvalidApiKey,
+)
 from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord, Handover
 from apikeys.values import is_genuine
@@ -48,8 +55,12 @@ def is_same(first: IssuedApiKey, second: IssuedApiKey) -> bool:
     return first.key == second.key and first.value == second.value
 
 
+def more_time(person, nonce: str) -> handover.Wait | None:
+    return services.more_time(caller_for(person), nonce)
+
+
 def let_pass(seconds: int) -> None:
-    """Let all hand-overs be that much older."""
+    """Let all hand-overs be that much older; fewer than 0 set the clock back."""
     for row in Handover.objects.all():
         Handover.objects.filter(pk=row.pk).update(created_at=row.created_at - timedelta(seconds=seconds))
 
@@ -313,9 +324,9 @@ def test_after_300_seconds_the_value_is_handed_over_no_more(alice, nonce):
 
 def test_the_sweep_wipes_what_would_be_too_old_before_the_next_one(alice, nonce):
     send(alice, nonce)
-    let_pass(seconds=300 - handover.SWEEP_SECONDS)
+    let_pass(seconds=300 - 5)
 
-    handover.sweep()
+    handover.Sweep().run()
 
     assert Handover.objects.get().sealed is None
 
@@ -324,7 +335,7 @@ def test_the_sweep_leaves_what_is_still_on_its_way(alice, nonce):
     issued = send(alice, nonce)
     let_pass(seconds=240)
 
-    handover.sweep()
+    handover.Sweep().run()
 
     assert is_same(send(alice, nonce), issued)
 
@@ -332,11 +343,157 @@ def test_the_sweep_leaves_what_is_still_on_its_way(alice, nonce):
 def test_a_form_sent_again_after_the_sweep_makes_no_second_key(alice, nonce):
     issued = send(alice, nonce)
     let_pass(seconds=400)
-    handover.sweep()
+    handover.Sweep().run()
 
     with pytest.raises(HandoverExpired):
         send(alice, nonce)
     assert keys_of(alice) == [issued.key.id]
+
+
+# More time
+
+
+def test_each_extension_lets_the_value_wait_300_seconds_more(alice, nonce):
+    issued = send(alice, nonce)
+    begun = Handover.objects.get().created_at
+
+    first = more_time(alice, nonce)
+    let_pass(seconds=590)
+    within_600 = is_same(send(alice, nonce), issued)
+    second = more_time(alice, nonce)
+    let_pass(seconds=300)
+
+    assert first == handover.Wait(begun + timedelta(seconds=595), extensions_left=1)
+    assert within_600
+    assert second.extensions_left == 0
+    assert is_same(send(alice, nonce), issued)
+    let_pass(seconds=11)
+    with pytest.raises(HandoverExpired):
+        send(alice, nonce)
+
+
+def test_a_third_extension_changes_nothing(alice, nonce):
+    send(alice, nonce)
+
+    waits = [more_time(alice, nonce) for _ in range(3)]
+
+    assert [wait.extensions_left for wait in waits] == [1, 0, 0]
+    assert waits[2] == waits[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_extensions_at_once_two_count(alice, nonce):
+    send(alice, nonce)
+
+    at_once(20, lambda: more_time(alice, nonce))
+
+    assert Handover.objects.get().extensions == 2
+
+
+def test_the_sweep_leaves_what_was_given_more_time_until_that_is_over(alice, nonce):
+    send(alice, nonce)
+    more_time(alice, nonce)
+    let_pass(seconds=590)
+
+    handover.Sweep().run()
+    waited = Handover.objects.get().sealed is not None
+    let_pass(seconds=5)
+    handover.Sweep().run()
+
+    assert waited
+    assert Handover.objects.get().sealed is None
+
+
+def test_the_one_download_of_a_page_without_script_waits_longer_too(alice, nonce):
+    issued = send(alice, nonce)
+    confirm_by_picture(alice, nonce)
+
+    more_time(alice, nonce)
+    let_pass(seconds=400)
+
+    assert is_same(download(alice, nonce), issued)
+    assert more_time(alice, nonce) is None
+
+
+def test_what_was_received_is_over_or_is_somebody_elses_gets_no_more_time(alice, bob, nonce):
+    received, over = new_nonce(), new_nonce()
+    send(alice, over)
+    let_pass(seconds=301)
+    for sent in (received, nonce):
+        send(alice, sent)
+    confirm(alice, received)
+
+    answers = [more_time(alice, received), more_time(alice, over), more_time(bob, nonce)]
+    answers += [more_time(alice, bad) for bad in BAD_NONCES]
+
+    assert set(answers) == {None}
+    assert set(Handover.objects.values_list("extensions", flat=True)) == {0}
+
+
+# The clock is set back
+
+
+def test_what_was_sealed_before_the_clock_went_back_an_hour_is_neither_handed_over_nor_kept(alice, nonce):
+    send(alice, nonce)
+    let_pass(seconds=-3600)
+
+    with pytest.raises(HandoverExpired):
+        send(alice, nonce)
+    with pytest.raises(HandoverExpired):
+        download(alice, nonce)
+    assert more_time(alice, nonce) is None
+    handover.Sweep().run()
+    assert Handover.objects.get().sealed is None
+
+
+def test_servers_whose_clocks_differ_by_seconds_hand_over(alice, nonce):
+    issued = send(alice, nonce)
+    let_pass(seconds=-50)
+
+    handover.Sweep().run()
+
+    assert is_same(send(alice, nonce), issued)
+
+
+@pytest.mark.parametrize(("extensions", "most"), [(0, 360), (1, 660), (2, 960)])
+def test_a_clock_that_is_set_back_again_and_again_keeps_nothing_sealed(alice, nonce, extensions, most):
+    ran = [0.0]
+    sweep = handover.Sweep(monotonic=lambda: ran[0])
+    send(alice, nonce)
+    for _ in range(extensions):
+        more_time(alice, nonce)
+
+    while Handover.objects.get().sealed is not None and ran[0] < 2000:  # the row never gets older
+        ran[0] += 5
+        sweep.run()
+
+    assert most - 10 <= ran[0] <= most
+
+
+def test_a_clock_that_is_set_back_ends_nothing_that_was_begun_since(alice, nonce):
+    ran = [0.0]
+    sweep = handover.Sweep(monotonic=lambda: ran[0])
+    send(alice, new_nonce())
+    sweep.run()
+    ran[0] = 400.0
+    issued = send(alice, nonce)
+
+    sweep.run()
+
+    assert [row.key_id for row in Handover.objects.filter(sealed__isnull=False)] == [issued.key.id]
+
+
+def test_a_claim_from_the_future_is_lost_not_pending(alice, nonce):
+    handover.claim(alice.iam_id, nonce, "terraform")
+    let_pass(seconds=-3600)
+
+    assert not handover.is_pending(alice.iam_id, nonce)
+    with pytest.raises(CreationUncertain):
+        handover.open_for(alice.iam_id, nonce)
+    assert [claim.key_name for claim in handover.uncertain(alice.iam_id)] == ["terraform"]
+
+
+# Thirty days
 
 
 def test_rows_are_forgotten_after_thirty_days_and_not_before(alice):
@@ -346,7 +503,7 @@ def test_rows_are_forgotten_after_thirty_days_and_not_before(alice):
     let_pass(seconds=29 * 24 * 3600)
     Handover.objects.filter(created_at__lt=timezone.now() - timedelta(days=40)).update(iam_id="the older one")
 
-    handover.sweep()
+    handover.Sweep().run()
 
     assert [row.iam_id for row in Handover.objects.all()] == [alice.iam_id]
 

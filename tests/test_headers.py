@@ -19,6 +19,7 @@ from tests.addresses import (
     CREATE,
     DOWNLOAD,
     KEYS,
+    MORE_TIME,
     RECEIPT,
     UNKNOWN_ID,
     delete_address,
@@ -123,7 +124,7 @@ def check_headers(response, *, dynamic: bool = True) -> None:
 
 PLAIN_ADDRESSES = [
     "/", "/login/", "/password/", "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"), f"{KEYS}?q=x&sort=name",
-    CREATE, f"{CREATE}1/settle/", RECEIPT, DOWNLOAD, pixel_address("0" * 64), edit_address(UNKNOWN_ID),
+    CREATE, f"{CREATE}1/settle/", RECEIPT, MORE_TIME, DOWNLOAD, pixel_address("0" * 64), edit_address(UNKNOWN_ID),
     delete_address(UNKNOWN_ID), details_address(UNKNOWN_ID), "/docs/api/",
     f"{details_address(UNKNOWN_ID)}lock/", f"{details_address(UNKNOWN_ID)}unlock/",
     f"{details_address(UNKNOWN_ID)}disable/", f"{details_address(UNKNOWN_ID)}enable/",

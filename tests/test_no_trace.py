@@ -18,7 +18,7 @@ from apikeys.domain import ApiKeyDraft
 from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord
 from console.logs import LineFormatter, MaskedExceptionReporter, MaskFilter
-from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address, edit_address
+from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_address, edit_address
 from tests.conftest import caller_for
 from tests.http_person import HttpPerson
 from tests.markup import page
@@ -47,6 +47,7 @@ def test_nothing_that_the_console_keeps_or_logs_has_the_value(alice_client, capl
     created = alice_client.post(CREATE, {"name": "terraform", "description": "", "nonce": nonce})
     value, key = value_on(created), ApiKeyRecord.objects.get()
     found = {"on the way": tables_with(value) + tables_with(nonce)}
+    alice_client.post(MORE_TIME, {"nonce": nonce})
     alice_client.post(RECEIPT, {"nonce": nonce})
     alice_client.post(CREATE, {"name": "terraform", "nonce": nonce})
     alice_client.post(DOWNLOAD, {"nonce": nonce})
@@ -73,6 +74,7 @@ def test_the_value_is_in_the_body_of_one_answer_and_in_no_header(alice_client):
     key = ApiKeyRecord.objects.get()
     answers = [
         created,
+        alice_client.post(MORE_TIME, {"nonce": nonce}),
         alice_client.post(RECEIPT, {"nonce": nonce}),
         alice_client.post(CREATE, form),
         alice_client.post(DOWNLOAD, {"nonce": nonce}),

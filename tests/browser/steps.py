@@ -85,6 +85,13 @@ def leave_unsaved(created: Locator) -> None:
     expect(created).to_be_hidden()
 
 
+def close_downloaded(created: Locator, js: bool) -> None:
+    """Close the created dialog; a page with script is told that the file arrived."""
+    created.get_by_role("button", name="Close", exact=True).click()
+    if js:
+        created.get_by_role("button", name="Yes, close").click()
+
+
 def close_unsaved(created: Locator, js: bool) -> None:
     """Close the created dialog and let the value go."""
     created.get_by_role("button", name="Close", exact=True).click()

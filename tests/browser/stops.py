@@ -22,7 +22,7 @@ from tests.server import ConsoleServer
 
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
 LONG = "unbroken" * 31
-NUMBER = 43
+NUMBER = 46
 PROVOKED = (403, 404, 409, 422, 500)
 
 
@@ -126,10 +126,23 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     expect(created.get_by_role("button", name=t("Close without saving"))).to_be_visible()
     yield "created, asking", page
     created.get_by_role("button", name=t("Stay here")).click()
-    page.clock.fast_forward("05:01")
-    expect(created.get_by_text(t("The key is no longer shown."))).to_be_visible()
-    yield "created, wiped", page
-    created.get_by_role("button", name=t("Close")).click()
+    with page.expect_download():
+        created.get_by_role("button", name=t("Download API key")).click()
+    page.keyboard.press("Escape")
+    expect(created.get_by_role("button", name=t("Yes, close"))).to_be_visible()
+    yield "created, asking for the download", page
+    created.get_by_role("button", name=t("Stay here")).filter(visible=True).click()
+    page.clock.fast_forward("04:01")
+    expect(created.get_by_role("status")).to_contain_text(t("The key disappears in one minute."))
+    yield "created, one minute left", page
+    for _ in range(2):
+        created.get_by_role("button", name=t("More time")).click()
+    expect(created.get_by_role("button", name=t("More time"))).to_be_hidden()
+    yield "created, no more time to be had", page
+    page.clock.fast_forward("11:00")
+    ended = dialog(page, t("The key is no longer shown"))
+    yield "created, its time over", page
+    ended.get_by_role("button", name=t("Close")).click()
 
     choose_action(page, "a life", "Details", t)
     dialog(page, t("API key")).get_by_role("link", name=t("Close")).first.wait_for()

@@ -165,6 +165,8 @@ def test_bob_makes_the_whole_journey_with_the_keyboard_only(page_for: PageFor, s
     assert_is_the_key_file(tmp_path / "apikey.json", "by keyboard", "", value, server)
     tab_to(created.get_by_role("button", name="Close"))
     page.keyboard.press("Enter")
+    tab_to(created.get_by_role("button", name="Yes, close"))
+    page.keyboard.press("Enter")
 
     expect(row(page, "by keyboard")).to_be_visible()
     tab_to(page.get_by_role("button", name="Actions for by keyboard"))

@@ -17,6 +17,7 @@ from tests.browser.proxy import HoldsKeys, KeepsPages, LosesKeys, PlainHttp
 from tests.browser.steps import (
     ERROR_PAGE,
     choose_action,
+    close_downloaded,
     close_unsaved,
     create_key,
     dialog,
@@ -28,7 +29,7 @@ from tests.browser.steps import (
     submit,
     travel,
 )
-from tests.browser.value import Value, files_with
+from tests.browser.value import Value, assert_is_the_key_file, files_with
 from tests.browser.visitor import Visitor
 from tests.server import ConsoleServer
 
@@ -38,7 +39,7 @@ with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["scr
 
 SENDS = 20
 REFUSAL = "Your browser does not let this page copy. The key is selected: press Ctrl+C, or ⌘C on a Mac."
-WIPED = "The key is no longer shown."
+OVER = "The key is no longer shown"
 UNSAVED = "You have not saved this key."
 
 
@@ -148,7 +149,7 @@ def test_no_file_of_server_or_browser_ever_holds_the_value_nor_does_a_restored_t
     created = create_key(page, marker)
     values = [Value.shown_in(created)]
     download(created, tmp_path)
-    created.get_by_role("button", name="Close").click()
+    close_downloaded(created, js)
     expect(row(page, marker)).to_be_visible()
     page.goto(f"/{marker}")
     values.append(Value.shown_in(create_key(page, f"{marker} and left open")))
@@ -183,7 +184,7 @@ def test_a_page_that_was_kept_whole_for_back_has_lost_its_value(page_for: PageFo
         page.goto("/password/")
         page.evaluate("history.back()")
 
-        expect(created.get_by_text(WIPED)).to_be_visible()
+        expect(dialog(page, OVER).get_by_role("heading", name=OVER)).to_be_focused()
         assert page.evaluate("persisted") is True
         assert value.is_gone_from(page)
 
@@ -326,24 +327,6 @@ def test_only_the_page_without_script_confirms_its_receipt_by_a_picture(page_for
     assert asked == {True: ["POST xhr"], False: ["GET image"]}
 
 
-def test_after_five_minutes_the_page_empties_itself(page_for: PageFor):
-    page = page_for("alice")
-    page.clock.install()
-    created = create_key(page, "five minutes")
-    value = Value.shown_in(created)
-    created.get_by_role("button", name="Show").click()
-
-    page.clock.fast_forward("04:00")
-    expect(created.locator("#value")).to_be_visible()
-    page.clock.fast_forward("01:01")
-
-    expect(created.get_by_text(WIPED)).to_be_visible()
-    assert value.is_gone_from(page)
-    expect(created.get_by_role("button", name="Download API key")).to_have_count(0)
-    created.get_by_role("button", name="Close").click()
-    expect(row(page, "five minutes")).to_be_visible()
-
-
 def test_a_page_that_is_put_away_hides_the_value(page_for: PageFor):
     page = page_for("alice")
     created = create_key(page, "put away")
@@ -362,9 +345,12 @@ def test_paper_never_shows_the_value(page_for: PageFor):
     created.get_by_role("button", name="Show").click()
     expect(created.locator("#value")).to_be_visible()
 
+    said = created.get_by_text("The key itself is never printed.")
+    expect(said).to_be_hidden()
     page.emulate_media(media="print")
 
     expect(created.locator("#value")).to_be_hidden()
+    expect(said).to_be_visible()
 
 
 # It cannot vanish by accident.
@@ -412,17 +398,12 @@ def copy_by_hand(created: Locator, _folder: Path) -> None:
     created.page.keyboard.press("ControlOrMeta+C")
 
 
-def download_it(created: Locator, folder: Path) -> None:
-    download(created, folder)
-
-
-@pytest.mark.parametrize("save", [copy, copy_by_hand, download_it])
+@pytest.mark.parametrize("save", [copy, copy_by_hand])
 def test_the_browser_asks_before_leaving_until_the_key_was_saved(page_for: PageFor, save: Callable, tmp_path: Path):
     page = page_for("alice", permissions=("clipboard-read", "clipboard-write"))
     created = create_key(page, f"leaving {save.__name__}")
     value = Value.shown_in(created)
-    asked: list[str] = []
-    page.on("dialog", lambda question: (asked.append(question.type), question.dismiss()))
+    asked = stay_when_asked(page)
 
     with page.expect_event("dialog"):
         page.close(run_before_unload=True)
@@ -432,6 +413,103 @@ def test_the_browser_asks_before_leaving_until_the_key_was_saved(page_for: PageF
     save(created, tmp_path)
     page.goto("/password/")
     assert asked == ["beforeunload"]
+
+
+def test_the_browser_asks_before_leaving_until_the_download_is_known_to_have_arrived(page_for: PageFor, tmp_path: Path):
+    page = page_for("alice")
+    created = create_key(page, "leaving after a download")
+    value = Value.shown_in(created)
+    asked = stay_when_asked(page)
+    download(created, tmp_path)
+
+    with page.expect_event("dialog"):
+        page.close(run_before_unload=True)
+    assert asked == ["beforeunload"]
+    assert Value.shown_in(created) == value
+
+    close_downloaded(created, js=True)
+    expect(row(page, "leaving after a download")).to_be_visible()
+    assert asked == ["beforeunload"]
+
+
+def refuse(created: Locator) -> None:
+    """Click Download in a browser that permits none."""
+    session = created.page.context.new_cdp_session(created.page)
+    session.send("Page.setDownloadBehavior", {"behavior": "deny"})
+    created.get_by_role("button", name="Download API key").click()
+    expect(created.get_by_role("status")).to_have_text("Download started: apikey.json")
+    session.send("Page.setDownloadBehavior", {"behavior": "default"})
+
+
+def cancel(created: Locator) -> None:
+    """Click Download, and cancel it in the browser's own bar."""
+    with created.page.expect_download() as begun:
+        created.get_by_role("button", name="Download API key").click()
+    begun.value.cancel()
+
+
+@pytest.mark.parametrize("way", ["Escape", "Close"])
+@pytest.mark.parametrize("fail", [refuse, cancel])
+def test_a_download_that_never_arrived_loses_nothing(page_for: PageFor, fail: Callable, way):
+    name = f"download, {fail.__name__}, {way}"
+    page = page_for("alice")
+    created = create_key(page, name)
+    value = Value.shown_in(created)
+    question = created.get_by_role("alert").filter(has_text="Did the download arrive?")
+
+    fail(created)
+    for _ in range(3):
+        leave(created, way)
+        expect(question).to_be_visible()
+        expect(question.get_by_role("button", name="Stay here")).to_be_focused()
+    question.get_by_role("button", name="Stay here").click()
+    expect(question).to_be_hidden()
+    assert Value.shown_in(created) == value
+
+    leave(created, way)
+    question.get_by_role("button", name="Yes, close").click()
+    expect(row(page, name)).to_be_visible()
+    assert value.is_gone_from(page)
+
+
+def test_a_download_that_did_not_arrive_can_be_made_again(page_for: PageFor, server: ConsoleServer, tmp_path: Path):
+    page = page_for("alice")
+    created = create_key(page, "downloaded again")
+    value = Value.shown_in(created)
+    cancel(created)
+    leave(created, "Close")
+
+    with page.expect_download() as begun:
+        created.get_by_role("button", name="Download again").click()
+    begun.value.save_as(tmp_path / "apikey.json")
+
+    expect(created.get_by_role("button", name="Download again")).to_be_hidden()
+    assert_is_the_key_file(tmp_path / "apikey.json", "downloaded again", "", value, server)
+    close_downloaded(created, js=True)
+    expect(row(page, "downloaded again")).to_be_visible()
+
+
+def test_a_key_that_was_copied_needs_no_answer_about_its_download(page_for: PageFor, tmp_path: Path):
+    page = page_for("alice", permissions=("clipboard-read", "clipboard-write"))
+    created = create_key(page, "copied and downloaded")
+
+    copy(created, tmp_path)
+    download(created, tmp_path)
+    leave(created, "Close")
+
+    expect(row(page, "copied and downloaded")).to_be_visible()
+
+
+def test_what_is_said_of_the_clipboard_stays_after_the_copy(page_for: PageFor, tmp_path: Path):
+    page = page_for("alice", permissions=("clipboard-read", "clipboard-write"))
+    created = create_key(page, "clipboard history")
+    warning = created.get_by_text("What you copy may stay in the clipboard history of your device.")
+    expect(warning).to_be_visible()
+
+    copy(created, tmp_path)
+
+    expect(created.get_by_role("paragraph").filter(has_text="Copied")).to_be_visible()
+    expect(warning).to_be_visible()
 
 
 def test_copy_is_honest_when_the_browser_does_not_permit_it(page_for: PageFor):
@@ -473,6 +551,13 @@ def leave(created: Locator, way: str) -> None:
         created.page.keyboard.press("Escape")
     else:
         created.get_by_role("button", name="Close", exact=True).click()
+
+
+def stay_when_asked(page: Page) -> list[str]:
+    """Stay on the page whenever the browser asks; return its questions, a list that grows."""
+    asked: list[str] = []
+    page.on("dialog", lambda question: (asked.append(question.type), question.dismiss()))
+    return asked
 
 
 def put_away(page: Page) -> None:

@@ -22,6 +22,7 @@ from tests.browser.steps import (
     ERROR_PAGE,
     Words,
     choose_action,
+    close_downloaded,
     close_unsaved,
     create_key,
     dialog,
@@ -376,7 +377,7 @@ def test_no_file_of_the_second_console_or_of_the_browser_ever_holds_the_value(
     created = create_key(page, marker)
     values = [Value.shown_in(created)]
     download(created, tmp_path)
-    created.get_by_role("button", name="Close").click()
+    close_downloaded(created, js)
     expect(row(page, marker)).to_be_visible()
     page.goto(f"/{marker}")
     values.append(Value.shown_in(create_key(page, f"{marker} and left open")))
