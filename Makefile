@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS_FOR_TESTS ?= 2
+ENGINES ?= found
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run install test test-fast test-browser test-other-python check format lock messages bench clean
+.PHONY: help run install test test-fast test-browser test-engines test-other-python check format lock messages bench clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
-	@echo "make test     set up and run every test, a real Chromium included"
+	@echo "make test     set up and run every test, a real Chromium included, Firefox and WebKit where they are"
 	@echo "make check    format, lint, types, import contracts, templates, deployment checks"
 	@echo "make format   let the formatters rewrite the code"
 	@echo "make lock     resolve the dependencies again (needs uv)"
@@ -36,15 +37,20 @@ $(VENV)/dev.stamp: requirements-dev.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
 
+# The engines last, so that the last line of all says which was not tried, and the command that gets it.
 test: test-fast test-browser test-other-python
+	@$(BIN)/python -m tests.engines $(ENGINES) -n $(WORKERS_FOR_TESTS)
 
 test-fast: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.postgres
-	$(BIN)/python -m pytest -m "not browser" -n $(WORKERS_FOR_TESTS) --dist worksteal
+	$(BIN)/python -m pytest -m "not browser and not engine" -n $(WORKERS_FOR_TESTS) --dist worksteal
 
 test-browser: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -m browser -n $(WORKERS_FOR_TESTS) --dist worksteal
+
+test-engines: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.engines all -n $(WORKERS_FOR_TESTS)
 
 # The lock holds two Djangos, one for Python 3.11 and one for newer Pythons: test the other one too where it is found.
 test-other-python: $(VENV)/dev.stamp

@@ -11,6 +11,7 @@ DESCRIPTION_MAX_LENGTH = 1000
 SERVICE_ID_PREFIX = "iam-ServiceId-"
 PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
+COUNTED = 1000  # rows of a list; beyond them it is only known that there are more
 API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -263,10 +264,15 @@ class Cursor:
     backward: bool = False
 
 
+# The place behind the last row of a list, looking back.
+END = Cursor("", "", backward=True)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKeyQuery:
-    """What to list. `search` is a literal substring of name or description; letters' case is ignored.
+    """What to list. `search` is a literal substring of name or description, or the end of a value's hint.
 
+    Letters' case is ignored. `counted` asks where the page stands, as far as the store can tell without much work.
     Without `iam_id` the caller's own keys; with `whole_account` everybody's, for administrators.
     """
 
@@ -279,6 +285,19 @@ class ApiKeyQuery:
     descending: bool = True
     page_size: int = DEFAULT_PAGE_SIZE
     cursor: Cursor | None = None
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a page stands in its list: how many rows are before it, and how many the list has.
+
+    `before` is None, and `total` COUNTED + 1, where there are more than COUNTED. Either is None where the store does
+    not tell.
+    """
+
+    before: int | None = None
+    total: int | None = None
 
 
 class ServiceIdSort(StrEnum):
@@ -312,8 +331,13 @@ class ServiceIdPage:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyPage:
-    """One page of keys in the order asked for; a cursor is None where there is nothing more that way."""
+    """One page of keys in the order asked for; a cursor is None where there is nothing more that way.
+
+    `last` leads to the last page, where the store has a way there; `extent` is empty unless it was asked for.
+    """
 
     keys: tuple[ApiKey, ...]
     next: Cursor | None = None
     previous: Cursor | None = None
+    last: Cursor | None = None
+    extent: Extent = field(default_factory=Extent)

@@ -7,9 +7,23 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from apikeys.domain import DEFAULT_PAGE_SIZE, PAGE_SIZES, ApiKey, ApiKeyQuery, Cursor, Owner, Sort
+from apikeys import values
+from apikeys.domain import (
+    COUNTED,
+    DEFAULT_PAGE_SIZE,
+    PAGE_SIZES,
+    ApiKey,
+    ApiKeyPage,
+    ApiKeyQuery,
+    Cursor,
+    Owner,
+    Sort,
+)
 
 ALL = "all"
 SEARCH_MAX_LENGTH = 255
@@ -18,7 +32,10 @@ CURSOR_MAX_LENGTH = 4096
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """What is being looked at. Anything unreadable in a URL falls back to the default, never to an error."""
+    """What is being looked at. Anything unreadable in a URL falls back to the default, never to an error.
+
+    A value that somebody searches for is its hint from here on: no link and no page repeats it.
+    """
 
     query: ApiKeyQuery
 
@@ -28,7 +45,7 @@ class ListState:
         raw_size = parameters.get("per_page", "")
         return cls(
             ApiKeyQuery(
-                search=_printable(parameters.get("q", ""))[:SEARCH_MAX_LENGTH].strip(),
+                search=_printable(without_values(parameters.get("q", "")))[:SEARCH_MAX_LENGTH].strip(),
                 whole_account=may_see_all and parameters.get("view") == ALL,
                 sort=sort,
                 descending=descending,
@@ -76,6 +93,44 @@ class Row(NamedTuple):
     key: ApiKey
     owner: Owner | None
     is_editable: bool
+
+
+def without_values(search: str) -> str:
+    """Return a search with the hint of each value in it."""
+    return values.hinted(search, settings.APIKEYS_PREFIX)
+
+
+def position(page: ApiKeyPage, *, searched: bool) -> str:
+    """Return where a page with keys stands in its list, in words."""
+    words = _position(page)
+    return _("Found: %(position)s") % {"position": words} if searched else words
+
+
+def _position(page: ApiKeyPage) -> str:
+    number, before, total = len(page.keys), page.extent.before, page.extent.total
+    if before is None:
+        if total is None:
+            return ngettext("%(number)d key on this page", "%(number)d keys on this page", number) % {"number": number}
+        if page.next is None:
+            return _("the last %(number)d of more than %(counted)s") % {"number": number, "counted": f"{COUNTED:,}"}
+        return _("after the first %(counted)s") % {"counted": f"{COUNTED:,}"}
+    rows = {"first": f"{before + 1:,}", "last": f"{before + number:,}"}
+    if total is None:
+        return _("%(first)s–%(last)s of more than %(last)s") % rows
+    rows["total"] = f"{total:,}" if total <= COUNTED else f"{COUNTED:,}+"
+    return _("%(first)s–%(last)s of %(total)s") % rows
+
+
+def order(query: ApiKeyQuery) -> str:
+    """Return how a list is sorted, as a sentence."""
+    columns = {
+        Sort.NAME: _("Name"),
+        Sort.DESCRIPTION: _("Description"),
+        Sort.CREATED: _("Created"),
+        Sort.CREATED_BY: _("Created by"),
+    }
+    words = _("Sorted by %(column)s, descending.") if query.descending else _("Sorted by %(column)s, ascending.")
+    return words % {"column": columns[query.sort]}
 
 
 def write_cursor(cursor: Cursor) -> str:

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Callable
 
 from apikeys.domain import ApiKey, ApiKeyQuery, Condition, Match
+from apikeys.values import HINT_LENGTH
 
 MATCHERS: dict[Match, Callable[[str, str], bool]] = {
     Match.CONTAINS: lambda text, wanted: wanted in text,
@@ -25,10 +26,17 @@ def names_version(if_match: str, entity_tag: str) -> bool:
     return entity_tag in (tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag for tag in tags)
 
 
+def hint_end(search: str) -> str:
+    """Return what the hint of a key ends with that a search is for, "" for a search too short to tell keys apart."""
+    text = search.strip().replace("...", "…")
+    return text if len(text) >= HINT_LENGTH else ""
+
+
 def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
     """Tell whether a key is one that the query's search and conditions look for."""
-    wanted = fold(query.search)
-    if wanted not in fold(key.name) and wanted not in fold(key.description):
+    wanted, end = fold(query.search), hint_end(query.search).casefold()
+    is_hint = bool(end) and key.hint.casefold().endswith(end)
+    if wanted not in fold(key.name) and wanted not in fold(key.description) and not is_hint:
         return False
     return all(_meets(key, condition) for condition in query.conditions)
 

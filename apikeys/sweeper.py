@@ -6,7 +6,9 @@ elsewhere another thread asks what that offers.
 
 import logging
 import threading
+from collections.abc import Callable
 from multiprocessing.util import Finalize
+from time import monotonic
 
 from django.conf import settings
 from django.db import Error, close_old_connections
@@ -18,26 +20,48 @@ logger = logging.getLogger(__name__)
 
 def start() -> None:
     """Start sweeping, beginning with what an earlier process left behind."""
-    threading.Thread(target=_run, name="sweeper", daemon=True).start()
+    threading.Thread(target=Sweeper().run, name="sweeper", daemon=True).start()
     if not settings.IS_EMBEDDED:
         threading.Thread(target=iam_people.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
-    Finalize(None, uses.flush, kwargs={"everything": True}, exitpriority=0)
+    Finalize(None, uses.flush_at_end, exitpriority=0)
 
 
-def _run() -> None:
-    pause = threading.Event()
-    handovers = handover.Sweep()
-    while True:
-        try:
-            handovers.run()
-            uses.flush()
-            tokens.forget_expired()
-            if settings.IS_EMBEDDED:
-                retention.remove_expired()
-            else:
-                iam_logins.forget_old()
-        except Error:  # the database may be back at the next turn
-            logger.exception("A sweep failed; it is tried again.")
+class Sweeper:
+    """Does every chore each five seconds, whether others fail or not, and writes the first uses of keys between.
+
+    A fault that lasts is one line in the log, and its end another.
+    """
+
+    def __init__(self) -> None:
+        self.chores: list[Callable[[], object]] = [handover.Sweep().run, uses.flush, tokens.forget_expired]
+        self.chores.append(retention.remove_expired if settings.IS_EMBEDDED else iam_logins.forget_old)
+        self.fault = ""
+
+    def run(self) -> None:
+        while True:
+            next_sweep = monotonic() + handover.SWEEP.total_seconds()
+            works = self.sweep()
+            while (seconds := next_sweep - monotonic()) > 0:
+                # While nothing can be written, uses wait for the next sweep.
+                if uses.wait_for_first_use(seconds) and works:
+                    works = self.attempt([uses.flush])
+
+    def sweep(self) -> bool:
+        """Do every chore; tell whether all of them succeeded."""
+        return self.attempt(self.chores)
+
+    def attempt(self, chores: list[Callable[[], object]]) -> bool:
+        fault = ""
+        for chore in chores:
+            try:
+                chore()
+            except Error as exc:
+                fault = fault or f"{type(exc).__name__}: {exc}"
         close_old_connections()
-        pause.wait(handover.SWEEP.total_seconds())
+        if fault and not self.fault:
+            logger.error("A sweep failed: %s. It is tried again each 5 seconds.", fault)
+        elif self.fault and not fault:
+            logger.warning("Sweeps succeed again.")
+        self.fault = fault
+        return not fault

@@ -5,6 +5,7 @@ the database.
 """
 
 import hashlib
+import logging
 import secrets
 import uuid
 from contextlib import suppress
@@ -12,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
-from apikeys import people, signing, uses
-from apikeys.backends.embedded import IAM_ID, find_by_value, move_to_newest_pepper, to_domain
+from apikeys import people, signing, uses, values
+from apikeys.backends.embedded import IAM_ID, find_by_value, pepper_move, to_domain
 from apikeys.domain import API_KEY_ID, SERVICE_ID_PREFIX, ApiKey, Identity
 from apikeys.exceptions import (
     PasswordRefused,
@@ -34,6 +35,9 @@ GRANT_PASSWORD = "password"  # noqa: S105  (a name of OAuth, not a secret)
 GRANT_REFRESH = "refresh_token"
 GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
 SCOPE = "ibm openid"
+NO_REFRESH_TOKEN = "not_supported"  # noqa: S105  (IBM's word where there is none)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +73,21 @@ class Tokens:
 
 
 def subject_of_value(value: str) -> Subject:
-    """Return whom a key's value stands for; count the use, and move the key to the newest pepper.
+    """Return whom a key's value stands for; note the use.
 
-    Raises ValueNotFound.
+    White space, quotation marks and byte order marks around it do not matter. Raises ValueNotFound.
     """
-    record = find_by_value(value) if value else None
-    if record is None:
+    # As it is first: a value that somebody brought may begin or end with anything.
+    spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
+    found = next(((text, record) for text in spellings if (record := find_by_value(text))), None)
+    if found is None:
         raise ValueNotFound
+    value, record = found
     key = to_domain(record)
     identity = _identity_behind(key.iam_id)
     if identity is None or not key.authenticates:
         raise ValueNotFound
-    move_to_newest_pepper(record, value)
-    uses.note(key.id)
+    uses.note(key.id, pepper_move(record, value))
     return Subject(identity, GRANT_API_KEY, api_key=key)
 
 
@@ -104,11 +110,12 @@ def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Famil
     now = int(timezone.now().timestamp())
     lifetime = int(signing.LIFETIME.total_seconds())
     claims = _claims(subject, client_id, now, now + lifetime)
-    refresh_token = "not_supported"  # noqa: S105  (IBM's word where there is none)
+    refresh_token = NO_REFRESH_TOKEN
     if with_refresh:
         family = family or Family()
         refresh_token = _new_refresh_token(subject, family)
-        claims["session_id"] = str(family.id)
+        if refresh_token != NO_REFRESH_TOKEN:
+            claims["session_id"] = str(family.id)
     return Tokens(signing.sign(claims), refresh_token, expiration=now + lifetime, expires_in=lifetime)
 
 
@@ -218,16 +225,26 @@ def _digest(token: str) -> str:
 
 
 def _new_refresh_token(subject: Subject, family: Family) -> str:
+    """Return a new refresh token; NO_REFRESH_TOKEN where it can't be stored and the client has a key to come back with.
+
+    Raises Error for whoever has not.
+    """
     token = secrets.token_urlsafe(48)
-    RefreshToken.objects.create(
-        digest=_digest(token),
-        family=family.id,
-        iam_id=subject.identity.iam_id,
-        api_key_id=subject.api_key.id if subject.api_key else "",
-        password_stamp=subject.password_stamp,
-        expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
-        family_ends_at=family.ends_at,
-    )
+    try:
+        RefreshToken.objects.create(
+            digest=_digest(token),
+            family=family.id,
+            iam_id=subject.identity.iam_id,
+            api_key_id=subject.api_key.id if subject.api_key else "",
+            password_stamp=subject.password_stamp,
+            expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
+            family_ends_at=family.ends_at,
+        )
+    except Error as exc:
+        if subject.api_key is None or connection.in_atomic_block:
+            raise
+        logger.warning("An API key was exchanged without a refresh token, which can't be stored: %s", exc)
+        return NO_REFRESH_TOKEN
     return token
 
 

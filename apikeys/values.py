@@ -20,14 +20,16 @@ MIN_RANDOM = 32  # 190 bits: 32 * log2(62)
 MAX_PREFIX = LENGTH - CHECKSUM_LENGTH - MIN_RANDOM
 PREFIX_HELP = f"a letter, then up to {MAX_PREFIX - 1} more letters, digits or underscores"
 MIN_PEPPER_BYTES = 32
+HINT_LENGTH = 4  # last characters of a value
 
 # A run as long as a value, with small and capital letters; what stands next to a value may be part of the run.
-_VALUE_LIKE = re.compile(
+VALUE_LIKE = re.compile(
     rf"(?<![A-Za-z0-9_-])(?!(?:iam-)?ServiceId-[0-9a-f-]{{36}}(?![A-Za-z0-9_-]))"
     rf"(?=[A-Za-z0-9_-]*[a-z])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{{{LENGTH},}}"
 )
 _JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 MASK = "[masked]"
+_AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“”„‘’‚«»"
 
 
 def is_prefix(prefix: str) -> bool:
@@ -62,13 +64,26 @@ def is_genuine(value: str, prefix: str) -> bool:
 
 
 def hint(value: str, prefix: str) -> str:
-    """Return what people recognise a key by: the prefix if it has it, and the last 4 characters."""
-    return f"{prefix if value.startswith(prefix) else ''}…{value[-4:]}"
+    """Return what people recognise a key by: the prefix if it has it, and its last characters."""
+    return f"{prefix if value.startswith(prefix) else ''}…{value[-HINT_LENGTH:]}"
+
+
+def hinted(text: str, prefix: str) -> str:
+    """Return `text` with the hint of a value wherever something looks like one."""
+    return VALUE_LIKE.sub(lambda found: hint(found[0], prefix), text)
+
+
+def trimmed(text: str) -> str:
+    """Return a value without what gets round it on its way through files, shells and clipboards.
+
+    That is white space, byte order marks and quotation marks.
+    """
+    return text.strip(_AROUND)
 
 
 def mask(text: str) -> str:
     """Return `text` with everything that looks like a value or a signed token replaced."""
-    return _VALUE_LIKE.sub(MASK, _JWT_LIKE.sub(MASK, text))
+    return VALUE_LIKE.sub(MASK, _JWT_LIKE.sub(MASK, text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The page: list, create and hand over, edit, delete. Each view is one use case: form, service, template."""
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from apikeys import handover, services, typed, wire
+from apikeys import handover, services, typed, values, wire
 from apikeys.callers import caller_of
 from apikeys.domain import PAGE_SIZES, ApiKeyDraft, ApiKeyPage, Sort
 from apikeys.exceptions import (
@@ -23,7 +25,7 @@ from apikeys.exceptions import (
     StoreError,
 )
 from apikeys.forms import CreateForm, EditForm, new_nonce
-from apikeys.listing import ListState, Row
+from apikeys.listing import ListState, Row, order, position, without_values
 from apikeys.middleware import sentence
 
 UNPROCESSABLE = 422
@@ -32,9 +34,19 @@ TOLD_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
-@require_GET
-def api_key_list(request: HttpRequest) -> HttpResponse:
-    """The list, or only its table when htmx asks."""
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("q")
+def api_key_list(request: HttpRequest) -> HttpResponseBase:
+    """The list, or only its table when htmx asks.
+
+    A form without script is posted, and answered with the address of what it found: somebody may look for a value,
+    which belongs into no address.
+    """
+    caller = caller_of(request)
+    if request.method == "POST" or without_values(request.GET.get("q", "")) != request.GET.get("q", ""):
+        sent = request.POST if request.method == "POST" else request.GET
+        state = ListState.from_url(sent, may_see_all=caller.identity.is_administrator)
+        return see_other(reverse("api_key_list") + state.url())
     if _wants_fragment(request):
         return render(request, "apikeys/_table.html", list_context(request))
     context, status = page_context(request)
@@ -226,10 +238,10 @@ def state_of(request: HttpRequest) -> ListState:
 def list_context(request: HttpRequest) -> dict[str, object]:
     """Return what the list's templates need, from the state in the URL."""
     caller, state = caller_of(request), state_of(request)
-    page = services.list_api_keys(caller, state.query)
+    page = services.list_api_keys(caller, replace(state.query, counted=True))
     if not page.keys and state.query.cursor is not None:  # the rows beyond were deleted meanwhile
         state = state.at(None)
-        page = services.list_api_keys(caller, state.query)
+        page = services.list_api_keys(caller, replace(state.query, counted=True))
     owners = services.owners_of(page.keys) if state.query.whole_account else {}
     base = reverse("api_key_list")
     return {
@@ -240,8 +252,16 @@ def list_context(request: HttpRequest) -> dict[str, object]:
         "offers_all": caller.identity.is_administrator,
         "state_url": state.url(),
         "unsearched_url": base + state.without_search().url(),
-        "next_url": base + state.at(page.next).url() if page.next else "",
+        "first_url": base + state.at(None).url() if page.previous else "",
         "previous_url": base + state.at(page.previous).url() if page.previous else "",
+        "next_url": base + state.at(page.next).url() if page.next else "",
+        "last_url": base + state.at(page.last).url() if page.last else "",
+        "offers_last": page.last is not None or page.extent.total is not None,
+        "position": position(page, searched=bool(state.query.search)),
+        "order": order(state.query),
+        "value_like": values.VALUE_LIKE.pattern,
+        "value_prefix": settings.APIKEYS_PREFIX,
+        "hint_length": values.HINT_LENGTH,
         "page_sizes": PAGE_SIZES,
         "sort_urls": {sort.value: base + state.sorted_by(sort).url() for sort in Sort},
     }
@@ -281,6 +301,11 @@ def to_list(request: HttpRequest) -> HttpResponseBase:
     url = reverse("api_key_list") + state_of(request).url()
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponseClientRedirect(url)
+    return see_other(url)
+
+
+def see_other(url: str) -> HttpResponseBase:
+    """Return a redirect that is followed with GET."""
     response = redirect(url)
     response.status_code = 303
     return response

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
-    "timeout": 10,  # seconds to wait for another writer
+    "timeout": 5,  # seconds to wait for another writer
     # FULL: a revocation outlives a power cut. secure_delete: what is wiped is overwritten.
     "init_command": (
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;"

@@ -13,7 +13,18 @@ import pytest
 
 from apikeys import values
 from apikeys.backends.base import ApiKeyBackend
-from apikeys.domain import ApiKey, ApiKeyDraft, ApiKeyPage, ApiKeyQuery, LeakedAction, Sort, Status
+from apikeys.domain import (
+    END,
+    ApiKey,
+    ApiKeyDraft,
+    ApiKeyPage,
+    ApiKeyQuery,
+    Cursor,
+    Extent,
+    LeakedAction,
+    Sort,
+    Status,
+)
 from apikeys.exceptions import ApiKeyConflict, ApiKeyError, ApiKeyLimitReached, ApiKeyLocked, ApiKeyNotFound
 from tests.addresses import UNKNOWN_ID
 
@@ -22,7 +33,9 @@ MAX_PAGES = 50
 
 
 class ApiKeyBackendContract:
-    """Inherit, and fill in `backend`, `lock` and `allow`."""
+    """Inherit, and fill in `backend`, `lock` and `allow`; `counts` where a list without a search tells its length."""
+
+    counts = True
 
     def backend(self, person) -> ApiKeyBackend:
         """Return the store, bound to a person's identity."""
@@ -574,6 +587,87 @@ class ApiKeyBackendContract:
         alices.create_api_key(ApiKeyDraft("terraform", ""))
 
         assert alices.list_api_keys(ApiKeyQuery(search="ansible")) == ApiKeyPage(())
+
+    @pytest.mark.parametrize("part", [lambda hint: hint, lambda hint: hint[-4:], lambda hint: hint.replace("…", "...")])
+    def test_search_finds_a_key_by_its_hint_where_the_store_keeps_it(self, alices, part):
+        issued = [alices.create_api_key(ApiKeyDraft(f"key {index}", "")) for index in range(3)]
+        wanted = issued[1].key
+        hint = values.hint(issued[1].value, "apk_")
+
+        found = alices.list_api_keys(ApiKeyQuery(search=part(hint))).keys
+
+        assert found == ((wanted,) if alices.keeps_hint else ())
+
+    @pytest.mark.parametrize("search", ["pk_…", "…", "apk_", "k_"])
+    def test_what_the_hints_of_all_keys_have_in_common_finds_none_of_them(self, alices, search):
+        alices.create_api_key(ApiKeyDraft("terraform", ""))
+
+        assert alices.list_api_keys(ApiKeyQuery(search=search)).keys == ()
+
+    # List: where a page stands
+
+    @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
+    @pytest.mark.parametrize("number", [0, 1, 3, 4, 7])
+    def test_each_page_of_a_search_tells_where_it_stands(self, alices, sort, descending, number):
+        for index in range(number):
+            alices.create_api_key(ApiKeyDraft(f"deploy {index * 7 % 10}", ""))
+        alices.create_api_key(ApiKeyDraft("another", ""))
+        query = ApiKeyQuery(search="deploy", sort=sort, descending=descending, page_size=3, counted=True)
+
+        there = forward(alices, query)
+        back = backward(alices, query, there[-1])
+
+        assert [page.extent for page in there] == [Extent(before, number) for before in range(0, max(number, 1), 3)]
+        assert [page.extent for page in back] == [page.extent for page in reversed(there)]
+
+    def test_a_whole_list_tells_its_length_and_its_first_page_where_it_begins(self, alices):
+        whole, first = ApiKeyQuery(counted=True), ApiKeyQuery(counted=True, page_size=3)
+        for index in range(4):
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
+
+        assert alices.list_api_keys(whole).extent == Extent(0, 4)
+        assert alices.list_api_keys(first).extent == Extent(0, 4 if self.counts else None)
+        assert alices.list_api_keys(replace(first, counted=False)).extent == Extent()
+
+    def test_later_pages_of_a_list_tell_where_they_stand_or_nothing(self, alices):
+        for index in range(7):
+            alices.create_api_key(ApiKeyDraft(f"key {index}", ""))
+
+        _first, second, third = forward(alices, ApiKeyQuery(page_size=3, counted=True))
+
+        known = [Extent(3, 7), Extent(6, 7)] if self.counts else [Extent(), Extent()]
+        assert [second.extent, third.extent] == known
+
+    @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
+    @pytest.mark.parametrize("number", [4, 6, 7])
+    def test_the_way_to_the_last_page_leads_where_paging_forward_ends(self, alices, sort, descending, number):
+        for index in range(number):
+            alices.create_api_key(ApiKeyDraft(f"deploy {index * 7 % 10}", ""))
+        query = ApiKeyQuery(search="deploy", sort=sort, descending=descending, page_size=3, counted=True)
+        there = forward(alices, query)
+
+        last = _at(alices, query, there[0].last)
+        back = backward(alices, query, last)
+
+        assert there[0].last == END
+        assert (last.keys, last.extent, last.next, last.last) == (there[-1].keys, there[-1].extent, None, None)
+        assert [page.keys for page in back] == [page.keys for page in reversed(there)]
+
+    def test_keys_that_are_gone_count_no_more(self, alices):
+        for index in range(9):
+            alices.create_api_key(ApiKeyDraft(f"deploy {index}", ""))
+        query = ApiKeyQuery(search="deploy", page_size=3, counted=True)
+        first, second, _third = forward(alices, query)
+
+        for key in (first.keys[0], first.keys[1], second.keys[2]):
+            alices.delete_api_key(key.id)
+        after = alices.list_api_keys(replace(query, cursor=first.next))
+
+        assert after.extent == Extent(1, 6)
+
+    @pytest.mark.parametrize("place", [END, Cursor("", "")])
+    def test_an_end_of_a_list_without_keys_is_an_empty_page(self, alices, place):
+        assert alices.list_api_keys(ApiKeyQuery(search="deploy", cursor=place, counted=True)).keys == ()
 
     # Limit
 

@@ -13,11 +13,12 @@ from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from apikeys import peppers, tokens
+from apikeys import peppers, tokens, uses
 from apikeys.backends import embedded
-from apikeys.backends.embedded import find_by_value, move_to_newest_pepper
+from apikeys.backends.embedded import find_by_value, move_to_newest_pepper, pepper_move
 from apikeys.exceptions import ValueNotFound
 from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
+from apikeys.tokens import Subject
 from apikeys.values import Peppers
 from tests.programs import Console, Site, start_console
 from tests.threads import at_once
@@ -58,6 +59,19 @@ def row_of(issued) -> dict[str, object]:
     return ApiKeyRecord.objects.filter(id=issued.key.id).values().get()
 
 
+def use(issued) -> Subject:
+    """Use a key, and write what the use leaves to be written, as the sweeper does."""
+    subject = tokens.subject_of_value(issued.value)
+    uses.flush(everything=True)
+    return subject
+
+
+def move(record: ApiKeyRecord, value: str) -> None:
+    found = pepper_move(record, value)
+    assert found is not None
+    move_to_newest_pepper(found)
+
+
 def is_found(issued) -> bool:
     found = find_by_value(issued.value)
     return found is not None and found.id == issued.key.id
@@ -88,7 +102,7 @@ def said(*arguments: str) -> list[str]:
 def test_a_successful_use_moves_a_key_to_the_newest_pepper(old_key, settings):
     assert record_of(old_key).pepper == 1
 
-    subject = tokens.subject_of_value(old_key.value)
+    subject = use(old_key)
 
     is_new_digest = record_of(old_key).digest == settings.APIKEYS_PEPPERS.digest(old_key.value, 2)
     assert subject.api_key.id == old_key.key.id
@@ -100,7 +114,7 @@ def test_a_successful_use_moves_a_key_to_the_newest_pepper(old_key, settings):
 def test_the_move_is_no_change_of_the_key(old_key):
     before, history = row_of(old_key), list(HistoryRecord.objects.values())
 
-    tokens.subject_of_value(old_key.value)
+    use(old_key)
 
     after = row_of(old_key)
     changed = {name for name in before if before[name] != after[name]}
@@ -110,10 +124,10 @@ def test_the_move_is_no_change_of_the_key(old_key):
 
 def test_a_key_moves_once_and_costs_nothing_afterwards(old_key):
     with moves() as first:
-        tokens.subject_of_value(old_key.value)
+        use(old_key)
     with moves() as later:
         for _use in range(5):
-            tokens.subject_of_value(old_key.value)
+            use(old_key)
 
     assert (len(first), len(later)) == (1, 0)
 
@@ -121,7 +135,7 @@ def test_a_key_moves_once_and_costs_nothing_afterwards(old_key):
 def test_a_key_skips_the_peppers_between(old_key, configure):
     configure(f"{BOTH},5:{'05' * 32},4:{'04' * 32}")
 
-    tokens.subject_of_value(old_key.value)
+    use(old_key)
 
     assert record_of(old_key).pepper == 5
 
@@ -134,7 +148,7 @@ def test_a_use_that_is_refused_moves_nothing(old_key, state):
     before = row_of(old_key)
 
     with pytest.raises(ValueNotFound):
-        tokens.subject_of_value(old_key.value)
+        use(old_key)
 
     unchanged = row_of(old_key) == before
     assert unchanged
@@ -148,10 +162,10 @@ def test_asking_for_the_details_of_a_value_is_no_use_and_moves_nothing(old_key):
 
 def test_a_move_that_lost_its_race_against_another_writes_nothing(old_key):
     as_read_before = record_of(old_key)
-    tokens.subject_of_value(old_key.value)
+    use(old_key)
     before = row_of(old_key)
 
-    move_to_newest_pepper(as_read_before, old_key.value)
+    move(as_read_before, old_key.value)
 
     unchanged = row_of(old_key) == before
     assert unchanged
@@ -161,14 +175,14 @@ def test_a_move_that_lost_its_race_against_a_deletion_brings_nothing_back(old_ke
     as_read_before = record_of(old_key)
     ApiKeyRecord.objects.filter(id=old_key.key.id).delete()
 
-    move_to_newest_pepper(as_read_before, old_key.value)
+    move(as_read_before, old_key.value)
 
     assert not ApiKeyRecord.objects.exists()
 
 
 def test_a_change_of_the_key_at_the_same_time_keeps_the_move(old_key, alice):
     """A change saves all of the record that it holds against others, and read after it held it."""
-    backend = embedded.EmbeddedBackend(tokens.subject_of_value(old_key.value).identity)
+    backend = embedded.EmbeddedBackend(use(old_key).identity)
 
     changed = backend.update_api_key(old_key.key.id, entity_tag=old_key.key.entity_tag, name="tofu")
 
@@ -184,7 +198,7 @@ def test_two_keys_with_one_value_under_two_peppers_both_stay_and_the_use_succeed
     twin.pepper, twin.digest = 2, settings.APIKEYS_PEPPERS.digest(old_key.value, 2)
     twin.save(force_insert=True)
 
-    move_to_newest_pepper(record_of(old_key), old_key.value)
+    move(record_of(old_key), old_key.value)
 
     assert record_of(old_key).pepper == 1
     assert f"{old_key.key.id} stays under pepper 1 for now." in caplog.messages
@@ -197,7 +211,7 @@ def test_a_use_succeeds_where_the_move_cannot_be_written(old_key, monkeypatch):
 
     monkeypatch.setattr(embedded, "transaction", Locked())
 
-    subject = tokens.subject_of_value(old_key.value)
+    subject = use(old_key)
 
     assert subject.api_key.id == old_key.key.id
     assert record_of(old_key).pepper == 1
@@ -207,7 +221,7 @@ def test_a_use_succeeds_where_the_move_cannot_be_written(old_key, monkeypatch):
 def test_of_twenty_uses_at_once_all_succeed_and_one_moves_the_key(old_key):
     writes: list[int] = []
 
-    def use():
+    def use_once():
         def count(execute, sql, params, many, context):
             result = execute(sql, params, many, context)
             if sql.startswith(MOVE):
@@ -215,9 +229,9 @@ def test_of_twenty_uses_at_once_all_succeed_and_one_moves_the_key(old_key):
             return result
 
         with connections["default"].execute_wrapper(count):
-            return tokens.subject_of_value(old_key.value).api_key.id
+            return use(old_key).api_key.id
 
-    outcomes = at_once(20, use)
+    outcomes = at_once(20, use_once)
 
     assert set(outcomes) == {old_key.key.id}
     assert sum(writes) == 1, "the others found it moved"
@@ -234,7 +248,7 @@ def test_an_older_pepper_can_be_removed_once_its_keys_have_moved(old_key, config
     assert refusal.startswith("Pepper 1 is missing")
 
     configure(BOTH)
-    tokens.subject_of_value(old_key.value)
+    use(old_key)
     configure(NEW)
 
     assert refusals() == []
@@ -252,7 +266,7 @@ def test_the_newest_pepper_is_needed_without_keys_too(configure):
 
 def test_a_removed_pepper_that_a_restored_database_needs_is_missed(old_key, configure):
     stored = record_of(old_key)
-    tokens.subject_of_value(old_key.value)
+    use(old_key)
     configure(NEW)
     assert refusals() == []
 
@@ -263,7 +277,7 @@ def test_a_removed_pepper_that_a_restored_database_needs_is_missed(old_key, conf
 
 
 def test_a_number_is_not_given_to_another_pepper(old_key, configure):
-    tokens.subject_of_value(old_key.value)
+    use(old_key)
 
     configure(f"1:{'09' * 32},{NEW}")
 
@@ -282,7 +296,7 @@ def test_the_command_says_which_pepper_is_needed_and_which_can_be_removed(old_ke
         "Pepper 2: 1 key, newest: keys are made under it, and move to it when they are used.",
     ]
 
-    tokens.subject_of_value(old_key.value)
+    use(old_key)
 
     assert said()[0] == "Pepper 1: 0 keys, not needed: remove it."
 

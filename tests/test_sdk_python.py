@@ -1,6 +1,7 @@
 """IBM's own Python client, unmodified and over a real socket, does with this server all that it does with IBM's."""
 
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -102,6 +103,22 @@ def test_an_unknown_value_is_refused_in_words(site):
     assert refused.value.message == "Provided API key could not be found."
 
 
+@pytest.mark.parametrize("around", ["{}\n", " {}", '"{}"', "\ufeff{}\r\n"])
+def test_a_value_is_taken_with_what_a_file_or_a_shell_put_round_it(site, annas, around):
+    value = annas.create_key()["apikey"]
+
+    assert [key["name"] for key in site.use(around.format(value)).listed()] == ["robot"]
+    assert site.introspect(annas, apikey=around.format(value))["active"] is True
+
+
+def test_a_value_of_ones_own_that_begins_with_a_quotation_mark_is_taken_as_it_is(site, annas, anna):
+    own = f'"a value with quotation marks round it, {anna.iam_id}"'
+    key = annas.create_key("mine", apikey=own)
+
+    assert site.use(own).listed()[0]["id"] == key["id"]
+    assert site.exchange(own.strip('"')).status_code == 400
+
+
 # Keys: create and look at
 
 
@@ -179,9 +196,18 @@ def test_a_key_for_somebody_else_is_refused_in_the_words_of_the_original(sdk, be
     assert refused.value.message == "The specified IAM ID does not match the IAM ID in the token."
 
 
+def until_counted(sdk, key_id: str) -> None:
+    """Wait for a use to be counted: that is done beside the request, a moment later."""
+    deadline = time.monotonic() + 30
+    while not sdk.get_api_key(id=key_id, include_activity=True).get_result()["activity"]["authn_count"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_get_tells_history_and_activity_when_asked(site, sdk, anna):
     created = sdk.create_api_key(name="terraform", iam_id=anna.iam_id).get_result()
     sdk_for(site, created["apikey"]).list_api_keys()
+    until_counted(sdk, created["id"])
     sdk.lock_api_key(id=created["id"])
 
     plain = sdk.get_api_key(id=created["id"]).get_result()

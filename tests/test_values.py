@@ -360,3 +360,21 @@ def _whole_story(error: BaseException | None):
     while error is not None:
         yield repr(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", " {}", "{}\n", "{}\r\n", '"{}"', "'{}'", "\ufeff{}", '\ufeff"{}"\r\n', "“{}”", "\u00a0{}\t"]
+)
+def test_what_gets_round_a_value_on_its_way_is_trimmed(around):
+    value = values.generate("apk_")
+
+    assert values.trimmed(around.format(value)) == value
+
+
+@pytest.mark.parametrize("text", ["", " \n", '""', "\ufeff"])
+def test_nothing_trimmed_is_nothing(text):
+    assert values.trimmed(text) == ""
+
+
+def test_what_is_inside_a_value_stays():
+    assert values.trimmed(' my "own" value ') == 'my "own" value'

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -11,9 +12,10 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.backends.keyset import page_of
+from apikeys.backends.keyset import counted_page_of, page_of
 from apikeys.domain import (
     API_KEY_ID,
+    END,
     NAME_MAX_LENGTH,
     SERVICE_ID_PREFIX,
     ApiKey,
@@ -37,7 +39,7 @@ from apikeys.exceptions import (
     NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
-from apikeys.matching import fold, names_version
+from apikeys.matching import fold, hint_end, names_version
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
 logger = logging.getLogger(__name__)
@@ -117,13 +119,22 @@ class EmbeddedBackend:
         records = self._listed(query)
         if query.search:
             text = fold(query.search)
-            records = records.filter(models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text))
+            found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
+            if end := hint_end(query.search):
+                found |= models.Q(hint__iendswith=end)
+            records = records.filter(found)
         for condition in query.conditions:
             records = records.filter(meets(condition))
-        found = page_of(
+        page = (counted_page_of if query.counted else page_of)(
             records, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
         )
-        return ApiKeyPage(tuple(to_domain(row) for row in found.rows), next=found.next, previous=found.previous)
+        return ApiKeyPage(
+            tuple(to_domain(row) for row in page.rows),
+            next=page.next,
+            previous=page.previous,
+            last=END if page.next else None,
+            extent=page.extent,
+        )
 
     def get_api_key(self, key_id: str) -> ApiKey:
         return to_domain(self._record(key_id))
@@ -261,21 +272,36 @@ def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | Non
     return records.filter(where).first()
 
 
-def move_to_newest_pepper(record: ApiKeyRecord, value: str) -> None:
-    """Store the digest of a key's value under the newest pepper. This is no change of the key: its tag stays.
+@dataclass(frozen=True, slots=True)
+class PepperMove:
+    """A key's digest under the newest pepper, and what it is to replace."""
 
-    It may fail: then the key works as before, and its next use tries again.
-    """
+    key_id: str
+    old_pepper: int
+    old_digest: str
+    digest: str
+
+
+def pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
+    """Return how a key moves to the newest pepper, None where it is there."""
     peppers = settings.APIKEYS_PEPPERS
     if record.pepper == peppers.newest:
-        return
+        return None
+    return PepperMove(record.id, record.pepper, record.digest, peppers.digest(value, peppers.newest))
+
+
+def move_to_newest_pepper(move: PepperMove) -> None:
+    """Store a key's digest under the newest pepper. This is no change of the key: its tag stays.
+
+    It may fail: then the key works as before, and a later use tries again.
+    """
     # Of several uses at once the first moves the key: the others find it under another pepper, and write nothing.
-    unmoved = ApiKeyRecord.objects.filter(id=record.id, pepper=record.pepper, digest=record.digest)
+    unmoved = ApiKeyRecord.objects.filter(id=move.key_id, pepper=move.old_pepper, digest=move.old_digest)
     try:
         with transaction.atomic():
-            unmoved.update(pepper=peppers.newest, digest=peppers.digest(value, peppers.newest))
+            unmoved.update(pepper=settings.APIKEYS_PEPPERS.newest, digest=move.digest)
     except DatabaseError:
-        logger.warning("%s stays under pepper %d for now.", record.id, record.pepper)
+        logger.warning("%s stays under pepper %d for now.", move.key_id, move.old_pepper)
 
 
 def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:

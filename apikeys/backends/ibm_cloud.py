@@ -11,12 +11,15 @@ from django.conf import settings
 from apikeys import bulkhead, wire
 from apikeys.domain import (
     API_KEY_ID,
+    COUNTED,
+    END,
     Access,
     ApiKey,
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
     Cursor,
+    Extent,
     HistoryEntry,
     Identity,
     IssuedApiKey,
@@ -89,10 +92,13 @@ class IBMCloudBackend:
             first = Cursor("", "", backward=True)  # a service that names no previous page has a first one
         else:
             first = None
+        is_first = cursor is None or not cursor.position
         return ApiKeyPage(
             keys,
             next=Cursor(following, "") if following else None,
             previous=Cursor(before, "", backward=True) if before else first,
+            # No answer of IAM's counts, and to read all pages takes a request for each.
+            extent=Extent(0, None if following else len(keys)) if query.counted and is_first else Extent(),
         )
 
     def _searched(self, query: ApiKeyQuery) -> ApiKeyPage:
@@ -103,7 +109,9 @@ class IBMCloudBackend:
             # Where the row is gone that the cursor stands on, its place in the list is the next best.
             place = int(cursor.position) if cursor.position.isascii() and cursor.position.isdigit() else 0
             at = next((n for n, key in enumerate(found) if key.id == cursor.key_id), None)
-            if cursor.backward:
+            if cursor == END:
+                start = max(0, len(found) - 1) // query.page_size * query.page_size
+            elif cursor.backward:
                 start = max(0, (place if at is None else at) - query.page_size)
             else:
                 start = place if at is None else at + 1
@@ -113,6 +121,10 @@ class IBMCloudBackend:
             tuple(rows),
             next=Cursor(str(end - 1), rows[-1].id) if rows and end < len(found) else None,
             previous=Cursor(str(start), rows[0].id, backward=True) if rows and start else None,
+            last=END if rows and end < len(found) else None,
+            extent=Extent(start if start <= COUNTED else None, min(len(found), COUNTED + 1))
+            if query.counted
+            else Extent(),
         )
 
     def _all_keys(self, query: ApiKeyQuery) -> Iterator[ApiKey]:

@@ -1,12 +1,12 @@
 """Keyset paging: pages of a sorted list in which rows made or deleted meanwhile shift no row twice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from django.db import models
 
-from apikeys.domain import Cursor
+from apikeys.domain import COUNTED, END, Cursor, Extent
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -18,6 +18,7 @@ class KeysetPage(Generic[Row]):
     rows: list[Row]
     next: Cursor | None = None
     previous: Cursor | None = None
+    extent: Extent = field(default_factory=Extent)
 
 
 def page_of(
@@ -37,7 +38,7 @@ def page_of(
     if not rows:
         return KeysetPage([])
     has_previous = more if backward else cursor is not None
-    has_next = True if backward else more
+    has_next = cursor != END if backward else more
     return KeysetPage(
         rows,
         next=cursor_at(rows[-1], column) if has_next else None,
@@ -45,8 +46,43 @@ def page_of(
     )
 
 
+def counted_page_of(
+    records: "models.QuerySet[Row]", column: str, *, descending: bool, size: int, cursor: Cursor | None
+) -> KeysetPage[Row]:
+    """Return the same page with its extent. No query reads more than COUNTED rows and one.
+
+    The last page has the rows that somebody finds there who comes from the first, not the last `size` ones.
+    """
+    total = count_to(records, COUNTED) if cursor is not None else None
+    if cursor == END and total and total <= COUNTED:
+        size = total % size or size
+    page = page_of(records, column, descending=descending, size=size, cursor=cursor)
+    if total is None:  # the first page: nothing is left to be counted where it is the only one
+        total = count_to(records, COUNTED) if page.next else len(page.rows)
+    if not page.rows:
+        return replace(page, extent=Extent(0 if cursor is None else None, total))
+    before = 0
+    if page.previous is not None:
+        rows_before = beyond(records.model, column, cursor_at(page.rows[0], column), not descending)
+        before = count_to(records.filter(rows_before), COUNTED)
+    end = before + len(page.rows)
+    return replace(
+        page,
+        previous=page.previous if before else None,  # there were rows, and they are gone
+        next=page.next if end < total or total > COUNTED else None,
+        extent=Extent(before if before <= COUNTED else None, max(total, min(end, COUNTED + 1))),
+    )
+
+
+def count_to(records: "models.QuerySet[Row]", limit: int) -> int:
+    """Return how many rows there are, and `limit + 1` where there are more."""
+    return records.order_by()[: limit + 1].count()
+
+
 def beyond(model: type[models.Model], column: str, cursor: Cursor, descending: bool) -> models.Q:
     """Return the rows after the cursor's row, in the direction of travel."""
+    if cursor == END:
+        return models.Q()
     position: str | datetime = cursor.position
     if isinstance(model._meta.get_field(column), models.DateTimeField):
         try:

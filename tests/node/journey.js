@@ -33,6 +33,17 @@ async function names(client, parameters = {}) {
   return result.apikeys.map((key) => key.name);
 }
 
+// A use is counted beside the request, a moment later.
+async function counted(parameters) {
+  for (let turn = 0; ; turn += 1) {
+    const got = await service.getApiKey(parameters);
+    if (got.result.activity.authn_count > 0 || turn === 100) {
+      return got;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 const chapters = {
   async create() {
     const created = await service.createApiKey({
@@ -48,7 +59,7 @@ const chapters = {
     const { id, apikey } = created.result;
     const user = serviceFor(apikey);
     const used = await names(user);
-    const got = await service.getApiKey({ id, includeHistory: true, includeActivity: true });
+    const got = await counted({ id, includeHistory: true, includeActivity: true });
     return {
       created: { status: created.status, result: created.result },
       used,
