@@ -11,6 +11,7 @@ from apikeys.backends import backend_for
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.domain import API_KEY_ID, ApiKey, Caller, api_key_crn
 from apikeys.exceptions import ApiKeyError
+from apikeys.reserve import revocation
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def audited(caller: Caller, action: str, key_id: str = "", key_name: str = "") -
         raise
 
 
+@revocation
 def ended(caller: Caller, key: ApiKey, **why: Any) -> None:
     """Note the end of a key: what is still sealed of its value is wiped, and the end is audited."""
     handover.wipe(key.id)

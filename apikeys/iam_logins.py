@@ -24,6 +24,7 @@ from apikeys.iam import IAMClient, IAMError, TokenPair
 from apikeys.iam_errors import error_of
 from apikeys.iam_transport import NOT_IN_TIME
 from apikeys.models import StoredTokens
+from apikeys.reserve import revocation
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
 from apikeys.timeouts import RENEW_BEFORE_SECONDS, RENEWAL_LEASE
 
@@ -37,6 +38,7 @@ def begin(session_key: str, pair: TokenPair) -> None:
     StoredTokens.objects.create(session_digest=_digest(session_key), **_contents(session_key, pair))
 
 
+@revocation
 def end(session_key: str) -> None:
     """Forget the tokens of a session."""
     StoredTokens.objects.filter(session_digest=_digest(session_key)).delete()

@@ -23,6 +23,7 @@ from apikeys.changes import ended
 from apikeys.domain import Caller, Identity, LeakedAction
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
+from apikeys.reserve import revocation
 from apikeys.wire import whole
 
 MAX_REPORTS = 1000
@@ -86,6 +87,7 @@ def act_on_all(reports: list[Report], caller: Caller) -> list[Verdict]:
     return [Verdict(report, known=report.token in known) for report in reports]
 
 
+@revocation
 def act_on(report: Report, caller: Caller) -> Verdict:
     """Do to a reported key what its `action_when_leaked` says, and mark it; a locked key, too."""
     with transaction.atomic():

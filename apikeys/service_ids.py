@@ -21,6 +21,7 @@ from apikeys.domain import (
     Usage,
 )
 from apikeys.exceptions import IdempotencyKeyReused
+from apikeys.reserve import revocation
 
 
 def list_service_ids(caller: Caller, query: ServiceIdQuery) -> ServiceIdPage:
@@ -103,6 +104,7 @@ def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> Service
     return service
 
 
+@revocation
 def delete_service_id(caller: Caller, service_id: str) -> ServiceId:
     """End a service ID and its keys for good, or nothing of it.
 

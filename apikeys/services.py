@@ -33,6 +33,7 @@ from apikeys.domain import (
     Sort,
 )
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
+from apikeys.reserve import revocation
 from apikeys.timeouts import ANSWER_WITHIN
 
 __all__ = [
@@ -179,6 +180,10 @@ def lock_api_key(caller: Caller, key_id: str, *, locked: bool) -> ApiKey:
 
 def disable_api_key(caller: Caller, key_id: str, *, disabled: bool) -> ApiKey:
     """Stop a key from being used, at once, or let it be used again. Raises ApiKeyLocked, ApiKeyNotFound."""
+    return (revocation(_set_disabled) if disabled else _set_disabled)(caller, key_id, disabled)
+
+
+def _set_disabled(caller: Caller, key_id: str, disabled: bool) -> ApiKey:
     with audited(caller, audit.UPDATE, key_id) as backend:
         key = backend.set_disabled(key_id, disabled)
         audit.record(caller, audit.UPDATE, target=key, disable=disabled)
@@ -190,6 +195,7 @@ def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:
     return backend_for(caller.identity).get_history(key_id)
 
 
+@revocation
 def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
     """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
     with audited(caller, audit.DELETE, key_id) as backend:

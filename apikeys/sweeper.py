@@ -7,19 +7,22 @@ elsewhere another thread asks what that offers.
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.util import Finalize
 from time import monotonic
 
 from django.conf import settings
 from django.db import Error, close_old_connections
 
-from apikeys import handover, iam_logins, iam_people, retention, tokens, uses
+from apikeys import handover, iam_logins, iam_people, reserve, retention, tokens, uses
 
 logger = logging.getLogger(__name__)
 
 
 def start() -> None:
     """Start sweeping, beginning with what an earlier process left behind."""
+    with suppress(OSError):  # the first sweep tries again, and tells
+        reserve.fill()
     threading.Thread(target=Sweeper().run, name="sweeper", daemon=True).start()
     if not settings.IS_EMBEDDED:
         threading.Thread(target=iam_people.keep_discovering, name="discovery", daemon=True).start()
@@ -34,7 +37,12 @@ class Sweeper:
     """
 
     def __init__(self) -> None:
-        self.chores: list[Callable[[], object]] = [handover.Sweep().run, uses.flush, tokens.forget_expired]
+        self.chores: list[Callable[[], object]] = [
+            reserve.fill,
+            handover.Sweep().run,
+            uses.flush,
+            tokens.forget_expired,
+        ]
         self.chores.append(retention.remove_expired if settings.IS_EMBEDDED else iam_logins.forget_old)
         self.fault = ""
 
@@ -56,8 +64,8 @@ class Sweeper:
         for chore in chores:
             try:
                 chore()
-            except Error as exc:
-                fault = fault or f"{type(exc).__name__}: {exc}"
+            except (Error, OSError) as exc:
+                fault = fault or (exc.strerror if isinstance(exc, OSError) else "") or f"{type(exc).__name__}: {exc}"
         close_old_connections()
         if fault and not self.fault:
             logger.error("A sweep failed: %s. It is tried again each 5 seconds.", fault)

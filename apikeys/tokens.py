@@ -28,6 +28,7 @@ from apikeys.exceptions import (
     ValueNotFound,
 )
 from apikeys.models import ApiKeyRecord, RefreshToken, Revocation, ServiceIdRecord, family_end
+from apikeys.reserve import revocation
 
 REFRESH_LIFETIME = timedelta(hours=72)
 GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
@@ -142,6 +143,7 @@ def refresh(token: str, *, client_id: str) -> Tokens:
     raise refusal
 
 
+@revocation
 def revoke(token: str) -> None:
     """End an access token, or a refresh token with all that came of the same log-in, for every server at once.
 

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from apikeys.reserve import revocation
 from console.models import User
 
 
@@ -35,6 +36,11 @@ class ConsoleAdminSite(admin.AdminSite):
 
 class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
     readonly_fields = ("iam_id", "account")
+    # Who is deactivated or deleted, or gets another password, loses access.
+    change_view = revocation(UserAdmin.change_view)
+    changelist_view = revocation(UserAdmin.changelist_view)
+    delete_view = revocation(UserAdmin.delete_view)
+    user_change_password = revocation(UserAdmin.user_change_password)
     list_display = ("username", "email", "first_name", "last_name", "is_superuser", "is_active")
 
 

@@ -8,6 +8,16 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
+# Seconds to wait: for the server, for what another transaction holds, for one statement. No request hangs for long.
+CONNECT_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 3, 3, 8
+# A server that is gone without a word is noticed in that time, too. What DATABASE_URL says instead is taken.
+SERVER_OPTIONS: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # milliseconds
+}
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 5,  # seconds to wait for another writer
@@ -53,12 +63,29 @@ def _file_of(url: str) -> Path:
 
 def _on_server(url: str) -> dict[str, Any]:
     try:
-        found = dict(dj_database_url.parse(url))
+        found: dict[str, Any] = dict(dj_database_url.parse(url))
     except ValueError as exc:
         raise ImproperlyConfigured(USE_POSTGRESQL) from exc
     if found.get("ENGINE") != POSTGRESQL or not found.get("NAME"):
         raise ImproperlyConfigured(USE_POSTGRESQL)
-    return found | LASTING
+    return found | LASTING | {"OPTIONS": SERVER_OPTIONS | found.get("OPTIONS", {})}
+
+
+def limit_waiting(connection: Any, **_kwargs: Any) -> None:
+    """Limit how long statements of a new connection wait; for processes that answer requests, not for migrations.
+
+    It is a statement of its own: PgBouncer refuses the same as an option of the connection.
+    """
+    if connection.vendor == "postgresql":
+        limits = {
+            "lock_timeout": LOCK_SECONDS,
+            "statement_timeout": STATEMENT_SECONDS,
+            "idle_in_transaction_session_timeout": STATEMENT_SECONDS,
+        }
+        columns = ", ".join("set_config(%s, %s, false)" for _limit in limits)
+        words = [word for name, seconds in limits.items() for word in (name, f"{seconds}s")]
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {columns}", words)
 
 
 def refuse_misplaced(file: Path) -> None:

@@ -8,6 +8,9 @@ from django.utils.translation import gettext as _
 
 from apikeys.api import errors as api
 from apikeys.api.paths import is_api
+from apikeys.faults import Fault, fault_of
+
+RETRY_SECONDS = 5
 
 
 def wording(status: int) -> tuple[str, str]:
@@ -34,6 +37,13 @@ def wording(status: int) -> tuple[str, str]:
         ),
         500: (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")),
         503: (_("Not available"), _("The key store did not answer. Try again shortly.")),
+        507: (
+            _("Disk full"),
+            _(
+                "The server's disk is full, so this could not be saved. API keys still work, and you can delete or "
+                "disable them. Ask the administrator to free space, then try again."
+            ),
+        ),
     }.get(status, (_("Something went wrong"), _("The server could not finish this request. Try again shortly.")))
 
 
@@ -47,6 +57,18 @@ def problem(
     # An answer from outside LocaleMiddleware must not speak the language of the thread's last reader.
     with translation.override(translation.get_language_from_request(request)):
         return _problem(request, status, message=message, title=title, retry_after=retry_after)
+
+
+def for_exception(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """Return the error page for an exception that nobody caught."""
+    fault = fault_of(error)
+    if fault is Fault.FULL:
+        return problem(request, 507)
+    if fault is Fault.UNAVAILABLE:
+        with translation.override(translation.get_language_from_request(request)):
+            message = _("The database is busy or cannot be reached. Try again in a moment.")
+        return problem(request, 503, message=message, retry_after=RETRY_SECONDS)
+    return problem(request, 500)
 
 
 def _problem(request: HttpRequest, status: int, *, message: str, title: str, retry_after: int | None) -> HttpResponse:

@@ -9,10 +9,22 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
+from apikeys.faults import fault_of
 from apikeys.values import mask
 
 # Requests that can't be read: the fault is not in the code that a traceback shows.
 UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation)
+
+
+class FaultFilter(logging.Filter):
+    """Says in one line that the database is full or away: its traceback tells nothing, and comes with each request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if fault_of(error) is not None:
+            reason = str(error).strip().partition("\n")[0]
+            record.msg, record.args, record.exc_info = f"{record.getMessage()} ({reason})", None, None
+        return True
 
 
 class MaskFilter(logging.Filter):

@@ -162,6 +162,14 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
 class LoginRequired(LoginRequiredMiddleware):
     """Django's, and htmx is sent to the log-in page as a whole instead of getting it inside a table."""
 
+    def process_view(
+        self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        # Django asks the database who it is first: health checks must answer without it.
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Any
     ) -> HttpResponseBase:

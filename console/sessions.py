@@ -9,6 +9,8 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
+from apikeys.reserve import revocation
+
 BEGAN = "_began"  # unix seconds
 
 
@@ -42,6 +44,11 @@ class SessionStore(DatabaseStore):
         session.expire_date = datetime.fromtimestamp(began + settings.SESSION_COOKIE_AGE, UTC)
         return session
 
+    def save(self, must_create: bool = False) -> None:
+        # A revocation ends with a message, which the session keeps; a log-in is no revocation.
+        (super().save if must_create else revocation(super().save))(must_create)
+
+    @revocation
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key
         if key is not None:

@@ -1,5 +1,6 @@
 """Log in, log out, password, dashboard, API reference, language and theme, health."""
 
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -7,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -22,14 +23,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language as django_set_language
 
-from apikeys import services, typed
+from apikeys import reserve, services, typed
 from apikeys.api import openapi, reference
 from apikeys.callers import caller_of
 from apikeys.exceptions import TooManyAttempts
 from apikeys.middleware import sentence
+from apikeys.reserve import revocation
 from console import csrf, sessions
 from console.context import THEMES
-from console.errors import problem
+from console.errors import for_exception, problem
 
 UNPROCESSABLE = 422
 FORMS_OF_KEYS = ("api_key_create", "api_key_edit")
@@ -105,6 +107,7 @@ class Password(PasswordChangeView):
     template_name = "password.html"
     success_url = reverse_lazy("dashboard")
 
+    @method_decorator(revocation)
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
         messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
@@ -159,13 +162,21 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_GET
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Tell whether the database answers and has every migration."""
+    """Tell whether the database answers, has every migration, and has room."""
+    fault = _unready()
+    text = f"not ready: {fault}\n" if fault else "ready\n"
+    return HttpResponse(text, content_type="text/plain", status=503 if fault else 200)
+
+
+def _unready() -> str:
+    """Return why this server should get no requests, "" where it should."""
     try:
         executor = MigrationExecutor(connection)
-        ready = not executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
-        ready = False
-    return HttpResponse("ready\n" if ready else "not ready\n", content_type="text/plain", status=200 if ready else 503)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "the database lacks migrations"
+    except Error:
+        return "the database does not answer"
+    return "the disk is full" if reserve.is_disk_full() else ""
 
 
 @requires_csrf_token
@@ -206,4 +217,5 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 @requires_csrf_token
 def server_error(request: HttpRequest) -> HttpResponse:
-    return problem(request, 500)
+    """Answer for what a view or a middleware raised: Django calls this while it handles the exception."""
+    return for_exception(request, sys.exc_info()[1])

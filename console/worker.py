@@ -9,7 +9,10 @@ import threading
 import time
 
 from django.conf import settings
+from django.db import connections
+from django.db.backends.signals import connection_created
 
+from console.database import limit_waiting
 from console.rsgi import Door
 from console.wsgi import application as wsgi_application
 
@@ -45,6 +48,9 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold value
 from apikeys import sweeper  # noqa: E402  (its models need the application)
 
 application = Door(wsgi_application, threads=settings.THREADS, largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+connection_created.connect(limit_waiting)
+connections.close_all()  # the check at the start opened one without limits
+
 sweeper.start()
 end_with_parent()
 

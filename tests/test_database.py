@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from console.database import POSTGRESQL, USE_FILE, USE_POSTGRESQL, database, refuse_misplaced
+from console.database import POSTGRESQL, SERVER_OPTIONS, USE_FILE, USE_POSTGRESQL, database, refuse_misplaced
 from tests.http_person import HttpPerson
 from tests.server import ConsoleServer
 
@@ -128,5 +128,5 @@ def test_a_url_of_a_server_is_taken_apart(tmp_path):
 
     assert {name: found[name] for name in ("ENGINE", "HOST", "USER", "PASSWORD", "NAME", "OPTIONS")} == {
         "ENGINE": POSTGRESQL, "HOST": "db.example.com", "USER": "console", "PASSWORD": "p@ss",
-        "NAME": "keys", "OPTIONS": {"sslmode": "require"},
+        "NAME": "keys", "OPTIONS": SERVER_OPTIONS | {"sslmode": "require"},
     }  # fmt: skip

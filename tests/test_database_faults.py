@@ -2,12 +2,18 @@
 
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
-from tests.programs import API_KEY_GRANT, Site, start_console
+from console import database
+from tests.http_person import HttpPerson
+from tests.markup import page
+from tests.postgres import PostgresServer
+from tests.programs import API_KEY_GRANT, PASSWORD, Site, start_console
 from tests.test_last_used import told_count
 
 AT_ONCE = 2.0  # seconds; a lock is waited for longer than that
@@ -67,3 +73,135 @@ def test_a_client_that_keeps_refresh_tokens_gets_an_access_token_without_one(sit
     assert answer.status_code == 200
     assert answer.json()["refresh_token"] == "not_supported"
     assert site.with_token(answer.json()["access_token"]).get("/v1/apikeys").status_code == 200
+
+
+# Busy
+
+
+BUSY = "The database is busy or cannot be reached. Try again in a moment."
+LONGEST = 10.0  # seconds; nobody waits longer for an answer
+LIST, CREATE = "/manage/security/apikeys/", "/manage/security/apikeys/create/"
+
+
+def visitor(site: Site) -> HttpPerson:
+    """Return somebody who is logged in with a browser."""
+    return HttpPerson(site.url).log_in(site.next_person("anna").username, PASSWORD)
+
+
+def assert_page_says_unavailable(answer: requests.Response) -> None:
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert BUSY in page(answer).text
+    assert answer.elapsed.total_seconds() < LONGEST
+
+
+def assert_api_says_unavailable(answer: requests.Response) -> None:
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    body = answer.json()
+    if "errors" in body:
+        [error] = body["errors"]
+        assert (error["code"], error["message"]) == ("unavailable", BUSY)
+    else:
+        assert (body["errorCode"], body["errorMessage"]) == ("unavailable", BUSY)
+    assert answer.elapsed.total_seconds() < LONGEST
+
+
+def new_lines(site: Site, before: str) -> list[str]:
+    return site.server.log.removeprefix(before).splitlines()
+
+
+def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sentence_and_in_time(site, annas):
+    person = visitor(site)
+    form = person.get(CREATE)
+    log = site.server.log
+
+    with write_lock(site.server.data_dir):
+        created = person.submit(form, CREATE, name="terraform")
+        created_by_api = annas.post("/v1/apikeys", json={"name": "terraform", "iam_id": annas.iam_id})
+        logged_in = site.token_request(client=True, grant_type="password", username="anna", password=PASSWORD)
+        assert person.get("/healthz").status_code == 200
+
+    assert_page_says_unavailable(created)
+    assert_api_says_unavailable(created_by_api)
+    assert_api_says_unavailable(logged_in)
+    told = [line for line in new_lines(site, log) if " django.request: " in line]
+    assert [line.partition("django.request: ")[2] for line in told] == [
+        f"Service Unavailable: {path} (database is locked)" for path in (CREATE, "/v1/apikeys", "/identity/token")
+    ]
+    assert "Traceback" not in site.server.log
+    assert person.submit(form, CREATE, name="terraform").status_code == 200
+
+
+# PostgreSQL
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A database server of this module's own: it is stopped there."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def console(server, tmp_path):
+    with start_console(tmp_path / "data", DATABASE_URL=server.new_database()) as console:
+        yield Site(console)
+
+
+def test_a_lock_that_is_held_for_long_holds_no_request_for_long(console, server):
+    annas = console.log_in(console.next_person("anna"))
+    value = annas.create_key()["apikey"]
+    with server.connect(f"console_{server.databases}") as holder, holder.transaction():
+        holder.execute("LOCK TABLE apikeys_apikeyrecord IN ACCESS EXCLUSIVE MODE")
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(annas.get, "/v1/apikeys") for _request in range(4)]
+            exchanged = [pool.submit(console.exchange, value) for _request in range(4)]
+            time.sleep(0.5)
+            alive = annas.get("/healthz")
+        answers = [request.result() for request in asked + exchanged]
+
+    assert alive.status_code == 200
+    assert alive.elapsed.total_seconds() < LONGEST
+    for answer in answers:
+        assert_api_says_unavailable(answer)
+    assert annas.get("/v1/apikeys").status_code == console.exchange(value).status_code == 200
+
+
+def test_a_statement_that_takes_long_is_given_up(console):
+    limits = console.server.run_python(
+        "from console import database; from django.db import connection; from django.db.backends.signals import *;"
+        "connection_created.connect(database.limit_waiting); cursor = connection.cursor();"
+        "print([cursor.execute(f'SHOW {name}').fetchone()[0] for name in ('lock_timeout', 'statement_timeout')])"
+    )
+
+    assert limits.splitlines()[-1] == f"['{database.LOCK_SECONDS}s', '{database.STATEMENT_SECONDS}s']"
+
+
+def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_when_it_is_back(console, server):
+    person = visitor(console)
+    annas = console.log_in(console.next_person("anna"))
+    value = annas.create_key()["apikey"]
+    assert person.get(LIST).status_code == 200
+    log = console.server.log
+
+    server.stop()
+    try:
+        listed, fragment = person.get(LIST), person.get(LIST, headers={"HX-Request": "true"})
+        asked, exchanged = annas.get("/v1/apikeys"), console.exchange(value)
+        alive, ready = person.get("/healthz"), person.get("/readyz")
+    finally:
+        server.start()
+
+    assert_page_says_unavailable(listed)
+    assert (fragment.status_code, fragment.headers["HX-Retarget"]) == (503, "#problem")
+    assert BUSY in fragment.text
+    assert_api_says_unavailable(asked)
+    assert_api_says_unavailable(exchanged)
+    assert (alive.status_code, alive.text) == (200, "ok\n")
+    assert (ready.status_code, ready.text) == (503, "not ready: the database does not answer\n")
+    told = [line for line in new_lines(console, log) if " django.request: " in line]
+    paths = [line.partition("Service Unavailable: ")[2].partition(" ")[0] for line in told]
+    assert paths == [LIST, LIST, "/v1/apikeys", "/identity/token", "/readyz"]
+    assert "Traceback" not in console.server.log
+    assert becomes(200, lambda: person.get("/readyz").status_code)
+    assert person.get(LIST).status_code == annas.get("/v1/apikeys").status_code == 200
+    assert console.exchange(value).status_code == 200

@@ -31,6 +31,8 @@ CODES = {
     413: "bad_request",
     415: "bad_request",
     429: "too_many_requests",
+    503: "unavailable",
+    507: "insufficient_storage",
 }
 
 Response = TypeVar("Response", bound=HttpResponseBase)
