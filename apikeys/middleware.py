@@ -80,12 +80,21 @@ def _refused_title(request: HttpRequest) -> str:
 
 def to_log_in(request: HttpRequest, error: LogInAgain) -> HttpResponse:
     """End the session, and lead to log-in and back to the same place with what was typed."""
-    iam_id, fields, back = request.user.iam_id, typed.fields_of(request), _place(request)  # type: ignore[union-attr]
+    iam_id, back = request.user.iam_id, _place(request)  # type: ignore[union-attr]
     logout(request)
-    if fields:
-        typed.keep(request, urlsplit(back).path, iam_id, fields)
+    keep_typed(request, iam_id)
     messages.warning(request, sentence(error))
     return whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
+
+
+def keep_typed(request: HttpRequest, iam_id: str) -> str:
+    """Keep what this person typed until the log-in, and return the page that shows it again, "" for nothing typed."""
+    fields = typed.fields_of(request)
+    if not fields:
+        return ""
+    back = _place(request)
+    typed.keep(request, urlsplit(back).path, iam_id, fields)
+    return back
 
 
 def _place(request: HttpRequest) -> str:

@@ -290,6 +290,7 @@ def page_context(request: HttpRequest) -> tuple[dict[str, object], int]:
 
 def dialog(request: HttpRequest, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
     """Return a dialog: alone for htmx, else as a page of its own over the list."""
+    context |= {"author": typed.signed_author(request.user.iam_id)}  # type: ignore[union-attr]
     if _wants_fragment(request):
         context |= {"state_url": state_of(request).url()}
         return render(request, f"apikeys/_{name}.html", context, status=status)

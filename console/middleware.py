@@ -8,16 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
+from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
+from apikeys import typed
 from apikeys.api.paths import as_served, is_api
-from apikeys.middleware import open_page, whole_page
+from apikeys.middleware import keep_typed, open_page, whole_page
 from console.auth import HashingBusy
 from console.errors import problem
 
@@ -160,7 +163,7 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
 
 
 class LoginRequired(LoginRequiredMiddleware):
-    """Django's, and htmx is sent to the log-in page as a whole instead of getting it inside a table."""
+    """Django's, but a filled form comes back after the log-in, and htmx gets the log-in page as a whole."""
 
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
@@ -173,9 +176,14 @@ class LoginRequired(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Any
     ) -> HttpResponseBase:
-        if not request.htmx:  # type: ignore[attr-defined]
+        author = typed.author_of(request)
+        back = keep_typed(request, author) if author else ""
+        if back:
+            messages.warning(request, _("Your session has ended. Log in again to go on with what you typed."))
+        elif not request.htmx:  # type: ignore[attr-defined]
             return super().handle_no_permission(request, view_func)
-        back = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+        else:
+            back = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
         return whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
 
 

@@ -97,20 +97,23 @@ def test_an_edit_of_a_key_that_was_deleted_meanwhile_keeps_what_was_typed(page_f
 
 
 @with_and_without_script
-def test_a_form_sent_after_log_out_in_the_other_tab_creates_nothing(page_for: PageFor, server: ConsoleServer, js):
+def test_a_form_sent_after_log_out_in_the_other_tab_comes_back_filled(page_for: PageFor, server: ConsoleServer, js):
     name = f"after log out, script {js}"
     first = page_for("alice", js=js, expected=(401,))
     second = first.context.new_page()
     form = open_create(second)
-    fill(form, name)
+    fill(form, name, "typed before")
     first.goto("/")
 
     log_out(first)
     form.get_by_role("button", name="Create API key").click()
 
-    expect(second.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(notes(second, "Your session has ended. Log in again to go on with what you typed.")).to_be_visible()
     log_in(second, "alice")
-    expect(second).to_have_url(KEYS if js else CREATE)
+    expect(second).to_have_url(CREATE)
+    form = dialog(second, "Create API key")
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
+    expect(form.get_by_role("textbox", name="Description")).to_have_value("typed before")
     assert Visitor.logged_in(server, "alice").names_found(name) == 0
 
 
