@@ -49,4 +49,5 @@ def caller_for(request: HttpRequest, identity: Identity) -> Caller:
         address=request.client_address,  # type: ignore[attr-defined]
         agent=request.headers.get("User-Agent", ""),
         correlation_id=request.correlation_id,  # type: ignore[attr-defined]
+        client_correlation_id=request.headers.get("X-Correlation-Id", ""),
     )

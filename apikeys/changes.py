@@ -9,7 +9,7 @@ from django.db import transaction
 from apikeys import audit, handover
 from apikeys.backends import backend_for
 from apikeys.backends.base import ApiKeyBackend
-from apikeys.domain import API_KEY_ID, ApiKey, Caller, api_key_crn
+from apikeys.domain import ApiKey, Caller
 from apikeys.exceptions import ApiKeyError
 from apikeys.reserve import revocation
 
@@ -23,19 +23,16 @@ def audited(caller: Caller, action: str, key_id: str = "", key_name: str = "") -
     comes first, so that a change that can't be audited does not happen.
     """
     backend = backend_for(caller.identity)
-    target_id = api_key_crn(caller.identity.account_id, key_id) if API_KEY_ID.fullmatch(key_id) else key_id
     try:
         if backend.shares_transaction:
             with transaction.atomic():
                 yield backend
         else:
-            audit.record(caller, action, target_id=target_id, target_name=key_name, outcome=audit.PENDING)
+            audit.record(caller, action, target_id=key_id, target_name=key_name, outcome=audit.PENDING)
             yield backend
     except ApiKeyError as exc:
         outcome = audit.UNKNOWN if exc.may_have_happened else audit.FAILURE
-        audit.record(
-            caller, action, target_id=target_id, target_name=key_name, reason=type(exc).__name__, outcome=outcome
-        )
+        audit.record(caller, action, target_id=key_id, target_name=key_name, reason=type(exc).__name__, outcome=outcome)
         raise
 
 

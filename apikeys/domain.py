@@ -13,6 +13,7 @@ PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
 COUNTED = 1000  # rows of a list; beyond them it is only known that there are more
 API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Access(Protocol):
@@ -47,6 +48,7 @@ class Caller:
     address: str = ""
     agent: str = ""
     correlation_id: str = ""
+    client_correlation_id: str = ""  # what the client calls its request; nobody checks it
 
 
 class Status(StrEnum):

@@ -24,6 +24,7 @@ from apikeys.domain import Caller, Identity, LeakedAction
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
 from apikeys.reserve import revocation
+from apikeys.values import MASK, MIN_OWN_VALUE
 from apikeys.wire import whole
 
 MAX_REPORTS = 1000
@@ -95,7 +96,9 @@ def act_on(report: Report, caller: Caller) -> Verdict:
         if record is None:
             return Verdict(report, known=False)
         key = mark_leaked(record, caller.identity)
-        told: dict[str, Any] = {"leaked": True, "source": report.source}
+        # The kind of place, a word or two. What is longer may be the value, whatever characters that has.
+        source = report.source if len(report.source) < MIN_OWN_VALUE else MASK
+        told: dict[str, Any] = {"leaked": True, "source": source}
         if key.action_when_leaked == LeakedAction.DELETE:
             ended(caller, key, **told)
         else:

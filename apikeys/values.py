@@ -13,6 +13,8 @@ import string
 import zlib
 from dataclasses import dataclass, field
 
+from apikeys.domain import API_KEY_ID, SERVICE_ID
+
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LENGTH = 44
 CHECKSUM_LENGTH = 6  # 62**6 > 2**32
@@ -30,6 +32,16 @@ VALUE_LIKE = re.compile(
 _JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 MASK = "[masked]"
 _AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“”„‘’‚«»"
+
+# The shortest value that people may bring themselves. It need not look like one of the server's, nor like any other.
+MIN_OWN_VALUE = 32
+_ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
+_LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
+_AGENT = re.compile(r"[A-Za-z][\w.+-]*/\d")
+_ORIGIN = re.compile(r"[A-Za-z0-9:/.\[\]_-]*")
+_CORRELATION_ID = re.compile(
+    rf"[\w.-]{{1,{MIN_OWN_VALUE - 1}}}|[0-9A-Fa-f]{{8}}(?:-?[0-9A-Fa-f]{{4}}){{3}}-?[0-9A-Fa-f]{{12}}", re.ASCII
+)
 
 
 def is_prefix(prefix: str) -> bool:
@@ -84,6 +96,40 @@ def trimmed(text: str) -> str:
 def mask(text: str) -> str:
     """Return `text` with everything that looks like a value or a signed token replaced."""
     return VALUE_LIKE.sub(MASK, _JWT_LIKE.sub(MASK, text))
+
+
+def mask_sent(text: str) -> str:
+    """Return text that a client chose, with every word masked that is long enough to be a value of somebody's own."""
+    return _LONG_WORD.sub(MASK, mask(text))
+
+
+def mask_path(path: str) -> str:
+    """Return an address with all masked that stands where an id is expected, is none, and is as long as a value.
+
+    A value of somebody's own may have any characters, slashes too.
+    """
+    pieces = path.split("/")
+    place = 3  # behind /v1/apikeys or /manage/security
+    behind = [piece for piece in pieces[place:] if not _ID.fullmatch(piece)]
+    if len("/".join(behind)) >= MIN_OWN_VALUE:
+        pieces[place:] = [piece if _ID.fullmatch(piece) else MASK for piece in pieces[place:]]
+    hidden = [MASK if len(piece) >= MIN_OWN_VALUE and not _ID.fullmatch(piece) else piece for piece in pieces]
+    return mask("/".join(hidden))
+
+
+def mask_agent(text: str) -> str:
+    """Return the name of a client's software where it begins like one, `name/1`, or is short; else the mask."""
+    return mask_sent(text) if len(text) < MIN_OWN_VALUE or _AGENT.match(text) else MASK
+
+
+def mask_origin(text: str) -> str:
+    """Return a host or an origin that a client sent; the mask where no host or origin has such characters."""
+    return mask_sent(text) if _ORIGIN.fullmatch(text) else MASK
+
+
+def mask_correlation_id(text: str) -> str:
+    """Return a client's name for its request where that is a UUID or short, else the mask."""
+    return text if _CORRELATION_ID.fullmatch(text) else MASK
 
 
 @dataclass(frozen=True, slots=True)

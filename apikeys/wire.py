@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from apikeys import values
 from apikeys.domain import (
     API_KEY_ID,
     ApiKey,
@@ -23,7 +24,7 @@ from apikeys.exceptions import gettext_noop as _
 
 KEY_FILE_NAME = "apikey.json"
 MAX_PAGE_SIZE = 100
-MIN_OWN_VALUE = 32
+MIN_OWN_VALUE = values.MIN_OWN_VALUE
 MAX_OWN_VALUE = 1000
 MAX_CRNS = 100
 MAX_CRN = 1000

@@ -9,6 +9,8 @@ from django.middleware import csrf
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apikeys.values import mask_origin, mask_path
+
 logger = logging.getLogger(__name__)
 
 
@@ -77,11 +79,11 @@ def refuse(request: HttpRequest, reason: str) -> Refusal:
     refusal = _refusal(request, reason)
     logger.warning(
         "Refused a form for %s, %s. %s Host: %s, Origin: %s",
-        request.path,
+        mask_path(request.path),
         refusal.cause,
-        reason,
-        request.headers.get("Host"),
-        request.headers.get("Origin"),
+        reason.partition(" - ")[0],  # what follows was sent
+        mask_origin(request.headers.get("Host", "")),
+        mask_origin(request.headers.get("Origin", "")) or None,
     )
     return refusal
 

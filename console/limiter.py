@@ -24,12 +24,11 @@ def reserve(username: str, address: str) -> None:
 
     Raises TooManyAttempts when either has used up its attempts; what the password was does not matter then.
     """
-    waits = [
-        _count(_subject("address", address), settings.LOGIN_ATTEMPTS_PER_ADDRESS),
-        _count(_subject("user", username, address), settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS),
-    ]
-    if any(waits):
-        raise TooManyAttempts(max(waits))
+    # An address beyond its limit can't make another row for each user ID that it invents.
+    if wait := _count(_subject("address", address), settings.LOGIN_ATTEMPTS_PER_ADDRESS):
+        raise TooManyAttempts(wait)
+    if wait := _count(_subject("user", username, address), settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS):
+        raise TooManyAttempts(wait)
 
 
 def forgive(username: str, address: str) -> None:

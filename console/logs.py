@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from apikeys.faults import fault_of
-from apikeys.values import mask
+from apikeys.values import mask, mask_path, mask_sent
 
 # Requests that can't be read: the fault is not in the code that a traceback shows.
 UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation)
@@ -33,7 +33,10 @@ class MaskFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], UNREADABLE):
             record.exc_info = None
-        record.msg, record.args = mask(record.getMessage()), None
+        message, request = record.getMessage(), getattr(record, "request", None)
+        if request is not None:
+            message = message.replace(request.path, mask_path(request.path))
+        record.msg, record.args = mask_sent(message), None
         return True
 
 

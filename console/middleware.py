@@ -21,6 +21,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-un
 from apikeys import typed
 from apikeys.api.paths import as_served, is_api
 from apikeys.middleware import keep_typed, open_page, whole_page
+from apikeys.values import mask_origin
 from console.auth import HashingBusy
 from console.errors import problem
 
@@ -55,7 +56,6 @@ METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
 host_logger = logging.getLogger("django.security.DisallowedHost")
 
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:]*))(?::[0-9]+)?")
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
@@ -85,10 +85,7 @@ def request_gate(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         request.path = request.path_info = as_served(request.path_info)
         request.client_address = client_address(request)  # type: ignore[attr-defined]
-        sent_id = request.headers.get("X-Correlation-Id", "")
-        request.correlation_id = (  # type: ignore[attr-defined]
-            sent_id if _CORRELATION_ID.fullmatch(sent_id) else secrets.token_hex(16)
-        )
+        request.correlation_id = secrets.token_hex(16)  # type: ignore[attr-defined]
         if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return problem(request, 413)
         if content_length(request) and not is_plain(request):
@@ -103,8 +100,9 @@ def request_gate(get_response: GetResponse) -> GetResponse:
             return HttpResponse(status=503)
         try:
             request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
-        except DisallowedHost as exc:
-            host_logger.error("%s", exc)  # one line: Django would add a traceback to each
+        except DisallowedHost:  # one line: Django would add a traceback to each, and show a value as it is
+            host = mask_origin(request.headers.get("Host", ""))
+            host_logger.error("Invalid HTTP_HOST header: %r. You may need to add it to ALLOWED_HOSTS.", host)
             return problem(request, 400)
         try:
             response = get_response(request)

@@ -273,6 +273,16 @@ def test_many_user_ids_from_one_address_are_limited_together(db, settings):
     assert guess(1, "person 1", address="198.51.100.9") == [422]
 
 
+def test_an_address_beyond_its_limit_fills_no_table_with_user_ids_that_it_invents(db, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 2
+    guess(2, "alice")
+
+    for index in range(20):
+        guess(1, f"person {index}")
+
+    assert LoginCounter.objects.count() == 2, "one for the address, one for Alice"
+
+
 def test_when_the_window_ends_alice_can_try_again(alice):
     guess(6)
 

@@ -56,8 +56,8 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
                 "Transaction-Id": {
                     "required": True,
                     "description": "Names the request in the server's records; X-Correlation-Id is the same. "
-                    "A request may bring its own X-Correlation-Id.",
-                    "schema": text(pattern="^[A-Za-z0-9._-]{8,64}$"),
+                    "An X-Correlation-Id of the client's own is kept beside it.",
+                    "schema": text(pattern="^[0-9a-f]{32}$"),
                 },
                 "Etag": {
                     "required": True,

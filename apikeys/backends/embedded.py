@@ -342,7 +342,7 @@ def remember(identity: Identity, object_id: str, action: str, params: list[str],
         iam_id=identity.iam_id,
         account_id=identity.account_id,
         action=action,
-        params=params,
+        params=[values.mask(param) for param in params],
         message=message,
     )
 

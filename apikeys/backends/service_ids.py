@@ -1,13 +1,12 @@
 """Service IDs of the embedded store: identities for programs, with keys of their own."""
 
-import re
-
 from django.db import models, transaction
 
 from apikeys.backends.embedded import history_of, meets, remember, remove, stamp
 from apikeys.backends.keyset import beyond, cursor_at, page_of
 from apikeys.domain import (
     NAME_MAX_LENGTH,
+    SERVICE_ID,
     ApiKey,
     HistoryEntry,
     Identity,
@@ -22,7 +21,6 @@ from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLo
 from apikeys.matching import fold, names_version
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
-SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 COLUMNS = {
     ServiceIdSort.NAME: "name_folded",
     ServiceIdSort.DESCRIPTION: "description",
