@@ -23,12 +23,11 @@ from apikeys.domain import IssuedApiKey
 from apikeys.exceptions import AlreadyReceived, ApiKeyNotFound, BeingCreated, CreationUncertain, HandoverExpired
 from apikeys.models import Handover
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
-from apikeys.timeouts import ANSWER_WITHIN
+from apikeys.timeouts import ANSWER_WITHIN, CLOCK_TOLERANCE
 
 LIFETIME = timedelta(seconds=300)
 MOST_EXTENSIONS = 2  # of LIFETIME each
 SWEEP = timedelta(seconds=5)
-CLOCK_TOLERANCE = timedelta(seconds=60)  # between the clocks of servers that share a database
 FORGET_AFTER = timedelta(days=30)  # no form is sent again after that
 PURPOSE = "apikeys hand-over v1"
 

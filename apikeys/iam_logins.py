@@ -26,7 +26,7 @@ from apikeys.iam_transport import NOT_IN_TIME
 from apikeys.models import StoredTokens
 from apikeys.reserve import revocation
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
-from apikeys.timeouts import RENEW_BEFORE_SECONDS, RENEWAL_LEASE
+from apikeys.timeouts import CLOCK_TOLERANCE, RENEW_BEFORE_SECONDS, RENEWAL_LEASE
 
 PURPOSE = "apikeys IAM log-in v1"
 POLL_SECONDS = 0.05
@@ -148,8 +148,10 @@ class IAMAccess:
     def _take_lease(self, row: StoredTokens) -> bool:
         """Tell whether it is for this process to renew: in one statement, so that no two do."""
         now = timezone.now()
-        free = Q(renewing_until=None) | Q(renewing_until__lt=now)
-        return self._stored_version(row).filter(free).update(renewing_until=now + RENEWAL_LEASE) == 1
+        until = now + RENEWAL_LEASE
+        # A lease from the future was taken before the clock was set back.
+        free = Q(renewing_until=None) | Q(renewing_until__lt=now) | Q(renewing_until__gt=until + CLOCK_TOLERANCE)
+        return self._stored_version(row).filter(free).update(renewing_until=until) == 1
 
     def _over(self) -> LogInAgain:
         end(self.session_key)

@@ -1,4 +1,4 @@
-"""How long things wait for a store elsewhere. Each number leans on another: keep their order."""
+"""How long things wait for a store elsewhere, and what a clock may be wrong. Each number leans on another."""
 
 from datetime import timedelta
 
@@ -7,3 +7,7 @@ REQUEST_SECONDS = 9.0  # for all waiting of one request; nothing hangs for 10
 RENEWAL_LEASE = timedelta(seconds=20)
 ANSWER_WITHIN = timedelta(seconds=60)  # an answer that has not come by then is lost
 RENEW_BEFORE_SECONDS = 60  # the access token runs out
+
+CLOCK_TOLERANCE = timedelta(seconds=60)  # between the clocks of servers that share a database
+# When the clock is set back, what was given out before lasts that much longer; what would last longer yet has ended.
+CLOCK_SET_BACK = timedelta(days=1)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import Error, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apikeys import people, signing, uses, values
@@ -29,6 +30,7 @@ from apikeys.exceptions import (
 )
 from apikeys.models import ApiKeyRecord, RefreshToken, Revocation, ServiceIdRecord, family_end
 from apikeys.reserve import revocation
+from apikeys.timeouts import CLOCK_SET_BACK
 
 REFRESH_LIFETIME = timedelta(hours=72)
 GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
@@ -134,7 +136,7 @@ def refresh(token: str, *, client_id: str) -> Tokens:
         if row.used_at is not None or subject is None:
             _end_family(row.family)
             refusal = RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
-        elif row.expires_at <= timezone.now():
+        elif not timezone.now() < row.expires_at <= _last_end():
             refusal = RefreshTokenExpired()
         else:
             row.used_at = timezone.now()
@@ -162,7 +164,7 @@ def revoke(token: str) -> None:
 
 
 def _end_family(family: uuid.UUID) -> None:
-    _revoke(family, timezone.now() + signing.LIFETIME)
+    _revoke(family, timezone.now() + signing.LIFETIME + CLOCK_SET_BACK)
     # Whoever renews at this moment adds a token that the first statement may not see yet.
     while RefreshToken.objects.filter(family=family).delete()[0]:
         pass
@@ -250,11 +252,16 @@ def _new_refresh_token(subject: Subject, family: Family) -> str:
     return token
 
 
+def _last_end() -> datetime:
+    """Return the latest end that a refresh token can have; one that ends later is of a clock that was wrong."""
+    return timezone.now() + REFRESH_LIFETIME + CLOCK_SET_BACK
+
+
 def forget_expired() -> None:
     """Remove refresh tokens that nobody can use any more, and revocations of tokens that ran out."""
     now = timezone.now()
     for old in (
-        RefreshToken.objects.filter(expires_at__lt=now - timedelta(days=1)),
+        RefreshToken.objects.filter(Q(expires_at__lt=now - timedelta(days=1)) | Q(expires_at__gt=_last_end())),
         Revocation.objects.filter(expires_at__lt=now),
     ):
         if old.exists():

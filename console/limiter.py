@@ -8,14 +8,15 @@ import hashlib
 import hmac
 import ipaddress
 import unicodedata
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from apikeys.exceptions import TooManyAttempts
+from apikeys.timeouts import CLOCK_TOLERANCE
 from console.models import LoginCounter
 
 
@@ -70,15 +71,17 @@ def _count(subject: str, limit: int) -> int:
     now = timezone.now()
     ends_at = now + timedelta(seconds=settings.LOGIN_WINDOW_SECONDS)
     adapt = connection.ops.adapt_datetimefield_value
+    # A window that would end later began before the clock was set back: it is over.
+    last_end = _last_end(now)
     table = connection.ops.quote_name(LoginCounter._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} AS c (subject, attempts, ends_at) VALUES (%s, 1, %s)"  # noqa: S608
             " ON CONFLICT (subject) DO UPDATE SET"
-            " attempts = CASE WHEN c.ends_at <= %s THEN 1 ELSE c.attempts + 1 END,"
-            " ends_at = CASE WHEN c.ends_at <= %s THEN excluded.ends_at ELSE c.ends_at END"
+            " attempts = CASE WHEN c.ends_at <= %s OR c.ends_at > %s THEN 1 ELSE c.attempts + 1 END,"
+            " ends_at = CASE WHEN c.ends_at <= %s OR c.ends_at > %s THEN excluded.ends_at ELSE c.ends_at END"
             " RETURNING attempts",
-            [subject, adapt(ends_at), adapt(now), adapt(now)],
+            [subject, adapt(ends_at), *[adapt(now), adapt(last_end)] * 2],
         )
         (attempts,) = cursor.fetchone()
     if attempts <= limit:
@@ -87,6 +90,12 @@ def _count(subject: str, limit: int) -> int:
     return int((ends - now).total_seconds()) + 1
 
 
+def _last_end(now: datetime) -> datetime:
+    """Return when the latest window ends that can have begun by the clock of a server that shares the database."""
+    return now + timedelta(seconds=settings.LOGIN_WINDOW_SECONDS) + CLOCK_TOLERANCE
+
+
 def forget_ended() -> None:
     """Remove counters whose window is over."""
-    LoginCounter.objects.filter(ends_at__lte=timezone.now()).delete()
+    now = timezone.now()
+    LoginCounter.objects.filter(Q(ends_at__lte=now) | Q(ends_at__gt=_last_end(now))).delete()

@@ -1,7 +1,7 @@
 """Sessions in the database under the SHA-256 of their key: a copy of the database is nobody's session."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
 from apikeys.reserve import revocation
+from apikeys.timeouts import CLOCK_SET_BACK
 
 BEGAN = "_began"  # unix seconds
 
@@ -24,8 +25,11 @@ class SessionStore(DatabaseStore):
 
     def _get_session_from_db(self) -> AbstractBaseSession | None:
         if self.session_key is not None:
+            now = timezone.now()
+            # A session from the future is one from before the clock was set back.
+            last_end = now + timedelta(seconds=settings.SESSION_COOKIE_AGE) + CLOCK_SET_BACK
             found = self.model.objects.filter(
-                session_key=stored_key(self.session_key), expire_date__gt=timezone.now()
+                session_key=stored_key(self.session_key), expire_date__gt=now, expire_date__lte=last_end
             ).first()
             if found is not None:
                 return found
