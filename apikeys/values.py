@@ -12,6 +12,7 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from apikeys.domain import API_KEY_ID, SERVICE_ID
 
@@ -35,6 +36,7 @@ _AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“
 
 # The shortest value that people may bring themselves. It need not look like one of the server's, nor like any other.
 MIN_OWN_VALUE = 32
+MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
 _AGENT = re.compile(r"[A-Za-z][\w.+-]*/\d")
@@ -91,6 +93,17 @@ def trimmed(text: str) -> str:
     That is white space, byte order marks and quotation marks.
     """
     return text.strip(_AROUND)
+
+
+def is_guessable(value: str) -> bool:
+    """Tell whether a value that somebody brings is one that a guesser would try: a word over and over, a sequence.
+
+    It has a floor of variety, which any 32 random digits are above: 8 different characters, 24 different runs of three
+    characters, 8 different steps from one character to the next. It is no measure of how random a value is.
+    """
+    runs = {value[place : place + 3] for place in range(len(value) - 2)}
+    steps = {ord(after) - ord(before) for before, after in pairwise(value)}
+    return len(set(value)) < MIN_CHARACTERS or len(runs) < MIN_RUNS or len(steps) < MIN_STEPS
 
 
 def mask(text: str) -> str:

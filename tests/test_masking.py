@@ -198,3 +198,17 @@ def test_what_names_no_software_and_no_host_is_masked():
     assert (mask_agent(text), mask_origin(text)) == (MASK, MASK)
     assert mask_origin("https://console.example:8000") == "https://console.example:8000"
     assert mask_origin("[::1]:8000") == "[::1]:8000"
+
+
+def test_a_stranger_is_told_nothing_of_a_value_that_somebody_else_has(site, annas, bens):
+    """What can be guessed and what is in use is refused in the same words."""
+    taken = annas.create_key()["apikey"]
+
+    answers = [
+        bens.post("/v1/apikeys", json={"name": "mine", "iam_id": bens.iam_id, "apikey": value})
+        for value in (taken, own_value(annas, string.ascii_letters, 40), "password" * 4)
+    ]
+
+    assert [answer.status_code for answer in answers] == [400] * 3
+    assert len({json.dumps(answer.json()["errors"]) for answer in answers}) == 1
+    assert bens.listed() == []

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import random
 import re
 import string
 from collections import Counter
@@ -378,3 +379,36 @@ def test_nothing_trimmed_is_nothing(text):
 
 def test_what_is_inside_a_value_stays():
     assert values.trimmed(' my "own" value ') == 'my "own" value'
+
+
+# Values that people bring
+
+
+@pytest.mark.parametrize(
+    "alphabet", [string.digits, "0123456789abcdef", string.ascii_lowercase, string.ascii_letters, string.printable[:95]]
+)
+def test_32_random_characters_are_never_guessable(alphabet):
+    source = random.Random(20260219)
+    random_values = ["".join(source.choice(alphabet) for _ in range(32)) for _ in range(2000)]
+
+    assert sum(values.is_guessable(value) for value in random_values) <= 5 * (alphabet == string.digits)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a" * 32,
+        " " * 32,
+        "password" * 4,
+        "qwertzui" * 5,
+        "0123456789" * 4,
+        "0123456789abcdef" * 2,
+        "correct horse battery" * 3 + "1",
+        string.ascii_lowercase + string.digits,
+        string.ascii_lowercase + string.ascii_uppercase,
+        "".join(map(chr, range(0x4E00, 0x4E40))),
+        "1234567890" * 100,
+    ],
+)
+def test_what_a_guesser_tries_first_is_guessable(value):
+    assert values.is_guessable(value)

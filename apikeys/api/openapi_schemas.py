@@ -4,7 +4,7 @@ They are exact: what they allow is accepted, what they do not is refused, and an
 here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them.
 """
 
-from apikeys import leaks, tokens, wire
+from apikeys import leaks, tokens, values, wire
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi_words import (
     FULL_DATE,
@@ -57,7 +57,9 @@ LEAKED_ACTION = {
 TRUE_OR_FALSE = {"enum": [True, False, "true", "false", None]}
 OWN_VALUE = {
     "type": ["string", "null"],
-    "description": f"A value of your own, {wire.MIN_OWN_VALUE} to {wire.MAX_OWN_VALUE} characters, not in use already. "
+    "description": f"A value of your own, {wire.MIN_OWN_VALUE} to {wire.MAX_OWN_VALUE} characters: random ones. "
+    f"One with fewer than {values.MIN_CHARACTERS} different characters, {values.MIN_RUNS} different runs of three or "
+    f"{values.MIN_STEPS} different steps from one to the next is refused, and so is one that can't be had. "
     "Without one the server makes a better one.",
     "pattern": rf"^([^\u0000-\u001f]{{{wire.MIN_OWN_VALUE},{wire.MAX_OWN_VALUE}}})?$",
 }

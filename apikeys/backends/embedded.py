@@ -152,8 +152,8 @@ class EmbeddedBackend:
         self._check_owner(owner)
         self._make_room(owner)
         peppers = settings.APIKEYS_PEPPERS
-        if draft.value and find_by_value(draft.value) is not None:
-            raise InvalidApiKey("apikey", _("This value is in use already. Choose another one."))
+        if draft.value:
+            _check_own_value(draft.value)
         value = draft.value or values.generate(settings.APIKEYS_PREFIX)
         now = timezone.now()
         try:
@@ -180,7 +180,7 @@ class EmbeddedBackend:
         except IntegrityError:
             if not draft.value:
                 raise
-            raise InvalidApiKey("apikey", _("This value is in use already. Choose another one.")) from None
+            raise _unusable() from None
         remember(self.identity, record.id, "create", [draft.name], "API key created")
         return IssuedApiKey(to_domain(record), value)
 
@@ -259,6 +259,22 @@ class EmbeddedBackend:
 
 def _mismatch() -> InvalidApiKey:
     return InvalidApiKey("iam_id", _("The specified IAM ID does not match the IAM ID in the token."))
+
+
+def _check_own_value(value: str) -> None:
+    """Raise InvalidApiKey for a value that is easily guessed, and for one that is in use, in one and the same way.
+
+    Whoever is told that a value is in use has the key of somebody else.
+    """
+    is_taken = find_by_value(value) is not None  # looked up in any case, so that both refusals take the same time
+    if values.is_guessable(value) or is_taken:
+        raise _unusable()
+
+
+def _unusable() -> InvalidApiKey:
+    return InvalidApiKey(
+        "apikey", _("This value can't be used. Send 32 or more random characters, or let the server make a value.")
+    )
 
 
 def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
