@@ -58,7 +58,7 @@ OTHER_SITE = Refusal(
     _("If you meant to do this, open the console and do it there."),
 )
 OTHER_HOST = Refusal(
-    "the browser names another host than the request: does a proxy rewrite Host?",
+    "the browser names another host than the request, so a proxy may rewrite Host",
     _("The address changed on the way"),
     _(
         "Your browser opened one address and the server received another: a proxy in between changes the host name. "
@@ -67,7 +67,7 @@ OTHER_HOST = Refusal(
     _("Ask your administrator to make the proxy pass on the Host header."),
 )
 UNKNOWN_HTTPS = Refusal(
-    "the browser uses https and this server does not know: HTTPS=true is missing",
+    "the browser uses https and this server does not know, so HTTPS=true is missing",
     _("The server does not know that you use HTTPS"),
     _("You opened the console over HTTPS, but its server is set up for plain HTTP. Nothing was changed."),
     _("Ask your administrator to set HTTPS=true."),
@@ -78,10 +78,10 @@ def refuse(request: HttpRequest, reason: str) -> Refusal:
     """Return what to tell the person about Django's reason, and write one line about it; none of what was sent."""
     refusal = _refusal(request, reason)
     logger.warning(
-        "Refused a form for %s, %s. %s Host: %s, Origin: %s",
+        "Refused a form for %s: %s (%s). Host: %s, Origin: %s",
         mask_path(request.path),
         refusal.cause,
-        reason.partition(" - ")[0],  # what follows was sent
+        reason.partition(" - ")[0].rstrip("."),  # what follows was sent
         mask_origin(request.headers.get("Host", "")),
         mask_origin(request.headers.get("Origin", "")) or None,
     )

@@ -50,6 +50,30 @@ def test_the_second_of_two_edits_sees_both_versions_and_decides(page_for: PageFo
     expect(row(first, f"{name}, second")).to_contain_text("second was here")
 
 
+@pytest.mark.parametrize("width", [320, 390, 1440])
+def test_the_page_that_keeps_a_refused_form_breaks_no_label_and_offers_to_send_it_first(page_for: PageFor, width):
+    page = page_for("alice", js=False, viewport={"width": width, "height": 800}, expected=(403,))
+    form = open_create(page)
+    fill(form, "kept", "many words " * 20)
+    page.context.clear_cookies(name="csrf")
+
+    form.get_by_role("button", name="Create API key").click()
+
+    send, leave = page.get_by_role("button", name="Send again"), page.get_by_role("link", name="Go to the dashboard")
+    expect(page.get_by_role("heading", name="Your browser did not return a cookie")).to_be_visible()
+    lines = page.get_by_role("term").evaluate_all(
+        """(terms) => terms.map((term) => {
+          const text = document.createRange();
+          text.selectNodeContents(term);
+          return [term.textContent, text.getClientRects().length];
+        })"""
+    )
+    assert lines == [["Name", 1], ["Description", 1]]
+    assert [button.get_attribute("class") for button in (send, leave)] == ["btn", "btn btn--secondary"]
+    send.click()
+    assert Value.shown_in(dialog(page, "API key created")).looks_genuine()
+
+
 @with_and_without_script
 def test_the_second_of_two_deletions_hears_that_the_key_is_gone(page_for: PageFor, server: ConsoleServer, js):
     name = f"deleted in two tabs, script {js}"
