@@ -7,7 +7,8 @@ WORKERS_FOR_TESTS ?= 2
 ENGINES ?= found
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run install test test-fast test-browser test-engines test-other-python check format lock messages bench clean
+# The stamps are looked at each time.
+.PHONY: always help run install test test-fast test-browser test-engines test-other-python check format lock messages bench clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
@@ -27,15 +28,21 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
 
-$(VENV)/run.stamp: requirements.txt | $(BIN)/python
-	@echo "Installing the locked packages…"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
-	@touch $@
+# A stamp is a copy of the lock that was installed: times say nothing in an image, or after git checkout.
+define install_locked
+	@cmp -s $(1) $@ || { \
+	  test -w $(VENV) || { echo "$(VENV) does not hold the packages of $(1) and cannot be written: run make where it can."; exit 1; }; \
+	  echo "Installing the locked packages…"; \
+	  $(BIN)/python -m pip install --quiet --require-hashes -r $(1) && cp $(1) $@; }
+endef
 
-$(VENV)/dev.stamp: requirements-dev.txt | $(BIN)/python
-	@echo "Installing the locked packages for development…"
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
-	@touch $@ $(VENV)/run.stamp
+$(VENV)/run.stamp: always | $(BIN)/python
+	$(call install_locked,requirements.txt)
+
+$(VENV)/dev.stamp: always | $(BIN)/python
+	$(call install_locked,requirements-dev.txt)
+
+always:
 
 # The engines last, so that the last line of all says which was not tried, and the command that gets it.
 test: test-fast test-browser test-other-python

@@ -10,12 +10,19 @@ def main() -> None:
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
+        from django.db import OperationalError
     except ImportError:
         sys.exit("Django is not installed in this environment. Use `make run`, which sets everything up.")
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as exc:
         sys.exit(f"The console does not start. {exc}")
+    except OperationalError as exc:
+        from console.database import first_line
+
+        sys.exit(f"The database can't be used: {first_line(exc)}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

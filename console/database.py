@@ -103,3 +103,8 @@ def refuse_misplaced(file: Path) -> None:
             f"Stop the console, move it there together with {elsewhere}-wal and {elsewhere}-shm where they exist, "
             "and start again."
         )
+
+
+def first_line(exc: Exception) -> str:
+    """Return what a database says of an error, on one line; its advice and positions follow on others."""
+    return str(exc).strip().partition("\n")[0]

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.exceptions import ImproperlyConfigured
 
+from console.locks import folder_locked
+
 TRUE, FALSE = "true", "false"
 _HOST_NAME = re.compile(r"\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
@@ -211,18 +213,22 @@ def env_secret(name: str, *, may_be_quoted: bool = False) -> str:
 
 
 def read_private(path: Path, name: str) -> str:
-    """Return the first line of a file that nobody but its owner may read.
+    """Return the first line of a file that nobody but its owner may read, or its group where a setting trusts that.
 
-    Raises ImproperlyConfigured when the file is missing, unreadable, empty, or open to its group or to others.
+    Raises ImproperlyConfigured when the file is missing, unreadable, empty, or open to anybody else.
     """
+    trusts_group = env_bool("SECRET_FILES_OPEN_TO_GROUP", False)
     try:
         mode = path.stat().st_mode
         first_line = path.read_text(encoding="utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
         raise ImproperlyConfigured(f"{name}: {path} can't be read: {reason}.") from exc
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ImproperlyConfigured(f"{name}: {path} is open to other users. Run: chmod 600 {path}")
+    if mode & stat.S_IRWXO or (mode & stat.S_IRWXG and not trusts_group):
+        hint = (
+            "" if mode & stat.S_IRWXO else ", or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
+        )
+        raise ImproperlyConfigured(f"{name}: {path} is open to other users. Run: chmod 600 {path}{hint}")
     if not first_line:
         raise ImproperlyConfigured(f"{name}: {path} is empty.")
     return first_line
@@ -239,19 +245,24 @@ def stored_secret(path: Path, make: Callable[[], str], *, may_make: bool = True)
             f"{path} is missing, and what was made with it is there. Restore it from your backup."
         )
     if not path.exists():
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(make() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)  # fails, atomically, where another process was first
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
+            with folder_locked(path.parent):
+                if not path.exists():
+                    _write_whole(path, make() + "\n")
         except OSError as exc:
             raise ImproperlyConfigured(f"{path} can't be written: {exc.strerror}.") from exc
     return read_private(path, path.name)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Make a file with mode 0600 that is there with all of its text, or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -73,6 +73,8 @@ SQLITE_FILE = DATA_DIR / "console.sqlite3"
 DATABASES = {"default": database(env_secret("DATABASE_URL"), SQLITE_FILE)}
 if DATABASES["default"]["NAME"] == str(SQLITE_FILE):
     refuse_misplaced(SQLITE_FILE)
+# How long a start waits for a database server that does not answer.
+DATABASE_WAIT_SECONDS = env_int("DATABASE_WAIT_SECONDS", 60, low=0, high=3600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets
@@ -242,7 +244,12 @@ if HTTPS:
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATIC_ROOT.mkdir(exist_ok=True)
+try:
+    STATIC_ROOT.mkdir(exist_ok=True)
+except OSError as exc:
+    raise ImproperlyConfigured(
+        f"{STATIC_ROOT} can't be made: {exc.strerror}. The console writes to DATA_DIR with DATABASE_URL, too."
+    ) from exc
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
 WHITENOISE_ALLOW_ALL_ORIGINS = False

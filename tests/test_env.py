@@ -288,13 +288,33 @@ def test_a_secret_file_that_is_not_text_is_refused(private_file):
     assert refusal_of(read_private, path, "PASSWORD_FILE") == f"PASSWORD_FILE: {path} can't be read: it is not text."
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o644, 0o666, 0o777])
 def test_a_secret_file_that_others_may_touch_is_refused_with_the_cure(private_file, mode):
     path = private_file("very secret", mode)
 
     sentence = refusal_of(read_private, path, "PASSWORD_FILE")
 
     assert sentence == f"PASSWORD_FILE: {path} is open to other users. Run: chmod 600 {path}"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o440])
+def test_a_secret_file_that_an_orchestrator_opened_to_a_group_needs_a_setting(monkeypatch, private_file, mode):
+    path = private_file("very secret", mode)
+
+    sentence = refusal_of(read_private, path, "PASSWORD_FILE")
+    monkeypatch.setenv("SECRET_FILES_OPEN_TO_GROUP", "true")
+
+    assert sentence == (
+        f"PASSWORD_FILE: {path} is open to other users. Run: chmod 600 {path}, "
+        "or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
+    )
+    assert read_private(path, "PASSWORD_FILE") == "very secret"
+
+
+def test_a_setting_for_groups_opens_nothing_to_others(monkeypatch, private_file):
+    monkeypatch.setenv("SECRET_FILES_OPEN_TO_GROUP", "true")
+
+    assert "is open to other users" in refusal_of(read_private, private_file("very secret", 0o644), "PASSWORD_FILE")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
@@ -313,7 +333,7 @@ def test_the_first_start_makes_the_secret_and_later_ones_read_it(tmp_path):
 
     assert first == second == "made at the first start"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert list(tmp_path.iterdir()) == [path], "no draft is left behind"
+    assert {*tmp_path.iterdir()} == {path, tmp_path / "lock"}, "no draft is left behind"
 
 
 def test_twenty_starts_at_once_end_with_one_secret(tmp_path):
@@ -327,7 +347,7 @@ def test_twenty_starts_at_once_end_with_one_secret(tmp_path):
         found = set(pool.map(start, range(20)))
 
     assert found == {path.read_text().strip()}
-    assert list(tmp_path.iterdir()) == [path], "no draft is left behind"
+    assert {*tmp_path.iterdir()} == {path, tmp_path / "lock"}, "no draft is left behind"
 
 
 def test_a_stored_secret_that_was_opened_to_others_is_refused(tmp_path):

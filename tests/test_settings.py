@@ -16,10 +16,11 @@ from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
-    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_URL", "DATA_DIR", "DEBUG",
+    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
     "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
-    "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_KEY", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+    "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
+GROUP = "or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
 SHOW = """
 import django
 from django.conf import settings
@@ -209,7 +210,7 @@ def test_a_start_is_refused_when_others_can_read_a_secret(run, used, name):
     outcome = run("-c", "import django; django.setup()")
 
     assert outcome.code == 1
-    assert outcome.last_line.endswith(f"{used / name} is open to other users. Run: chmod 600 {used / name}")
+    assert outcome.last_line.endswith(f"{used / name} is open to other users. Run: chmod 600 {used / name}, {GROUP}")
 
 
 def test_peppers_may_live_in_a_file_elsewhere(show, data_dir, tmp_path):

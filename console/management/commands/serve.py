@@ -4,33 +4,88 @@ import errno
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, call_command
+from django.db import Error, connection
 
-from console import ports
+from console import journals, ports
+from console.database import first_line
 from console.env import env_secret, env_str, in_url, is_every_address
+from console.locks import database_locked, folder_locked
 from console.models import User
 
 FIRST_PASSWORD_BYTES = 18
+WAIT_STEP_SECONDS = 2.0
 
 
 class Command(BaseCommand):
     help = "Serve the console: migrations, static files, first administrator, then the production server."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # As the first process of a container this one would not hear SIGTERM before Granian listens for it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         refuse_taken_port()
-        call_command("migrate", interactive=False, verbosity=0)
-        self.check(databases=["default"])  # refuses here, before anything listens
-        call_command("collectstatic", interactive=False, verbosity=0)
-        self.first_administrator()
-        self.stdout.write(f"The console is at {where()}  (Ctrl-C stops it)")
-        self.stdout.flush()
+        self.prepare()
+        refuse_taken_port()  # another start may have been faster
+        self.say(f"The console is at {where()}  (Ctrl-C stops it)")
         serve()
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    def prepare(self) -> None:
+        """Make everything ready, one start at a time."""
+        try:
+            with folder_locked(settings.DATA_DIR, self.waits):
+                self.check_files()
+                self.wait_for_database()
+                with database_locked(connection, self.waits):
+                    call_command("migrate", interactive=False, verbosity=0)
+                    self.check(databases=["default"])  # refuses here, before anything listens
+                    call_command("collectstatic", interactive=False, verbosity=0)
+                    self.first_administrator()
+        except OSError as exc:
+            raise CommandError(f"DATA_DIR can't be used: {exc.filename or settings.DATA_DIR}: {exc.strerror}.") from exc
+
+    def waits(self) -> None:
+        self.say("Another start is preparing the same console: waiting for it.")
+
+    def check_files(self) -> None:
+        """Refuse an SQLite file that is no whole database, or lies beside the journal of another."""
+        if connection.vendor != "sqlite":
+            return
+        file = Path(connection.settings_dict["NAME"])
+        used_before = (settings.DATA_DIR / "peppers").exists() or (settings.STATIC_ROOT / "staticfiles.json").exists()
+        try:
+            journals.check_files(file, used_before=used_before)
+        except journals.Misfit as exc:
+            raise CommandError(str(exc)) from exc
+        if not file.exists():
+            self.say(f"A new database is made: {file}")
+
+    def wait_for_database(self) -> None:
+        """Return once the database answers; after DATABASE_WAIT_SECONDS without an answer raise CommandError."""
+        end = time.monotonic() + settings.DATABASE_WAIT_SECONDS
+        while True:
+            try:
+                connection.ensure_connection()
+                return
+            except Error as exc:
+                reason = first_line(exc)
+            if connection.vendor == "sqlite" or time.monotonic() >= end:
+                raise CommandError(f"The database can't be used: {reason}")
+            self.say(f"The database does not answer, trying again: {reason}")
+            time.sleep(min(WAIT_STEP_SECONDS, max(0.0, end - time.monotonic())))
 
     def first_administrator(self) -> None:
         """Make the administrator once, when there is nobody yet."""
@@ -43,6 +98,10 @@ class Command(BaseCommand):
         password = given or secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
         if len(password) < 15:
             raise CommandError("CONSOLE_ADMIN_PASSWORD is too short: use 15 characters or more.")
+        try:
+            User(username=username).clean_fields(exclude=["password"])
+        except ValidationError as exc:
+            raise CommandError(f"CONSOLE_ADMIN_USER={username!r}: {' '.join(exc.messages)}") from exc
         User.objects.create_superuser(username, password=password)
         if not given:
             self.stdout.write(

@@ -1,0 +1,116 @@
+"""Whether the files of an SQLite database belong together, looked at before SQLite opens them.
+
+SQLite writes the pages of a journal that it finds into the database beside it, whatever that is: into a backup put
+there while the journal of another time lay beside it, too. What comes of it lacks keys, or is no database.
+"""
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+MAGIC = b"SQLite format 3\0"
+HEADER, WAL_HEADER, FRAME_HEADER = 100, 32, 24
+WAL_MAGICS = (0x377F0682, 0x377F0683)
+SECONDS_APART = 1.0  # what changes all files of a folder changes them within this time
+SECONDS_TO_WRITE = 60.0  # to write a journal into its database takes less
+
+
+class Misfit(Exception):
+    """These files must not be opened; its text says why and what to do."""
+
+
+def check_files(file: Path, *, used_before: bool) -> None:
+    """Raise Misfit where the file is no whole database, or its journal is not its own.
+
+    `used_before` tells that the console has had a database here, so that an empty file is a loss.
+    """
+    if not file.parent.is_dir():
+        raise Misfit(f"The folder of the database, {file.parent}, is missing.")
+    if not file.exists():
+        return
+    if not file.is_file():
+        raise Misfit(f"{file} is not a file.")
+    size = file.stat().st_size
+    if not size:
+        if used_before:
+            raise Misfit(f"{file} is empty. Restore it from your backup, or remove it to begin with a new database.")
+        return
+    with file.open("rb") as database:
+        header = database.read(HEADER)
+    if not header.startswith(MAGIC) or len(header) < HEADER:
+        raise Misfit(f"{file} is not an SQLite database. Restore it from your backup.")
+    wal = file.with_name(f"{file.name}-wal")
+    frames = list(committed_frames(wal))
+    if frames:
+        _check_journal(file, wal, frames)
+    elif size < page_size(header) * int.from_bytes(header[28:32], "big"):
+        raise Misfit(f"{file} is cut short. Restore it from your backup.")
+
+
+def page_size(header: bytes) -> int:
+    size = int.from_bytes(header[16:18], "big")
+    return 65536 if size == 1 else size
+
+
+def committed_frames(wal: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of each page in the journal, oldest first, as far as transactions are complete."""
+    if not wal.exists():
+        return
+    with wal.open("rb") as journal:
+        header = journal.read(WAL_HEADER)
+        if len(header) < WAL_HEADER or int.from_bytes(header[:4], "big") not in WAL_MAGICS:
+            return
+        size = int.from_bytes(header[8:12], "big")
+        pending: list[tuple[int, bytes]] = []
+        while len(frame := journal.read(FRAME_HEADER + size)) == FRAME_HEADER + size:
+            number, commit = struct.unpack(">II", frame[:8])
+            if frame[8:16] != header[16:24]:  # left over from before the journal was begun anew
+                return
+            pending.append((number, frame[FRAME_HEADER:]))
+            if commit:
+                yield from pending
+                pending.clear()
+
+
+def _check_journal(file: Path, wal: Path, frames: list[tuple[int, bytes]]) -> None:
+    advice = (
+        f"If you restored {file.name}, remove {wal} and {file.with_name(f'{file.name}-shm')} and start again; "
+        f"if you did not, run: touch {wal}"
+    )
+    later = file.stat().st_ctime - wal.stat().st_ctime
+    if later > SECONDS_APART and not _is_being_written(file, frames, later):
+        raise Misfit(f"{file} was put there after its journal, {wal.name}, was written. {advice}")
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
+        try:
+            (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.DatabaseError as exc:
+            found = str(exc)
+    if found != "ok":
+        raise Misfit(
+            f"{file} and its journal, {wal.name}, do not belong together, or are damaged ({found.splitlines()[0]}). "
+            f"If you restored {file.name}, remove {wal} and {file.with_name(f'{file.name}-shm')} and start again; "
+            "if you did not, restore it from your backup."
+        )
+
+
+def _is_being_written(file: Path, frames: list[tuple[int, bytes]], later: float) -> bool:
+    """Tell whether it was this journal that changed this file: SQLite writes it there, page after page.
+
+    All of it is in the file, then; or, where the machine stopped meanwhile, the pages up to one of them, and of those
+    after it nothing that the journal knows.
+    """
+    latest, known = dict(frames), set(frames)
+    with file.open("rb") as database:
+        pages = [(number, _page(database, number, len(latest[number]))) for number in sorted(latest)]
+    written = [page == latest[number] for number, page in pages]
+    rest = pages[written.index(False) :] if not all(written) else []
+    return not rest or (written[0] and later < SECONDS_TO_WRITE and not known.intersection(rest))
+
+
+def _page(database: BinaryIO, number: int, size: int) -> bytes:
+    database.seek((number - 1) * size)
+    return database.read(size)
