@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from console import database
 from tests.http_person import HttpPerson
 from tests.markup import page
 from tests.postgres import PostgresServer
@@ -116,7 +115,7 @@ def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sen
 
     with write_lock(site.server.data_dir):
         created = person.submit(form, CREATE, name="terraform")
-        created_by_api = annas.post("/v1/apikeys", json={"name": "terraform", "iam_id": annas.iam_id})
+        created_by_api = create(annas)
         logged_in = site.token_request(client=True, grant_type="password", username="anna", password=PASSWORD)
         assert person.get("/healthz").status_code == 200
 
@@ -166,14 +165,47 @@ def test_a_lock_that_is_held_for_long_holds_no_request_for_long(console, server)
     assert annas.get("/v1/apikeys").status_code == console.exchange(value).status_code == 200
 
 
-def test_a_statement_that_takes_long_is_given_up(console):
-    limits = console.server.run_python(
-        "from console import database; from django.db import connection; from django.db.backends.signals import *;"
-        "connection_created.connect(database.limit_waiting); cursor = connection.cursor();"
-        "print([cursor.execute(f'SHOW {name}').fetchone()[0] for name in ('lock_timeout', 'statement_timeout')])"
-    )
+def on_each_new_key(server: PostgresServer, statement: str) -> None:
+    """Have the newest database run a statement of PL/pgSQL before it stores a key."""
+    with server.connect(f"console_{server.databases}") as connection:
+        connection.execute(
+            f"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; RETURN NEW; END $$"
+        )
+        connection.execute("CREATE TRIGGER fault BEFORE INSERT ON apikeys_apikeyrecord EXECUTE FUNCTION fault()")
 
-    assert limits.splitlines()[-1] == f"['{database.LOCK_SECONDS}s', '{database.STATEMENT_SECONDS}s']"
+
+def create(program) -> requests.Response:
+    return program.post("/v1/apikeys", json={"name": "terraform", "iam_id": program.iam_id})
+
+
+def test_a_statement_that_takes_long_is_given_up(console, server):
+    annas = console.log_in(console.next_person("anna"))
+    on_each_new_key(server, "PERFORM pg_sleep(60)")
+
+    assert_api_says_unavailable(create(annas))
+
+    assert annas.listed() == []
+    assert "(canceling statement due to statement timeout)" in console.server.log
+
+
+def test_a_full_disk_of_the_server_is_told_as_such(console, server):
+    annas = console.log_in(console.next_person("anna"))
+    on_each_new_key(server, "RAISE SQLSTATE '53100' USING MESSAGE = 'could not extend file'")
+
+    answer = create(annas)
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (507, "insufficient_storage")
+    assert "(could not extend file)" in console.server.log
+    assert "Traceback" not in console.server.log
+
+
+def test_an_error_that_is_the_programs_own_stays_one_and_has_its_traceback(console, server):
+    annas = console.log_in(console.next_person("anna"))
+    on_each_new_key(server, "PERFORM no_such_function()")
+
+    assert create(annas).status_code == 500
+
+    assert "Traceback" in console.server.log
 
 
 def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_when_it_is_back(console, server):

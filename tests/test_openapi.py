@@ -28,7 +28,7 @@ API_KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 RANDOM = "b1946ac92492d2347c6235b4d2611184"
 NO_ID = "00000000-0000-0000-0000-000000000000"
 # What no request brings about: the server broke, or its store did.
-BROKEN = {"500", "503"}
+BROKEN = {"500", "503", "507"}
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "The caller did not show an access token or an API key of its own."),
     "too_many_requests": (429, "Too many attempts. Retry-After says for how many seconds to wait."),
 }
-ALWAYS = {"500": "ServerFailed", "503": "Unavailable"}
+ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}
 TRACED = {"Transaction-Id": {"$ref": "#/components/headers/Transaction-Id"}}
 
 SHARED = {  # what the components' parameters are called there
@@ -204,7 +204,18 @@ def shared_responses() -> Schema:
             ("TooLarge", 413, CODES[413], "The body is larger than the server reads."),
             ("Packed", 415, CODES[415], "The body is compressed, or encoded in another way. Send it as it is."),
             ("ServerFailed", 500, "internal_error", "The server could not finish the request. Try again shortly."),
-            ("Unavailable", 503, "unavailable", "The key store did not answer. Try again shortly."),
+            (
+                "Unavailable",
+                503,
+                CODES[503],
+                "The key store or the database did not answer. Try again shortly.",
+            ),
+            (
+                "DiskFull",
+                507,
+                CODES[507],
+                "The disk is full. API keys still work, and can be deleted and disabled.",
+            ),
         ):
             found[f"{prefix}{name}"] = refused(status, (code,), {code: (status, why)}, token=token)
     return found
