@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from apikeys import keyfile
 from apikeys.cli_login import logged_in
 from apikeys.cli_session import Session
-from apikeys.cli_words import Refused, complain, confirm, mute, print_json, say, table
+from apikeys.cli_words import Refused, complain, confirm, mute, print_json, progress, say, table
 
 if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
     from apikeys.iam import IAMClient
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to s
 def do_list(options: argparse.Namespace) -> None:
     session = logged_in()
     if not options.output:
-        say(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
+        progress(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
     keys = [
         key
         for key in session.ask(lambda client: list(client.list_api_keys(sort="name", **owner(session))))
@@ -55,7 +55,7 @@ def do_show(options: argparse.Namespace) -> None:
     if options.output:
         print_json(key)
         return
-    say(f"Getting API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
+    progress(f"Getting API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
     show_key(key)
 
 
@@ -65,7 +65,7 @@ def do_create(options: argparse.Namespace) -> None:
     if options.action_if_leaked:
         body["action_when_leaked"] = options.action_if_leaked.lower()
     if not options.output:
-        say(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
+        progress(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
     file = keyfile.reserve(options.file) if options.file else None
     try:
         key = session.ask(lambda client: client.create_api_key(body, locked=options.lock))
@@ -79,7 +79,7 @@ def do_create(options: argparse.Namespace) -> None:
             file.write(key)
             saved = True
         except OSError as exc:
-            complain(f"The key was created, but {options.file} can't be written: {exc.strerror}. It is shown instead.")
+            complain(f"The API key was created, but not saved in {options.file}: {exc.strerror}. It is shown instead.")
     try:
         show_created(options, key, saved)
     except OSError as exc:
@@ -87,18 +87,18 @@ def do_create(options: argparse.Namespace) -> None:
             raise
         mute()
         session.ask(lambda client: take_back(client, key))
-        raise Refused(f"The API key can't be shown: {exc.strerror}. So it was deleted again.") from None
+        raise Refused(f"The API key can't be shown: {exc.strerror}. It was deleted.") from None
 
 
 def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) -> None:
     if options.output:
         print_json({name: text for name, text in key.items() if name != "apikey"} if saved else key)
         return
-    say(f"OK\nAPI key {options.name} was created\n")
+    progress(f"OK\nAPI key {options.name} was created\n")
     if saved:
-        say(f"Successfully saved API key information to {options.file}")
+        progress(f"Successfully saved API key information to {options.file}")
         return
-    say("Please preserve the API key! It cannot be retrieved after it's created.\n")
+    progress("Please preserve the API key! It cannot be retrieved after it's created.\n")
     show_key(key, value=key.get("apikey", ""))
 
 
@@ -110,19 +110,19 @@ def take_back(client: "IAMClient", key: dict[str, Any]) -> None:
 
 
 def do_update(options: argparse.Namespace) -> None:
-    session = logged_in()
     changes = {name: text for name in ("name", "description") if (text := getattr(options, name)) is not None}
     if options.action_if_leaked:
         changes["action_when_leaked"] = options.action_if_leaked.lower()
     if not changes:
-        raise Refused("Say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked.")
+        options.parser.error("say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked ACTION")
+    session = logged_in()
     key = one_key(session, options.key)
     changed = session.ask(lambda client: client.update_api_key(key["id"], key["entity_tag"], changes))
     if options.output:
         print_json(changed)
         return
-    say(f"Updating API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
-    say(f"API key {changed['name']} was updated\n")
+    progress(f"Updating API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
+    progress(f"API key {changed['name']} was updated\n")
     show_key(changed)
 
 
@@ -132,7 +132,7 @@ def do_change(options: argparse.Namespace) -> None:
     if not options.force and not confirm(f"Do you really want to {options.verb} API key {key['name']}? [y/N] > "):
         raise Refused("Nothing was changed.")
     doing, done = WORDS[options.verb]
-    say(f"{doing} API key {key['name']} under {session.account_id} as {session.user}...")
+    progress(f"{doing} API key {key['name']} under {session.account_id} as {session.user}...")
     calls: dict[str, Callable[[Any], None]] = {
         "delete": lambda client: client.delete_api_key(key["id"]),
         "lock": lambda client: client.set_locked(key["id"], True),
@@ -141,7 +141,7 @@ def do_change(options: argparse.Namespace) -> None:
         "enable": lambda client: client.set_disabled(key["id"], False),
     }
     session.ask(calls[options.verb])
-    say(f"OK\nAPI key {key['name']} was {done}")
+    progress(f"OK\nAPI key {key['name']} was {done}")
 
 
 WORDS = {
@@ -167,7 +167,7 @@ def one_key(session: Session, name_or_id: str) -> dict[str, Any]:
         raise Refused(f"API key {name_or_id} was not found.")
     if len(found) > 1:
         ids = "\n".join(f"  {key['id']}" for key in found)
-        raise Refused(f"There are {len(found)} API keys named {name_or_id}. Use an id instead:\n{ids}")
+        raise Refused(f"There are {len(found)} API keys named {name_or_id}. Use an ID instead:\n{ids}")
     return dict(found[0])
 
 

@@ -1,9 +1,10 @@
-"""Commands that ask no server and need no log-in: scan and completion."""
+"""Commands that ask no server and need no log-in: scan, completion, help, version, config."""
 
 import argparse
 import os
 
-from apikeys.cli_words import USAGE, Refused, complain, say
+from apikeys import VERSION
+from apikeys.cli_words import USAGE, Refused, complain, progress, say
 
 DEFAULT_PREFIX = "apk_"
 PREFIX_VARIABLE = "APIKEYS_PREFIX"
@@ -25,9 +26,9 @@ def do_scan(options: argparse.Namespace) -> None:
         raise SystemExit(USAGE)
     if found:
         raise Refused(
-            "1 API key found. Delete it at the console, then create a new one."
+            "1 API key found. Delete it in the console, then create a new one."
             if found == 1
-            else f"{found} API keys found. Delete them at the console, then create new ones."
+            else f"{found} API keys found. Delete them in the console, then create new ones."
         )
 
 
@@ -35,3 +36,15 @@ def do_completion(options: argparse.Namespace) -> None:
     from apikeys.completion import script
 
     say(script(options.shell, options.parser))
+
+
+def do_help(options: argparse.Namespace) -> None:
+    options.parser.parse_args([*options.words, "--help"])
+
+
+def do_version(options: argparse.Namespace) -> None:
+    say(f"apikeys version {VERSION}")
+
+
+def do_config(options: argparse.Namespace) -> None:
+    progress("apikeys has nothing to configure, so nothing was changed.\nOK")

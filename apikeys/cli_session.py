@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,16 @@ class SessionError(Exception):
 
 
 def folder() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "apikeys"
+    """Return the folder of the log-in, which may not exist yet. Raises SessionError where there is no home."""
+    if configured := os.environ.get("XDG_CONFIG_HOME"):
+        return Path(configured) / "apikeys"
+    homeless = SessionError("There is no home directory to keep the log-in in. Set HOME or XDG_CONFIG_HOME.")
+    if os.environ.get("HOME") == "":
+        raise homeless
+    try:
+        return Path.home() / ".config" / "apikeys"
+    except RuntimeError:  # a user without an entry, as in many containers
+        raise homeless from None
 
 
 @dataclass(slots=True)
@@ -64,17 +74,20 @@ class Session:
         except OSError as exc:
             with contextlib.suppress(OSError):
                 draft.unlink()
-            raise SessionError(f"The log-in can't be remembered in {folder()}: {exc.strerror}.") from None
+            raise SessionError(f"Can't save the log-in in {folder()}: {exc.strerror}.") from None
 
     def begin(self, url: str, pair: "TokenPair") -> None:
         self.url, self.access_token = url, pair.access_token
         self.refresh_token, self.expiration = pair.refresh_token, pair.expiration
 
     def end(self) -> None:
-        """Forget the tokens; the address and the target stay."""
+        """Forget the tokens for good; the address and the target stay. Raises SessionError."""
+        self.forget()
+        self.save()
+
+    def forget(self) -> None:
         self.access_token = self.refresh_token = ""
         self.expiration = 0
-        self.save()
 
     @property
     def is_logged_in(self) -> bool:
@@ -97,17 +110,17 @@ class Session:
     def user(self) -> str:
         return str(self.claims.get("email") or self.claims.get("name") or self.iam_id)
 
-    def client(self, url: str = "") -> "IAMClient":
+    def client(self, url: str = "", *, seconds: float = math.inf) -> "IAMClient":
+        """Return a client of the server, or of another one; it waits for all its answers so many seconds at most."""
         from apikeys.iam import IAMClient
 
-        return IAMClient(url or self.url, self.access_token)
+        return IAMClient(url or self.url, self.access_token, deadline=time.monotonic() + seconds)
 
     def ask(self, call: "Callable[[IAMClient], Answer]") -> Answer:
         """Return what a call answers, with a token that is still good. Raises SessionError, IAMError."""
         from apikeys.iam import IAMError
 
-        if self.refresh_token and self.expiration - time.time() < RENEW_SECONDS:
-            self.renew()
+        self.fresh_token()
         try:
             return call(self.client())
         except IAMError as exc:
@@ -116,11 +129,17 @@ class Session:
         self.renew()
         return call(self.client())
 
+    def fresh_token(self) -> str:
+        """Return an access token, renewed where it is about to run out. Raises SessionError, IAMError."""
+        if self.refresh_token and self.expiration - time.time() < RENEW_SECONDS:
+            self.renew()
+        return self.access_token
+
     def renew(self) -> None:
         """Exchange the refresh token, one process at a time: it works only once. Raises SessionError."""
         from apikeys.iam import IAMError
 
-        over = SessionError("Your log-in has ended. Use 'apikeys login' to log in again.")
+        over = SessionError("Your session has ended. Use 'apikeys login' to log in again.")
         with _lock():
             stored = Session.load()
             if stored.access_token and stored.access_token != self.access_token:  # renewed by another process
@@ -145,7 +164,7 @@ def _lock() -> Iterator[None]:
         folder().mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (folder() / "lock").open("w")
     except OSError as exc:
-        raise SessionError(f"The log-in can't be renewed in {folder()}: {exc.strerror}.") from None
+        raise SessionError(f"Can't renew the session in {folder()}: {exc.strerror}.") from None
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -17,6 +17,20 @@ def say(text: str) -> None:
     print(plain(text), flush=True)
 
 
+def progress(text: str) -> None:
+    """Say what is going on, unless `-q` asks for results and refusals only."""
+    if not _Quiet.asked:
+        say(text)
+
+
+def be_quiet(asked: bool) -> None:
+    _Quiet.asked = asked
+
+
+class _Quiet:
+    asked = False
+
+
 def complain(text: str) -> None:
     print(plain(text), file=sys.stderr, flush=True)
 
@@ -49,9 +63,9 @@ def ask(prompt: str) -> str:
     try:
         return input(prompt)
     except EOFError:
-        raise Refused(f"No answer to {prompt.strip()!r}.") from None
+        raise Refused(f"Nothing was entered at {prompt.strip()!r}.") from None
     except UnicodeDecodeError:
-        raise Refused(f"The answer to {prompt.strip()!r} is not text.") from None
+        raise Refused(f"What was entered at {prompt.strip()!r} is not valid text.") from None
 
 
 def ask_secret(prompt: str) -> str:

@@ -19,7 +19,7 @@ TOKEN = re.compile(r"[!-~]+")
 GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
 GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
 NOT_FOUND = 404
-CIRCLE = _("The server's list leads in a circle.")
+REPEATING = _("The server's list repeats itself.")
 
 __all__ = ["IAMClient", "IAMError", "IAMUnavailable", "TokenPair", "page_token"]
 
@@ -70,6 +70,10 @@ class IAMClient(IAMTransport):
         self.access_token = pair.access_token
         return pair
 
+    def revoke(self, token: str) -> None:
+        """End an access token, or a refresh token with all that came of the same log-in (RFC 7009)."""
+        self.call("POST", "/identity/revoke", data={"token": token}, auth=CLIENT, repeat=False)
+
     def discover(self) -> dict[str, Any]:
         """Return the OpenID configuration; IBM's has a `passcode_endpoint`."""
         return self.call_json("GET", "/identity/.well-known/openid-configuration")
@@ -87,12 +91,12 @@ class IAMClient(IAMTransport):
             path = str(answer.get("next_url") or "")
             if not path.startswith("/"):
                 return found
-        raise IAMUnavailable(CIRCLE)
+        raise IAMUnavailable(REPEATING)
 
     # Keys
 
     def list_api_keys(self, **parameters: str) -> Iterator[dict[str, Any]]:
-        """Return every key, page by page. Raises IAMError; a listing that leads in a circle is one."""
+        """Return every key, page by page. Raises IAMError; a listing that repeats itself is one."""
         token, seen = "", set[str]()
         for _page in range(MAX_PAGES):
             answer = self.api_key_page(**{"pagesize": str(PAGE_SIZE), **parameters, "pagetoken": token})
@@ -103,7 +107,7 @@ class IAMClient(IAMTransport):
             if token in seen:
                 break
             seen.add(token)
-        raise IAMUnavailable(CIRCLE)
+        raise IAMUnavailable(REPEATING)
 
     def api_key_page(self, **parameters: str) -> dict[str, Any]:
         """Return one page as IAM answers it; `apikeys` is a list of objects for certain. Raises IAMError."""
@@ -113,7 +117,7 @@ class IAMClient(IAMTransport):
         if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
             raise IAMUnavailable(NOT_IAM)
         if (token := page_token(answer, "next")) and token == parameters.get("pagetoken"):
-            raise IAMUnavailable(CIRCLE)
+            raise IAMUnavailable(REPEATING)
         return answer
 
     def get_api_key(self, key_id: str, *, history: bool = False) -> dict[str, Any]:

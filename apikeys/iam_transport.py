@@ -20,12 +20,12 @@ import requests
 import urllib3
 from urllib3.exceptions import NewConnectionError
 
+from apikeys import VERSION
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam_sockets import CONNECT_SECONDS, READ_SECONDS, AdapterInTime
 from apikeys.wire import whole
 
-VERSION = "0.1.0"
 CALL_SECONDS = 45.0  # for one call with its repetitions
 ATTEMPTS = 3
 MAX_WAIT_SECONDS = 8.0

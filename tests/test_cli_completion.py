@@ -22,15 +22,16 @@ def completed(terminal: Terminal, *line: str, shell_words: str = "") -> list[str
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        (["apikeys", ""], ["login", "target", "logout", "scan", "completion", "iam", "-h", "--help"]),
+        (["apikeys", ""], ["login", "api", "target", "logout", "scan", "completion", "help", "version", "config", "iam",
+          "-h", "--help", "-q", "--quiet", "-v", "--version"]),
         (["apikeys", "lo"], ["login", "logout"]),
         (["apikeys", "iam", "api-key-d"], ["api-key-delete", "api-key-disable"]),
         (["apikeys", "iam", "api-key-create", "MyKey", "--"],
-         ["--help", "--description", "--file", "--action-if-leaked", "--lock", "--output"]),
+         ["--help", "--quiet", "--description", "--file", "--action-if-leaked", "--lock", "--output"]),
         (["apikeys", "iam", "api-key-delete", "MyKey", "--f"], ["--force"]),
         (["apikeys", "iam", "api-keys", "-n", "x", "--u"], ["--uuid"]),
         (["apikeys", "login", "-a", "http", "--ap"], ["--api", "--apikey"]),
-        (["apikeys", "completion", ""], ["-h", "--help", "bash", "zsh"]),
+        (["apikeys", "completion", ""], ["-h", "--help", "-q", "--quiet", "bash", "zsh"]),
     ],
 )  # fmt: skip
 def test_bash_completes_commands_and_options(terminal, line, offered):

@@ -90,14 +90,17 @@ def test_what_exists_is_not_overwritten_and_no_key_is_made(logged_in, annas, mak
 
     done = logged_in.run("iam", "api-key-create", "MyKey", "-f", "key.json")
 
-    refused(done, "key.json exists already, and is left as it is. Choose another file.")
+    refused(done, "key.json already exists and was left unchanged. Choose another file.")
     after = path.lstat()
     assert (after.st_mode, after.st_size, after.st_mtime_ns) == (before.st_mode, before.st_size, before.st_mtime_ns)
     assert annas.listed() == []
 
 
 def test_a_file_that_can_not_be_made_makes_no_key(logged_in, annas):
-    refused(logged_in.run("iam", "api-key-create", "MyKey", "-f", "no/such/folder/key.json"), "can't be made")
+    refused(
+        logged_in.run("iam", "api-key-create", "MyKey", "-f", "no/such/folder/key.json"),
+        "Can't create no/such/folder/key.json: ",
+    )
 
     assert annas.listed() == []
 
@@ -113,7 +116,7 @@ def test_a_full_disk_shows_the_key_instead_of_losing_it(logged_in, site):
     done = logged_in.shell("ulimit -f 0; apikeys iam api-key-create MyKey -f key.json")
 
     assert done.status == 0
-    assert "The key was created, but key.json can't be written: File too large. It is shown instead." in done.err
+    assert "The API key was created, but not saved in key.json: File too large. It is shown instead." in done.err
     assert site.exchange(VALUE.search(done.out)[0]).status_code == 200
     assert not (logged_in.home / "key.json").exists()
 
@@ -122,7 +125,7 @@ def test_a_full_disk_shows_the_key_instead_of_losing_it(logged_in, site):
 def test_a_key_that_can_not_be_shown_is_deleted_again(logged_in, annas, lock):
     done = logged_in.shell(f"apikeys iam api-key-create MyKey {lock} --output json > /dev/full")
 
-    refused(done, "The API key can't be shown: No space left on device. So it was deleted again.")
+    refused(done, "The API key can't be shown: No space left on device. It was deleted.")
     assert not VALUE.search(done.err)
     assert annas.listed() == []
 

@@ -141,8 +141,11 @@ def test_update_by_id_takes_a_description_away(logged_in, three_keys):
     assert (key["id"], key["name"], key["description"]) == (key_id, "terraform", "")
 
 
-def test_update_of_nothing_is_refused(logged_in, three_keys):
-    refused(logged_in.run("iam", "api-key-update", "terraform"), "Say what to change")
+def test_update_of_nothing_is_wrong_usage(logged_in, three_keys):
+    done = logged_in.run("iam", "api-key-update", "terraform")
+
+    assert (done.status, done.out) == (2, "")
+    assert "say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked ACTION" in done.err
 
 
 # Delete, lock, unlock, disable, enable
@@ -182,7 +185,7 @@ def test_delete_asks_and_anything_else_changes_nothing(logged_in, annas, three_k
 
 
 def test_a_script_that_can_not_answer_deletes_nothing(logged_in, annas, three_keys):
-    refused(logged_in.run("iam", "api-key-delete", "terraform"), "No answer")
+    refused(logged_in.run("iam", "api-key-delete", "terraform"), "Nothing was entered")
 
     assert len(annas.listed()) == 3
 
@@ -234,7 +237,7 @@ def test_a_name_that_fits_several_keys_changes_nothing_and_lists_their_ids(logge
 
     done = logged_in.run("iam", command, "twin", *flags)
 
-    refused(done, "There are 2 API keys named twin. Use an id instead:")
+    refused(done, "There are 2 API keys named twin. Use an ID instead:")
     assert sorted(KEY_ID.findall(done.err)) == sorted(key["id"] for key in twins)
     assert annas.listed() == before
     assert logged_in.run("iam", command, twins[0]["id"], *flags).status == 0

@@ -149,7 +149,7 @@ def test_a_file_that_holds_no_key_is_refused(terminal, site, content):
 
 @pytest.mark.parametrize("name", ["missing.json", ".", "~nobody-of-this-name/key.json"])
 def test_a_file_that_can_not_be_read_is_refused(terminal, site, name):
-    refused(terminal.run("login", "-a", site.url, "--apikey", f"@{name}"), f"{name} can't be read")
+    refused(terminal.run("login", "-a", site.url, "--apikey", f"@{name}"), f"Can't read {name}: ")
 
 
 @pytest.mark.parametrize("at", ["", "@"], ids=["value", "file"])
@@ -176,7 +176,7 @@ def test_what_is_said_on_the_command_line_counts_more_than_the_environment(termi
 
 
 def test_the_address_comes_from_the_environment_or_from_the_last_log_in(terminal, site, anna):
-    refused(terminal.run("login"), "Say where to log in: apikeys login -a URL, or set APIKEYS_URL.")
+    refused(terminal.run("login"), "No API endpoint is set. Use 'apikeys login -a URL', or set APIKEYS_URL.")
 
     assert terminal.run("login", "-u", anna.username, "-p", PASSWORD, APIKEYS_URL=site.url).status == 0
     assert terminal.run("logout").status == 0

@@ -64,7 +64,7 @@ def test_a_session_that_can_not_be_kept_is_one_sentence(terminal, site, anna):
 
     done = terminal.run("login", "-a", site.url, "-u", anna.username, "-p", PASSWORD)
 
-    refused(done, "The log-in can't be remembered in ")
+    refused(done, "Can't save the log-in in ")
 
 
 def test_a_token_about_to_run_out_is_renewed_without_a_word(logged_in):
@@ -109,7 +109,7 @@ def test_many_processes_at_once_renew_once_and_all_succeed(logged_in):
 def test_a_log_in_that_has_ended_says_so_and_is_forgotten(logged_in, site, anna):
     logged_in.change_session(expiration=0, refresh_token="spent")
 
-    refused(logged_in.run("iam", "api-keys"), "Your log-in has ended. Use 'apikeys login' to log in again.")
+    refused(logged_in.run("iam", "api-keys"), "Your session has ended. Use 'apikeys login' to log in again.")
 
     refused(logged_in.run("iam", "api-keys"), "Not logged in.")
 
@@ -119,7 +119,7 @@ def test_a_deleted_key_ends_the_log_in_that_was_made_with_it(terminal, site, ann
     terminal.run("login", "-a", site.url, "--apikey", key["apikey"])
     annas.delete(f"/v1/apikeys/{key['id']}")
 
-    refused(terminal.run("iam", "api-keys"), "Your log-in has ended.")
+    refused(terminal.run("iam", "api-keys"), "Your session has ended.")
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -115,6 +115,11 @@ def test_a_value_is_never_taken_for_a_flag(logged_in):
         ["iam", "api-key-create", "a", "--action-if-leaked", "EXPLODE"],
         ["iam", "api-key-create", "a", "--loc"],
         ["iam", "api-key-delete"],
+        ["iam", "api-key-update", "a"],
+        ["iam", "service-ids"],
+        ["plugin", "install", "container-registry", "-f"],
+        ["help", "nonsense"],
+        ["config", "--nonsense=true"],
         ["login", "--nonsense"],
         ["login", "-a"],
         ["scan"],
@@ -170,9 +175,10 @@ def test_help_names_every_command(terminal):
     iam = terminal.run("iam", "--help")
 
     assert (top.status, iam.status) == (0, 0)
-    for command in ("login", "target", "logout", "iam", "scan", "completion"):
+    for command in ("login", "api", "target", "logout", "iam", "scan", "completion", "help", "version", "config"):
         assert re.search(rf"^    {command}\b", top.out, re.MULTILINE)
     for command in (
+        "oauth-tokens",
         "api-keys",
         "api-key",
         "api-key-create",

@@ -84,6 +84,7 @@ def journey(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Journey:
     with Relay(site.url, certificate) as front, Tunnel() as proxy:
         names = {
             "http://localhost:8000": site.url,
+            "localhost:8000": site.url.removeprefix("http://"),
             "https://console.example.com": front.url,
             "http://proxy.example.com:3128": proxy.url,
             "console.example.com": front.url.removeprefix("https://"),
@@ -145,7 +146,8 @@ def test_the_page_names_every_variable_and_every_status():
 
     variables = re.findall(r"`([A-Z_]+)`", "".join(re.findall(r"^\| (`[A-Z_`, ]+) \|", page, re.MULTILINE)))
     assert set(variables) == {
-        cli_login.URL_VARIABLE, keyfile.API_KEY_VARIABLE, cli_offline.PREFIX_VARIABLE, "XDG_CONFIG_HOME",
+        cli_login.URL_VARIABLE, cli_login.PLAIN_VARIABLE, *keyfile.API_KEY_VARIABLES, cli_offline.PREFIX_VARIABLE,
+        "XDG_CONFIG_HOME",
         "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE",
     }  # fmt: skip
     statuses = [int(status) for status in re.findall(r"^\| `(\d+)` \|", page, re.MULTILINE)]

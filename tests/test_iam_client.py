@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from apikeys import iam_sockets, iam_transport
+from apikeys import VERSION, iam_sockets, iam_transport
 from apikeys.iam import IAMClient, IAMError
 from tests import fault_server as faults
 from tests.fault_server import Fault, FaultServer
@@ -338,7 +338,7 @@ def test_a_list_that_leads_in_a_circle_is_left(iam, client):
 
     refused = refusal(lambda: list(client.list_api_keys()))
 
-    assert str(refused) == "The server's list leads in a circle."
+    assert str(refused) == "The server's list repeats itself."
     assert iam.count("list") == 2
 
 
@@ -426,7 +426,7 @@ def test_requests_say_who_asks_and_for_which_account(iam, client):
     same = client.refresh(pair.refresh_token)
     client.refresh(same.refresh_token, account_id=OTHER_ACCOUNT)
 
-    assert {asked.headers["User-Agent"] for asked in iam.asked} == {f"apikeys/{iam_transport.VERSION}"}
+    assert {asked.headers["User-Agent"] for asked in iam.asked} == {f"apikeys/{VERSION}"}
     assert [asked.form.get("account") for asked in iam.requests("refresh")] == [None, OTHER_ACCOUNT]
     assert [account for _iam_id, account in iam.refreshers.values()][-1:] == [OTHER_ACCOUNT]
     assert ACCOUNT != OTHER_ACCOUNT

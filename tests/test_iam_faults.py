@@ -182,7 +182,7 @@ def test_a_page_that_could_not_be_filled_offers_to_try_again(console, address):
 @pytest.mark.parametrize(
     ("fault", "address", "said"),
     [
-        (faults.LOOP, f"{KEYS}?q=terra", "The server's list leads in a circle."),
+        (faults.LOOP, f"{KEYS}?q=terra", "The server's list repeats itself."),
         (faults.NO_ID, KEYS, NOT_IAMS),
         (faults.BAD_DATE, KEYS, NOT_IAMS),
         (faults.KEYS_NOT_A_LIST, KEYS, NOT_IAMS),

@@ -96,7 +96,7 @@ def test_a_hundred_values_among_ten_thousand_look_alikes(terminal, forest):
     assert len(found) == PLANTED
     assert set(found) == planted
     assert done.status == 1
-    assert done.err == "FAILED\n100 API keys found. Delete them at the console, then create new ones.\n"
+    assert done.err == "FAILED\n100 API keys found. Delete them in the console, then create new ones.\n"
 
 
 def test_no_value_is_ever_printed(terminal, tmp_path):
@@ -282,7 +282,7 @@ def test_one_key_is_spoken_of_as_one(terminal):
 
     done = terminal.run("scan", "file")
 
-    assert done.err == "FAILED\n1 API key found. Delete it at the console, then create a new one.\n"
+    assert done.err == "FAILED\n1 API key found. Delete it in the console, then create a new one.\n"
 
 
 # What can't be read
