@@ -16,6 +16,8 @@ from apikeys.middleware import sentence
 
 NONCE_BYTES = 24  # 192 random bits
 ON_DATE = "date"
+NEVER = "never"
+UNCHANGED = ""
 EXPIRIES = [
     ("", _("Does not expire")),
     ("30", _("In 30 days")),
@@ -71,8 +73,8 @@ class ApiKeyForm(forms.Form):
         self.data = {**{name: self.data.get(name) for name in self.fields}, field: text}
 
 
-class CreateForm(ApiKeyForm):
-    """`draft()` is what the form asks for, once it is valid."""
+class ExpiringForm(ApiKeyForm):
+    """`expires_at()` is the end that was chosen, None for none, once the form is valid."""
 
     expires = forms.ChoiceField(label=_("Expiration"), choices=EXPIRIES, required=False)
     expires_on = forms.DateField(
@@ -81,9 +83,6 @@ class CreateForm(ApiKeyForm):
         input_formats=["%Y-%m-%d"],
         error_messages={"invalid": _("Enter a date like 2030-01-31.")},
     )
-    action_when_leaked = forms.ChoiceField(label=_("If the key leaks"), choices=LEAKED_ACTIONS, required=False)
-    nonce = OpaqueField()
-    account = OpaqueField()  # which was chosen when the form was opened
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
@@ -95,24 +94,45 @@ class CreateForm(ApiKeyForm):
                 self.add_error("expires_on", _("This date is in the past. Choose a later one."))
         return fields
 
+    def expires_at(self) -> datetime | None:
+        choice = self.cleaned_data["expires"]
+        if choice == ON_DATE:
+            return end_of_day(self.cleaned_data["expires_on"])
+        return timezone.now() + timedelta(days=int(choice)) if choice.isdecimal() else None
+
+
+class CreateForm(ExpiringForm):
+    """`draft()` is what the form asks for, once it is valid."""
+
+    action_when_leaked = forms.ChoiceField(label=_("If the key leaks"), choices=LEAKED_ACTIONS, required=False)
+    nonce = OpaqueField()
+    account = OpaqueField()  # which was chosen when the form was opened
+
     def draft(self) -> ApiKeyDraft:
-        fields, expires_at = self.cleaned_data, None
-        if fields["expires"] == ON_DATE:
-            expires_at = end_of_day(fields["expires_on"])
-        elif fields["expires"]:
-            expires_at = timezone.now() + timedelta(days=int(fields["expires"]))
+        fields = self.cleaned_data
         action = fields["action_when_leaked"]
         return ApiKeyDraft(
             name=fields["name"],
             description=fields["description"],
-            expires_at=expires_at,
+            expires_at=self.expires_at(),
             action_when_leaked=LeakedAction(action) if action else None,
         )
 
 
+class EditForm(ExpiringForm):
+    """`changes()` is what the form asks for, once it is valid; its expiration stays unless another one is chosen."""
+
+    expires = forms.ChoiceField(
+        label=_("Expiration"),
+        choices=[(UNCHANGED, _("No change")), (NEVER, _("Does not expire")), *EXPIRIES[1:]],
+        required=False,
+    )
+    entity_tag = OpaqueField()
+
+    def changes(self) -> dict[str, Any]:
+        fields = {name: self.cleaned_data[name] for name in ("name", "description", "entity_tag")}
+        return fields if self.cleaned_data["expires"] == UNCHANGED else fields | {"expires_at": self.expires_at()}
+
+
 def end_of_day(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
-
-
-class EditForm(ApiKeyForm):
-    entity_tag = OpaqueField()

@@ -1,6 +1,7 @@
 """The page: list, create and hand over, edit, delete. Each view is one use case: form, service, template."""
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
 
 from apikeys import handover, services, typed, values, wire
 from apikeys.callers import caller_of
@@ -26,9 +27,10 @@ from apikeys.exceptions import (
 )
 from apikeys.forms import CreateForm, EditForm, new_nonce
 from apikeys.listing import ListState, Row, order, position, without_values
-from apikeys.middleware import sentence
+from apikeys.middleware import open_page, sentence
 
 UNPROCESSABLE = 422
+LIST = "list"  # id of all that a change of a key may change on the page of the list
 # Told in the form, so that what was typed stays, and the form can be sent again.
 TOLD_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
@@ -48,6 +50,8 @@ def api_key_list(request: HttpRequest) -> HttpResponseBase:
         state = ListState.from_url(sent, may_see_all=caller.identity.is_administrator)
         return see_other(reverse("api_key_list") + state.url())
     if _wants_fragment(request):
+        if request.htmx.target == LIST:  # type: ignore[attr-defined]
+            return in_place(request)
         return render(request, "apikeys/_table.html", list_context(request))
     context, status = page_context(request)
     return render(request, "apikeys/list.html", context, status=status)
@@ -105,12 +109,12 @@ def hand_over(request: HttpRequest, draft: ApiKeyDraft, nonce: str) -> HttpRespo
 
 @require_POST
 @sensitive_post_parameters("nonce")
-def api_key_receipt(request: HttpRequest) -> HttpResponse:
+def api_key_receipt(request: HttpRequest) -> HttpResponseBase:
     """The page with the value was drawn, or is being closed: wipe the sealed value."""
     services.confirm_receipt(caller_of(request), request.POST.get("nonce", ""))
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx and request.htmx.target != LIST:  # type: ignore[attr-defined]
         return HttpResponse(status=204)
-    return redirect("api_key_list")
+    return to_list(request)
 
 
 @require_GET
@@ -189,20 +193,20 @@ def api_key_disable(request: HttpRequest, key_id: str, disabled: bool) -> HttpRe
 
 @require_http_methods(["GET", "POST"])
 def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
-    """Edit name and description; a stale edit shows both versions."""
+    """Edit name, description and expiration; a stale edit shows both versions."""
     if request.method == "GET":
         key = services.get_api_key_to_edit(caller_of(request), key_id)
         initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
         initial |= typed.take(request, caller_of(request).identity.iam_id)
-        return dialog(request, "edit", {"form": EditForm(initial=initial), "key_id": key_id})
+        return dialog(request, "edit", {"form": EditForm(initial=initial), "key_id": key_id, "key": key})
     form = EditForm(request.POST)
     context: dict[str, object] = {"form": form, "key_id": key_id}
     if not form.is_valid():
-        services.get_api_key(caller_of(request), key_id)  # that there is no such key comes before what was typed
-        return dialog(request, "edit", context, UNPROCESSABLE)
+        key = services.get_api_key(caller_of(request), key_id)  # that there is none comes before what was typed
+        return dialog(request, "edit", context | {"key": key}, UNPROCESSABLE)
     try:
         try:
-            changed = services.update_api_key(caller_of(request), key_id, **form.cleaned_data)
+            changed = services.update_api_key(caller_of(request), key_id, **form.changes())
         except ApiKeyConflict as exc:
             key = services.get_api_key(caller_of(request), key_id)
             form.replace("entity_tag", key.entity_tag)
@@ -298,11 +302,23 @@ def dialog(request: HttpRequest, name: str, context: dict[str, object], status: 
 
 
 def to_list(request: HttpRequest) -> HttpResponseBase:
-    """Return to the list as it was looked at."""
-    url = reverse("api_key_list") + state_of(request).url()
-    if request.htmx:  # type: ignore[attr-defined]
-        return HttpResponseClientRedirect(url)
-    return see_other(url)
+    """Return to the list as it was looked at; where it is the page that is open, only what may have changed in it."""
+    base = reverse("api_key_list")
+    url = base + state_of(request).url()
+    if not request.htmx:  # type: ignore[attr-defined]
+        return see_other(url)
+    return in_place(request) if urlsplit(open_page(request)).path == base else HttpResponseClientRedirect(url)
+
+
+def in_place(request: HttpRequest) -> HttpResponse:
+    """Return the list as it is now, with the news, for the page that htmx asks from.
+
+    What was done is done: where the store tells no list any more, that is the answer, and no failure.
+    """
+    context = page_context(request)[0] | {"news": messages.get_messages(request)}
+    response = render(request, "apikeys/_list.html", context)
+    address = f"{reverse('api_key_list')}{context['state_url']}"
+    return replace_url(reswap(retarget(response, f"#{LIST}"), "outerHTML"), address)
 
 
 def see_other(url: str) -> HttpResponseBase:

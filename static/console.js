@@ -25,16 +25,17 @@ function openModal(dialog) {
   dialog.addEventListener("close", () => leaveDialog(dialog));
 }
 
-// A dialog that was opened over a list goes away; one that is a page of its own, or has news, leads to its list.
+// A dialog that was opened over a list goes away; one that is a page of its own leads to its list.
 function leaveDialog(dialog) {
-  const out = dialog.querySelector("[data-close]");
-  if (root.dataset.dialogIsPage !== undefined || dialog.dataset.listIsOld !== undefined) {
+  if (root.dataset.dialogIsPage !== undefined) {
+    const out = dialog.querySelector("[data-close]");
     if (out) location.assign(out.href);
     wait();
     return;
   }
   dialog.remove();
-  if (opener?.isConnected) opener.focus();
+  if (opener) (opener.isConnected ? opener : document.getElementById(opener.id))?.focus();
+  if (dialog.dataset.listIsOld !== undefined) dispatchEvent(new Event("list:old"));
 }
 
 if (document.querySelector("dialog.modal[open]")) root.dataset.dialogIsPage = "";
@@ -79,7 +80,8 @@ function problemPlace() {
 addEventListener("htmx:beforeSwap", (event) => {
   const { xhr } = event.detail;
   if (xhr.status < 400) {
-    problemPlace()?.replaceChildren();
+    // What a person asks for ends an older message, what the page asks for itself does not.
+    if (event.detail.requestConfig.triggeringEvent) problemPlace()?.replaceChildren();
     return;
   }
   const words = xhr.getResponseHeader("HX-Retarget") === "#problem";
@@ -136,15 +138,6 @@ addEventListener("htmx:afterRequest", (event) => {
 });
 addEventListener("pageshow", arrived);
 addEventListener("keydown", (event) => { if (event.key === "Escape") arrived(); }); // stops a page on its way
-
-// Focus and words after a swap of the table.
-
-addEventListener("htmx:afterSettle", (event) => {
-  if (event.target.id !== "keys") return;
-  const rows = document.querySelectorAll("#keys tbody tr").length;
-  document.getElementById("live").textContent = document.querySelector("#keys .empty h2")?.textContent ?? "";
-  if (rows && event.detail.requestConfig?.elt?.matches(".icon-btn")) document.getElementById("title").focus();
-});
 
 // Moments are written in UTC; a pointer shows them in the reader's own time.
 addEventListener("pointerover", (event) => {

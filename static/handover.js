@@ -110,9 +110,11 @@
 
   function leave() {
     if (saved || !value()) {
-      part("[data-close-form]").submit(); // tells the server to wipe, too, should the first receipt have been lost
+      // The form tells the server to wipe, too, should the first receipt have been lost; list.js sends it in place.
+      const form = part("[data-close-form]");
+      const left = new CustomEvent("handover:left", { cancelable: true, detail: { form, key: dialog.dataset.key } });
+      if (dispatchEvent(left)) form.submit();
       empty();
-      dispatchEvent(new Event("handover:left"));
       return;
     }
     ask(downloaded ? "downloaded" : "unsaved");

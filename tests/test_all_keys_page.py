@@ -207,7 +207,7 @@ def test_of_alices_key_dora_is_offered_all_but_to_edit(dora, dora_client, alices
 
     assert menu_of(tree, alices_key.key) == ["Details", "Lock API key", "Disable API key", "Delete key"]
     for key in (own, robot[1]):
-        assert "Edit name and description" in menu_of(tree, key)
+        assert "Edit API key" in menu_of(tree, key)
 
 
 def test_dora_locks_disables_and_deletes_alices_key(alice_client, dora_client, alices_key):

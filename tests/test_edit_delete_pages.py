@@ -1,15 +1,20 @@
 """Editing and deleting in the browser, in two tabs at once too; every outcome is told to the one it concerns."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from django.utils import timezone
 
 from apikeys.domain import ApiKeyQuery
-from apikeys.models import ApiKeyRecord, Handover
+from apikeys.models import ApiKeyRecord, Handover, HistoryRecord
 from apikeys.services import list_api_keys
-from tests.addresses import KEYS, UNKNOWN_ID, delete_address, edit_address
+from tests.addresses import CREATE, KEYS, RECEIPT, UNKNOWN_ID, delete_address, details_address, edit_address
 from tests.conftest import caller_for, log_in
 from tests.markup import Element, fields, page
 
 HTMX = {"HX-Request": "true"}
+FROM_LIST = HTMX | {"HX-Current-URL": f"http://testserver{KEYS}?q=t", "HX-Target": "list"}
+SOME_DAY = datetime(2099, 1, 31, 18, 30, tzinfo=UTC)  # not at the end of a day: an edit of the name leaves it alone
 GONE = "That API key no longer exists. It may have been deleted in another tab."
 
 
@@ -47,7 +52,7 @@ def test_the_edit_form_starts_with_what_there_is(alice_client, key):
     sent = fields(form)
     assert (sent["name"], sent["description"], sent["entity_tag"]) == (key.name, key.description, key.entity_tag)
     assert (form["method"], form["action"]) == ("post", edit_address(key.id))
-    assert tree.find("dialog").find("h2").text == "Edit name and description"
+    assert tree.find("dialog").find("h2").text == "Edit API key"
 
 
 def test_alice_changes_name_and_description(alice, alice_client, key):
@@ -77,6 +82,150 @@ def test_an_edit_leaves_the_hand_over_and_the_digest_alone(alice_client, key):
     assert (ApiKeyRecord.objects.get().digest, bytes(Handover.objects.get().sealed)) == before
 
 
+# Expiration
+
+
+def choices(client, key_id: str) -> list[str]:
+    select = page(client.get(edit_address(key_id))).find("select", name="expires")
+    return [option.text for option in select.find_all("option")]
+
+
+def test_the_edit_form_offers_the_choices_of_the_create_form_and_no_change(alice_client, key):
+    create = page(alice_client.get(CREATE)).find("select", name="expires")
+
+    offered = choices(alice_client, key.id)
+
+    assert offered == ["No change", *(option.text for option in create.find_all("option"))]
+    assert open_edit(alice_client, key.id)["expires"] == ""
+
+
+def test_the_edit_form_says_when_the_key_expires_now(alice_client, key):
+    endless = page(alice_client.get(edit_address(key.id))).find(id="expires-now").text
+    ApiKeyRecord.objects.update(expires_at=datetime(2099, 1, 31, 23, 59, tzinfo=UTC))
+
+    ending = page(alice_client.get(edit_address(key.id)))
+
+    assert endless == "The key does not expire."
+    assert ending.find(id="expires-now").text.endswith("31 Jan 2099, 23:59 UTC")
+    assert ending.find("select", name="expires")["aria-describedby"] == "expires-now"
+
+
+@pytest.mark.parametrize(
+    ("typed", "end"),
+    [
+        ({}, SOME_DAY),
+        ({"expires": ""}, SOME_DAY),
+        ({"expires": "never"}, None),
+        ({"expires": "date", "expires_on": "2099-03-04"}, datetime(2099, 3, 4, 23, 59, tzinfo=UTC)),
+    ],
+)
+def test_alice_changes_when_a_key_expires(alice_client, key, typed, end):
+    ApiKeyRecord.objects.update(expires_at=SOME_DAY)
+
+    alice_client.post(edit_address(key.id), open_edit(alice_client, key.id) | typed)
+
+    assert ApiKeyRecord.objects.get().expires_at == end
+
+
+@pytest.mark.parametrize("days", [30, 90, 365])
+def test_a_key_that_expired_works_again_once_its_end_is_later(alice_client, key, days):
+    ApiKeyRecord.objects.update(expires_at=timezone.now() - timedelta(days=1), modified_at=timezone.now())
+
+    alice_client.post(edit_address(key.id), open_edit(alice_client, key.id) | {"expires": str(days)})
+
+    left = ApiKeyRecord.objects.get().expires_at - timezone.now()
+    assert timedelta(days=days) - timedelta(minutes=1) < left <= timedelta(days=days)
+    assert page(alice_client.get(KEYS)).find("td", class_="c-status").text.startswith("Active Expires in")
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "said"),
+    [
+        (
+            {"expires": "date", "expires_on": "2001-01-31"},
+            "expires_on",
+            "This date is in the past. Choose a later one.",
+        ),
+        ({"expires": "date"}, "expires_on", "Choose a date."),
+        ({"expires": "date", "expires_on": "31.1."}, "expires_on", "Enter a date like 2030-01-31."),
+    ],
+)
+def test_an_end_that_cannot_be_is_told_beside_its_field_and_changes_nothing(alice_client, key, typed, field, said):
+    response = alice_client.post(edit_address(key.id), open_edit(alice_client, key.id) | {"name": "tofu"} | typed)
+
+    tree = page(response)
+    assert (response.status_code, ApiKeyRecord.objects.get().name) == (422, "terraform")
+    assert tree.find(id="expires-on-error").text == said
+    assert tree.find("input", name=field)["aria-invalid"] == "true"
+    assert tree.find(id="expires-now").text == "The key does not expire."
+
+
+def test_an_edit_without_another_end_says_nothing_of_it_in_the_history(alice_client, key):
+    alice_client.post(edit_address(key.id), open_edit(alice_client, key.id) | {"name": "tofu"})
+
+    assert HistoryRecord.objects.order_by("id").last().params == ["description", "name"]
+
+
+# In place: the page of the list is open
+
+
+def news(response) -> str:
+    return page(response).find("template", data_news="").text
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("disable", "terraform is disabled and does not work until it is enabled. Dismiss"),
+        ("lock", "terraform is locked: it can't be changed or deleted. Dismiss"),
+    ],
+)
+def test_an_action_from_the_list_answers_with_the_list_and_the_news(alice_client, key, action, told):
+    response = alice_client.post(f"{details_address(key.id)}{action}/?q=t", headers=FROM_LIST)
+
+    [changed] = [child for child in page(response).children if isinstance(child, Element)]
+    assert (response.status_code, changed["id"], news(response)) == (200, "list", told)
+    assert (response["HX-Retarget"], response["HX-Reswap"]) == ("#list", "outerHTML")
+    assert response["HX-Replace-Url"] == f"{KEYS}?q=t"
+    assert toasts(alice_client) == "", "it is told once"
+
+
+def test_a_deletion_from_the_list_answers_with_the_list_even_if_it_is_the_last_key(alice_client, key):
+    response = alice_client.post(delete_address(key.id), headers=FROM_LIST | {"HX-Target": "delete"})
+
+    tree = page(response)
+    assert news(response) == "terraform was deleted and no longer works. Dismiss"
+    assert tree.find(class_="empty").find("h2").text == "You have no API keys yet"
+    assert response["HX-Retarget"] == "#list"
+
+
+def test_an_edit_from_the_list_answers_with_the_list(alice_client, key):
+    form = open_edit(alice_client, key.id) | {"name": "tofu"}
+
+    response = alice_client.post(edit_address(key.id), form, headers=FROM_LIST | {"HX-Target": "edit"})
+
+    assert page(response).find("th", role="rowheader").text == "tofu"
+    assert news(response) == "The changes to tofu were saved. Dismiss"
+
+
+def test_to_delete_what_another_tab_deleted_answers_with_the_list_and_the_news(alice_client, key):
+    alice_client.post(delete_address(key.id))
+    toasts(alice_client)
+
+    response = alice_client.get(delete_address(key.id), headers=FROM_LIST | {"HX-Target": "dialog-slot"})
+
+    assert (response["HX-Retarget"], news(response)) == ("#list", f"{GONE} Dismiss")
+
+
+def test_the_receipt_of_the_created_page_answers_with_the_list_where_it_is_asked_for(alice_client, key):
+    drawn = alice_client.post(RECEIPT, {"nonce": "n" * 32}, headers=FROM_LIST | {"HX-Target": "created"})
+    closed = alice_client.post(RECEIPT, {"nonce": "n" * 32}, headers=FROM_LIST)
+
+    assert drawn.status_code == 204
+    assert page(closed).find("th", role="rowheader").text == "terraform"
+    assert closed["HX-Replace-Url"] == KEYS
+
+
 # Two tabs
 
 
@@ -92,7 +241,7 @@ def test_a_stale_edit_shows_both_versions_and_changes_nothing(alice, alice_clien
     assert response.status_code == 409
     assert alert["role"] == "alert"
     assert "Someone changed this API key while you were editing it." in alert.text
-    assert [fact.text for fact in alert.find_all("dd")] == ["first", "from the first tab"]
+    assert [fact.text for fact in alert.find_all("dd")] == ["first", "from the first tab", "Does not expire"]
     assert (typed["name"], typed["description"]) == ("second", "mine")
     assert ApiKeyRecord.objects.get().name == "first"
 

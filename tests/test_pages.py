@@ -137,7 +137,7 @@ def test_each_key_has_its_actions_behind_a_button_that_names_it(alice_client, al
     assert button.text == "Actions for terraform"
     assert [(link.text, link["href"]) for link in menu.find_all("a")] == [
         ("Details", details_address(alices_key.key.id)),
-        ("Edit name and description", edit_address(alices_key.key.id)),
+        ("Edit API key", edit_address(alices_key.key.id)),
         ("Delete key", delete_address(alices_key.key.id)),
     ]
     assert [(button.text, button["formaction"]) for button in menu.find_all("button")] == [

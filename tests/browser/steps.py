@@ -119,7 +119,7 @@ def choose_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> Non
     page.wait_for_load_state()
     actions = row(page, name)
     actions.get_by_role("button", name=t("Actions for %(name)s", name=name), exact=True).click()
-    actions.get_by_role("link", name=t(action)).click()
+    actions.get_by_role("link", name=t(action), exact=True).click()
 
 
 def press_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> None:

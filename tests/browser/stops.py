@@ -148,8 +148,8 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     dialog(page, t("API key")).get_by_role("link", name=t("Close")).first.wait_for()
     yield "details", page
     page.keyboard.press("Escape")
-    choose_action(page, "a life", "Edit name and description", t)
-    form = dialog(page, t("Edit name and description"))
+    choose_action(page, "a life", "Edit API key", t)
+    form = dialog(page, t("Edit API key"))
     yield "edit", page
     fill(form, "x" * 256, "", t)
     form.get_by_role("button", name=t("Save")).click()
@@ -215,8 +215,8 @@ def sent_twice(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tupl
 def edited_twice(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
     page = visit(BOB)
     page.goto(KEYS)
-    choose_action(page, STRANGE, "Edit name and description", t)
-    form = dialog(page, t("Edit name and description"))
+    choose_action(page, STRANGE, "Edit API key", t)
+    form = dialog(page, t("Edit API key"))
     path = form.locator("form").get_attribute("action")
     bob = Visitor.logged_in(server, BOB)
     bob.post(path, bob.form(path) | {"description": "somebody was faster"})

@@ -63,7 +63,7 @@ def test_focus_enters_each_dialog_and_returns_to_what_opened_it(page_for: PageFo
 
     ways_in = [
         open_create_dialog,
-        open_by_action("Edit name and description", "Edit name and description"),
+        open_by_action("Edit API key", "Edit API key"),
         open_by_action("Delete key", "Delete key?"),
     ]
     ways_out: list[Callable[[Locator], None]] = [
@@ -111,7 +111,7 @@ def test_tab_stays_in_each_dialog(page_for: PageFor, key):
     outside = []
     for open_dialog in (
         lambda: open_create(page),
-        lambda: choose_action(page, f"trapped {key}", "Edit name and description"),
+        lambda: choose_action(page, f"trapped {key}", "Edit API key"),
         lambda: choose_action(page, f"trapped {key}", "Delete key"),
         lambda: create_key(page, f"trapped {key} too"),
     ):

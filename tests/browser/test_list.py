@@ -115,8 +115,8 @@ def test_a_dialog_opened_on_a_later_page_returns_to_that_page(page_for: PageFor,
     place = page.url
 
     row(page, "robot 00030").get_by_role("button").click()
-    row(page, "robot 00030").get_by_role("link", name="Edit name and description").click()
-    form = dialog(page, "Edit name and description")
+    row(page, "robot 00030").get_by_role("link", name="Edit API key").click()
+    form = dialog(page, "Edit API key")
     fill(form, "robot 00030", "returns to its page")
     form.get_by_role("button", name="Save").click()
 

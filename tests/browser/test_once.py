@@ -116,7 +116,7 @@ def test_neither_another_session_of_alice_nor_the_administrator_sees_the_value(p
     other = page_for("alice")
     other.goto(KEYS)
     seen = [value.is_gone_from(other)]
-    for action, title in (("Edit name and description", "Edit name and description"), ("Delete key", "Delete key?")):
+    for action, title in (("Edit API key", "Edit API key"), ("Delete key", "Delete key?")):
         choose_action(other, "seen by one page only", action)
         dialog(other, title)
         seen.append(value.is_gone_from(other))

@@ -118,8 +118,8 @@ def test_anna_makes_the_whole_journey_at_the_second_console_and_the_keys_are_at_
 
 def edit_lock_disable_look_and_delete(page: Page, name: str, pair: Pair, value: Value, t: Words = ENGLISH) -> None:
     new_name = f"{name} 2"
-    choose_action(page, name, "Edit name and description", t)
-    form = dialog(page, t("Edit name and description"))
+    choose_action(page, name, "Edit API key", t)
+    form = dialog(page, t("Edit API key"))
     fill(form, new_name, "Applies and reverts changes", t)
     form.get_by_role("button", name=t("Save")).click()
     expect(notes(page, t("The changes to %(name)s were saved.", name=new_name))).to_be_visible()

@@ -24,7 +24,7 @@ with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["scr
 
 CONFLICT = "Someone changed this API key while you were editing it. Compare, then save again."
 GONE = "That API key no longer exists. It may have been deleted in another tab."
-EDIT = "Edit name and description"
+EDIT = "Edit API key"
 
 
 @with_and_without_script
@@ -90,18 +90,27 @@ def test_the_second_of_two_deletions_hears_that_the_key_is_gone(page_for: PageFo
     expect(row(second, name)).to_have_count(0)
 
 
-def test_a_dialog_of_a_key_that_is_gone_says_so(page_for: PageFor, server: ConsoleServer):
-    name = "deleted before it was opened"
+@pytest.mark.parametrize(
+    ("action", "role", "told"),
+    [
+        (EDIT, "alert", "This API key does not exist. It may have been deleted."),
+        ("Delete key", "status", GONE),
+    ],
+)
+def test_a_dialog_of_a_key_that_is_gone_says_so_and_its_row_goes(
+    page_for: PageFor, server: ConsoleServer, action, role, told
+):
+    name = f"gone before {action}"
     first, second = two_tabs(page_for, server, name, expected=(404,))
 
     choose_action(first, name, "Delete key")
     dialog(first, "Delete key?").get_by_role("button", name="Delete key").click()
     expect(row(first, name)).to_have_count(0)
 
-    choose_action(second, name, EDIT)
-    expect(second.get_by_role("alert")).to_contain_text("This API key does not exist. It may have been deleted.")
-    choose_action(second, name, "Delete key")
-    expect(notes(second, GONE)).to_be_visible()
+    choose_action(second, name, action)
+
+    expect(second.get_by_role(role).filter(has_text=told)).to_be_visible()
+    expect(row(second, name)).to_have_count(0)
 
 
 def test_an_edit_of_a_key_that_was_deleted_meanwhile_keeps_what_was_typed(page_for: PageFor, server: ConsoleServer):

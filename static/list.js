@@ -1,0 +1,105 @@
+// The list changes in place: the table after a search, all of it after an action. Focus and words follow.
+"use strict";
+
+(() => {
+  const SAY_MILLISECONDS = 150; // after the focus has moved: a screen reader drops what it reads when that happens
+
+  const byId = (id) => document.getElementById(id);
+  const rows = () => [...document.querySelectorAll("#keys tbody tr")];
+  const actionsOf = (row) => row?.querySelector("[popovertarget]");
+  const isOpen = () => byId("list") !== null && root.dataset.dialogIsPage === undefined;
+
+  // Focus: on what had it, else on the row that now stands where its row stood.
+
+  let place = { id: "", row: 0 };
+
+  function notePlace(control) {
+    const row = control.closest("#keys tbody tr");
+    const menu = control.closest(".menu");
+    const holder = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : control;
+    place = { id: holder?.id ?? "", row: row ? rows().indexOf(row) : 0 };
+    if (row && menu) {
+      menu.hidePopover();
+      holder.focus();
+    }
+  }
+
+  function returnFocus() {
+    if (document.activeElement !== document.body) return;
+    const row = rows()[Math.min(place.row, rows().length - 1)];
+    const control = byId(place.id) ?? actionsOf(row) ?? document.querySelector("#list a.btn") ?? byId("title");
+    control.focus({ preventScroll: control.id === place.id });
+  }
+
+  addEventListener("click", (event) => {
+    const control = event.target.closest("#list :is(a, button)");
+    if (control && !control.hasAttribute("popovertarget")) notePlace(control);
+  });
+
+  // Words: what was done, or how much was found.
+
+  let saying = 0;
+
+  function say(region, content) {
+    clearTimeout(saying);
+    region.replaceChildren();
+    saying = setTimeout(() => {
+      region.replaceChildren(content);
+      enhance(region);
+    }, SAY_MILLISECONDS);
+  }
+
+  function tell() {
+    const news = document.querySelector("#list [data-news]");
+    if (news?.content.childElementCount) say(byId("toasts"), news.content);
+    else say(byId("live"), byId("keys")?.dataset.said ?? "");
+    news?.remove();
+  }
+
+  // What stands there when a page is opened is read to nobody.
+  const toasts = document.createDocumentFragment();
+  toasts.append(...byId("toasts").children);
+  if (toasts.childElementCount) say(byId("toasts"), toasts);
+
+  addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.target.id === "list" && detail.shouldSwap) detail.requestConfig.elt.closest("dialog")?.remove();
+  });
+
+  addEventListener("htmx:afterSettle", ({ target, detail }) => {
+    if (target.id !== "list" && target.id !== "keys") return;
+    if (detail.requestConfig?.elt?.matches(".pager .icon-btn")) byId("title").focus();
+    else returnFocus();
+    tell();
+  });
+
+  // A key that is gone or locked since the list was drawn: the message stays, the list is drawn anew.
+  addEventListener("htmx:afterSwap", ({ target, detail }) => {
+    if ([404, 409].includes(detail.xhr?.status) && target.matches("#problem, [data-problem]")) refresh("GET", location.href);
+  });
+
+  addEventListener("list:old", () => refresh("GET", location.href));
+
+  function refresh(method, url, values = {}) {
+    if (isOpen()) htmx.ajax(method, url, { target: "#list", swap: "outerHTML", values });
+  }
+
+  // The created dialog is closed: its receipt is answered with the list, in which the new key has the focus.
+  addEventListener("handover:left", (event) => {
+    if (!isOpen()) return;
+    event.preventDefault();
+    const { form, key } = event.detail;
+    const values = Object.fromEntries(new FormData(form));
+    form.closest("dialog").remove();
+    place = { id: `actions-${key}`, row: 0 };
+    refresh("POST", form.action, values);
+  });
+
+  // A value that is pasted into the search is its hint before anybody else hears of it.
+  addEventListener("input", ({ target }) => {
+    if (target.dataset?.valueLike === undefined) return;
+    const { valueLike, valuePrefix, hintLength } = target.dataset;
+    const hint = (value) => `${value.startsWith(valuePrefix) ? valuePrefix : ""}…${value.slice(-hintLength)}`;
+    const hinted = target.value.replace(new RegExp(valueLike, "g"), hint);
+    if (hinted !== target.value) target.value = hinted;
+  }, true);
+})();

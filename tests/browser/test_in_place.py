@@ -1,0 +1,381 @@
+"""What is done in the list changes the list in place: focus stays at hand, and what was done is said once."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.addresses import CREATE, KEYS, delete_address
+from tests.browser.conftest import PageFor
+from tests.browser.steps import (
+    choose_action,
+    close_unsaved,
+    create_key,
+    dialog,
+    focused,
+    log_in,
+    notes,
+    press_action,
+    row,
+    submit,
+)
+from tests.browser.value import Value
+from tests.browser.visitor import Visitor
+from tests.server import ConsoleServer
+
+pytestmark = pytest.mark.browser
+
+MOST_KEY_PRESSES = 30
+
+# Writes down each text that comes into a live region, which is what a screen reader reads, until the page is left.
+LISTEN = """
+() => {
+  window.said = [];
+  const regions = "[role=status], [role=alert], [aria-live]";
+  new MutationObserver((changes) => {
+    for (const change of changes)
+      for (const node of change.addedNodes) {
+        const region = (node.nodeType === 1 ? node : node.parentElement)?.closest(regions);
+        const text = node.textContent.replace(/\\s+/g, " ").trim();
+        if (region && text) window.said.push(text);
+      }
+  }).observe(document.body, { childList: true, subtree: true });
+}
+"""
+
+
+class Keyboard:
+    """Presses keys and counts each; a typed text is one, because its length is not the console's."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.pressed: list[str] = []
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.pressed.append(key)
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text)
+        self.pressed.append("a name")
+
+    def tab_to(self, control: Locator) -> None:
+        expect(control).to_be_visible()
+        while not focused(control) and len(self.pressed) < 2 * MOST_KEY_PRESSES:
+            self.press("Tab")
+        expect(control).to_be_focused()
+
+
+@pytest.fixture
+def named(server: ConsoleServer):
+    """Give a person keys of these names, the last one newest."""
+
+    def make(username: str, *names: str) -> None:
+        person = Visitor.logged_in(server, username)
+        for name in names:
+            person.post(CREATE, person.form(CREATE) | {"name": name})
+
+    return make
+
+
+def actions(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=f"Actions for {name}", exact=True)
+
+
+def listen(page: Page) -> None:
+    page.wait_for_load_state()
+    page.evaluate(LISTEN)
+    page.evaluate("document.body.dataset.same = 'page'")
+
+
+def said(page: Page, expected: str) -> list[str]:
+    """Wait until something was said, and return all that was."""
+    page.wait_for_function("(words) => window.said.some((text) => text.includes(words))", arg=expected)
+    page.wait_for_timeout(400)  # nothing is said twice a moment later
+    return page.evaluate("window.said")
+
+
+def is_same_page(page: Page) -> bool:
+    return page.evaluate("document.body.dataset.same === 'page'")
+
+
+# Key presses
+
+
+def test_create_show_copy_close_and_delete_take_few_key_presses(page_for: PageFor):
+    page = page_for("erin", permissions=("clipboard-read", "clipboard-write"))
+    page.goto(KEYS)
+    page.wait_for_load_state()
+    keyboard = Keyboard(page)
+
+    keyboard.press("Tab", "Enter")  # skips the menus
+    keyboard.tab_to(page.get_by_role("link", name="Create API key"))
+    keyboard.press("Enter")
+    expect(dialog(page, "Create API key").get_by_role("textbox", name="Name", exact=True)).to_be_focused()
+    keyboard.type("few presses")
+    keyboard.press("Enter")
+    created = dialog(page, "API key created")
+    value = Value.shown_in(created)
+    keyboard.tab_to(created.get_by_role("button", name="Show"))
+    keyboard.press("Enter")
+    expect(created.locator("#value")).to_be_visible()
+    keyboard.tab_to(created.get_by_role("button", name="Copy"))
+    keyboard.press("Enter")
+    expect(created.get_by_role("button", name="Copied")).to_be_visible()
+    keyboard.press("Escape")
+    expect(actions(page, "few presses")).to_be_focused()
+    keyboard.press("Enter")
+    expect(row(page, "few presses").get_by_role("link", name="Details")).to_be_focused()
+    keyboard.press("End")
+    expect(row(page, "few presses").get_by_role("link", name="Delete key")).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.tab_to(dialog(page, "Delete key?").get_by_role("button", name="Delete key"))
+    keyboard.press("Enter")
+    expect(notes(page, "few presses was deleted and no longer works.")).to_be_visible()
+
+    assert value.looks_genuine()
+    assert len(keyboard.pressed) <= MOST_KEY_PRESSES, keyboard.pressed
+
+
+def test_arrows_move_in_a_menu_and_escape_returns_to_its_button(page_for: PageFor, named):
+    named("alice", "in a menu")
+    page = page_for("alice")
+    page.goto(f"{KEYS}?q=in a menu")
+    menu = row(page, "in a menu")
+    button = actions(page, "in a menu")
+    details, delete = (menu.get_by_role("link", name=name) for name in ("Details", "Delete key"))
+
+    button.press("Enter")
+    expect(details).to_be_focused()
+    for key, reached in (
+        ("ArrowUp", delete),
+        ("ArrowDown", details),
+        ("ArrowDown", menu.get_by_role("link", name="Edit API key")),
+        ("End", delete),
+        ("Home", details),
+    ):
+        page.keyboard.press(key)
+        expect(reached).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(button).to_be_focused()
+    expect(details).to_be_hidden()
+
+
+# Actions in a row
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("Disable API key", "is disabled and does not work until it is enabled."),
+        ("Lock API key", "is locked: it can't be changed or deleted."),
+    ],
+)
+def test_an_action_changes_the_row_in_place_and_is_said_once(page_for: PageFor, named, action, told):
+    name = f"acted on by {action}"
+    named("alice", name)
+    page = page_for("alice")
+    page.goto(f"{KEYS}?q={name}")
+    listen(page)
+
+    press_action(page, name, action)
+
+    assert sum(f"{name} {told}" in text for text in said(page, told)) == 1
+    expect(actions(page, name)).to_be_focused()
+    assert is_same_page(page)
+
+
+def test_after_an_action_the_page_stays_where_it_was_scrolled_to(page_for: PageFor, carol: str):
+    page = page_for(carol)
+    page.goto(f"{KEYS}?per_page=100")
+    actions(page, "robot 00090").scroll_into_view_if_needed()
+    listen(page)
+
+    press_action(page, "robot 00090", "Disable API key")
+    expect(row(page, "robot 00090")).to_contain_text("Disabled")
+    press_action(page, "robot 00090", "Enable API key")
+    expect(row(page, "robot 00090")).to_contain_text("Active")
+
+    expect(actions(page, "robot 00090")).to_be_focused()
+    expect(actions(page, "robot 00090")).to_be_in_viewport()
+    assert page.evaluate("scrollY") > 1_000
+    assert is_same_page(page)
+
+
+def test_after_a_deletion_the_focus_is_on_the_row_that_moved_up(page_for: PageFor, named):
+    named("alice", "row 3 of them", "row 2 of them", "row 1 of them")
+    page = page_for("alice")
+    page.goto(f"{KEYS}?q=of them")
+    listen(page)
+
+    for name, next_one in (("row 2 of them", "row 3 of them"), ("row 3 of them", "row 1 of them")):
+        choose_action(page, name, "Delete key")
+        dialog(page, "Delete key?").get_by_role("button", name="Delete key").click()
+        expect(row(page, name)).to_have_count(0)
+        expect(actions(page, next_one)).to_be_focused()
+
+    told = "row 3 of them was deleted and no longer works."
+    assert sum(told in text for text in said(page, told)) == 1
+    expect(page.get_by_role("navigation", name="Page", exact=True)).to_contain_text("1–1 of 1")
+    expect(page).to_have_url(re.compile(r"\?q=of(%20|\+)them$"))
+    assert is_same_page(page)
+
+
+def test_an_edit_is_seen_in_place_and_the_focus_is_back_on_the_row(page_for: PageFor, named):
+    named("alice", "to be edited")
+    page = page_for("alice")
+    page.goto(f"{KEYS}?q=edited")
+    listen(page)
+
+    row(page, "to be edited").get_by_role("button").click()
+    row(page, "to be edited").get_by_role("link", name="Edit API key").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox", name="Description").fill("seen at once")
+    form.get_by_role("button", name="Save").click()
+
+    expect(row(page, "to be edited")).to_contain_text("seen at once")
+    expect(actions(page, "to be edited")).to_be_focused()
+    told = "The changes to to be edited were saved."
+    assert sum(told in text for text in said(page, told)) == 1
+    assert is_same_page(page)
+
+
+def test_the_last_key_deleted_and_the_first_one_created_change_the_page_in_place(
+    page_for: PageFor, own_server: ConsoleServer
+):
+    page = page_for("alice", on=own_server)
+    page.goto(KEYS)
+    listen(page)
+
+    for _ in range(2):
+        page.get_by_role("link", name="Create API key").click()
+        form = dialog(page, "Create API key")
+        form.get_by_role("textbox", name="Name", exact=True).fill("only one")
+        created = submit(form)
+        created.get_by_role("button", name="Close", exact=True).click()
+        created.get_by_role("button", name="Close without saving").click()
+        expect(actions(page, "only one")).to_be_focused()
+        choose_action(page, "only one", "Delete key")
+        dialog(page, "Delete key?").get_by_role("button", name="Delete key").click()
+        expect(page.get_by_role("heading", name="You have no API keys yet")).to_be_visible()
+        expect(page.get_by_role("link", name="Create API key")).to_be_focused()
+
+    assert is_same_page(page)
+
+
+def test_a_new_key_is_on_top_of_the_list_with_the_focus_on_it_wherever_one_was(page_for: PageFor, named):
+    named("alice", *(f"earlier {number:02}" for number in range(12)))
+    page = page_for("alice")
+    page.goto(f"{KEYS}?q=earlier&sort=name&per_page=10")
+    page.get_by_role("link", name="Next page").click()
+    expect(row(page, "earlier 11")).to_be_visible()
+    listen(page)
+
+    page.get_by_role("link", name="Create API key").click()
+    form = dialog(page, "Create API key")
+    form.get_by_role("textbox", name="Name", exact=True).fill("brand new")
+    created = submit(form)
+    created.get_by_role("button", name="Close", exact=True).click()
+    created.get_by_role("button", name="Close without saving").click()
+
+    expect(page.get_by_role("rowheader").first).to_have_text("brand new")
+    expect(actions(page, "brand new")).to_be_focused()
+    expect(page).to_have_url(KEYS)
+    assert is_same_page(page)
+
+
+# Search, order, page
+
+
+def test_a_search_and_an_order_are_said_with_their_count(page_for: PageFor, named):
+    named("alice", *(f"counted {number:02}" for number in range(12)))
+    page = page_for("alice")
+    page.goto(f"{KEYS}?per_page=10")
+    listen(page)
+
+    page.get_by_role("searchbox").press_sequentially("counted")
+    first = said(page, "Found: 1–10 of 12. Sorted by Created, descending.")
+    page.get_by_role("columnheader", name="Name").get_by_role("link").press("Enter")
+    second = said(page, "Found: 1–10 of 12. Sorted by Name, ascending.")
+
+    assert len([text for text in first if "of 12" in text]) == 1
+    assert len([text for text in second if "of 12" in text]) == 2
+    expect(page.get_by_role("columnheader", name="Name").get_by_role("link")).to_be_focused()
+
+
+def test_first_and_last_page_are_a_step_away_and_back_is_right(page_for: PageFor, carol: str):
+    page = page_for(carol)
+    page.goto(f"{KEYS}?q=robot 000")
+    pager = page.get_by_role("navigation", name="Page", exact=True)
+    expect(pager).to_contain_text("Found: 1–25 of 100")
+
+    pager.get_by_role("link", name="Last page").click()
+    expect(pager).to_contain_text("Found: 76–100 of 100")
+    pager.get_by_role("link", name="Previous page").click()
+    expect(pager).to_contain_text("Found: 51–75 of 100")
+    page.go_back()
+    expect(pager).to_contain_text("Found: 76–100 of 100")
+    page.go_back()
+    expect(pager).to_contain_text("Found: 1–25 of 100")
+    expect(pager.get_by_role("link", name="First page")).to_be_disabled()
+
+
+@pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
+def test_a_value_that_is_pasted_into_the_search_finds_its_key_and_is_sent_nowhere_in_an_address(page_for: PageFor, js):
+    page = page_for("alice", js=js)
+    created = create_key(page, f"found in a log {js}")
+    value = Value.shown_in(created)
+    close_unsaved(created, js)
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto(f"{KEYS}?sort=name")
+    box = page.get_by_role("searchbox")
+
+    value.given_to(box.fill)
+    if not js:
+        page.get_by_role("button", name="Search").click()
+
+    expect(page.get_by_role("rowheader")).to_have_text([f"found in a log {js}"])
+    expect(page).to_have_url(re.compile(r"q=apk_"))
+    assert [True for address in (*addresses, page.url, box.input_value()) if not value.is_absent_from(address)] == []
+
+
+# Two tabs, and sessions that end
+
+
+@pytest.mark.parametrize("action", ["Disable API key", "Lock API key"])
+def test_a_key_that_another_tab_deleted_is_told_and_its_row_goes(page_for: PageFor, server, named, action):
+    gone, there = f"gone: {action}", f"still there, not gone: {action}"
+    named("alice", there, gone)
+    page = page_for("alice", expected=(404,))
+    page.goto(f"{KEYS}?q={gone}")
+    link = row(page, gone).get_by_role("rowheader").get_by_role("link").get_attribute("href")
+    listen(page)
+    address = delete_address(str(link).partition("?")[0].strip("/").rpartition("/")[2])
+    elsewhere = Visitor.logged_in(server, "alice")
+    elsewhere.post(address, elsewhere.form(address))
+
+    press_action(page, gone, action)
+
+    expect(
+        page.get_by_role("alert").get_by_text("This API key does not exist. It may have been deleted.")
+    ).to_be_visible()
+    expect(row(page, gone)).to_have_count(0)
+    expect(actions(page, there)).to_be_focused()
+    assert is_same_page(page)
+
+
+def test_a_session_that_ended_under_an_action_leads_over_the_log_in_back(page_for: PageFor, named):
+    named("alice", "out of session")
+    page = page_for("alice", expected=(401,))
+    page.goto(f"{KEYS}?q=session")
+    page.context.clear_cookies(name=re.compile("session$"))
+
+    press_action(page, "out of session", "Lock API key")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    log_in(page, "alice")
+
+    expect(page).to_have_url(re.compile(r"\?q=session$"))
+    expect(row(page, "out of session")).to_contain_text("Active")
