@@ -38,17 +38,23 @@ class Door:
     """An RSGI application that serves a WSGI application, `threads` requests at once.
 
     A request takes a thread once its body is there. Of a body larger than `largest_body` bytes only so much is read
-    that its size is told; one that ends early is not served.
+    that its size is told; one that ends early is not served, and one that takes longer than `body_seconds` ends in 408.
     """
 
-    def __init__(self, application: Application, *, threads: int, largest_body: int) -> None:
+    def __init__(self, application: Application, *, threads: int, largest_body: int, body_seconds: float) -> None:
         self.application = application
         self.largest_body = largest_body
+        self.body_seconds = body_seconds
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
-        body = await self.body(environ, protocol)
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                body = await self.body(environ, protocol)
+        except TimeoutError:
+            protocol.response_empty(408, [("connection", "close")])
+            return
         if body is None:
             protocol.response_empty(400, [])
             return

@@ -47,6 +47,7 @@ APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded", "ibm-cl
 IS_EMBEDDED = APIKEYS_BACKEND == "embedded"
 # Requests served at once by each worker. One that waits for IAM holds a thread and a database connection.
 THREADS = env_int("THREADS", 4 if IS_EMBEDDED else 32, low=1, high=256)
+BODY_SECONDS = 20  # what a client has to send a body of at most 128 KiB
 WORKER_END_SECONDS = 10  # what a worker that is to end has for the requests that it began
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 

@@ -47,7 +47,12 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold value
 
 from apikeys import sweeper  # noqa: E402  (its models need the application)
 
-application = Door(wsgi_application, threads=settings.THREADS, largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+application = Door(
+    wsgi_application,
+    threads=settings.THREADS,
+    largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    body_seconds=settings.BODY_SECONDS,
+)
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
 

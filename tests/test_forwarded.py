@@ -1,11 +1,14 @@
 """Whose request it is, behind proxies: what they say of a client counts, and nothing that the client says of itself."""
 
+import asyncio
 import socket
+from types import SimpleNamespace
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from console.middleware import ip_address
+from console.rsgi import Door
 from tests.server import ConsoleServer
 
 ATTEMPTS = 3  # of one address, before the next is refused
@@ -143,3 +146,34 @@ def test_a_body_that_ends_early_is_not_served(console):
 @pytest.mark.parametrize("lines", [["Content-Length: 10000000"], ["Content-Length: 131073"]])
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(console, lines):
     assert send(console, "POST", "/login/", *lines, body=b"x" * 1000) == 413
+
+
+class Dripping:
+    """A client as Granian shows it, which promises a body and then keeps silent; `said` is what it was answered."""
+
+    said: tuple[int, list[tuple[str, str]]] | None = None
+
+    def __aiter__(self) -> "Dripping":
+        return self
+
+    async def __anext__(self) -> bytes:
+        await asyncio.sleep(60)
+        return b"x"
+
+    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
+        self.said = (status, headers)
+
+
+def test_a_body_that_does_not_come_takes_no_thread_and_has_an_end():
+    scope = SimpleNamespace(
+        server="127.0.0.1:8000", client="127.0.0.1:9", method="POST", path="/login/", query_string="", scheme="http",
+        http_version="1.1", headers={"content-length": "9"},
+    )  # fmt: skip
+    served: list[object] = []
+    door = Door(lambda environ, _start: served.append(environ) or [], threads=1, largest_body=100, body_seconds=0.05)
+    client = Dripping()
+
+    asyncio.run(door.__rsgi__(scope, client))
+
+    assert client.said == (408, [("connection", "close")])
+    assert served == []
