@@ -1,11 +1,13 @@
 """What a name, a description and a new key may be."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, ApiKeyDraft
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
+from apikeys.matching import DIRECTION_CONTROLS, MARKS, VISIBLE
 
 
 def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
@@ -20,7 +22,12 @@ def clean_name(name: str) -> str:
     name = name.strip()
     if not name:
         raise InvalidApiKey("name", _("Enter a name."))
-    return _clean("name", name, NAME_MAX_LENGTH)
+    name = _clean("name", name, NAME_MAX_LENGTH)
+    if not re.search(VISIBLE, name):
+        raise InvalidApiKey("name", _("This has no visible character. Enter a name that people can see."))
+    if re.match(f"[{MARKS}]", name):
+        raise InvalidApiKey("name", _("This begins with an accent that has no letter. Type the name again."))
+    return name
 
 
 def clean_description(description: str) -> str:
@@ -35,6 +42,10 @@ def _clean(field: str, text: str, limit: int) -> str:
         )
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
         raise InvalidApiKey(field, _("This contains a control character. Remove it."))
+    if any(character in DIRECTION_CONTROLS for character in text):
+        raise InvalidApiKey(
+            field, _("This contains an invisible character that turns the direction of writing. Type it again.")
+        )
     if any(0xD800 <= ord(character) < 0xE000 or character == "\ufffd" for character in text):
         raise InvalidApiKey(field, _("This contains an invalid character. Type it again."))
     return text

@@ -233,6 +233,7 @@ class IssuedApiKey:
 
     key: ApiKey
     value: str = field(repr=False)
+    look_alike: str = ""  # the name of another key of the same owner that looks the same, where the store knows it
 
 
 class Sort(StrEnum):

@@ -1,10 +1,25 @@
 """What a search finds, for stores that can't search by themselves; and how text is compared in every store."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
 from apikeys.domain import ApiKey, ApiKeyQuery, Condition, Match
 from apikeys.values import HINT_LENGTH
+
+# Classes of characters, as regular expressions have them. Blank are spaces, format characters, and what is a letter or
+# a symbol by name only. Marks are drawn onto the character before them.
+_BLANK = (
+    r"\u0000-\u0020\u007f-\u00a0\u00ad\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000e0000-\U000e0fff"
+)
+MARKS = r"\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+VISIBLE = rf"[^{_BLANK}{MARKS}]"
+# They turn the direction of writing, of what stands beside a name, too.
+DIRECTION_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Small letters of other scripts that are drawn like a Latin one, and digits.
+LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһԛԝոսցαινορυ01", "aeopcyxijsdhqwnugaivopuol")
 
 MATCHERS: dict[Match, Callable[[str, str], bool]] = {
     Match.CONTAINS: lambda text, wanted: wanted in text,
@@ -16,6 +31,14 @@ MATCHERS: dict[Match, Callable[[str, str], bool]] = {
 def fold(text: str) -> str:
     """Return `text` as it is compared: compatibility forms joined, case ignored, in every script."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def skeleton(text: str) -> str:
+    """Return a text that is the same for names which look the same: case, spaces and what is invisible are ignored.
+
+    Of letters that are alike in several scripts it knows the commonest.
+    """
+    return re.sub(f"[{_BLANK}]", "", fold(text)).translate(LOOK_ALIKES).replace("l", "i")
 
 
 def names_version(if_match: str, entity_tag: str) -> bool:

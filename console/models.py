@@ -5,8 +5,12 @@ import string
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from apikeys.checks import clean_description
+from apikeys.exceptions import InvalidApiKey
 
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
 
@@ -42,6 +46,15 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def clean(self) -> None:
+        """Refuse names that turn the direction of what stands beside them. Raises ValidationError."""
+        super().clean()
+        for field in ("first_name", "last_name"):
+            try:
+                clean_description(getattr(self, field))
+            except InvalidApiKey as exc:
+                raise ValidationError({field: ValidationError(_(exc.message), params=exc.params)}) from None
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.account_id is None:

@@ -388,12 +388,22 @@ BAD_NAMES = {
     "half a character": "a\ud800b",
     "the other half": "a\udfffb",
     "a replacement": "a\ufffdb",
+    "a zero-width space": "\u200b",
+    "soft hyphens": "\u00ad\u00ad",
+    "a filler": "\u3164",
+    "fillers and a joiner": "\u115f\u200d\uffa0",
+    "a mark without a letter": "\u0301",
+    "a mark before a letter": "\u0301a",
+    "an override": "a\u202eb",
+    "an isolate": "a\u2066b\u2069",
+    "a direction mark": "a\u200fb",
 }
 BAD_DESCRIPTIONS = {
     "1001 characters": "x" * 1001,
     "a NUL": "a\0b",
     "a line feed": "a\nb",
     "half a character": "a\ud800b",
+    "an override": "a\u202eb",
 }
 BAD_DATES = [
     "tomorrow", "2090-01-31", "2090-01-31T18:00", "2090-01-31T18:00+0100", "2090-02-30T18:00+0000",

@@ -123,10 +123,11 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     date = {"enum": ["2090-01-31T18:00+0000", "2090-01-31T18:00:59Z", "", None]}
     components = description["components"]
     # Tells Schemathesis that a well-formed request for a token may show credentials that do not exist.
-    components["securitySchemes"]["password"] = {
-        "type": "oauth2",
-        "flows": {"password": {"tokenUrl": f"{server.url}/identity/token", "scopes": {}}},
-    }
+    for path in ("/identity/token", "/oidc/token"):
+        components["securitySchemes"][path.strip("/")] = {
+            "type": "oauth2",
+            "flows": {"password": {"tokenUrl": f"{server.url}{path}", "scopes": {}}},
+        }
     components["parameters"]["AccountId"]["schema"] = mine["account_id"]
     components["schemas"]["ApiKeyCreate"]["properties"] |= {
         "iam_id": mine["iam_id"],

@@ -20,6 +20,8 @@ PER_IDENTITY = "apikeys_per_identity"
 # RFC 7234, section 5.5: a header of ASCII characters, for programs and their logs.
 NOT_STORED = '299 - "The value is not stored: this answer is the only one that carries it."'
 
+LOOKS_LIKE_ANOTHER = '299 - "The owner has another API key whose name looks the same."'
+
 
 @authenticated
 def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
@@ -47,7 +49,8 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
     )
     issued = services.create_api_key(caller, draft, nonce=idempotency_key(request), same_only=True)
     asked_to_store = bool(wire.bool_field(body, "store_value"))
-    return created(wire.api_key(issued.key, value=issued.value), asked_to_store=asked_to_store)
+    body = wire.api_key(issued.key, value=issued.value)
+    return created(body, asked_to_store=asked_to_store, looks_like_another=bool(issued.look_alike))
 
 
 def idempotency_key(request: HttpRequest) -> str:
@@ -67,9 +70,10 @@ def idempotency_key(request: HttpRequest) -> str:
     return found
 
 
-def created(body: dict[str, Any], *, asked_to_store: bool = False) -> JsonResponse:
-    """Return the answer to a creation, with a warning for those who asked for a value to be stored."""
-    return JsonResponse(body, status=201, headers={"Warning": NOT_STORED} if asked_to_store else {})
+def created(body: dict[str, Any], *, asked_to_store: bool = False, looks_like_another: bool = False) -> JsonResponse:
+    """Return the answer to a creation, with a warning where a value was to be stored, or names look the same."""
+    warnings = [NOT_STORED] * asked_to_store + [LOOKS_LIKE_ANOTHER] * looks_like_another
+    return JsonResponse(body, status=201, headers={"Warning": ", ".join(warnings)} if warnings else {})
 
 
 def key_draft(body: dict[str, Any], *, for_service_id: bool) -> ApiKeyDraft:

@@ -71,7 +71,8 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
                 },
                 "Warning": {
                     "required": False,
-                    "description": "RFC 7234: where `store_value` was true, that the value is not stored all the same.",
+                    "description": "RFC 7234: where `store_value` was true, that the value is not stored all the same; "
+                    "where the owner has another key whose name looks the same, that it has.",
                     "schema": text(pattern="^299 - "),
                 },
                 "Retry-After": {

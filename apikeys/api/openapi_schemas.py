@@ -27,6 +27,7 @@ from apikeys.api.openapi_words import (
     service_id_id,
     text,
     trimmed,
+    visible,
 )
 from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, LeakedAction
 
@@ -34,8 +35,9 @@ ACTIONS = [str(action) for action in LeakedAction]
 
 # A null in a request is an absent member, as clients of IBM's API send it.
 NAME = text(
-    f"1 to {NAME_MAX_LENGTH} characters, no control characters; white space around it is cut off. Need not be unique.",
-    pattern=trimmed(NAME_MAX_LENGTH),
+    f"1 to {NAME_MAX_LENGTH} characters, at least one of them visible, none that controls anything; white space around "
+    "it is cut off. Need not be unique.",
+    pattern=visible(NAME_MAX_LENGTH),
     examples=["terraform"],
 )
 DESCRIPTION = {

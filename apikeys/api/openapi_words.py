@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
+from apikeys.matching import MARKS, VISIBLE
+
 Schema = dict[str, Any]
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -14,8 +16,9 @@ EXAMPLE_TAG = f"1-{'0' * 32}"
 
 # What str.strip() takes away, control characters, and what may be first and last in a text.
 SPACE = r"[\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-_PLAIN = r"[^\u0000-\u001f\u007f-\u009f]"
-_EDGE = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+_DIRECTION = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_PLAIN = rf"[^\u0000-\u001f\u007f-\u009f{_DIRECTION}]"
+_EDGE = rf"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_DIRECTION}]"
 
 PRINTABLE = r"^[^\u0000-\u001f]*$"
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{22,128}$"
@@ -36,6 +39,11 @@ FULL_DATE = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]
 def trimmed(most: int) -> str:
     """Return the pattern of a text of 1 to `most` characters without control characters, white space around it."""
     return rf"^{SPACE}*{_EDGE}({_PLAIN}{{0,{most - 2}}}{_EDGE})?{SPACE}*$"
+
+
+def visible(most: int) -> str:
+    """Return the pattern of such a text that has a visible character, and no mark at its beginning."""
+    return rf"^(?=[\s\S]*{VISIBLE}){SPACE}*(?![{MARKS}]){trimmed(most).removeprefix(f'^{SPACE}*')}"
 
 
 def record(properties: Schema, *, optional: Collection[str] = (), **more: Any) -> Schema:

@@ -39,7 +39,7 @@ from apikeys.exceptions import (
     NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
-from apikeys.matching import fold, hint_end, names_version
+from apikeys.matching import fold, hint_end, names_version, skeleton
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ COLUMNS = {
     Sort.CREATED: "created_at",
     Sort.CREATED_BY: "created_by",
 }
+MOST_COMPARED = 1000  # names of keys, when a new one is made
 IAM_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH: "startswith"}
 
@@ -182,7 +183,7 @@ class EmbeddedBackend:
                 raise
             raise _unusable() from None
         remember(self.identity, record.id, "create", [draft.name], "API key created")
-        return IssuedApiKey(to_domain(record), value)
+        return IssuedApiKey(to_domain(record), value, look_alike=_look_alike(record))
 
     def _make_room(self, owner: str) -> None:
         """Raise ApiKeyLimitReached when the owner has as many keys as allowed, InvalidApiKey when it is gone."""
@@ -259,6 +260,14 @@ class EmbeddedBackend:
 
 def _mismatch() -> InvalidApiKey:
     return InvalidApiKey("iam_id", _("The specified IAM ID does not match the IAM ID in the token."))
+
+
+def _look_alike(record: ApiKeyRecord) -> str:
+    """Return the name of another key of the same owner, among the newest, that looks the same; "" for none."""
+    others = ApiKeyRecord.objects.filter(iam_id=record.iam_id).exclude(id=record.id).order_by("-created_at")
+    shape = skeleton(record.name)
+    names = others.values_list("name", flat=True)[:MOST_COMPARED]
+    return next((name for name in names if skeleton(name) == shape), "")
 
 
 def _check_own_value(value: str) -> None:

@@ -1,0 +1,113 @@
+"""Names that people can see, tell apart, and that change nothing beside them."""
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from apikeys.checks import clean_description, clean_name
+from apikeys.exceptions import InvalidApiKey
+from apikeys.forms import new_nonce
+from apikeys.matching import skeleton
+from apikeys.models import ApiKeyRecord
+from tests.addresses import CREATE, KEYS, delete_address, edit_address
+from tests.conftest import caller_for
+from tests.markup import page
+
+INVISIBLE = ["\u200b", "\u00ad", "\u2060", "\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\ufeff", "\u0301\u0302",
+             "\ufe0f", "\U000e0041", "\u200b \u3164"]  # fmt: skip
+DIRECTION = ["\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]
+GOOD = ["a", "1", "-", "金鑰", "🔑", "👩‍💻", "e\u0301", "می‌خواهم", "สวัสดี", "नमस्ते", "مفتاح", "מפתח", "a\u00adb", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"]
+
+
+@pytest.mark.parametrize("name", INVISIBLE, ids=ascii)
+def test_a_name_that_nobody_can_see_is_refused(name):
+    with pytest.raises(InvalidApiKey, match=r"no visible character|Enter a name"):
+        clean_name(name)
+
+
+@pytest.mark.parametrize("character", DIRECTION, ids=ascii)
+@pytest.mark.parametrize("clean", [clean_name, clean_description])
+def test_a_text_that_turns_the_direction_of_writing_is_refused(clean, character):
+    with pytest.raises(InvalidApiKey, match="direction of writing"):
+        clean(f"key{character}1")
+
+
+@pytest.mark.parametrize("name", GOOD, ids=ascii)
+def test_every_script_has_names(name):
+    assert clean_name(name) == clean_description(name) == name
+
+
+def test_a_name_that_begins_with_an_accent_for_whatever_stands_before_it_is_refused():
+    with pytest.raises(InvalidApiKey, match="accent"):
+        clean_name("\u0301terraform")
+
+
+@pytest.mark.parametrize("twin", ["Terraform", "terra\u200bform", "terra\u00adform", "ｔerraform", "tеrrаfоrm",
+                                  "terra form", "terraform\u3164", "𝓉erraform", "terraform"], ids=ascii)  # fmt: skip
+def test_names_that_look_the_same_have_one_skeleton(twin):
+    assert skeleton(twin) == skeleton("terraform")
+
+
+@pytest.mark.parametrize("other", ["terraforms", "térraform", "terrafarm", "терраформ", ""], ids=ascii)
+def test_names_that_look_different_have_different_skeletons(other):
+    assert skeleton(other) != skeleton("terraform")
+
+
+# The page
+
+
+def create(client, name: str):
+    return page(client.post(CREATE, {"name": name, "description": "", "nonce": new_nonce()}))
+
+
+def test_alice_is_told_of_the_key_that_her_new_one_looks_like(alice_client, bob, create_key):
+    create_key(bob, "tеrraform")  # the letter of another script; a key of Bob's is nothing to Alice
+
+    first, twin = create(alice_client, "terraform"), create(alice_client, "tеrraform")
+
+    assert "looks the same" not in first.text
+    assert "You have another API key whose name looks the same: terraform." in twin.text
+
+
+def test_a_key_whose_name_was_allowed_once_is_shown_renamed_and_deleted(alice, alice_client, alices_key):
+    ApiKeyRecord.objects.update(name="\u202e\u3164")
+    key_id = alices_key.key.id
+
+    assert alice_client.get(KEYS).status_code == 200
+    form = page(alice_client.get(edit_address(key_id)))
+    tag = form.find("input", name="entity_tag")["value"]
+    refused = alice_client.post(edit_address(key_id), {"name": "\u202e\u3164", "entity_tag": tag})
+    assert "direction of writing" in page(refused).text
+    alice_client.post(edit_address(key_id), {"name": "tofu", "description": "", "entity_tag": tag})
+    assert ApiKeyRecord.objects.get().name == "tofu"
+
+    ApiKeyRecord.objects.update(name="\u200b")
+    alice_client.post(delete_address(key_id))
+    assert not ApiKeyRecord.objects.exists()
+
+
+# Programs, and people
+
+
+def test_a_program_is_warned_of_a_name_that_looks_like_another(site, annas, bens):
+    new = {"iam_id": annas.iam_id}
+    answers = [annas.post("/v1/apikeys", json={**new, "name": name}) for name in ("tofu", "tоfu", "plan")]
+    bens_answer = bens.post("/v1/apikeys", json={"iam_id": bens.iam_id, "name": "tofu"})
+
+    warning = '299 - "The owner has another API key whose name looks the same."'
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert [answer.headers.get("Warning") for answer in answers] == [None, warning, None]
+    assert "Warning" not in bens_answer.headers
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name"])
+def test_the_name_of_a_person_turns_no_direction(alice, field):
+    setattr(alice, field, "Alice\u202e")
+
+    with pytest.raises(ValidationError, match="direction of writing"):
+        alice.full_clean()
+
+
+def test_services_refuse_what_the_form_refuses(alice, create_key):
+    assert caller_for(alice).identity.name == "Alice Liddell"
+    with pytest.raises(InvalidApiKey):
+        create_key(alice, "\u200b")
