@@ -9,8 +9,10 @@ from django.utils.translation import gettext as _
 from apikeys.api import errors as api
 from apikeys.api.paths import is_api
 from apikeys.faults import Fault, fault_of
+from console.auth import HashingBusy
 
 RETRY_SECONDS = 5
+HASHING_RETRY_SECONDS = 2
 
 
 def wording(status: int) -> tuple[str, str]:
@@ -61,6 +63,8 @@ def problem(
 
 def for_exception(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     """Return the error page for an exception that nobody caught."""
+    if isinstance(error, HashingBusy):
+        return problem(request, 429, retry_after=HASHING_RETRY_SECONDS)
     fault = fault_of(error)
     if fault is Fault.FULL:
         return problem(request, 507)

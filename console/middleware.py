@@ -22,7 +22,6 @@ from apikeys import typed
 from apikeys.api.paths import as_served, is_api
 from apikeys.middleware import keep_typed, open_page, whole_page
 from apikeys.values import mask_origin
-from console.auth import HashingBusy
 from console.errors import problem
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -104,10 +103,7 @@ def request_gate(get_response: GetResponse) -> GetResponse:
             host = mask_origin(request.headers.get("Host", ""))
             host_logger.error("Invalid HTTP_HOST header: %r. You may need to add it to ALLOWED_HOSTS.", host)
             return problem(request, 400)
-        try:
-            response = get_response(request)
-        except HashingBusy:
-            return problem(request, 429, retry_after=2)
+        response = get_response(request)
         if isinstance(response, HttpResponseNotAllowed):
             refusal = problem(request, 405)
             refusal.headers["Allow"] = response.headers["Allow"]

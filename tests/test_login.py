@@ -1,13 +1,16 @@
 """Log in, log out, and the limits that slow down guessing."""
 
+import os
 import re
 import unicodedata
+from contextlib import ExitStack
 from urllib.parse import quote
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from console import auth
 from console.models import LoginCounter
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address, edit_address
 from tests.conftest import PASSWORD, make_person
@@ -424,3 +427,15 @@ def test_keys_are_no_part_of_administration(dora_client, alice, alices_key):
     links = {link["href"] for link in page(index).find_all("a") if "href" in link}
     assert "/admin/console/user/" in links
     assert not [link for link in links if "apikey" in link and link.startswith("/admin/")]
+
+
+def test_while_too_many_passwords_are_hashed_the_next_is_asked_to_wait(client, alice, monkeypatch):
+    monkeypatch.setattr(auth, "WAIT_SECONDS", 0)
+    client.raise_request_exception = False
+    with ExitStack() as held:
+        for _slot in range(os.cpu_count() or 1):
+            held.enter_context(auth._slot())
+        answer = client.post("/login/", {"username": "alice", "password": PASSWORD})
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
+    assert "Wait a moment" in page(answer).text
