@@ -112,14 +112,18 @@ function wait() {
     words.showPopover(); // above a dialog, too
     // What is outside of a modal dialog is read to nobody.
     announced = document.querySelector("dialog:modal > [role=status]") ?? document.getElementById("live");
-    announced.textContent = words.textContent.trim();
+    announced.textContent = waitingWords();
   }, WAIT_MILLISECONDS);
+}
+
+function waitingWords() {
+  return document.getElementById("waiting").textContent.trim();
 }
 
 function arrived() {
   clearTimeout(waiting);
   document.getElementById("waiting").hidePopover();
-  if (announced) announced.textContent = "";
+  if (announced?.textContent === waitingWords()) announced.textContent = ""; // else there is news since
   announced = null;
 }
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.addresses import CREATE, MORE_TIME, RECEIPT
 from tests.browser.conftest import PageFor
@@ -121,6 +121,21 @@ def test_the_end_closes_also_the_question_that_stood_open(page: Page):
     expect(over.get_by_role("heading", name=OVER)).to_be_focused()
     over.get_by_role("button", name="Close").click()
     expect(row(page, "over while asking")).to_be_visible()
+
+
+def test_an_answer_that_comes_late_takes_back_nothing_that_was_announced_meanwhile(page: Page):
+    held: list[Route] = []
+    page.route(f"**{RECEIPT}", lambda route: held.append(route))
+    create_key(page, "late answer")
+    page.clock.fast_forward("05:00")
+    over = dialog(page, OVER)
+    expect(announced(over)).to_have_text(NEXT)
+
+    with page.expect_event("requestfinished"):
+        held[0].fulfill(status=204)
+    expect(page.get_by_text("Waiting for an answer…")).to_be_hidden()
+
+    expect(announced(over)).to_have_text(NEXT)
 
 
 def test_the_title_of_a_page_of_its_own_tells_the_end_too(page: Page):
