@@ -13,14 +13,14 @@ from apikeys.api.openapi_words import EXAMPLE_TAG, text
 
 VERSION = "1"
 ABOUT = """\
-The API keys API of IBM Cloud IAM, as far as this server has it: IBM's own SDKs work with it unchanged.
+The part of IBM Cloud IAM's API that manages API keys. IBM's own SDKs work with it unchanged.
 
-Get an access token for a key's value at `/identity/token`, and send it with every call of `/v1`. A token dies at \
-once with the key, the password or the person that it was made from.
+Exchange a key's value for an access token at `/identity/token`, and send it with every call of `/v1`. A token ends at \
+once when its key or its person is deleted or disabled, or its password changes.
 
-Errors of `/v1` are `Errors`, those of `/identity` are `TokenError`; what a person reads in them is in the language of \
-Accept-Language. An unknown address is 404 `BXNIM0102E`, a method that an address does not have is 405 `BXNIM0060E` \
-with an Allow header, a query parameter or a form property given twice is 400. Members and parameters that are not \
+Errors of `/v1` are `Errors`, those of `/identity` are `TokenError`; their messages are in the language of \
+Accept-Language. An unknown address returns 404 `BXNIM0102E`, a method that an address does not have 405 `BXNIM0060E` \
+with an Allow header, and a query parameter or form property given twice 400. Members and parameters that are not \
 described here are ignored."""
 
 
@@ -55,13 +55,13 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
             "headers": {
                 "Transaction-Id": {
                     "required": True,
-                    "description": "Names the request in the server's records; X-Correlation-Id is the same. "
-                    "An X-Correlation-Id of the client's own is kept beside it.",
+                    "description": "Identifies the request in the server's records. X-Correlation-Id is the same. "
+                    "An X-Correlation-Id that the client sends is recorded beside it.",
                     "schema": text(pattern="^[0-9a-f]{32}$"),
                 },
                 "Etag": {
                     "required": True,
-                    "description": "The entity tag, as it is in the body.",
+                    "description": "The entity tag, as in the body.",
                     "schema": text(pattern="^[1-9][0-9]*-[0-9a-f]{32}$", examples=[EXAMPLE_TAG]),
                 },
                 "WWW-Authenticate": {
@@ -71,13 +71,13 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
                 },
                 "Warning": {
                     "required": False,
-                    "description": "RFC 7234: where `store_value` was true, that the value is not stored all the same; "
-                    "where the owner has another key whose name looks the same, that it has.",
+                    "description": "RFC 7234. Present if `store_value` was true: the value is not stored. Also present "
+                    "if the owner has another key whose name looks the same.",
                     "schema": text(pattern="^299 - "),
                 },
                 "Retry-After": {
                     "required": True,
-                    "description": "Seconds to wait.",
+                    "description": "The number of seconds to wait.",
                     "schema": {"type": "integer", "minimum": 1},
                 },
             },

@@ -48,7 +48,9 @@ def key_paths() -> dict[str, Schema]:
     printable = words.text(pattern=words.PRINTABLE)
     switch = ("unauthorized", GONE, "conflict")
     by_id = [SHARED["ApiKeyId"]]
-    account = parameter("account_id", "path", words.account_id(""), "The token's account; no other is accepted.")
+    account = parameter(
+        "account_id", "path", words.account_id(""), "The account of the access token. No other is accepted."
+    )
     return {
         "/v1/apikeys": {
             "get": operation(
@@ -59,22 +61,22 @@ def key_paths() -> dict[str, Schema]:
                 ("bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E"),
                 parameters=[
                     SHARED["AccountId"],
-                    parameter("iam_id", "query", printable, "The owner: yourself if absent, or a service ID of yours."),
+                    parameter("iam_id", "query", printable, "The owner: you (the default) or one of your service IDs."),
                     SHARED["PageSize"],
                     SHARED["PageToken"],
                     parameter(
                         "scope",
                         "query",
                         {"enum": ["entity", "account"], "default": "entity"},
-                        "`account`: everybody's keys, for administrators only.",
+                        "`account` returns everyone's keys, for administrators only.",
                     ),
                     parameter(
                         "type",
                         "query",
                         {"enum": ["user", "serviceid", ""]},
-                        "With scope=account: only keys of this kind.",
+                        "Only keys of this kind. Use it with scope=account.",
                     ),
-                    parameter("sort", "query", {"enum": [*SORTS], "default": "created_at"}, "What to sort by."),
+                    parameter("sort", "query", {"enum": [*SORTS], "default": "created_at"}, "The property to sort by."),
                     SHARED["Order"],
                     SHARED["IncludeHistory"],
                     SHARED["Filter"],
@@ -86,7 +88,7 @@ def key_paths() -> dict[str, Schema]:
                 "Create an API key",
                 {
                     "201": answer(
-                        "Made. The value is here and nowhere else.",
+                        "Created. This response is the only one that contains the value.",
                         "CreatedApiKey",
                         created_example(),
                         warned=True,
@@ -96,7 +98,7 @@ def key_paths() -> dict[str, Schema]:
                 ("bad_request", "BXNIM0113E", "unauthorized", "conflict", "BXNIM0151E"),
                 parameters=[
                     SHARED["EntityLock"],
-                    parameter("Entity-Disable", "header", YES_OR_NO, "Whether it is disabled from the start."),
+                    parameter("Entity-Disable", "header", YES_OR_NO, "Whether to create it disabled."),
                     SHARED["IdempotencyKey"],
                 ],
                 body=body("ApiKeyCreate", {"name": "terraform", "iam_id": EXAMPLE_PERSON}),
@@ -106,16 +108,16 @@ def key_paths() -> dict[str, Schema]:
             "get": operation(
                 "getApiKeyDetails",
                 KEYS,
-                "Get the API key of a value",
+                "Get the API key that has a value",
                 {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key())},
                 ("bad_request", "unauthorized", GONE),
-                description="Whatever its state, if you may see it. This is no use of the key.",
+                description="Returns the key in any state, if you may see it. This does not count as a use of the key.",
                 parameters=[
                     parameter(
                         "IAM-ApiKey",
                         "header",
                         words.text(pattern=r"^[\u0021-\u007e]+$", examples=[EXAMPLE_VALUE.replace(" ", "-")]),
-                        "The value. One with characters beyond ASCII can't be asked for: no header carries it.",
+                        "The value. It must be ASCII, because a header can carry nothing else.",
                         required=True,
                     ),
                     SHARED["IncludeHistory"],
@@ -148,7 +150,7 @@ def key_paths() -> dict[str, Schema]:
                 "deleteApiKey",
                 KEYS,
                 "Delete an API key",
-                {"204": answer("Gone for good, and with it every access token made from it.")},
+                {"204": answer("Deleted permanently. Its access tokens are no longer valid.")},
                 switch,
                 parameters=by_id,
             ),
@@ -195,7 +197,7 @@ def key_paths() -> dict[str, Schema]:
             "get": operation(
                 "getIdentityLimits",
                 KEYS,
-                "Get how many API keys identities have and may have",
+                "Get the limit of API keys and how many identities have",
                 {"200": answer("The limit and the counts.", "Limits", LIMITS_EXAMPLE)},
                 ("bad_request", "BXNIM0113E", "unauthorized"),
                 parameters=[
@@ -218,7 +220,7 @@ def key_paths() -> dict[str, Schema]:
 
 def done(follows: Schema) -> Schema:
     """Return the success of an operation that may be repeated; `follows` are the links to what can be done next."""
-    return {"204": answer("Done; also if it was so already.", links=follows)}
+    return {"204": answer("Done, or already the case.", links=follows)}
 
 
 def created_example() -> Schema:
@@ -257,11 +259,14 @@ def service_id_paths() -> dict[str, Schema]:
                 parameters=[
                     SHARED["AccountId"],
                     parameter("group_id", "query", {"enum": [""]}, "This server has no groups of service IDs."),
-                    parameter("name", "query", printable, "Only those of exactly this name."),
+                    parameter("name", "query", printable, "Only service IDs with exactly this name."),
                     SHARED["PageSize"],
                     SHARED["PageToken"],
                     parameter(
-                        "sort", "query", {"enum": [*SERVICE_ID_SORTS], "default": "created_at"}, "What to sort by."
+                        "sort",
+                        "query",
+                        {"enum": [*SERVICE_ID_SORTS], "default": "created_at"},
+                        "The property to sort by.",
                     ),
                     SHARED["Order"],
                     SHARED["IncludeHistory"],
@@ -274,7 +279,7 @@ def service_id_paths() -> dict[str, Schema]:
                 "Create a service ID",
                 {
                     "201": answer(
-                        "Made, with its first key where one was asked for.",
+                        "Created, with its first key if the request asked for one.",
                         "CreatedServiceId",
                         SERVICE_ID_EXAMPLE,
                         warned=True,
@@ -288,7 +293,7 @@ def service_id_paths() -> dict[str, Schema]:
                         "Entity-Disable",
                         "header",
                         YES_OR_NO,
-                        "Whether its first key is disabled from the start; refused without one.",
+                        "Whether to create its first key disabled. Refused without a first key.",
                     ),
                     SHARED["IdempotencyKey"],
                 ],
@@ -317,7 +322,7 @@ def service_id_paths() -> dict[str, Schema]:
                 "deleteServiceId",
                 SERVICE_IDS,
                 "Delete a service ID with its API keys",
-                {"204": answer("Gone for good, and with it its keys and every access token made from them.")},
+                {"204": answer("Deleted permanently with its keys. Their access tokens are no longer valid.")},
                 ("unauthorized", GONE, "conflict", "BXNIM0105E"),
                 parameters=by_id,
             ),

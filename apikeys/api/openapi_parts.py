@@ -11,10 +11,10 @@ from apikeys.api.paging import DEFAULT_PAGE_SIZE
 
 KEYS, SERVICE_IDS, TOKENS, OTHERS = "API keys", "Service IDs", "Access tokens", "Everything else"
 TAGS = {
-    KEYS: "Your own, those of your service IDs, and for administrators all of the account.",
-    SERVICE_IDS: "Identities for programs, with API keys of their own. Whoever made one manages it.",
-    TOKENS: "A key's value, or a password, becomes an access token that lives for an hour at most.",
-    OTHERS: "Reports of leaks, collections that clients look into when they start, and this description.",
+    KEYS: "Your own API keys, those of your service IDs and, for administrators, all keys of the account.",
+    SERVICE_IDS: "Identities for programs, each with its own API keys. The person who created one manages it.",
+    TOKENS: "Exchange a key's value or a password for an access token, which is valid for an hour at most.",
+    OTHERS: "Reports of leaks, collections that clients read when they start, and this description.",
 }
 
 BEARER: list[Schema] = [{"bearer": []}]
@@ -23,26 +23,29 @@ JSON = "application/json"
 
 # When each code is the answer, and its status. Every code of /v1 but 405's, which a described method never gets.
 REFUSALS: dict[str, tuple[int, str]] = {
-    "bad_request": (400, "A parameter, a header or the body is not of the form described here."),
-    "BXNIM0113E": (400, "A property is not acceptable: the name, the owner, the date, or a value already in use."),
-    "unauthorized": (401, "The access token is missing, malformed or expired, or its key or its owner is gone."),
-    "BXNIM0513E": (403, "You may see this, but not do it."),
-    "BXNIM0102E": (404, "There is no such object, or it is somebody else's."),
-    "conflict": (409, "It is locked, or has another entity tag; or this Idempotency-Key was used up."),
+    "bad_request": (400, "A parameter, a header or the body does not have the form described here."),
+    "BXNIM0113E": (
+        400,
+        "A property is not accepted: the name, the owner, the date, or a value that is already in use.",
+    ),
+    "unauthorized": (401, "The access token is missing, malformed or expired, or its key or owner was deleted."),
+    "BXNIM0513E": (403, "You are not authorized to do this."),
+    "BXNIM0102E": (404, "The object does not exist or belongs to someone else."),
+    "conflict": (409, "The object is locked or has another entity tag, or this Idempotency-Key was already used."),
     "BXNIM0105E": (409, "An API key of the service ID is locked."),
-    "BXNIM0151E": (422, "The owner has as many API keys as allowed."),
+    "BXNIM0151E": (422, "The owner has reached the limit of API keys."),
 }
 TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
     "BXNIM0109E": (400, "A property is missing or empty; errorDetails names it."),
-    "BXNIM0106E": (400, "A property is not acceptable, such as an unknown grant_type."),
-    "BXNIM0415E": (400, "No usable API key has this value: unknown, disabled, expired and deleted are all one."),
-    "BXNIM0407E": (400, "The refresh token is not valid, or was used before."),
+    "BXNIM0106E": (400, "A property is not accepted, such as an unknown grant_type."),
+    "BXNIM0415E": (400, "No usable API key has this value. The key is unknown, disabled, expired or deleted."),
+    "BXNIM0407E": (400, "The refresh token is not valid or was already used."),
     "BXNIM0408E": (400, "The refresh token has expired."),
     "bad_request": (400, "The body is not a form."),
-    "BXNIM0308E": (401, "The grant needs the Basic header of the client `bx`, or another client was named."),
+    "BXNIM0308E": (401, "The grant requires the Basic header of the client `bx`, or the header names another client."),
     "BXNIM0602E": (401, "The user ID or the password is not correct."),
-    "unauthorized": (401, "The caller did not show an access token or an API key of its own."),
-    "too_many_requests": (429, "Too many attempts. Retry-After says for how many seconds to wait."),
+    "unauthorized": (401, "The caller did not send its own access token or API key."),
+    "too_many_requests": (429, "Too many attempts. Retry-After gives the number of seconds to wait."),
 }
 ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}
 TRACED = {"Transaction-Id": {"$ref": "#/components/headers/Transaction-Id"}}
@@ -83,35 +86,39 @@ def shared_parameters() -> Schema:
             "pagesize",
             "query",
             {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
-            "How many to return at most.",
+            "The maximum number of items to return.",
         ),
-        "PageToken": parameter("pagetoken", "query", printable, "From the `next` or `previous` URL of another page."),
-        "Order": parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "Which way to sort."),
+        "PageToken": parameter(
+            "pagetoken", "query", printable, "The token in the `next` or `previous` URL of another page."
+        ),
+        "Order": parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "The sort order."),
         "Filter": parameter(
             "filter",
             "query",
             words.text(pattern=words.FILTER, maxLength=wire.MAX_FILTER, examples=['name co "terra"']),
             "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
-            "a text in double quotes; several of these joined by `and`. Letters' case is ignored.",
+            "a text in double quotes. Join several conditions with `and`. Case is ignored.",
         ),
-        "IncludeHistory": parameter("include_history", "query", yes_or_no, "Whether to return every change as well."),
+        "IncludeHistory": parameter(
+            "include_history", "query", yes_or_no, "Whether to return the history of changes as well."
+        ),
         "IncludeActivity": parameter(
-            "include_activity", "query", yes_or_no, "Whether to return when and how often it was used as well."
+            "include_activity", "query", yes_or_no, "Whether to return when it was last used and how often as well."
         ),
-        "EntityLock": parameter("Entity-Lock", "header", yes_or_no, "Whether it is locked from the start."),
+        "EntityLock": parameter("Entity-Lock", "header", yes_or_no, "Whether to create it locked."),
         "IdempotencyKey": parameter(
             "Idempotency-Key",
             "header",
             words.text(pattern=words.IDEMPOTENCY_KEY),
             f"Random, new for each request to create something; fewer than {handover.MIN_VARIETY} different characters "
-            "are refused. The same request sent again creates nothing more, and within 300 seconds it returns the "
-            "same value.",
+            "are refused. Sending the same request again creates nothing more, and returns the same value "
+            "within 300 seconds.",
         ),
         "IfMatch": parameter(
             "If-Match",
             "header",
             words.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
-            "The entity tag that the change is based on, quoted or not, or `*` for any.",
+            "The entity tag of the version to change, quoted or not, or `*` for any version.",
             required=True,
         ),
     }
@@ -201,8 +208,8 @@ def shared_responses() -> Schema:
     found: Schema = {}
     for prefix, token in (("", False), ("Token", True)):
         for name, status, code, why in (
-            ("TooLarge", 413, CODES[413], "The body is larger than the server reads."),
-            ("Packed", 415, CODES[415], "The body is compressed, or encoded in another way. Send it as it is."),
+            ("TooLarge", 413, CODES[413], "The body is larger than the server accepts."),
+            ("Packed", 415, CODES[415], "The body is compressed or has another content encoding. Send it without one."),
             ("ServerFailed", 500, "internal_error", "The server could not finish the request. Try again shortly."),
             (
                 "Unavailable",
@@ -214,7 +221,7 @@ def shared_responses() -> Schema:
                 "DiskFull",
                 507,
                 CODES[507],
-                "The disk is full. API keys still work, and can be deleted and disabled.",
+                "The disk is full. API keys still work and can still be deleted and disabled.",
             ),
         ):
             found[f"{prefix}{name}"] = refused(status, (code,), {code: (status, why)}, token=token)

@@ -26,15 +26,15 @@ def paths() -> dict[str, Schema]:
 def token_paths() -> dict[str, Schema]:
     return {
         "/identity/token": {"post": get_token("getToken", "Get an access token")},
-        "/oidc/token": {"post": get_token("getTokenAtOldAddress", "Get an access token, at the address of 2018")},
+        "/oidc/token": {"post": get_token("getTokenAtOldAddress", "Get an access token at the address used in 2018")},
         "/identity/introspect": {
             "post": operation(
                 "introspect",
                 TOKENS,
-                "Ask whether an access token or a key's value is good",
-                {"200": answer("Whether it is good, and whose it is.", "Introspection", {"active": False})},
+                "Check whether an access token or a key's value is valid",
+                {"200": answer("Whether it is valid, and whose it is.", "Introspection", {"active": False})},
                 ("BXNIM0109E", "BXNIM0106E", "bad_request", "unauthorized"),
-                description="RFC 7662. The caller shows an access token or an API key of its own.",
+                description="RFC 7662. The caller sends its own access token or API key.",
                 body=body("IntrospectionRequest", {"token": "header.claims.signature"}, media_type=FORM),
                 security=[{"bearer": []}, {"key": []}],
                 token=True,
@@ -44,11 +44,12 @@ def token_paths() -> dict[str, Schema]:
             "post": operation(
                 "revoke",
                 TOKENS,
-                "End an access token or a refresh token",
-                {"200": answer("It is dead, or was never good.", "Nothing", {})},
+                "Revoke an access token or a refresh token",
+                {"200": answer("Revoked, or it was never valid.", "Nothing", {})},
                 ("BXNIM0109E", "BXNIM0106E", "bad_request", "BXNIM0308E"),
-                description="RFC 7009. An access token ends alone. A refresh token ends with all that came of the same "
-                "log-in: later refresh tokens, and their access tokens. Other properties are ignored.",
+                description="RFC 7009. A refresh token is revoked with all tokens of the same log-in: the later "
+                "refresh tokens and their access tokens. An access token is revoked alone. Other properties "
+                "are ignored.",
                 body=body("RevocationRequest", {"token": "header.claims.signature"}, media_type=FORM),
                 security=[{}, {"client": []}],
                 token=True,
@@ -58,15 +59,17 @@ def token_paths() -> dict[str, Schema]:
             "get": operation(
                 "getKeys",
                 TOKENS,
-                "Get the public keys that access tokens are verified with",
+                "Get the public keys that verify access tokens",
                 {"200": answer("The keys.", "KeySet")},
                 security=NOBODY,
                 token=True,
             )
         },
         "/identity/userinfo": {
-            "get": get_userinfo("getUserInfo", "Get whom an access token stands for"),
-            "post": get_userinfo("postUserInfo", "Get whom an access token stands for, by POST", posts=True),
+            "get": get_userinfo("getUserInfo", "Get the person or service ID of an access token"),
+            "post": get_userinfo(
+                "postUserInfo", "Get the person or service ID of an access token, by POST", posts=True
+            ),
         },
         "/identity/.well-known/openid-configuration": get_discovery("getDiscovery"),
         "/.well-known/oauth-authorization-server/identity": get_discovery(
@@ -98,7 +101,7 @@ def get_token(operation_id: str, summary: str) -> Schema:
             "BXNIM0602E",
             "too_many_requests",
         ),
-        description="A refresh token comes with it only for the client `bx`. Other properties are ignored.",
+        description="Only the client `bx` also gets a refresh token. Other properties are ignored.",
         body=body("TokenRequest", {"grant_type": GRANT_API_KEY, "apikey": "<the value>"}, media_type=FORM),
         security=[{}, {"client": []}],
         token=True,
@@ -113,13 +116,15 @@ def get_userinfo(operation_id: str, summary: str, *, posts: bool = False) -> Sch
 def get_discovery(operation_id: str, place: str = "") -> Schema:
     success = {"200": answer("OpenID Connect Discovery, and RFC 8414.", "Discovery")}
     return {
-        "get": operation(operation_id, TOKENS, f"Get where everything is{place}", success, security=NOBODY, token=True)
+        "get": operation(
+            operation_id, TOKENS, f"Get the addresses of the endpoints{place}", success, security=NOBODY, token=True
+        )
     }
 
 
 def other_paths() -> dict[str, Schema]:
     signature = {
-        "Github-Public-Key-Identifier": "Which of the server's LEAK_REPORT_KEYS made the signature.",
+        "Github-Public-Key-Identifier": "The entry in the server's LEAK_REPORT_KEYS that verifies the signature.",
         "Github-Public-Key-Signature": "ECDSA P-256 with SHA-256 over the body, DER, base64.",
     }
     collections = {"profiles": "Profiles", "profile_templates": "ProfileTemplates"}
@@ -129,10 +134,10 @@ def other_paths() -> dict[str, Schema]:
             "get": operation(
                 f"list{name}",
                 OTHERS,
-                f"List {path.replace('_', ' ')}, of which there are none",
+                f"List {path.replace('_', ' ')} (always empty)",
                 {
                     "200": {
-                        "description": "Nothing.",
+                        "description": "An empty list.",
                         "headers": TRACED,
                         "content": {
                             JSON: {
@@ -154,11 +159,11 @@ def other_paths() -> dict[str, Schema]:
                 "reportLeaks",
                 OTHERS,
                 "Report values found in public",
-                {"200": answer("What each was, in the order of the reports.", "LeakVerdicts")},
+                {"200": answer("A verdict on each value, in the order of the reports.", "LeakVerdicts")},
                 ("bad_request", "unauthorized"),
-                description="The partner notice of GitHub's secret scanning. A key that is reported is marked, and "
-                "disabled or deleted as its action_when_leaked says, locked or not. The signature is checked before "
-                "the body is read.",
+                description="The partner notice of GitHub's secret scanning. A reported key is marked as leaked, then "
+                "disabled or deleted if its action_when_leaked says so, even if it is locked. The signature is checked "
+                "before the body is read.",
                 parameters=[
                     parameter(name, "header", words.text(pattern=r"^[\u0021-\u007e]+$"), description, required=True)
                     for name, description in signature.items()

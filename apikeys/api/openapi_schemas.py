@@ -35,8 +35,8 @@ ACTIONS = [str(action) for action in LeakedAction]
 
 # A null in a request is an absent member, as clients of IBM's API send it.
 NAME = text(
-    f"1 to {NAME_MAX_LENGTH} characters, at least one of them visible, none that controls anything; white space around "
-    "it is cut off. Need not be unique.",
+    f"1 to {NAME_MAX_LENGTH} characters, at least one of them visible, no control characters. White space around it is "
+    "removed. Need not be unique.",
     pattern=visible(NAME_MAX_LENGTH),
     examples=["terraform"],
 )
@@ -59,10 +59,10 @@ LEAKED_ACTION = {
 TRUE_OR_FALSE = {"enum": [True, False, "true", "false", None]}
 OWN_VALUE = {
     "type": ["string", "null"],
-    "description": f"A value of your own, {wire.MIN_OWN_VALUE} to {wire.MAX_OWN_VALUE} characters: random ones. "
-    f"One with fewer than {values.MIN_CHARACTERS} different characters, {values.MIN_RUNS} different runs of three or "
-    f"{values.MIN_STEPS} different steps from one to the next is refused, and so is one that can't be had. "
-    "Without one the server makes a better one.",
+    "description": f"Your own value: {wire.MIN_OWN_VALUE} to {wire.MAX_OWN_VALUE} random characters. "
+    f"Refused with fewer than {values.MIN_CHARACTERS} different characters, {values.MIN_RUNS} different runs of "
+    f"three or {values.MIN_STEPS} different steps from one to the next, or if it is not available. "
+    "Leave it out to let the server generate a stronger one.",
     "pattern": rf"^([^\u0000-\u001f]{{{wire.MIN_OWN_VALUE},{wire.MAX_OWN_VALUE}}})?$",
 }
 NEW_KEY: Schema = {
@@ -70,56 +70,63 @@ NEW_KEY: Schema = {
     "description": DESCRIPTION,
     "apikey": OWN_VALUE,
     "store_value": TRUE_OR_FALSE
-    | {"description": "No value is stored, whatever this says: where it is true, the header Warning tells so."},
+    | {"description": "The value is never stored. If this is true, the header Warning says so."},
     "support_sessions": TRUE_OR_FALSE,
-    "action_when_leaked": LEAKED_ACTION | {"description": f"{LEAKED_ACTION['description']} Absent: the server's own."},
-    "expires_at": EXPIRES_AT | {"description": "UTC, seconds optional, in the future. Absent: never."},
+    "action_when_leaked": LEAKED_ACTION
+    | {"description": f"{LEAKED_ACTION['description']} If absent, the server's default applies."},
+    "expires_at": EXPIRES_AT
+    | {"description": "UTC, seconds optional, in the future. If absent, the key does not expire."},
 }
 
-HISTORY = list_of(ref("HistoryEntry"), "Only with include_history. Oldest first, at least the creation.", minItems=1)
+HISTORY = list_of(
+    ref("HistoryEntry"), "Only with include_history. Oldest first; includes at least the creation.", minItems=1
+)
 API_KEY: Schema = {
     "id": api_key_id(),
     "entity_tag": entity_tag(),
     "crn": crn("apikey", f"ApiKey-{UUID}"),
-    "locked": {"type": "boolean", "description": "Can't be changed, disabled or deleted; still authenticates."},
-    "disabled": {"type": "boolean", "description": "Does not authenticate."},
-    "created_at": moment("When it was made."),
-    "created_by": iam_id("Who made it."),
+    "locked": {
+        "type": "boolean",
+        "description": "If true, the key can't be changed, disabled or deleted. It still authenticates.",
+    },
+    "disabled": {"type": "boolean", "description": "If true, the key does not authenticate."},
+    "created_at": moment("When it was created."),
+    "created_by": iam_id("Who created it."),
     "modified_at": moment("When it last changed."),
-    "expires_at": moment("Only if set. From then on it does not authenticate."),
+    "expires_at": moment("Only if the key expires. It no longer authenticates from then on."),
     "support_sessions": {"type": "boolean"},
     "action_when_leaked": {"enum": ACTIONS},
     "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["terraform"]),
     "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH, examples=["Applies changes"]),
-    "iam_id": iam_id("Whom it authenticates."),
+    "iam_id": iam_id("The person or service ID it authenticates."),
     "account_id": account_id("The account of its owner."),
-    "leaked": {"type": "boolean", "description": "It was found in public."},
+    "leaked": {"type": "boolean", "description": "Whether it was found in public."},
     "history": HISTORY,
     "activity": ref("Activity", "Only with include_activity."),
 }
 CREATED_API_KEY = {name: schema for name, schema in API_KEY.items() if name not in ("history", "activity")} | {
-    "apikey": text("The value. This answer is the only one that ever carries it.", minLength=wire.MIN_OWN_VALUE)
+    "apikey": text("The value. Only this response contains it.", minLength=wire.MIN_OWN_VALUE)
 }
 SERVICE_ID: Schema = {
     "id": service_id_id(),
-    "iam_id": iam_id("`iam-` and the id: the owner of its keys."),
+    "iam_id": iam_id("`iam-` followed by the id. Owns the keys of the service ID."),
     "entity_tag": entity_tag(),
     "crn": crn("serviceid", f"ServiceId-{UUID}"),
-    "locked": {"type": "boolean", "description": "Can't be changed or deleted."},
-    "created_at": moment("When it was made."),
+    "locked": {"type": "boolean", "description": "If true, the service ID can't be changed or deleted."},
+    "created_at": moment("When it was created."),
     "modified_at": moment("When it last changed."),
     "account_id": account_id("Its account."),
     "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["build server"]),
     "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH),
-    "unique_instance_crns": list_of(text(), "CRNs of the services that it is for, as its maker says."),
+    "unique_instance_crns": list_of(text(), "CRNs of the services that it is for, as its creator gave them."),
     "history": HISTORY,
-    "activity": ref("Activity", "Only with include_activity: the uses of its keys, of those that are deleted too."),
+    "activity": ref("Activity", "Only with include_activity. The uses of its keys, including deleted ones."),
 }
 CRNS = {
     "type": ["array", "null"],
     "items": text(pattern=PRINTABLE, minLength=1, maxLength=wire.MAX_CRN),
     "maxItems": wire.MAX_CRNS,
-    "description": "CRNs of the services that it is for. They are kept and returned, and mean nothing to this server.",
+    "description": "CRNs of the services that it is for. The server stores and returns them but does not use them.",
 }
 
 
@@ -127,11 +134,11 @@ def page_of(name: str, items: Schema, **more: Schema) -> Schema:
     """Return the schema of one page of a list; `more` are members that come first."""
     url = text(format="uri")
     links = {
-        "first": url | {"description": "This list from its beginning."},
-        "previous": url | {"description": "The page before; absent on the first."},
-        "next": url | {"description": "The page after, with its pagetoken; absent on the last."},
+        "first": url | {"description": "The first page of this list."},
+        "previous": url | {"description": "The previous page. Absent on the first page."},
+        "next": url | {"description": "The next page, with its pagetoken. Absent on the last page."},
     }
-    limit = {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE_SIZE, "description": "The page size asked for."}
+    limit = {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE_SIZE, "description": "The requested page size."}
     return record({**more, "limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
 
 
@@ -146,7 +153,7 @@ def grants(*, with_password: bool) -> list[Schema]:
     by_password = grant(
         tokens.GRANT_PASSWORD,
         {"username": text(**some), "password": text(format="password", **some)},
-        "A person's user ID and password, for command lines. Needs the Basic header of the client `bx`.",
+        "A person's user ID and password, for command lines. Requires the Basic header of the client `bx`.",
     )
     return [
         grant(tokens.GRANT_API_KEY, {"apikey": text("A key's value.", **some)}, "An API key."),
@@ -154,7 +161,7 @@ def grants(*, with_password: bool) -> list[Schema]:
         grant(
             tokens.GRANT_REFRESH,
             {"refresh_token": text(**some)},
-            "A refresh token, which works once. Needs the Basic header of the client `bx`.",
+            "A refresh token, which works once. Requires the Basic header of the client `bx`.",
         ),
     ]
 
@@ -168,16 +175,16 @@ def schemas(*, with_password: bool) -> Schema:
         "ApiKeyList": page_of("apikeys", ref("ApiKey")),
         "ApiKeyCreate": request(
             {
-                "iam_id": iam_id("The owner: yourself, or a service ID that you manage."),
+                "iam_id": iam_id("The owner: you, or a service ID that you manage."),
                 "account_id": {
                     "type": ["string", "null"],
-                    "description": 'The token\'s account; "" or absent says so too.',
+                    "description": "The account of the access token, which is also the default.",
                 },
                 **NEW_KEY,
                 "store_value": TRUE_OR_FALSE
                 | {
-                    "description": "True is refused for a person's key. No value is stored for a service ID either: "
-                    "the header Warning tells so."
+                    "description": "True is refused for a person's key. For a service ID's key it is accepted, but "
+                    "the value is not stored, and the header Warning says so."
                 },
             },
             required=("iam_id", "name"),
@@ -187,26 +194,26 @@ def schemas(*, with_password: bool) -> Schema:
                 "name": NAME | {"type": ["string", "null"]},
                 "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
                 "expires_at": EXPIRES_AT
-                | {"description": 'UTC, seconds optional; the past ends the key. "" removes it.'},
+                | {"description": 'UTC, seconds optional. A date in the past ends the key; "" removes the date.'},
                 "support_sessions": TRUE_OR_FALSE,
                 "action_when_leaked": LEAKED_ACTION,
             },
-            description="Absent members stay as they are.",
+            description="Members that are absent keep their values.",
         ),
         "HistoryEntry": record(
             {
-                "timestamp": moment("When."),
-                "iam_id": text("Who; `leak-report` for a report of a leak."),
-                "iam_id_account": text('The account of who did it; "" for a report of a leak.'),
+                "timestamp": moment("When it happened."),
+                "iam_id": text("Who did it; `leak-report` for a report of a leak."),
+                "iam_id_account": text('That person\'s account; "" for a report of a leak.'),
                 "action": {"enum": ["create", "update", "lock", "unlock", "disable", "enable", "leak"]},
-                "params": list_of(text(), "Of a creation the name, of an update the fields."),
+                "params": list_of(text(), "The name for a creation, the changed fields for an update."),
                 "message": text(),
             }
         ),
         "Activity": record(
             {
-                "last_authn": moment("Absent if it was never used. At most one minute late."),
-                "authn_count": {"type": "integer", "minimum": 0, "description": "How often it was used."},
+                "last_authn": moment("When it was last used, at most one minute late. Absent if it was never used."),
+                "authn_count": {"type": "integer", "minimum": 0, "description": "The number of uses."},
             },
             optional=("last_authn",),
         ),
@@ -214,7 +221,7 @@ def schemas(*, with_password: bool) -> Schema:
             {
                 "apikeys_per_identity": record(
                     {
-                        "limit": {"type": "integer", "minimum": 0, "description": "0: no limit."},
+                        "limit": {"type": "integer", "minimum": 0, "description": "The limit. 0 means no limit."},
                         "identities": list_of(record({"iam_id": text(), "count": {"type": "integer", "minimum": 0}})),
                     }
                 )
@@ -228,20 +235,20 @@ def schemas(*, with_password: bool) -> Schema:
                         iam_ids(MAX_COUNTED),
                         {"type": "null"},
                     ],
-                    "description": f"A list of IAM IDs, or: {about_iam_ids(MAX_COUNTED)}",
+                    "description": f"A list of IAM IDs, or a text: {about_iam_ids(MAX_COUNTED)}",
                 }
             }
         ),
         "ServiceId": record(SERVICE_ID, optional=("history", "activity")),
         "CreatedServiceId": record(
             {name: schema for name, schema in SERVICE_ID.items() if name not in ("history", "activity")}
-            | {"apikey": ref("CreatedApiKey", "Its first key, where one was asked for.")},
+            | {"apikey": ref("CreatedApiKey", "Its first key, if the request asked for one.")},
             optional=("apikey",),
         ),
         "ServiceIdList": page_of(
             "serviceids",
             ref("ServiceId"),
-            offset={"type": "integer", "minimum": 0, "description": "How many come before this page."},
+            offset={"type": "integer", "minimum": 0, "description": "The number of service IDs before this page."},
         ),
         "ServiceIdCreate": request(
             {
@@ -252,7 +259,7 @@ def schemas(*, with_password: bool) -> Schema:
                 "group_id": {"enum": ["", None], "description": "This server has no groups of service IDs."},
                 "apikey": {
                     "anyOf": [request(NEW_KEY, required=("name",)), {"type": "null"}],
-                    "description": "A first key, made with it or not at all.",
+                    "description": "A first key. The service ID and the key are created together or not at all.",
                 },
             },
             required=("account_id", "name"),
@@ -263,14 +270,14 @@ def schemas(*, with_password: bool) -> Schema:
                 "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
                 "unique_instance_crns": CRNS,
             },
-            description="Absent members stay as they are.",
+            description="Members that are absent keep their values.",
         ),
         "LeakReports": list_of(
             request(
                 {
-                    "token": text("What was found, exactly as it was found."),
+                    "token": text("The value, exactly as it was found."),
                     **{
-                        name: {"description": "A text; anything else is read as one."}
+                        name: {"description": "A text. Any other type is converted to text."}
                         for name in ("type", "url", "source")
                     },
                 },
@@ -285,7 +292,7 @@ def schemas(*, with_password: bool) -> Schema:
                     "token_type": text("The `type` of the report."),
                     "label": {
                         "enum": ["true_positive", "false_positive"],
-                        "description": "Whether it is a key of this server.",
+                        "description": "Whether the value belongs to a key of this server.",
                     },
                 }
             )
@@ -298,13 +305,13 @@ def schemas(*, with_password: bool) -> Schema:
                 ),
                 "refresh_token": text("`not_supported` without the Basic header of the client `bx`."),
                 "token_type": {"const": "Bearer"},
-                "expires_in": seconds | {"description": "Seconds from now."},
-                "expiration": seconds | {"description": "Unix seconds."},
+                "expires_in": seconds | {"description": "The lifetime in seconds."},
+                "expiration": seconds | {"description": "The end of the lifetime, in Unix seconds."},
                 "scope": {"const": tokens.SCOPE},
             }
         ),
         "IntrospectionRequest": request(
-            {"token": text("An access token."), "apikey": text("A key's value; looked at before `token`.")},
+            {"token": text("An access token."), "apikey": text("A key's value. Takes precedence over `token`.")},
             anyOf=[
                 {"required": [name], "properties": {name: {"minLength": 1}}, "description": f"With `{name}`."}
                 for name in ("token", "apikey")
@@ -316,25 +323,26 @@ def schemas(*, with_password: bool) -> Schema:
         "Nothing": record({}, description="An empty object."),
         "Introspection": {
             "oneOf": [
-                record({"active": {"const": False}}, description="Not good, for whatever reason."),
+                record({"active": {"const": False}}, description="Not valid, for any reason."),
                 record(
                     {
                         "active": {"const": True},
-                        "iam_id": iam_id("Whom it authenticates."),
+                        "iam_id": iam_id("The person or service ID it authenticates."),
                         "account": record({"bss": account_id("The account.")}),
                         "apikey_id": api_key_id(),
                         "apikey_name": text(),
-                        "exp": seconds | {"description": "Only if the key expires. Unix seconds."},
+                        "exp": seconds
+                        | {"description": "When the key expires, in Unix seconds. Absent if it does not."},
                     },
                     optional=("exp",),
-                    description="A key's value that is good.",
+                    description="A valid value of a key.",
                 ),
                 {
                     "type": "object",
                     "properties": {
                         "active": {"const": True},
                         "token_type": {"const": "Bearer"},
-                        "iam_id": iam_id("Whom it authenticates."),
+                        "iam_id": iam_id("The person or service ID it authenticates."),
                         "iss": text(format="uri"),
                         "iat": seconds,
                         "exp": seconds,
@@ -350,14 +358,14 @@ def schemas(*, with_password: bool) -> Schema:
                         "scope",
                         "client_id",
                     ],
-                    "description": "An access token that is good, with its claims.",
+                    "description": "A valid access token, with its claims.",
                 },
             ]
         },
         "UserInfo": record(
             {
-                "sub": text("E-mail address or name of a person, identifier of a service ID."),
-                "iam_id": iam_id("Whom the token stands for."),
+                "sub": text("The e-mail address or name of a person, or the identifier of a service ID."),
+                "iam_id": iam_id("The person or service ID of the token."),
                 "realmid": {"enum": ["IBMid", "iam"]},
                 "identifier": text("The IAM ID without its prefix."),
                 "given_name": text(),
@@ -385,7 +393,7 @@ def schemas(*, with_password: bool) -> Schema:
                     }
                 )
             },
-            description="A JSON Web Key Set, newest key first.",
+            description="A JSON Web Key Set with the newest key first.",
         ),
         "Discovery": record(
             {
@@ -420,10 +428,10 @@ def schemas(*, with_password: bool) -> Schema:
                 "errors": list_of(
                     record(
                         {
-                            "code": text("The kind of error in one word.", examples=["not_found"]),
-                            "message_code": text("The code.", examples=["BXNIM0102E"]),
+                            "code": text("The kind of error, in one word.", examples=["not_found"]),
+                            "message_code": text("The error code.", examples=["BXNIM0102E"]),
                             "message": text("A sentence in the language of Accept-Language."),
-                            "details": text("The offending property, parameter or header."),
+                            "details": text("The property, parameter or header that was refused."),
                         },
                         optional=("details",),
                     ),
@@ -431,15 +439,15 @@ def schemas(*, with_password: bool) -> Schema:
                     maxItems=1,
                 ),
                 "status_code": {"type": "integer", "description": "The HTTP status."},
-                "trace": text("The header Transaction-Id again."),
+                "trace": text("The same as the header Transaction-Id."),
             },
-            description="What /v1 answers to a request that it refuses.",
+            description="The response of /v1 to a request that it refuses.",
         ),
         "TokenError": record(
             {
-                "errorCode": text("The code.", examples=["BXNIM0415E"]),
+                "errorCode": text("The error code.", examples=["BXNIM0415E"]),
                 "errorMessage": text("A sentence in the language of Accept-Language."),
-                "errorDetails": text("The offending property."),
+                "errorDetails": text("The property that was refused."),
                 "context": record(
                     dict.fromkeys(
                         (
@@ -457,6 +465,6 @@ def schemas(*, with_password: bool) -> Schema:
                 ),
             },
             optional=("errorDetails",),
-            description="What /identity answers to a request that it refuses.",
+            description="The response of /identity to a request that it refuses.",
         ),
     }

@@ -11,7 +11,7 @@ UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ZERO_UUID = "00000000-0000-0000-0000-000000000000"
 EXAMPLE_ACCOUNT = "0" * 32
 EXAMPLE_PERSON = "IBMid-EXAMPLE000"
-EXAMPLE_VALUE = "<the value, shown in this answer and never again>"
+EXAMPLE_VALUE = "<the value, shown in this response only>"
 EXAMPLE_TAG = f"1-{'0' * 32}"
 
 # What str.strip() takes away, control characters, and what may be first and last in a text.
@@ -83,7 +83,7 @@ def moment(description: str) -> Schema:
 
 def entity_tag() -> Schema:
     return text(
-        "Changes with every change, its number by one. What If-Match takes.",
+        "Identifies the version; each change raises its number by one. Send it as If-Match.",
         pattern="^[1-9][0-9]*-[0-9a-f]{32}$",
         examples=[EXAMPLE_TAG],
     )
@@ -109,8 +109,8 @@ def iam_ids(most: int) -> Schema:
 
 def about_iam_ids(most: int) -> str:
     return (
-        f"IAM IDs, up to {most}, with commas between them: your own, the default, and those of your service IDs. "
-        "Administrators may ask for any."
+        f"IAM IDs, up to {most}, separated by commas: your own (the default) and those of your service IDs. "
+        "Administrators can ask for any."
     )
 
 

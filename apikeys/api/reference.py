@@ -7,8 +7,8 @@ from typing import Any
 SHORT_PATTERN = 48  # characters; longer ones are for programs, the description says it in words
 SECURITY = {
     "bearer": "An access token: `Authorization: Bearer …`",
-    "client": "Optionally the client of command lines: `Authorization: Basic`, user `bx`, password `bx`",
-    "key": "Or an API key: `Authorization: Basic`, user `apikey`, the value as the password",
+    "client": "Optional: the client of command lines, `Authorization: Basic` with user `bx` and password `bx`",
+    "key": "Or an API key: `Authorization: Basic` with user `apikey` and the value as the password",
 }
 
 Described = dict[str, Any]
