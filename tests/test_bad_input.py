@@ -50,7 +50,7 @@ HOSTILE = [
     "javascript:alert(1)",
     "🔑👩‍👩‍👧‍👦🇹🇼",
     "مفتاح الخادم",
-    "\u202egnp.exe\u202c",
+    "gnp\u200b.\u2060exe\u00ad",
     "a\u0301\u0302\u0303\u0304\u0305" * 10,
     "%(name)s %s {0} %",
 ]  # fmt: skip
