@@ -95,7 +95,7 @@ class ApiKeyBackendContract:
 
     @pytest.mark.parametrize(
         "text",
-        ["o'neill<b>&\"", "<script>alert(1)</script>", "مفتاح الخادم", "🔑🔑🔑", "%s {0} ${HOME} ../..", "a\u202eb"],
+        ["o'neill<b>&\"", "<script>alert(1)</script>", "مفتاح الخادم", "🔑🔑🔑", "%s {0} ${HOME} ../..", "a\u200bb"],
     )
     def test_a_name_is_kept_as_it_was_typed(self, alices, text):
         key = alices.create_api_key(ApiKeyDraft(text, text)).key
