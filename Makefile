@@ -8,12 +8,13 @@ ENGINES ?= found
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # The stamps are looked at each time.
-.PHONY: always help run install test test-fast test-browser test-engines test-other-python check format lock messages bench clean
+.PHONY: always help run install test test-fast test-browser test-engines sizes test-other-python check format lock messages bench clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
 	@echo "make test     set up and run every test, a real Chromium included, Firefox and WebKit where they are"
 	@echo "make check    format, lint, types, import contracts, templates, deployment checks"
+	@echo "make sizes    every page at every width and zoom: what is cut, covered or scrolls without need"
 	@echo "make format   let the formatters rewrite the code"
 	@echo "make lock     resolve the dependencies again (needs uv)"
 	@echo "make messages bring the translation catalogues up to date"
@@ -58,6 +59,11 @@ test-browser: $(VENV)/dev.stamp
 
 test-engines: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.engines all -n $(WORKERS_FOR_TESTS)
+
+# Every page at every width, zoom and size of text, in a table: what is cut, covered or scrolls without need.
+sizes: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest -m browser -n 0 -q -s tests/browser/test_sizes.py
 
 # The lock holds two Djangos, one for Python 3.11 and one for newer Pythons: test the other one too where it is found.
 test-other-python: $(VENV)/dev.stamp

@@ -158,7 +158,7 @@ def test_who_is_granted_another_account_than_they_chose_is_told_and_goes_on_with
     console.iam.forget_requests()
     listed, again = anna.get(KEYS), page(anna.get("/account/"))
 
-    current = [option["value"] for option in again.find_all("option") if "selected" in option]
+    current = [choice["value"] for choice in again.find_all("input", type="radio") if "checked" in choice]
     assert told.status_code == 422
     assert NO_ACCESS in page(told).find(id="refusal").raw
     assert listed.status_code == 200

@@ -210,7 +210,7 @@ def test_a_key_without_description_shows_a_dash(alice, alice_client, create_key)
 
     [row] = page(alice_client.get(KEYS)).find("tbody").find_all("tr")
 
-    assert row.find("td", class_="c-desc clip").text == "–"
+    assert row.find("td", class_="c-desc").text == "–"
 
 
 def test_somebody_without_keys_is_led_to_the_first_one(alice_client):

@@ -22,8 +22,13 @@ from tests.server import ConsoleServer
 
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
 LONG = "unbroken" * 31
-NUMBER = 46
-PROVOKED = (403, 404, 409, 422, 500)
+USUAL = {f"robot {number:02}": "" for number in range(10)} | {
+    "terraform-production-eu-de-frankfurt-1": "Applies infrastructure changes from the release pipeline",
+    "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
+    "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
+}
+NUMBER = 48
+PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
 def every_state(
@@ -61,9 +66,9 @@ def without_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tu
 
 def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
     bob = Visitor.logged_in(server, BOB)
-    for name in (STRANGE, LONG):
+    for name in (*USUAL, STRANGE, LONG):
         if not bob.names_found(name):
-            bob.post(CREATE, bob.form(CREATE) | {"name": name, "description": f"{LONG} <script>"})
+            bob.post(CREATE, bob.form(CREATE) | {"name": name, "description": USUAL.get(name, f"{LONG} <script>")})
     page = visit(BOB)
     page.goto("/")
     yield "dashboard", page
@@ -81,6 +86,10 @@ def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str
     row(page, STRANGE).get_by_role("button").click()
     yield "menu of a key", page
     page.keyboard.press("Escape")
+    page.goto(f"{KEYS}?per_page=10")
+    page.get_by_role("link", name=t("Last page")).click()
+    expect(page.get_by_role("link", name=t("Next page"))).to_be_disabled()
+    yield "list, last page", page
     page.get_by_role("searchbox").fill("nothing has this name")
     expect(page.get_by_role("heading", name=t("No key matches your search"))).to_be_visible()
     yield "list, no match", page
@@ -242,6 +251,8 @@ def refusals(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     yield "404", page
     page.goto("/admin/")
     yield "403", page
+    page.goto("/theme/")
+    yield "405", page
     page.goto(edit_address(UNKNOWN_ID))
     yield "no such key", page
     page.goto(CREATE)

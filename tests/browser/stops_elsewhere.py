@@ -34,10 +34,10 @@ def every_state(page_for: PageFor, pair: Pair, locale: str, **options: Any) -> I
 
     page = page_for("anna", on=pair.far, **options)
     page.goto("/account/")
-    account = page.get_by_label(t("Account"), exact=True).and_(page.get_by_role("combobox"))
-    expect(account).to_be_visible()
+    account = page.get_by_role("group", name=t("Account"), exact=True).get_by_role("radio")
+    expect(account.last).to_be_visible()
     yield "account", page
-    account.locator("option").last.evaluate("(option) => { option.value = '?'; option.selected = true; }")
+    account.last.evaluate("(choice) => { choice.value = '?'; choice.checked = true; }")
     page.get_by_role("main").get_by_role("button", name=t("Choose account")).click()
     expect(
         page.get_by_role("alert").filter(has_text=t("Enter the ID of an account: 32 letters and digits."))

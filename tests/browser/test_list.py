@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.addresses import KEYS
-from tests.browser.conftest import PageFor
+from tests.browser.conftest import MOBILE, PageFor
 from tests.browser.steps import dialog, fill, leave_unsaved, log_in, open_create, row, submit
 from tests.browser.value import Value
 from tests.server import ConsoleServer
@@ -95,6 +95,29 @@ def test_without_script_carol_searches_with_a_button(page_for: PageFor, carol: s
     page.get_by_role("button", name="Search").click()
 
     expect_list(page, [*(f"robot {number:05}" for number in range(129, 119, -1)), "robot 00012"], "q=0012.*sort=-name")
+
+
+@with_and_without_script
+def test_on_a_small_screen_carol_sorts_sees_when_keys_were_created_and_chooses_how_many(page_for, carol: str, js):
+    page = page_for(carol, js=js, viewport=MOBILE)
+    page.goto(f"{KEYS}?per_page=50")
+    expect(page.get_by_role("rowheader").first).to_have_text("robot 00000")
+    expect(row(page, "robot 00000").get_by_role("cell", name=re.compile("^Created "))).to_be_visible()
+
+    choose(page, "Sort by", "Name, Z to A", js)
+    expect_list(page, BY_NAME_FROM_Z[:50], "sort=-name")
+    choose(page, "Keys per page:", "10", js)
+    expect_list(page, BY_NAME_FROM_Z[:10], "per_page=10")
+    expect(page.get_by_label("Sort by").locator("option:checked")).to_have_text("Name, Z to A")
+    choose(page, "Sort by", "Oldest first", js)
+    expect_list(page, BY_NAME_FROM_Z[:10], "sort=created")
+
+
+def choose(page: Page, label: str, choice: str, js: bool) -> None:
+    """Choose from a list that acts at once, or without script by the button beside it."""
+    page.get_by_label(label).select_option(choice)
+    if not js:
+        page.locator("form").filter(has=page.get_by_label(label)).get_by_role("button", name="Apply").click()
 
 
 def test_after_a_page_is_turned_focus_is_at_the_top_of_the_list(page_for: PageFor, carol: str):
