@@ -24,9 +24,9 @@ def clean_name(name: str) -> str:
         raise InvalidApiKey("name", _("Enter a name."))
     name = _clean("name", name, NAME_MAX_LENGTH)
     if not re.search(VISIBLE, name):
-        raise InvalidApiKey("name", _("This has no visible character. Enter a name that people can see."))
+        raise InvalidApiKey("name", _("The name has no visible character. Enter a name that people can see."))
     if re.match(f"[{MARKS}]", name):
-        raise InvalidApiKey("name", _("This begins with an accent that has no letter. Type the name again."))
+        raise InvalidApiKey("name", _("The name begins with an accent that belongs to no letter. Type it again."))
     return name
 
 
@@ -44,7 +44,7 @@ def _clean(field: str, text: str, limit: int) -> str:
         raise InvalidApiKey(field, _("This contains a control character. Remove it."))
     if any(character in DIRECTION_CONTROLS for character in text):
         raise InvalidApiKey(
-            field, _("This contains an invisible character that turns the direction of writing. Type it again.")
+            field, _("This contains an invisible character that changes the direction of text. Type it again.")
         )
     if any(0xD800 <= ord(character) < 0xE000 or character == "\ufffd" for character in text):
         raise InvalidApiKey(field, _("This contains an invalid character. Type it again."))

@@ -305,4 +305,4 @@ class BackendUnavailable(StoreError):
 
 
 class BackendBusy(BackendUnavailable):
-    message = _("Too many requests are waiting for %(host)s already. Try again in a moment.")
+    message = _("Too many requests are already waiting for %(host)s. Try again in a moment.")

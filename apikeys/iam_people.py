@@ -49,10 +49,14 @@ REFUSALS = {
         "%(host)s refused this user ID and password. Check them and try again. If you log in through your company, "
         "use a one-time passcode instead."
     ),
-    Way.PASSCODE: _("%(host)s refused this passcode: each works once and not for long. Get a new one and try again."),
+    Way.PASSCODE: _(
+        "%(host)s refused this passcode. A passcode works once and expires soon. Get a new one, then try again."
+    ),
     Way.API_KEY: _("%(host)s has no usable API key with this value. It may be disabled, expired, or deleted."),
 }
-LOCKED_WORDS = _("%(host)s has locked this account after too many attempts. Wait, or have it unlocked, then try again.")
+LOCKED_WORDS = _(
+    "%(host)s has locked this account after too many attempts. Wait, or ask to have it unlocked, then try again."
+)
 FEDERATED_WORDS = _("You log in to %(host)s through your company. Use a one-time passcode instead of your password.")
 SECOND_FACTOR_WORDS = _(
     "%(host)s requires a second factor, which this console can't ask for. Use a one-time passcode or an API key."

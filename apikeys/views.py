@@ -71,7 +71,10 @@ def api_key_create(request: HttpRequest) -> HttpResponse:
     if not handover.is_nonce(nonce):
         form.add_error(None, _("This form is incomplete. Send it again."))
     if form.data.get("account") not in (None, "", identity.account_id):
-        form.add_error(None, _("Another account was chosen since this form was opened. Check, then send it again."))
+        form.add_error(
+            None,
+            _("You chose another account after you opened this form. Check the account, then send the form again."),
+        )
         form.replace("account", identity.account_id)
     if form.is_valid():
         try:

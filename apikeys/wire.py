@@ -316,7 +316,7 @@ def crns_field(body: dict[str, Any]) -> tuple[str, ...] | None:
     if len(found) > MAX_CRNS or any(not 1 <= len(text) <= MAX_CRN for text in found):
         raise InvalidApiKey(
             name,
-            _("%(name)s takes up to %(most)d CRNs of 1 to %(length)d characters."),
+            _("%(name)s accepts up to %(most)d CRNs of 1 to %(length)d characters."),
             name=name,
             most=MAX_CRNS,
             length=MAX_CRN,
@@ -358,7 +358,7 @@ def own_value_field(body: dict[str, Any]) -> str:
     """Return a value that the caller brings, "" where absent. Raises InvalidApiKey."""
     found = text_field(body, "apikey") or ""
     if found and not MIN_OWN_VALUE <= len(found) <= MAX_OWN_VALUE:
-        raise InvalidApiKey("apikey", _("A value of your own must have 32 characters or more."))
+        raise InvalidApiKey("apikey", _("Your own value must have 32 characters or more."))
     if not is_printable(found):
         raise InvalidApiKey("apikey", _("This contains a control character. Remove it."))
     return found

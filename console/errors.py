@@ -30,7 +30,7 @@ def wording(status: int) -> tuple[str, str]:
             _("The request is too large. Nothing was changed. Shorten what you typed."),
         ),
         415: (
-            _("Packed data"),
+            _("Compressed data"),
             _("The server does not read compressed requests. Nothing was changed. Send it uncompressed."),
         ),
         429: (

@@ -173,7 +173,7 @@ class LoginRequired(LoginRequiredMiddleware):
         author = typed.author_of(request)
         back = keep_typed(request, author) if author else ""
         if back:
-            messages.warning(request, _("Your session has ended. Log in again to go on with what you typed."))
+            messages.warning(request, _("Your session has ended. Log in again to continue with what you typed."))
         elif not request.htmx:  # type: ignore[attr-defined]
             return super().handle_no_permission(request, view_func)
         else:

@@ -226,7 +226,7 @@ def test_after_the_receipt_the_form_sent_again_gets_a_clear_page(created):
     assert not shown
     assert tree.find("h1").text == "This key was already created"
     assert "This API key was created and shown. Its value is never shown a second time." in tree.text
-    assert "No second key was made." in tree.text
+    assert "No second key was created." in tree.text
     links = {link.text: link["href"] for link in tree.find("main").find_all("a")}
     assert links["Delete the key whose value is lost"] == delete_address(created.key.id)
     assert links["Go to the list"] == KEYS

@@ -17,7 +17,7 @@ ENDS = {
     "is not known any more": "DELETE FROM console_user WHERE iam_id = ?",
 }
 OF_NO_SESSION = "SELECT count(*) FROM apikeys_storedtokens WHERE session_digest = ?"
-ANOTHER_ACCOUNT = "Another account was chosen since this form was opened. Check, then send it again."
+ANOTHER_ACCOUNT = "You chose another account after you opened this form. Check the account, then send the form again."
 NO_ACCESS = "gives you no access to this account."
 
 

@@ -213,7 +213,7 @@ def test_a_form_sent_many_times_takes_its_persons_places_and_no_more(console, an
     busy = [answer for answer in answers if answer.status_code == 503]
     assert set(told) == {200, 503}
     assert told.count(200) <= 1 + 24 // 3
-    assert all("Too many requests are waiting for" in answer.text for answer in busy)
+    assert all("Too many requests are already waiting for" in answer.text for answer in busy)
     assert len(console.iam.keys_of(anna.iam_id)) == 1
 
 

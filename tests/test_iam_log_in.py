@@ -115,7 +115,7 @@ def test_anna_logs_in_with_a_passcode_that_works_once(console, anna):
     assert entered.status_code == 302
     assert is_logged_in(anna)
     assert again.status_code == 422
-    assert "refused this passcode: each works once and not for long." in page(again).find(id="refusal").raw
+    assert "refused this passcode. A passcode works once and expires soon." in page(again).find(id="refusal").raw
     assert not repeated
 
 

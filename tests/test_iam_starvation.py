@@ -19,7 +19,7 @@ SLOW = Fault(wait=60)  # until the test lets it go, or the console gives up afte
 PEOPLE = 20
 PLACES, PLACES_PER_PERSON = 24, 8
 LOG_INS, LOG_INS_PER_ADDRESS, STRANGERS = 6, 3, 28
-BUSY = "Too many requests are waiting for"
+BUSY = "Too many requests are already waiting for"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_a_name_that_nobody_can_see_is_refused(name):
 @pytest.mark.parametrize("character", DIRECTION, ids=ascii)
 @pytest.mark.parametrize("clean", [clean_name, clean_description])
 def test_a_text_that_turns_the_direction_of_writing_is_refused(clean, character):
-    with pytest.raises(InvalidApiKey, match="direction of writing"):
+    with pytest.raises(InvalidApiKey, match="direction of text"):
         clean(f"key{character}1")
 
 
@@ -103,7 +103,7 @@ def test_a_program_is_warned_of_a_name_that_looks_like_another(site, annas, bens
 def test_the_name_of_a_person_turns_no_direction(alice, field):
     setattr(alice, field, "Alice\u202e")
 
-    with pytest.raises(ValidationError, match="direction of writing"):
+    with pytest.raises(ValidationError, match="direction of text"):
         alice.full_clean()
 
 

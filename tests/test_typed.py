@@ -64,7 +64,7 @@ def test_a_new_key_that_was_typed_is_there_again_after_the_log_in(alice_client, 
     place = enter(alice_client, login)
     again = open_form(alice_client, place)
 
-    assert "Your session has ended. Log in again to go on with what you typed." in told
+    assert "Your session has ended. Log in again to continue with what you typed." in told
     assert place == CREATE
     assert {name: again[name] for name in TYPED} == TYPED
     assert again["nonce"] != form["nonce"]

@@ -76,7 +76,7 @@ def optional_field(request: HttpRequest, name: str) -> str:
     """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
     found = request.POST.getlist(name)
     if len(found) > 1:
-        raise PropertyRefused(name, _("A property is given twice."))
+        raise PropertyRefused(name, _("A property appears more than once."))
     return found[0] if found else ""
 
 

@@ -61,7 +61,7 @@ def parameter(request: HttpRequest, name: str, default: str = "") -> str:
     """Return a query parameter. Raises BadRequest for one that is given twice: which one is meant?"""
     found = request.GET.getlist(name)
     if len(found) > 1:
-        raise BadRequest(name, _("%(name)s is given twice."), name=name)
+        raise BadRequest(name, _("%(name)s appears more than once."), name=name)
     return found[0] if found else default
 
 
@@ -125,7 +125,7 @@ def read_token(text: str) -> Cursor | None:
     """Return the place that a page token stands for, None without one. Raises BadRequest."""
     if not text:
         return None
-    bad_token = BadRequest("pagetoken", _("pagetoken is not valid. Take it from the answer's next or previous URL."))
+    bad_token = BadRequest("pagetoken", _("pagetoken is not valid. Copy it from the response's next or previous URL."))
     try:
         decoded = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).decode())
         position, key_id, backward = decoded

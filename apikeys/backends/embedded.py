@@ -282,7 +282,7 @@ def _check_own_value(value: str) -> None:
 
 def _unusable() -> InvalidApiKey:
     return InvalidApiKey(
-        "apikey", _("This value can't be used. Send 32 or more random characters, or let the server make a value.")
+        "apikey", _("This value can't be used. Send 32 or more random characters, or let the server generate a value.")
     )
 
 

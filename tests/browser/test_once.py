@@ -38,7 +38,7 @@ pytestmark = pytest.mark.browser
 with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 
 SENDS = 20
-REFUSAL = "Your browser does not let this page copy. The key is selected: press Ctrl+C, or ⌘C on a Mac."
+REFUSAL = "Your browser does not allow this page to copy. The key is selected: press Ctrl+C, or ⌘C on a Mac."
 OVER = "The key is no longer shown"
 UNSAVED = "You have not saved this key."
 
@@ -90,7 +90,7 @@ def test_alices_form_sent_again_shows_no_value_to_anybody(page_for: PageFor, ser
     assert [answer.status_code for answer in answers] == [409, 409, 409]
     assert [Value.in_html(answer.text) for answer in answers] == [None, None, None]
     assert all(value.is_absent_from(answer.text) for answer in (*answers, doras))
-    assert all("No second key was made." in answer.text for answer in answers)
+    assert all("No second key was created." in answer.text for answer in answers)
     assert other_session.names_found(name) == 1
     # To Dora the nonce is as if it never was: she gets a key of her own.
     assert (doras.status_code, Value.in_html(doras.text) in (None, value)) == (200, False)

@@ -133,7 +133,7 @@ def test_an_answer_that_comes_late_takes_back_nothing_that_was_announced_meanwhi
 
     with page.expect_event("requestfinished"):
         held[0].fulfill(status=204)
-    expect(page.get_by_text("Waiting for an answer…")).to_be_hidden()
+    expect(page.get_by_text("Waiting for a response…")).to_be_hidden()
 
     expect(announced(over)).to_have_text(NEXT)
 
@@ -300,13 +300,13 @@ def test_without_script_more_time_is_told_in_another_tab_and_the_page_keeps_its_
     page = page_for("alice", js=False)
     created = create_without_script(page, "more without script")
     value = Value.shown_in(created)
-    expect(created.get_by_text("Without JavaScript this page can’t empty itself")).to_be_visible()
+    expect(created.get_by_text("Without JavaScript this page can’t remove the key")).to_be_visible()
     before = created.locator(".time-left time").get_attribute("datetime")
 
     with page.context.expect_page() as opened:
         created.get_by_role("button", name="More time (opens in a new tab)").click()
     told = opened.value
-    expect(told.get_by_role("heading", name="The download waits for you")).to_be_visible()
+    expect(told.get_by_role("heading", name="Your download is ready")).to_be_visible()
 
     assert before < told.locator("main time").get_attribute("datetime")
     assert value.is_gone_from(told)

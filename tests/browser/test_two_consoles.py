@@ -51,7 +51,7 @@ pytestmark = pytest.mark.browser
 with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 
 SLOW = 0.9  # seconds; the page says that it waits after a moment
-WAITING = "Waiting for an answer…"
+WAITING = "Waiting for a response…"
 
 
 # The main job.
@@ -284,7 +284,7 @@ def test_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, pair: 
 
     assert [answer.status_code for answer in answers] == [409, 409]
     assert all(value.is_absent_from(answer.text) for answer in (*answers, idas))
-    assert all("No second key was made." in answer.text for answer in answers)
+    assert all("No second key was created." in answer.text for answer in answers)
     assert pair.names_there("anna").count(name) == 1
 
 

@@ -141,7 +141,7 @@ def test_a_form_sent_after_log_out_in_the_other_tab_comes_back_filled(page_for: 
     log_out(first)
     form.get_by_role("button", name="Create API key").click()
 
-    expect(notes(second, "Your session has ended. Log in again to go on with what you typed.")).to_be_visible()
+    expect(notes(second, "Your session has ended. Log in again to continue with what you typed.")).to_be_visible()
     log_in(second, "alice")
     expect(second).to_have_url(CREATE)
     form = dialog(second, "Create API key")
