@@ -369,7 +369,8 @@ def test_neither_log_in_nor_the_pages_after_a_form_have_inline_script_or_style(a
 def test_scripts_carry_the_hash_of_what_they_must_be(alice_client):
     scripts = page(alice_client.get(KEYS)).find_all("script")
 
-    assert [script["src"].rpartition("/")[2] for script in scripts] == ["htmx-2.min.js", "console.js", "handover.js"]
+    ours = ["console.js", "menus.js", "list.js", "handover.js"]
+    assert [script["src"].rpartition("/")[2] for script in scripts] == ["htmx-2.min.js", *ours]
     assert all(re.fullmatch(r"sha384-[A-Za-z0-9+/]{64}", script["integrity"]) for script in scripts)
 
 
@@ -395,7 +396,7 @@ def test_static_files_have_the_headers_and_are_kept_for_a_year(visitor):
     addresses = [script["src"] for script in tree.find_all("script")] + [link["href"] for link in tree.find_all("link")]
     addresses += [use["href"].partition("#")[0] for use in tree.find_all("use")]
 
-    assert len(set(addresses)) == 6
+    assert len(set(addresses)) == 8
     for address in set(addresses):
         response = visitor.get(address)
         assert response.status_code == 200

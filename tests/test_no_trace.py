@@ -197,7 +197,7 @@ def test_a_line_begins_with_its_time_in_utc(log):
 
 def test_the_console_logs_through_that_filter_and_formatter(settings):
     assert settings.LOGGING["root"]["handlers"] == ["stderr"]
-    assert settings.LOGGING["handlers"]["stderr"]["filters"] == ["mask"]
+    assert settings.LOGGING["handlers"]["stderr"]["filters"] == ["fault", "mask"]  # the last word is the mask's
     assert settings.LOGGING["filters"]["mask"] == {"()": "console.logs.MaskFilter"}
     assert settings.LOGGING["formatters"]["line"] == {"()": "console.logs.LineFormatter"}
     assert not [name for name, logger in settings.LOGGING["loggers"].items() if logger["handlers"]]
