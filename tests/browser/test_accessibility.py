@@ -103,6 +103,29 @@ def expect_no_landmark(opened: Locator) -> None:
         expect(opened.get_by_role(landmark)).to_have_count(0)
 
 
+def test_in_forced_colours_a_menu_has_an_edge(page_for: PageFor):
+    page = page_for("alice", forced_colors="active")
+    page.goto(KEYS)
+
+    page.get_by_role("banner").get_by_role("button", name="Account").click()
+
+    expect(page.locator("#m-user")).to_have_css("border-top-style", "solid")
+    expect(page.locator("#m-user")).not_to_have_css("border-top-width", "0px")
+
+
+def test_on_paper_nothing_lies_over_the_rows_of_the_list(page_for: PageFor):
+    page = page_for("alice")
+    keep_key(page, "printed")
+
+    page.emulate_media(media="print")
+
+    expect(row(page, "printed")).to_be_visible()
+    for over_every_page in (page.locator(".skip"), page.locator(".toasts")):
+        expect(over_every_page).to_be_hidden()
+    for in_place in (page.get_by_role("banner"), page.get_by_role("columnheader", name="Name")):
+        expect(in_place).to_have_css("position", "static")
+
+
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
 def test_tab_stays_in_each_dialog(page_for: PageFor, key):
     page = page_for("alice")
