@@ -77,7 +77,11 @@ def give_part() -> bool:
 def is_disk_full() -> bool:
     """Tell whether the disk has no room for more than revocations."""
     file = path()
-    return file is not None and (size(file) < SIZE or free(file) < MARGIN)
+    if file is None:
+        return False
+    if not file.exists():  # nobody has filled it up yet
+        return free(file) < SIZE + MARGIN
+    return size(file) < SIZE or free(file) < MARGIN
 
 
 def size(file: Path) -> int:
