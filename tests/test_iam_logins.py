@@ -327,12 +327,13 @@ def test_who_has_several_accounts_chooses_one_of_the_list_first(console, many):
     led = many.get(KEYS, allow_redirects=False)
     asked = page(many.get(led.headers["Location"]))
 
-    options = {option["value"]: option.text for option in asked.find("select", id="account").find_all("option")}
+    labels = [label for label in asked.find_all("label") if label.find_all("input", name="account")]
+    options = {label.find("input")["value"]: label.text for label in labels}
     chosen = choose(many, OTHER_ACCOUNT)
     seen = many.get(KEYS)
 
     assert led.headers["Location"] == f"/account/?next={KEYS}"
-    assert options == {ACCOUNT: f"Example & Sons ({ACCOUNT})", OTHER_ACCOUNT: f"Another ({OTHER_ACCOUNT})"}
+    assert options == {ACCOUNT: f"Example & Sons {ACCOUNT}", OTHER_ACCOUNT: f"Another {OTHER_ACCOUNT}"}
     assert (chosen.status_code, chosen.headers["Location"]) == (302, KEYS)
     assert f"You are now managing the API keys of account {OTHER_ACCOUNT}." in page(seen).raw
     assert console.iam.requests("list")[-1].query["account_id"] == OTHER_ACCOUNT
