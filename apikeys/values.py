@@ -30,7 +30,8 @@ VALUE_LIKE = re.compile(
     rf"(?<![A-Za-z0-9_-])(?!(?:iam-)?ServiceId-[0-9a-f-]{{36}}(?![A-Za-z0-9_-]))"
     rf"(?=[A-Za-z0-9_-]*[a-z])(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{{{LENGTH},}}"
 )
-_JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+# Only at the start of a run: tried at each "eyJ" of a long one, it would take the square of the time.
+_JWT_LIKE = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 MASK = "[masked]"
 _AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“”„‘’‚«»"
 

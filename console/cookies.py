@@ -36,7 +36,8 @@ def prefixed_cookies(get_response: GetResponse) -> GetResponse:
             request.COOKIES.setdefault(plain[prefixed], request.COOKIES[prefixed])
         response = get_response(request)
         given = response.cookies.get(settings.SESSION_COOKIE_NAME)
-        if before and given is not None and (had_both or given.value):
+        # One that is only written again has the same id.
+        if before and given is not None and given.value != before and (had_both or given.value):
             SessionStore().delete(before)
         return response
 

@@ -25,6 +25,10 @@ def wording(status: int) -> tuple[str, str]:
             _("Method not allowed"),
             _("This address does not accept that kind of request. Nothing was changed."),
         ),
+        411: (
+            _("Length required"),
+            _("The form came without its length. Nothing was changed. Send it with Content-Length."),
+        ),
         413: (
             _("Too much data"),
             _("The request is too large. Nothing was changed. Shorten what you typed."),

@@ -87,6 +87,8 @@ def request_gate(get_response: GetResponse) -> GetResponse:
         request.correlation_id = secrets.token_hex(16)  # type: ignore[attr-defined]
         if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return problem(request, 413)
+        if "Transfer-Encoding" in request.headers and not is_api(request):
+            return problem(request, 411)  # chunks that break off look complete, and half a form is a form
         if content_length(request) and not is_plain(request):
             return problem(request, 415)
         if request.method not in METHODS_OF_PAGES and not is_api(request):

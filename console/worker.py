@@ -17,6 +17,7 @@ from console.rsgi import Door
 from console.wsgi import application as wsgi_application
 
 PARENT_CHECK_SECONDS = 0.5
+OPEN_FILES = 4096
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ def _end_without(parent: int | None) -> None:
 # worker that gets both does not end before it is killed.
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold values
+# Each connection is an open file, and many systems allow 1,024 unless a process asks for more.
+_open_files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_open_files, min(OPEN_FILES, _most)), _most))
 
 from apikeys import sweeper  # noqa: E402  (its models need the application)
 

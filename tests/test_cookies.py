@@ -136,3 +136,16 @@ def test_a_prefixed_session_of_another_console_on_this_machine_is_left_to_it(ali
 
     assert alice_client.get(KEYS).status_code == 200
     assert "__Host-session" not in alice_client.post("/theme/", {"theme": "dark"}).cookies
+
+
+def test_an_older_session_outlives_a_change_that_writes_it_again(older, alices_key):
+    disabled = older.post(
+        f"{KEYS}{alices_key.key.id}/disable/",
+        fields(page(older.get(KEYS)).find("form", id="row-action")),
+    )
+
+    seen = older.get(KEYS)
+
+    assert disabled.status_code == 303
+    assert seen.status_code == 200
+    assert older.cookies["session"].value == older.cookies[PREFIX + "session"].value

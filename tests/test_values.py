@@ -412,3 +412,10 @@ def test_32_random_characters_are_never_guessable(alphabet):
 )
 def test_what_a_guesser_tries_first_is_guessable(value):
     assert values.is_guessable(value)
+
+
+def test_a_long_header_of_a_stranger_is_masked_before_the_suite_is_over():
+    """Trying the pattern at each "eyJ" takes minutes for a text of this length, and holds up the whole process."""
+    text = "eyJ" * 130_000
+
+    assert values.mask_sent(f"{text}.{text}.{text}") == values.MASK

@@ -25,6 +25,8 @@ from console.models import User
 
 FIRST_PASSWORD_BYTES = 18
 WAIT_STEP_SECONDS = 2.0
+HEADER_BYTES = 64 * 1024  # of a request: cookies of a host with many applications, and room to spare
+CONNECTIONS = 1024  # of each worker, idle ones included: requests wait for a thread, not for a connection
 
 
 class Command(BaseCommand):
@@ -149,6 +151,7 @@ def who_to_stop(port: int) -> str:
 def serve() -> None:
     """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished."""
     from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.server import Server
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
@@ -162,7 +165,8 @@ def serve() -> None:
         interface=Interfaces.RSGI,
         http=HTTPModes.http1,  # a stream of HTTP/2 that promises a body and sends none holds its thread for ever
         workers=settings.WORKERS,
-        backpressure=settings.THREADS * 16,
+        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
+        backpressure=CONNECTIONS,
         respawn_failed_workers=True,
         log_enabled=True,
         log_level="warning",  # type: ignore[arg-type]
