@@ -5,10 +5,11 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS_FOR_TESTS ?= 2
 ENGINES ?= found
+JOURNEY = tests/browser/test_journey.py tests/browser/test_in_place.py tests/browser/test_time_left.py
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # The stamps are looked at each time.
-.PHONY: always help run install test test-fast test-browser test-engines sizes test-other-python check format lock messages bench clean
+.PHONY: always help run install test test-fast test-browser test-journey test-engines sizes test-other-python check format lock messages bench clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
@@ -57,6 +58,9 @@ test-browser: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -m browser -n $(WORKERS_FOR_TESTS) --dist worksteal
 
+test-journey: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m browser -n $(WORKERS_FOR_TESTS) --dist worksteal $(JOURNEY)
+
 test-engines: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.engines all -n $(WORKERS_FOR_TESTS)
 
@@ -66,9 +70,10 @@ sizes: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m browser -n 0 -q -s tests/browser/test_sizes.py
 
 # The lock holds two Djangos, one for Python 3.11 and one for newer Pythons: test the other one too where it is found.
+# There the browser makes the journey and the changes of the list; what its pages look like is the same.
 test-other-python: $(VENV)/dev.stamp
 	@other=$$($(BIN)/python -m tests.other_python) && if [ -n "$$other" ]; then \
-	  $(MAKE) --no-print-directory VENV=.venv-other PYTHON="$$other" test-fast test-browser; fi
+	  $(MAKE) --no-print-directory VENV=.venv-other PYTHON="$$other" test-fast test-journey; fi
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
