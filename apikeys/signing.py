@@ -1,5 +1,6 @@
 """Signed access tokens: keys of the server, their rotation, and JWTs made and read with them."""
 
+import math
 import re
 import secrets
 import uuid
@@ -79,16 +80,22 @@ def read(token: str) -> dict[str, Any]:
             issuer=issuer(),
             leeway=LEEWAY_SECONDS,
             # Tokens name no audience: libraries refuse one that they were not told. Those of older servers do.
-            # A token from the future is one from before the clock was set back.
+            # A token from the near future is one from before the clock was set back.
             options={"require": ["exp", "iat", "iss", "jti", "iam_id"], "verify_aud": False, "verify_iat": False},
         )
-        if claims["exp"] > (timezone.now() + LIFETIME + CLOCK_SET_BACK).timestamp():
+        latest = (timezone.now() + CLOCK_SET_BACK).timestamp()
+        if not is_moment(claims["iat"], latest) or claims["exp"] > latest + LIFETIME.total_seconds():
             raise Unauthenticated
         for name in {"jti", "session_id"} & claims.keys():
             uuid.UUID(str(claims[name]))
-    except (jwt.PyJWTError, ValueError, RecursionError):
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         raise Unauthenticated from None
     return claims
+
+
+def is_moment(claim: object, latest: float) -> bool:
+    """Tell whether a claim is a number of unix seconds, `latest` at most."""
+    return isinstance(claim, int | float) and math.isfinite(claim) and claim <= latest
 
 
 def public_keys() -> list[dict[str, Any]]:
