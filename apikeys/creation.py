@@ -1,4 +1,4 @@
-"""Creating a key, and the one delivery of its value; design.md, section 5.
+"""Creating a key, and the one delivery of its value; docs/adr/0003-handover.md.
 
 With a store in this database the key, its audit event and its hand-over are one transaction. With a store
 elsewhere the hand-over begins first, as a claim: whatever happens on the way, a form that is sent again finds

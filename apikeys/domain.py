@@ -94,7 +94,7 @@ class ApiKey:
 
     @property
     def crn(self) -> str:
-        """The key's Cloud Resource Name, in IBM's form (iam-contract, section 1)."""
+        """The key's Cloud Resource Name, in IBM's form."""
         return api_key_crn(self.account_id, self.id)
 
     def is_editable_by(self, identity: Identity) -> bool:

@@ -52,7 +52,7 @@ _ = gettext_noop
 
 
 class ApiKeyError(Exception):
-    """The root. `status` is the HTTP status, `code` IAM's code (iam-contract, section 3).
+    """The root. `status` is the HTTP status, `code` IAM's code (docs/rest-api.md).
 
     `may_have_happened` tells whether what was asked for may have been done all the same.
     """

@@ -1,4 +1,4 @@
-"""The sealed copy of a new value, and the one delivery it exists for; design.md, section 5.
+"""The sealed copy of a new value, and the one delivery it exists for; docs/adr/0003-handover.md.
 
 The key of the seal is derived from a nonce that only the asking form knows, so that the row alone, in a
 stolen database or a backup, opens nothing.

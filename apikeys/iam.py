@@ -1,4 +1,4 @@
-"""A client of IAM's API: IBM Cloud's, or a console's of this kind. Facts: iam-contract, sections 1 and 2."""
+"""A client of IAM's API: IBM Cloud's, or a console's of this kind. Facts: docs/ibm-cloud.md."""
 
 import contextlib
 import re

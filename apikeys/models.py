@@ -176,7 +176,7 @@ class Revocation(models.Model):
 
 
 class Handover(models.Model):
-    """The one delivery of a new value; design.md, section 5, and docs/adr/0003-handover.md.
+    """The one delivery of a new value; docs/adr/0003-handover.md.
 
     `sealed` holds the value under a key derived from the nonce, which is not stored. It is NULL once the
     value was received or its time ran out. The row stays, so that a form sent again makes no second key.
@@ -226,7 +226,7 @@ class StoredTokens(models.Model):
 
 
 class AuditEvent(models.Model):
-    """What happened, to which key, by whom and from where; iam-contract, section 6. Never the value."""
+    """What happened, to which key, by whom and from where. Never the value."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     event_time = models.DateTimeField(default=timezone.now)

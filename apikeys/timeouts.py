@@ -9,5 +9,6 @@ ANSWER_WITHIN = timedelta(seconds=60)  # an answer that has not come by then is 
 RENEW_BEFORE_SECONDS = 60  # the access token runs out
 
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the clocks of servers that share a database
+OTHER_CLOCK_TOLERANCE = timedelta(minutes=5)  # between this clock and that of a store elsewhere
 # When the clock is set back, what was given out before lasts that much longer; what would last longer yet has ended.
 CLOCK_SET_BACK = timedelta(days=1)

@@ -58,6 +58,19 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who is behind an IAM ID; the stamp is that of a person's present password, "" for a service ID."""
+
+    identity: Identity
+    password_stamp: str = ""
+
+    def has_password(self, stamp: str) -> bool:
+        """Tell whether this is the stamp of the present password."""
+        expected = self.password_stamp.encode()
+        return bool(expected) and secrets.compare_digest(expected, stamp.encode("utf-8", "replace"))
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """The refresh tokens that one log-in leads to, each from the one before, and when they end for good."""
 
@@ -87,11 +100,11 @@ def subject_of_value(value: str) -> Subject:
         raise ValueNotFound
     value, record = found
     key = to_domain(record)
-    identity = _identity_behind(key.iam_id)
-    if identity is None or not key.authenticates:
+    holder = _holder_of(key.iam_id)
+    if holder is None or not key.authenticates:
         raise ValueNotFound
     uses.note(key.id, pepper_move(record, value))
-    return Subject(identity, GRANT_API_KEY, api_key=key)
+    return Subject(holder.identity, GRANT_API_KEY, api_key=key)
 
 
 def subject_of_values(spellings: list[str]) -> Subject:
@@ -184,44 +197,41 @@ def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
     claims = signing.read(access_token)
     iam_id = str(claims["iam_id"])
     # What has another form is nobody's: databases refuse to look for some characters.
-    identity = _identity_behind(iam_id) if IAM_ID.fullmatch(iam_id) else None
-    if identity is None or not _source_lives(claims) or _is_revoked(claims):
+    holder = _holder_of(iam_id) if IAM_ID.fullmatch(iam_id) else None
+    if holder is None or not _source_lives(claims, holder) or _is_revoked(claims):
         raise Unauthenticated
-    return identity, claims
+    return holder.identity, claims
 
 
-def _source_lives(claims: dict[str, Any]) -> bool:
+def _source_lives(claims: dict[str, Any], holder: Holder) -> bool:
     """Tell whether the key or the password that a token was made from is still good."""
     if claims.get("grant_type") == GRANT_API_KEY:
         key_id = str(claims.get("api_key_id"))
         record = ApiKeyRecord.objects.filter(id=key_id).first() if API_KEY_ID.fullmatch(key_id) else None
         return record is not None and record.iam_id == claims["iam_id"] and to_domain(record).authenticates
-    person = people.active_person(str(claims["iam_id"]))
-    stamp = str(claims.get("password_stamp", "")).encode("utf-8", "replace")
-    return person is not None and secrets.compare_digest(people.password_stamp(person).encode(), stamp)
+    return holder.has_password(str(claims.get("password_stamp", "")))
 
 
-def _identity_behind(iam_id: str) -> Identity | None:
+def _holder_of(iam_id: str) -> Holder | None:
     """Return the active person or the service ID, or None."""
     if not iam_id.startswith(SERVICE_ID_PREFIX):
         person = people.active_person(iam_id)
-        return people.identity_of(person) if person else None
+        return Holder(people.identity_of(person), people.password_stamp(person)) if person else None
     record = ServiceIdRecord.objects.filter(iam_id=iam_id).first()
-    return Identity(iam_id, record.account_id, record.name, email="") if record else None
+    return Holder(Identity(iam_id, record.account_id, record.name, email="")) if record else None
 
 
 def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
-    identity = _identity_behind(row.iam_id)
-    if identity is None:
+    holder = _holder_of(row.iam_id)
+    if holder is None:
         return None
     if row.api_key_id:
         record = ApiKeyRecord.objects.filter(id=row.api_key_id, iam_id=row.iam_id).first()
         key = to_domain(record) if record else None
-        return Subject(identity, GRANT_API_KEY, api_key=key) if key and key.authenticates else None
-    person = people.active_person(row.iam_id)
-    if person is None or people.password_stamp(person) != row.password_stamp:
+        return Subject(holder.identity, GRANT_API_KEY, api_key=key) if key and key.authenticates else None
+    if not holder.has_password(row.password_stamp):
         return None
-    return Subject(identity, GRANT_PASSWORD, password_stamp=row.password_stamp)
+    return Subject(holder.identity, GRANT_PASSWORD, password_stamp=row.password_stamp)
 
 
 def _digest(token: str) -> str:

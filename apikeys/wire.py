@@ -1,4 +1,4 @@
-"""IAM's JSON and the domain's words, one into the other; no Django. Facts: iam-contract, sections 1 and 4."""
+"""IAM's JSON and the domain's words, one into the other; no Django. Facts: docs/rest-api.md."""
 
 import base64
 import json

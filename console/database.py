@@ -105,6 +105,6 @@ def refuse_misplaced(file: Path) -> None:
         )
 
 
-def first_line(exc: Exception) -> str:
+def first_line(exc: BaseException) -> str:
     """Return what a database says of an error, on one line; its advice and positions follow on others."""
     return str(exc).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Answers for what went wrong: a page of ours, or the same words for htmx to put into the page's alert."""
+"""Answers for what went wrong: an error page, or the same words for htmx to put into the page's alert."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render

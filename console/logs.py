@@ -11,6 +11,7 @@ from django.views.debug import ExceptionReporter
 
 from apikeys.faults import fault_of
 from apikeys.values import mask, mask_path, mask_sent
+from console.database import first_line
 
 # Requests that can't be read: the fault is not in the code that a traceback shows.
 UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation)
@@ -21,9 +22,8 @@ class FaultFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if fault_of(error) is not None:
-            reason = str(error).strip().partition("\n")[0]
-            record.msg, record.args, record.exc_info = f"{record.getMessage()} ({reason})", None, None
+        if error is not None and fault_of(error) is not None:
+            record.msg, record.args, record.exc_info = f"{record.getMessage()} ({first_line(error)})", None, None
         return True
 
 

@@ -22,7 +22,10 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 NAME = re.compile(r"[a-z0-9-]+")  # WSGI keeps such names apart
 SEPARATORS = {"cookie": "; "}
+# Headers that decide nothing where they are absent; Granian tells the text of a header only where it is ASCII.
+DESCRIBING = {"accept-language", "cookie", "referer", "transaction-id", "user-agent", "x-correlation-id"}
 UNPREFIXED = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
+NO_CREDENTIALS = "unreadable"  # as the text of Authorization: no scheme has this name
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,13 @@ class Door:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        unreadable = unreadable_headers(scope)
+        if names := sorted(unreadable - {"authorization"}):
+            refuse(protocol, 400, f"The header {names[0]} has characters other than ASCII.")
+            return
         environ = environ_of(scope)
+        if "authorization" in unreadable:  # the API says in its own words that it refuses this one
+            environ["HTTP_AUTHORIZATION"] = NO_CREDENTIALS
         try:
             async with asyncio.timeout(self.body_seconds):
                 body = await self.body(environ, protocol)
@@ -56,9 +65,11 @@ class Door:
             protocol.response_empty(408, [("connection", "close")])
             return
         if body is None:
-            protocol.response_empty(400, [])
+            refuse(protocol, 400, "The body ended early.")
             return
         environ["wsgi.input"] = io.BytesIO(body)
+        if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads what has a length
+            environ.setdefault("CONTENT_LENGTH", str(len(body)))
         answer = await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
 
@@ -91,6 +102,27 @@ class Door:
             logger.exception("A request failed outside of Django.")
             return Answer(500, [], b"")
         return Answer(started[0], started[1], body)
+
+
+def refuse(protocol: HTTPProtocol, status: int, reason: str) -> None:
+    """Answer a request that the application does not get, and close its connection."""
+    headers = [
+        ("cache-control", "no-store"),
+        ("connection", "close"),
+        ("content-type", "text/plain; charset=utf-8"),
+        ("x-content-type-options", "nosniff"),
+    ]
+    answer = Answer(status, headers, f"{reason}\n".encode())
+    protocol.response_bytes(answer.status, answer.headers, answer.body)
+
+
+def unreadable_headers(scope: Scope) -> set[str]:
+    """Return the names of headers that count and whose text can't be read.
+
+    Without one the request would be another: an Idempotency-Key that is not there makes a second key.
+    """
+    readable = {name for name, _text in scope.headers.items()}
+    return {name for name in scope.headers.keys() if NAME.fullmatch(name)} - readable - DESCRIBING  # noqa: SIM118
 
 
 def environ_of(scope: Scope) -> Environ:

@@ -9,6 +9,8 @@ import pytest
 
 from console.middleware import ip_address
 from console.rsgi import Door
+from tests import raw_http
+from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
 
 ATTEMPTS = 3  # of one address, before the next is refused
@@ -104,6 +106,43 @@ def test_a_header_that_poses_as_the_proxys_makes_nothing_secure(https_console, n
     assert send(https_console, "GET", "/login/", f"{name}: https") == 301
     assert send(https_console, "GET", "/login/", "X-Forwarded-Proto: http", f"{name}: https") == 301
     assert send(https_console, "GET", "/login/", f"{name}: http", "X-Forwarded-Proto: https") == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Idempotency-Key", "X-Forwarded-For", "X-Forwarded-Proto", "IAM-ApiKey", "If-Match", "Origin"],
+)
+def test_a_header_that_counts_and_cannot_be_read_is_refused(console, name):
+    answer = raw_http.send(
+        console.url, "GET", "/healthz", {"Host": "127.0.0.1", name: "3f2a91c07be84d55é".encode()}, None
+    )
+
+    assert answer.status == 400
+    assert answer.body.decode() == f"The header {name.lower()} has characters other than ASCII.\n"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_credentials_that_cannot_be_read_are_not_taken_for_none(console):
+    form = {"Host": "127.0.0.1", "Content-Type": "application/x-www-form-urlencoded"}
+    body = urlencode({"grant_type": API_KEY_GRANT, "apikey": "unknown"}).encode()
+
+    anonymous = raw_http.send(console.url, "POST", "/identity/token", form, body)
+    unreadable = raw_http.send(
+        console.url, "POST", "/identity/token", form | {"Authorization": "Basic é".encode()}, body
+    )
+
+    assert (anonymous.status, unreadable.status) == (400, 401)
+
+
+def test_who_writes_another_script_into_a_proxys_header_escapes_no_limit(console):
+    statuses = [guess(console, f"X-Forwarded-For: é, 203.0.113.{index}") for index in range(ATTEMPTS + 2)]
+
+    assert statuses == [400] * len(statuses)
+
+
+@pytest.mark.parametrize("name", ["User-Agent", "Referer", "Cookie", "Accept-Language", "X_Forwarded_For"])
+def test_a_header_that_only_describes_may_have_another_script(console, name):
+    assert send(console, "GET", "/healthz", f"{name}: é") == 200
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """Changes at another IAM are audited in two events: what is about to be asked, and what came of it where known."""
 
 import math
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
 
-from apikeys import services
+from apikeys import reserve, services
 from apikeys.domain import ApiKeyDraft, Caller, Identity, api_key_crn
 from apikeys.forms import new_nonce
 from apikeys.iam import IAMClient
@@ -271,3 +273,40 @@ def test_a_change_that_cannot_be_audited_is_not_asked_for(annas_caller, full_dis
     assert iam.asked == []
     assert iam.keys == {key["id"]: before}
     assert key["crn"] == api_key_crn(ACCOUNT, key["id"])
+
+
+@contextmanager
+def no_room_after(fault_server: FaultServer, kind: str) -> Iterator[None]:
+    """Have the database say that it is full, once, at each kind of statement after IAM was asked for a change."""
+    refused: set[str] = set()
+
+    def refuse(execute, sql, params, many, context):
+        statement = " ".join(sql.split()[:3])
+        if fault_server.requests(kind) and not sql.startswith("SAVEPOINT") and statement not in refused:
+            refused.add(statement)
+            cause = sqlite3.OperationalError("database or disk is full")
+            cause.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise OperationalError("database or disk is full") from cause
+        return execute(sql, params, many, context)
+
+    reserve.fill()
+    with connection.execute_wrapper(refuse):
+        yield
+    assert refused
+    reserve.path().unlink()
+
+
+@pytest.mark.parametrize("kind", ["delete", "disable"])
+@pytest.mark.django_db(transaction=True)
+def test_iam_is_asked_once_where_the_disk_is_full_afterwards(annas_caller, kind):
+    iam, caller = annas_caller
+    key = iam.add_key(caller.identity.iam_id, "terraform")
+    iam.forget_requests()
+
+    with no_room_after(iam, kind):
+        if kind == "delete":
+            services.delete_api_key(caller, key["id"])
+        else:
+            services.disable_api_key(caller, key["id"], disabled=True)
+
+    assert len(iam.requests(kind)) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from apikeys import peppers, tokens, uses
@@ -120,6 +120,24 @@ def test_the_move_is_no_change_of_the_key(old_key):
     changed = {name for name in before if before[name] != after[name]}
     assert changed == MOVED_FIELDS | USE_FIELDS
     assert list(HistoryRecord.objects.values()) == history
+
+
+def test_a_connection_that_is_lost_at_a_move_loses_no_use(old_key, alice, create_key, monkeypatch, caplog):
+    def lose(execute, sql, params, many, context):
+        if sql.startswith(MOVE):
+            raise InterfaceError("connection already closed")
+        return execute(sql, params, many, context)
+
+    monkeypatch.setattr(uses, "BATCH", 1)
+    second = create_key(alice, "second")
+    uses.note(old_key.key.id, pepper_move(record_of(old_key), old_key.value))
+    uses.note(second.key.id)
+
+    with connection.execute_wrapper(lose):
+        uses.flush()
+
+    assert [record_of(issued).use_count for issued in (old_key, second)] == [1, 1]
+    assert caplog.messages == [f"{old_key.key.id} stays under pepper 1 for now."]
 
 
 def test_a_key_moves_once_and_costs_nothing_afterwards(old_key):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from console.journals import SECONDS_APART
 from tests.http_person import HttpPerson
 from tests.postgres import PostgresServer
 from tests.server import ROOT, ConsoleServer, free_port
@@ -120,7 +121,7 @@ def test_a_start_beside_the_journal_of_another_time_is_refused(tmp_path):
             os.kill(pid, signal.SIGKILL)
         console.process.wait()
     Path(f"{database}-wal").write_bytes(journal)
-    time.sleep(1.2)
+    time.sleep(SECONDS_APART + 0.2)
     shutil.copy(copy, database)
 
     said = refused_start(data_dir)

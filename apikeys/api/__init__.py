@@ -1,1 +1,1 @@
-"""The IAM-compatible REST API: /v1 and /identity. Facts: iam-contract; docs/rest-api.md."""
+"""The IAM-compatible REST API: /v1 and /identity. Facts: docs/rest-api.md."""

@@ -1,4 +1,4 @@
-"""IAM's two shapes of an error; iam-contract, section 3."""
+"""IAM's two shapes of an error; docs/rest-api.md."""
 
 import time
 from datetime import UTC, datetime

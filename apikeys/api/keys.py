@@ -27,10 +27,8 @@ LOOKS_LIKE_ANOTHER = '299 - "The owner has another API key whose name looks the 
 def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
     listing = KeyListing.from_request(request, caller)
     page = services.list_api_keys(caller, listing.query)
-    with_history = flag(request, "include_history")
-    keys = [
-        wire.api_key(key, history=services.get_history(caller, key.id) if with_history else None) for key in page.keys
-    ]
+    histories = services.histories_of(page.keys) if flag(request, "include_history") else {}
+    keys = [wire.api_key(key, history=histories.get(key.id)) for key in page.keys]
     return JsonResponse(listing.answer(request, page, keys))
 
 
@@ -177,7 +175,7 @@ def bulk_identity_limits(request: HttpRequest, caller: Caller, account_id: str) 
 def limits_answer(caller: Caller, identities: Sequence[str]) -> JsonResponse:
     """Return how many keys each identity has, the caller where none is named. Raises BadRequest, InvalidApiKey."""
     asked = [printable(PER_IDENTITY, iam_id) for iam_id in identities if iam_id]
-    if len(identities) > MAX_COUNTED:
+    if len(asked) > MAX_COUNTED:
         raise BadRequest(PER_IDENTITY, _("Ask for at most %(limit)d identities at once."), limit=MAX_COUNTED)
     counts = services.count_api_keys(caller, asked or [caller.identity.iam_id])
     found = [{"iam_id": iam_id, "count": count} for iam_id, count in counts.items()]

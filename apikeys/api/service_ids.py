@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import service_ids, wire
+from apikeys import service_ids, services, wire
 from apikeys.api.decorators import Operation, authenticated, resource
 from apikeys.api.keys import (
     check_account,
@@ -50,10 +50,8 @@ def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
     )
     with_history = flag(request, "include_history")
     page = service_ids.list_service_ids(caller, query)
-    found = [
-        wire.service_id(service, history=service_ids.get_history(caller, service.id) if with_history else None)
-        for service in page.service_ids
-    ]
+    histories = services.histories_of(page.service_ids) if with_history else {}
+    found = [wire.service_id(service, history=histories.get(service.id)) for service in page.service_ids]
     return JsonResponse(
         {"offset": page.offset, "limit": query.page_size, **neighbours(request, page), "serviceids": found}
     )

@@ -2,12 +2,12 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError, IntegrityError, models, transaction
+from django.db import Error, IntegrityError, models, transaction
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -325,7 +325,7 @@ def move_to_newest_pepper(move: PepperMove) -> None:
     try:
         with transaction.atomic():
             unmoved.update(pepper=settings.APIKEYS_PEPPERS.newest, digest=move.digest)
-    except DatabaseError:
+    except Error:
         logger.warning("%s stays under pepper %d for now.", move.key_id, move.old_pepper)
 
 
@@ -374,10 +374,16 @@ def remember(identity: Identity, object_id: str, action: str, params: list[str],
 
 def history_of(object_id: str) -> list[HistoryEntry]:
     """Return the changes of a key or a service ID, oldest first."""
-    return [
-        HistoryEntry(row.timestamp, row.iam_id, row.account_id, row.action, tuple(row.params), row.message)
-        for row in HistoryRecord.objects.filter(object_id=object_id).order_by("timestamp", "id")
-    ]
+    return histories_of([object_id])[object_id]
+
+
+def histories_of(object_ids: Collection[str]) -> dict[str, list[HistoryEntry]]:
+    """Return the changes of each of these keys or service IDs, oldest first, with one query."""
+    found: dict[str, list[HistoryEntry]] = {object_id: [] for object_id in object_ids}
+    for row in HistoryRecord.objects.filter(object_id__in=found).order_by("timestamp", "id"):
+        entry = HistoryEntry(row.timestamp, row.iam_id, row.account_id, row.action, tuple(row.params), row.message)
+        found[row.object_id].append(entry)
+    return found
 
 
 def meets(condition: Condition) -> models.Q:

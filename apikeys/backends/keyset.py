@@ -49,7 +49,7 @@ def page_of(
 def counted_page_of(
     records: "models.QuerySet[Row]", column: str, *, descending: bool, size: int, cursor: Cursor | None
 ) -> KeysetPage[Row]:
-    """Return the same page with its extent. No query reads more than COUNTED rows and one.
+    """Return the same page with its extent. No query counts more than COUNTED rows and one.
 
     The last page has the rows that somebody finds there who comes from the first, not the last `size` ones.
     """

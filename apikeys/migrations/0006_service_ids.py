@@ -5,7 +5,7 @@ from apikeys.matching import fold
 
 def fold_names(apps, schema_editor):
     """Fill the folded copies of the service IDs that are there."""
-    for record in apps.get_model("apikeys", "ServiceIdRecord").objects.all():
+    for record in apps.get_model("apikeys", "ServiceIdRecord").objects.iterator():
         record.name_folded, record.description_folded = fold(record.name)[:255], fold(record.description)
         record.save(update_fields=["name_folded", "description_folded"])
 

@@ -1,0 +1,70 @@
+"""What lists and tokens cost: how often they ask the database, and how much a look may ask for."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apikeys import people, service_ids, tokens
+from apikeys.domain import ServiceIdDraft
+from tests.conftest import caller_for
+
+pytestmark = pytest.mark.django_db
+
+
+def with_password(person) -> tokens.Tokens:
+    """Return the tokens of a log-in with a password."""
+    stamp = people.password_stamp(person)
+    subject = tokens.Subject(people.identity_of(person), tokens.GRANT_PASSWORD, password_stamp=stamp)
+    return tokens.issue(subject, client_id="bx", with_refresh=True)
+
+
+@pytest.mark.parametrize("collection", ["apikeys", "serviceids"])
+def test_a_list_with_histories_asks_as_often_for_many_rows_as_for_one(alice, create_key, collection):
+    def add(name: str) -> None:
+        if collection == "apikeys":
+            create_key(alice, name)
+        else:
+            service_ids.create_service_id(caller_for(alice), ServiceIdDraft(name))
+
+    def look() -> tuple[list[list[str]], int]:
+        with CaptureQueriesContext(connection) as context:
+            answer = program.get(f"/v1/{collection}?include_history=true")
+        return [[entry["action"] for entry in row["history"]] for row in answer.json()[collection]], len(context)
+
+    program = Client(headers={"Authorization": f"Bearer {with_password(alice).access_token}"})
+    add("first")
+    look()  # the first request of all asks for more
+    histories, queries = look()
+    for number in range(5):
+        add(f"another {number}")
+
+    assert histories == [["create"]]
+    assert look() == ([["create"]] * 6, queries)
+
+
+def test_to_look_at_a_token_from_a_password_is_to_read_its_person_once(alice):
+    token = with_password(alice).access_token
+    tokens.identify(token)
+
+    with CaptureQueriesContext(connection) as context:
+        tokens.identify(token)
+
+    assert [query["sql"].count('FROM "console_user"') for query in context] == [0, 1, 0]
+
+
+def test_to_renew_such_a_token_is_to_read_its_person_once(alice):
+    token = with_password(alice).refresh_token
+
+    with CaptureQueriesContext(connection) as context:
+        tokens.refresh(token, client_id="bx")
+
+    assert sum('FROM "console_user"' in query["sql"] for query in context) == 1
+
+
+def test_commas_without_a_name_between_them_are_no_identities(alice):
+    program = Client(headers={"Authorization": f"Bearer {with_password(alice).access_token}"})
+
+    answer = program.get(f"/v1/accounts/{alice.account_id}/limits/identity?apikeys_per_identity={',' * 150}")
+
+    assert [found["iam_id"] for found in answer.json()["apikeys_per_identity"]["identities"]] == [alice.iam_id]
