@@ -79,7 +79,7 @@ def test_a_key_that_is_disabled_in_the_browser_is_dead_elsewhere_until_it_is_ena
     expect(notes(page, "to be disabled is disabled")).to_be_visible()
     while_disabled = deployed.works()
     press_action(page, "to be disabled", "Enable API key")
-    expect(notes(page, "to be disabled works again.")).to_be_visible()
+    expect(notes(page, "to be disabled is enabled and works again.")).to_be_visible()
 
     assert (while_disabled, deployed.works()) == (False, True)
 
