@@ -67,8 +67,9 @@ def do_create(options: argparse.Namespace) -> None:
     if not options.output:
         progress(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
     file = keyfile.reserve(options.file) if options.file else None
+    warnings: list[str] = []
     try:
-        key = session.ask(lambda client: client.create_api_key(body, locked=options.lock))
+        key = session.ask(lambda client: client.create_api_key(body, locked=options.lock, warnings=warnings))
     except BaseException:
         if file:
             file.give_up()
@@ -88,6 +89,8 @@ def do_create(options: argparse.Namespace) -> None:
         mute()
         session.ask(lambda client: take_back(client, key))
         raise Refused(f"The API key can't be shown: {exc.strerror}. It was deleted.") from None
+    for sentence in warnings:
+        complain(sentence)
 
 
 def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) -> None:

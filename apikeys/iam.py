@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam_transport import NOT_IAM, IAMError, IAMTransport, IAMUnavailable
+from apikeys.iam_transport import NOT_IAM, IAMError, IAMTransport, IAMUnavailable, json_of
 
 PAGE_SIZE = 100
 MAX_PAGES = 10_000
@@ -127,10 +127,23 @@ class IAMClient(IAMTransport):
     def get_api_key_by_value(self, value: str) -> dict[str, Any]:
         return self.call_json("GET", "/v1/apikeys/details", headers={"IAM-ApiKey": value})
 
-    def create_api_key(self, body: dict[str, Any], *, locked: bool = False, disabled: bool = False) -> dict[str, Any]:
-        """Make a key; never repeated, because an answer that was lost may have been a success."""
+    def create_api_key(
+        self,
+        body: dict[str, Any],
+        *,
+        locked: bool = False,
+        disabled: bool = False,
+        warnings: list[str] | None = None,
+    ) -> dict[str, Any]:
+        """Make a key; never repeated, because an answer that was lost may have been a success.
+
+        The sentences of the answer's Warning are added to `warnings`.
+        """
         headers = ({"Entity-Lock": "true"} if locked else {}) | ({"Entity-Disable": "true"} if disabled else {})
-        return self.call_json("POST", "/v1/apikeys", json=body, headers=headers, repeat=False)
+        answer = self.call("POST", "/v1/apikeys", json=body, headers=headers, repeat=False)
+        if warnings is not None:
+            warnings += answer.warnings
+        return json_of(answer)
 
     def update_api_key(self, key_id: str, entity_tag: str, changes: dict[str, Any]) -> dict[str, Any]:
         return self.call_json("PUT", _item(key_id), json=changes, headers={"If-Match": entity_tag}, repeat=False)

@@ -8,6 +8,7 @@ import contextlib
 import json
 import math
 import random
+import re
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -68,6 +69,9 @@ class IAMUnavailable(IAMError):
         self.may_have_happened, self.transient = may_have_happened, transient
 
 
+_WARNING = re.compile(r'299 - "([^"]{1,200})"')  # RFC 7234, section 5.5
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer, read within its time and size."""
@@ -80,6 +84,11 @@ class Answer:
     def trace(self) -> str:
         return str(self.headers.get("Transaction-Id", ""))[:100]
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the server adds to a success, in sentences."""
+        return _WARNING.findall(self.headers.get("Warning", ""))
+
     def json(self) -> dict[str, Any] | None:
         """Return the JSON object, or None where the body is anything else."""
         try:
@@ -87,6 +96,14 @@ class Answer:
         except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
+
+
+def json_of(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of a successful answer. Raises IAMUnavailable where it has none."""
+    found = answer.json()
+    if found is None:
+        raise IAMUnavailable(NOT_IAM, may_have_happened=True, trace=answer.trace)
+    return found
 
 
 class _Session(requests.Session):
@@ -121,11 +138,7 @@ class IAMTransport:
 
     def call_json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """Return the JSON object of a successful answer. Raises IAMError."""
-        answer = self.call(method, path, **request)
-        found = answer.json()
-        if found is None:
-            raise IAMUnavailable(NOT_IAM, may_have_happened=True, trace=answer.trace)
-        return found
+        return json_of(self.call(method, path, **request))
 
     def call_silent(self, method: str, path: str) -> None:
         """Do what is answered with success and nothing else. Raises IAMError, also where something else is said."""

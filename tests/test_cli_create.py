@@ -33,6 +33,15 @@ def test_create_shows_the_key_once_in_the_rows_of_the_original(logged_in, site, 
     assert not VALUE.search(logged_in.run("iam", "api-key", "MyKey").out)
 
 
+def test_create_tells_of_a_name_that_looks_like_another(logged_in):
+    first = logged_in.run("iam", "api-key-create", "tofu")
+    twin = logged_in.run("iam", "api-key-create", "tоfu", "--output", "json")
+
+    assert (first.status, first.err) == (0, "")
+    assert (twin.status, twin.err) == (0, "The owner has another API key whose name looks the same.\n")
+    assert json.loads(twin.out)["name"] == "tоfu"
+
+
 def test_create_locked_with_a_leaked_action(logged_in):
     key = create(logged_in, "MyKey", "--lock", "--action-if-leaked", "DELETE")
 

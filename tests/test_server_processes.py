@@ -143,3 +143,18 @@ def test_the_command_of_a_holder_is_masked():
 
     assert listener.pid == child.pid
     assert EXAMPLE not in listener.command
+
+
+def test_a_descriptor_that_is_closed_meanwhile_hides_no_holder(monkeypatch, tmp_path):
+    """A descriptor that is gone can't be read, nor can these plain files."""
+    descriptors = tmp_path / "4711" / "fd"
+    descriptors.mkdir(parents=True)
+    for number in (0, 1, 2, 4, 5, 6):
+        (descriptors / str(number)).touch()
+    (descriptors / "3").symlink_to("socket:[99]")
+    (tmp_path / "4711" / "cmdline").write_text("python\0serve\0")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text("sl local …\n0: 0100007F:1F40 00000000:0000 0A 0:0 0:0 0 0 0 99\n")
+    monkeypatch.setattr(ports, "PROC", tmp_path)
+
+    assert ports.listeners(8000) == [ports.Listener(4711, "python serve")]
