@@ -22,8 +22,13 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 NAME = re.compile(r"[a-z0-9-]+")  # WSGI keeps such names apart
 SEPARATORS = {"cookie": "; "}
-# Headers that decide nothing where they are absent; Granian tells the text of a header only where it is ASCII.
-DESCRIBING = {"accept-language", "cookie", "referer", "transaction-id", "user-agent", "x-correlation-id"}
+# Headers whose absence makes another request of it. Granian tells the text of a header only where it is ASCII; others,
+# such as a person's name that a proxy adds, are as good as absent.
+DECIDING = {
+    "authorization", "content-encoding", "content-length", "content-type", "entity-disable", "entity-lock",
+    "github-public-key-identifier", "github-public-key-signature", "host", "iam-apikey", "idempotency-key",
+    "if-match", "origin", "sec-fetch-site", "sec-purpose", "transfer-encoding", "x-forwarded-for", "x-forwarded-proto",
+}  # fmt: skip
 UNPREFIXED = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
 NO_CREDENTIALS = "unreadable"  # as the text of Authorization: no scheme has this name
 
@@ -122,7 +127,7 @@ def unreadable_headers(scope: Scope) -> set[str]:
     Without one the request would be another: an Idempotency-Key that is not there makes a second key.
     """
     readable = {name for name, _text in scope.headers.items()}
-    return {name for name in scope.headers.keys() if NAME.fullmatch(name)} - readable - DESCRIBING  # noqa: SIM118
+    return DECIDING.intersection(scope.headers.keys()) - readable
 
 
 def environ_of(scope: Scope) -> Environ:

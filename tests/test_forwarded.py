@@ -140,7 +140,9 @@ def test_who_writes_another_script_into_a_proxys_header_escapes_no_limit(console
     assert statuses == [400] * len(statuses)
 
 
-@pytest.mark.parametrize("name", ["User-Agent", "Referer", "Cookie", "Accept-Language", "X_Forwarded_For"])
+@pytest.mark.parametrize(
+    "name", ["User-Agent", "Referer", "Cookie", "Accept-Language", "X_Forwarded_For", "X-Auth-Request-User"]
+)
 def test_a_header_that_only_describes_may_have_another_script(console, name):
     assert send(console, "GET", "/healthz", f"{name}: é") == 200
 
