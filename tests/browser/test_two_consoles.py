@@ -592,7 +592,7 @@ def test_what_was_typed_is_there_again_after_a_new_log_in(page_for: PageFor, pai
     pair.set_active("olaf", False)
     form.get_by_role("button", name="Create API key").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-    expect(notes(page, f"Your log-in at 127.0.0.1:{pair.first.port} has ended. Log in again.")).to_be_visible()
+    expect(notes(page, f"Your session at 127.0.0.1:{pair.first.port} has ended. Log in again.")).to_be_visible()
     log_in(page, "olaf")
     expect(page.get_by_role("alert")).to_contain_text("refused this user ID and password")
     pair.set_active("olaf", True)
