@@ -86,7 +86,9 @@ class ExpiringForm(ApiKeyForm):
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
-        if fields.get("expires") == ON_DATE and "expires_on" not in self.errors:
+        if fields.get("expires") != ON_DATE:
+            self.errors.pop("expires_on", None)  # a date that nobody chose is not asked for, nor shown
+        elif "expires_on" not in self.errors:
             day = fields.get("expires_on")
             if day is None:
                 self.add_error("expires_on", _("Choose a date."))

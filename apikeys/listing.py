@@ -106,6 +106,14 @@ def position(page: ApiKeyPage, *, searched: bool) -> str:
     return _("Found: %(position)s") % {"position": words} if searched else words
 
 
+def said(page: ApiKeyPage, query: ApiKeyQuery) -> str:
+    """Return what tells a listener what a search found, or where another page stands in its list."""
+    total = page.extent.total
+    if not query.search or query.cursor or total is None or total > COUNTED:
+        return position(page, searched=bool(query.search))
+    return ngettext("%(number)d key found", "%(number)d keys found", total) % {"number": total}
+
+
 def _position(page: ApiKeyPage) -> str:
     number, before, total = len(page.keys), page.extent.before, page.extent.total
     if before is None:

@@ -17,6 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from apikeys import typed
 from apikeys.exceptions import (
     AccountNeeded,
+    AlreadyReceived,
     ApiKeyError,
     BackendUnavailable,
     CreationUncertain,
@@ -62,6 +63,7 @@ class ApiKeyErrors:
             template = "apikeys/_unanswered.html" if request.htmx else "apikeys/unanswered.html"  # type: ignore[attr-defined]
         elif isinstance(exception, HandoverError):
             template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"  # type: ignore[attr-defined]
+            context |= _not_again(request, exception)
         else:
             template = "_problem.html" if request.htmx else "apikeys/refused.html"  # type: ignore[attr-defined]
             context["title"] = "" if request.htmx else _refused_title(request)  # type: ignore[attr-defined]
@@ -70,6 +72,16 @@ class ApiKeyErrors:
             response.headers["HX-Retarget"] = "#problem"
             response.headers["HX-Reswap"] = "innerHTML"
         return response
+
+
+def _not_again(request: HttpRequest, error: HandoverError) -> dict[str, object]:
+    """Return the title for a form that came again, and whether it was the one that downloads."""
+    if request.resolver_match is None or request.resolver_match.url_name != "api_key_download":
+        return {"title": gettext("This key was already created"), "is_download": False}
+    title = (
+        gettext("This key was already downloaded") if isinstance(error, AlreadyReceived) else _refused_title(request)
+    )
+    return {"title": title, "is_download": True}
 
 
 def _refused_title(request: HttpRequest) -> str:

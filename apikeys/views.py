@@ -26,7 +26,7 @@ from apikeys.exceptions import (
     StoreError,
 )
 from apikeys.forms import CreateForm, EditForm, new_nonce
-from apikeys.listing import ListState, Row, order, position, without_values
+from apikeys.listing import ListState, Row, order, position, said, without_values
 from apikeys.middleware import open_page, sentence
 
 UNPROCESSABLE = 422
@@ -265,6 +265,7 @@ def list_context(request: HttpRequest) -> dict[str, object]:
         "last_url": base + state.at(page.last).url() if page.last else "",
         "offers_last": page.last is not None or page.extent.total is not None,
         "position": position(page, searched=bool(state.query.search)),
+        "said": said(page, state.query),
         "order": order(state.query),
         "value_like": values.VALUE_LIKE.pattern,
         "value_prefix": settings.APIKEYS_PREFIX,

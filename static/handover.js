@@ -12,6 +12,7 @@
   let before = Infinity; // seconds that were left at the last tick
   let extensions = 0;
   let timer = 0;
+  let asker = null; // what had the focus when a question came up
 
   const part = (selector) => dialog.querySelector(selector);
   const parts = (selector) => dialog.querySelectorAll(selector);
@@ -121,13 +122,14 @@
   }
 
   function ask(which) {
+    if (!document.activeElement.closest("[data-ask]")) asker = document.activeElement;
     for (const question of parts("[data-ask]")) question.hidden = question.dataset.ask !== which;
     part("[data-ask]:not([hidden]) [data-stay]").focus();
   }
 
   function stay() {
     for (const question of parts("[data-ask]")) question.hidden = true;
-    part("[data-show]").focus();
+    asker.focus();
   }
 
   function onClick(event) {

@@ -49,10 +49,11 @@
     }, SAY_MILLISECONDS);
   }
 
-  function tell() {
+  function tell(asker) {
     const news = document.querySelector("#list [data-news]");
+    const { said = "", order = "" } = byId("keys")?.dataset ?? {};
     if (news?.content.childElementCount) say(byId("toasts"), news.content);
-    else say(byId("live"), byId("keys")?.dataset.said ?? "");
+    else say(byId("live"), asker?.closest("#keys thead, .sort") ? `${said}. ${order}` : said);
     news?.remove();
   }
 
@@ -69,7 +70,17 @@
     if (target.id !== "list" && target.id !== "keys") return;
     if (detail.requestConfig?.elt?.matches(".pager .icon-btn")) byId("title").focus();
     else returnFocus();
-    tell();
+    tell(detail.requestConfig?.elt);
+  });
+
+  // At the document, before console.js waits at the window for the page that the link leads to.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-clear-search]")) return;
+    event.preventDefault();
+    const box = byId("q");
+    box.value = "";
+    box.focus();
+    box.form.requestSubmit();
   });
 
   // A key that is gone or locked since the list was drawn: the message stays, the list is drawn anew.

@@ -1,4 +1,5 @@
 // Menus: once open, the first item has the focus; arrows, Home and End move it, Escape returns it to the button.
+// A menu that the focus leaves closes.
 "use strict";
 
 (() => {
@@ -23,5 +24,11 @@
     if (to === undefined) return;
     event.preventDefault();
     all.at(to % all.length).focus();
+  });
+
+  // Not for its own button, which closes the menu when it is pressed: it would find it closed and open it again.
+  addEventListener("focusout", ({ target, relatedTarget: next }) => {
+    const menu = target.closest?.(".menu");
+    if (next && menu && !menu.contains(next) && next.getAttribute("popovertarget") !== menu.id) menu.hidePopover();
   });
 })();

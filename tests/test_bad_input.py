@@ -471,7 +471,7 @@ def test_any_name_is_shown_as_it_is_when_its_key_is_created_changed_and_deleted(
     alice_client.post(delete_address(key.id))
     deleted = page(alice_client.get(KEYS)).find(class_="toasts")
 
-    assert created.find("bdi").raw == name
+    assert [element.raw for element in created.find_all("bdi")] == [name, name]
     assert (created["data-name"], created["data-description"]) == (name, name)
     assert saved.find("bdi").raw == f"The changes to {name} were saved."
     assert page(stale).find(class_="msg msg--warning").find_all("bdi")[0].raw == name

@@ -346,7 +346,8 @@ def test_without_script_the_file_can_be_downloaded_once(created):
     }
     assert second.status_code == 409
     assert not repeated
-    assert "This key was already created" in page(second).text
+    assert page(second).find("h1").text == "This key was already downloaded"
+    assert "It may still be on the page where you chose Download API key" in page(second).text
 
 
 def test_the_file_has_ibms_four_fields_in_their_order_indented_with_tabs(created):

@@ -66,6 +66,14 @@ def test_alice_is_told_of_the_key_that_her_new_one_looks_like(alice_client, bob,
 
     assert "looks the same" not in first.text
     assert "You have another API key whose name looks the same: terraform." in twin.text
+    assert twin.find(id="created")["aria-describedby"] == "created-what created-twin"
+
+
+def test_alice_is_told_of_the_key_that_has_the_same_name(alice_client):
+    first, twin = create(alice_client, "terraform"), create(alice_client, "terraform")
+
+    assert first.find_all(id="created-twin") == []
+    assert twin.find(id="created-twin").text == "You have another API key with the same name."
 
 
 def test_a_key_whose_name_was_allowed_once_is_shown_renamed_and_deleted(alice, alice_client, alices_key):

@@ -41,7 +41,9 @@ def test_search_as_you_type_swaps_only_the_table(page_for: PageFor, carol: str):
     page.get_by_role("searchbox").fill("nobody")
     expect(page.get_by_role("heading", name="No key matches your search")).to_be_visible()
     page.get_by_role("link", name="Clear search").click()
-    expect_list(page, NEWEST[:PAGE])
+    expect_list(page, NEWEST[:PAGE], "q=&sort")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_have_value("")
 
 
 @with_and_without_script
