@@ -22,12 +22,15 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 NAME = re.compile(r"[a-z0-9-]+")  # WSGI keeps such names apart
 SEPARATORS = {"cookie": "; "}
-# Headers whose absence makes another request of it. Granian tells the text of a header only where it is ASCII; others,
-# such as a person's name that a proxy adds, are as good as absent.
-DECIDING = {
-    "authorization", "content-encoding", "content-length", "content-type", "entity-disable", "entity-lock",
-    "github-public-key-identifier", "github-public-key-signature", "host", "iam-apikey", "idempotency-key",
-    "if-match", "origin", "sec-fetch-site", "sec-purpose", "transfer-encoding", "x-forwarded-for", "x-forwarded-proto",
+# Granian tells the text of a header only where it is ASCII. Without these the request would be another's, or another.
+REFUSED = {
+    "content-encoding", "content-length", "host", "origin", "sec-fetch-site", "sec-purpose", "transfer-encoding",
+    "x-forwarded-for", "x-forwarded-proto",
+}  # fmt: skip
+# The application refuses these in its own words when they are blank. Others are as good as absent.
+BLANKED = {
+    "content-type", "entity-disable", "entity-lock", "github-public-key-identifier", "github-public-key-signature",
+    "iam-apikey", "idempotency-key", "if-match",
 }  # fmt: skip
 UNPREFIXED = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
 NO_CREDENTIALS = "unreadable"  # as the text of Authorization: no scheme has this name
@@ -57,10 +60,10 @@ class Door:
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         unreadable = unreadable_headers(scope)
-        if names := sorted(unreadable - {"authorization"}):
+        if names := sorted(unreadable & REFUSED):
             refuse(protocol, 400, f"The header {names[0]} has characters other than ASCII.")
             return
-        environ = environ_of(scope)
+        environ = environ_of(scope) | {wsgi_name(name): "" for name in unreadable & BLANKED}
         if "authorization" in unreadable:  # the API says in its own words that it refuses this one
             environ["HTTP_AUTHORIZATION"] = NO_CREDENTIALS
         try:
@@ -122,12 +125,8 @@ def refuse(protocol: HTTPProtocol, status: int, reason: str) -> None:
 
 
 def unreadable_headers(scope: Scope) -> set[str]:
-    """Return the names of headers that count and whose text can't be read.
-
-    Without one the request would be another: an Idempotency-Key that is not there makes a second key.
-    """
-    readable = {name for name, _text in scope.headers.items()}
-    return DECIDING.intersection(scope.headers.keys()) - readable
+    """Return the names of headers whose text Granian does not tell."""
+    return set(scope.headers.keys()) - {name for name, _text in scope.headers.items()}
 
 
 def environ_of(scope: Scope) -> Environ:
@@ -161,8 +160,10 @@ def headers_of(scope: Scope) -> Environ:
         if NAME.fullmatch(name):
             found.setdefault(name, []).append(text)
     return {
-        UNPREFIXED.get(name, f"HTTP_{name.upper().replace('-', '_')}"): (
-            texts[0] if name in UNPREFIXED else SEPARATORS.get(name, ",").join(texts)
-        )
+        wsgi_name(name): (texts[0] if name in UNPREFIXED else SEPARATORS.get(name, ",").join(texts))
         for name, texts in found.items()
     }
+
+
+def wsgi_name(name: str) -> str:
+    return UNPREFIXED.get(name, f"HTTP_{name.upper().replace('-', '_')}")

@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery staple"
 API_KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 CLIENT = ("bx", "bx")
 SECONDS = 30
-PEOPLE = 400
+PEOPLE = 1000
 REPORTER = "reporter-1"
 
 MAKE_PEOPLE = f"""

@@ -1,6 +1,7 @@
 """Prepares the database and static files, makes the first administrator, and serves with Granian."""
 
 import errno
+import hashlib
 import logging
 import os
 import secrets
@@ -13,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import Error, connection
@@ -54,7 +56,7 @@ class Command(BaseCommand):
                 with database_locked(connection, self.waits):
                     call_command("migrate", interactive=False, verbosity=0)
                     self.check(databases=["default"])  # refuses here, before anything listens
-                    call_command("collectstatic", interactive=False, verbosity=0)
+                    self.collect_static()
                     self.first_administrator()
         except OSError as exc:
             raise CommandError(f"DATA_DIR can't be used: {exc.filename or settings.DATA_DIR}: {exc.strerror}.") from exc
@@ -89,6 +91,14 @@ class Command(BaseCommand):
             self.say(f"The database does not answer, trying again: {reason}")
             time.sleep(min(WAIT_STEP_SECONDS, max(0.0, end - time.monotonic())))
 
+    def collect_static(self) -> None:
+        """Collect the static files, unless they are those of the last start: servers that run read them now."""
+        note, digest = settings.DATA_DIR / "static.sha256", static_digest()
+        if note.exists() and note.read_text() == digest and (settings.STATIC_ROOT / "staticfiles.json").exists():
+            return
+        call_command("collectstatic", interactive=False, verbosity=0)
+        note.write_text(digest)
+
     def first_administrator(self) -> None:
         """Make the administrator once, when there is nobody yet."""
         # People whom another IAM knows have no password here: they are nobody to this store.
@@ -112,6 +122,16 @@ class Command(BaseCommand):
                 f"      User ID:   {username}\n"
                 f"      Password:  {password}\n"
             )
+
+
+def static_digest() -> str:
+    """Return the SHA-256 of what the static files are by path, size and time of change."""
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for path, storage in finder.list(None):
+            found = Path(storage.path(path)).stat()
+            digest.update(f"{storage.path(path)} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def where() -> str:
