@@ -104,7 +104,7 @@ def test_on_a_small_screen_carol_sorts_sees_when_keys_were_created_and_chooses_h
     page = page_for(carol, js=js, viewport=MOBILE)
     page.goto(f"{KEYS}?per_page=50")
     expect(page.get_by_role("rowheader").first).to_have_text("robot 00000")
-    expect(row(page, "robot 00000").get_by_role("cell", name=re.compile("^Created "))).to_be_visible()
+    expect(row(page, "robot 00000").get_by_role("cell", name=re.compile("^Created: "))).to_be_visible()
 
     choose(page, "Sort by", "Name, Z to A", js)
     expect_list(page, BY_NAME_FROM_Z[:50], "sort=-name")
