@@ -17,7 +17,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, call_command
-from django.db import Error, connection
+from django.db import Error, connection, connections
 
 from console import journals, ports
 from console.database import first_line
@@ -41,6 +41,8 @@ class Command(BaseCommand):
         self.prepare()
         refuse_taken_port()  # another start may have been faster
         self.say(f"The console is at {where()}  (Ctrl-C stops it)")
+        # A worker that closes an SQLite connection which it inherited takes the journal away from the others.
+        connections.close_all()
         serve()
 
     def say(self, line: str) -> None:
