@@ -33,6 +33,8 @@ CONNECTIONS = 1024  # of each worker, idle ones included: requests wait for a th
 
 class Command(BaseCommand):
     help = "Serve the console: migrations, static files, first administrator, then the production server."
+    # `prepare` runs them, once it has looked at the database's file: some versions of Django open it for a check.
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         # As the first process of a container this one would not hear SIGTERM before Granian listens for it.
