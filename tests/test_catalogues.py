@@ -18,7 +18,7 @@ SOURCE = "en"
 OTHERS = [code for code, _name in django_settings.LANGUAGES if code != SOURCE]
 # What is not a word of a language, or is written in its own.
 SAME_EVERYWHERE = re.compile(
-    r"English|繁體中文|Alice Liddell|alice(@example\.com)?|terraform|Applies changes|apk_….{4}|[\W\d_]*"
+    r"English|繁體中文|Alice Liddell|alice(@example\.com)?|terraform|Applies changes|apk_….{4}|[\W\d_]*(UTC)?"
 )
 SPOKEN_ATTRIBUTES = (
     "aria-label",
