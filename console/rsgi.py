@@ -120,8 +120,7 @@ def refuse(protocol: HTTPProtocol, status: int, reason: str) -> None:
         ("content-type", "text/plain; charset=utf-8"),
         ("x-content-type-options", "nosniff"),
     ]
-    answer = Answer(status, headers, f"{reason}\n".encode())
-    protocol.response_bytes(answer.status, answer.headers, answer.body)
+    protocol.response_bytes(status, headers, f"{reason}\n".encode())
 
 
 def unreadable_headers(scope: Scope) -> set[str]:
