@@ -114,7 +114,7 @@ def test_strange_names_are_shown_as_they_are(page_for: PageFor):
     expect(page.get_by_text(f"Welcome, {BOB}.")).to_be_visible()
 
     created = create_key(page, name, "<b>not bold</b>")
-    expect(created.get_by_text(name, exact=True)).to_be_visible()
+    expect(created.locator("#created-what").get_by_text(name, exact=True)).to_be_visible()
     leave_unsaved(created)
     expect(row(page, name)).to_contain_text("<b>not bold</b>")
     choose_action(page, name, "Edit API key")
