@@ -242,6 +242,29 @@ def test_an_edit_is_seen_in_place_and_the_focus_is_back_on_the_row(page_for: Pag
     assert is_same_page(page)
 
 
+def test_a_dialog_has_its_focus_from_its_first_moment_so_that_no_typing_goes_elsewhere(page_for: PageFor, named):
+    named("alice", "typed into at once")
+    page = page_for("alice")
+    page.goto(f"{KEYS}?q=typed into at once")
+    page.evaluate(
+        """() => new MutationObserver((changes, watching) => {
+             const dialog = document.querySelector("#dialog-slot dialog");
+             if (!dialog) return;
+             watching.disconnect();
+             window.firstMoment = [dialog.matches(":modal"), document.activeElement.name];
+             dialog.querySelector("[name=description]").focus();
+           }).observe(document.body, { childList: true, subtree: true })"""
+    )
+
+    choose_action(page, "typed into at once", "Edit API key")
+    form = page.get_by_role("dialog")
+    expect(form).to_be_visible()
+    page.wait_for_timeout(100)  # longer than htmx waits, left to itself, before it looks for [autofocus]
+
+    assert page.evaluate("window.firstMoment") == [True, "name"]
+    expect(form.get_by_role("textbox", name="Description")).to_be_focused()
+
+
 def test_the_last_key_deleted_and_the_first_one_created_change_the_page_in_place(
     page_for: PageFor, own_server: ConsoleServer
 ):
