@@ -1,4 +1,4 @@
-"""A client of IAM's API: IBM Cloud's, or a console's of this kind. Facts: docs/ibm-cloud.md."""
+"""A client of IAM's API, IBM Cloud's or another console's; docs/iam-contract.md has the facts about IBM's."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""IAM's JSON and the domain's words, one into the other; no Django. Facts: docs/rest-api.md."""
+"""IAM's JSON to and from the domain's data; no Django. docs/iam-contract.md has the facts about IBM's."""
 
 import base64
 import json

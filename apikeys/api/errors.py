@@ -1,4 +1,4 @@
-"""IAM's two shapes of an error; docs/rest-api.md."""
+"""IAM's two shapes of an error; docs/rest-api.md has both."""
 
 import time
 from datetime import UTC, datetime
