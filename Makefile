@@ -3,18 +3,19 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-WORKERS_FOR_TESTS ?= 2
+WORKERS_FOR_TESTS ?= auto
 ENGINES ?= found
-JOURNEY = tests/browser/test_journey.py tests/browser/test_in_place.py tests/browser/test_time_left.py
+IN_WORKERS = -n $(WORKERS_FOR_TESTS) --dist worksteal
+FAST = not browser and not engine
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # The stamps are looked at each time.
-.PHONY: always help run install test test-fast test-browser test-journey test-engines sizes test-other-python check format lock messages bench clean
+.PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check format lock messages bench clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
-	@echo "make test     set up and run every test, a real Chromium included, Firefox and WebKit where they are"
-	@echo "make check    format, lint, types, import contracts, templates, deployment checks"
+	@echo "make test     set up and run every test, on SQLite and PostgreSQL, in Chromium, and in other browsers that are here"
+	@echo "make check    format, lint, types, import contracts, dependencies, templates, deployment"
 	@echo "make sizes    every page at every width and zoom: what is cut, covered or scrolls without need"
 	@echo "make format   let the formatters rewrite the code"
 	@echo "make lock     resolve the dependencies again (needs uv)"
@@ -47,19 +48,27 @@ $(VENV)/dev.stamp: always | $(BIN)/python
 always:
 
 # The engines last, so that the last line of all says which was not tried, and the command that gets it.
-test: test-fast test-browser test-other-python
+test: test-fast test-second test-browser
 	@$(BIN)/python -m tests.engines $(ENGINES) -n $(WORKERS_FOR_TESTS)
 
 test-fast: $(VENV)/dev.stamp
-	@$(BIN)/python -m tests.postgres
-	$(BIN)/python -m pytest -m "not browser and not engine" -n $(WORKERS_FOR_TESTS) --dist worksteal
+	$(BIN)/python -m pytest -m "$(FAST) and not postgres" $(IN_WORKERS)
+
+# The same tests with every database on a PostgreSQL server, which is installed where it may be and ends with them.
+test-postgres: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m "$(FAST) and not sqlite" $(IN_WORKERS)
+
+# The lock holds two Djangos, one for Python 3.11 and one for newer Pythons: the other one runs on PostgreSQL, where a
+# Python for it is found.
+test-second: $(VENV)/dev.stamp
+	@other=$$($(BIN)/python -m tests.other_python) && if [ -n "$$other" ]; then \
+	  $(MAKE) --no-print-directory VENV=.venv-other PYTHON="$$other" test-postgres; \
+	else \
+	  $(MAKE) --no-print-directory test-postgres; fi
 
 test-browser: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m pytest -m browser -n $(WORKERS_FOR_TESTS) --dist worksteal
-
-test-journey: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m browser -n $(WORKERS_FOR_TESTS) --dist worksteal $(JOURNEY)
+	$(BIN)/python -m pytest -m browser $(IN_WORKERS)
 
 test-engines: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.engines all -n $(WORKERS_FOR_TESTS)
@@ -69,17 +78,13 @@ sizes: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -m browser -n 0 -q -s tests/browser/test_sizes.py
 
-# The lock holds two Djangos, one for Python 3.11 and one for newer Pythons: test the other one too where it is found.
-# There the browser makes the journey and the changes of the list; what its pages look like is the same.
-test-other-python: $(VENV)/dev.stamp
-	@other=$$($(BIN)/python -m tests.other_python) && if [ -n "$$other" ]; then \
-	  $(MAKE) --no-print-directory VENV=.venv-other PYTHON="$$other" test-fast test-journey; fi
-
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry --no-ansi apikeys console
+	$(BIN)/deptry --no-ansi . --ignore DEP004
 	$(BIN)/djlint --check --quiet templates
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.deployment_check

@@ -13,6 +13,7 @@ from apikeys import services
 from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
 from apikeys.forms import new_nonce
 from tests.cli_person import logged_in, terminal, three_keys  # noqa: F401  (fixtures)
+from tests.databases import SERVER
 from tests.postgres import database_url, postgres  # noqa: F401  (fixtures)
 from tests.programs import anna, annas, ben, bens, dana, danas, site  # noqa: F401  (fixtures)
 from tests.server import ConsoleServer
@@ -88,7 +89,12 @@ def alices_key(alice, create_key) -> IssuedApiKey:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
-    """A database in a file, as in production: threads wait for each other, and tests can search its bytes."""
+    """A database in a file, as in production: threads wait for each other, and tests can search its bytes.
+
+    On PostgreSQL each worker has a database of its own on the one server.
+    """
+    if SERVER:
+        return
     path = tmp_path_factory.mktemp("database") / "console.sqlite3"
     settings.DATABASES["default"]["TEST"]["NAME"] = str(path)
 

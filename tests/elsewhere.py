@@ -3,12 +3,13 @@
 import itertools
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests import databases
 from tests.addresses import CREATE
 from tests.fault_server import FaultServer
 from tests.http_person import HttpPerson
@@ -49,14 +50,9 @@ class Elsewhere(ConsoleServer):
             os.kill(int(child), signal.SIGKILL)
         self.process.wait()
 
-    def sql(self, statement: str, *parameters: object) -> list[tuple]:
-        """Look into the database, or change it, beside the running console."""
-        with closing(sqlite3.connect(self.data_dir / "console.sqlite3", timeout=10)) as database, database:
-            return database.execute(statement, parameters).fetchall()
-
     def everything_kept(self) -> bytes:
-        """Return the bytes of the database, its journals and the log."""
-        return b"".join(path.read_bytes() for path in [*self.data_dir.glob("console.sqlite3*"), self.log_path])
+        """Return what the database keeps, and the log."""
+        return databases.kept(self.database) + self.log_path.read_bytes()
 
 
 class Visitor(HttpPerson):
@@ -85,6 +81,11 @@ def console_elsewhere(folder: Path, **environment: str) -> Iterator[Elsewhere]:
     assert iam.secrets
     assert leaks == 0
     assert "Traceback" not in console.log
+
+
+def seconds_ago(seconds: float) -> str:
+    """Return a moment as either database takes it."""
+    return f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S.%f+00:00}"
 
 
 def until(holds: Callable[[], object], seconds: float = SECONDS) -> None:

@@ -4,17 +4,12 @@ import select
 import socket
 import ssl
 import threading
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+import trustme
 
 HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding"}
 
@@ -155,34 +150,8 @@ class Silent:
 
 def make_certificates(folder: Path) -> tuple[Path, Path]:
     """Make a certificate authority, and by it a certificate with its key for the name localhost; return both files."""
-    now = datetime.now(UTC)
-
-    def build(subject: str, public_key: ec.EllipticCurvePublicKey, is_ca: bool) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A private authority")]))
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
-            )
-            .add_extension(x509.KeyUsage(True, False, False, False, False, is_ca, is_ca, False, False), critical=True)
-        )
-
-    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = build("A private authority", authority_key.public_key(), True).sign(authority_key, SHA256())
-    server = (
-        build("localhost", server_key.public_key(), False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(authority_key, SHA256())
-    )
+    authority = trustme.CA()
     authority_file, server_file = folder / "authority.pem", folder / "server.pem"
-    authority_file.write_bytes(authority.public_bytes(Encoding.PEM))
-    private = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    server_file.write_bytes(private + server.public_bytes(Encoding.PEM))
+    authority.cert_pem.write_to_path(str(authority_file))
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(server_file))
     return authority_file, server_file

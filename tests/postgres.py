@@ -1,4 +1,8 @@
-"""A PostgreSQL server of the tests' own on this machine; run as a module, installs PostgreSQL where there is none."""
+"""A PostgreSQL server of the tests' own on this machine.
+
+Run as a module, it installs PostgreSQL where there is none; then it runs the command of its arguments, if any, beside
+a server on which the whole suite keeps its databases.
+"""
 
 import os
 import pwd
@@ -14,13 +18,21 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
+from tests.databases import SERVER_VARIABLE, make_database
 from tests.server import free_port
 
 USER, PASSWORD = "console", "a p@ss/word#1?"
 PASSWORD_IN_A_URL = "a%20p%40ss%2Fword%231%3F"
 START_SECONDS = 60
+# It need not outlive a power cut, and each console of a test keeps a connection for each of its threads.
+SETTINGS = (
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=400",
+)
 
 
 def find() -> Path | None:
@@ -42,6 +54,7 @@ class PostgresServer:
         assert programs, "These tests need PostgreSQL's server: run python -m tests.postgres, or set POSTGRES_BIN."
         self.programs = programs
         self.port = free_port()
+        self.url = f"postgresql://{USER}:{PASSWORD_IN_A_URL}@127.0.0.1:{self.port}"
         self.databases = 0
 
     def __enter__(self) -> "PostgresServer":
@@ -80,7 +93,7 @@ class PostgresServer:
             self.process = subprocess.Popen(
                 [
                     self.programs / "postgres", "-D", self.data, "-p", str(self.port),
-                    "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+                    *[part for setting in SETTINGS for part in ("-c", setting)],
                 ],
                 **self.identity, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
@@ -101,17 +114,12 @@ class PostgresServer:
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Return a connection of its administrator, each statement of which is a transaction."""
-        return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True
-        )
+        return psycopg.connect(f"{self.url}/{database}", autocommit=True)
 
     def new_database(self) -> str:
         """Make an empty database and return the DATABASE_URL for it."""
         self.databases += 1
-        name = f"console_{self.databases}"
-        with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return f"postgresql://{USER}:{PASSWORD_IN_A_URL}@127.0.0.1:{self.port}/{name}"
+        return make_database(self.url, f"console_{self.databases}")
 
     @property
     def log(self) -> str:
@@ -140,7 +148,8 @@ def database_url(postgres) -> str:
     return postgres.new_database()
 
 
-def main() -> None:
+def install() -> None:
+    """Install PostgreSQL's server where there is none, or end with a sentence."""
     for command in (
         ["apt-get", "update"],
         ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql"],
@@ -158,8 +167,16 @@ def main() -> None:
             "The tests need PostgreSQL's server and it could not be installed. Install it, or set POSTGRES_BIN to the "
             "folder of its programs."
         )
-    print(f"Tests of PostgreSQL use {programs}")
+    print(f"Tests of PostgreSQL use {programs}", flush=True)
+
+
+def main(*command: str) -> None:
+    install()
+    if command:
+        with PostgresServer() as server:
+            done = subprocess.run(command, env=os.environ | {SERVER_VARIABLE: server.url})
+        sys.exit(done.returncode)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import requests
 
+from tests import databases
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
@@ -34,7 +36,7 @@ class ConsoleServer:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "WORKERS": "1",
-            "DATABASE_URL": "",
+            "DATABASE_URL": "" if "DATABASE_URL" in environment else databases.url_for(data_dir),
             "CONSOLE_ADMIN_PASSWORD": "a password for the tests",
             "DJANGO_SETTINGS_MODULE": "console.settings",
             **environment,
@@ -72,6 +74,15 @@ class ConsoleServer:
     @property
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
+
+    @property
+    def database(self) -> str:
+        """The URL of its database on a server, or else the path of its file."""
+        return self.environment["DATABASE_URL"] or str(self.data_dir / "console.sqlite3")
+
+    def sql(self, statement: str, *parameters: object) -> list[tuple]:
+        """Look into the database, or change it, beside the running console; `?` stands for a parameter."""
+        return databases.query(self.database, statement, *parameters)
 
     def manage(self, *arguments: str, **kwargs: str) -> str:
         """Run manage.py with this server's settings and return what it printed."""

@@ -5,11 +5,14 @@ import os
 import shutil
 import tempfile
 
+from tests.databases import SERVER
+
 _data = tempfile.mkdtemp(prefix="apikeys-tests-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
 for _name in [name for name in os.environ if name.startswith(("APIKEYS_", "CONSOLE_"))]:
     del os.environ[_name]
-os.environ |= {"DATA_DIR": _data, "HOST": "127.0.0.1", "HTTPS": "false", "DEBUG": "false", "DATABASE_URL": ""}
+os.environ |= {"DATA_DIR": _data, "HOST": "127.0.0.1", "HTTPS": "false", "DEBUG": "false"}
+os.environ["DATABASE_URL"] = f"{SERVER}/console" if SERVER else ""
 
 from console.settings import *  # noqa: E402, F403
 

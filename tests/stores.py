@@ -4,6 +4,8 @@ from pathlib import Path
 
 from django.db import connection
 
+from tests.databases import SERVER, kept
+
 
 def all_cells() -> dict[str, list[object]]:
     """Return every cell of every table, by table."""
@@ -26,12 +28,32 @@ def _contains(cell: object, text: str) -> bool:
     return text in str(cell)
 
 
+REFUSALS = {
+    "sqlite": "CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{sentence}'); END",
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE integrity_constraint_violation USING MESSAGE = '{sentence}'; END $$;"
+        "CREATE TRIGGER full BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+    ),
+}
+
+
+def refuse_rows_of(table: str) -> None:
+    """Have the database answer each new row of a table with IntegrityError, until the test's transaction is undone."""
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSALS[connection.vendor].format(table=table, sentence="the disk is full"))
+
+
+def accept_rows_of(table: str) -> None:
+    """Take that back, where the test's transaction stays."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER full" + (f" ON {table}" if connection.vendor == "postgresql" else ""))
+
+
 def database_bytes() -> bytes:
-    """Return what the database has on disk: the file and its journals."""
-    path = Path(connection.settings_dict["NAME"])
-    files = sorted(path.parent.glob(f"{path.name}*"))
-    assert path in files, "the tests need a database in a file"
-    return b"".join(file.read_bytes() for file in files)
+    """Return what the database keeps of what was committed."""
+    name = str(connection.settings_dict["NAME"])
+    return kept(f"{SERVER}/{name}" if SERVER else name)
 
 
 def folder_bytes(folder: Path) -> dict[Path, bytes]:

@@ -7,9 +7,7 @@ All goes over a real socket, as it is written here.
 
 import base64
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -886,10 +884,7 @@ class World:
 
     def stored(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return all that the database holds, save what a use of a key and the clock change by themselves."""
-        with closing(
-            sqlite3.connect(f"file:{self.site.server.data_dir}/console.sqlite3?mode=ro", uri=True)
-        ) as database:
-            return {query: database.execute(query).fetchall() for query in STORED}
+        return {query: self.site.server.sql(query) for query in STORED}
 
 
 COLUMNS_OF_KEYS = (

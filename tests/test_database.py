@@ -34,6 +34,7 @@ def test_a_path_is_no_url(tmp_path, name):
     refuse_misplaced(file)
 
 
+@pytest.mark.sqlite
 def test_a_console_in_a_folder_with_an_odd_name_keeps_everything_there(tmp_path):
     data_dir = tmp_path / "a#b?c%41"
     with ConsoleServer(data_dir) as console, HttpPerson(console.url) as person:

@@ -50,6 +50,7 @@ def becomes(expected, look) -> bool:
 # Keys work while nothing can be written
 
 
+@pytest.mark.sqlite
 def test_keys_work_at_once_while_another_program_holds_the_write_lock_and_are_counted_later(site, annas):
     keys = [annas.create_key(f"key {number}") for number in range(8)]
 
@@ -63,6 +64,7 @@ def test_keys_work_at_once_while_another_program_holds_the_write_lock_and_are_co
     assert all(becomes(1, lambda key=key: told_count(annas, key["id"])) for key in keys)
 
 
+@pytest.mark.sqlite
 def test_a_client_that_keeps_refresh_tokens_gets_an_access_token_without_one(site, annas):
     value = annas.create_key()["apikey"]
 
@@ -108,6 +110,7 @@ def new_lines(site: Site, before: str) -> list[str]:
     return site.server.log.removeprefix(before).splitlines()
 
 
+@pytest.mark.sqlite
 def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sentence_and_in_time(site, annas):
     person = visitor(site)
     form = person.get(CREATE)
@@ -146,6 +149,7 @@ def console(server, tmp_path):
         yield Site(console)
 
 
+@pytest.mark.postgres
 def test_a_lock_that_is_held_for_long_holds_no_request_for_long(console, server):
     annas = console.log_in(console.next_person("anna"))
     value = annas.create_key()["apikey"]
@@ -178,6 +182,7 @@ def create(program) -> requests.Response:
     return program.post("/v1/apikeys", json={"name": "terraform", "iam_id": program.iam_id})
 
 
+@pytest.mark.postgres
 def test_a_statement_that_takes_long_is_given_up(console, server):
     annas = console.log_in(console.next_person("anna"))
     on_each_new_key(server, "PERFORM pg_sleep(60)")
@@ -188,6 +193,7 @@ def test_a_statement_that_takes_long_is_given_up(console, server):
     assert "(canceling statement due to statement timeout)" in console.server.log
 
 
+@pytest.mark.postgres
 def test_a_full_disk_of_the_server_is_told_as_such(console, server):
     annas = console.log_in(console.next_person("anna"))
     on_each_new_key(server, "RAISE SQLSTATE '53100' USING MESSAGE = 'could not extend file'")
@@ -199,6 +205,7 @@ def test_a_full_disk_of_the_server_is_told_as_such(console, server):
     assert "Traceback" not in console.server.log
 
 
+@pytest.mark.postgres
 def test_an_error_that_is_the_programs_own_stays_one_and_has_its_traceback(console, server):
     annas = console.log_in(console.next_person("anna"))
     on_each_new_key(server, "PERFORM no_such_function()")
@@ -208,6 +215,7 @@ def test_an_error_that_is_the_programs_own_stays_one_and_has_its_traceback(conso
     assert "Traceback" in console.server.log
 
 
+@pytest.mark.postgres
 def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_when_it_is_back(console, server):
     person = visitor(console)
     annas = console.log_in(console.next_person("anna"))

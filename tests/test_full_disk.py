@@ -17,7 +17,9 @@ from tests.conftest import PASSWORD, caller_for
 from tests.markup import fields, page
 from tests.programs import API_KEY_GRANT
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_reserve")]
+pytestmark = [
+    pytest.mark.sqlite, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_reserve"),
+]  # fmt: skip
 
 LIST = "/manage/security/apikeys/"
 FULL = "The server's disk is full, so this could not be saved."

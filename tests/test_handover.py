@@ -162,6 +162,7 @@ def test_two_seals_never_share_an_initialization_vector(alice):
     assert len({box[:12] for box in sealed}) == len({box[12:] for box in sealed}) == 50
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db(transaction=True)
 def test_no_byte_of_the_database_on_disk_ever_holds_the_value_or_the_nonce(alice, nonce):
     issued = send(alice, nonce, "a name that is searched for")

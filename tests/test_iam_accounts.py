@@ -13,7 +13,7 @@ from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSWORD
 
 ENDS = {
-    "was deactivated": "UPDATE console_user SET is_active = 0 WHERE iam_id = ?",
+    "was deactivated": "UPDATE console_user SET is_active = false WHERE iam_id = ?",
     "is not known any more": "DELETE FROM console_user WHERE iam_id = ?",
 }
 OF_NO_SESSION = "SELECT count(*) FROM apikeys_storedtokens WHERE session_digest = ?"

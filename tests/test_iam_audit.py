@@ -20,6 +20,7 @@ from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, PASSWORD, iam_id_of, v1_error
+from tests.stores import accept_rows_of, refuse_rows_of
 
 CREATED, UPDATED, DELETED = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
 EVENTS = """
@@ -245,12 +246,9 @@ def annas_caller(transactional_db, settings) -> Iterator[tuple[FaultServer, Call
 @pytest.fixture
 def full_disk(transactional_db) -> Iterator[None]:
     """The database takes no more audit events."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON apikeys_auditevent BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
-        )
-        yield
-        cursor.execute("DROP TRIGGER full")
+    refuse_rows_of("apikeys_auditevent")
+    yield
+    accept_rows_of("apikeys_auditevent")
 
 
 @pytest.mark.parametrize("name", ["create", "update", "lock", "disable", "delete"])
@@ -296,6 +294,7 @@ def no_room_after(fault_server: FaultServer, kind: str) -> Iterator[None]:
     reserve.path().unlink()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("kind", ["delete", "disable"])
 @pytest.mark.django_db(transaction=True)
 def test_iam_is_asked_once_where_the_disk_is_full_afterwards(annas_caller, kind):

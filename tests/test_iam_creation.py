@@ -8,7 +8,7 @@ import pytest
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, until
+from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, seconds_ago, until
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
@@ -16,7 +16,7 @@ from tests.recorded_iam import v1_error
 LOST = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
 NOT_HERE = "It is not on this page of the list."
-AGED = "UPDATE apikeys_handover SET created_at = datetime(created_at, '-61 seconds') WHERE key_id = ''"
+AGED = "UPDATE apikeys_handover SET created_at = ? WHERE key_id = ''"
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +267,7 @@ def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_resta
         with Elsewhere(tmp_path / "data", iam) as restarted:
             anna.url = restarted.url
             at_once = listed(anna)
-            restarted.sql(AGED)
+            restarted.sql(AGED, seconds_ago(61))
             notice, again = listed(anna), anna.post(CREATE, data=form)
             [made] = iam.keys_of(anna.iam_id)
             anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))

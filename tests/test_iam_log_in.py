@@ -271,7 +271,7 @@ def test_wrong_passcodes_use_up_the_attempts_of_their_address_only(console, anna
 def test_who_was_deactivated_here_is_not_let_in_and_what_they_had_open_ends(console, anna):
     enter(anna)
     before = is_logged_in(anna)
-    console.sql("UPDATE console_user SET is_active = 0 WHERE iam_id = ?", anna.iam_id)
+    console.sql("UPDATE console_user SET is_active = false WHERE iam_id = ?", anna.iam_id)
 
     afterwards, refused = is_logged_in(anna), enter(anna)
 

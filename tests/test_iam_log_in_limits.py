@@ -22,7 +22,7 @@ from tests.recorded_iam import ACCOUNT, PASSWORD
 ATTEMPTS = 5
 TOO_MANY = "Too many attempts."
 AT_ONCE = 6  # as many log-ins as may wait in one process
-USERS = "SELECT count(*), min(is_active) FROM console_user WHERE iam_id = ?"
+USERS = "SELECT count(*), sum(CASE WHEN is_active THEN 1 ELSE 0 END) FROM console_user WHERE iam_id = ?"
 
 
 @pytest.fixture(scope="module")

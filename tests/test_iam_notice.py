@@ -8,7 +8,7 @@ import pytest
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, RECEIPT
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, until
+from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, seconds_ago, until
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import PASSWORD, v1_error
@@ -17,7 +17,7 @@ LOST = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
 NOT_HERE = "It is not on this page of the list."
 IN_A_MOMENT = "the key is still being created. Send it again in a moment."
-AGED = "UPDATE apikeys_handover SET created_at = datetime(created_at, ?) WHERE iam_id = ?"
+AGED = "UPDATE apikeys_handover SET created_at = ? WHERE iam_id = ?"
 CLAIMS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"
 REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.")
 
@@ -77,7 +77,7 @@ def test_a_key_whose_value_was_handed_over_is_not_named(console, anna, is_receiv
 )
 def test_only_keys_that_were_made_about_then_are_named(console, anna, created, is_named):
     lose(anna, console)
-    console.sql(AGED, "-3600 seconds", anna.iam_id)
+    console.sql(AGED, seconds_ago(3600), anna.iam_id)
     console.iam.add_key(anna.iam_id, "terraform", created_at=minutes_ago(created))
 
     said = notice(anna)
@@ -149,7 +149,7 @@ def test_a_creation_that_was_settled_and_is_answered_then_hands_its_value_over_a
     with ThreadPoolExecutor(1) as pool:
         creating = pool.submit(anna.post, CREATE, data=form)
         until(lambda: console.iam.entered.acquire(blocking=False))
-        console.sql(AGED, "-61 seconds", anna.iam_id)
+        console.sql(AGED, seconds_ago(61), anna.iam_id)
         [settle] = settle_forms(anna)
         anna.post(settle["action"], data=settle)
         after_settling = settle_forms(anna)

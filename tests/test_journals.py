@@ -10,6 +10,8 @@ import pytest
 
 from console.journals import SECONDS_APART, Misfit, check_files, committed_frames
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def file(tmp_path) -> Path:

@@ -22,7 +22,7 @@ from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_a
 from tests.conftest import caller_for
 from tests.http_person import HttpPerson
 from tests.markup import page
-from tests.stores import folder_bytes, tables_with
+from tests.stores import folder_bytes, refuse_rows_of, tables_with
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpYW1faWQiOiJJQk1pZC0xIn0.c2lnbmF0dXJl"
 
@@ -231,14 +231,6 @@ def break_the_created_page(settings, tmp_path) -> None:
     settings.TEMPLATES = templates
 
 
-def break_the_table(table: str) -> None:
-    """Let the database refuse rows of a table, as on a full disk."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
-        )
-
-
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("broken", ["page", "apikeys_apikeyrecord", "apikeys_handover", "apikeys_auditevent"])
 def test_no_error_report_of_a_failed_creation_has_the_value(alice_client, settings, tmp_path, reports, broken, debug):
@@ -246,7 +238,7 @@ def test_no_error_report_of_a_failed_creation_has_the_value(alice_client, settin
     if broken == "page":
         break_the_created_page(settings, tmp_path)
     else:
-        break_the_table(broken)
+        refuse_rows_of(broken)
     alice_client.raise_request_exception = False
 
     response = alice_client.post(CREATE, {"name": "terraform", "description": "", "nonce": new_nonce()})
@@ -259,7 +251,7 @@ def test_no_error_report_of_a_failed_creation_has_the_value(alice_client, settin
 
 def test_the_search_for_values_in_reports_finds_what_djangos_own_report_shows(alice_client, settings, reports):
     settings.DEBUG = True
-    break_the_table("apikeys_apikeyrecord")
+    refuse_rows_of("apikeys_apikeyrecord")
     alice_client.raise_request_exception = False
 
     alice_client.post(CREATE, {"name": "terraform", "description": "", "nonce": new_nonce()})
@@ -273,7 +265,7 @@ def test_no_error_report_has_the_nonce_that_opens_the_seal(alice_client, setting
     if broken == "page":
         break_the_created_page(settings, tmp_path)
     else:
-        break_the_table(broken)
+        refuse_rows_of(broken)
     alice_client.raise_request_exception = False
     nonce = new_nonce()
 

@@ -1,7 +1,7 @@
 """The one door: every change is audited with it or does not happen, refusals are audited too, names are cleaned."""
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from apikeys import services
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, api_key_crn
@@ -17,21 +17,13 @@ from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
 from tests.addresses import UNKNOWN_ID
 from tests.conftest import caller_for
-from tests.stores import tables_with
+from tests.stores import refuse_rows_of, tables_with
 
 CREATE, UPDATE, DELETE = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
 
 
 def events() -> list[AuditEvent]:
     return list(AuditEvent.objects.order_by("event_time"))
-
-
-def refuse_rows_of(table: str) -> None:
-    """Let the database take no more rows of a table, as on a full disk, until the test's transaction is undone."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
-        )
 
 
 # Audit: what happened

@@ -54,6 +54,7 @@ def test_three_first_starts_on_one_folder_make_one_administrator(tmp_path):
     assert sum("Another start is preparing the same console" in log for log in logs) >= 1
 
 
+@pytest.mark.postgres
 def test_three_first_starts_on_one_database_server_make_one_administrator(tmp_path, database_url):
     shared = {
         "DATABASE_URL": database_url,
@@ -66,6 +67,7 @@ def test_three_first_starts_on_one_database_server_make_one_administrator(tmp_pa
     assert not [log for log in logs if "Traceback" in log]
 
 
+@pytest.mark.postgres
 def test_a_start_waits_for_its_database_server(tmp_path):
     with PostgresServer() as postgres, ThreadPoolExecutor(1) as pool:
         console = ConsoleServer(tmp_path / "data", DATABASE_URL=postgres.new_database())
@@ -82,6 +84,7 @@ def test_a_start_waits_for_its_database_server(tmp_path):
     assert "Traceback" not in console.log
 
 
+@pytest.mark.postgres
 def test_a_start_gives_up_on_a_database_server_with_a_sentence(tmp_path):
     away = f"postgresql://console:5ec2e7@127.0.0.1:{free_port()}/keys"
 
@@ -93,6 +96,7 @@ def test_a_start_gives_up_on_a_database_server_with_a_sentence(tmp_path):
     assert "5ec2e7" not in said
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("command", ["migrate", "changepassword"])
 def test_other_commands_say_in_a_line_that_the_database_is_away(tmp_path, command):
     console = ConsoleServer(tmp_path / "data", DATABASE_URL=f"postgresql://console@127.0.0.1:{free_port()}/keys")
@@ -107,6 +111,7 @@ def test_other_commands_say_in_a_line_that_the_database_is_away(tmp_path, comman
     assert done.stderr.startswith("The database can't be used: connection failed")
 
 
+@pytest.mark.sqlite
 def test_a_start_beside_the_journal_of_another_time_is_refused(tmp_path):
     data_dir = tmp_path / "data"
     database, copy = data_dir / "console.sqlite3", tmp_path / "backup.sqlite3"
@@ -133,6 +138,7 @@ def test_a_start_beside_the_journal_of_another_time_is_refused(tmp_path):
     assert f"{database} was put there after its journal, console.sqlite3-wal, was written." in said
 
 
+@pytest.mark.sqlite
 def test_an_empty_file_beside_peppers_is_no_new_console(tmp_path):
     with ConsoleServer(tmp_path / "data"):
         pass
