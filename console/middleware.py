@@ -37,7 +37,7 @@ HEADERS = {
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
     "X-Robots-Tag": "noindex, nofollow",
     "Permissions-Policy": ", ".join(
         f"{feature}=()"

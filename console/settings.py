@@ -231,9 +231,6 @@ if not HTTPS and not is_loopback(HOST):
 
 # Transport
 
-SECURE_REFERRER_POLICY = "same-origin"  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-SECURE_CONTENT_TYPE_NOSNIFF = True
 if HTTPS:
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
