@@ -2,6 +2,6 @@
 
 import sys
 
-from apikeys.cli import main
+from apikeys.cli.main import main
 
 sys.exit(main())

@@ -12,9 +12,10 @@ class ApiKeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
-        from apikeys import peppers, receivers
+        from apikeys.identity import peppers
+        from apikeys.services import signals
 
         checks.register(peppers.check_peppers, checks.Tags.database)
         post_migrate.connect(peppers.remember_peppers, sender=self)
-        user_logged_out.connect(receivers.forget_iam_login)
-        post_delete.connect(receivers.delete_keys_of_deleted_user, sender=settings.AUTH_USER_MODEL)
+        user_logged_out.connect(signals.forget_iam_login)
+        post_delete.connect(signals.delete_keys_of_deleted_user, sender=settings.AUTH_USER_MODEL)

@@ -126,7 +126,7 @@ class ServiceIdRecord(models.Model):
 
 
 class SigningKey(models.Model):
-    """A key that signs access tokens; the private half is sealed under SECRET_KEY, see apikeys/signing.py.
+    """A key that signs access tokens; the private half is sealed under SECRET_KEY, see apikeys/identity/signing.py.
 
     It is published as soon as the row is there, and signs from `signs_from` until the next one does.
     """
@@ -207,7 +207,7 @@ class Handover(models.Model):
 
 
 class StoredTokens(models.Model):
-    """The tokens of one log-in at another IAM, sealed, and what they are for; apikeys/iam_logins.py.
+    """The tokens of one log-in at another IAM, sealed, and what they are for; apikeys/upstream/sessions.py.
 
     The seal's key is made of SECRET_KEY and the session's key, which is stored nowhere: a stolen database opens
     nothing, and a log-in ends with its cookie.

@@ -2,8 +2,8 @@
 
 from django.urls import path, register_converter
 
-from apikeys import views
 from apikeys.domain import API_KEY_ID
+from apikeys.web import views
 
 
 class ApiKeyIdConverter:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from apikeys.reserve import revocation
+from apikeys.storage.reserve import revocation
 from console.models import User
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from apikeys.api import errors as api
 from apikeys.api.paths import is_api
-from apikeys.faults import Fault, fault_of
+from apikeys.storage.errors import Fault, fault_of
 from console.auth import HashingBusy
 
 RETRY_SECONDS = 5

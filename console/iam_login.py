@@ -17,11 +17,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from apikeys import callers, iam_logins, iam_people
 from apikeys.exceptions import LogInRefused, NotAuthorized, StoreError
-from apikeys.iam_people import Arrival, Way
-from apikeys.middleware import sentence
-from apikeys.timeouts import REQUEST_SECONDS
+from apikeys.identity import callers
+from apikeys.services.messages import sentence
+from apikeys.upstream import login, sessions
+from apikeys.upstream.login import Arrival, Way
+from apikeys.upstream.timeouts import REQUEST_SECONDS
 from console import limiter
 from console.models import Account, User
 from console.views import UNPROCESSABLE, Login
@@ -60,9 +61,7 @@ class IAMLoginForm(forms.Form):
         counted = username if way is Way.PASSWORD else f"{way} {secret}"
         limiter.reserve(counted, address)
         try:
-            self.arrival = iam_people.log_in(
-                way, address=address, deadline=self.deadline, username=username, secret=secret
-            )
+            self.arrival = login.log_in(way, address=address, deadline=self.deadline, username=username, secret=secret)
         except (LogInRefused, StoreError) as exc:
             if isinstance(exc, StoreError):  # IAM judged nothing
                 limiter.give_back(counted, address)
@@ -87,12 +86,12 @@ class IAMLogin(Login):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         asked = self.request.POST.get("way") or self.request.GET.get("with") or ""
-        offered = iam_people.offered_ways()
+        offered = login.offered_ways()
         found = {
             "ways": [(way, label) for way, label in WAYS if way in offered],
             "way": Way(asked) if asked in offered else Way.PASSWORD,
             "iam_host": settings.IAM_HOST,
-            "passcode_url": iam_people.discovered.passcode_url,
+            "passcode_url": login.discovered.passcode_url,
         }
         return super().get_context_data(**kwargs) | found
 
@@ -101,7 +100,7 @@ class IAMLogin(Login):
         session = self.request.session
         if session.session_key is None:  # somebody else's session ended with this log-in, and its key with it
             session.create()
-        iam_logins.begin(str(session.session_key), form.arrival.pair)
+        sessions.begin(str(session.session_key), form.arrival.pair)
         access = callers.access_of(self.request)
         access.deadline = form.deadline  # one time for all that this request waits for
         if access.account_id:
@@ -148,7 +147,7 @@ class AccountForm(forms.Form):
         ),
     )
 
-    def __init__(self, access: iam_logins.IAMAccess, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, access: sessions.IAMAccess, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access, self.status = access, UNPROCESSABLE
 
@@ -173,7 +172,7 @@ def choose_account(request: HttpRequest) -> HttpResponse:
         messages.success(request, chosen)
         return HttpResponseRedirect(Back(request).get_success_url())
     context = {
-        "accounts": iam_people.accounts(access),
+        "accounts": login.accounts(access),
         "current": access.account_id,
         "refusal": form.errors["account"][0] if form.errors else "",
         "next": Back(request).get_redirect_url(),

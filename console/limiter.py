@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 
+from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.exceptions import TooManyAttempts
-from apikeys.timeouts import CLOCK_TOLERANCE
 from console.models import LoginCounter
 
 

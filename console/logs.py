@@ -9,7 +9,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
-from apikeys.faults import fault_of
+from apikeys.storage.errors import fault_of
 from apikeys.values import mask, mask_path, mask_sent
 from console.database import first_line
 

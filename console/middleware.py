@@ -18,10 +18,10 @@ from django.shortcuts import resolve_url
 from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
-from apikeys import typed
 from apikeys.api.paths import as_served, is_api
-from apikeys.middleware import keep_typed, open_page, whole_page
 from apikeys.values import mask_origin
+from apikeys.web import drafts
+from apikeys.web.navigation import full_page, keep_drafts, open_page
 from console.errors import problem
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -172,15 +172,15 @@ class LoginRequired(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Any
     ) -> HttpResponseBase:
-        author = typed.author_of(request)
-        back = keep_typed(request, author) if author else ""
+        author = drafts.author_of(request)
+        back = keep_drafts(request, author) if author else ""
         if back:
             messages.warning(request, _("Your session has ended. Log in again to continue with what you typed."))
         elif not request.htmx:  # type: ignore[attr-defined]
             return super().handle_no_permission(request, view_func)
         else:
             back = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
-        return whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
+        return full_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
 
 
 def shown_cookie(get_response: GetResponse) -> GetResponse:

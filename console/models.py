@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from apikeys.checks import clean_description
 from apikeys.exceptions import InvalidApiKey
+from apikeys.services.validation import clean_description
 
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
 

@@ -9,8 +9,8 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
-from apikeys.reserve import revocation
-from apikeys.timeouts import CLOCK_SET_BACK
+from apikeys.clocks import CLOCK_SET_BACK
+from apikeys.storage.reserve import revocation
 
 BEGAN = "_began"  # unix seconds
 

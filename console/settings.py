@@ -180,7 +180,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "apikeys.middleware.ApiKeyErrors",
+    "apikeys.web.middleware.ApiKeyErrors",
 ]
 
 ROOT_URLCONF = "console.urls"

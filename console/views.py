@@ -23,12 +23,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language as django_set_language
 
-from apikeys import reserve, services, typed
-from apikeys.api import openapi, reference
-from apikeys.callers import caller_of
+from apikeys.api.openapi import document, reference
 from apikeys.exceptions import TooManyAttempts
-from apikeys.middleware import sentence
-from apikeys.reserve import revocation
+from apikeys.identity.callers import caller_of
+from apikeys.services import keys
+from apikeys.services.messages import sentence
+from apikeys.storage import reserve
+from apikeys.storage.reserve import revocation
+from apikeys.web import drafts
 from console import csrf, sessions
 from console.context import THEMES
 from console.errors import for_exception, problem
@@ -40,7 +42,7 @@ FORMS_OF_KEYS = ("api_key_create", "api_key_edit")
 @require_GET
 def dashboard(request: HttpRequest) -> HttpResponse:
     """How many keys, the newest, what happened lately."""
-    overview = services.overview(caller_of(request))
+    overview = keys.overview(caller_of(request))
     problem = sentence(overview.problem) if overview.problem else ""
     return render(request, "dashboard.html", {"overview": overview, "store_problem": problem})
 
@@ -81,7 +83,7 @@ class Login(LoginView):
 @require_GET
 def api_reference(request: HttpRequest) -> HttpResponse:
     """What programs can ask of this server, from the description that they read."""
-    described = openapi.current()
+    described = document.current()
     context = {
         "about": described["info"]["description"].split("\n\n"),
         "groups": reference.groups(described),
@@ -189,7 +191,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     is_kept = match is not None and match.url_name in FORMS_OF_KEYS and request.user.is_authenticated
     own_form = is_kept and refusal.may_pass and request.headers.get("Sec-Fetch-Site") == "same-origin"
     # Only what is known to be harmless comes back into a page: other forms hold passwords, or the value of a key.
-    fields = typed.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
+    fields = drafts.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
     context: dict[str, object] = {
         "title": refusal.title,
         "message": refusal.message,

@@ -49,7 +49,7 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold value
 _open_files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_open_files, min(OPEN_FILES, _most)), _most))
 
-from apikeys import sweeper  # noqa: E402  (its models need the application)
+from apikeys import jobs  # noqa: E402  (its models need the application)
 
 application = Door(
     wsgi_application,
@@ -60,7 +60,7 @@ application = Door(
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
 
-sweeper.start()
+jobs.start()
 end_with_parent()
 
 __all__ = ["application"]

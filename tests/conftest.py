@@ -9,9 +9,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 
-from apikeys import services
 from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
-from apikeys.forms import new_nonce
+from apikeys.services import keys
+from apikeys.web.forms import new_nonce
 from tests.cli_person import logged_in, terminal, three_keys  # noqa: F401  (fixtures)
 from tests.databases import SERVER
 from tests.postgres import database_url, postgres  # noqa: F401  (fixtures)
@@ -77,7 +77,7 @@ def caller_for(person) -> Caller:
 def create_key() -> Callable[..., IssuedApiKey]:
     def create(person, name: str = "terraform", description: str = "", **fields: object) -> IssuedApiKey:
         draft = ApiKeyDraft(name=name, description=description, **fields)
-        return services.create_api_key(caller_for(person), draft, nonce=new_nonce())
+        return keys.create_api_key(caller_for(person), draft, nonce=new_nonce())
 
     return create
 

@@ -18,7 +18,7 @@ from tests.programs import Site
 HOUR = 3600
 PRINT_SIGNING_KEY = """
 import json
-from apikeys import signing
+from apikeys.identity import signing
 from apikeys.models import SigningKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 record = SigningKey.objects.order_by("-created_at").first()

@@ -4,9 +4,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from apikeys import service_ids, services
 from apikeys.domain import ApiKeyDraft, ServiceIdDraft
 from apikeys.models import ApiKeyRecord
+from apikeys.services import keys, service_ids
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
 from tests.conftest import caller_for, make_person
 from tests.markup import Element, fields, page
@@ -252,7 +252,7 @@ def test_dora_cannot_rewrite_alices_key_with_a_form_of_her_own_making(alice, dor
 
     assert refused.status_code == 403
     assert "You are not authorized to do this." in page(refused).raw
-    assert services.get_api_key(caller_for(alice), key.id) == key
+    assert keys.get_api_key(caller_for(alice), key.id) == key
 
 
 # Whose key it is, in dialogs

@@ -15,8 +15,9 @@ from urllib.parse import quote
 import jsonschema_rs
 import pytest
 
-from apikeys.api import errors, openapi
+from apikeys.api import errors
 from apikeys.api.errors import NO_STORE
+from apikeys.api.openapi import document
 from tests.forgery import BAD_TOKENS, Forge
 from tests.programs import API_KEY_GRANT, CLIENT, PASSWORD, Program, Site
 from tests.raw_http import Answer, send
@@ -136,7 +137,7 @@ GOOD = {
     "getDescription": Request("GET", "/v1/openapi.json"),
 }
 
-DESCRIPTION = openapi.description("https://console.example", with_password=True)
+DESCRIPTION = document.description("https://console.example", with_password=True)
 OPERATIONS: dict[str, dict[str, Any]] = {
     operation["operationId"]: operation for methods in DESCRIPTION["paths"].values() for operation in methods.values()
 }

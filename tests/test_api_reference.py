@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from apikeys.api import openapi, reference
+from apikeys.api.openapi import document, reference
 from console.templatetags.console_tags import prose
 
 PAGE = "/docs/api/"
@@ -56,11 +56,11 @@ def test_every_operation_and_every_object_has_a_place_of_its_own(page):
     ids = Outline(page).ids
 
     assert len(set(ids)) == len(ids)
-    for path, methods in openapi.current()["paths"].items():
+    for path, methods in document.current()["paths"].items():
         assert f">{path}</code>" in page
         for operation in methods.values():
             assert operation["operationId"] in ids
-    for name in openapi.current()["components"]["schemas"]:
+    for name in document.current()["components"]["schemas"]:
         assert f"schema-{name}" in ids
 
 

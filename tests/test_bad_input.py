@@ -6,8 +6,8 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 from django.test import Client
 
-from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
+from apikeys.web.forms import new_nonce
 from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, UNKNOWN_ID, delete_address, edit_address
 from tests.markup import described_by, fields, page
 

@@ -8,8 +8,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils.translation import to_locale
 
-from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord
+from apikeys.web.forms import new_nonce
 from tests.addresses import CREATE, KEYS, RECEIPT, UNKNOWN_ID, delete_address, edit_address
 from tests.markup import Element, page
 from tests.server import ROOT

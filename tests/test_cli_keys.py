@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from apikeys.cli_words import plain
+from apikeys.cli.output import plain
 from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
 
 # List and show

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apikeys import wire
 from apikeys.domain import ApiKey, IssuedApiKey
+from apikeys.iam import payloads
 from tests.cli_person import names, refused
 from tests.programs import PASSWORD
 
@@ -122,9 +122,9 @@ def test_a_file_that_the_page_offers_logs_in(terminal, site, annas):
     value = annas.create_key("MyKey")["apikey"]
     now = datetime.now(UTC)
     key = ApiKey("ApiKey-x", "1-x", "MyKey", "", "IBMid-X", "x", now, "IBMid-X", now, "")
-    (terminal.home / wire.KEY_FILE_NAME).write_text(wire.key_file(IssuedApiKey(key, value)))
+    (terminal.home / payloads.KEY_FILE_NAME).write_text(payloads.key_file(IssuedApiKey(key, value)))
 
-    assert terminal.run("login", "-a", site.url, "--apikey", f"@{wire.KEY_FILE_NAME}").status == 0
+    assert terminal.run("login", "-a", site.url, "--apikey", f"@{payloads.KEY_FILE_NAME}").status == 0
 
 
 BAD_FILES = {

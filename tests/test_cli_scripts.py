@@ -267,7 +267,7 @@ def test_a_user_without_an_entry_and_without_a_home_gets_a_sentence(terminal):
     """As in a container that runs under a number."""
     code = (
         "import os, pwd, sys; pwd.getpwuid = None; os.environ.pop('HOME'); "
-        "pwd.getpwuid = lambda number: {}[number]; from apikeys.cli import main; sys.exit(main(['target']))"
+        "pwd.getpwuid = lambda number: {}[number]; from apikeys.cli.main import main; sys.exit(main(['target']))"
     )
 
     done = terminal.execute([sys.executable, "-c", code])

@@ -11,7 +11,13 @@ from tests.neighbours import Fixed, Relay, Silent, make_certificates
 from tests.programs import PASSWORD
 
 # Runs the command line with less patience, so that no test waits for the usual seconds.
-IMPATIENT = "import sys; from apikeys import cli, iam_transport; iam_transport.READ_SECONDS = 0.3; sys.exit(cli.main())"
+IMPATIENT = """
+import sys
+from apikeys.cli.main import main
+from apikeys.iam import transport
+transport.READ_SECONDS = 0.3
+sys.exit(main())
+"""
 
 # Servers that misbehave
 

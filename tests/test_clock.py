@@ -8,11 +8,13 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from apikeys import iam_logins, signing, tokens
+from apikeys.clocks import CLOCK_SET_BACK, CLOCK_TOLERANCE
 from apikeys.exceptions import RefreshTokenExpired, TooManyAttempts, Unauthenticated
-from apikeys.iam_logins import IAMAccess
+from apikeys.identity import signing, tokens
 from apikeys.models import RefreshToken, Revocation, StoredTokens
-from apikeys.timeouts import CLOCK_SET_BACK, CLOCK_TOLERANCE, RENEWAL_LEASE
+from apikeys.upstream import sessions
+from apikeys.upstream.sessions import IAMAccess
+from apikeys.upstream.timeouts import RENEWAL_LEASE
 from console import limiter
 from console.models import LoginCounter
 
@@ -164,7 +166,7 @@ def test_a_renewal_that_began_before_and_never_ended_blocks_no_other():
     def lease_is_free(ends_in: timedelta) -> bool:
         StoredTokens.objects.all().delete()
         row = StoredTokens.objects.create(
-            session_digest=iam_logins._digest("session"), sealed=b"", renewing_until=timezone.now() + ends_in
+            session_digest=sessions._digest("session"), sealed=b"", renewing_until=timezone.now() + ends_in
         )
         return IAMAccess("session", "IBMid-1", deadline=0)._take_lease(row)
 

@@ -5,8 +5,8 @@ import logging
 import pytest
 from django.test import Client
 
-from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord
+from apikeys.web.forms import new_nonce
 from console import csrf
 from tests.addresses import CREATE
 from tests.conftest import PASSWORD

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from apikeys import cli, cli_login, cli_offline, cli_words, keyfile
-from apikeys.completion import words
+from apikeys.cli import keyfile, login, main, offline, output
+from apikeys.cli.completion import words
 from apikeys.values import mask
 from tests.documents import Example, examples, is_as_shown
 from tests.neighbours import Relay, Tunnel, make_certificates
@@ -133,7 +133,7 @@ def test_the_proxy_is_asked_once_and_not_for_what_no_proxy_names(journey):
 def test_the_page_names_every_command_and_every_option():
     page = PAGE.read_text()
 
-    for path, options in words(cli.parser()).items():
+    for path, options in words(main.parser()).items():
         assert not path or path == "iam" or re.search(rf"`(apikeys )?({path}|{path.removeprefix('iam ')})\b", page), (
             path
         )
@@ -146,12 +146,12 @@ def test_the_page_names_every_variable_and_every_status():
 
     variables = re.findall(r"`([A-Z_]+)`", "".join(re.findall(r"^\| (`[A-Z_`, ]+) \|", page, re.MULTILINE)))
     assert set(variables) == {
-        cli_login.URL_VARIABLE, cli_login.PLAIN_VARIABLE, *keyfile.API_KEY_VARIABLES, cli_offline.PREFIX_VARIABLE,
+        login.URL_VARIABLE, login.PLAIN_VARIABLE, *keyfile.API_KEY_VARIABLES, offline.PREFIX_VARIABLE,
         "XDG_CONFIG_HOME",
         "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE",
     }  # fmt: skip
     statuses = [int(status) for status in re.findall(r"^\| `(\d+)` \|", page, re.MULTILINE)]
-    assert statuses == [0, cli_words.REFUSED, cli_words.USAGE, 130]
+    assert statuses == [0, output.REFUSED, output.USAGE, 130]
 
 
 def test_links_lead_to_sections_and_files_that_exist():

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from apikeys import scan, values
+from apikeys import values
+from apikeys.cli import scan
 from apikeys.values import mask
 from tests.documents import blocks, examples, is_as_shown
 from tests.look_alikes import PREFIX, almost, surroundings, value

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apikeys.domain import ApiKeyQuery
 from apikeys.models import ApiKeyRecord, Handover, HistoryRecord
-from apikeys.services import list_api_keys
+from apikeys.services.keys import list_api_keys
 from tests.addresses import CREATE, KEYS, RECEIPT, UNKNOWN_ID, delete_address, details_address, edit_address
 from tests.conftest import caller_for, log_in
 from tests.markup import Element, fields, page

@@ -7,11 +7,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from apikeys import leaks, reserve, service_ids, services, tokens, uses
 from apikeys.domain import Caller, LeakedAction, ServiceIdDraft
+from apikeys.identity import tokens, usage
+from apikeys.jobs import Sweeper
 from apikeys.models import ApiKeyRecord
-from apikeys.reserve import PART, SIZE
-from apikeys.sweeper import Sweeper
+from apikeys.services import keys, leaks, service_ids
+from apikeys.storage import reserve
+from apikeys.storage.reserve import PART, SIZE
 from console.models import User
 from tests.conftest import PASSWORD, caller_for
 from tests.markup import fields, page
@@ -184,7 +186,7 @@ def test_once_the_reserve_is_used_up_a_key_stays_and_alice_is_told(alice, alices
 
     assert answer.status_code == 507
     assert FULL in page(answer).text
-    assert services.get_api_key(caller_for(alice), alices_key.key.id) == alices_key.key
+    assert keys.get_api_key(caller_for(alice), alices_key.key.id) == alices_key.key
 
 
 # What does not
@@ -223,7 +225,7 @@ def test_htmx_puts_the_sentence_into_the_page_and_programs_get_it_in_their_shape
 def test_a_key_is_exchanged_and_its_use_counted_later(alices_key):
     with full_disk():
         answer = Client().post("/identity/token", {"grant_type": API_KEY_GRANT, "apikey": alices_key.value})
-    uses.flush(everything=True)
+    usage.flush(everything=True)
 
     assert answer.status_code == 200
     assert ApiKeyRecord.objects.get(id=alices_key.key.id).use_count == 1

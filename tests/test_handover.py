@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.db import connection
 from django.utils import timezone
 
-from apikeys import handover, services
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, IssuedApiKey
 from apikeys.exceptions import (
     AlreadyReceived,
@@ -21,9 +20,10 @@ from apikeys.exceptions import (
     HandoverExpired,
     InvalidApiKey,
 )
-from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord, Handover
+from apikeys.services import delivery, keys
 from apikeys.values import is_genuine
+from apikeys.web.forms import new_nonce
 from tests.conftest import caller_for
 from tests.stores import all_cells, database_bytes, tables_with
 from tests.threads import at_once
@@ -31,23 +31,23 @@ from tests.threads import at_once
 
 def send(person, nonce: str, name: str = "terraform") -> IssuedApiKey:
     """Send the create form once."""
-    return services.create_api_key(caller_for(person), ApiKeyDraft(name, ""), nonce=nonce)
+    return keys.create_api_key(caller_for(person), ApiKeyDraft(name, ""), nonce=nonce)
 
 
 def confirm(person, nonce: str) -> None:
-    services.confirm_receipt(caller_for(person), nonce)
+    keys.confirm_receipt(caller_for(person), nonce)
 
 
 def confirm_by_picture(person, nonce: str) -> None:
-    services.confirm_scriptless_receipt(caller_for(person), hashlib.sha256(nonce.encode()).hexdigest())
+    keys.confirm_scriptless_receipt(caller_for(person), hashlib.sha256(nonce.encode()).hexdigest())
 
 
 def download(person, nonce: str) -> IssuedApiKey:
-    return services.download_api_key(caller_for(person), nonce)
+    return keys.download_api_key(caller_for(person), nonce)
 
 
 def keys_of(person) -> list[str]:
-    return [key.id for key in services.list_api_keys(caller_for(person), ApiKeyQuery()).keys]
+    return [key.id for key in keys.list_api_keys(caller_for(person), ApiKeyQuery()).keys]
 
 
 def is_same(first: IssuedApiKey, second: IssuedApiKey) -> bool:
@@ -55,8 +55,8 @@ def is_same(first: IssuedApiKey, second: IssuedApiKey) -> bool:
     return first.key == second.key and first.value == second.value
 
 
-def more_time(person, nonce: str) -> handover.Wait | None:
-    return services.more_time(caller_for(person), nonce)
+def more_time(person, nonce: str) -> delivery.Wait | None:
+    return keys.more_time(caller_for(person), nonce)
 
 
 def let_pass(seconds: int) -> None:
@@ -77,7 +77,7 @@ def test_each_form_has_a_nonce_of_its_own_with_128_random_bits_or_more():
     nonces = {new_nonce() for _ in range(500)}
 
     assert len(nonces) == 500
-    assert all(handover.is_nonce(nonce) for nonce in nonces)
+    assert all(delivery.is_nonce(nonce) for nonce in nonces)
     assert min(len(nonce) for nonce in nonces) * 6 >= 128
 
 
@@ -169,7 +169,7 @@ def test_no_byte_of_the_database_on_disk_ever_holds_the_value_or_the_nonce(alice
     sealed = bytes(Handover.objects.get().sealed)
     during = database_bytes()
     confirm(alice, nonce)
-    services.delete_api_key(caller_for(alice), issued.key.id)
+    keys.delete_api_key(caller_for(alice), issued.key.id)
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     after = database_bytes()
@@ -327,7 +327,7 @@ def test_the_sweep_wipes_what_would_be_too_old_before_the_next_one(alice, nonce)
     send(alice, nonce)
     let_pass(seconds=300 - 5)
 
-    handover.Sweep().run()
+    delivery.Sweep().run()
 
     assert Handover.objects.get().sealed is None
 
@@ -336,7 +336,7 @@ def test_the_sweep_leaves_what_is_still_on_its_way(alice, nonce):
     issued = send(alice, nonce)
     let_pass(seconds=240)
 
-    handover.Sweep().run()
+    delivery.Sweep().run()
 
     assert is_same(send(alice, nonce), issued)
 
@@ -344,7 +344,7 @@ def test_the_sweep_leaves_what_is_still_on_its_way(alice, nonce):
 def test_a_form_sent_again_after_the_sweep_makes_no_second_key(alice, nonce):
     issued = send(alice, nonce)
     let_pass(seconds=400)
-    handover.Sweep().run()
+    delivery.Sweep().run()
 
     with pytest.raises(HandoverExpired):
         send(alice, nonce)
@@ -364,7 +364,7 @@ def test_each_extension_lets_the_value_wait_300_seconds_more(alice, nonce):
     second = more_time(alice, nonce)
     let_pass(seconds=300)
 
-    assert first == handover.Wait(begun + timedelta(seconds=595), extensions_left=1)
+    assert first == delivery.Wait(begun + timedelta(seconds=595), extensions_left=1)
     assert within_600
     assert second.extensions_left == 0
     assert is_same(send(alice, nonce), issued)
@@ -396,10 +396,10 @@ def test_the_sweep_leaves_what_was_given_more_time_until_that_is_over(alice, non
     more_time(alice, nonce)
     let_pass(seconds=590)
 
-    handover.Sweep().run()
+    delivery.Sweep().run()
     waited = Handover.objects.get().sealed is not None
     let_pass(seconds=5)
-    handover.Sweep().run()
+    delivery.Sweep().run()
 
     assert waited
     assert Handover.objects.get().sealed is None
@@ -443,7 +443,7 @@ def test_what_was_sealed_before_the_clock_went_back_an_hour_is_neither_handed_ov
     with pytest.raises(HandoverExpired):
         download(alice, nonce)
     assert more_time(alice, nonce) is None
-    handover.Sweep().run()
+    delivery.Sweep().run()
     assert Handover.objects.get().sealed is None
 
 
@@ -451,7 +451,7 @@ def test_servers_whose_clocks_differ_by_seconds_hand_over(alice, nonce):
     issued = send(alice, nonce)
     let_pass(seconds=-50)
 
-    handover.Sweep().run()
+    delivery.Sweep().run()
 
     assert is_same(send(alice, nonce), issued)
 
@@ -459,7 +459,7 @@ def test_servers_whose_clocks_differ_by_seconds_hand_over(alice, nonce):
 @pytest.mark.parametrize(("extensions", "most"), [(0, 360), (1, 660), (2, 960)])
 def test_a_clock_that_is_set_back_again_and_again_keeps_nothing_sealed(alice, nonce, extensions, most):
     ran = [0.0]
-    sweep = handover.Sweep(monotonic=lambda: ran[0])
+    sweep = delivery.Sweep(monotonic=lambda: ran[0])
     send(alice, nonce)
     for _ in range(extensions):
         more_time(alice, nonce)
@@ -473,7 +473,7 @@ def test_a_clock_that_is_set_back_again_and_again_keeps_nothing_sealed(alice, no
 
 def test_a_clock_that_is_set_back_ends_nothing_that_was_begun_since(alice, nonce):
     ran = [0.0]
-    sweep = handover.Sweep(monotonic=lambda: ran[0])
+    sweep = delivery.Sweep(monotonic=lambda: ran[0])
     send(alice, new_nonce())
     sweep.run()
     ran[0] = 400.0
@@ -485,13 +485,13 @@ def test_a_clock_that_is_set_back_ends_nothing_that_was_begun_since(alice, nonce
 
 
 def test_a_claim_from_the_future_is_lost_not_pending(alice, nonce):
-    handover.claim(alice.iam_id, nonce, "terraform")
+    delivery.claim(alice.iam_id, nonce, "terraform")
     let_pass(seconds=-3600)
 
-    assert not handover.is_pending(alice.iam_id, nonce)
+    assert not delivery.is_pending(alice.iam_id, nonce)
     with pytest.raises(CreationUncertain):
-        handover.open_for(alice.iam_id, nonce)
-    assert [claim.key_name for claim in handover.uncertain(alice.iam_id)] == ["terraform"]
+        delivery.open_for(alice.iam_id, nonce)
+    assert [claim.key_name for claim in delivery.uncertain(alice.iam_id)] == ["terraform"]
 
 
 # Thirty days
@@ -504,7 +504,7 @@ def test_rows_are_forgotten_after_thirty_days_and_not_before(alice):
     let_pass(seconds=29 * 24 * 3600)
     Handover.objects.filter(created_at__lt=timezone.now() - timedelta(days=40)).update(iam_id="the older one")
 
-    handover.Sweep().run()
+    delivery.Sweep().run()
 
     assert [row.iam_id for row in Handover.objects.all()] == [alice.iam_id]
 
@@ -515,7 +515,7 @@ def test_rows_are_forgotten_after_thirty_days_and_not_before(alice):
 def test_deleting_the_key_wipes_what_is_still_on_its_way(alice, nonce):
     issued = send(alice, nonce)
 
-    services.delete_api_key(caller_for(alice), issued.key.id)
+    keys.delete_api_key(caller_for(alice), issued.key.id)
 
     assert Handover.objects.get().sealed is None
     with pytest.raises(ApiKeyNotFound):
@@ -565,13 +565,13 @@ def test_a_seal_moved_to_another_person_or_key_opens_to_nobody(alice, bob, nonce
     send(alice, nonce)
     other = send(alice, new_nonce())
     send(bob, nonce)
-    alices_box = Handover.objects.get(iam_id=alice.iam_id, nonce_digest=handover.digest(nonce)).sealed
+    alices_box = Handover.objects.get(iam_id=alice.iam_id, nonce_digest=delivery.digest(nonce)).sealed
 
     Handover.objects.filter(iam_id=bob.iam_id).update(sealed=alices_box)
     with pytest.raises(HandoverExpired):
         send(bob, nonce)
 
-    Handover.objects.filter(iam_id=alice.iam_id, nonce_digest=handover.digest(nonce)).update(key_id=other.key.id)
+    Handover.objects.filter(iam_id=alice.iam_id, nonce_digest=delivery.digest(nonce)).update(key_id=other.key.id)
     with pytest.raises(HandoverExpired):
         send(alice, nonce)
 
@@ -683,7 +683,7 @@ def test_a_form_refused_by_the_limit_works_once_there_is_room(alice, nonce, sett
     old = send(alice, new_nonce())
     with pytest.raises(ApiKeyLimitReached):
         send(alice, nonce)
-    services.delete_api_key(caller_for(alice), old.key.id)
+    keys.delete_api_key(caller_for(alice), old.key.id)
 
     issued = send(alice, nonce)
 

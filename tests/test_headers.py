@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import get_resolver, include, path
 
 from apikeys.exceptions import BackendUnavailable
-from apikeys.forms import new_nonce
+from apikeys.web.forms import new_nonce
 from tests.addresses import (
     CREATE,
     DOWNLOAD,

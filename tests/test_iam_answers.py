@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apikeys.iam_transport import MAX_ANSWER_BYTES
+from apikeys.iam.transport import MAX_ANSWER_BYTES
 from tests.addresses import KEYS, details_address
 from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault, too_many

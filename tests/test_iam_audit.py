@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 
-from apikeys import reserve, services
 from apikeys.domain import ApiKeyDraft, Caller, Identity, api_key_crn
-from apikeys.forms import new_nonce
-from apikeys.iam import IAMClient
+from apikeys.iam.client import IAMClient
+from apikeys.services import keys
+from apikeys.storage import reserve
+from apikeys.web.forms import new_nonce
 from tests import fault_server as faults
 from tests.addresses import CREATE, delete_address, details_address, edit_address
 from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
@@ -256,11 +257,11 @@ def test_a_change_that_cannot_be_audited_is_not_asked_for(annas_caller, full_dis
     iam, caller = annas_caller
     key = iam.add_key(caller.identity.iam_id, "terraform")
     changes = {
-        "create": lambda: services.create_api_key(caller, ApiKeyDraft("tofu"), nonce=new_nonce()),
-        "update": lambda: services.update_api_key(caller, key["id"], name="tofu", entity_tag=key["entity_tag"]),
-        "lock": lambda: services.lock_api_key(caller, key["id"], locked=True),
-        "disable": lambda: services.disable_api_key(caller, key["id"], disabled=True),
-        "delete": lambda: services.delete_api_key(caller, key["id"]),
+        "create": lambda: keys.create_api_key(caller, ApiKeyDraft("tofu"), nonce=new_nonce()),
+        "update": lambda: keys.update_api_key(caller, key["id"], name="tofu", entity_tag=key["entity_tag"]),
+        "lock": lambda: keys.lock_api_key(caller, key["id"], locked=True),
+        "disable": lambda: keys.disable_api_key(caller, key["id"], disabled=True),
+        "delete": lambda: keys.delete_api_key(caller, key["id"]),
     }
     before = dict(key)
     iam.forget_requests()
@@ -304,8 +305,8 @@ def test_iam_is_asked_once_where_the_disk_is_full_afterwards(annas_caller, kind)
 
     with no_room_after(iam, kind):
         if kind == "delete":
-            services.delete_api_key(caller, key["id"])
+            keys.delete_api_key(caller, key["id"])
         else:
-            services.disable_api_key(caller, key["id"], disabled=True)
+            keys.disable_api_key(caller, key["id"], disabled=True)
 
     assert len(iam.requests(kind)) == 1

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from apikeys import VERSION, iam_sockets, iam_transport
-from apikeys.iam import IAMClient, IAMError
+from apikeys import VERSION
+from apikeys.iam import sockets, transport
+from apikeys.iam.client import IAMClient, IAMError
 from tests import fault_server as faults
 from tests.fault_server import Fault, FaultServer
 from tests.neighbours import Silent, make_certificates
@@ -242,7 +243,7 @@ def test_a_machine_that_does_not_answer_at_all(client):
 
 def test_all_addresses_of_a_name_share_one_time_and_the_one_that_answers_is_used(iam, client, monkeypatch):
     port = iam.server.server_port
-    monkeypatch.setattr(iam_sockets, "addresses_of", lambda name, port: [f"127.0.0.{n}" for n in (2, 3, 4, 1)])
+    monkeypatch.setattr(sockets, "addresses_of", lambda name, port: [f"127.0.0.{n}" for n in (2, 3, 4, 1)])
     client.url, client.deadline = f"http://iam.invalid:{port}", time.monotonic() + 3 * PATIENCE
 
     with unreachable("127.0.0.2", port), unreachable("127.0.0.3", port), unreachable("127.0.0.4", port):
@@ -417,7 +418,7 @@ def test_no_cookie_of_one_person_is_sent_with_the_requests_of_another(iam, clien
 
     assert [asked.kind for asked in iam.asked] == ["token", "list"]
     assert [asked.headers.get("Cookie") for asked in iam.asked] == [None, None]
-    assert len(iam_transport.shared_session().cookies) == 0
+    assert len(transport.shared_session().cookies) == 0
 
 
 def test_requests_say_who_asks_and_for_which_account(iam, client):

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from apikeys import iam_people
 from apikeys.exceptions import ApiKeyError
-from apikeys.iam_people import Way
+from apikeys.upstream import login
+from apikeys.upstream.login import Way
 from tests import fault_server as faults
 from tests.addresses import KEYS
 from tests.elsewhere import Elsewhere, Visitor, console_elsewhere
@@ -306,7 +306,7 @@ def test_administrators_at_iam_see_all_users_keys_here(console, anna):
 
 @pytest.fixture
 def iam(settings, monkeypatch) -> Iterator[FaultServer]:
-    monkeypatch.setattr(iam_people, "discovered", iam_people.Discovered())
+    monkeypatch.setattr(login, "discovered", login.Discovered())
     with FaultServer() as server:
         settings.IAM_URL, settings.IAM_HOST = server.url, server.url.removeprefix("http://")
         yield server
@@ -315,27 +315,27 @@ def iam(settings, monkeypatch) -> Iterator[FaultServer]:
 def test_passcodes_are_not_offered_where_iam_has_none(iam):
     iam.offers_passcodes = False
 
-    before = iam_people.offered_ways()
-    iam_people.discover()
+    before = login.offered_ways()
+    login.discover()
 
     assert before == [Way.PASSWORD, Way.PASSCODE, Way.API_KEY]
-    assert iam_people.offered_ways() == [Way.PASSWORD, Way.API_KEY]
+    assert login.offered_ways() == [Way.PASSWORD, Way.API_KEY]
 
 
 @pytest.mark.parametrize("endpoint", ["javascript:alert(1)", "data:text/html,x", "/passcode", "http://[::1", 7, None])
 def test_what_is_no_link_is_none_in_the_page(iam, endpoint):
     iam.fail("discovery", Fault((200, {}, {"passcode_endpoint": endpoint})))
 
-    iam_people.discover()
+    login.discover()
 
-    assert iam_people.discovered.passcode_url == ""
+    assert login.discovered.passcode_url == ""
 
 
 def test_what_iam_offers_stays_open_while_it_does_not_answer(iam):
     iam.fail("discovery", faults.ERROR_503, times=3)
 
     with pytest.raises(ApiKeyError):
-        iam_people.discover()
+        login.discover()
 
-    assert iam_people.discovered.passcode_url is None
-    assert Way.PASSCODE in iam_people.offered_ways()
+    assert login.discovered.passcode_url is None
+    assert Way.PASSCODE in login.offered_ways()

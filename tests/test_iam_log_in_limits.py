@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db.models.signals import pre_save
 
-from apikeys.iam import TokenPair
-from apikeys.iam_people import Arrival
+from apikeys.iam.client import TokenPair
+from apikeys.upstream.login import Arrival
 from console.iam_login import person_of
 from console.models import User
 from tests import fault_server as faults

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.utils import timezone
 
-from apikeys import iam_logins, iam_people, wire
 from apikeys.exceptions import BackendUnavailable, LogInAgain
-from apikeys.iam import IAMClient
-from apikeys.iam_logins import IAMAccess
+from apikeys.iam import payloads
+from apikeys.iam.client import IAMClient
 from apikeys.models import StoredTokens
-from apikeys.timeouts import RENEW_BEFORE_SECONDS
+from apikeys.upstream import login, sessions
+from apikeys.upstream.sessions import IAMAccess
+from apikeys.upstream.timeouts import RENEW_BEFORE_SECONDS
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, edit_address
 from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
@@ -44,7 +45,7 @@ def access(session_key: str = SESSION, seconds: float = 9) -> IAMAccess:
 def logged_in(transactional_db, iam) -> str:
     """Anna has logged in; her access token."""
     pair = IAMClient(iam.url).log_in_with_password("anna", PASSWORD)
-    iam_logins.begin(SESSION, pair)
+    sessions.begin(SESSION, pair)
     return pair.access_token
 
 
@@ -66,9 +67,9 @@ def test_the_database_and_the_secret_key_open_nothing_without_the_key_of_the_ses
     row = StoredTokens.objects.get()
     held = [str(cell) for cells in all_cells().values() for cell in cells] + [settings.SECRET_KEY, ""]
 
-    opened = [key for key in held if iam_logins._opened(key, row)]
+    opened = [key for key in held if sessions._opened(key, row)]
 
-    same = iam_logins._opened(SESSION, row).access_token == logged_in
+    same = sessions._opened(SESSION, row).access_token == logged_in
     assert opened == []
     assert same
 
@@ -81,12 +82,12 @@ def test_another_secret_key_ends_the_log_in(logged_in, settings):
 
 
 def test_tokens_are_forgotten_when_their_session_is_over(logged_in, settings):
-    iam_logins.forget_old()
+    sessions.forget_old()
     kept = StoredTokens.objects.count()
     over = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE + 1)
     StoredTokens.objects.update(created_at=over)
 
-    iam_logins.forget_old()
+    sessions.forget_old()
 
     assert (kept, StoredTokens.objects.count()) == (1, 0)
 
@@ -96,7 +97,7 @@ def test_tokens_are_forgotten_when_their_session_is_over(logged_in, settings):
 
 def test_a_token_is_renewed_shortly_before_it_runs_out_and_not_earlier(transactional_db, iam):
     iam.token_seconds = RENEW_BEFORE_SECONDS - 5
-    iam_logins.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
+    sessions.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
     iam.token_seconds = 3600
 
     tokens = [access().token() for _time in range(3)]
@@ -166,16 +167,16 @@ def test_an_account_is_chosen_even_while_another_request_renews(iam, logged_in):
         renewing.result()
 
     assert access().account_id == OTHER_ACCOUNT
-    assert wire.account_of(access().token()) == OTHER_ACCOUNT
+    assert payloads.account_of(access().token()) == OTHER_ACCOUNT
 
 
 def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, settings):
     iam.token_seconds = RENEW_BEFORE_SECONDS - 5
-    iam_logins.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
+    sessions.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
     iam.forget_requests()
     settings.ACCOUNTS_URL, settings.IAM_PLACES = iam.url, 0
 
-    found = iam_people.accounts(access())
+    found = login.accounts(access())
     access().look_whether_all_is_seen()
 
     assert (found, access().sees_all) == ([], False)
@@ -185,7 +186,7 @@ def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, 
 def test_who_sees_all_of_an_account_still_does_with_the_next_token_and_not_in_another_account(
     iam, logged_in, monkeypatch
 ):
-    monkeypatch.setattr(iam, "administrators", {wire.claims_of(logged_in)["iam_id"]})
+    monkeypatch.setattr(iam, "administrators", {payloads.claims_of(logged_in)["iam_id"]})
     access().look_whether_all_is_seen()
     before = access().sees_all
 

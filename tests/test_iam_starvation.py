@@ -37,7 +37,7 @@ def process(tmp_path_factory) -> Iterator[Elsewhere]:
 
 
 def arrive(console: Elsewhere, count: int) -> list[Visitor]:
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(LOG_INS_PER_ADDRESS) as pool:  # a process refuses a fourth at once
         return list(pool.map(lambda _number: Visitor(console), range(count)))
 
 

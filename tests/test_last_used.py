@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apikeys import uses
+from apikeys.identity import usage
 from apikeys.models import ApiKeyRecord
 from tests.programs import API_KEY_GRANT, Program, Site, start_console
 from tests.server import ConsoleServer
@@ -35,8 +35,8 @@ def clock(monkeypatch):
             self.seconds += seconds
 
     clock = Clock()
-    monkeypatch.setattr(uses, "_counters", {})
-    monkeypatch.setattr(uses, "monotonic", lambda: clock.seconds)
+    monkeypatch.setattr(usage, "_counters", {})
+    monkeypatch.setattr(usage, "monotonic", lambda: clock.seconds)
     return clock
 
 
@@ -78,8 +78,8 @@ def test_the_first_use_is_due_at_once(clock, program, alices_key):
     before = timezone.now()
 
     use(program, alices_key)
-    assert uses.wait_for_first_use(0)
-    uses.flush()
+    assert usage.wait_for_first_use(0)
+    usage.flush()
 
     record = ApiKeyRecord.objects.get(id=alices_key.key.id)
     assert record.use_count == 1
@@ -91,7 +91,7 @@ def test_a_hundred_uses_in_a_minute_cost_one_write(clock, program, alices_key):
         for _use in range(100):
             use(program, alices_key)
             clock.advance(0.5)
-            uses.flush()
+            usage.flush()
 
     assert len(written) == 1
     assert count(alices_key) == 1
@@ -100,12 +100,12 @@ def test_a_hundred_uses_in_a_minute_cost_one_write(clock, program, alices_key):
 def test_none_of_them_is_lost(clock, program, alices_key):
     for _use in range(100):
         use(program, alices_key)
-        uses.flush()
+        usage.flush()
 
     clock.advance(60)
     with writes() as written:
-        uses.flush()
-        uses.flush()
+        usage.flush()
+        usage.flush()
 
     assert len(written) == 1
     assert count(alices_key) == 100
@@ -114,14 +114,14 @@ def test_none_of_them_is_lost(clock, program, alices_key):
 def test_the_next_use_after_a_minute_brings_the_others_along(clock, program, alices_key):
     for _use in range(5):
         use(program, alices_key)
-        uses.flush()
-    uses.wait_for_first_use(0)
+        usage.flush()
+    usage.wait_for_first_use(0)
     clock.advance(60)
 
     with writes() as written:
         use(program, alices_key)
-        assert uses.wait_for_first_use(0)
-        uses.flush()
+        assert usage.wait_for_first_use(0)
+        usage.flush()
 
     assert len(written) == 1
     assert count(alices_key) == 6
@@ -131,23 +131,23 @@ def test_in_an_hour_of_constant_use_there_are_sixty_writes(clock, alices_key):
     key_id = alices_key.key.id
     with writes() as written:
         for _second in range(3600):
-            uses.note(key_id)
-            uses.flush()
+            usage.note(key_id)
+            usage.flush()
             clock.advance(1)
 
     assert len(written) == 60
-    uses.flush(everything=True)
+    usage.flush(everything=True)
     assert count(alices_key) == 3600
 
 
 def test_the_time_written_is_that_of_the_last_use_not_of_the_write(clock, program, alices_key):
     use(program, alices_key)
-    uses.flush()
+    usage.flush()
     use(program, alices_key)
     last = timezone.now()
 
     clock.advance(60)
-    uses.flush()
+    usage.flush()
 
     assert ApiKeyRecord.objects.get(id=alices_key.key.id).last_used_at <= last
 
@@ -156,8 +156,8 @@ def test_a_late_write_of_one_process_never_turns_the_time_of_another_back(clock,
     later = timezone.now() + timedelta(minutes=10)
     ApiKeyRecord.objects.filter(id=alices_key.key.id).update(last_used_at=later, use_count=7)
 
-    uses.note(alices_key.key.id)
-    uses.flush()
+    usage.note(alices_key.key.id)
+    usage.flush()
 
     record = ApiKeyRecord.objects.get(id=alices_key.key.id)
     assert (record.last_used_at, record.use_count) == (later, 8)
@@ -169,33 +169,33 @@ def test_each_key_has_a_minute_of_its_own(clock, program, alice, create_key):
     with writes() as written:
         for key in keys * 4:
             use(program, key)
-            uses.flush()
+            usage.flush()
 
     assert len(written) == 3
-    uses.flush(everything=True)
+    usage.flush(everything=True)
     assert [count(key) for key in keys] == [4, 4, 4]
 
 
 def test_no_use_is_lost_between_threads(clock, alices_key):
-    uses.note(alices_key.key.id)
+    usage.note(alices_key.key.id)
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(uses.note, [alices_key.key.id] * 800))
+        list(pool.map(usage.note, [alices_key.key.id] * 800))
 
-    uses.flush(everything=True)
+    usage.flush(everything=True)
     assert count(alices_key) == 801
 
 
 def test_memory_does_not_grow_with_keys_that_are_no_longer_used(clock, alice, create_key):
     for number in range(5):
-        uses.note(create_key(alice, f"key {number}").key.id)
-    uses.flush()
-    assert len(uses._counters) == 5
+        usage.note(create_key(alice, f"key {number}").key.id)
+    usage.flush()
+    assert len(usage._counters) == 5
 
     clock.advance(60)
-    uses.flush()
+    usage.flush()
 
-    assert not uses._counters
+    assert not usage._counters
 
 
 def test_a_key_that_was_deleted_meanwhile_is_no_problem(clock, program, alices_key):
@@ -203,14 +203,14 @@ def test_a_key_that_was_deleted_meanwhile_is_no_problem(clock, program, alices_k
     use(program, alices_key)
     ApiKeyRecord.objects.all().delete()
 
-    uses.flush(everything=True)
+    usage.flush(everything=True)
 
     assert not ApiKeyRecord.objects.exists()
 
 
 def test_a_use_is_not_a_change_of_the_key(clock, program, alices_key):
     use(program, alices_key)
-    uses.flush()
+    usage.flush()
 
     record = ApiKeyRecord.objects.get(id=alices_key.key.id)
     assert record.use_count == 1
@@ -235,25 +235,25 @@ def test_what_cannot_be_written_is_counted_later(clock, program, alices_key):
         use(program, alices_key)
 
     with pytest.raises(DatabaseError), no_writes():
-        uses.flush()
+        usage.flush()
     assert count(alices_key) == 0
     for _use in range(4):
         use(program, alices_key)
-    uses.flush()
+    usage.flush()
 
     assert count(alices_key) == 7
 
 
 def test_of_many_keys_those_that_were_not_written_are_counted_later(clock, alice, create_key, monkeypatch):
-    monkeypatch.setattr(uses, "BATCH", 2)
+    monkeypatch.setattr(usage, "BATCH", 2)
     keys = sorted((create_key(alice, f"key {number}") for number in range(5)), key=lambda issued: issued.key.id)
     for issued in keys:
-        uses.note(issued.key.id)
+        usage.note(issued.key.id)
 
     with pytest.raises(DatabaseError), no_writes(after=3):
-        uses.flush()
+        usage.flush()
     assert [count(issued) for issued in keys] == [1, 1, 0, 0, 0]
-    uses.flush()
+    usage.flush()
 
     assert [count(issued) for issued in keys] == [1, 1, 1, 1, 1]
 
@@ -263,7 +263,7 @@ def test_uses_that_are_lost_at_the_end_of_a_process_are_told(clock, program, ali
         use(program, alices_key)
 
     with no_writes():
-        uses.flush_at_end()
+        usage.flush_at_end()
 
     assert caplog.messages == ["3 uses of keys were not counted: attempt to write a readonly database"]
 
@@ -298,7 +298,7 @@ def test_a_look_at_a_value_by_a_service_is_a_use(clock, program, alices_key, bob
     answer = program.post("/identity/introspect", {"apikey": alices_key.value}, headers=bearer(token))
 
     assert answer.json()["active"] is True
-    uses.flush()
+    usage.flush()
     assert count(alices_key) == 1
 
 
@@ -308,7 +308,7 @@ def test_details_by_value_are_no_use(clock, program, alices_key, alice, create_k
     answer = program.get("/v1/apikeys/details", headers=bearer(token) | {"IAM-ApiKey": alices_key.value})
 
     assert answer.status_code == 200
-    uses.flush()
+    usage.flush()
     assert count(alices_key) == 0
 
 
@@ -326,7 +326,7 @@ def test_a_refused_use_is_no_use(clock, program, alices_key, state):
 
     with writes() as written:
         assert exchange(program, alices_key.value).status_code == 400
-        uses.flush(everything=True)
+        usage.flush(everything=True)
 
     assert not written
     assert count(alices_key) == 0
@@ -339,7 +339,7 @@ def test_a_use_by_somebody_who_is_deactivated_is_no_use(clock, program, alice, a
 
     assert exchange(program, alices_key.value).status_code == 400
 
-    uses.flush()
+    usage.flush()
     assert count(alices_key) == 0
 
 
@@ -358,7 +358,7 @@ def test_the_page_shows_it_in_the_list_and_in_the_details(clock, program, alice_
     assert "2026-02-19T18:59" not in alice_client.get("/manage/security/apikeys/").content.decode()
     for _use in range(3):
         use(program, alices_key)
-    uses.flush(everything=True)
+    usage.flush(everything=True)
     ApiKeyRecord.objects.update(last_used_at=used_at)
 
     listed = alice_client.get("/manage/security/apikeys/").content.decode()
@@ -371,7 +371,7 @@ def test_the_page_shows_it_in_the_list_and_in_the_details(clock, program, alice_
 
 def test_the_api_shows_it_when_asked(clock, program, alices_key):
     token = use(program, alices_key)
-    uses.flush()
+    usage.flush()
     address = f"/v1/apikeys/{alices_key.key.id}"
 
     asked = program.get(address, {"include_activity": "true"}, headers=bearer(token)).json()

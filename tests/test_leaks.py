@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 
-from apikeys import services
 from apikeys.domain import LeakedAction
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover, HistoryRecord
+from apikeys.services import keys
 from tests.conftest import caller_for
 
 pytestmark = pytest.mark.django_db
@@ -187,7 +187,7 @@ def test_its_owner_sees_it_in_the_list_and_in_the_history(octocat, leaked_key, a
     octocat.report(issued.value)
 
     assert "Leaked" in alice_client.get("/manage/security/apikeys/").content.decode()
-    assert [entry.action for entry in services.get_history(caller_for(alice), issued.key.id)] == ["create", "leak"]
+    assert [entry.action for entry in keys.get_history(caller_for(alice), issued.key.id)] == ["create", "leak"]
 
 
 @pytest.mark.parametrize(("action", "event"), [("none", "update"), ("disable", "update"), ("delete", "delete")])

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apikeys.domain import PAGE_SIZES, ApiKeyQuery, Cursor, Sort
-from apikeys.listing import ListState, write_cursor
+from apikeys.web.listing import ListState, write_cursor
 
 thoroughly = settings(deadline=None, database=None, max_examples=200)
 

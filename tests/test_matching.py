@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apikeys.backends.embedded import EmbeddedBackend
+from apikeys.backends.search import is_found
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Condition, Match
-from apikeys.matching import is_found
 from tests.conftest import caller_for
 
 # The fixtures are those of the whole test, and each example undoes what it has written.

@@ -3,11 +3,11 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from apikeys.checks import clean_description, clean_name
+from apikeys.backends.search import skeleton
 from apikeys.exceptions import InvalidApiKey
-from apikeys.forms import new_nonce
-from apikeys.matching import skeleton
 from apikeys.models import ApiKeyRecord
+from apikeys.services.validation import clean_description, clean_name
+from apikeys.web.forms import new_nonce
 from tests.addresses import CREATE, KEYS, delete_address, edit_address
 from tests.conftest import caller_for
 from tests.markup import page

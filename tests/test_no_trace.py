@@ -13,10 +13,11 @@ from django.core.signals import got_request_exception
 from django.db import connection
 from django.views.debug import ExceptionReporter, get_exception_reporter_class
 
-from apikeys import services, values
+from apikeys import values
 from apikeys.domain import ApiKeyDraft
-from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord
+from apikeys.services import keys
+from apikeys.web.forms import new_nonce
 from console.logs import LineFormatter, MaskedExceptionReporter, MaskFilter
 from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_address, edit_address
 from tests.conftest import caller_for
@@ -305,7 +306,7 @@ def test_a_value_in_an_exceptions_message_is_masked_in_the_report():
 
 
 def test_an_issued_key_shows_its_record_but_not_its_value(alice):
-    issued = services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     printed = f"{issued} {issued!r} {[issued]}"
 

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from apikeys.api import openapi
+from apikeys.api.openapi import document
 from apikeys.api.urls import urlpatterns
 from apikeys.models import AuditEvent, RefreshToken
 from apikeys.values import mask
@@ -33,7 +33,7 @@ BROKEN = {"500", "503", "507"}
 
 @pytest.fixture
 def description() -> dict[str, Any]:
-    return openapi.current()
+    return document.current()
 
 
 def operations(description: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -175,7 +175,7 @@ def test_nothing_in_it_looks_like_a_value_or_a_token(description):
 
 def test_the_password_grant_is_described_only_where_it_is_on():
     def grants(with_password: bool) -> list[str]:
-        found = openapi.description("https://console.example", with_password=with_password)
+        found = document.description("https://console.example", with_password=with_password)
         return [
             grant["properties"]["grant_type"]["const"]
             for grant in found["components"]["schemas"]["TokenRequest"]["oneOf"]

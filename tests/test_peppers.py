@@ -13,12 +13,12 @@ from django.core.management import call_command
 from django.db import InterfaceError, OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from apikeys import peppers, tokens, uses
 from apikeys.backends import embedded
 from apikeys.backends.embedded import find_by_value, move_to_newest_pepper, pepper_move
 from apikeys.exceptions import ValueNotFound
+from apikeys.identity import peppers, tokens, usage
+from apikeys.identity.tokens import Subject
 from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
-from apikeys.tokens import Subject
 from apikeys.values import Peppers
 from tests.programs import Console, Site, start_console
 from tests.threads import at_once
@@ -62,7 +62,7 @@ def row_of(issued) -> dict[str, object]:
 def use(issued) -> Subject:
     """Use a key, and write what the use leaves to be written, as the sweeper does."""
     subject = tokens.subject_of_value(issued.value)
-    uses.flush(everything=True)
+    usage.flush(everything=True)
     return subject
 
 
@@ -128,13 +128,13 @@ def test_a_connection_that_is_lost_at_a_move_loses_no_use(old_key, alice, create
             raise InterfaceError("connection already closed")
         return execute(sql, params, many, context)
 
-    monkeypatch.setattr(uses, "BATCH", 1)
+    monkeypatch.setattr(usage, "BATCH", 1)
     second = create_key(alice, "second")
-    uses.note(old_key.key.id, pepper_move(record_of(old_key), old_key.value))
-    uses.note(second.key.id)
+    usage.note(old_key.key.id, pepper_move(record_of(old_key), old_key.value))
+    usage.note(second.key.id)
 
     with connection.execute_wrapper(lose):
-        uses.flush()
+        usage.flush()
 
     assert [record_of(issued).use_count for issued in (old_key, second)] == [1, 1]
     assert caplog.messages == [f"{old_key.key.id} stays under pepper 1 for now."]

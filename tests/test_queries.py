@@ -5,8 +5,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apikeys import people, service_ids, tokens
 from apikeys.domain import ServiceIdDraft
+from apikeys.identity import tokens, users
+from apikeys.services import service_ids
 from tests.conftest import caller_for
 
 pytestmark = pytest.mark.django_db
@@ -14,8 +15,8 @@ pytestmark = pytest.mark.django_db
 
 def with_password(person) -> tokens.Tokens:
     """Return the tokens of a log-in with a password."""
-    stamp = people.password_stamp(person)
-    subject = tokens.Subject(people.identity_of(person), tokens.GRANT_PASSWORD, password_stamp=stamp)
+    stamp = users.password_stamp(person)
+    subject = tokens.Subject(users.identity_of(person), tokens.GRANT_PASSWORD, password_stamp=stamp)
     return tokens.issue(subject, client_id="bx", with_refresh=True)
 
 

@@ -8,9 +8,9 @@ from django.db import Error, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apikeys import audit, retention, services
 from apikeys.exceptions import ApiKeyNotFound
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover, HistoryRecord
+from apikeys.services import audit, keys, retention
 from tests.conftest import caller_for
 from tests.threads import at_once
 
@@ -78,7 +78,7 @@ def test_a_key_that_was_changed_after_its_expiry_goes_90_days_after_the_change(e
 
 
 def test_an_old_date_that_was_set_today_leaves_the_key_90_days_from_today(alice, alices_key, clock):
-    services.update_api_key(
+    keys.update_api_key(
         caller_for(alice), alices_key.key.id, entity_tag="*", expires_at=datetime(2020, 1, 31, tzinfo=UTC)
     )
 
@@ -110,7 +110,7 @@ def test_a_locked_key_stays_until_90_days_after_it_was_unlocked(alice, expiring,
     clock.advance(timedelta(days=400))
     assert (retention.remove_expired(), kept()) == (0, {"nightly job"})
 
-    services.lock_api_key(caller_for(alice), expiring.id, locked=False)
+    keys.lock_api_key(caller_for(alice), expiring.id, locked=False)
     ApiKeyRecord.objects.filter(id=expiring.id).update(modified_at=clock.now())
     assert retention.remove_expired() == 0
 
@@ -130,7 +130,7 @@ def test_with_the_key_go_its_history_and_what_was_sealed_for_its_delivery(alice,
     sealed = {row.key_id: row.sealed is not None for row in Handover.objects.all()}
     assert sealed == {expiring.id: False, alices_key.key.id: True}
     with pytest.raises(ApiKeyNotFound):
-        services.get_api_key(caller_for(alice), expiring.id)
+        keys.get_api_key(caller_for(alice), expiring.id)
 
 
 def test_each_removal_is_in_the_audit_as_nobodys(alice, expiring, clock):

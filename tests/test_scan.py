@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from apikeys import scan, values
+from apikeys import values
+from apikeys.cli import scan
 from tests.look_alikes import PREFIX, almost, surroundings, value
 from tests.terminal import Terminal
 

@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apikeys import audit, service_ids, services
 from apikeys.domain import ApiKeyDraft, ServiceIdDraft
-from apikeys.forms import new_nonce
 from apikeys.models import AuditEvent, Handover, HistoryRecord, ServiceIdRecord
+from apikeys.services import audit, keys, service_ids
+from apikeys.web.forms import new_nonce
 from tests.conftest import caller_for
 
 RANDOM = {"Idempotency-Key": "3f2a91c07be84d5596d1a7f0e2c84b13"}
@@ -134,7 +134,7 @@ def test_the_end_of_each_key_of_a_deleted_service_id_is_audited_and_its_sealed_v
     service, first = service_ids.create_service_id(
         caller, ServiceIdDraft("robot"), key=ApiKeyDraft("first key"), nonce=new_nonce()
     )
-    second = services.create_api_key(caller, ApiKeyDraft("second key", iam_id=service.iam_id))
+    second = keys.create_api_key(caller, ApiKeyDraft("second key", iam_id=service.iam_id))
 
     service_ids.delete_service_id(caller, service.id)
 

@@ -3,7 +3,6 @@
 import pytest
 from django.db import IntegrityError
 
-from apikeys import services
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, api_key_crn
 from apikeys.exceptions import (
     AlreadyReceived,
@@ -13,8 +12,9 @@ from apikeys.exceptions import (
     ApiKeyNotFound,
     InvalidApiKey,
 )
-from apikeys.forms import new_nonce
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
+from apikeys.services import keys
+from apikeys.web.forms import new_nonce
 from tests.addresses import UNKNOWN_ID
 from tests.conftest import caller_for
 from tests.stores import refuse_rows_of, tables_with
@@ -41,7 +41,7 @@ def test_a_creation_is_audited_with_who_what_and_from_where(alice, alices_key):
 def test_an_edit_is_audited_with_both_names(alice, alices_key):
     key = alices_key.key
 
-    services.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
+    keys.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
 
     event = events()[-1]
     assert (event.action, event.outcome, event.severity) == (UPDATE, "success", "warning")
@@ -50,7 +50,7 @@ def test_an_edit_is_audited_with_both_names(alice, alices_key):
 
 
 def test_a_deletion_is_audited(alice, alices_key):
-    services.delete_api_key(caller_for(alice), alices_key.key.id)
+    keys.delete_api_key(caller_for(alice), alices_key.key.id)
 
     event = events()[-1]
     assert (event.action, event.outcome, event.severity) == (DELETE, "success", "critical")
@@ -61,7 +61,7 @@ def test_a_form_sent_twice_is_one_creation_in_the_audit_log(alice):
     nonce = new_nonce()
 
     for _ in range(2):
-        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
 
     assert [(event.action, event.outcome) for event in events()] == [(CREATE, "success")]
 
@@ -69,19 +69,19 @@ def test_a_form_sent_twice_is_one_creation_in_the_audit_log(alice):
 def test_looking_is_not_audited(alice, alices_key):
     before = events()
 
-    services.overview(caller_for(alice))
-    services.list_api_keys(caller_for(alice), ApiKeyQuery())
-    services.get_api_key(caller_for(alice), alices_key.key.id)
+    keys.overview(caller_for(alice))
+    keys.list_api_keys(caller_for(alice), ApiKeyQuery())
+    keys.get_api_key(caller_for(alice), alices_key.key.id)
 
     assert events() == before
 
 
 def test_the_value_and_the_nonce_are_in_no_event(alice):
     nonce = new_nonce()
-    issued = services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
 
-    services.confirm_receipt(caller_for(alice), nonce)
-    services.delete_api_key(caller_for(alice), issued.key.id)
+    keys.confirm_receipt(caller_for(alice), nonce)
+    keys.delete_api_key(caller_for(alice), issued.key.id)
 
     found = tables_with(issued.value) + tables_with(nonce)
     assert "apikeys_auditevent" in tables_with("terraform")
@@ -91,7 +91,7 @@ def test_the_value_and_the_nonce_are_in_no_event(alice):
 def test_an_agent_of_absurd_length_is_cut(alice):
     caller = Caller(caller_for(alice).identity, agent="curl/8 " * 1_000)
 
-    services.create_api_key(caller, ApiKeyDraft("terraform", ""), nonce=new_nonce())
+    keys.create_api_key(caller, ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     assert events()[-1].agent == ("curl/8 " * 1_000)[:255]
 
@@ -103,7 +103,7 @@ def test_a_creation_that_cannot_be_audited_does_not_happen(alice):
     refuse_rows_of("apikeys_auditevent")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     assert (ApiKeyRecord.objects.count(), Handover.objects.count()) == (0, 0)
 
@@ -113,18 +113,18 @@ def test_an_edit_that_cannot_be_audited_does_not_happen(alice, alices_key):
     refuse_rows_of("apikeys_auditevent")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        services.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
+        keys.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
 
-    assert services.get_api_key(caller_for(alice), key.id) == key
+    assert keys.get_api_key(caller_for(alice), key.id) == key
 
 
 def test_a_deletion_that_cannot_be_audited_does_not_happen(alice, alices_key):
     refuse_rows_of("apikeys_auditevent")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        services.delete_api_key(caller_for(alice), alices_key.key.id)
+        keys.delete_api_key(caller_for(alice), alices_key.key.id)
 
-    assert services.get_api_key(caller_for(alice), alices_key.key.id) == alices_key.key
+    assert keys.get_api_key(caller_for(alice), alices_key.key.id) == alices_key.key
     assert Handover.objects.get().sealed is not None
 
 
@@ -132,7 +132,7 @@ def test_a_key_whose_hand_over_cannot_begin_is_not_created(alice):
     refuse_rows_of("apikeys_handover")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     assert ApiKeyRecord.objects.count() == AuditEvent.objects.count() == 0
 
@@ -146,7 +146,7 @@ def test_a_refusal_is_audited_although_the_change_was_rolled_back(alice, alices_
     ApiKeyRecord.objects.update(locked=True)
 
     with pytest.raises(ApiKeyLocked):
-        services.delete_api_key(caller_for(alice), key.id)
+        keys.delete_api_key(caller_for(alice), key.id)
 
     event = events()[-1]
     assert (event.action, event.outcome, event.reason) == (DELETE, "failure", "ApiKeyLocked")
@@ -162,9 +162,9 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
     settings.APIKEYS_PER_IDENTITY = 1
     caller, key_id = caller_for(alice), alices_key.key.id
     acts = {
-        UPDATE: lambda: services.update_api_key(caller, key_id, name="n", description="", entity_tag="1-0"),
-        DELETE: lambda: services.delete_api_key(caller, UNKNOWN_ID),
-        CREATE: lambda: services.create_api_key(caller, ApiKeyDraft("n", ""), nonce=new_nonce()),
+        UPDATE: lambda: keys.update_api_key(caller, key_id, name="n", description="", entity_tag="1-0"),
+        DELETE: lambda: keys.delete_api_key(caller, UNKNOWN_ID),
+        CREATE: lambda: keys.create_api_key(caller, ApiKeyDraft("n", ""), nonce=new_nonce()),
     }
 
     with pytest.raises(refusal):
@@ -176,18 +176,18 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
 
 def test_a_form_sent_again_after_the_receipt_is_audited_as_refused(alice):
     nonce = new_nonce()
-    services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
-    services.confirm_receipt(caller_for(alice), nonce)
+    keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+    keys.confirm_receipt(caller_for(alice), nonce)
 
     with pytest.raises(AlreadyReceived):
-        services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
 
     assert [(event.outcome, event.reason) for event in events()] == [("success", ""), ("failure", "AlreadyReceived")]
 
 
 def test_bobs_attempt_on_alices_key_is_bobs_event_and_does_not_name_her_key(bob, alices_key):
     with pytest.raises(ApiKeyNotFound):
-        services.delete_api_key(caller_for(bob), alices_key.key.id)
+        keys.delete_api_key(caller_for(bob), alices_key.key.id)
 
     event = events()[-1]
     assert (event.initiator_id, event.outcome, event.reason) == (bob.iam_id, "failure", "ApiKeyNotFound")
@@ -214,7 +214,7 @@ def test_bobs_attempt_on_alices_key_is_bobs_event_and_does_not_name_her_key(bob,
     ],
 )
 def test_a_name_is_kept_without_the_white_space_around_it(alice, typed, kept):
-    issued = services.create_api_key(caller_for(alice), ApiKeyDraft(typed, typed), nonce=new_nonce())
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft(typed, typed), nonce=new_nonce())
 
     assert (issued.key.name, issued.key.description) == (kept, kept)
 
@@ -222,14 +222,14 @@ def test_a_name_is_kept_without_the_white_space_around_it(alice, typed, kept):
 @pytest.mark.parametrize("name", ["", " ", "\t \n", "\u00a0\u3000\u2003"])
 def test_a_blank_name_is_refused(alice, name):
     with pytest.raises(InvalidApiKey) as refusal:
-        services.create_api_key(caller_for(alice), ApiKeyDraft(name, ""), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft(name, ""), nonce=new_nonce())
 
     assert (refusal.value.field, str(refusal.value)) == ("name", "Enter a name.")
     assert ApiKeyRecord.objects.count() == 0
 
 
 def test_a_description_may_be_empty(alice):
-    issued = services.create_api_key(caller_for(alice), ApiKeyDraft("terraform", " \t "), nonce=new_nonce())
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", " \t "), nonce=new_nonce())
 
     assert issued.key.description == ""
 
@@ -239,7 +239,7 @@ def test_one_character_too_many_is_refused_with_both_numbers(alice, field, limit
     typed = {"name": "terraform", "description": ""} | {field: "é" * (limit + 1)}
 
     with pytest.raises(InvalidApiKey) as refusal:
-        services.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
 
     assert refusal.value.field == field
     assert str(refusal.value) == f"This has {limit + 1} characters. Use at most {limit}."
@@ -268,12 +268,12 @@ def test_what_no_name_should_hold_is_refused(alice, alices_key, field, character
     key = alices_key.key
 
     with pytest.raises(InvalidApiKey) as on_create:
-        services.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
     with pytest.raises(InvalidApiKey) as on_edit:
-        services.update_api_key(caller_for(alice), key.id, **typed, entity_tag=key.entity_tag)
+        keys.update_api_key(caller_for(alice), key.id, **typed, entity_tag=key.entity_tag)
 
     assert [(error.value.field, str(error.value)) for error in (on_create, on_edit)] == [(field, sentence)] * 2
-    assert services.list_api_keys(caller_for(alice), ApiKeyQuery()).keys == (key,)
+    assert keys.list_api_keys(caller_for(alice), ApiKeyQuery()).keys == (key,)
 
 
 # People who are gone
@@ -301,20 +301,20 @@ def test_the_overview_counts_and_shows_the_newest_three(alice, bob, create_key):
     made = [create_key(alice, f"key {index}").key for index in range(5)]
     create_key(bob, "bob's")
 
-    overview = services.overview(caller_for(alice))
+    overview = keys.overview(caller_for(alice))
 
     assert overview.count == 5
     assert overview.newest == tuple(reversed(made[-3:]))
 
 
 def test_the_overview_tells_the_last_five_things_alice_did_refusals_included(alice, bob, create_key):
-    keys = [create_key(alice, f"key {index}").key for index in range(4)]
+    made = [create_key(alice, f"key {index}").key for index in range(4)]
     create_key(bob, "bob's")
-    services.delete_api_key(caller_for(alice), keys[0].id)
+    keys.delete_api_key(caller_for(alice), made[0].id)
     with pytest.raises(ApiKeyNotFound):
-        services.delete_api_key(caller_for(alice), keys[0].id)
+        keys.delete_api_key(caller_for(alice), made[0].id)
 
-    activity = services.overview(caller_for(alice)).activity
+    activity = keys.overview(caller_for(alice)).activity
 
     assert [(done.action, done.key_name, done.outcome) for done in activity] == [
         (DELETE, "", "failure"),

@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.forms import new_nonce
+from apikeys.web.forms import new_nonce
 from console.sessions import BEGAN
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address
 from tests.conftest import PASSWORD

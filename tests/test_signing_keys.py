@@ -6,8 +6,8 @@ import jwt
 import pytest
 from django.utils import timezone
 
-from apikeys import signing
 from apikeys.exceptions import Unauthenticated
+from apikeys.identity import signing
 from apikeys.models import SigningKey
 
 pytestmark = pytest.mark.django_db

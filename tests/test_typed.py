@@ -5,9 +5,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from apikeys import typed
-from apikeys.forms import CreateForm, EditForm, new_nonce
 from apikeys.models import ApiKeyRecord
+from apikeys.web import drafts
+from apikeys.web.forms import CreateForm, EditForm, new_nonce
 from tests.addresses import CREATE, KEYS, edit_address
 from tests.conftest import PASSWORD
 from tests.markup import fields, page
@@ -50,8 +50,8 @@ def enter(client: Client, login: str, username: str = "alice") -> str:
 def test_all_fields_of_the_two_forms_are_kept_but_the_nonce_and_the_account():
     offered = set(CreateForm().fields) | set(EditForm().fields)
 
-    assert set(typed.FIELDS) == offered - NOT_TYPED
-    assert len(typed.FIELDS) == len(set(typed.FIELDS))
+    assert set(drafts.FIELDS) == offered - NOT_TYPED
+    assert len(drafts.FIELDS) == len(set(drafts.FIELDS))
 
 
 @with_and_without_script

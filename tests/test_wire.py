@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys import checks, leaks, wire
 from apikeys.api import keys, paging
-from apikeys.api import openapi_schemas as schemas
-from apikeys.api import openapi_words as words
+from apikeys.api.openapi import schemas, words
 from apikeys.backends.service_ids import SERVICE_ID
 from apikeys.domain import Condition, Cursor, LeakedAction, Match
 from apikeys.exceptions import BadRequest, InvalidApiKey
+from apikeys.iam import payloads
+from apikeys.services import leaks, validation
 
 # The machine that runs the tests may be busy, and no folder of examples is kept beside the code.
 thoroughly = settings(deadline=None, database=None, max_examples=200)
@@ -66,7 +66,7 @@ def test_a_filter_says_the_conditions_it_was_written_from(conditions, case):
         f"{case(one.attribute)} {case(str(one.match))} {quoted(one.text)}" for one in conditions
     )
 
-    assert wire.parse_filter(text) == tuple(conditions)
+    assert payloads.parse_filter(text) == tuple(conditions)
 
 
 @thoroughly
@@ -84,7 +84,7 @@ def test_a_filter_says_the_conditions_it_was_written_from(conditions, case):
 @example('name co "' + "\\" * 4000)
 def test_any_other_filter_is_a_bad_request(text):
     try:
-        conditions = wire.parse_filter(text)
+        conditions = payloads.parse_filter(text)
     except BadRequest as refusal:
         assert refusal.field == "filter"
     else:
@@ -95,9 +95,9 @@ def test_any_other_filter_is_a_bad_request(text):
 @thoroughly
 @given(NEARLY_FILTERS | st.from_regex(words.FILTER, fullmatch=True))
 def test_the_description_tells_filters_from_other_text(text):
-    described = re.fullmatch(words.FILTER, text) is not None and 0 < len(text) <= wire.MAX_FILTER
+    described = re.fullmatch(words.FILTER, text) is not None and 0 < len(text) <= payloads.MAX_FILTER
 
-    assert is_read(wire.parse_filter, text) == described
+    assert is_read(payloads.parse_filter, text) == described
 
 
 # Page tokens
@@ -141,10 +141,10 @@ def test_any_other_page_token_is_a_bad_request(token):
 @example(datetime(1, 1, 2, tzinfo=UTC))
 @example(datetime(999, 12, 31, 23, 59, tzinfo=UTC))
 def test_a_date_is_the_minute_it_was_written_from(moment):
-    text = wire.format_date(moment)
+    text = payloads.format_date(moment)
 
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d\+0000", text)
-    assert wire.parse_date(text) == moment.replace(second=0, microsecond=0)
+    assert payloads.parse_date(text) == moment.replace(second=0, microsecond=0)
 
 
 @thoroughly
@@ -152,7 +152,7 @@ def test_a_date_is_the_minute_it_was_written_from(moment):
 def test_a_date_is_written_in_utc_wherever_it_is_from(moment, hours):
     elsewhere = moment.astimezone(timezone(timedelta(hours=hours)))
 
-    assert wire.format_date(elsewhere) == wire.format_date(moment)
+    assert payloads.format_date(elsewhere) == payloads.format_date(moment)
 
 
 @thoroughly
@@ -160,11 +160,11 @@ def test_a_date_is_written_in_utc_wherever_it_is_from(moment, hours):
 def test_seconds_and_the_usual_ways_to_write_utc_are_read(moment, zone):
     text = moment.replace(microsecond=0, tzinfo=None).isoformat()
 
-    assert wire.parse_date(text + zone) == moment.replace(microsecond=0)
+    assert payloads.parse_date(text + zone) == moment.replace(microsecond=0)
 
 
 @thoroughly
-@given(ANY_TEXT | st.from_regex(wire.DATE) | st.from_regex(schemas.EXPIRES_AT["pattern"]))
+@given(ANY_TEXT | st.from_regex(payloads.DATE) | st.from_regex(schemas.EXPIRES_AT["pattern"]))
 @example("")
 @example("0000-01-01T00:00+0000")
 @example("2030-02-30T00:00+0000")
@@ -176,7 +176,7 @@ def test_seconds_and_the_usual_ways_to_write_utc_are_read(moment, zone):
 @example("٢٠٣٠-01-31T18:00+0000")
 def test_any_other_date_is_refused_by_the_name_of_its_field(text):
     try:
-        moment = wire.parse_date(text)
+        moment = payloads.parse_date(text)
     except InvalidApiKey as refusal:
         assert refusal.field == "expires_at"
     else:
@@ -192,7 +192,7 @@ def test_any_other_date_is_refused_by_the_name_of_its_field(text):
     st.dictionaries(WHOLE_TEXT, st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.lists(WHOLE_TEXT))
 )
 def test_a_json_object_is_read_as_it_was_written(body):
-    assert wire.json_object(json.dumps(body).encode()) == body
+    assert payloads.json_object(json.dumps(body).encode()) == body
 
 
 @thoroughly
@@ -210,7 +210,7 @@ def test_a_json_object_is_read_as_it_was_written(body):
 @example(b"{} {}")
 def test_any_other_body_is_a_bad_request(body):
     try:
-        parsed = wire.json_object(body)
+        parsed = payloads.json_object(body)
     except BadRequest as refusal:
         assert refusal.field == "body"
     else:
@@ -225,7 +225,7 @@ def test_a_member_given_twice_is_a_bad_request_at_any_depth(body, data):
 
     for text in (twice, f'{{"outer": [{twice}]}}'):
         with pytest.raises(BadRequest):
-            wire.json_object(text.encode())
+            payloads.json_object(text.encode())
 
 
 # The members of a new key
@@ -265,12 +265,12 @@ def test_a_new_key_is_what_its_members_say_or_refused(for_service_id, body):
 @given(
     st.text(
         st.characters(min_codepoint=32, exclude_categories=["Cs"]),
-        min_size=wire.MIN_OWN_VALUE,
-        max_size=wire.MAX_OWN_VALUE,
+        min_size=payloads.MIN_OWN_VALUE,
+        max_size=payloads.MAX_OWN_VALUE,
     )
 )
 def test_a_value_of_ones_own_is_taken_as_it_is(value):
-    assert wire.own_value_field({"apikey": value}) == value
+    assert payloads.own_value_field({"apikey": value}) == value
 
 
 @thoroughly
@@ -284,7 +284,7 @@ def test_a_value_of_ones_own_is_taken_as_it_is(value):
 def test_the_description_tells_values_of_ones_own_from_other_text(value):
     described = re.fullmatch(schemas.OWN_VALUE["pattern"], value) is not None and "\ud800" not in value
 
-    assert is_read(wire.own_value_field, {"apikey": value}) == (described and not has_half_a_character(value))
+    assert is_read(payloads.own_value_field, {"apikey": value}) == (described and not has_half_a_character(value))
 
 
 def has_half_a_character(text: str) -> bool:
@@ -294,7 +294,7 @@ def has_half_a_character(text: str) -> bool:
 @pytest.mark.parametrize("found", [0, 1, 1.5, "yes", "True", "", [], {}, ["true"]])
 def test_only_true_and_false_are_true_or_false(found):
     with pytest.raises(BadRequest):
-        wire.bool_field({"flag": found}, "flag")
+        payloads.bool_field({"flag": found}, "flag")
 
 
 # Names and descriptions, which the services check: the description says of them exactly what they are
@@ -315,7 +315,7 @@ TEXTS = st.tuples(EDGES, WHOLE_TEXT | st.text("a \x7f", max_size=300), EDGES)
 def test_the_description_tells_names_from_other_text(text):
     described = re.fullmatch(schemas.NAME["pattern"], text) is not None
 
-    assert is_read(checks.clean_name, text) == described
+    assert is_read(validation.clean_name, text) == described
 
 
 @thoroughly
@@ -328,7 +328,7 @@ def test_the_description_tells_names_from_other_text(text):
 def test_the_description_tells_descriptions_from_other_text(text):
     described = re.search(schemas.DESCRIPTION["pattern"], text) is not None
 
-    assert is_read(checks.clean_description, text) == described
+    assert is_read(validation.clean_description, text) == described
 
 
 # Reports of leaks

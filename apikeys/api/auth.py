@@ -6,10 +6,10 @@ from urllib.parse import unquote_plus
 
 from django.http import HttpRequest
 
-from apikeys import tokens
-from apikeys.callers import caller_for
 from apikeys.domain import Caller
 from apikeys.exceptions import Unauthenticated
+from apikeys.identity import tokens
+from apikeys.identity.callers import caller_for
 
 PUBLIC_CLIENT = ("bx", "bx")  # what IBM's command line sends
 

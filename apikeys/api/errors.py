@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from apikeys.api.paths import is_token_path
 from apikeys.exceptions import ApiKeyError, TokenRefused, TooManyAttempts
-from apikeys.middleware import sentence
+from apikeys.services.messages import sentence
 
 NO_STORE = "no-cache, no-store, must-revalidate"
 WORDS = {

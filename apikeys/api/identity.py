@@ -6,7 +6,6 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from apikeys import signing, tokens
 from apikeys.api.auth import PUBLIC_CLIENT, basic_credentials, bearer_token
 from apikeys.api.decorators import resource
 from apikeys.exceptions import (
@@ -19,7 +18,8 @@ from apikeys.exceptions import (
     ValueNotFound,
 )
 from apikeys.exceptions import gettext_noop as _
-from apikeys.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
+from apikeys.identity import signing, tokens
+from apikeys.identity.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
 
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")

@@ -8,12 +8,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import handover, services, tokens, wire
 from apikeys.api.decorators import authenticated, resource
 from apikeys.api.paging import KeyListing, parameter, printable
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyDraft, Caller
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import payloads
+from apikeys.identity import tokens
+from apikeys.services import delivery, keys
 
 MAX_COUNTED = 100  # identities in one look at the limits
 PER_IDENTITY = "apikeys_per_identity"
@@ -26,10 +28,10 @@ LOOKS_LIKE_ANOTHER = '299 - "The owner has another API key whose name looks the 
 @authenticated
 def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
     listing = KeyListing.from_request(request, caller)
-    page = services.list_api_keys(caller, listing.query)
-    histories = services.histories_of(page.keys) if flag(request, "include_history") else {}
-    keys = [wire.api_key(key, history=histories.get(key.id)) for key in page.keys]
-    return JsonResponse(listing.answer(request, page, keys))
+    page = keys.list_api_keys(caller, listing.query)
+    histories = keys.histories_of(page.keys) if flag(request, "include_history") else {}
+    listed = [payloads.api_key(key, history=histories.get(key.id)) for key in page.keys]
+    return JsonResponse(listing.answer(request, page, listed))
 
 
 @authenticated
@@ -37,7 +39,7 @@ def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
 def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = json_body(request)
     iam_id = required(body, "iam_id")
-    check_account(caller, wire.text_field(body, "account_id"))
+    check_account(caller, payloads.text_field(body, "account_id"))
     for_service_id = iam_id.startswith(SERVICE_ID_PREFIX)
     draft = replace(
         key_draft(body, for_service_id=for_service_id),
@@ -45,9 +47,9 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
         locked=flag_header(request, "Entity-Lock"),
         disabled=flag_header(request, "Entity-Disable"),
     )
-    issued = services.create_api_key(caller, draft, nonce=idempotency_key(request), same_only=True)
-    asked_to_store = bool(wire.bool_field(body, "store_value"))
-    body = wire.api_key(issued.key, value=issued.value)
+    issued = keys.create_api_key(caller, draft, nonce=idempotency_key(request), same_only=True)
+    asked_to_store = bool(payloads.bool_field(body, "store_value"))
+    body = payloads.api_key(issued.key, value=issued.value)
     return created(body, asked_to_store=asked_to_store, looks_like_another=bool(issued.look_alike))
 
 
@@ -57,13 +59,13 @@ def idempotency_key(request: HttpRequest) -> str:
     found = request.headers.get(name)
     if found is None:
         return ""
-    if not handover.is_nonce(found):
+    if not delivery.is_nonce(found):
         raise BadRequest(name, _("Idempotency-Key must have 22 to 128 characters: A-Z a-z 0-9 _ -"))
-    if not handover.has_variety(found):
+    if not delivery.has_variety(found):
         raise BadRequest(
             name,
             _("Idempotency-Key has fewer than %(least)d different characters. Use a random one for each request."),
-            least=handover.MIN_VARIETY,
+            least=delivery.MIN_VARIETY,
         )
     return found
 
@@ -76,24 +78,24 @@ def created(body: dict[str, Any], *, asked_to_store: bool = False, looks_like_an
 
 def key_draft(body: dict[str, Any], *, for_service_id: bool) -> ApiKeyDraft:
     """Return what a new key shall be, as the body says it. Raises InvalidApiKey, BadRequest."""
-    if wire.bool_field(body, "store_value") and not for_service_id:
+    if payloads.bool_field(body, "store_value") and not for_service_id:
         raise BadRequest("store_value", _("store_value must be false for a person's API key."))
-    expires_at = wire.text_field(body, "expires_at")
+    expires_at = payloads.text_field(body, "expires_at")
     return ApiKeyDraft(
-        name=wire.text_field(body, "name") or "",
-        description=wire.text_field(body, "description") or "",
-        value=wire.own_value_field(body),
-        expires_at=wire.parse_date(expires_at) if expires_at else None,
-        support_sessions=bool(wire.bool_field(body, "support_sessions")),
-        action_when_leaked=wire.leaked_action_field(body),
+        name=payloads.text_field(body, "name") or "",
+        description=payloads.text_field(body, "description") or "",
+        value=payloads.own_value_field(body),
+        expires_at=payloads.parse_date(expires_at) if expires_at else None,
+        support_sessions=bool(payloads.bool_field(body, "support_sessions")),
+        action_when_leaked=payloads.leaked_action_field(body),
     )
 
 
 @authenticated
 def get_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonResponse:
-    key = services.get_api_key(caller, key_id)
+    key = keys.get_api_key(caller, key_id)
     history = history_where_asked(request, caller, key)
-    return tagged(wire.api_key(key, history=history, activity=flag(request, "include_activity")))
+    return tagged(payloads.api_key(key, history=history, activity=flag(request, "include_activity")))
 
 
 @authenticated
@@ -103,8 +105,8 @@ def key_details(request: HttpRequest, caller: Caller) -> JsonResponse:
     value = header_text(request, "IAM-ApiKey")
     if not value:
         raise BadRequest("IAM-ApiKey", _("The header IAM-ApiKey is missing."))
-    key = services.get_api_key(caller, tokens.key_id_of_value(value))
-    return tagged(wire.api_key(key, history=history_where_asked(request, caller, key)))
+    key = keys.get_api_key(caller, tokens.key_id_of_value(value))
+    return tagged(payloads.api_key(key, history=history_where_asked(request, caller, key)))
 
 
 @authenticated
@@ -114,44 +116,44 @@ def update_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonRespons
         raise BadRequest("If-Match", _("The header If-Match is missing."))
     body = json_body(request)
     changes: dict[str, Any] = {
-        name: text for name in ("name", "description") if (text := wire.text_field(body, name)) is not None
+        name: text for name in ("name", "description") if (text := payloads.text_field(body, name)) is not None
     }
-    if (expires_at := wire.text_field(body, "expires_at")) is not None:
-        changes["expires_at"] = wire.parse_date(expires_at) if expires_at else None
-    if (support_sessions := wire.bool_field(body, "support_sessions")) is not None:
+    if (expires_at := payloads.text_field(body, "expires_at")) is not None:
+        changes["expires_at"] = payloads.parse_date(expires_at) if expires_at else None
+    if (support_sessions := payloads.bool_field(body, "support_sessions")) is not None:
         changes["support_sessions"] = support_sessions
-    if (action := wire.leaked_action_field(body)) is not None:
+    if (action := payloads.leaked_action_field(body)) is not None:
         changes["action_when_leaked"] = action
-    return tagged(wire.api_key(services.update_api_key(caller, key_id, entity_tag=entity_tag, **changes)))
+    return tagged(payloads.api_key(keys.update_api_key(caller, key_id, entity_tag=entity_tag, **changes)))
 
 
 @authenticated
 def delete_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    services.delete_api_key(caller, key_id)
+    keys.delete_api_key(caller, key_id)
     return HttpResponse(status=204)
 
 
 @authenticated
 def lock_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    services.lock_api_key(caller, key_id, locked=True)
+    keys.lock_api_key(caller, key_id, locked=True)
     return HttpResponse(status=204)
 
 
 @authenticated
 def unlock_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    services.lock_api_key(caller, key_id, locked=False)
+    keys.lock_api_key(caller, key_id, locked=False)
     return HttpResponse(status=204)
 
 
 @authenticated
 def disable_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    services.disable_api_key(caller, key_id, disabled=True)
+    keys.disable_api_key(caller, key_id, disabled=True)
     return HttpResponse(status=204)
 
 
 @authenticated
 def enable_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    services.disable_api_key(caller, key_id, disabled=False)
+    keys.disable_api_key(caller, key_id, disabled=False)
     return HttpResponse(status=204)
 
 
@@ -168,7 +170,7 @@ def bulk_identity_limits(request: HttpRequest, caller: Caller, account_id: str) 
     check_account(caller, account_id)
     body = json_body(request)
     found = body.get(PER_IDENTITY)
-    asked = found.split(",") if isinstance(found, str) else wire.texts_field(body, PER_IDENTITY)
+    asked = found.split(",") if isinstance(found, str) else payloads.texts_field(body, PER_IDENTITY)
     return limits_answer(caller, asked or [])
 
 
@@ -177,7 +179,7 @@ def limits_answer(caller: Caller, identities: Sequence[str]) -> JsonResponse:
     asked = [printable(PER_IDENTITY, iam_id) for iam_id in identities if iam_id]
     if len(asked) > MAX_COUNTED:
         raise BadRequest(PER_IDENTITY, _("Ask for at most %(limit)d identities at once."), limit=MAX_COUNTED)
-    counts = services.count_api_keys(caller, asked or [caller.identity.iam_id])
+    counts = keys.count_api_keys(caller, asked or [caller.identity.iam_id])
     found = [{"iam_id": iam_id, "count": count} for iam_id, count in counts.items()]
     return JsonResponse({PER_IDENTITY: {"limit": settings.APIKEYS_PER_IDENTITY, "identities": found}})
 
@@ -186,11 +188,11 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     """Return the request's JSON object. Raises BadRequest; a form or plain text is never read as JSON."""
     if request.content_type != "application/json":
         raise BadRequest("Content-Type", _("Send the body as application/json."))
-    return wire.json_object(request.body)
+    return payloads.json_object(request.body)
 
 
 def required(body: dict[str, Any], name: str) -> str:
-    found = wire.text_field(body, name)
+    found = payloads.text_field(body, name)
     if not found:
         raise BadRequest(name, _("The property %(name)s is missing or empty."), name=name)
     return found
@@ -227,7 +229,7 @@ def _boolean(name: str, text: str) -> bool:
 
 
 def history_where_asked(request: HttpRequest, caller: Caller, key: ApiKey) -> Any:
-    return services.get_history(caller, key.id) if flag(request, "include_history") else None
+    return keys.get_history(caller, key.id) if flag(request, "include_history") else None
 
 
 def tagged(body: dict[str, Any]) -> JsonResponse:

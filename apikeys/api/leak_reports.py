@@ -3,9 +3,9 @@
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import leaks
 from apikeys.api.decorators import resource
-from apikeys.callers import caller_for
+from apikeys.identity.callers import caller_for
+from apikeys.services import leaks
 
 
 @sensitive_variables("reports", "verdicts")

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from apikeys import wire
 from apikeys.domain import ApiKeyPage, ApiKeyQuery, Caller, Condition, Cursor, ServiceIdPage, Sort
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import payloads
 
 DEFAULT_PAGE_SIZE = 20
 SORTS = {
@@ -68,7 +68,7 @@ def parameter(request: HttpRequest, name: str, default: str = "") -> str:
 def page_size(request: HttpRequest) -> int:
     """Return `pagesize`, 1 to 100, 20 where absent. Raises BadRequest."""
     text = parameter(request, "pagesize", str(DEFAULT_PAGE_SIZE))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= wire.MAX_PAGE_SIZE):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= payloads.MAX_PAGE_SIZE):
         raise BadRequest("pagesize", _("pagesize must be a number from 1 to 100."))
     return int(text)
 
@@ -76,7 +76,7 @@ def page_size(request: HttpRequest) -> int:
 def conditions(request: HttpRequest) -> tuple[Condition, ...]:
     """Return what `filter` asks for. Raises BadRequest."""
     text = parameter(request, "filter")
-    return wire.parse_filter(printable("filter", text)) if text else ()
+    return payloads.parse_filter(printable("filter", text)) if text else ()
 
 
 def is_descending(request: HttpRequest) -> bool:
@@ -101,7 +101,7 @@ def choice(name: str, text: str, choices: tuple[str, ...]) -> str:
 
 
 def printable(name: str, text: str) -> str:
-    if not wire.is_printable(text):
+    if not payloads.is_printable(text):
         raise BadRequest(name, _("%(name)s contains a control character."), name=name)
     return text
 

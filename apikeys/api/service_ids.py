@@ -6,7 +6,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import service_ids, services, wire
 from apikeys.api.decorators import Operation, authenticated, resource
 from apikeys.api.keys import (
     check_account,
@@ -32,6 +31,8 @@ from apikeys.api.paging import (
 from apikeys.domain import ApiKeyDraft, Caller, ServiceIdDraft, ServiceIdQuery, ServiceIdSort
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import payloads
+from apikeys.services import keys, service_ids
 
 SORTS = tuple(str(sort) for sort in ServiceIdSort)
 
@@ -50,8 +51,8 @@ def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
     )
     with_history = flag(request, "include_history")
     page = service_ids.list_service_ids(caller, query)
-    histories = services.histories_of(page.service_ids) if with_history else {}
-    found = [wire.service_id(service, history=histories.get(service.id)) for service in page.service_ids]
+    histories = keys.histories_of(page.service_ids) if with_history else {}
+    found = [payloads.service_id(service, history=histories.get(service.id)) for service in page.service_ids]
     return JsonResponse(
         {"offset": page.offset, "limit": query.page_size, **neighbours(request, page), "serviceids": found}
     )
@@ -62,21 +63,21 @@ def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
 def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = json_body(request)
     required(body, "account_id")
-    check_account(caller, wire.text_field(body, "account_id"))
-    refuse_group(wire.text_field(body, "group_id"))
+    check_account(caller, payloads.text_field(body, "account_id"))
+    refuse_group(payloads.text_field(body, "group_id"))
     draft = ServiceIdDraft(
-        name=wire.text_field(body, "name") or "",
-        description=wire.text_field(body, "description") or "",
-        unique_instance_crns=wire.crns_field(body) or (),
+        name=payloads.text_field(body, "name") or "",
+        description=payloads.text_field(body, "description") or "",
+        unique_instance_crns=payloads.crns_field(body) or (),
         locked=flag_header(request, "Entity-Lock"),
     )
     key = first_key(request, body)
     service, issued = service_ids.create_service_id(caller, draft, key=key, nonce=idempotency_key(request))
-    answer = wire.service_id(service)
+    answer = payloads.service_id(service)
     if issued is None:
         return created(answer)
-    answer["apikey"] = wire.api_key(issued.key, value=issued.value)
-    return created(answer, asked_to_store=bool(wire.bool_field(body["apikey"], "store_value")))
+    answer["apikey"] = payloads.api_key(issued.key, value=issued.value)
+    return created(answer, asked_to_store=bool(payloads.bool_field(body["apikey"], "store_value")))
 
 
 def first_key(request: HttpRequest, body: dict[str, Any]) -> ApiKeyDraft | None:
@@ -97,7 +98,7 @@ def get_service_id(request: HttpRequest, caller: Caller, service_id: str) -> Jso
     service = service_ids.get_service_id(caller, service_id)
     history = service_ids.get_history(caller, service_id) if flag(request, "include_history") else None
     usage = service_ids.get_usage(caller, service_id) if flag(request, "include_activity") else None
-    return tagged(wire.service_id(service, history=history, usage=usage))
+    return tagged(payloads.service_id(service, history=history, usage=usage))
 
 
 @authenticated
@@ -107,11 +108,13 @@ def update_service_id(request: HttpRequest, caller: Caller, service_id: str) -> 
         raise BadRequest("If-Match", _("The header If-Match is missing."))
     body = json_body(request)
     changes: dict[str, object] = {
-        name: text for name in ("name", "description") if (text := wire.text_field(body, name)) is not None
+        name: text for name in ("name", "description") if (text := payloads.text_field(body, name)) is not None
     }
-    if (crns := wire.crns_field(body)) is not None:
+    if (crns := payloads.crns_field(body)) is not None:
         changes["unique_instance_crns"] = crns
-    return tagged(wire.service_id(service_ids.update_service_id(caller, service_id, entity_tag=entity_tag, **changes)))
+    return tagged(
+        payloads.service_id(service_ids.update_service_id(caller, service_id, entity_tag=entity_tag, **changes))
+    )
 
 
 @authenticated

@@ -5,7 +5,8 @@ Slashes too many are gone when a request comes here: paths.py.
 
 from django.urls import path
 
-from apikeys.api import identity, keys, leak_reports, openapi, service_ids
+from apikeys.api import identity, keys, leak_reports, service_ids
+from apikeys.api.openapi import document
 
 urlpatterns = [
     path("identity/token", identity.token_view),
@@ -29,7 +30,7 @@ urlpatterns = [
     path("v1/serviceids/<str:service_id>", service_ids.item),
     path("v1/serviceids/<str:service_id>/lock", service_ids.lock),
     path("v1/leaks", leak_reports.collection),
-    path("v1/openapi.json", openapi.view, name="openapi"),
+    path("v1/openapi.json", document.view, name="openapi"),
     path("v1/profiles", service_ids.empty_collection("profiles")),
     path("v1/profile_templates", service_ids.empty_collection("profile_templates")),
     path("v1/account_settings_templates", service_ids.empty_collection("account_settings_templates")),

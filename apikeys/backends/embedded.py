@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apikeys import values
 from apikeys.backends.keyset import counted_page_of, page_of
+from apikeys.backends.search import fold, hint_end, names_version, skeleton
 from apikeys.domain import (
     API_KEY_ID,
     END,
@@ -39,7 +40,6 @@ from apikeys.exceptions import (
     NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
-from apikeys.matching import fold, hint_end, names_version, skeleton
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
 logger = logging.getLogger(__name__)

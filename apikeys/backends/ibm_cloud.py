@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from apikeys import bulkhead, wire
+from apikeys.backends.search import is_found
 from apikeys.domain import (
     API_KEY_ID,
     COUNTED,
@@ -37,9 +37,10 @@ from apikeys.exceptions import (
     NotAuthorized,
     StoreError,
 )
-from apikeys.iam import IAMClient, IAMError, page_token
-from apikeys.iam_errors import CONFLICTS, LIMIT_REACHED, after_a_change, readable, translated
-from apikeys.matching import is_found
+from apikeys.iam import payloads
+from apikeys.iam.client import IAMClient, IAMError, page_token
+from apikeys.upstream import slots
+from apikeys.upstream.errors import CONFLICTS, LIMIT_REACHED, after_a_change, readable, translated
 
 SORTS = {
     Sort.NAME: "name",
@@ -82,7 +83,7 @@ class IBMCloudBackend:
         try:
             with readable():
                 answer = self._ask(lambda client: client.api_key_page(**parameters))
-                keys = tuple(wire.parse_api_key(fields) for fields in answer["apikeys"])
+                keys = tuple(payloads.parse_api_key(fields) for fields in answer["apikeys"])
         except BackendRefused as exc:
             if exc.status != 400 or cursor is None:
                 raise
@@ -130,7 +131,7 @@ class IBMCloudBackend:
     def _all_keys(self, query: ApiKeyQuery) -> Iterator[ApiKey]:
         parameters = self._parameters(query)
         with readable():
-            yield from map(wire.parse_api_key, self._ask(lambda client: list(client.list_api_keys(**parameters))))
+            yield from map(payloads.parse_api_key, self._ask(lambda client: list(client.list_api_keys(**parameters))))
 
     def _parameters(self, query: ApiKeyQuery) -> dict[str, str]:
         parameters = {
@@ -148,7 +149,7 @@ class IBMCloudBackend:
     def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
         key, fields = self._look_up(key_id, history=True)
         with readable():
-            return key, wire.parse_history(fields)
+            return key, payloads.parse_history(fields)
 
     def get_history(self, key_id: str) -> list[HistoryEntry]:
         return self.get_details(key_id)[1]
@@ -157,7 +158,7 @@ class IBMCloudBackend:
         key_id = _checked(key_id)
         with readable():
             fields = self._ask(lambda client: client.get_api_key(key_id, history=history))
-            return wire.parse_api_key(fields), fields
+            return payloads.parse_api_key(fields), fields
 
     def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
         body: dict[str, Any] = {
@@ -171,7 +172,7 @@ class IBMCloudBackend:
         if draft.action_when_leaked:
             body["action_when_leaked"] = str(draft.action_when_leaked)
         if draft.expires_at:
-            body["expires_at"] = wire.format_date(draft.expires_at)
+            body["expires_at"] = payloads.format_date(draft.expires_at)
         if draft.value:
             body["apikey"] = draft.value
         uncertain = CreationUncertain(host=settings.IAM_HOST, name=draft.name)
@@ -189,7 +190,7 @@ class IBMCloudBackend:
             value = fields.get("apikey")
             if not isinstance(value, str) or not value:
                 raise ValueError("apikey")
-            return IssuedApiKey(wire.parse_api_key(fields), value)
+            return IssuedApiKey(payloads.parse_api_key(fields), value)
         except ValueError:  # made for certain, and yet nobody has its value
             raise uncertain from None
         except BackendRefused as exc:
@@ -216,7 +217,7 @@ class IBMCloudBackend:
         try:
             changed = self._ask(lambda client: client.update_api_key(key_id, entity_tag, body))
             with after_a_change(), readable():
-                return wire.parse_api_key(changed)
+                return payloads.parse_api_key(changed)
         except BackendRefused as exc:
             if exc.status not in CONFLICTS:
                 raise
@@ -265,7 +266,7 @@ class IBMCloudBackend:
 
     def _ask(self, call: Callable[[IAMClient], T]) -> T:
         """Return what a call answers, with a token that is still good. Raises ApiKeyError."""
-        with bulkhead.place(self.identity.iam_id), translated():
+        with slots.place(self.identity.iam_id), translated():
             client = IAMClient(settings.IAM_URL, self.access.token(), deadline=self.access.deadline)
             try:
                 return call(client)
@@ -285,5 +286,5 @@ def _checked(key_id: str) -> str:
 
 def _as_json(name: str, change: object) -> object:
     if name == "expires_at":
-        return wire.format_date(change) if change else ""  # type: ignore[arg-type]
+        return payloads.format_date(change) if change else ""  # type: ignore[arg-type]
     return change if isinstance(change, bool) else str(change)

@@ -4,6 +4,7 @@ from django.db import models, transaction
 
 from apikeys.backends.embedded import history_of, meets, remember, remove, stamp
 from apikeys.backends.keyset import beyond, cursor_at, page_of
+from apikeys.backends.search import fold, names_version
 from apikeys.domain import (
     NAME_MAX_LENGTH,
     SERVICE_ID,
@@ -18,7 +19,6 @@ from apikeys.domain import (
     Usage,
 )
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
-from apikeys.matching import fold, names_version
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
 COLUMNS = {

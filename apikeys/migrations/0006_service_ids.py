@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from apikeys.matching import fold
+from apikeys.backends.search import fold
 
 
 def fold_names(apps, schema_editor):

@@ -11,9 +11,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from apikeys import keyfile, wire
+from apikeys.cli import keyfile
 from apikeys.exceptions import ApiKeyError
-from apikeys.iam import IAMClient, page_token
+from apikeys.iam import payloads
+from apikeys.iam.client import IAMClient, page_token
 
 EXPECTED = (
     "id",
@@ -82,8 +83,8 @@ class Command(BaseCommand):
 
     def token(self, value: str) -> str:
         self.pair = self.client.log_in_with_api_key(value)
-        self.account_id = wire.account_of(self.pair.access_token)
-        self.iam_id = wire.claim(wire.claims_of(self.pair.access_token), "iam_id")
+        self.account_id = payloads.account_of(self.pair.access_token)
+        self.iam_id = payloads.claim(payloads.claims_of(self.pair.access_token), "iam_id")
         if not self.iam_id:
             raise ValueError("the token has no iam_id")
         return f"{self.iam_id}, account {self.account_id or 'not named'}"
@@ -103,7 +104,7 @@ class Command(BaseCommand):
                 pagesize="1", account_id=self.account_id, iam_id=self.iam_id, pagetoken=token
             )
             fields += second["apikeys"]
-        self.keys = [wire.parse_api_key(key) for key in fields]
+        self.keys = [payloads.parse_api_key(key) for key in fields]
         return f"{'two pages' if token else 'one page'} with {len(self.keys)} of yours"
 
     def details(self) -> str:
@@ -113,7 +114,7 @@ class Command(BaseCommand):
         missing = [name for name in EXPECTED if name not in fields]
         if missing:
             raise ValueError(f"the answer lacks {', '.join(missing)}")
-        return f"{len(wire.parse_history(fields))} changes, used {wire.parse_api_key(fields).use_count} times"
+        return f"{len(payloads.parse_history(fields))} changes, used {payloads.parse_api_key(fields).use_count} times"
 
     def whole_account(self) -> str:
         answer = self.client.api_key_page(scope="account", account_id=self.account_id, pagesize="100")
@@ -146,12 +147,12 @@ class Command(BaseCommand):
         made |= self.client.create_api_key(body)
         if not made.pop("apikey", ""):
             raise ValueError("the answer has no value")
-        return wire.parse_api_key(made).id
+        return payloads.parse_api_key(made).id
 
     def update(self, made: dict[str, Any]) -> str:
         changes = {"description": "Changed by check_iam"}
         changed = self.client.update_api_key(made["id"], made["entity_tag"], changes)
-        return f"entity tag {wire.parse_api_key(changed).entity_tag.partition('-')[0]}"
+        return f"entity tag {payloads.parse_api_key(changed).entity_tag.partition('-')[0]}"
 
     def switch(self, method: Callable[[str, bool], None], made: dict[str, Any]) -> str:
         method(made["id"], True)
@@ -164,7 +165,7 @@ class Command(BaseCommand):
 
 
 def describe(fields: dict[str, Any]) -> str:
-    key = wire.parse_api_key(fields)
+    key = payloads.parse_api_key(fields)
     return f"{key.id} ({key.status})"
 
 

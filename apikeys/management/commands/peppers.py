@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 
-from apikeys import peppers
+from apikeys.identity import peppers
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from apikeys import signing
+from apikeys.identity import signing
 
 
 class Command(BaseCommand):

@@ -1,0 +1,100 @@
+"""The OpenAPI 3.1 description of everything under /v1 and /identity, made here and served at /v1/openapi.json."""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+
+from apikeys.api.decorators import resource
+from apikeys.api.openapi import parts, paths
+from apikeys.api.openapi.schemas import schemas
+from apikeys.api.openapi.words import EXAMPLE_TAG, text
+
+VERSION = "1"
+ABOUT = """\
+The part of IBM Cloud IAM's API that manages API keys. IBM's own SDKs work with it unchanged.
+
+Exchange a key's value for an access token at `/identity/token`, and send it with every call of `/v1`. A token ends at \
+once when its key or its person is deleted or disabled, or its password changes.
+
+Errors of `/v1` are `Errors`, those of `/identity` are `TokenError`; their messages are in the language of \
+Accept-Language. An unknown address returns 404 `BXNIM0102E`, a method that an address does not have 405 `BXNIM0060E` \
+with an Allow header, and a query parameter or form property given twice 400. Members and parameters that are not \
+described here are ignored."""
+
+
+@cache
+def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
+    """Return the description for a server at this address; `with_password` as PASSWORD_GRANT says."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "API keys", "version": VERSION, "description": ABOUT},
+        "servers": [{"url": server_url}],
+        "tags": [{"name": name, "description": about} for name, about in parts.TAGS.items()],
+        "paths": paths.paths(),
+        "components": {
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "An access token from /identity/token.",
+                },
+                "client": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The public client of command lines: user `bx`, password `bx`.",
+                },
+                "key": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "User `apikey`, and a key's value as the password.",
+                },
+            },
+            "headers": {
+                "Transaction-Id": {
+                    "required": True,
+                    "description": "Identifies the request in the server's records. X-Correlation-Id is the same. "
+                    "An X-Correlation-Id that the client sends is recorded beside it.",
+                    "schema": text(pattern="^[0-9a-f]{32}$"),
+                },
+                "Etag": {
+                    "required": True,
+                    "description": "The entity tag, as in the body.",
+                    "schema": text(pattern="^[1-9][0-9]*-[0-9a-f]{32}$", examples=[EXAMPLE_TAG]),
+                },
+                "WWW-Authenticate": {
+                    "required": True,
+                    "description": "How to authenticate.",
+                    "schema": text(pattern="^(Bearer|Basic) "),
+                },
+                "Warning": {
+                    "required": False,
+                    "description": "RFC 7234. Present if `store_value` was true: the value is not stored. Also present "
+                    "if the owner has another key whose name looks the same.",
+                    "schema": text(pattern="^299 - "),
+                },
+                "Retry-After": {
+                    "required": True,
+                    "description": "The number of seconds to wait.",
+                    "schema": {"type": "integer", "minimum": 1},
+                },
+            },
+            "parameters": parts.shared_parameters(),
+            "responses": parts.shared_responses(),
+            "schemas": schemas(with_password=with_password),
+        },
+    }
+
+
+def current() -> dict[str, Any]:
+    """Return the description of this server."""
+    return description(settings.PUBLIC_URL, with_password=settings.PASSWORD_GRANT)
+
+
+def describe(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(current())
+
+
+view = resource(GET=describe)

@@ -1,0 +1,348 @@
+"""The operations on API keys and service IDs, one function call each: paths of the OpenAPI description."""
+
+from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
+from apikeys.api.openapi import links, words
+from apikeys.api.openapi.parts import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
+from apikeys.api.openapi.words import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
+from apikeys.api.paging import DEFAULT_PAGE_SIZE, SORTS
+from apikeys.api.service_ids import SORTS as SERVICE_ID_SORTS
+
+API_KEY_EXAMPLE = {
+    "id": f"ApiKey-{ZERO_UUID}",
+    "entity_tag": EXAMPLE_TAG,
+    "crn": f"crn:v1:bluemix:public:iam-identity::a/{EXAMPLE_ACCOUNT}::apikey:ApiKey-{ZERO_UUID}",
+    "locked": False,
+    "disabled": False,
+    "created_at": "2030-01-31T18:00+0000",
+    "created_by": EXAMPLE_PERSON,
+    "modified_at": "2030-01-31T18:00+0000",
+    "support_sessions": False,
+    "action_when_leaked": "none",
+    "name": "terraform",
+    "description": "Applies changes",
+    "iam_id": EXAMPLE_PERSON,
+    "account_id": EXAMPLE_ACCOUNT,
+    "leaked": False,
+}
+SERVICE_ID_EXAMPLE = {
+    "id": f"ServiceId-{ZERO_UUID}",
+    "iam_id": f"iam-ServiceId-{ZERO_UUID}",
+    "entity_tag": EXAMPLE_TAG,
+    "crn": f"crn:v1:bluemix:public:iam-identity::a/{EXAMPLE_ACCOUNT}::serviceid:ServiceId-{ZERO_UUID}",
+    "locked": False,
+    "created_at": "2030-01-31T18:00+0000",
+    "modified_at": "2030-01-31T18:00+0000",
+    "account_id": EXAMPLE_ACCOUNT,
+    "name": "build server",
+    "description": "",
+    "unique_instance_crns": [],
+}
+LIMITS_EXAMPLE = {PER_IDENTITY: {"limit": 1000, "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}]}}
+PAGE_EXAMPLE = {"limit": DEFAULT_PAGE_SIZE, "first": "https://console.example/v1/"}
+GONE = "BXNIM0102E"
+YES_OR_NO: Schema = {"type": "boolean", "default": False}
+
+
+def key_paths() -> dict[str, Schema]:
+    printable = words.text(pattern=words.PRINTABLE)
+    switch = ("unauthorized", GONE, "conflict")
+    by_id = [SHARED["ApiKeyId"]]
+    account = parameter(
+        "account_id", "path", words.account_id(""), "The account of the access token. No other is accepted."
+    )
+    return {
+        "/v1/apikeys": {
+            "get": operation(
+                "listApiKeys",
+                KEYS,
+                "List API keys",
+                {"200": answer("One page.", "ApiKeyList", PAGE_EXAMPLE | {"apikeys": [API_KEY_EXAMPLE]})},
+                ("bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E"),
+                parameters=[
+                    SHARED["AccountId"],
+                    parameter("iam_id", "query", printable, "The owner: you (the default) or one of your service IDs."),
+                    SHARED["PageSize"],
+                    SHARED["PageToken"],
+                    parameter(
+                        "scope",
+                        "query",
+                        {"enum": ["entity", "account"], "default": "entity"},
+                        "`account` returns everyone's keys, for administrators only.",
+                    ),
+                    parameter(
+                        "type",
+                        "query",
+                        {"enum": ["user", "serviceid", ""]},
+                        "Only keys of this kind. Use it with scope=account.",
+                    ),
+                    parameter("sort", "query", {"enum": [*SORTS], "default": "created_at"}, "The property to sort by."),
+                    SHARED["Order"],
+                    SHARED["IncludeHistory"],
+                    SHARED["Filter"],
+                ],
+            ),
+            "post": operation(
+                "createApiKey",
+                KEYS,
+                "Create an API key",
+                {
+                    "201": answer(
+                        "Created. This response is the only one that contains the value.",
+                        "CreatedApiKey",
+                        created_example(),
+                        warned=True,
+                        links=links.from_new_key(),
+                    )
+                },
+                ("bad_request", "BXNIM0113E", "unauthorized", "conflict", "BXNIM0151E"),
+                parameters=[
+                    SHARED["EntityLock"],
+                    parameter("Entity-Disable", "header", YES_OR_NO, "Whether to create it disabled."),
+                    SHARED["IdempotencyKey"],
+                ],
+                body=body("ApiKeyCreate", {"name": "terraform", "iam_id": EXAMPLE_PERSON}),
+            ),
+        },
+        "/v1/apikeys/details": {
+            "get": operation(
+                "getApiKeyDetails",
+                KEYS,
+                "Get the API key that has a value",
+                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key())},
+                ("bad_request", "unauthorized", GONE),
+                description="Returns the key in any state, if you may see it. This does not count as a use of the key.",
+                parameters=[
+                    parameter(
+                        "IAM-ApiKey",
+                        "header",
+                        words.text(pattern=r"^[\u0021-\u007e]+$", examples=[EXAMPLE_VALUE.replace(" ", "-")]),
+                        "The value. It must be ASCII, because a header can carry nothing else.",
+                        required=True,
+                    ),
+                    SHARED["IncludeHistory"],
+                ],
+            )
+        },
+        "/v1/apikeys/{id}": {
+            "get": operation(
+                "getApiKey",
+                KEYS,
+                "Get an API key",
+                {"200": answer("The key.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key())},
+                ("bad_request", "unauthorized", GONE),
+                parameters=[*by_id, SHARED["IncludeHistory"], SHARED["IncludeActivity"]],
+            ),
+            "put": operation(
+                "updateApiKey",
+                KEYS,
+                "Change an API key",
+                {
+                    "200": answer(
+                        "The key as it is now.", "ApiKey", API_KEY_EXAMPLE, tagged=True, links=links.from_key()
+                    )
+                },
+                ("bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E", GONE, "conflict"),
+                parameters=[*by_id, SHARED["IfMatch"]],
+                body=body("ApiKeyUpdate", {"description": "Applies changes at night"}),
+            ),
+            "delete": operation(
+                "deleteApiKey",
+                KEYS,
+                "Delete an API key",
+                {"204": answer("Deleted permanently. Its access tokens are no longer valid.")},
+                switch,
+                parameters=by_id,
+            ),
+        },
+        "/v1/apikeys/{id}/lock": {
+            "post": operation(
+                "lockApiKey",
+                KEYS,
+                "Lock an API key",
+                done(links.from_same_key("unlockApiKey")),
+                ("unauthorized", GONE),
+                parameters=by_id,
+                posts=True,
+            ),
+            "delete": operation(
+                "unlockApiKey",
+                KEYS,
+                "Unlock an API key",
+                done(links.from_same_key("lockApiKey")),
+                ("unauthorized", GONE),
+                parameters=by_id,
+            ),
+        },
+        "/v1/apikeys/{id}/disable": {
+            "post": operation(
+                "disableApiKey",
+                KEYS,
+                "Disable an API key",
+                done(links.from_same_key("enableApiKey")),
+                switch,
+                parameters=by_id,
+                posts=True,
+            ),
+            "delete": operation(
+                "enableApiKey",
+                KEYS,
+                "Enable an API key",
+                done(links.from_same_key("disableApiKey")),
+                switch,
+                parameters=by_id,
+            ),
+        },
+        "/v1/accounts/{account_id}/limits/identity": {
+            "get": operation(
+                "getIdentityLimits",
+                KEYS,
+                "Get the limit of API keys and how many identities have",
+                {"200": answer("The limit and the counts.", "Limits", LIMITS_EXAMPLE)},
+                ("bad_request", "BXNIM0113E", "unauthorized"),
+                parameters=[
+                    account,
+                    parameter(PER_IDENTITY, "query", words.iam_ids(MAX_COUNTED), words.about_iam_ids(MAX_COUNTED)),
+                ],
+            ),
+            "post": operation(
+                "getIdentityLimitsInBulk",
+                KEYS,
+                "Get the same, with the identities in the body",
+                {"200": answer("The limit and the counts.", "Limits", LIMITS_EXAMPLE)},
+                ("bad_request", "BXNIM0113E", "unauthorized"),
+                parameters=[account],
+                body=body("LimitsRequest", {PER_IDENTITY: [EXAMPLE_PERSON]}),
+            ),
+        },
+    }
+
+
+def done(follows: Schema) -> Schema:
+    """Return the success of an operation that may be repeated; `follows` are the links to what can be done next."""
+    return {"204": answer("Done, or already the case.", links=follows)}
+
+
+def created_example() -> Schema:
+    """Return a new key, its value where IBM has it: before `leaked`."""
+    return {name: found for name, found in API_KEY_EXAMPLE.items() if name != "leaked"} | {
+        "apikey": EXAMPLE_VALUE,
+        "leaked": False,
+    }
+
+
+def service_id_paths() -> dict[str, Schema]:
+    by_id = [SHARED["ServiceIdId"]]
+    service = {
+        "200": answer(
+            "The service ID as it is now.",
+            "ServiceId",
+            SERVICE_ID_EXAMPLE,
+            tagged=True,
+            links=links.from_service_id(),
+        )
+    }
+    printable = words.text(pattern=words.PRINTABLE)
+
+    return {
+        "/v1/serviceids": {
+            "get": operation(
+                "listServiceIds",
+                SERVICE_IDS,
+                "List service IDs",
+                {
+                    "200": answer(
+                        "One page.", "ServiceIdList", {"offset": 0, **PAGE_EXAMPLE, "serviceids": [SERVICE_ID_EXAMPLE]}
+                    )
+                },
+                ("bad_request", "unauthorized"),
+                parameters=[
+                    SHARED["AccountId"],
+                    parameter("group_id", "query", {"enum": [""]}, "This server has no groups of service IDs."),
+                    parameter("name", "query", printable, "Only service IDs with exactly this name."),
+                    SHARED["PageSize"],
+                    SHARED["PageToken"],
+                    parameter(
+                        "sort",
+                        "query",
+                        {"enum": [*SERVICE_ID_SORTS], "default": "created_at"},
+                        "The property to sort by.",
+                    ),
+                    SHARED["Order"],
+                    SHARED["IncludeHistory"],
+                    SHARED["Filter"],
+                ],
+            ),
+            "post": operation(
+                "createServiceId",
+                SERVICE_IDS,
+                "Create a service ID",
+                {
+                    "201": answer(
+                        "Created, with its first key if the request asked for one.",
+                        "CreatedServiceId",
+                        SERVICE_ID_EXAMPLE,
+                        warned=True,
+                        links=links.from_new_service_id(),
+                    )
+                },
+                ("bad_request", "BXNIM0113E", "unauthorized", "conflict"),
+                parameters=[
+                    SHARED["EntityLock"],
+                    parameter(
+                        "Entity-Disable",
+                        "header",
+                        YES_OR_NO,
+                        "Whether to create its first key disabled. Refused without a first key.",
+                    ),
+                    SHARED["IdempotencyKey"],
+                ],
+                body=body("ServiceIdCreate", {"account_id": EXAMPLE_ACCOUNT, "name": "build server"}),
+            ),
+        },
+        "/v1/serviceids/{id}": {
+            "get": operation(
+                "getServiceId",
+                SERVICE_IDS,
+                "Get a service ID",
+                service,
+                ("bad_request", "unauthorized", GONE),
+                parameters=[*by_id, SHARED["IncludeHistory"], SHARED["IncludeActivity"]],
+            ),
+            "put": operation(
+                "updateServiceId",
+                SERVICE_IDS,
+                "Change a service ID",
+                service,
+                ("bad_request", "BXNIM0113E", "unauthorized", GONE, "conflict"),
+                parameters=[*by_id, SHARED["IfMatch"]],
+                body=body("ServiceIdUpdate", {"description": "Builds every commit"}),
+            ),
+            "delete": operation(
+                "deleteServiceId",
+                SERVICE_IDS,
+                "Delete a service ID with its API keys",
+                {"204": answer("Deleted permanently with its keys. Their access tokens are no longer valid.")},
+                ("unauthorized", GONE, "conflict", "BXNIM0105E"),
+                parameters=by_id,
+            ),
+        },
+        "/v1/serviceids/{id}/lock": {
+            "post": operation(
+                "lockServiceId",
+                SERVICE_IDS,
+                "Lock a service ID",
+                done(links.from_same_service_id("unlockServiceId")),
+                ("unauthorized", GONE),
+                parameters=by_id,
+                posts=True,
+            ),
+            "delete": operation(
+                "unlockServiceId",
+                SERVICE_IDS,
+                "Unlock a service ID",
+                done(links.from_same_service_id("lockServiceId")),
+                ("unauthorized", GONE),
+                parameters=by_id,
+            ),
+        },
+    }

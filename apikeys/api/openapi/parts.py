@@ -1,0 +1,264 @@
+"""What operations are described with: parameters, answers, refusals with their codes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from apikeys.api.errors import CODES, WORDS
+from apikeys.api.openapi import words
+from apikeys.api.openapi.words import EXAMPLE_TAG, Schema
+from apikeys.api.paging import DEFAULT_PAGE_SIZE
+from apikeys.iam import payloads
+from apikeys.services import delivery
+
+KEYS, SERVICE_IDS, TOKENS, OTHERS = "API keys", "Service IDs", "Access tokens", "Everything else"
+TAGS = {
+    KEYS: "Your own API keys, those of your service IDs and, for administrators, all keys of the account.",
+    SERVICE_IDS: "Identities for programs, each with its own API keys. The person who created one manages it.",
+    TOKENS: "Exchange a key's value or a password for an access token, which is valid for an hour at most.",
+    OTHERS: "Reports of leaks, collections that clients read when they start, and this description.",
+}
+
+BEARER: list[Schema] = [{"bearer": []}]
+NOBODY: list[Schema] = []
+JSON = "application/json"
+
+# When each code is the answer, and its status. Every code of /v1 but 405's, which a described method never gets.
+REFUSALS: dict[str, tuple[int, str]] = {
+    "bad_request": (400, "A parameter, a header or the body does not have the form described here."),
+    "BXNIM0113E": (
+        400,
+        "A property is not accepted: the name, the owner, the date, or a value that is already in use.",
+    ),
+    "unauthorized": (401, "The access token is missing, malformed or expired, or its key or owner was deleted."),
+    "BXNIM0513E": (403, "You are not authorized to do this."),
+    "BXNIM0102E": (404, "The object does not exist or belongs to someone else."),
+    "conflict": (409, "The object is locked or has another entity tag, or this Idempotency-Key was already used."),
+    "BXNIM0105E": (409, "An API key of the service ID is locked."),
+    "BXNIM0151E": (422, "The owner has reached the limit of API keys."),
+}
+TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
+    "BXNIM0109E": (400, "A property is missing or empty; errorDetails names it."),
+    "BXNIM0106E": (400, "A property is not accepted, such as an unknown grant_type."),
+    "BXNIM0415E": (400, "No usable API key has this value. The key is unknown, disabled, expired or deleted."),
+    "BXNIM0407E": (400, "The refresh token is not valid or was already used."),
+    "BXNIM0408E": (400, "The refresh token has expired."),
+    "bad_request": (400, "The body is not a form."),
+    "BXNIM0308E": (401, "The grant requires the Basic header of the client `bx`, or the header names another client."),
+    "BXNIM0602E": (401, "The user ID or the password is not correct."),
+    "unauthorized": (401, "The caller did not send its own access token or API key."),
+    "too_many_requests": (429, "Too many attempts. Retry-After gives the number of seconds to wait."),
+}
+ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}
+TRACED = {"Transaction-Id": {"$ref": "#/components/headers/Transaction-Id"}}
+
+SHARED = {  # what the components' parameters are called there
+    name: {"$ref": f"#/components/parameters/{name}"}
+    for name in (
+        "ApiKeyId",
+        "ServiceIdId",
+        "AccountId",
+        "PageSize",
+        "PageToken",
+        "Order",
+        "Filter",
+        "IncludeHistory",
+        "IncludeActivity",
+        "EntityLock",
+        "IdempotencyKey",
+        "IfMatch",
+    )
+}
+
+
+def parameter(name: str, place: str, schema: Schema, description: str, *, required: bool = False) -> Schema:
+    needed = {"required": True} if required or place == "path" else {}
+    return {"name": name, "in": place, **needed, "description": description, "schema": schema}
+
+
+def shared_parameters() -> Schema:
+    """Return the parameters that several operations have."""
+    yes_or_no: Schema = {"type": "boolean", "default": False}
+    printable = words.text(pattern=words.PRINTABLE)
+    return {
+        "ApiKeyId": parameter("id", "path", words.api_key_id(), "The key's id."),
+        "ServiceIdId": parameter("id", "path", words.service_id_id(), "The service ID's id."),
+        "AccountId": parameter("account_id", "query", printable, "The token's account; no other is accepted."),
+        "PageSize": parameter(
+            "pagesize",
+            "query",
+            {"type": "integer", "minimum": 1, "maximum": payloads.MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
+            "The maximum number of items to return.",
+        ),
+        "PageToken": parameter(
+            "pagetoken", "query", printable, "The token in the `next` or `previous` URL of another page."
+        ),
+        "Order": parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "The sort order."),
+        "Filter": parameter(
+            "filter",
+            "query",
+            words.text(pattern=words.FILTER, maxLength=payloads.MAX_FILTER, examples=['name co "terra"']),
+            "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
+            "a text in double quotes. Join several conditions with `and`. Case is ignored.",
+        ),
+        "IncludeHistory": parameter(
+            "include_history", "query", yes_or_no, "Whether to return the history of changes as well."
+        ),
+        "IncludeActivity": parameter(
+            "include_activity", "query", yes_or_no, "Whether to return when it was last used and how often as well."
+        ),
+        "EntityLock": parameter("Entity-Lock", "header", yes_or_no, "Whether to create it locked."),
+        "IdempotencyKey": parameter(
+            "Idempotency-Key",
+            "header",
+            words.text(pattern=words.IDEMPOTENCY_KEY),
+            f"Random, new for each request to create something; fewer than {delivery.MIN_VARIETY} different characters "
+            "are refused. Sending the same request again creates nothing more, and returns the same value "
+            "within 300 seconds.",
+        ),
+        "IfMatch": parameter(
+            "If-Match",
+            "header",
+            words.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
+            "The entity tag of the version to change, quoted or not, or `*` for any version.",
+            required=True,
+        ),
+    }
+
+
+def answer(
+    description: str,
+    name: str = "",
+    example: Any = None,
+    *,
+    tagged: bool = False,
+    warned: bool = False,
+    links: Schema | None = None,
+) -> Schema:
+    """Return a success: with the schema of that name, or without a body.
+
+    `tagged` with an Etag header, `warned` with a Warning header where a value was to be stored.
+    """
+    headers = TRACED | ({"Etag": {"$ref": "#/components/headers/Etag"}} if tagged else {})
+    headers |= {"Warning": {"$ref": "#/components/headers/Warning"}} if warned else {}
+    found: Schema = {"description": description, "headers": headers}
+    if name:
+        content = {"schema": words.ref(name)} | ({} if example is None else {"example": example})
+        found["content"] = {JSON: content}
+    return found | ({"links": links} if links else {})
+
+
+def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str]], *, token: bool = False) -> Schema:
+    """Return the answer of one error status in the shape of its path; only these codes can be in it."""
+    word: Schema = {"enum": [*codes]}
+    if token:
+        narrowed: Schema = {"properties": {"errorCode": word}}
+    else:
+        item = {"properties": {"message_code": word}}
+        narrowed = {"properties": {"status_code": {"const": status}, "errors": {"items": item}}}
+    headers: Schema = {**TRACED}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"$ref": "#/components/headers/WWW-Authenticate"}
+    if status == 429:
+        headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    return {
+        "description": " ".join(reasons[code][1] for code in codes),
+        "headers": headers,
+        "content": {
+            JSON: {
+                "schema": {"allOf": [words.ref("TokenError" if token else "Errors"), narrowed]},
+                "examples": {
+                    code: {
+                        "summary": reasons[code][1],
+                        "value": error_example(status, code, reasons[code][1], token=token),
+                    }
+                    for code in codes
+                },
+            }
+        },
+    }
+
+
+def error_example(status: int, code: str, message: str, *, token: bool) -> Schema:
+    if token:
+        context = {
+            "requestId": "0" * 32,
+            "requestType": "incoming.Token",
+            "userAgent": "curl",
+            "url": "https://console.example/identity/token",
+            "startTime": "31.01.2030 18:00:00:000000 UTC",
+            "endTime": "31.01.2030 18:00:00:004000 UTC",
+            "elapsedTime": "4",
+            "locale": "en",
+        }
+        return {"errorCode": code, "errorMessage": message, "context": context}
+    error = {"code": WORDS.get(code, code), "message_code": code, "message": message}
+    return {"errors": [error], "status_code": status, "trace": "0" * 32}
+
+
+def refusals(codes: Sequence[str], *, token: bool = False) -> Schema:
+    """Return the error answers with these codes, by status."""
+    reasons = TOKEN_REFUSALS if token else REFUSALS
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(reasons[code][0], []).append(code)
+    return {str(status): refused(status, found, reasons, token=token) for status, found in sorted(by_status.items())}
+
+
+def shared_responses() -> Schema:
+    """Return the answers that any operation may give, in both shapes."""
+    found: Schema = {}
+    for prefix, token in (("", False), ("Token", True)):
+        for name, status, code, why in (
+            ("TooLarge", 413, CODES[413], "The body is larger than the server accepts."),
+            ("Packed", 415, CODES[415], "The body is compressed or has another content encoding. Send it without one."),
+            ("ServerFailed", 500, "internal_error", "The server could not finish the request. Try again shortly."),
+            (
+                "Unavailable",
+                503,
+                CODES[503],
+                "The key store or the database did not answer. Try again shortly.",
+            ),
+            (
+                "DiskFull",
+                507,
+                CODES[507],
+                "The disk is full. API keys still work and can still be deleted and disabled.",
+            ),
+        ):
+            found[f"{prefix}{name}"] = refused(status, (code,), {code: (status, why)}, token=token)
+    return found
+
+
+def operation(
+    operation_id: str,
+    tag: str,
+    summary: str,
+    success: Schema,
+    codes: Sequence[str] = (),
+    *,
+    description: str = "",
+    parameters: Sequence[Schema] = (),
+    body: Schema | None = None,
+    security: list[Schema] = BEARER,
+    token: bool = False,
+    posts: bool = False,
+) -> Schema:
+    """Return one operation. `posts` where it takes a body that nothing reads; `token` for the shape of /identity."""
+    prefix = "Token" if token else ""
+    shared = dict(ALWAYS) | ({"413": "TooLarge", "415": "Packed"} if body or posts else {})
+    responses = success | refusals(codes, token=token)
+    responses |= {status: {"$ref": f"#/components/responses/{prefix}{name}"} for status, name in shared.items()}
+    return {
+        "operationId": operation_id,
+        "tags": [tag],
+        "summary": summary,
+        **({"description": description} if description else {}),
+        **({"parameters": [*parameters]} if parameters else {}),
+        **({"requestBody": body} if body else {}),
+        "security": security,
+        "responses": dict(sorted(responses.items())),
+    }
+
+
+def body(name: str, example: Any, *, media_type: str = JSON) -> Schema:
+    return {"required": True, "content": {media_type: {"schema": words.ref(name), "example": example}}}

@@ -1,0 +1,478 @@
+"""What goes in and out of the API, as JSON Schema: the schemas of the OpenAPI description.
+
+They are exact: what they allow is accepted, what they do not is refused, and an answer has no member that is not
+here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them.
+"""
+
+from apikeys import values
+from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
+from apikeys.api.openapi.words import (
+    FULL_DATE,
+    PRINTABLE,
+    SPACE,
+    UUID,
+    Schema,
+    about_iam_ids,
+    account_id,
+    api_key_id,
+    crn,
+    entity_tag,
+    iam_id,
+    iam_ids,
+    list_of,
+    moment,
+    record,
+    ref,
+    request,
+    service_id_id,
+    text,
+    trimmed,
+    visible,
+)
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, LeakedAction
+from apikeys.iam import payloads
+from apikeys.identity import tokens
+from apikeys.services import leaks
+
+ACTIONS = [str(action) for action in LeakedAction]
+
+# A null in a request is an absent member, as clients of IBM's API send it.
+NAME = text(
+    f"1 to {NAME_MAX_LENGTH} characters, at least one of them visible, no control characters. White space around it is "
+    "removed. Need not be unique.",
+    pattern=visible(NAME_MAX_LENGTH),
+    examples=["terraform"],
+)
+DESCRIPTION = {
+    "type": ["string", "null"],
+    "description": f"Up to {DESCRIPTION_MAX_LENGTH} characters, no control characters.",
+    "pattern": rf"({trimmed(DESCRIPTION_MAX_LENGTH)})|(^{SPACE}*$)",
+    "examples": ["Applies changes"],
+}
+EXPIRES_AT = {
+    "type": ["string", "null"],
+    "description": "UTC, seconds optional.",
+    "pattern": rf"^({FULL_DATE}(:[0-5][0-9])?(\+0000|\+00:00|Z))?$",
+    "examples": ["2030-01-31T18:00+0000"],
+}
+LEAKED_ACTION = {
+    "enum": [*ACTIONS, *(action.upper() for action in ACTIONS), "", None],
+    "description": "What happens to the key when it is found in public.",
+}
+TRUE_OR_FALSE = {"enum": [True, False, "true", "false", None]}
+OWN_VALUE = {
+    "type": ["string", "null"],
+    "description": f"Your own value: {payloads.MIN_OWN_VALUE} to {payloads.MAX_OWN_VALUE} random characters. "
+    f"Refused with fewer than {values.MIN_CHARACTERS} different characters, {values.MIN_RUNS} different runs of "
+    f"three or {values.MIN_STEPS} different steps from one to the next, or if it is not available. "
+    "Leave it out to let the server generate a stronger one.",
+    "pattern": rf"^([^\u0000-\u001f]{{{payloads.MIN_OWN_VALUE},{payloads.MAX_OWN_VALUE}}})?$",
+}
+NEW_KEY: Schema = {
+    "name": NAME,
+    "description": DESCRIPTION,
+    "apikey": OWN_VALUE,
+    "store_value": TRUE_OR_FALSE
+    | {"description": "The value is never stored. If this is true, the header Warning says so."},
+    "support_sessions": TRUE_OR_FALSE,
+    "action_when_leaked": LEAKED_ACTION
+    | {"description": f"{LEAKED_ACTION['description']} If absent, the server's default applies."},
+    "expires_at": EXPIRES_AT
+    | {"description": "UTC, seconds optional, in the future. If absent, the key does not expire."},
+}
+
+HISTORY = list_of(
+    ref("HistoryEntry"), "Only with include_history. Oldest first; includes at least the creation.", minItems=1
+)
+API_KEY: Schema = {
+    "id": api_key_id(),
+    "entity_tag": entity_tag(),
+    "crn": crn("apikey", f"ApiKey-{UUID}"),
+    "locked": {
+        "type": "boolean",
+        "description": "If true, the key can't be changed, disabled or deleted. It still authenticates.",
+    },
+    "disabled": {"type": "boolean", "description": "If true, the key does not authenticate."},
+    "created_at": moment("When it was created."),
+    "created_by": iam_id("Who created it."),
+    "modified_at": moment("When it last changed."),
+    "expires_at": moment("Only if the key expires. It no longer authenticates from then on."),
+    "support_sessions": {"type": "boolean"},
+    "action_when_leaked": {"enum": ACTIONS},
+    "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["terraform"]),
+    "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH, examples=["Applies changes"]),
+    "iam_id": iam_id("The person or service ID it authenticates."),
+    "account_id": account_id("The account of its owner."),
+    "leaked": {"type": "boolean", "description": "Whether it was found in public."},
+    "history": HISTORY,
+    "activity": ref("Activity", "Only with include_activity."),
+}
+CREATED_API_KEY = {name: schema for name, schema in API_KEY.items() if name not in ("history", "activity")} | {
+    "apikey": text("The value. Only this response contains it.", minLength=payloads.MIN_OWN_VALUE)
+}
+SERVICE_ID: Schema = {
+    "id": service_id_id(),
+    "iam_id": iam_id("`iam-` followed by the id. Owns the keys of the service ID."),
+    "entity_tag": entity_tag(),
+    "crn": crn("serviceid", f"ServiceId-{UUID}"),
+    "locked": {"type": "boolean", "description": "If true, the service ID can't be changed or deleted."},
+    "created_at": moment("When it was created."),
+    "modified_at": moment("When it last changed."),
+    "account_id": account_id("Its account."),
+    "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["build server"]),
+    "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH),
+    "unique_instance_crns": list_of(text(), "CRNs of the services that it is for, as its creator gave them."),
+    "history": HISTORY,
+    "activity": ref("Activity", "Only with include_activity. The uses of its keys, including deleted ones."),
+}
+CRNS = {
+    "type": ["array", "null"],
+    "items": text(pattern=PRINTABLE, minLength=1, maxLength=payloads.MAX_CRN),
+    "maxItems": payloads.MAX_CRNS,
+    "description": "CRNs of the services that it is for. The server stores and returns them but does not use them.",
+}
+
+
+def page_of(name: str, items: Schema, **more: Schema) -> Schema:
+    """Return the schema of one page of a list; `more` are members that come first."""
+    url = text(format="uri")
+    links = {
+        "first": url | {"description": "The first page of this list."},
+        "previous": url | {"description": "The previous page. Absent on the first page."},
+        "next": url | {"description": "The next page, with its pagetoken. Absent on the last page."},
+    }
+    limit = {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": payloads.MAX_PAGE_SIZE,
+        "description": "The requested page size.",
+    }
+    return record({**more, "limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
+
+
+def grant(name: str, fields: Schema, description: str) -> Schema:
+    grant_type = {"const": name}
+    return request({"grant_type": grant_type, **fields}, required=("grant_type", *fields), description=description)
+
+
+def grants(*, with_password: bool) -> list[Schema]:
+    """Return what the token endpoint takes; `with_password` as the setting PASSWORD_GRANT says."""
+    some: Schema = {"minLength": 1}
+    by_password = grant(
+        tokens.GRANT_PASSWORD,
+        {"username": text(**some), "password": text(format="password", **some)},
+        "A person's user ID and password, for command lines. Requires the Basic header of the client `bx`.",
+    )
+    return [
+        grant(tokens.GRANT_API_KEY, {"apikey": text("A key's value.", **some)}, "An API key."),
+        *([by_password] if with_password else []),
+        grant(
+            tokens.GRANT_REFRESH,
+            {"refresh_token": text(**some)},
+            "A refresh token, which works once. Requires the Basic header of the client `bx`.",
+        ),
+    ]
+
+
+def schemas(*, with_password: bool) -> Schema:
+    """Return all schemas by name, in the order that a reader wants."""
+    seconds = {"type": "integer", "minimum": 0}
+    return {
+        "ApiKey": record(API_KEY, optional=("expires_at", "history", "activity")),
+        "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at",)),
+        "ApiKeyList": page_of("apikeys", ref("ApiKey")),
+        "ApiKeyCreate": request(
+            {
+                "iam_id": iam_id("The owner: you, or a service ID that you manage."),
+                "account_id": {
+                    "type": ["string", "null"],
+                    "description": "The account of the access token, which is also the default.",
+                },
+                **NEW_KEY,
+                "store_value": TRUE_OR_FALSE
+                | {
+                    "description": "True is refused for a person's key. For a service ID's key it is accepted, but "
+                    "the value is not stored, and the header Warning says so."
+                },
+            },
+            required=("iam_id", "name"),
+        ),
+        "ApiKeyUpdate": request(
+            {
+                "name": NAME | {"type": ["string", "null"]},
+                "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
+                "expires_at": EXPIRES_AT
+                | {"description": 'UTC, seconds optional. A date in the past ends the key; "" removes the date.'},
+                "support_sessions": TRUE_OR_FALSE,
+                "action_when_leaked": LEAKED_ACTION,
+            },
+            description="Members that are absent keep their values.",
+        ),
+        "HistoryEntry": record(
+            {
+                "timestamp": moment("When it happened."),
+                "iam_id": text("Who did it; `leak-report` for a report of a leak."),
+                "iam_id_account": text('That person\'s account; "" for a report of a leak.'),
+                "action": {"enum": ["create", "update", "lock", "unlock", "disable", "enable", "leak"]},
+                "params": list_of(text(), "The name for a creation, the changed fields for an update."),
+                "message": text(),
+            }
+        ),
+        "Activity": record(
+            {
+                "last_authn": moment("When it was last used, at most one minute late. Absent if it was never used."),
+                "authn_count": {"type": "integer", "minimum": 0, "description": "The number of uses."},
+            },
+            optional=("last_authn",),
+        ),
+        "Limits": record(
+            {
+                "apikeys_per_identity": record(
+                    {
+                        "limit": {"type": "integer", "minimum": 0, "description": "The limit. 0 means no limit."},
+                        "identities": list_of(record({"iam_id": text(), "count": {"type": "integer", "minimum": 0}})),
+                    }
+                )
+            }
+        ),
+        "LimitsRequest": request(
+            {
+                PER_IDENTITY: {
+                    "anyOf": [
+                        list_of(text(pattern=PRINTABLE), maxItems=MAX_COUNTED),
+                        iam_ids(MAX_COUNTED),
+                        {"type": "null"},
+                    ],
+                    "description": f"A list of IAM IDs, or a text: {about_iam_ids(MAX_COUNTED)}",
+                }
+            }
+        ),
+        "ServiceId": record(SERVICE_ID, optional=("history", "activity")),
+        "CreatedServiceId": record(
+            {name: schema for name, schema in SERVICE_ID.items() if name not in ("history", "activity")}
+            | {"apikey": ref("CreatedApiKey", "Its first key, if the request asked for one.")},
+            optional=("apikey",),
+        ),
+        "ServiceIdList": page_of(
+            "serviceids",
+            ref("ServiceId"),
+            offset={"type": "integer", "minimum": 0, "description": "The number of service IDs before this page."},
+        ),
+        "ServiceIdCreate": request(
+            {
+                "account_id": account_id("The token's account."),
+                "name": NAME,
+                "description": DESCRIPTION,
+                "unique_instance_crns": CRNS,
+                "group_id": {"enum": ["", None], "description": "This server has no groups of service IDs."},
+                "apikey": {
+                    "anyOf": [request(NEW_KEY, required=("name",)), {"type": "null"}],
+                    "description": "A first key. The service ID and the key are created together or not at all.",
+                },
+            },
+            required=("account_id", "name"),
+        ),
+        "ServiceIdUpdate": request(
+            {
+                "name": NAME | {"type": ["string", "null"]},
+                "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
+                "unique_instance_crns": CRNS,
+            },
+            description="Members that are absent keep their values.",
+        ),
+        "LeakReports": list_of(
+            request(
+                {
+                    "token": text("The value, exactly as it was found."),
+                    **{
+                        name: {"description": "A text. Any other type is converted to text."}
+                        for name in ("type", "url", "source")
+                    },
+                },
+                required=("token",),
+            ),
+            maxItems=leaks.MAX_REPORTS,
+        ),
+        "LeakVerdicts": list_of(
+            record(
+                {
+                    "token_hash": text("SHA-256 of the token, base64.", pattern="^[A-Za-z0-9+/]{43}=$"),
+                    "token_type": text("The `type` of the report."),
+                    "label": {
+                        "enum": ["true_positive", "false_positive"],
+                        "description": "Whether the value belongs to a key of this server.",
+                    },
+                }
+            )
+        ),
+        "TokenRequest": {"oneOf": grants(with_password=with_password)},
+        "Tokens": record(
+            {
+                "access_token": text(
+                    "A signed JWT, to be sent as `Authorization: Bearer`.", pattern=r"^[\w-]+(\.[\w-]+){2}$"
+                ),
+                "refresh_token": text("`not_supported` without the Basic header of the client `bx`."),
+                "token_type": {"const": "Bearer"},
+                "expires_in": seconds | {"description": "The lifetime in seconds."},
+                "expiration": seconds | {"description": "The end of the lifetime, in Unix seconds."},
+                "scope": {"const": tokens.SCOPE},
+            }
+        ),
+        "IntrospectionRequest": request(
+            {"token": text("An access token."), "apikey": text("A key's value. Takes precedence over `token`.")},
+            anyOf=[
+                {"required": [name], "properties": {name: {"minLength": 1}}, "description": f"With `{name}`."}
+                for name in ("token", "apikey")
+            ],
+        ),
+        "RevocationRequest": request(
+            {"token": text("An access token or a refresh token.", minLength=1)}, required=("token",)
+        ),
+        "Nothing": record({}, description="An empty object."),
+        "Introspection": {
+            "oneOf": [
+                record({"active": {"const": False}}, description="Not valid, for any reason."),
+                record(
+                    {
+                        "active": {"const": True},
+                        "iam_id": iam_id("The person or service ID it authenticates."),
+                        "account": record({"bss": account_id("The account.")}),
+                        "apikey_id": api_key_id(),
+                        "apikey_name": text(),
+                        "exp": seconds
+                        | {"description": "When the key expires, in Unix seconds. Absent if it does not."},
+                    },
+                    optional=("exp",),
+                    description="A valid value of a key.",
+                ),
+                {
+                    "type": "object",
+                    "properties": {
+                        "active": {"const": True},
+                        "token_type": {"const": "Bearer"},
+                        "iam_id": iam_id("The person or service ID it authenticates."),
+                        "iss": text(format="uri"),
+                        "iat": seconds,
+                        "exp": seconds,
+                    },
+                    "required": [
+                        "active",
+                        "token_type",
+                        "iam_id",
+                        "iss",
+                        "iat",
+                        "exp",
+                        "grant_type",
+                        "scope",
+                        "client_id",
+                    ],
+                    "description": "A valid access token, with its claims.",
+                },
+            ]
+        },
+        "UserInfo": record(
+            {
+                "sub": text("The e-mail address or name of a person, or the identifier of a service ID."),
+                "iam_id": iam_id("The person or service ID of the token."),
+                "realmid": {"enum": ["IBMid", "iam"]},
+                "identifier": text("The IAM ID without its prefix."),
+                "given_name": text(),
+                "family_name": text(),
+                "name": text(),
+                "email": text('"" if there is none.'),
+                "account": record(
+                    {"valid": {"const": True}, "bss": account_id("The account."), "frozen": {"const": True}}
+                ),
+            }
+        ),
+        "KeySet": record(
+            {
+                "keys": list_of(
+                    {
+                        "type": "object",
+                        "properties": {
+                            "kty": {"enum": ["RSA", "EC"]},
+                            "alg": {"enum": ["RS256", "ES256"]},
+                            "kid": text(pattern="^[0-9a-f]{32}$"),
+                            "use": {"const": "sig"},
+                        },
+                        "required": ["kty", "alg", "kid", "use"],
+                        "anyOf": [{"required": ["n", "e"]}, {"required": ["crv", "x", "y"]}],
+                    }
+                )
+            },
+            description="A JSON Web Key Set with the newest key first.",
+        ),
+        "Discovery": record(
+            {
+                **dict.fromkeys(
+                    (
+                        "issuer",
+                        "token_endpoint",
+                        "introspection_endpoint",
+                        "revocation_endpoint",
+                        "userinfo_endpoint",
+                        "jwks_uri",
+                    ),
+                    text(format="uri"),
+                ),
+                **dict.fromkeys(
+                    (
+                        "grant_types_supported",
+                        "response_types_supported",
+                        "subject_types_supported",
+                        "id_token_signing_alg_values_supported",
+                        "token_endpoint_auth_methods_supported",
+                        "revocation_endpoint_auth_methods_supported",
+                        "scopes_supported",
+                    ),
+                    list_of(text(), minItems=1),
+                ),
+            },
+            description="OpenID Connect Discovery.",
+        ),
+        "Errors": record(
+            {
+                "errors": list_of(
+                    record(
+                        {
+                            "code": text("The kind of error, in one word.", examples=["not_found"]),
+                            "message_code": text("The error code.", examples=["BXNIM0102E"]),
+                            "message": text("A sentence in the language of Accept-Language."),
+                            "details": text("The property, parameter or header that was refused."),
+                        },
+                        optional=("details",),
+                    ),
+                    minItems=1,
+                    maxItems=1,
+                ),
+                "status_code": {"type": "integer", "description": "The HTTP status."},
+                "trace": text("The same as the header Transaction-Id."),
+            },
+            description="The response of /v1 to a request that it refuses.",
+        ),
+        "TokenError": record(
+            {
+                "errorCode": text("The error code.", examples=["BXNIM0415E"]),
+                "errorMessage": text("A sentence in the language of Accept-Language."),
+                "errorDetails": text("The property that was refused."),
+                "context": record(
+                    dict.fromkeys(
+                        (
+                            "requestId",
+                            "requestType",
+                            "userAgent",
+                            "url",
+                            "startTime",
+                            "endTime",
+                            "elapsedTime",
+                            "locale",
+                        ),
+                        text(),
+                    )
+                ),
+            },
+            optional=("errorDetails",),
+            description="The response of /identity to a request that it refuses.",
+        ),
+    }

@@ -1,0 +1,194 @@
+"""Commands about keys, all of them below `apikeys iam`."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from apikeys.cli import keyfile
+from apikeys.cli.login import logged_in
+from apikeys.cli.output import Refused, complain, confirm, mute, print_json, progress, say, table
+from apikeys.cli.session import Session
+
+if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
+    from apikeys.iam.client import IAMClient
+
+
+def do_list(options: argparse.Namespace) -> None:
+    session = logged_in()
+    if not options.output:
+        progress(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
+    keys = [
+        key
+        for key in session.ask(lambda client: list(client.list_api_keys(sort="name", **owner(session))))
+        if matches(key, "name", options.name) and matches(key, "description", options.description)
+    ]
+    if options.output:
+        print_json(keys)
+        return
+    columns = ["id", *COLUMNS] if options.uuid else COLUMNS
+    table([TITLES[column] for column in columns], [[cell(key, column) for column in columns] for key in keys])
+
+
+COLUMNS = ["name", "description", "created_at", "state"]
+TITLES = {"id": "UUID", "name": "Name", "description": "Description", "created_at": "Created At", "state": "State"}
+
+
+def owner(session: Session) -> dict[str, str]:
+    """Return whose keys to list, in the words of IAM: IBM's own asks for both."""
+    return {name: text for name in ("account_id", "iam_id") if (text := getattr(session, name))}
+
+
+def matches(key: dict[str, Any], attribute: str, text: str | None) -> bool:
+    return text is None or text.casefold() in str(key.get(attribute) or "").casefold()
+
+
+def cell(key: dict[str, Any], column: str) -> str:
+    if column != "state":
+        return str(key.get(column) or "")
+    return ", ".join(word for word in ("locked", "disabled", "leaked") if key.get(word)) or "active"
+
+
+def do_show(options: argparse.Namespace) -> None:
+    session = logged_in()
+    key = one_key(session, options.key)
+    key = session.ask(lambda client: client.get_api_key(key["id"]))
+    if options.output:
+        print_json(key)
+        return
+    progress(f"Getting API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
+    show_key(key)
+
+
+def do_create(options: argparse.Namespace) -> None:
+    session = logged_in()
+    body = {"name": options.name, "description": options.description, "iam_id": session.iam_id}
+    if options.action_if_leaked:
+        body["action_when_leaked"] = options.action_if_leaked.lower()
+    if not options.output:
+        progress(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
+    file = keyfile.reserve(options.file) if options.file else None
+    warnings: list[str] = []
+    try:
+        key = session.ask(lambda client: client.create_api_key(body, locked=options.lock, warnings=warnings))
+    except BaseException:
+        if file:
+            file.give_up()
+        raise
+    saved = False
+    if file:
+        try:
+            file.write(key)
+            saved = True
+        except OSError as exc:
+            complain(f"The API key was created, but not saved in {options.file}: {exc.strerror}. It is shown instead.")
+    try:
+        show_created(options, key, saved)
+    except OSError as exc:
+        if saved:
+            raise
+        mute()
+        session.ask(lambda client: take_back(client, key))
+        raise Refused(f"The API key can't be shown: {exc.strerror}. It was deleted.") from None
+    for sentence in warnings:
+        complain(sentence)
+
+
+def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) -> None:
+    if options.output:
+        print_json({name: text for name, text in key.items() if name != "apikey"} if saved else key)
+        return
+    progress(f"OK\nAPI key {options.name} was created\n")
+    if saved:
+        progress(f"Successfully saved API key information to {options.file}")
+        return
+    progress("Please preserve the API key! It cannot be retrieved after it's created.\n")
+    show_key(key, value=key.get("apikey", ""))
+
+
+def take_back(client: "IAMClient", key: dict[str, Any]) -> None:
+    """Delete a key that nobody got the value of."""
+    if key.get("locked"):
+        client.set_locked(key["id"], False)
+    client.delete_api_key(key["id"])
+
+
+def do_update(options: argparse.Namespace) -> None:
+    changes = {name: text for name in ("name", "description") if (text := getattr(options, name)) is not None}
+    if options.action_if_leaked:
+        changes["action_when_leaked"] = options.action_if_leaked.lower()
+    if not changes:
+        options.parser.error("say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked ACTION")
+    session = logged_in()
+    key = one_key(session, options.key)
+    changed = session.ask(lambda client: client.update_api_key(key["id"], key["entity_tag"], changes))
+    if options.output:
+        print_json(changed)
+        return
+    progress(f"Updating API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
+    progress(f"API key {changed['name']} was updated\n")
+    show_key(changed)
+
+
+def do_change(options: argparse.Namespace) -> None:
+    session = logged_in()
+    key = one_key(session, options.key)
+    if not options.force and not confirm(f"Do you really want to {options.verb} API key {key['name']}? [y/N] > "):
+        raise Refused("Nothing was changed.")
+    doing, done = WORDS[options.verb]
+    progress(f"{doing} API key {key['name']} under {session.account_id} as {session.user}...")
+    calls: dict[str, Callable[[Any], None]] = {
+        "delete": lambda client: client.delete_api_key(key["id"]),
+        "lock": lambda client: client.set_locked(key["id"], True),
+        "unlock": lambda client: client.set_locked(key["id"], False),
+        "disable": lambda client: client.set_disabled(key["id"], True),
+        "enable": lambda client: client.set_disabled(key["id"], False),
+    }
+    session.ask(calls[options.verb])
+    progress(f"OK\nAPI key {key['name']} was {done}")
+
+
+WORDS = {
+    "delete": ("Deleting", "deleted"),
+    "lock": ("Locking", "locked"),
+    "unlock": ("Unlocking", "unlocked"),
+    "disable": ("Disabling", "disabled"),
+    "enable": ("Enabling", "enabled"),
+}
+
+
+def one_key(session: Session, name_or_id: str) -> dict[str, Any]:
+    """Return the key of this id, or the only one of this name. Raises Refused."""
+    found = [
+        key
+        for key in session.ask(lambda client: list(client.list_api_keys(**owner(session))))
+        if name_or_id in (key.get("id"), key.get("name"))
+    ]
+    by_id = [key for key in found if key.get("id") == name_or_id]
+    if by_id:
+        return by_id[0]
+    if not found:
+        raise Refused(f"API key {name_or_id} was not found.")
+    if len(found) > 1:
+        ids = "\n".join(f"  {key['id']}" for key in found)
+        raise Refused(f"There are {len(found)} API keys named {name_or_id}. Use an ID instead:\n{ids}")
+    return dict(found[0])
+
+
+def show_key(key: dict[str, Any], value: str = "") -> None:
+    rows = [
+        ("ID", key["id"]),
+        ("Name", key["name"]),
+        ("Description", key.get("description") or ""),
+        ("Created At", key.get("created_at") or ""),
+        *([("API Key", value)] if value else []),
+        ("Locked", str(bool(key.get("locked"))).lower()),
+    ]
+    if not value:
+        activity = key.get("activity") or {}
+        rows += [
+            ("Disabled", str(bool(key.get("disabled"))).lower()),
+            *([("Expires At", key["expires_at"])] if key.get("expires_at") else []),
+            *([("Last Used", activity.get("last_authn") or "never")] if activity else []),
+        ]
+    for title, text in rows:
+        say(f"{title:<15}{text}")

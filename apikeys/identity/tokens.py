@@ -1,0 +1,320 @@
+"""Access tokens: how they are had, whom they stand for, and when they are dead.
+
+A token dies with the key, the password or the person it was made from, and when it is revoked: each look at it asks
+the database.
+"""
+
+import hashlib
+import logging
+import secrets
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import Error, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from apikeys import values
+from apikeys.backends.embedded import IAM_ID, find_by_value, pepper_move, to_domain
+from apikeys.clocks import CLOCK_SET_BACK
+from apikeys.domain import API_KEY_ID, SERVICE_ID_PREFIX, ApiKey, Identity
+from apikeys.exceptions import (
+    PasswordRefused,
+    RefreshTokenExpired,
+    RefreshTokenInvalid,
+    TokenRefused,
+    Unauthenticated,
+    ValueNotFound,
+)
+from apikeys.identity import signing, usage, users
+from apikeys.models import ApiKeyRecord, RefreshToken, Revocation, ServiceIdRecord, family_end
+from apikeys.storage.reserve import revocation
+
+REFRESH_LIFETIME = timedelta(hours=72)
+GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
+GRANT_PASSWORD = "password"  # noqa: S105  (a name of OAuth, not a secret)
+GRANT_REFRESH = "refresh_token"
+GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
+SCOPE = "ibm openid"
+NO_REFRESH_TOKEN = "not_supported"  # noqa: S105  (IBM's word where there is none)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a token stands for, and what it was made from."""
+
+    identity: Identity
+    grant_type: str
+    api_key: ApiKey | None = None
+    password_stamp: str = ""
+
+    @property
+    def is_service(self) -> bool:
+        return self.identity.iam_id.startswith(SERVICE_ID_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who is behind an IAM ID; the stamp is that of a person's present password, "" for a service ID."""
+
+    identity: Identity
+    password_stamp: str = ""
+
+    def has_password(self, stamp: str) -> bool:
+        """Tell whether this is the stamp of the present password."""
+        expected = self.password_stamp.encode()
+        return bool(expected) and secrets.compare_digest(expected, stamp.encode("utf-8", "replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The refresh tokens that one log-in leads to, each from the one before, and when they end for good."""
+
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    ends_at: datetime = field(default_factory=family_end)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the token endpoint answers; times are unix seconds."""
+
+    access_token: str
+    refresh_token: str
+    expiration: int
+    expires_in: int
+
+
+def subject_of_value(value: str) -> Subject:
+    """Return whom a key's value stands for; note the use.
+
+    White space, quotation marks and byte order marks around it do not matter. Raises ValueNotFound.
+    """
+    # As it is first: a value that somebody brought may begin or end with anything.
+    spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
+    found = next(((text, record) for text in spellings if (record := find_by_value(text))), None)
+    if found is None:
+        raise ValueNotFound
+    value, record = found
+    key = to_domain(record)
+    holder = _holder_of(key.iam_id)
+    if holder is None or not key.authenticates:
+        raise ValueNotFound
+    usage.note(key.id, pepper_move(record, value))
+    return Subject(holder.identity, GRANT_API_KEY, api_key=key)
+
+
+def subject_of_values(spellings: list[str]) -> Subject:
+    """Return whom the first of these stands for that is a key's value. Raises ValueNotFound."""
+    for value in spellings:
+        with suppress(ValueNotFound):
+            return subject_of_value(value)
+    raise ValueNotFound
+
+
+def key_id_of_value(value: str) -> str:
+    """Return the id of a value's key, whatever its state, "" for an unknown value. This is no use of the key."""
+    record = find_by_value(value)
+    return record.id if record else ""
+
+
+def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Family | None = None) -> Tokens:
+    """Return an access token, and a refresh token for clients that can keep one; a new family where none is given."""
+    now = int(timezone.now().timestamp())
+    lifetime = int(signing.LIFETIME.total_seconds())
+    claims = _claims(subject, client_id, now, now + lifetime)
+    refresh_token = NO_REFRESH_TOKEN
+    if with_refresh:
+        family = family or Family()
+        refresh_token = _new_refresh_token(subject, family)
+        if refresh_token != NO_REFRESH_TOKEN:
+            claims["session_id"] = str(family.id)
+    return Tokens(signing.sign(claims), refresh_token, expiration=now + lifetime, expires_in=lifetime)
+
+
+def refresh(token: str, *, client_id: str) -> Tokens:
+    """Return new tokens for a refresh token, which works once; used again, its whole family ends.
+
+    Raises TokenRefused.
+    """
+    refusal: TokenRefused | None = None
+    with transaction.atomic():
+        row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
+        if row is None:
+            raise RefreshTokenInvalid
+        subject = _subject_of_refresh_token(row)
+        if row.used_at is not None or subject is None:
+            _end_family(row.family)
+            refusal = RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
+        elif not timezone.now() < row.expires_at <= _last_end():
+            refusal = RefreshTokenExpired()
+        else:
+            row.used_at = timezone.now()
+            row.save(update_fields=["used_at"])
+            return issue(subject, client_id=client_id, with_refresh=True, family=Family(row.family, row.family_ends_at))
+    raise refusal
+
+
+@revocation
+def revoke(token: str) -> None:
+    """End an access token, or a refresh token with all that came of the same log-in, for every server at once.
+
+    What is neither, or has run out, is left alone.
+    """
+    with transaction.atomic():
+        row = RefreshToken.objects.filter(digest=_digest(token)).first()
+        if row is not None:
+            _end_family(row.family)
+            return
+        try:
+            claims = signing.read(token)
+        except Unauthenticated:
+            return
+        _revoke(uuid.UUID(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
+
+
+def _end_family(family: uuid.UUID) -> None:
+    _revoke(family, timezone.now() + signing.LIFETIME + CLOCK_SET_BACK)
+    # Whoever renews at this moment adds a token that the first statement may not see yet.
+    while RefreshToken.objects.filter(family=family).delete()[0]:
+        pass
+
+
+def _revoke(token_id: uuid.UUID, runs_out_at: datetime) -> None:
+    expires_at = runs_out_at + timedelta(seconds=signing.LEEWAY_SECONDS)
+    Revocation.objects.update_or_create(id=token_id, defaults={"expires_at": expires_at})
+
+
+def _is_revoked(claims: dict[str, Any]) -> bool:
+    return Revocation.objects.filter(id__in=[claims[name] for name in ("jti", "session_id") if name in claims]).exists()
+
+
+def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
+    """Return whom a valid access token stands for, and its claims. Raises Unauthenticated."""
+    claims = signing.read(access_token)
+    iam_id = str(claims["iam_id"])
+    # What has another form is nobody's: databases refuse to look for some characters.
+    holder = _holder_of(iam_id) if IAM_ID.fullmatch(iam_id) else None
+    if holder is None or not _source_lives(claims, holder) or _is_revoked(claims):
+        raise Unauthenticated
+    return holder.identity, claims
+
+
+def _source_lives(claims: dict[str, Any], holder: Holder) -> bool:
+    """Tell whether the key or the password that a token was made from is still good."""
+    if claims.get("grant_type") == GRANT_API_KEY:
+        key_id = str(claims.get("api_key_id"))
+        record = ApiKeyRecord.objects.filter(id=key_id).first() if API_KEY_ID.fullmatch(key_id) else None
+        return record is not None and record.iam_id == claims["iam_id"] and to_domain(record).authenticates
+    return holder.has_password(str(claims.get("password_stamp", "")))
+
+
+def _holder_of(iam_id: str) -> Holder | None:
+    """Return the active person or the service ID, or None."""
+    if not iam_id.startswith(SERVICE_ID_PREFIX):
+        person = users.active_person(iam_id)
+        return Holder(users.identity_of(person), users.password_stamp(person)) if person else None
+    record = ServiceIdRecord.objects.filter(iam_id=iam_id).first()
+    return Holder(Identity(iam_id, record.account_id, record.name, email="")) if record else None
+
+
+def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
+    holder = _holder_of(row.iam_id)
+    if holder is None:
+        return None
+    if row.api_key_id:
+        record = ApiKeyRecord.objects.filter(id=row.api_key_id, iam_id=row.iam_id).first()
+        key = to_domain(record) if record else None
+        return Subject(holder.identity, GRANT_API_KEY, api_key=key) if key and key.authenticates else None
+    if not holder.has_password(row.password_stamp):
+        return None
+    return Subject(holder.identity, GRANT_PASSWORD, password_stamp=row.password_stamp)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _new_refresh_token(subject: Subject, family: Family) -> str:
+    """Return a new refresh token; NO_REFRESH_TOKEN where it can't be stored and the client has a key to come back with.
+
+    Raises Error for whoever has not.
+    """
+    token = secrets.token_urlsafe(48)
+    try:
+        RefreshToken.objects.create(
+            digest=_digest(token),
+            family=family.id,
+            iam_id=subject.identity.iam_id,
+            api_key_id=subject.api_key.id if subject.api_key else "",
+            password_stamp=subject.password_stamp,
+            expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
+            family_ends_at=family.ends_at,
+        )
+    except Error as exc:
+        if subject.api_key is None or connection.in_atomic_block:
+            raise
+        logger.warning("An API key was exchanged without a refresh token, which can't be stored: %s", exc)
+        return NO_REFRESH_TOKEN
+    return token
+
+
+def _last_end() -> datetime:
+    """Return the latest end that a refresh token can have; one that ends later is of a clock that was wrong."""
+    return timezone.now() + REFRESH_LIFETIME + CLOCK_SET_BACK
+
+
+def forget_expired() -> None:
+    """Remove refresh tokens that nobody can use any more, and revocations of tokens that ran out."""
+    now = timezone.now()
+    for old in (
+        RefreshToken.objects.filter(Q(expires_at__lt=now - timedelta(days=1)) | Q(expires_at__gt=_last_end())),
+        Revocation.objects.filter(expires_at__lt=now),
+    ):
+        if old.exists():
+            old.delete()
+
+
+def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -> dict[str, Any]:
+    identity = subject.identity
+    given_name, _space, family_name = identity.name.partition(" ")
+    claims: dict[str, Any] = {
+        "iam_id": identity.iam_id,
+        "id": identity.iam_id,
+        "realmid": "iam" if subject.is_service else "IBMid",
+        "jti": str(uuid.uuid4()),
+        "identifier": identity.iam_id.partition("-")[2],
+        "given_name": given_name,
+        "family_name": family_name,
+        "name": identity.name,
+        "email": identity.email,
+        "sub": identity.iam_id.partition("-")[2] if subject.is_service else identity.email or identity.name,
+        "account": {"valid": True, "bss": identity.account_id, "frozen": True},
+        "iat": issued_at,
+        "exp": expires_at,
+        "iss": signing.issuer(),
+        "grant_type": subject.grant_type,
+        "scope": SCOPE,
+        "client_id": client_id,
+        "acr": 1,
+        "amr": ["pwd"],
+    }
+    if subject.is_service:
+        claims["sub_type"] = "ServiceId"
+    if subject.api_key:
+        claims["api_key_id"] = subject.api_key.id
+    else:
+        claims["password_stamp"] = subject.password_stamp
+    return claims
+
+
+def person_by_password(caller_request: Any, username: str, password: str) -> Subject:
+    """Return the person with these credentials. Raises PasswordRefused, TooManyAttempts."""
+    user = users.with_password(caller_request, username, password)
+    if user is None:
+        raise PasswordRefused
+    return Subject(users.identity_of(user), GRANT_PASSWORD, password_stamp=users.password_stamp(user))

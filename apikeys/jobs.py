@@ -1,0 +1,78 @@
+"""A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory.
+
+It also forgets what ran out: refresh tokens, log-ins elsewhere, and keys that expired 90 days ago. With a store
+elsewhere another thread asks what that offers.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.util import Finalize
+from time import monotonic
+
+from django.conf import settings
+from django.db import Error, close_old_connections
+
+from apikeys.identity import tokens, usage
+from apikeys.services import delivery, retention
+from apikeys.storage import reserve
+from apikeys.upstream import login, sessions
+
+logger = logging.getLogger(__name__)
+
+
+def start() -> None:
+    """Start sweeping, beginning with what an earlier process left behind."""
+    with suppress(OSError):  # the first sweep tries again, and tells
+        reserve.fill()
+    threading.Thread(target=Sweeper().run, name="sweeper", daemon=True).start()
+    if not settings.IS_EMBEDDED:
+        threading.Thread(target=login.keep_discovering, name="discovery", daemon=True).start()
+    # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
+    Finalize(None, usage.flush_at_end, exitpriority=0)
+
+
+class Sweeper:
+    """Does every chore each five seconds, whether others fail or not, and writes the first uses of keys between.
+
+    A fault that lasts is one line in the log, and its end another.
+    """
+
+    def __init__(self) -> None:
+        self.chores: list[Callable[[], object]] = [
+            reserve.fill,
+            delivery.Sweep().run,
+            usage.flush,
+            tokens.forget_expired,
+        ]
+        self.chores.append(retention.remove_expired if settings.IS_EMBEDDED else sessions.forget_old)
+        self.fault = ""
+
+    def run(self) -> None:
+        while True:
+            next_sweep = monotonic() + delivery.SWEEP.total_seconds()
+            works = self.sweep()
+            while (seconds := next_sweep - monotonic()) > 0:
+                # While nothing can be written, uses wait for the next sweep.
+                if usage.wait_for_first_use(seconds) and works:
+                    works = self.attempt([usage.flush])
+
+    def sweep(self) -> bool:
+        """Do every chore; tell whether all of them succeeded."""
+        return self.attempt(self.chores)
+
+    def attempt(self, chores: list[Callable[[], object]]) -> bool:
+        fault = ""
+        for chore in chores:
+            try:
+                chore()
+            except (Error, OSError) as exc:
+                fault = fault or (exc.strerror if isinstance(exc, OSError) else "") or f"{type(exc).__name__}: {exc}"
+        close_old_connections()
+        if fault and not self.fault:
+            logger.error("A sweep failed: %s. It is tried again each 5 seconds.", fault)
+        elif self.fault and not fault:
+            logger.warning("Sweeps succeed again.")
+        self.fault = fault
+        return not fault

@@ -1,0 +1,75 @@
+"""Audit events: a change that can't be audited does not happen; changes.py says in which order."""
+
+from apikeys import values
+from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, ServiceId, api_key_crn
+from apikeys.models import AuditEvent
+
+CREATE = "iam-identity.user-apikey.create"
+UPDATE = "iam-identity.user-apikey.update"
+DELETE = "iam-identity.user-apikey.delete"
+
+SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
+SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
+SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
+
+SUCCESS, FAILURE = "success", "failure"
+# Of a store elsewhere: what is about to be asked, and what nobody knows the end of.
+PENDING, UNKNOWN = "pending", "unknown"
+NOT_AN_ID = "(not an id)"
+NAMES = ("instance_name", "prev_instance_name")
+SEVERITIES = {"create": "critical", "update": "warning", "delete": "critical"}
+
+
+def record(
+    caller: Caller,
+    action: str,
+    *,
+    target: ApiKey | ServiceId | None = None,
+    target_id: str = "",
+    target_name: str = "",
+    reason: str = "",
+    outcome: str = "",
+    **data: object,
+) -> None:
+    """Write one event. `reason` says why the action was refused; without one, and without `outcome`, it succeeded.
+
+    The events of one attempt have the same correlation id. Whatever a client sent is masked: values come to be where
+    nobody expects them, in an id, a header or a name.
+    """
+    told = {name: _masked(name, value) for name, value in data.items()}
+    if caller.client_correlation_id:
+        told["client_correlation_id"] = values.mask_correlation_id(caller.client_correlation_id)
+    AuditEvent.objects.create(
+        action=action,
+        outcome=outcome or (FAILURE if reason else SUCCESS),
+        severity="warning" if reason else SEVERITIES[action.rpartition(".")[2]],
+        reason=reason,
+        initiator_id=caller.identity.iam_id,
+        initiator_name=values.mask(caller.identity.name)[:255],
+        address=caller.address,
+        agent=values.mask_agent(caller.agent)[:255],
+        correlation_id=caller.correlation_id,
+        target_id=target.crn if target else _as_stored(caller, target_id),
+        target_name=values.mask(target.name if target else target_name).replace("\0", "\ufffd"),  # for PostgreSQL
+        request_data=told,
+    )
+
+
+def _as_stored(caller: Caller, object_id: str) -> str:
+    """Return what stands for an object that a client asked for; a text that is no id may be a value."""
+    if API_KEY_ID.fullmatch(object_id):
+        return api_key_crn(caller.identity.account_id, object_id)
+    return object_id if not object_id or SERVICE_ID.fullmatch(object_id) else NOT_AN_ID
+
+
+def _masked(name: str, told: object) -> object:
+    if not isinstance(told, str):
+        return told
+    # People give names long words, and see them in the list all the same.
+    return values.mask(told) if name in NAMES else values.mask_sent(told)
+
+
+def recent(iam_id: str, limit: int) -> list[AuditEvent]:
+    """Return what an identity's newest attempts came to, newest first."""
+    events = AuditEvent.objects.filter(initiator_id=iam_id).exclude(outcome=PENDING)
+    return list(events.order_by("-event_time")[:limit])

@@ -1,0 +1,256 @@
+"""One function for each thing a person or a program can do with keys: the one door to the stores.
+
+Limits, audit and hand-over happen here and nowhere else. Browser pages and REST call the same functions.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db import transaction
+
+from apikeys.backends import backend_for, embedded
+from apikeys.clocks import UPSTREAM_CLOCK_TOLERANCE
+from apikeys.domain import (
+    ApiKey,
+    ApiKeyDraft,
+    ApiKeyPage,
+    ApiKeyQuery,
+    Caller,
+    HistoryEntry,
+    Identity,
+    Owner,
+    ServiceId,
+    Sort,
+)
+from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
+from apikeys.identity import users
+from apikeys.services import audit, delivery
+from apikeys.services.changes import audited, ended
+from apikeys.services.creation import (
+    confirm_receipt,
+    confirm_scriptless_receipt,
+    create_api_key,
+    download_api_key,
+    more_time,
+    waiting,
+)
+from apikeys.services.validation import clean_description, clean_name
+from apikeys.storage.reserve import revocation
+from apikeys.upstream.timeouts import ANSWER_WITHIN
+
+__all__ = [
+    "confirm_receipt",
+    "confirm_scriptless_receipt",
+    "create_api_key",
+    "download_api_key",
+    "more_time",
+    "waiting",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One line of a person's recent history."""
+
+    action: str
+    key_name: str
+    address: str
+    time: datetime
+    outcome: str  # "success", "failure" or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a store can do; apikeys/backends/base.py asks the questions."""
+
+    lists_last_use: bool
+    searches_while_typing: bool
+    keeps_hint: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainCreation:
+    """A key that may have been made elsewhere: what it was to be called, and when it was asked for."""
+
+    id: int
+    name: str
+    asked_at: datetime
+
+    def may_be(self, key: ApiKey) -> bool:
+        """Tell whether a key may be this one; the store's clock may differ, and it counts in minutes."""
+        latest = self.asked_at + ANSWER_WITHIN + UPSTREAM_CLOCK_TOLERANCE
+        return key.name == self.name and self.asked_at - UPSTREAM_CLOCK_TOLERANCE < key.created_at < latest
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a dashboard shows; `problem` is why the store told nothing, and `count` None then."""
+
+    count: int | None
+    newest: tuple[ApiKey, ...]
+    activity: tuple[Activity, ...]
+    problem: ApiKeyError | None = None
+
+
+def overview(caller: Caller) -> Overview:
+    """Return the number of keys, the newest three, and the last five things that were done."""
+    backend = backend_for(caller.identity)
+    activity = tuple(
+        Activity(event.action, event.target_name, event.address, event.event_time, event.outcome)
+        for event in audit.recent(caller.identity.iam_id, 5)
+    )
+    try:
+        newest = backend.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, page_size=3))
+        # A first page that is the last one is the count, too: a store elsewhere need not be asked again.
+        count = len(newest.keys) if newest.next is None else backend.count_api_keys()
+    except StoreError as exc:
+        return Overview(None, (), activity, exc)
+    return Overview(count, newest.keys, activity)
+
+
+def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
+    """Return one page of the caller's keys, or of all. Raises NotAuthorized for all, unless to administrators."""
+    return backend_for(caller.identity).list_api_keys(query)
+
+
+def get_api_key(caller: Caller, key_id: str) -> ApiKey:
+    """Return one key. Raises ApiKeyNotFound."""
+    return backend_for(caller.identity).get_api_key(key_id)
+
+
+def get_details(caller: Caller, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+    """Return one key, its last use included, and its changes, oldest first. Raises ApiKeyNotFound."""
+    return backend_for(caller.identity).get_details(key_id)
+
+
+def abilities(caller: Caller) -> Abilities:
+    """Return what the caller's store can do, for a page that must not offer more."""
+    backend = backend_for(caller.identity)
+    return Abilities(backend.lists_last_use, backend.searches_while_typing, backend.keeps_hint)
+
+
+def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
+    """Return one key whose name and description are the caller's to change. Raises NotAuthorized, ApiKeyNotFound."""
+    key = get_api_key(caller, key_id)
+    if not key.is_editable_by(caller.identity):
+        raise NotAuthorized
+    return key
+
+
+def owners_of(keys: Iterable[ApiKey]) -> dict[str, Owner]:
+    """Return who owns and who created these keys, which the caller has seen, by IAM ID; no query for each key."""
+    return users.owners({iam_id for key in keys for iam_id in (key.iam_id, key.created_by)})
+
+
+def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
+    """Return the number of keys of each identity, which must be the caller's own or its service IDs.
+
+    Raises InvalidApiKey.
+    """
+    backend = backend_for(caller.identity)
+    return {iam_id: backend.count_api_keys(iam_id) for iam_id in iam_ids}
+
+
+def update_api_key(caller: Caller, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
+    """Change name, description, expires_at, support_sessions or action_when_leaked.
+
+    Raises InvalidApiKey, ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
+    """
+    if "name" in changes:
+        changes["name"] = clean_name(str(changes["name"]))
+    if "description" in changes:
+        changes["description"] = clean_description(str(changes["description"]))
+    with audited(caller, audit.UPDATE, key_id) as backend:
+        before = backend.get_api_key(key_id)
+        if not before.is_editable_by(caller.identity):
+            raise NotAuthorized
+        key = backend.update_api_key(key_id, entity_tag=entity_tag, **changes)
+        audit.record(caller, audit.UPDATE, target=key, instance_name=key.name, prev_instance_name=before.name)
+    return key
+
+
+def lock_api_key(caller: Caller, key_id: str, *, locked: bool) -> ApiKey:
+    """Lock a key against change and deletion, or unlock it. Raises ApiKeyNotFound."""
+    with audited(caller, audit.UPDATE, key_id) as backend:
+        key = backend.set_locked(key_id, locked)
+        audit.record(caller, audit.UPDATE, target=key, lock=locked)
+    return key
+
+
+def disable_api_key(caller: Caller, key_id: str, *, disabled: bool) -> ApiKey:
+    """Stop a key from being used, at once, or let it be used again. Raises ApiKeyLocked, ApiKeyNotFound."""
+    return (revocation(_set_disabled) if disabled else _set_disabled)(caller, key_id, disabled)
+
+
+def _set_disabled(caller: Caller, key_id: str, disabled: bool) -> ApiKey:
+    with audited(caller, audit.UPDATE, key_id) as backend:
+        key = backend.set_disabled(key_id, disabled)
+        # A store elsewhere is not asked again where only the event finds no room.
+        note = revocation(audit.record) if disabled else audit.record
+        note(caller, audit.UPDATE, target=key, disable=disabled)
+    return key
+
+
+def histories_of(seen: Iterable[ApiKey | ServiceId]) -> dict[str, list[HistoryEntry]]:
+    """Return the changes of what the caller has seen of this database, by id, oldest first; one query for all."""
+    return embedded.histories_of([thing.id for thing in seen])
+
+
+def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:
+    """Return the changes of a key, oldest first. Raises ApiKeyNotFound."""
+    return backend_for(caller.identity).get_history(key_id)
+
+
+@revocation
+def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
+    """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
+    with audited(caller, audit.DELETE, key_id) as backend:
+        key = backend.delete_api_key(key_id)
+        ended(caller, key)
+        _settle_deleted(caller, key)
+    return key
+
+
+@revocation
+def _settle_deleted(caller: Caller, key: ApiKey) -> None:
+    """Say no more of the one unanswered creation that a deleted key most likely came of."""
+    creations = [creation for creation in uncertain_creations(caller) if candidates_for(caller, creation, [key])]
+    if creations:
+        nearest = min(creations, key=lambda creation: abs(creation.asked_at - key.created_at))
+        settle_uncertain_creation(caller, nearest.id)
+
+
+def delete_identity(identity: Identity) -> None:
+    """End all keys of somebody who is gone, and wipe what was on its way to them."""
+    caller = Caller(identity)
+    with transaction.atomic():
+        backend = backend_for(identity)
+        for key in backend.delete_all_api_keys():
+            ended(caller, key, cause="identity deleted")
+
+
+def uncertain_creations(caller: Caller) -> list[UncertainCreation]:
+    """Return the keys that a store elsewhere was asked for without an answer, newest first, until they are settled."""
+    if backend_for(caller.identity).shares_transaction:
+        return []
+    return [
+        UncertainCreation(row.pk, row.key_name, row.created_at) for row in delivery.uncertain(caller.identity.iam_id)
+    ]
+
+
+def candidates_for(caller: Caller, creation: UncertainCreation, keys: Iterable[ApiKey]) -> list[ApiKey]:
+    """Return those of the keys that an unanswered creation may have made; not those whose value was handed over."""
+    found = [key for key in keys if creation.may_be(key) and key.iam_id == caller.identity.iam_id]
+    known = delivery.known_keys(caller.identity.iam_id, [key.id for key in found]) if found else set()
+    return [key for key in found if key.id not in known]
+
+
+def settle_uncertain_creation(caller: Caller, claim_id: int) -> None:
+    """Note that the person has looked for such a key."""
+    delivery.settle(caller.identity.iam_id, claim_id)
+
+
+def owned_by(draft: ApiKeyDraft, iam_id: str) -> ApiKeyDraft:
+    """Return the draft of a key for another identity."""
+    return replace(draft, iam_id=iam_id)

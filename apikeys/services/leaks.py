@@ -1,0 +1,111 @@
+"""Reports of keys found in public, in the shape of GitHub's secret-scanning partner notice.
+
+The signature, ECDSA P-256 with SHA-256 over the raw body, is checked before a byte of the JSON is read.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.conf import settings
+from django.db import transaction
+
+from apikeys.backends.embedded import find_by_value, mark_leaked
+from apikeys.domain import Caller, Identity, LeakedAction
+from apikeys.exceptions import BadRequest, Unauthenticated
+from apikeys.exceptions import gettext_noop as _
+from apikeys.iam.payloads import whole
+from apikeys.services import audit
+from apikeys.services.changes import ended
+from apikeys.storage.reserve import revocation
+from apikeys.values import MASK, MIN_OWN_VALUE
+
+MAX_REPORTS = 1000
+REPORTER = Identity(iam_id="leak-report", account_id="", name="Leak report", email="")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One value that somebody found, and where."""
+
+    token: str
+    type: str
+    url: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a report was: `known` where the value is a key of this server."""
+
+    report: Report
+    known: bool
+
+
+def check_signature(body: bytes, key_identifier: str, signature: str) -> None:
+    """Raise Unauthenticated unless `signature`, base64 of DER, is that of the named key over the body."""
+    pem = settings.LEAK_REPORT_KEYS.get(key_identifier)
+    if not pem:
+        raise Unauthenticated(_("The signature of the report is missing or not valid."))
+    try:
+        key = load_pem_public_key(pem.encode())
+        if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+            raise ValueError
+        key.verify(base64.b64decode(signature, validate=True), body, ECDSA(SHA256()))
+    except (InvalidSignature, ValueError, binascii.Error):
+        raise Unauthenticated(_("The signature of the report is missing or not valid.")) from None
+
+
+def parse_reports(body: bytes) -> list[Report]:
+    """Read the list of `{token, type, url, source}`. Raises BadRequest."""
+    try:
+        entries = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list) or len(entries) > MAX_REPORTS:
+        raise BadRequest("body", _("The body is not a list of reports."))
+    return [_report(entry) for entry in entries]
+
+
+def _report(entry: Any) -> Report:
+    if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
+        raise BadRequest("token", _("A report has no token."))
+    texts = {name: whole(str(entry.get(name) or ""))[:1000].replace("\0", " ") for name in ("type", "url", "source")}
+    return Report(token=whole(entry["token"]), **texts)
+
+
+def act_on_all(reports: list[Report], caller: Caller) -> list[Verdict]:
+    """Act on each report. A value found in several places is known in all of them, deleted by the first or not."""
+    verdicts = [act_on(report, caller) for report in reports]
+    known = {verdict.report.token for verdict in verdicts if verdict.known}
+    return [Verdict(report, known=report.token in known) for report in reports]
+
+
+@revocation
+def act_on(report: Report, caller: Caller) -> Verdict:
+    """Do to a reported key what its `action_when_leaked` says, and mark it; a locked key, too."""
+    with transaction.atomic():
+        record = find_by_value(report.token, for_update=True)
+        if record is None:
+            return Verdict(report, known=False)
+        key = mark_leaked(record, caller.identity)
+        # The kind of place, a word or two. What is longer may be the value, whatever characters that has.
+        source = report.source if len(report.source) < MIN_OWN_VALUE else MASK
+        told: dict[str, Any] = {"leaked": True, "source": source}
+        if key.action_when_leaked == LeakedAction.DELETE:
+            ended(caller, key, **told)
+        else:
+            audit.record(caller, audit.UPDATE, target=key, **told)
+    return Verdict(report, known=True)
+
+
+def token_hash(token: str) -> str:
+    """Return base64 of SHA-256: what GitHub's feedback takes in place of the value itself."""
+    return base64.b64encode(hashlib.sha256(token.encode()).digest()).decode()

@@ -1,0 +1,11 @@
+"""What a service refused, in the reader's language."""
+
+from django.utils.translation import gettext
+
+from apikeys.exceptions import ApiKeyError
+
+
+def sentence(error: ApiKeyError) -> str:
+    """Return the error's message in the reader's language."""
+    message = gettext(error.message)
+    return message % error.params if error.params else message

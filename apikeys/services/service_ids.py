@@ -1,0 +1,118 @@
+"""One function for each thing that can be done with service IDs."""
+
+import hashlib
+from dataclasses import replace
+
+from django.db import IntegrityError
+
+from apikeys.backends import service_ids_for
+from apikeys.domain import (
+    ApiKeyDraft,
+    Caller,
+    HistoryEntry,
+    IssuedApiKey,
+    ServiceId,
+    ServiceIdDraft,
+    ServiceIdPage,
+    ServiceIdQuery,
+    Usage,
+)
+from apikeys.exceptions import IdempotencyKeyReused
+from apikeys.services import audit, delivery, keys
+from apikeys.services.changes import audited, ended
+from apikeys.services.validation import clean_description, clean_name
+from apikeys.storage.reserve import revocation
+
+
+def list_service_ids(caller: Caller, query: ServiceIdQuery) -> ServiceIdPage:
+    """Return one page of the service IDs that the caller manages."""
+    return service_ids_for(caller.identity).page(query)
+
+
+def get_service_id(caller: Caller, service_id: str) -> ServiceId:
+    """Return one. Raises ServiceIdNotFound."""
+    return service_ids_for(caller.identity).get(service_id)
+
+
+def get_history(caller: Caller, service_id: str) -> list[HistoryEntry]:
+    """Return the changes of a service ID, oldest first. Raises ServiceIdNotFound."""
+    return service_ids_for(caller.identity).get_history(service_id)
+
+
+def get_usage(caller: Caller, service_id: str) -> Usage:
+    """Return how often a service ID has authenticated, and when last. Raises ServiceIdNotFound."""
+    return service_ids_for(caller.identity).get_usage(service_id)
+
+
+def create_service_id(
+    caller: Caller, draft: ServiceIdDraft, *, key: ApiKeyDraft | None = None, nonce: str = ""
+) -> tuple[ServiceId, IssuedApiKey | None]:
+    """Make a service ID, with a first key where one is described.
+
+    The same request sent again with the same nonce makes nothing, and returns what it made before: the key as long
+    as its hand-over lasts. Raises InvalidApiKey, IdempotencyKeyReused, AlreadyReceived, HandoverExpired.
+    """
+    draft = replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
+    try:
+        return _create(caller, draft, key, nonce)
+    except IntegrityError:
+        if not nonce:
+            raise
+        return _create(caller, draft, key, nonce)  # the same request has committed first: what it made is there now
+
+
+def _create(
+    caller: Caller, draft: ServiceIdDraft, key: ApiKeyDraft | None, nonce: str
+) -> tuple[ServiceId, IssuedApiKey | None]:
+    store = service_ids_for(caller.identity)
+    digest = delivery.digest(nonce) if nonce else ""
+    # The key has a nonce of its own: what an Idempotency-Key made at another address has nothing to do with it.
+    key_nonce = hashlib.sha256(f"first key {nonce}".encode()).hexdigest() if nonce else ""
+    with audited(caller, audit.SERVICE_ID_CREATE):
+        service = store.made_with(digest) if nonce else None
+        if service is None:
+            service = store.create(draft, nonce_digest=digest)
+            audit.record(caller, audit.SERVICE_ID_CREATE, target=service)
+        elif not draft.describes(service) or delivery.is_begun(caller.identity.iam_id, key_nonce) != bool(key):
+            raise IdempotencyKeyReused
+        if key is None:
+            return service, None
+        owned = keys.owned_by(key, service.iam_id)
+        return service, keys.create_api_key(caller, owned, nonce=key_nonce, same_only=True)
+
+
+def update_service_id(caller: Caller, service_id: str, *, entity_tag: str, **changes: object) -> ServiceId:
+    """Change name, description or unique_instance_crns.
+
+    Raises InvalidApiKey, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
+    """
+    if "name" in changes:
+        changes["name"] = clean_name(str(changes["name"]))
+    if "description" in changes:
+        changes["description"] = clean_description(str(changes["description"]))
+    with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
+        service = service_ids_for(caller.identity).update(service_id, entity_tag=entity_tag, **changes)
+        audit.record(caller, audit.SERVICE_ID_UPDATE, target=service)
+    return service
+
+
+def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> ServiceId:
+    """Lock against change and deletion, or unlock. Raises ServiceIdNotFound."""
+    with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
+        service = service_ids_for(caller.identity).set_locked(service_id, locked)
+        audit.record(caller, audit.SERVICE_ID_UPDATE, target=service, lock=locked)
+    return service
+
+
+@revocation
+def delete_service_id(caller: Caller, service_id: str) -> ServiceId:
+    """End a service ID and its keys for good, or nothing of it.
+
+    Raises DeleteNotPossible where one of its keys is locked, ServiceIdLocked, ServiceIdNotFound.
+    """
+    with audited(caller, audit.SERVICE_ID_DELETE, service_id):
+        service, keys = service_ids_for(caller.identity).delete(service_id)
+        for key in keys:
+            ended(caller, key, cause="service ID deleted")
+        audit.record(caller, audit.SERVICE_ID_DELETE, target=service)
+    return service

@@ -1,0 +1,24 @@
+"""What happens to keys and tokens when something happens to people."""
+
+from typing import Any
+
+from django.conf import settings
+
+from apikeys.domain import Identity
+from apikeys.services import keys
+from apikeys.upstream import sessions
+
+
+def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
+    if not settings.IS_EMBEDDED:  # the keys are not this console's to end
+        return
+    keys.delete_identity(
+        Identity(iam_id=instance.iam_id, account_id=instance.account_id, name=instance.get_full_name(), email="")
+    )
+
+
+def forget_iam_login(request: Any, **kwargs: Any) -> None:
+    """The person logs out: the tokens of the session go, too."""
+    session_key = request.session.session_key if request is not None else None
+    if session_key is not None and not settings.IS_EMBEDDED:
+        sessions.end(session_key)

@@ -1,0 +1,51 @@
+"""What a name, a description and a new key may be."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from apikeys.backends.search import DIRECTION_CONTROLS, MARKS, VISIBLE
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, ApiKeyDraft
+from apikeys.exceptions import InvalidApiKey
+from apikeys.exceptions import gettext_noop as _
+
+
+def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
+    """Return the draft with name and description cleaned. Raises InvalidApiKey, also for an end in the past."""
+    if draft.expires_at is not None and draft.expires_at <= datetime.now(UTC):
+        raise InvalidApiKey("expires_at", _("The expiration date is in the past. Choose a later one."))
+    return replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
+
+
+def clean_name(name: str) -> str:
+    """Return the name without surrounding white space. Raises InvalidApiKey."""
+    name = name.strip()
+    if not name:
+        raise InvalidApiKey("name", _("Enter a name."))
+    name = _clean("name", name, NAME_MAX_LENGTH)
+    if not re.search(VISIBLE, name):
+        raise InvalidApiKey("name", _("The name has no visible character. Enter a name that people can see."))
+    if re.match(f"[{MARKS}]", name):
+        raise InvalidApiKey("name", _("The name begins with an accent that belongs to no letter. Type it again."))
+    return name
+
+
+def clean_description(description: str) -> str:
+    """Return the description without surrounding white space. Raises InvalidApiKey."""
+    return _clean("description", description.strip(), DESCRIPTION_MAX_LENGTH)
+
+
+def _clean(field: str, text: str, limit: int) -> str:
+    if len(text) > limit:
+        raise InvalidApiKey(
+            field, _("This has %(length)d characters. Use at most %(limit)d."), length=len(text), limit=limit
+        )
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        raise InvalidApiKey(field, _("This contains a control character. Remove it."))
+    if any(character in DIRECTION_CONTROLS for character in text):
+        raise InvalidApiKey(
+            field, _("This contains an invisible character that changes the direction of text. Type it again.")
+        )
+    if any(0xD800 <= ord(character) < 0xE000 or character == "\ufffd" for character in text):
+        raise InvalidApiKey(field, _("This contains an invalid character. Type it again."))
+    return text

@@ -1,0 +1,70 @@
+"""The errors of IAM's client as those that every store raises: the one place that knows both."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+
+from apikeys.exceptions import (
+    ApiKeyError,
+    ApiKeyNotFound,
+    BackendRefused,
+    BackendUnavailable,
+    LogInAgain,
+    NotAuthorized,
+)
+from apikeys.exceptions import gettext_noop as _
+from apikeys.iam.client import IAMError, IAMUnavailable
+from apikeys.iam.transport import NOT_IAM
+
+LIMIT_REACHED = "BXNIM0151E"
+CONFLICTS = (409, 412)  # the key is locked, or changed since it was read
+OWN_ERROR = _("%(host)s reported an internal error: %(text)s (transaction %(trace)s). Try again shortly.")
+REFUSED = _("%(host)s refused the request: %(text)s")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn an error of the client into the ApiKeyError that every store raises for it."""
+    try:
+        yield
+    except IAMError as exc:
+        raise error_of(exc) from None
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn an answer that can't be read into an error: of IAM's form it is not."""
+    try:
+        yield
+    except ValueError:
+        raise BackendUnavailable(NOT_IAM) from None
+
+
+@contextmanager
+def after_a_change() -> Iterator[None]:
+    """Let each error tell that the change may have happened: only what it came to was not to be had."""
+    try:
+        yield
+    except ApiKeyError as exc:
+        exc.may_have_happened = True
+        raise
+
+
+def error_of(exc: IAMError) -> ApiKeyError:
+    """Return what a store raises for an error of its client."""
+    host, text = settings.IAM_HOST, str(exc)
+    if isinstance(exc, IAMUnavailable):
+        error: ApiKeyError = BackendUnavailable(exc.message, **exc.params)
+    elif exc.status >= 500:
+        error = BackendUnavailable(OWN_ERROR, host=host, text=text, trace=exc.trace or "–")
+    elif exc.status == 401:
+        error = LogInAgain(host=host)
+    elif exc.status == 403:
+        error = NotAuthorized(REFUSED, host=host, text=text)
+    elif exc.status == 404:
+        error = ApiKeyNotFound()
+    else:
+        error = BackendRefused(exc.status, host=host, text=text, trace=exc.trace, reason=exc.code)
+    error.may_have_happened = exc.may_have_happened
+    return error

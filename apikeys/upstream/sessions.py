@@ -1,0 +1,185 @@
+"""Log-ins at the IAM that keeps the keys: their tokens, sealed in the database, renewed and forgotten.
+
+The key of the seal is made of SECRET_KEY and of the session's key, which only the browser's cookie holds.
+A refresh token works once, so one process renews at a time, and the others take what it got. What the tokens are
+for is stored with them, in one statement: a page never asks with one account's token for another's keys.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from apikeys.clocks import CLOCK_TOLERANCE
+from apikeys.exceptions import ApiKeyError, BackendUnavailable, LogInAgain, NotAuthorized
+from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import payloads
+from apikeys.iam.client import IAMClient, IAMError, TokenPair
+from apikeys.iam.transport import NOT_IN_TIME
+from apikeys.models import StoredTokens
+from apikeys.sealing import InvalidTag, cipher, seal, unseal
+from apikeys.storage.reserve import revocation
+from apikeys.upstream import slots
+from apikeys.upstream.errors import error_of
+from apikeys.upstream.timeouts import RENEW_BEFORE_SECONDS, RENEWAL_LEASE
+
+PURPOSE = "apikeys IAM log-in v1"
+POLL_SECONDS = 0.05
+NO_ACCESS = _("%(host)s gives you no access to this account.")
+
+
+def begin(session_key: str, pair: TokenPair) -> None:
+    """Keep the tokens of a log-in under its session's key."""
+    StoredTokens.objects.create(session_digest=_digest(session_key), **_contents(session_key, pair))
+
+
+@revocation
+def end(session_key: str) -> None:
+    """Forget the tokens of a session."""
+    StoredTokens.objects.filter(session_digest=_digest(session_key)).delete()
+
+
+def forget_old() -> None:
+    """Forget the tokens of sessions that are over."""
+    old = StoredTokens.objects.filter(created_at__lt=timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE))
+    if old.exists():  # most sweeps find nothing and must not take the write lock
+        old.delete()
+
+
+@dataclass(slots=True)
+class IAMAccess:
+    """The tokens of one session, for one request of its person; nothing is waited for beyond `deadline`."""
+
+    session_key: str = field(repr=False)
+    iam_id: str
+    deadline: float  # in seconds of time.monotonic
+    _row: StoredTokens | None = field(default=None, repr=False)
+    _pair: TokenPair | None = field(default=None, repr=False)
+
+    @property
+    def account_id(self) -> str:
+        """The account that the tokens are for, "" where none was chosen yet. Raises LogInAgain."""
+        return self._known()[0].account_id
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether IAM lists everybody's keys of the account. Raises LogInAgain."""
+        return self._known()[0].sees_all
+
+    def token(self) -> str:
+        """Return an access token that is good for a minute. Raises LogInAgain, BackendUnavailable."""
+        pair = self._known()[1]
+        if pair.expiration - time.time() < RENEW_BEFORE_SECONDS and pair.refresh_token:
+            return self.renew(pair.access_token)
+        return pair.access_token
+
+    def renew(self, refused: str) -> str:
+        """Return another token than the one that was refused. Raises LogInAgain, BackendUnavailable."""
+        return self._exchange(refused=refused).access_token
+
+    def choose_account(self, account_id: str) -> None:
+        """Go on with tokens for one of the person's accounts.
+
+        Raises NotAuthorized for an account that is not theirs, BackendRefused, BackendUnavailable, LogInAgain.
+        """
+        with slots.place(self.iam_id):
+            self._exchange(account_id=account_id)
+        if self.account_id != account_id:
+            raise NotAuthorized(NO_ACCESS, host=settings.IAM_HOST)
+
+    def look_whether_all_is_seen(self) -> None:
+        """Ask IAM whether it lists everybody's keys; where it does not say, the person sees their own."""
+        try:
+            with slots.place(self.iam_id):
+                client = IAMClient(settings.IAM_URL, self.token(), deadline=self.deadline)
+                client.api_key_page(account_id=self.account_id, scope="account", pagesize="1")
+        except ApiKeyError:
+            return
+        row = self._known()[0]
+        row.sees_all = True
+        self._stored_version(row).update(sees_all=True)
+
+    def _exchange(self, *, refused: str = "", account_id: str = "") -> TokenPair:
+        """Spend the refresh token, for another token than `refused` or for an account; return what came of it."""
+        while True:
+            row, pair = self._load()
+            if refused and pair.access_token != refused:  # another process renewed it
+                return pair
+            if not pair.refresh_token:
+                raise self._over()
+            if self._take_lease(row):
+                break
+            if time.monotonic() + POLL_SECONDS > self.deadline:
+                raise BackendUnavailable(NOT_IN_TIME, host=settings.IAM_HOST)
+            time.sleep(POLL_SECONDS)
+        try:
+            client = IAMClient(settings.IAM_URL, deadline=self.deadline)
+            pair = client.refresh(pair.refresh_token, account_id=account_id)
+        except IAMError as exc:
+            self._stored_version(row).update(renewing_until=None)
+            if exc.status < 500 and not account_id:
+                raise self._over() from None
+            raise error_of(exc) from None
+        # What another process has put there meanwhile is newer.
+        self._stored_version(row).update(
+            **_contents(self.session_key, pair, sees_all_of=row), version=F("version") + 1, renewing_until=None
+        )
+        return self._load()[1]
+
+    def _known(self) -> tuple[StoredTokens, TokenPair]:
+        return (self._row, self._pair) if self._row and self._pair else self._load()
+
+    def _load(self) -> tuple[StoredTokens, TokenPair]:
+        row = StoredTokens.objects.filter(session_digest=_digest(self.session_key)).first()
+        pair = _opened(self.session_key, row) if row else None
+        if row is None or pair is None:
+            raise LogInAgain(host=settings.IAM_HOST)
+        self._row, self._pair = row, pair
+        return row, pair
+
+    def _stored_version(self, row: StoredTokens) -> "models.QuerySet[StoredTokens]":
+        return StoredTokens.objects.filter(session_digest=row.session_digest, version=row.version)
+
+    def _take_lease(self, row: StoredTokens) -> bool:
+        """Tell whether it is for this process to renew: in one statement, so that no two do."""
+        now = timezone.now()
+        until = now + RENEWAL_LEASE
+        # A lease from the future was taken before the clock was set back.
+        free = Q(renewing_until=None) | Q(renewing_until__lt=now) | Q(renewing_until__gt=until + CLOCK_TOLERANCE)
+        return self._stored_version(row).filter(free).update(renewing_until=until) == 1
+
+    def _over(self) -> LogInAgain:
+        end(self.session_key)
+        return LogInAgain(host=settings.IAM_HOST)
+
+
+def _contents(session_key: str, pair: TokenPair, *, sees_all_of: StoredTokens | None = None) -> dict[str, object]:
+    """Return the columns that change with the tokens; who saw all of an account still does with its next token."""
+    account_id = payloads.account_of(pair.access_token)
+    sees_all = sees_all_of is not None and sees_all_of.account_id == account_id and sees_all_of.sees_all
+    text = json.dumps([pair.access_token, pair.refresh_token, pair.expiration])
+    sealed = seal(_cipher(session_key), text.encode(), "")
+    return {"sealed": sealed, "account_id": account_id, "sees_all": sees_all}
+
+
+def _opened(session_key: str, row: StoredTokens) -> TokenPair | None:
+    """Return the tokens, or None where SECRET_KEY is no longer the one that sealed them."""
+    try:
+        return TokenPair(*json.loads(unseal(_cipher(session_key), bytes(row.sealed), "")))
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _digest(session_key: str) -> str:
+    return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def _cipher(session_key: str) -> AESGCM:
+    return cipher(session_key, PURPOSE, salt=settings.SECRET_KEY)
