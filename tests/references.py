@@ -1,35 +1,37 @@
-"""What the repository's own texts send their reader to: links, anchors, paths, modules, decisions."""
+"""What the repository's own texts send their reader to: links, anchors, files, folders, modules, decisions."""
 
 import ast
 import io
 import pkgutil
 import re
 import tokenize
+from functools import cache
 from pathlib import Path
 
 from tests.documents import FENCE
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("apikeys", "bench", "console", "docs", "locale", "static", "templates", "tests")
-ENDINGS = (".css", ".html", ".js", ".md", ".py", ".service", ".toml", ".yaml")
-NO_ENDING = (".ci/run", ".env.example", "Makefile", "bin/apikeys")
+FOLDERS = ("apikeys", "bench", "bin", "console", "docs", "locale", "static", "templates", "tests", ".ci")
+TEXTS = ("", ".css", ".example", ".html", ".js", ".md", ".py", ".service", ".toml", ".yaml")
 
 LINK = re.compile(r"\]\(([^)\s]*)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-PATH = re.compile(rf"(?<![\w/.*-])(?:{'|'.join(FOLDERS)})/[\w./*-]*\.(?:html|js|css|md|po|py|service|svg)\b")
-NAME = re.compile(r"(?<![\w/.*-])[a-z_][\w-]*\.(?:html|js|md|py)\b")  # of a file, without its folder
+# A file, or several by a pattern, by the whole path or its end; a folder, which is told by its marks from other words.
+FILE = re.compile(r"(?<![\w/.*-])(?!Node\.js)(?:[\w.*-]+/)*[\w*-]+\.(?:html|js|css|md|po|py|svg)\b")
+FOLDER = re.compile(r"`((?:[a-z]\w*/)+)`")
 MODULE = re.compile(r"(?<![\w/.*@-])(?:apikeys|console|tests)(?:\.[A-Za-z_]\w*)+")
 DECISION = re.compile(r"\bADR (\d{4})\b")
 
 
-def files() -> list[Path]:
-    """Return every text that people of this project wrote."""
+@cache
+def tree() -> list[Path]:
+    """Return the files that people of this project made, and their folders."""
     found = [*ROOT.glob("*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
-    ours = [path for path in found if path.suffix in ENDINGS and path.is_file() and "node_modules" not in path.parts]
-    return sorted([*ours, *(ROOT / name for name in NO_ENDING)])
+    return sorted(path for path in found if not {"__pycache__", "node_modules"} & {*path.relative_to(ROOT).parts})
 
 
-NAMES = {path.name for path in files()}
+def texts() -> list[Path]:
+    return [path for path in tree() if path.suffix in TEXTS and path.is_file() and path.name != ".git"]
 
 
 def dead_ends(path: Path) -> list[str]:
@@ -37,16 +39,15 @@ def dead_ends(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
         said = FENCE.sub("", text)
-        return [
-            *_broken_links(path, said),
-            *_missing(LINK.sub("", said), made="".join(code for _, code in FENCE.findall(text))),
-        ]
+        examples = "".join(code for _language, code in FENCE.findall(text))
+        return [*_broken_links(path, said), *_missing(LINK.sub("", said), made=examples)]
     if path.suffix == ".py":
         said = "\n".join([*_comments(text), *_docstrings(text)])
         return [*_missing(said), *(name for name in MODULE.findall(said) if not _is_module(name))]
     return _missing(text)
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """Return what a link to a heading of a page may end in, as GitHub makes it."""
     headings = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
@@ -64,15 +65,17 @@ def _broken_links(page: Path, text: str) -> list[str]:
 
 
 def _missing(text: str, made: str = "") -> list[str]:
-    """Return the paths, file names and decisions that a text names and that are not there; its examples may make some.
-
-    A template may stand under the name that Django has for it.
-    """
+    """Return the files, folders and decisions that a text names and that are not there; its examples may make some."""
     return [
-        *(name for name in PATH.findall(text) if not any([*ROOT.glob(name), *ROOT.glob(f"templates/{name}")])),
-        *(name for name in NAME.findall(text) if name not in NAMES and name not in made),
-        *(f"ADR {number}" for number in DECISION.findall(text) if not any(ROOT.glob(f"docs/adr/{number}-*.md"))),
+        *(name for name in FILE.findall(text) if name not in made and not _is_there(name)),
+        *(name for name in FOLDER.findall(text) if name not in made and not _is_there(name)),
+        *(f"ADR {number}" for number in DECISION.findall(text) if not _is_there(f"docs/adr/{number}-*.md")),
     ]
+
+
+@cache
+def _is_there(name: str) -> bool:
+    return any(path.match(name) for path in tree())
 
 
 def _is_module(name: str) -> bool:

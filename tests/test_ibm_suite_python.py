@@ -1,6 +1,6 @@
 """IBM's integration suite of its Python client, re-created: the same calls in the same order, and what it expects.
 
-The suite is `test/integration/test_iam_identity_v1.py` of ibm-platform-services, as far as it is about API keys,
+The suite is `test_iam_identity_v1` of ibm-platform-services' integration tests, as far as it is about API keys,
 service IDs and limits; each method has the name that its test has there, without the `test_`.
 """
 
