@@ -9,8 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.elsewhere import HTMX, Elsewhere, Visitor
 from tests.fault_server import Fault, FaultServer
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 
 ROUNDS = 30
 PEOPLE = 20
@@ -21,7 +21,7 @@ KEYS = "/manage/security/apikeys/"
 def measure_waiting() -> None:
     with tempfile.TemporaryDirectory(prefix="apikeys-bench-") as folder, FaultServer() as iam:
         settings = {"WORKERS": "2", "LOG_LEVEL": "WARNING", "ALLOWED_HOSTS": "127.0.0.1"}
-        with Elsewhere(Path(folder) / "data", iam, **settings) as console:
+        with ConsoleWithUpstream(Path(folder) / "data", iam, **settings) as console:
             people, dora = [Visitor(console) for _person in range(PEOPLE)], Visitor(console, "dora")
             pages: dict[str, Callable[[], object]] = {
                 "log-in page": lambda: Visitor(console, logs_in=False).get("/login/"),

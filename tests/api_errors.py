@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from apikeys import exceptions
 from apikeys.api import errors
 
-# With a store elsewhere this server has no API of its own.
-ELSEWHERE = {
+# With an upstream this server has no API of its own.
+UPSTREAM_ONLY = {
     exceptions.AccountNeeded,
     exceptions.BackendRefused,
     exceptions.BeingCreated,
@@ -18,7 +18,7 @@ ELSEWHERE = {
 
 def known_codes() -> set[tuple[str, int]]:
     """Return code and status of each."""
-    found = {(error.code, error.status) for error in _below(exceptions.ApiKeyError) if error not in ELSEWHERE}
+    found = {(error.code, error.status) for error in _below(exceptions.ApiKeyError) if error not in UPSTREAM_ONLY}
     return found | {(code, status) for status, code in errors.CODES.items()}
 
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.addresses import CREATE, KEYS, details_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, until
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSWORD
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, until
 
 ENDS = {
     "was deactivated": "UPDATE console_user SET is_active = false WHERE iam_id = ?",
@@ -22,8 +22,8 @@ NO_ACCESS = "gives you no access to this account."
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("accounts")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("accounts")) as console:
         yield console
 
 
@@ -37,7 +37,7 @@ def anna(console) -> Visitor:
     return Visitor(console)
 
 
-def tab_of(person: Visitor, console: Elsewhere) -> Visitor:
+def tab_of(person: Visitor, console: ConsoleWithUpstream) -> Visitor:
     """Return another tab of the same browser."""
     tab = Visitor(console, logs_in=False)
     tab.cookies.update(person.cookies)
@@ -48,7 +48,7 @@ def choose(person: Visitor, account: str):
     return person.submit(person.get(f"/account/?next={KEYS}"), "/account/", account=account)
 
 
-def asked_for(console: Elsewhere) -> set[tuple[str, str]]:
+def asked_for(console: ConsoleWithUpstream) -> set[tuple[str, str]]:
     """Return, of each list that IAM was asked for, the token's account and the account that was named."""
     lists = console.iam.requests("list")
     assert lists

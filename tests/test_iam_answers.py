@@ -9,10 +9,10 @@ import pytest
 
 from apikeys.iam.transport import MAX_ANSWER_BYTES
 from tests.addresses import KEYS, details_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault, too_many
 from tests.markup import page
 from tests.recorded_iam import PASSWORD
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
 HALF = "terra\ud800form"  # half of a character, which JSON can spell
@@ -22,8 +22,8 @@ MANY = 4  # keys, more than the dashboard lists
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("answers")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("answers")) as console:
         yield console
 
 

@@ -17,11 +17,11 @@ from apikeys.storage import reserve
 from apikeys.web.forms import new_nonce
 from tests import fault_server as faults
 from tests.addresses import CREATE, delete_address, details_address, edit_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, PASSWORD, iam_id_of, v1_error
 from tests.stores import accept_rows_of, refuse_rows_of
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 CREATED, UPDATED, DELETED = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
 EVENTS = """
@@ -32,8 +32,8 @@ FORBIDDEN = Fault(v1_error(403, "forbidden", "BXNIM0513E", "No."))
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("audit")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("audit")) as console:
         yield console
 
 
@@ -71,7 +71,7 @@ def change_of(person: Visitor, key: dict, name: str) -> Change:
     return Change(person, f"{details_address(key['id'])}{name}/", token)
 
 
-def outcomes(console: Elsewhere, person: Visitor) -> list[str]:
+def outcomes(console: ConsoleWithUpstream, person: Visitor) -> list[str]:
     return [outcome for _action, outcome, *_rest in console.sql(EVENTS, person.iam_id)]
 
 

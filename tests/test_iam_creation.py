@@ -8,10 +8,10 @@ import pytest
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, seconds_ago, until
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
 
 LOST = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
@@ -20,8 +20,8 @@ AGED = "UPDATE apikeys_handover SET created_at = ? WHERE key_id = ''"
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("creation")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("creation")) as console:
         yield console
 
 
@@ -254,7 +254,7 @@ def test_the_value_is_in_one_answer_and_nowhere_else(console, anna):
 
 def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_restart(tmp_path):
     with FaultServer() as iam:
-        with Elsewhere(tmp_path / "data", iam) as console:
+        with ConsoleWithUpstream(tmp_path / "data", iam) as console:
             anna = Visitor(console)
             form = anna.create_form() | {"name": "terraform"}
             iam.fail("create", Fault(done=True, wait=30))
@@ -264,7 +264,7 @@ def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_resta
                 console.kill()
                 broken_off = asking.exception()
             iam.heal()
-        with Elsewhere(tmp_path / "data", iam) as restarted:
+        with ConsoleWithUpstream(tmp_path / "data", iam) as restarted:
             anna.url = restarted.url
             at_once = listed(anna)
             restarted.sql(AGED, seconds_ago(61))

@@ -9,11 +9,11 @@ import requests
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.neighbours import Silent, make_certificates
 from tests.recorded_iam import PASSWORD
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 LATE = "did not answer in time."
 BROKEN = "closed the connection before it answered."
@@ -46,8 +46,8 @@ TABLE = {
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("faults")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("faults")) as console:
         yield console
 
 
@@ -223,7 +223,7 @@ def test_an_iam_that_cannot_be_reached_at_all_is_told_to_who_logs_in(tmp_path, w
         pass
     with FaultServer(make_certificates(tmp_path)[1]) as private:
         urls = {"a closed port": gone.url, "a private authority": private.url, "nowhere": "https://iam.invalid"}
-        with Elsewhere(tmp_path / "data", private, IAM_URL=urls[where], ACCOUNTS_URL="") as lonely:
+        with ConsoleWithUpstream(tmp_path / "data", private, IAM_URL=urls[where], ACCOUNTS_URL="") as lonely:
             anna = Visitor(lonely, logs_in=False)
             refused = anna.submit(anna.get("/login/"), "/login/", username=anna.username, password=PASSWORD)
 

@@ -13,10 +13,10 @@ from apikeys.upstream import login
 from apikeys.upstream.login import Way
 from tests import fault_server as faults
 from tests.addresses import KEYS
-from tests.elsewhere import Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault, FaultServer
 from tests.markup import page
 from tests.recorded_iam import PASSCODE, PASSWORD, token_error
+from tests.upstream import ConsoleWithUpstream, Visitor, console_with_upstream
 
 ATTEMPTS = 5
 WRONG = "a password that is wrong"
@@ -63,13 +63,13 @@ REFUSALS = {
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
     limits = {"LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": str(ATTEMPTS), "TRUSTED_PROXIES": "1"}
-    with console_elsewhere(tmp_path_factory.mktemp("log-in"), **limits) as console:
+    with console_with_upstream(tmp_path_factory.mktemp("log-in"), **limits) as console:
         yield console
 
 
-def arrive(console: Elsewhere, kind: str = "anna") -> Visitor:
+def arrive(console: ConsoleWithUpstream, kind: str = "anna") -> Visitor:
     """Return somebody at an address of their own, who has yet to log in."""
     visitor = Visitor(console, kind, logs_in=False)
     visitor.headers["X-Forwarded-For"] = f"192.0.2.{next(ADDRESSES)}"

@@ -14,10 +14,10 @@ from console.iam_login import person_of
 from console.models import User
 from tests import fault_server as faults
 from tests.addresses import KEYS
-from tests.elsewhere import Elsewhere, Visitor, console_elsewhere, until
 from tests.fault_server import Fault
 from tests.markup import page
 from tests.recorded_iam import ACCOUNT, PASSWORD
+from tests.upstream import ConsoleWithUpstream, Visitor, console_with_upstream, until
 
 ATTEMPTS = 5
 TOO_MANY = "Too many attempts."
@@ -26,9 +26,9 @@ USERS = "SELECT count(*), sum(CASE WHEN is_active THEN 1 ELSE 0 END) FROM consol
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
     limits = {"LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": str(ATTEMPTS), "TRUSTED_PROXIES": "1"}
-    with console_elsewhere(tmp_path_factory.mktemp("limits"), **limits) as console:
+    with console_with_upstream(tmp_path_factory.mktemp("limits"), **limits) as console:
         yield console
 
 
@@ -41,7 +41,7 @@ def anna(console, request) -> Visitor:
     return person
 
 
-def key_of(console: Elsewhere, person: Visitor) -> str:
+def key_of(console: ConsoleWithUpstream, person: Visitor) -> str:
     value = secrets.token_urlsafe(33)
     console.iam.values[value] = person.iam_id
     console.iam.secrets.add(value)

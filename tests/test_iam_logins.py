@@ -18,12 +18,12 @@ from apikeys.upstream.sessions import IAMAccess
 from apikeys.upstream.timeouts import RENEW_BEFORE_SECONDS
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, edit_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSWORD
 from tests.stores import all_cells, database_bytes, tables_with
 from tests.threads import at_once
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 SESSION = "a session key that only a cookie holds"
 LOGINS = "SELECT count(*) FROM apikeys_storedtokens"
@@ -213,8 +213,8 @@ def test_a_renewal_that_took_too_long_does_not_undo_a_later_one(iam, logged_in):
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("logins")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("logins")) as console:
         yield console
 
 
@@ -247,7 +247,7 @@ def test_logging_out_forgets_the_tokens(console, anna):
 
 
 def test_two_processes_make_one_request_for_another_token(console, anna):
-    with Elsewhere(console.data_dir, console.iam) as other:
+    with ConsoleWithUpstream(console.data_dir, console.iam) as other:
         console.iam.forget_requests()
         console.iam.expire_access_tokens()
         console.iam.fail("refresh", Fault(wait=0.3))

@@ -8,10 +8,10 @@ import pytest
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, RECEIPT
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere, seconds_ago, until
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import PASSWORD, v1_error
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
 
 LOST = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
@@ -23,8 +23,8 @@ REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("notice")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("notice")) as console:
         yield console
 
 
@@ -34,7 +34,7 @@ def anna(console) -> Visitor:
     return Visitor(console)
 
 
-def lose(person: Visitor, console: Elsewhere, fault: Fault = faults.RESET) -> None:
+def lose(person: Visitor, console: ConsoleWithUpstream, fault: Fault = faults.RESET) -> None:
     """Ask for a key, and lose the answer; by default no key was made."""
     console.iam.fail("create", fault)
     assert person.post(CREATE, data=person.create_form() | {"name": "terraform"}).status_code == 502

@@ -6,14 +6,14 @@ import pytest
 import requests
 
 from tests.addresses import KEYS, delete_address, details_address, edit_address
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.markup import fields, page
 from tests.recorded_iam import PASSWORD
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
-    with console_elsewhere(tmp_path_factory.mktemp("pages")) as console:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    with console_with_upstream(tmp_path_factory.mktemp("pages")) as console:
         yield console
 
 
@@ -27,7 +27,7 @@ def form_at(person: Visitor, address: str) -> dict[str, str]:
     return fields(page(person.get(address, headers=HTMX)).find_all("form")[0])
 
 
-def kinds_asked(console: Elsewhere, act: Callable[[], requests.Response]) -> list[str]:
+def kinds_asked(console: ConsoleWithUpstream, act: Callable[[], requests.Response]) -> list[str]:
     """Return what IAM is asked for by one request that is answered well."""
     console.iam.forget_requests()
     answer = act()

@@ -11,37 +11,37 @@ import pytest
 import requests
 
 from tests.addresses import CREATE, KEYS
-from tests.elsewhere import HTMX, Elsewhere, Visitor, console_elsewhere
 from tests.fault_server import Fault
 from tests.markup import fields, page
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 SLOW = Fault(wait=60)  # until the test lets it go, or the console gives up after nine seconds
 PEOPLE = 20
-PLACES, PLACES_PER_PERSON = 24, 8
+SLOTS, SLOTS_PER_PERSON = 24, 8
 LOG_INS, LOG_INS_PER_ADDRESS, STRANGERS = 6, 3, 28
 BUSY = "Too many requests are already waiting for"
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[Elsewhere]:
+def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
     """As it is started by default: two processes."""
-    with console_elsewhere(tmp_path_factory.mktemp("starvation"), WORKERS="2") as console:
+    with console_with_upstream(tmp_path_factory.mktemp("starvation"), WORKERS="2") as console:
         yield console
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory) -> Iterator[Elsewhere]:
-    """One process, so that its places can be counted."""
-    with console_elsewhere(tmp_path_factory.mktemp("places"), TRUSTED_PROXIES="1") as console:
+def process(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
+    """One process, so that its slots can be counted."""
+    with console_with_upstream(tmp_path_factory.mktemp("slots"), TRUSTED_PROXIES="1") as console:
         yield console
 
 
-def arrive(console: Elsewhere, count: int) -> list[Visitor]:
+def arrive(console: ConsoleWithUpstream, count: int) -> list[Visitor]:
     with ThreadPoolExecutor(LOG_INS_PER_ADDRESS) as pool:  # a process refuses a fourth at once
         return list(pool.map(lambda _number: Visitor(console), range(count)))
 
 
-def until_waiting(console: Elsewhere, count: int) -> None:
+def until_waiting(console: ConsoleWithUpstream, count: int) -> None:
     for _request in range(count):
         assert console.iam.entered.acquire(timeout=30), "fewer requests reach IAM"
 
@@ -76,14 +76,14 @@ def test_pages_that_need_no_answer_of_iam_do_not_wait_for_it(console):
     assert [future.result().status_code for future in waiting] == [200] * PEOPLE
 
 
-def test_a_process_carries_as_many_waiting_requests_as_it_has_places_and_refuses_more_at_once(process):
+def test_a_process_carries_as_many_waiting_requests_as_it_has_slots_and_refuses_more_at_once(process):
     people = arrive(process, 5)
     process.iam.fail("list", SLOW, times=100)
 
-    with ThreadPoolExecutor(5 * PLACES_PER_PERSON) as pool:
-        asked = [pool.submit(person.get, KEYS) for person in people for _tab in range(PLACES_PER_PERSON)]
-        until_waiting(process, PLACES)
-        refused = first_done(asked, 5 * PLACES_PER_PERSON - PLACES)
+    with ThreadPoolExecutor(5 * SLOTS_PER_PERSON) as pool:
+        asked = [pool.submit(person.get, KEYS) for person in people for _tab in range(SLOTS_PER_PERSON)]
+        until_waiting(process, SLOTS)
+        refused = first_done(asked, 5 * SLOTS_PER_PERSON - SLOTS)
         more = process.iam.entered.acquire(blocking=False)
         health = people[0].get("/healthz").status_code
         log_in = page(Visitor(process, "late", logs_in=False).get("/login/"))
@@ -95,16 +95,16 @@ def test_a_process_carries_as_many_waiting_requests_as_it_has_places_and_refuses
     assert all(BUSY in page(answer).text for answer in refused)
     assert health == 200
     assert log_in.find("form", action="/login/")
-    assert told == [200] * PLACES + [503] * (5 * PLACES_PER_PERSON - PLACES)
+    assert told == [200] * SLOTS + [503] * (5 * SLOTS_PER_PERSON - SLOTS)
 
 
 def test_one_person_with_many_tabs_takes_a_share_and_leaves_the_rest_to_others(process):
     anna, ben = arrive(process, 2)
-    process.iam.fail("list", SLOW, times=PLACES_PER_PERSON)
+    process.iam.fail("list", SLOW, times=SLOTS_PER_PERSON)
 
-    with ThreadPoolExecutor(PLACES_PER_PERSON + 1) as pool:
-        tabs = [pool.submit(anna.get, KEYS) for _tab in range(PLACES_PER_PERSON)]
-        until_waiting(process, PLACES_PER_PERSON)
+    with ThreadPoolExecutor(SLOTS_PER_PERSON + 1) as pool:
+        tabs = [pool.submit(anna.get, KEYS) for _tab in range(SLOTS_PER_PERSON)]
+        until_waiting(process, SLOTS_PER_PERSON)
         one_more, fragment = anna.get(KEYS), anna.get(KEYS, headers=HTMX)
         bens = ben.get(KEYS)
         answered_before = [tab for tab in tabs if tab.done()]
@@ -114,7 +114,7 @@ def test_one_person_with_many_tabs_takes_a_share_and_leaves_the_rest_to_others(p
     assert BUSY in page(one_more).text
     assert BUSY in page(fragment).text
     assert answered_before == []
-    assert [tab.result().status_code for tab in tabs] == [200] * PLACES_PER_PERSON
+    assert [tab.result().status_code for tab in tabs] == [200] * SLOTS_PER_PERSON
     assert anna.get(KEYS).status_code == 200
 
 
@@ -127,7 +127,7 @@ def first_done(futures: list[Future], count: int) -> list:
 # Strangers
 
 
-def strangers(console: Elsewhere, addresses: list[str]) -> list[Visitor]:
+def strangers(console: ConsoleWithUpstream, addresses: list[str]) -> list[Visitor]:
     """Return people who have the log-in page open and are about to send a password, each from an address."""
     people = [Visitor(console, "stranger", logs_in=False) for _address in addresses]
     for person, address in zip(people, addresses, strict=True):
@@ -142,28 +142,28 @@ def knock(stranger: Visitor) -> requests.Response:
 
 
 @pytest.mark.parametrize(
-    ("places", "addresses"),
+    ("slots", "addresses"),
     [
         (LOG_INS, [f"192.0.2.{number}" for number in range(STRANGERS)]),
         (LOG_INS_PER_ADDRESS, ["198.51.100.7"] * (LOG_INS + 1)),
     ],
     ids=["many addresses", "one address"],
 )
-def test_strangers_at_the_log_in_page_take_a_share_and_are_refused_beyond_it_at_once(process, places, addresses):
+def test_strangers_at_the_log_in_page_take_a_share_and_are_refused_beyond_it_at_once(process, slots, addresses):
     people, crowd = arrive(process, 3), strangers(process, addresses)
     process.iam.fail("token", SLOW, times=100)
-    process.iam.fail("list", SLOW, times=PLACES - LOG_INS)
+    process.iam.fail("list", SLOW, times=SLOTS - LOG_INS)
 
-    with ThreadPoolExecutor(STRANGERS + PLACES) as pool:
+    with ThreadPoolExecutor(STRANGERS + SLOTS) as pool:
         knocks = [pool.submit(knock, stranger) for stranger in crowd]
-        refused = first_done(knocks, len(crowd) - places)
-        until_waiting(process, places)
-        tabs = [pool.submit(person.get, KEYS) for person in people for _tab in range((PLACES - LOG_INS) // 3)]
-        until_waiting(process, PLACES - LOG_INS)
+        refused = first_done(knocks, len(crowd) - slots)
+        until_waiting(process, slots)
+        tabs = [pool.submit(person.get, KEYS) for person in people for _tab in range((SLOTS - LOG_INS) // 3)]
+        until_waiting(process, SLOTS - LOG_INS)
         process.iam.heal(answers=True)
 
     told = sorted(future.result().status_code for future in knocks)
     assert {answer.status_code for answer in refused} == {503}
     assert all(BUSY in page(answer).find(id="refusal").text for answer in refused)
-    assert told == [422] * places + [503] * (len(crowd) - places)
-    assert [tab.result().status_code for tab in tabs] == [200] * (PLACES - LOG_INS)
+    assert told == [422] * slots + [503] * (len(crowd) - slots)
+    assert [tab.result().status_code for tab in tabs] == [200] * (SLOTS - LOG_INS)

@@ -28,8 +28,8 @@ class TokenOfATest:
 
 
 @pytest.fixture
-def elsewhere(site, settings):
-    """The settings of a console whose keys are at the other one."""
+def upstream(site, settings):
+    """The settings of a console whose upstream is another one."""
     settings.IAM_URL = site.url
     settings.IAM_HOST = site.url.removeprefix("http://")
     return settings
@@ -52,7 +52,7 @@ class TestIBMCloudBackend(ApiKeyBackendContract):
         return ben
 
     @pytest.fixture(autouse=True)
-    def there(self, site, elsewhere):
+    def there(self, site, upstream):
         self.site, self.limited = site, None
         yield
         if self.limited:

@@ -380,13 +380,13 @@ def test_a_server_on_every_address_prints_one_that_a_browser_can_open(data_dir, 
 
 
 def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):
-    with ConsoleServer(data_dir, APIKEYS_BACKEND="ibm-cloud", IAM_URL=f"http://127.0.0.1:{free_port()}") as elsewhere:
-        elsewhere.run_python(
+    with ConsoleServer(data_dir, APIKEYS_BACKEND="ibm-cloud", IAM_URL=f"http://127.0.0.1:{free_port()}") as console:
+        console.run_python(
             "from console.iam_login import person_of\n"
-            "from apikeys.iam_people import Arrival\n"
+            "from apikeys.upstream.login import Arrival\n"
             "person_of(Arrival(None, 'IBMid-ANNA', 'Anna', 'anna@example.com', ''))"
         )
-        before = elsewhere.run_python("from console.models import User\nprint(User.objects.count())")
+        before = console.run_python("from console.models import User\nprint(User.objects.count())")
 
     with ConsoleServer(data_dir) as here, HttpPerson(here.url) as person:
         person.log_in("admin", "a password for the tests")

@@ -151,13 +151,13 @@ def own_server(tmp_path: Path) -> Iterator[ConsoleServer]:
 def pair(server: ConsoleServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("consoles")
 
-    def elsewhere(name: str, iam_url: str, **environment: str) -> ConsoleServer:
+    def with_upstream(name: str, iam_url: str, **environment: str) -> ConsoleServer:
         settings = {"APIKEYS_BACKEND": "ibm-cloud", "IAM_URL": iam_url, "LOG_LEVEL": "DEBUG"} | environment
         return start_console(folder / name, **settings)
 
     with ExitStack() as end, ThreadPoolExecutor() as pool:
         road = end.enter_context(Road(server.url))
-        second, far = elsewhere("second", server.url), elsewhere("far", road.url, ACCOUNTS_URL=road.url)
+        second, far = with_upstream("second", server.url), with_upstream("far", road.url, ACCOUNTS_URL=road.url)
         people = pool.submit(server.run_python, MAKE_NEIGHBOURS)
         for started in [pool.submit(console.__enter__) for console in (second, far)]:
             end.push(started.result())

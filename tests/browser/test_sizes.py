@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.addresses import KEYS
-from tests.browser import stops, stops_elsewhere
+from tests.browser import stops, stops_upstream
 from tests.browser.conftest import BOB, MOBILE, PageFor
 from tests.browser.sizes import KINDS, SIZES, Fault, faults_of, table
 from tests.browser.steps import Words
@@ -57,8 +57,8 @@ def test_every_page_fits_every_size(walk: Walk, page_for: PageFor, server: Conso
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_every_page_of_a_store_elsewhere_fits_every_size(walk: Walk, page_for: PageFor, pair: Pair, locale):
-    assert walk.faults_along(locale, stops_elsewhere.every_state(page_for, pair, locale)) == []
+def test_every_page_of_an_upstream_console_fits_every_size(walk: Walk, page_for: PageFor, pair: Pair, locale):
+    assert walk.faults_along(locale, stops_upstream.every_state(page_for, pair, locale)) == []
 
 
 def test_tab_brings_what_has_the_focus_into_sight_at_400_percent(page_for: PageFor):

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Playwright, Request, expect
 
 from tests.addresses import CREATE, KEYS, delete_address, details_address
-from tests.browser import stops_elsewhere
+from tests.browser import stops_upstream
 from tests.browser.conftest import DESKTOP, MOBILE, Complaints, PageFor
 from tests.browser.profile import with_profile
 from tests.browser.proxy import LosesKeys
@@ -426,7 +426,7 @@ def test_a_page_that_waits_says_so_until_the_answer_is_there(page_for: PageFor, 
 
 
 def search(page: Page, text: str) -> None:
-    """Send a search: with keys elsewhere nothing is asked while somebody types."""
+    """Send a search: with keys upstream nothing is asked while somebody types."""
     page.get_by_role("searchbox").fill(text)
     page.keyboard.press("Enter")
 
@@ -668,9 +668,9 @@ def test_anna_logs_in_each_way_with_the_keyboard_only(page_for: PageFor, pair: P
 def test_everything_can_be_read_light_and_dark_small_and_large(page_for: PageFor, pair: Pair, viewport, locale):
     found, seen = [], 0
 
-    for where, page in stops_elsewhere.every_state(page_for, pair, locale, viewport=viewport):
+    for where, page in stops_upstream.every_state(page_for, pair, locale, viewport=viewport):
         seen += 1
         found += [f"{where}: {problem}" for problem in unreadable(page, is_small=viewport == MOBILE)]
 
     assert found == []
-    assert seen == stops_elsewhere.NUMBER
+    assert seen == stops_upstream.NUMBER

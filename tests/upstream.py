@@ -1,4 +1,4 @@
-"""A console whose keys are at another IAM, here one that misbehaves when told to, and the people who visit it."""
+"""A console whose keys are upstream, at an IAM that misbehaves when told to, and the people who visit it."""
 
 import itertools
 import os
@@ -23,7 +23,7 @@ SECONDS = 30
 _numbers = itertools.count(1)
 
 
-class Elsewhere(ConsoleServer):
+class ConsoleWithUpstream(ConsoleServer):
     """Such a console; what it logs, and its database, are searched for secrets when it has ended."""
 
     def __init__(self, data_dir: Path, iam: FaultServer, **environment: str) -> None:
@@ -56,7 +56,7 @@ class Elsewhere(ConsoleServer):
 
 
 class Visitor(HttpPerson):
-    """Somebody with an account at the other IAM, who has logged in here."""
+    """Somebody with an account upstream, who has logged in here."""
 
     def __init__(self, console: ConsoleServer, kind: str = "anna", *, logs_in: bool = True) -> None:
         super().__init__(console.url)
@@ -71,10 +71,10 @@ class Visitor(HttpPerson):
 
 
 @contextmanager
-def console_elsewhere(folder: Path, **environment: str) -> Iterator[Elsewhere]:
-    """Run an IAM and a console on it; nothing secret may be left behind, and no traceback."""
+def console_with_upstream(folder: Path, **environment: str) -> Iterator[ConsoleWithUpstream]:
+    """Run an IAM and a console with it as its upstream; nothing secret may be left behind, and no traceback."""
     with FaultServer() as iam:
-        with Elsewhere(folder / "data", iam, **environment) as console:
+        with ConsoleWithUpstream(folder / "data", iam, **environment) as console:
             yield console
         kept = console.everything_kept()
     leaks = sum(secret.encode() in kept for secret in [*iam.secrets, PASSWORD])

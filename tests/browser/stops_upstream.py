@@ -1,4 +1,4 @@
-"""Everything that only a console with a store elsewhere can show, stop by stop: where, and its page."""
+"""Everything that only a console with an upstream can show, stop by stop: where, and its page."""
 
 from collections.abc import Iterator
 from typing import Any
