@@ -89,10 +89,7 @@ def hinted(text: str, prefix: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Return a value without what gets round it on its way through files, shells and clipboards.
-
-    That is white space, byte order marks and quotation marks.
-    """
+    """Return a value without the white space, byte order marks and quotation marks that files and shells add."""
     return text.strip(_AROUND)
 
 

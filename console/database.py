@@ -74,7 +74,7 @@ def _on_server(url: str) -> dict[str, Any]:
 def limit_waiting(connection: Any, **_kwargs: Any) -> None:
     """Limit how long statements of a new connection wait; for processes that answer requests, not for migrations.
 
-    It is a statement of its own: PgBouncer refuses the same as an option of the connection.
+    Set by a statement: PgBouncer refuses these as options of the connection.
     """
     if connection.vendor == "postgresql":
         limits = {

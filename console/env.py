@@ -81,7 +81,7 @@ def _host(setting: str, raw: str) -> str:
     text = raw.lower().rstrip(".")
     with contextlib.suppress(ValueError):
         address = ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]"))
-        if not address.scope_id:  # it means something on its machine alone
+        if not address.scope_id:  # a scope names an interface of one machine
             return f"[{address.compressed}]"
     if not (text == "*" or _HOST_NAME.fullmatch(text)):
         raise ImproperlyConfigured(
@@ -156,7 +156,7 @@ def in_url(host: str) -> str:
 
 
 def is_every_address(host: str) -> bool:
-    """Tell whether to listen on it is to listen on every address; nobody can connect to it from elsewhere."""
+    """Tell whether a host to listen on stands for every address of this machine; it is no address to connect to."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:

@@ -1,7 +1,7 @@
 """Whether the files of an SQLite database belong together, looked at before SQLite opens them.
 
-SQLite writes the pages of a journal that it finds into the database beside it, whatever that is: into a backup put
-there while the journal of another time lay beside it, too. What comes of it lacks keys, or is no database.
+SQLite replays a write-ahead log (journal) into whatever database lies beside it. Where a backup was restored beside the
+log of a later time, the result lacks keys or is corrupt.
 """
 
 import sqlite3
@@ -15,8 +15,8 @@ from urllib.parse import quote
 MAGIC = b"SQLite format 3\0"
 HEADER, WAL_HEADER, FRAME_HEADER = 100, 32, 24
 WAL_MAGICS = (0x377F0682, 0x377F0683)
-SECONDS_APART = 1.0  # what changes all files of a folder changes them within this time
-SECONDS_TO_WRITE = 60.0  # to write a journal into its database takes less
+SECONDS_APART = 1.0  # a copy of the whole folder writes all of its files within this time
+SECONDS_TO_WRITE = 60.0  # a checkpoint, which writes the journal into its database, takes less
 
 
 class Misfit(Exception):
@@ -24,7 +24,7 @@ class Misfit(Exception):
 
 
 def check_files(file: Path, *, used_before: bool) -> None:
-    """Raise Misfit where the file is no whole database, or its journal is not its own.
+    """Raise Misfit where the file is no complete database, or the journal beside it belongs to another one.
 
     `used_before` tells that the console has had a database here, so that an empty file is a loss.
     """
@@ -98,10 +98,10 @@ def _check_journal(file: Path, wal: Path, frames: list[tuple[int, bytes]]) -> No
 
 
 def _is_being_written(file: Path, frames: list[tuple[int, bytes]], later: float) -> bool:
-    """Tell whether it was this journal that changed this file: SQLite writes it there, page after page.
+    """Tell whether a checkpoint of this journal changed this file; SQLite writes the pages in order of their numbers.
 
-    All of it is in the file, then; or, where the machine stopped meanwhile, the pages up to one of them, and of those
-    after it nothing that the journal knows.
+    Then the file holds all pages of the journal; or, where the machine stopped during the checkpoint, those up to some
+    page, and none of a later page's versions.
     """
     latest, known = dict(frames), set(frames)
     with file.open("rb") as database:

@@ -63,7 +63,7 @@ class User(AbstractUser):
 
 
 class LoginCounter(models.Model):
-    """Attempts in one window of time; `subject` is a keyed hash of whom and whence, see console/limiter.py."""
+    """Attempts in one window of time; `subject` is a keyed hash of user ID and address, see console/limiter.py."""
 
     subject = models.CharField(primary_key=True, max_length=64)
     attempts = models.PositiveIntegerField()

@@ -1,7 +1,7 @@
-"""Between Granian and Django: requests as WSGI has them, without the headers that pose as others.
+"""The adapter between Granian's RSGI and Django's WSGI; docs/adr/0009-a-door-between-granian-and-django.md.
 
-WSGI has one name for X-Forwarded-For and X_Forwarded_For, so Granian's own WSGI lets whoever sends the second
-overwrite what a proxy said in the first. Its RSGI tells the names as they came.
+WSGI has one name for X-Forwarded-For and X_Forwarded_For, so Granian's own WSGI interface lets a client that sends the
+second overwrite what a proxy said in the first. RSGI gives the names as they came.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from granian.rsgi import Scope
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-NAME = re.compile(r"[a-z0-9-]+")  # WSGI keeps such names apart
+NAME = re.compile(r"[a-z0-9-]+")  # no two such names are one in WSGI
 SEPARATORS = {"cookie": "; "}
-# Granian tells the text of a header only where it is ASCII. Without these the request would be another's, or another.
+# Granian gives no value for a header that is not ASCII. A request without one of these would mean something else.
 REFUSED = {
     "content-encoding", "content-length", "host", "origin", "sec-fetch-site", "sec-purpose", "transfer-encoding",
     "x-forwarded-for", "x-forwarded-proto",
 }  # fmt: skip
-# The application refuses these in its own words when they are blank. Others are as good as absent.
+# The application itself refuses these where they are blank. Any other header is treated as absent.
 BLANKED = {
     "content-type", "entity-disable", "entity-lock", "github-public-key-identifier", "github-public-key-signature",
     "iam-apikey", "idempotency-key", "if-match",
 }  # fmt: skip
 UNPREFIXED = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
-NO_CREDENTIALS = "unreadable"  # as the text of Authorization: no scheme has this name
+NO_CREDENTIALS = "unreadable"  # as the value of Authorization: no scheme has this name
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class Answer:
 class Door:
     """An RSGI application that serves a WSGI application, `threads` requests at once.
 
-    A request takes a thread once its body is there. Of a body larger than `largest_body` bytes only so much is read
-    that its size is told; one that ends early is not served, and one that takes longer than `body_seconds` ends in 408.
+    A request takes a thread once its body is there. A body larger than `largest_body` bytes is read no further
+    than that; one that ends early is refused with 400, and one that takes longer than `body_seconds` with 408.
     """
 
     def __init__(self, application: Application, *, threads: int, largest_body: int, body_seconds: float) -> None:
@@ -64,7 +64,7 @@ class Door:
             refuse(protocol, 400, f"The header {names[0]} has characters other than ASCII.")
             return
         environ = environ_of(scope) | {wsgi_name(name): "" for name in unreadable & BLANKED}
-        if "authorization" in unreadable:  # the API says in its own words that it refuses this one
+        if "authorization" in unreadable:  # the API itself refuses it
             environ["HTTP_AUTHORIZATION"] = NO_CREDENTIALS
         try:
             async with asyncio.timeout(self.body_seconds):
@@ -76,7 +76,7 @@ class Door:
             refuse(protocol, 400, "The body ended early.")
             return
         environ["wsgi.input"] = io.BytesIO(body)
-        if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads what has a length
+        if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads a body only where it has a length
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
         answer = await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
@@ -106,7 +106,7 @@ class Door:
                 body = b"".join(parts)
             finally:
                 getattr(parts, "close", lambda: None)()  # Django's end of the request
-        except Exception:  # Django answers its own errors; this one is of what is around it
+        except Exception:  # Django answers errors of its own; this one was raised around it
             logger.exception("A request failed outside of Django.")
             return Answer(500, [], b"")
         return Answer(started[0], started[1], body)
@@ -124,7 +124,7 @@ def refuse(protocol: HTTPProtocol, status: int, reason: str) -> None:
 
 
 def unreadable_headers(scope: Scope) -> set[str]:
-    """Return the names of headers whose text Granian does not tell."""
+    """Return the names of headers whose value Granian does not give."""
     return set(scope.headers.keys()) - {name for name, _text in scope.headers.items()}
 
 
