@@ -35,7 +35,7 @@ _JWT_LIKE = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\
 MASK = "[masked]"
 _AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“”„‘’‚«»"
 
-# The shortest value that people may bring themselves. It need not look like one of the server's, nor like any other.
+# The shortest value that a program may bring, and the variety that it needs. It may have any characters.
 MIN_OWN_VALUE = 32
 MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
@@ -96,8 +96,9 @@ def trimmed(text: str) -> str:
 def is_guessable(value: str) -> bool:
     """Tell whether a value that somebody brings is one that a guesser would try: a word over and over, a sequence.
 
-    It has a floor of variety, which any 32 random digits are above: 8 different characters, 24 different runs of three
-    characters, 8 different steps from one character to the next. It is no measure of how random a value is.
+    The floor is one of variety: 8 different characters, 24 different runs of three characters, 8 different steps from
+    one character to the next. One in 700 texts of 32 random digits is below it, and none of a larger alphabet. It does
+    not measure how random a value is; docs/adr/0002-one-fast-keyed-hash.md.
     """
     runs = {value[place : place + 3] for place in range(len(value) - 2)}
     steps = {ord(after) - ord(before) for before, after in pairwise(value)}

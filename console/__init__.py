@@ -1,1 +1,1 @@
-"""The project: settings, doors, headers, people and their sessions. It knows nothing of keys."""
+"""The project: settings, server, headers, people and their sessions. What it shows of keys it asks apikeys/ for."""
