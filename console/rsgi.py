@@ -1,4 +1,4 @@
-"""The adapter between Granian's RSGI and Django's WSGI; docs/adr/0009-a-door-between-granian-and-django.md.
+"""The adapter between Granian's RSGI and Django's WSGI; docs/adr/0009-an-rsgi-adapter.md.
 
 WSGI has one name for X-Forwarded-For and X_Forwarded_For, so Granian's own WSGI interface lets a client that sends the
 second overwrite what a proxy said in the first. RSGI gives the names as they came.
@@ -45,7 +45,7 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class Door:
+class Adapter:
     """An RSGI application that serves a WSGI application, `threads` requests at once.
 
     A request takes a thread once its body is there. A body larger than `largest_body` bytes is read no further

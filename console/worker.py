@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from console.database import limit_waiting
-from console.rsgi import Door
+from console.rsgi import Adapter
 from console.wsgi import application as wsgi_application
 
 PARENT_CHECK_SECONDS = 0.5
@@ -51,7 +51,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (max(_open_files, min(OPEN_FILES, _mo
 
 from apikeys import jobs  # noqa: E402  (its models need the application)
 
-application = Door(
+application = Adapter(
     wsgi_application,
     threads=settings.THREADS,
     largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from console.middleware import ip_address
-from console.rsgi import Door
+from console.rsgi import Adapter
 from tests import raw_http
 from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
@@ -172,7 +172,7 @@ def test_an_address_is_read_from_a_hop(hop, address):
     assert ip_address(hop) == address
 
 
-# Bodies, on their way through the door
+# Bodies, on their way through the adapter
 
 
 def test_a_body_that_ends_early_is_not_served(console):
@@ -211,10 +211,12 @@ def test_a_body_that_does_not_come_takes_no_thread_and_has_an_end():
         http_version="1.1", headers={"content-length": "9"},
     )  # fmt: skip
     served: list[object] = []
-    door = Door(lambda environ, _start: served.append(environ) or [], threads=1, largest_body=100, body_seconds=0.05)
+    adapter = Adapter(
+        lambda environ, _start: served.append(environ) or [], threads=1, largest_body=100, body_seconds=0.05
+    )
     client = Dripping()
 
-    asyncio.run(door.__rsgi__(scope, client))
+    asyncio.run(adapter.__rsgi__(scope, client))
 
     assert client.said == (408, [("connection", "close")])
     assert served == []
