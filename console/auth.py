@@ -4,12 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.http import HttpRequest
 
+from apikeys.identity.request import Request
 from console import limiter
 
 WAIT_SECONDS = 3
@@ -39,7 +40,7 @@ class LimitedModelBackend(ModelBackend):
     ) -> Any:
         if request is None or username is None or password is None or "\0" in username:
             return None
-        address = request.client_address  # type: ignore[attr-defined]
+        address = cast("Request", request).client_address
         limiter.reserve(username, address)
         user = super().authenticate(request, username=username, password=password, **kwargs)
         if user is not None:

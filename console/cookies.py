@@ -25,7 +25,7 @@ def prefixed_cookies(get_response: GetResponse) -> GetResponse:
             settings.CSRF_COOKIE_NAME,
             settings.LANGUAGE_COOKIE_NAME,
             settings.THEME_COOKIE_NAME,
-            settings.SHOWN_COOKIE_NAME,
+            settings.BFCACHE_COOKIE_NAME,
         )
     }
 

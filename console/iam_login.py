@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from apikeys.exceptions import LogInRefused, NotAuthorized, StoreError
 from apikeys.identity import callers
+from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.upstream import login, sessions
 from apikeys.upstream.login import Arrival, Way
@@ -45,7 +46,7 @@ class IAMLoginForm(forms.Form):
     passcode = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False)
     apikey = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False)
 
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
 
@@ -55,7 +56,7 @@ class IAMLoginForm(forms.Form):
         username, secret = fields.get("username") or "", fields.get(SECRETS[way]) or ""
         if self.errors or not secret or (way is Way.PASSWORD and not username):
             raise forms.ValidationError(_("Enter your log-in details."))
-        address = self.request.client_address  # type: ignore[attr-defined]
+        address = self.request.client_address
         self.deadline = time.monotonic() + REQUEST_SECONDS
         # Who is behind a passcode or a key is not known before: each of them has its own few attempts, as a hash.
         counted = username if way is Way.PASSWORD else f"{way} {secret}"
@@ -81,6 +82,7 @@ class IAMLoginForm(forms.Form):
 class IAMLogin(Login):
     """One form for each way; which one is in the address, so that all work without script."""
 
+    request: Request
     template_name = "login_iam.html"
     form_class = IAMLoginForm  # type: ignore[assignment]
 
@@ -162,7 +164,7 @@ class AccountForm(forms.Form):
 
 
 @require_http_methods(["GET", "POST"])
-def choose_account(request: HttpRequest) -> HttpResponse:
+def choose_account(request: Request) -> HttpResponse:
     """The account whose keys are managed, for people who belong to several."""
     access = callers.access_of(request)
     form = AccountForm(access, request.POST or None)

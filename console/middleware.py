@@ -1,4 +1,4 @@
-"""What every request passes: headers, size and purpose, log-in required, a cookie that ends the keeping of a page."""
+"""What every request passes: headers, size and purpose, log-in required, the bfcache cookie."""
 
 import ipaddress
 import logging
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
 from apikeys.api.paths import as_served, is_api
+from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
 from apikeys.web.navigation import full_page, keep_drafts, open_page
@@ -78,13 +79,13 @@ def security_headers(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def request_gate(get_response: GetResponse) -> GetResponse:
+def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]:
     """Name the request and its client, and refuse what no page of the console ever sends."""
 
-    def middleware(request: HttpRequest) -> HttpResponse:
+    def middleware(request: Request) -> HttpResponse:
         request.path = request.path_info = as_served(request.path_info)
-        request.client_address = client_address(request)  # type: ignore[attr-defined]
-        request.correlation_id = secrets.token_hex(16)  # type: ignore[attr-defined]
+        request.client_address = client_address(request)
+        request.correlation_id = secrets.token_hex(16)
         if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return problem(request, 413)
         if "Transfer-Encoding" in request.headers and not is_api(request):
@@ -170,36 +171,37 @@ class LoginRequired(LoginRequiredMiddleware):
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(  # type: ignore[override]
-        self, request: HttpRequest, view_func: Any
+        self, request: Request, view_func: Any
     ) -> HttpResponseBase:
         author = drafts.author_of(request)
         back = keep_drafts(request, author) if author else ""
         if back:
             messages.warning(request, _("Your session has ended. Log in again to continue with what you typed."))
-        elif not request.htmx:  # type: ignore[attr-defined]
+        elif not request.htmx:
             return super().handle_no_permission(request, view_func)
         else:
             back = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
         return full_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
 
 
-def shown_cookie(get_response: GetResponse) -> GetResponse:
-    """Change a cookie with a page that asks for it by `response.shows_secret`, and with the document after it.
+def bfcache_cookie(get_response: GetResponse) -> Callable[[Request], HttpResponse]:
+    """Change a cookie with each page that shows a key's value, and with the document after it.
 
-    Chromium drops a kept page, "no-store" or not, once an HttpOnly cookie changed: so Back is safe without
-    scripts too. A new session id would do the same, but end the session where its answer is lost.
+    Chromium drops a page from its back/forward cache (bfcache), "no-store" or not, once an HttpOnly cookie has changed:
+    so the browser's Back does not show the value again, without scripts too. A new session id would do the same, but
+    end the session where its response is lost.
     """
 
-    def middleware(request: HttpRequest) -> HttpResponse:
+    def middleware(request: Request) -> HttpResponse:
+        request.shows_value = False
         response = get_response(request)
-        shows_secret = getattr(response, "shows_secret", False)
         # A picture or a fetch belongs to the page that asked, only a document comes after it.
         is_document = request.headers.get("Sec-Fetch-Dest", "document") == "document"
-        shown_before = request.COOKIES.get(settings.SHOWN_COOKIE_NAME, "").startswith("1.")
-        if shows_secret or (is_document and shown_before):
+        follows_value = request.COOKIES.get(settings.BFCACHE_COOKIE_NAME, "").startswith("1.")
+        if request.shows_value or (is_document and follows_value):
             response.set_cookie(
-                settings.SHOWN_COOKIE_NAME,
-                f"{int(shows_secret)}.{secrets.token_urlsafe(9)}",
+                settings.BFCACHE_COOKIE_NAME,
+                f"{int(request.shows_value)}.{secrets.token_urlsafe(9)}",
                 secure=settings.SECURE_COOKIES,
                 httponly=True,
                 samesite="Lax",

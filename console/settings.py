@@ -168,7 +168,7 @@ MIDDLEWARE = [
     "console.middleware.security_headers",  # above WhiteNoise, which answers by itself
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.middleware.request_gate",
-    "console.middleware.shown_cookie",
+    "console.middleware.bfcache_cookie",
     "django.middleware.security.SecurityMiddleware",
     "console.middleware.StaticFiles",
     "console.cookies.prefixed_cookies",
@@ -222,7 +222,7 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 THEME_COOKIE_NAME = f"{COOKIE_PREFIX}theme"
-SHOWN_COOKIE_NAME = f"{COOKIE_PREFIX}shown"
+BFCACHE_COOKIE_NAME = f"{COOKIE_PREFIX}shown"  # the name that browsers have it under
 if not HTTPS and not is_loopback(HOST):
     warnings.warn(
         f"HOST={HOST} without HTTPS=true: passwords and session cookies cross the network in clear.",

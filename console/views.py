@@ -26,6 +26,7 @@ from django.views.i18n import set_language as django_set_language
 from apikeys.api.openapi import document, reference
 from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
 from apikeys.services import keys
 from apikeys.services.messages import sentence
 from apikeys.storage import reserve
@@ -40,7 +41,7 @@ FORMS_OF_KEYS = ("api_key_create", "api_key_edit")
 
 
 @require_GET
-def dashboard(request: HttpRequest) -> HttpResponse:
+def dashboard(request: Request) -> HttpResponse:
     """How many keys, the newest, what happened lately."""
     overview = keys.overview(caller_of(request))
     problem = sentence(overview.problem) if overview.problem else ""

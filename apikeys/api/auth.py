@@ -10,6 +10,7 @@ from apikeys.domain import Caller
 from apikeys.exceptions import Unauthenticated
 from apikeys.identity import tokens
 from apikeys.identity.callers import caller_for
+from apikeys.identity.request import Request
 
 PUBLIC_CLIENT = ("bx", "bx")  # what IBM's command line sends
 
@@ -22,7 +23,7 @@ def bearer_token(request: HttpRequest) -> str:
     return token.strip()
 
 
-def caller_of_token(request: HttpRequest) -> Caller:
+def caller_of_token(request: Request) -> Caller:
     """Return whom the request's access token stands for. Raises Unauthenticated."""
     identity, _claims = tokens.identify(bearer_token(request))
     return caller_for(request, identity)

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -16,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apikeys.api import auth, errors
 from apikeys.exceptions import ApiKeyError
+from apikeys.identity.request import Request
 
 Operation = Callable[..., HttpResponseBase]
 
@@ -30,8 +30,8 @@ def resource(**operations: Operation) -> Operation:
 
     @csrf_exempt
     @login_not_required
-    def view(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
-        request.started_at = time.time()  # type: ignore[attr-defined]
+    def view(request: Request, **arguments: Any) -> HttpResponseBase:
+        request.started_at = time.time()
         method = request.method or ""
         operation = operations.get("GET" if method == "HEAD" else method)  # the server leaves the body out
         if operation is None:
@@ -60,7 +60,7 @@ def authenticated(operation: Operation) -> Operation:
     """Give the operation the caller of the bearer access token as its second argument."""
 
     @wraps(operation)
-    def view(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+    def view(request: Request, **arguments: Any) -> HttpResponseBase:
         return operation(request, auth.caller_of_token(request), **arguments)
 
     return view

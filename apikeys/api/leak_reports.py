@@ -1,15 +1,16 @@
 """/v1/leaks: somebody found values in public and tells this server, signed."""
 
-from django.http import HttpRequest, JsonResponse
+from django.http import JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys.api.decorators import resource
 from apikeys.identity.callers import caller_for
+from apikeys.identity.request import Request
 from apikeys.services import leaks
 
 
 @sensitive_variables("reports", "verdicts")
-def report(request: HttpRequest) -> JsonResponse:
+def report(request: Request) -> JsonResponse:
     """Act on each value, and say of each whether it was a key of this server."""
     leaks.check_signature(
         request.body,

@@ -4,16 +4,16 @@ import time
 from dataclasses import replace
 
 from django.conf import settings
-from django.http import HttpRequest
 
 from apikeys.domain import Caller, Identity
 from apikeys.exceptions import AccountNeeded, LogInAgain
+from apikeys.identity.request import Request
 from apikeys.identity.users import identity_of
 from apikeys.upstream.sessions import IAMAccess
 from apikeys.upstream.timeouts import REQUEST_SECONDS
 
 
-def caller_of(request: HttpRequest) -> Caller:
+def caller_of(request: Request) -> Caller:
     """Return the person who is logged in. The request has passed the gate of console/middleware.py.
 
     With a store elsewhere raises LogInAgain where the session has no tokens for it, and AccountNeeded.
@@ -22,32 +22,31 @@ def caller_of(request: HttpRequest) -> Caller:
     return caller_for(request, identity if settings.IS_EMBEDDED else _elsewhere(request, identity))
 
 
-def _elsewhere(request: HttpRequest, identity: Identity) -> Identity:
+def _elsewhere(request: Request, identity: Identity) -> Identity:
     access = access_of(request)
     if not access.account_id:
         raise AccountNeeded
     return replace(identity, account_id=access.account_id, is_administrator=access.sees_all, access=access)
 
 
-def access_of(request: HttpRequest) -> IAMAccess:
+def access_of(request: Request) -> IAMAccess:
     """Return the request's one access to the store elsewhere, so that all its waiting has one end."""
     found: IAMAccess | None = getattr(request, "iam_access", None)
     if found is None:
         session_key = request.session.session_key
         if session_key is None:
             raise LogInAgain(host=settings.IAM_HOST)
-        iam_id = request.user.iam_id  # type: ignore[union-attr]
-        found = IAMAccess(session_key, iam_id, deadline=time.monotonic() + REQUEST_SECONDS)
-        request.iam_access = found  # type: ignore[attr-defined]
+        found = IAMAccess(session_key, request.user.iam_id, deadline=time.monotonic() + REQUEST_SECONDS)
+        request.iam_access = found
     return found
 
 
-def caller_for(request: HttpRequest, identity: Identity) -> Caller:
+def caller_for(request: Request, identity: Identity) -> Caller:
     """Return `identity` as the caller of this request."""
     return Caller(
         identity=identity,
-        address=request.client_address,  # type: ignore[attr-defined]
+        address=request.client_address,
         agent=request.headers.get("User-Agent", ""),
-        correlation_id=request.correlation_id,  # type: ignore[attr-defined]
+        correlation_id=request.correlation_id,
         client_correlation_id=request.headers.get("X-Correlation-Id", ""),
     )

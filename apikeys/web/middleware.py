@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext
 
@@ -18,6 +18,7 @@ from apikeys.exceptions import (
     LogInAgain,
 )
 from apikeys.exceptions import gettext_noop as _
+from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.navigation import full_page, page_of, to_log_in
 
@@ -35,13 +36,13 @@ REFUSED = {
 
 
 class ApiKeyErrors:
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[Request], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: Request) -> HttpResponse:
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    def process_exception(self, request: Request, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, ApiKeyError):
             return None
         if isinstance(exception, LogInAgain):
@@ -53,13 +54,13 @@ class ApiKeyErrors:
             context["retry_url"] = request.get_full_path()
         if isinstance(exception, CreationUncertain):
             context["title"] = gettext("The API key may have been created")
-            template = "apikeys/_unanswered.html" if request.htmx else "apikeys/unanswered.html"  # type: ignore[attr-defined]
+            template = "apikeys/_unanswered.html" if request.htmx else "apikeys/unanswered.html"
         elif isinstance(exception, HandoverError):
-            template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"  # type: ignore[attr-defined]
+            template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"
             context |= _not_again(request, exception)
         else:
-            template = "_problem.html" if request.htmx else "apikeys/refused.html"  # type: ignore[attr-defined]
-            context["title"] = "" if request.htmx else _refused_title(request)  # type: ignore[attr-defined]
+            template = "_problem.html" if request.htmx else "apikeys/refused.html"
+            context["title"] = "" if request.htmx else _what_was_refused(request)
         response = render(request, template, context, status=exception.status)
         if template == "_problem.html":
             response.headers["HX-Retarget"] = "#problem"
@@ -67,17 +68,19 @@ class ApiKeyErrors:
         return response
 
 
-def _not_again(request: HttpRequest, error: HandoverError) -> dict[str, object]:
+def _not_again(request: Request, error: HandoverError) -> dict[str, object]:
     """Return the title for a form that came again, and whether it was the one that downloads."""
     if request.resolver_match is None or request.resolver_match.url_name != "api_key_download":
         return {"title": gettext("This key was already created"), "is_download": False}
     title = (
-        gettext("This key was already downloaded") if isinstance(error, AlreadyReceived) else _refused_title(request)
+        gettext("This key was already downloaded") if isinstance(error, AlreadyReceived) else _what_was_refused(request)
     )
     return {"title": title, "is_download": True}
 
 
-def _refused_title(request: HttpRequest) -> str:
+def _what_was_refused(request: Request) -> str:
+    """Return what did not happen, as a title; for a request that would change nothing, that it is not available."""
     match = request.resolver_match
-    is_change = match is not None and request.method == "POST"
-    return gettext(REFUSED.get(match.url_name or "", _("Nothing was changed")) if is_change else _("Not available"))  # type: ignore[union-attr]
+    if match is None or request.method != "POST":
+        return gettext("Not available")
+    return gettext(REFUSED.get(match.url_name or "", _("Nothing was changed")))

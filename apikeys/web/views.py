@@ -1,11 +1,12 @@
 """The page: list, create and hand over, edit, delete. Each view is one use case: form, service, template."""
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,6 +27,7 @@ from apikeys.exceptions import (
 )
 from apikeys.iam import payloads
 from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
 from apikeys.services import delivery, keys
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
@@ -42,7 +44,7 @@ PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("q")
-def api_key_list(request: HttpRequest) -> HttpResponseBase:
+def api_key_list(request: Request) -> HttpResponseBase:
     """The list, or only its table when htmx asks.
 
     A form without script is posted, and answered with the address of what it found: somebody may look for a value,
@@ -54,7 +56,7 @@ def api_key_list(request: HttpRequest) -> HttpResponseBase:
         state = ListState.from_url(sent, may_see_all=caller.identity.is_administrator)
         return see_other(reverse("api_key_list") + state.url())
     if _wants_fragment(request):
-        if request.htmx.target == LIST:  # type: ignore[attr-defined]
+        if request.htmx.target == LIST:
             return in_place(request)
         return render(request, "apikeys/_table.html", list_context(request))
     context, status = page_context(request)
@@ -63,7 +65,7 @@ def api_key_list(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("nonce")
-def api_key_create(request: HttpRequest) -> HttpResponse:
+def api_key_create(request: Request) -> HttpResponse:
     """The create dialog, and the key it makes."""
     identity = caller_of(request).identity
     if request.method == "GET":
@@ -92,7 +94,7 @@ def api_key_create(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_variables("issued", "nonce")
-def hand_over(request: HttpRequest, draft: ApiKeyDraft, nonce: str) -> HttpResponse:
+def hand_over(request: Request, draft: ApiKeyDraft, nonce: str) -> HttpResponse:
     """Create the key and answer with the one page that holds its value.
 
     No redirect: the value would have to wait somewhere for the next request.
@@ -109,23 +111,22 @@ def hand_over(request: HttpRequest, draft: ApiKeyDraft, nonce: str) -> HttpRespo
         "lifetime": int(delivery.LIFETIME.total_seconds()),
         "most_extensions": delivery.MOST_EXTENSIONS,
     }
-    response = dialog(request, "created", context)
-    response.shows_secret = not request.htmx  # type: ignore[attr-defined]  # console.middleware.shown_cookie
-    return response
+    request.shows_value = not request.htmx
+    return dialog(request, "created", context)
 
 
 @require_POST
 @sensitive_post_parameters("nonce")
-def api_key_receipt(request: HttpRequest) -> HttpResponseBase:
+def api_key_receipt(request: Request) -> HttpResponseBase:
     """The page with the value was drawn, or is being closed: wipe the sealed value."""
     keys.confirm_receipt(caller_of(request), request.POST.get("nonce", ""))
-    if request.htmx and request.htmx.target != LIST:  # type: ignore[attr-defined]
+    if request.htmx and request.htmx.target != LIST:
         return HttpResponse(status=204)
     return to_list(request)
 
 
 @require_GET
-def api_key_scriptless_receipt(request: HttpRequest, nonce_digest: str) -> HttpResponse:
+def api_key_scriptless_receipt(request: Request, nonce_digest: str) -> HttpResponse:
     """The picture that a page without script includes behind the value: it was drawn."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
         keys.confirm_scriptless_receipt(caller_of(request), nonce_digest)
@@ -134,23 +135,22 @@ def api_key_scriptless_receipt(request: HttpRequest, nonce_digest: str) -> HttpR
 
 @require_POST
 @sensitive_post_parameters("nonce")
-def api_key_more_time(request: HttpRequest) -> HttpResponse:
+def api_key_more_time(request: Request) -> HttpResponse:
     """More time for what is still sealed.
 
     Without script the answer is a page in another tab: the one with the value has to stay where it is.
     """
     wait = keys.more_time(caller_of(request), request.POST.get("nonce", ""))
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         return HttpResponse(status=204)
-    response = render(request, "apikeys/more_time.html", {"wait": wait})
-    response.shows_secret = True  # type: ignore[attr-defined]  # the other tab does: the document after it comes later
-    return response
+    request.shows_value = True  # in the other tab: the document after it comes later
+    return render(request, "apikeys/more_time.html", {"wait": wait})
 
 
 @require_POST
 @sensitive_post_parameters("nonce")
 @sensitive_variables("issued")
-def api_key_download(request: HttpRequest) -> HttpResponse:
+def api_key_download(request: Request) -> HttpResponse:
     """The file, for a page without script, once."""
     issued = keys.download_api_key(caller_of(request), request.POST.get("nonce", ""))
     return HttpResponse(
@@ -161,14 +161,14 @@ def api_key_download(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def api_key_settle(request: HttpRequest, claim_id: int) -> HttpResponseBase:
+def api_key_settle(request: Request, claim_id: int) -> HttpResponseBase:
     """The person has looked for a key whose creation was not answered: say no more of it."""
     keys.settle_uncertain_creation(caller_of(request), claim_id)
     return to_list(request)
 
 
 @require_GET
-def api_key_details(request: HttpRequest, key_id: str) -> HttpResponse:
+def api_key_details(request: Request, key_id: str) -> HttpResponse:
     """Everything about a key but its value, and its history."""
     key, history = keys.get_details(caller_of(request), key_id)
     owners = keys.owners_of([key])
@@ -177,7 +177,7 @@ def api_key_details(request: HttpRequest, key_id: str) -> HttpResponse:
 
 
 @require_POST
-def api_key_lock(request: HttpRequest, key_id: str, locked: bool) -> HttpResponseBase:
+def api_key_lock(request: Request, key_id: str, locked: bool) -> HttpResponseBase:
     """Lock against change and deletion, or unlock."""
     key = keys.lock_api_key(caller_of(request), key_id, locked=locked)
     said = _("%(name)s is locked: it can't be changed or deleted.") if locked else _("%(name)s is unlocked.")
@@ -186,7 +186,7 @@ def api_key_lock(request: HttpRequest, key_id: str, locked: bool) -> HttpRespons
 
 
 @require_POST
-def api_key_disable(request: HttpRequest, key_id: str, disabled: bool) -> HttpResponseBase:
+def api_key_disable(request: Request, key_id: str, disabled: bool) -> HttpResponseBase:
     """Stop a key from being used, or let it be used again."""
     key = keys.disable_api_key(caller_of(request), key_id, disabled=disabled)
     said = (
@@ -199,7 +199,7 @@ def api_key_disable(request: HttpRequest, key_id: str, disabled: bool) -> HttpRe
 
 
 @require_http_methods(["GET", "POST"])
-def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
+def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     """Edit name, description and expiration; a stale edit shows both versions."""
     if request.method == "GET":
         key = keys.get_api_key_to_edit(caller_of(request), key_id)
@@ -226,7 +226,7 @@ def api_key_edit(request: HttpRequest, key_id: str) -> HttpResponseBase:
 
 
 @require_http_methods(["GET", "POST"])
-def api_key_delete(request: HttpRequest, key_id: str) -> HttpResponseBase:
+def api_key_delete(request: Request, key_id: str) -> HttpResponseBase:
     """Confirm, then delete. A key that is already gone is news, not an error."""
     try:
         if request.method == "GET":
@@ -241,12 +241,12 @@ def api_key_delete(request: HttpRequest, key_id: str) -> HttpResponseBase:
     return to_list(request)
 
 
-def state_of(request: HttpRequest) -> ListState:
+def state_of(request: Request) -> ListState:
     """Return what is being looked at; only administrators look at all users' keys."""
     return ListState.from_url(request.GET, may_see_all=caller_of(request).identity.is_administrator)
 
 
-def list_context(request: HttpRequest) -> dict[str, object]:
+def list_context(request: Request) -> dict[str, Any]:
     """Return what the list's templates need, from the state in the URL."""
     caller, state = caller_of(request), state_of(request)
     page = keys.list_api_keys(caller, replace(state.query, counted=True))
@@ -279,7 +279,7 @@ def list_context(request: HttpRequest) -> dict[str, object]:
     }
 
 
-def page_context(request: HttpRequest) -> tuple[dict[str, object], int]:
+def page_context(request: Request) -> tuple[dict[str, Any], int]:
     """Return what the page around the list needs, and its status.
 
     Where the store does not answer, what it says stands in place of the table.
@@ -292,7 +292,7 @@ def page_context(request: HttpRequest) -> tuple[dict[str, object], int]:
         context = {"state": state, "state_url": state.url(), "store_problem": sentence(exc)}
         context |= {"page": ApiKeyPage(()), "retry_url": reverse("api_key_list") + state.url()}
         status = exc.status
-    listed = context["page"].keys  # type: ignore[attr-defined]
+    listed = context["page"].keys
     context["uncertain"] = [
         {"creation": creation, "candidates": keys.candidates_for(caller, creation, listed)}
         for creation in keys.uncertain_creations(caller)
@@ -300,25 +300,25 @@ def page_context(request: HttpRequest) -> tuple[dict[str, object], int]:
     return context, status
 
 
-def dialog(request: HttpRequest, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
+def dialog(request: Request, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
     """Return a dialog: alone for htmx, else as a page of its own over the list."""
-    context |= {"author": drafts.signed_author(request.user.iam_id)}  # type: ignore[union-attr]
+    context |= {"author": drafts.signed_author(request.user.iam_id)}
     if _wants_fragment(request):
         context |= {"state_url": state_of(request).url()}
         return render(request, f"apikeys/_{name}.html", context, status=status)
     return render(request, f"apikeys/{name}.html", context | page_context(request)[0], status=status)
 
 
-def to_list(request: HttpRequest) -> HttpResponseBase:
+def to_list(request: Request) -> HttpResponseBase:
     """Return to the list as it was looked at; where it is the page that is open, only what may have changed in it."""
     base = reverse("api_key_list")
     url = base + state_of(request).url()
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not request.htmx:
         return see_other(url)
     return in_place(request) if urlsplit(open_page(request)).path == base else HttpResponseClientRedirect(url)
 
 
-def in_place(request: HttpRequest) -> HttpResponse:
+def in_place(request: Request) -> HttpResponse:
     """Return the list as it is now, with the news, for the page that htmx asks from.
 
     What was done is done: where the store tells no list any more, that is the answer, and no failure.
@@ -336,5 +336,5 @@ def see_other(url: str) -> HttpResponseBase:
     return response
 
 
-def _wants_fragment(request: HttpRequest) -> bool:
-    return bool(request.htmx) and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+def _wants_fragment(request: Request) -> bool:
+    return bool(request.htmx) and not request.htmx.history_restore_request
