@@ -1,9 +1,9 @@
 """What the application talks about, as plain frozen data; knows neither Django nor HTTP."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 NAME_MAX_LENGTH = 255
@@ -177,6 +177,36 @@ class ApiKeyDraft:
         )
 
 
+class Unset(Enum):
+    """What stands in a field whose None means something."""
+
+    UNSET = "unset"
+
+
+UNSET = Unset.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to change of a record; a field that nobody set stays as it is."""
+
+    def given(self) -> dict[str, object]:
+        """Return what is to change, by name."""
+        unset = {field.name: field.default for field in fields(self)}
+        return {name: getattr(self, name) for name in unset if getattr(self, name) is not unset[name]}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyChanges(Changes):
+    """What a person or a program may change of a key. `expires_at` is UNSET to stay, and None for no end."""
+
+    name: str | None = None
+    description: str | None = None
+    expires_at: datetime | Unset | None = UNSET
+    support_sessions: bool | None = None
+    action_when_leaked: LeakedAction | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceId:
     """An identity for a program of its own; `iam_id` is `iam-` and the id."""
@@ -217,6 +247,15 @@ class ServiceIdDraft:
             service.unique_instance_crns,
             service.locked,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdChanges(Changes):
+    """What may be changed of a service ID."""
+
+    name: str | None = None
+    description: str | None = None
+    unique_instance_crns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from apikeys.backends.base import ApiKeyBackend
 from apikeys.domain import (
     END,
     ApiKey,
+    ApiKeyChanges,
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
@@ -120,7 +121,7 @@ class ApiKeyBackendContract:
 
     def test_the_details_of_a_key_are_its_record_and_what_was_done_to_it(self, alices):
         key = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes")).key
-        renamed = alices.update_api_key(key.id, name="tofu", description="", entity_tag=key.entity_tag)
+        renamed = alices.update_api_key(key.id, ApiKeyChanges(name="tofu", description=""), entity_tag=key.entity_tag)
 
         found, history = alices.get_details(key.id)
 
@@ -164,8 +165,8 @@ class ApiKeyBackendContract:
         end = datetime(2099, 1, 31, 18, 30, tzinfo=UTC)
         key = alices.create_api_key(ApiKeyDraft("terraform")).key
 
-        ending = alices.update_api_key(key.id, entity_tag="*", expires_at=end, support_sessions=True)
-        endless = alices.update_api_key(key.id, entity_tag="*", expires_at=None, support_sessions=False)
+        ending = alices.update_api_key(key.id, ApiKeyChanges(expires_at=end, support_sessions=True), entity_tag="*")
+        endless = alices.update_api_key(key.id, ApiKeyChanges(expires_at=None, support_sessions=False), entity_tag="*")
 
         assert (ending.expires_at, ending.support_sessions) == (end, True)
         assert (endless.expires_at, endless.support_sessions) == (None, False)
@@ -208,7 +209,7 @@ class ApiKeyBackendContract:
     def test_an_edit_changes_name_description_and_tag_and_nothing_else(self, alices):
         key = alices.create_api_key(ApiKeyDraft("terraform", "Applies changes")).key
 
-        changed = alices.update_api_key(key.id, name="tofu", description="", entity_tag=key.entity_tag)
+        changed = alices.update_api_key(key.id, ApiKeyChanges(name="tofu", description=""), entity_tag=key.entity_tag)
 
         assert (changed.name, changed.description) == ("tofu", "")
         assert re.fullmatch(r"2-[0-9a-f]{32}", changed.entity_tag)
@@ -222,16 +223,16 @@ class ApiKeyBackendContract:
         key = alices.create_api_key(ApiKeyDraft("v1", "")).key
 
         for name in ("v2", "v3", "v4"):
-            key = alices.update_api_key(key.id, name=name, description="", entity_tag=key.entity_tag)
+            key = alices.update_api_key(key.id, ApiKeyChanges(name=name, description=""), entity_tag=key.entity_tag)
 
         assert key.entity_tag.partition("-")[0] == "4"
 
     def test_of_two_edits_of_one_reading_the_first_wins_and_the_second_is_told(self, alices):
         key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
-        first = alices.update_api_key(key.id, name="first", description="", entity_tag=key.entity_tag)
+        first = alices.update_api_key(key.id, ApiKeyChanges(name="first", description=""), entity_tag=key.entity_tag)
 
         with pytest.raises(ApiKeyConflict):
-            alices.update_api_key(key.id, name="second", description="", entity_tag=key.entity_tag)
+            alices.update_api_key(key.id, ApiKeyChanges(name="second", description=""), entity_tag=key.entity_tag)
 
         assert alices.get_api_key(key.id) == first
 
@@ -240,13 +241,13 @@ class ApiKeyBackendContract:
         key = alices.create_api_key(ApiKeyDraft("terraform", "")).key
 
         with pytest.raises(ApiKeyConflict):
-            alices.update_api_key(key.id, name="other", description="", entity_tag=tag)
+            alices.update_api_key(key.id, ApiKeyChanges(name="other", description=""), entity_tag=tag)
 
         assert alices.get_api_key(key.id) == key
 
     def test_an_edit_of_an_unknown_key_is_not_found(self, alices):
         with pytest.raises(ApiKeyNotFound):
-            alices.update_api_key(UNKNOWN_ID, name="n", description="", entity_tag="1-0")
+            alices.update_api_key(UNKNOWN_ID, ApiKeyChanges(name="n", description=""), entity_tag="1-0")
 
     # Delete
 
@@ -272,7 +273,7 @@ class ApiKeyBackendContract:
         alices.delete_api_key(key.id)
 
         with pytest.raises(ApiKeyNotFound):
-            alices.update_api_key(key.id, name="n", description="", entity_tag=key.entity_tag)
+            alices.update_api_key(key.id, ApiKeyChanges(name="n", description=""), entity_tag=key.entity_tag)
 
     def test_deleting_one_key_leaves_the_others(self, alices):
         kept, gone = (alices.create_api_key(ApiKeyDraft(name, "")).key for name in ("kept", "gone"))
@@ -303,7 +304,7 @@ class ApiKeyBackendContract:
         acts = {
             "get": lambda key_id: bobs.get_api_key(key_id),
             "update": lambda key_id: bobs.update_api_key(
-                key_id, name="bob's now", description="", entity_tag=key.entity_tag
+                key_id, ApiKeyChanges(name="bob's now", description=""), entity_tag=key.entity_tag
             ),
             "delete": lambda key_id: bobs.delete_api_key(key_id),
         }
@@ -321,7 +322,7 @@ class ApiKeyBackendContract:
 
         with pytest.raises(ApiKeyNotFound):
             if act == "update":
-                bobs.update_api_key(key.id, name="n", description="", entity_tag=key.entity_tag)
+                bobs.update_api_key(key.id, ApiKeyChanges(name="n", description=""), entity_tag=key.entity_tag)
             else:
                 bobs.delete_api_key(key.id)
 
@@ -350,7 +351,7 @@ class ApiKeyBackendContract:
         locked = alices.get_api_key(key.id)
 
         with pytest.raises(ApiKeyLocked):
-            alices.update_api_key(key.id, name="n", description="", entity_tag=locked.entity_tag)
+            alices.update_api_key(key.id, ApiKeyChanges(name="n", description=""), entity_tag=locked.entity_tag)
 
         assert alices.get_api_key(key.id) == locked
 
@@ -563,7 +564,9 @@ class ApiKeyBackendContract:
     def test_search_follows_an_edit(self, alices):
         key = alices.create_api_key(ApiKeyDraft("terraform", "old words")).key
 
-        changed = alices.update_api_key(key.id, name="Tofu", description="new words", entity_tag=key.entity_tag)
+        changed = alices.update_api_key(
+            key.id, ApiKeyChanges(name="Tofu", description="new words"), entity_tag=key.entity_tag
+        )
 
         assert alices.list_api_keys(ApiKeyQuery(search="tofu")).keys == (changed,)
         assert alices.list_api_keys(ApiKeyQuery(search="NEW")).keys == (changed,)

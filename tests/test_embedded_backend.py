@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apikeys.backends import backend_for
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Cursor, IssuedApiKey, Sort
+from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Cursor, IssuedApiKey, Sort
 from apikeys.exceptions import ApiKeyLimitReached
 from apikeys.models import ApiKeyRecord
 from apikeys.values import Peppers
@@ -143,7 +143,7 @@ def test_of_twenty_edits_at_once_one_is_saved(alice):
 
     def edit():
         return backend_of(alice).update_api_key(
-            key.id, name=secrets.token_hex(4), description="", entity_tag=key.entity_tag
+            key.id, ApiKeyChanges(name=secrets.token_hex(4), description=""), entity_tag=key.entity_tag
         )
 
     outcomes = at_once(20, edit)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 
-from apikeys.domain import ApiKeyDraft, Caller, Identity, api_key_crn
+from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Caller, Identity, api_key_crn
 from apikeys.iam.client import IAMClient
 from apikeys.services import keys
 from apikeys.storage import reserve
@@ -258,7 +258,9 @@ def test_a_change_that_cannot_be_audited_is_not_asked_for(annas_caller, full_dis
     key = iam.add_key(caller.identity.iam_id, "terraform")
     changes = {
         "create": lambda: keys.create_api_key(caller, ApiKeyDraft("tofu"), nonce=new_nonce()),
-        "update": lambda: keys.update_api_key(caller, key["id"], name="tofu", entity_tag=key["entity_tag"]),
+        "update": lambda: keys.update_api_key(
+            caller, key["id"], ApiKeyChanges(name="tofu"), entity_tag=key["entity_tag"]
+        ),
         "lock": lambda: keys.lock_api_key(caller, key["id"], locked=True),
         "disable": lambda: keys.disable_api_key(caller, key["id"], disabled=True),
         "delete": lambda: keys.delete_api_key(caller, key["id"]),

@@ -8,6 +8,7 @@ from django.db import Error, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apikeys.domain import ApiKeyChanges
 from apikeys.exceptions import ApiKeyNotFound
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover, HistoryRecord
 from apikeys.services import audit, keys, retention
@@ -79,7 +80,10 @@ def test_a_key_that_was_changed_after_its_expiry_goes_90_days_after_the_change(e
 
 def test_an_old_date_that_was_set_today_leaves_the_key_90_days_from_today(alice, alices_key, clock):
     keys.update_api_key(
-        caller_for(alice), alices_key.key.id, entity_tag="*", expires_at=datetime(2020, 1, 31, tzinfo=UTC)
+        caller_for(alice),
+        alices_key.key.id,
+        ApiKeyChanges(expires_at=datetime(2020, 1, 31, tzinfo=UTC)),
+        entity_tag="*",
     )
 
     assert retention.remove_expired() == 0

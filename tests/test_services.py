@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError
 
-from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, api_key_crn
+from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Caller, ServiceIdChanges, api_key_crn
 from apikeys.exceptions import (
     AlreadyReceived,
     ApiKeyConflict,
@@ -41,7 +41,9 @@ def test_a_creation_is_audited_with_who_what_and_from_where(alice, alices_key):
 def test_an_edit_is_audited_with_both_names(alice, alices_key):
     key = alices_key.key
 
-    keys.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
+    keys.update_api_key(
+        caller_for(alice), key.id, ApiKeyChanges(name="tofu", description=""), entity_tag=key.entity_tag
+    )
 
     event = events()[-1]
     assert (event.action, event.outcome, event.severity) == (UPDATE, "success", "warning")
@@ -113,7 +115,9 @@ def test_an_edit_that_cannot_be_audited_does_not_happen(alice, alices_key):
     refuse_rows_of("apikeys_auditevent")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        keys.update_api_key(caller_for(alice), key.id, name="tofu", description="", entity_tag=key.entity_tag)
+        keys.update_api_key(
+            caller_for(alice), key.id, ApiKeyChanges(name="tofu", description=""), entity_tag=key.entity_tag
+        )
 
     assert keys.get_api_key(caller_for(alice), key.id) == key
 
@@ -162,7 +166,7 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
     settings.APIKEYS_PER_IDENTITY = 1
     caller, key_id = caller_for(alice), alices_key.key.id
     acts = {
-        UPDATE: lambda: keys.update_api_key(caller, key_id, name="n", description="", entity_tag="1-0"),
+        UPDATE: lambda: keys.update_api_key(caller, key_id, ApiKeyChanges(name="n", description=""), entity_tag="1-0"),
         DELETE: lambda: keys.delete_api_key(caller, UNKNOWN_ID),
         CREATE: lambda: keys.create_api_key(caller, ApiKeyDraft("n", ""), nonce=new_nonce()),
     }
@@ -270,10 +274,33 @@ def test_what_no_name_should_hold_is_refused(alice, alices_key, field, character
     with pytest.raises(InvalidApiKey) as on_create:
         keys.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
     with pytest.raises(InvalidApiKey) as on_edit:
-        keys.update_api_key(caller_for(alice), key.id, **typed, entity_tag=key.entity_tag)
+        keys.update_api_key(caller_for(alice), key.id, ApiKeyChanges(**typed), entity_tag=key.entity_tag)
 
     assert [(error.value.field, str(error.value)) for error in (on_create, on_edit)] == [(field, sentence)] * 2
     assert keys.list_api_keys(caller_for(alice), ApiKeyQuery()).keys == (key,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (ApiKeyChanges, "locked"),
+        (ApiKeyChanges, "iam_id"),
+        (ApiKeyChanges, "nmae"),
+        (ServiceIdChanges, "locked"),
+        (ServiceIdChanges, "expires_at"),
+    ],
+)
+def test_what_nobody_may_change_by_an_edit_cannot_even_be_said(kind, field):
+    with pytest.raises(TypeError, match=field):
+        kind(**{field: True})
+
+
+def test_no_expiration_is_a_change_and_an_unset_one_is_none():
+    assert ApiKeyChanges(name="tofu").given() == {"name": "tofu"}
+    assert ApiKeyChanges(expires_at=None, support_sessions=False).given() == {
+        "expires_at": None,
+        "support_sessions": False,
+    }
 
 
 # People who are gone

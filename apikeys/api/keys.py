@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys.api.decorators import authenticated, resource
 from apikeys.api.paging import KeyListing, parameter, printable
-from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyDraft, Caller
+from apikeys.domain import SERVICE_ID_PREFIX, UNSET, ApiKey, ApiKeyChanges, ApiKeyDraft, Caller
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
@@ -115,16 +115,15 @@ def update_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonRespons
     if not entity_tag:
         raise BadRequest("If-Match", _("The header If-Match is missing."))
     body = json_body(request)
-    changes: dict[str, Any] = {
-        name: text for name in ("name", "description") if (text := payloads.text_field(body, name)) is not None
-    }
-    if (expires_at := payloads.text_field(body, "expires_at")) is not None:
-        changes["expires_at"] = payloads.parse_date(expires_at) if expires_at else None
-    if (support_sessions := payloads.bool_field(body, "support_sessions")) is not None:
-        changes["support_sessions"] = support_sessions
-    if (action := payloads.leaked_action_field(body)) is not None:
-        changes["action_when_leaked"] = action
-    return tagged(payloads.api_key(keys.update_api_key(caller, key_id, entity_tag=entity_tag, **changes)))
+    expires_at = payloads.text_field(body, "expires_at")
+    changes = ApiKeyChanges(
+        name=payloads.text_field(body, "name"),
+        description=payloads.text_field(body, "description"),
+        expires_at=UNSET if expires_at is None else payloads.parse_date(expires_at) if expires_at else None,
+        support_sessions=payloads.bool_field(body, "support_sessions"),
+        action_when_leaked=payloads.leaked_action_field(body),
+    )
+    return tagged(payloads.api_key(keys.update_api_key(caller, key_id, changes, entity_tag=entity_tag)))
 
 
 @authenticated

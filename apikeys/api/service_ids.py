@@ -28,7 +28,7 @@ from apikeys.api.paging import (
     printable,
     read_token,
 )
-from apikeys.domain import ApiKeyDraft, Caller, ServiceIdDraft, ServiceIdQuery, ServiceIdSort
+from apikeys.domain import ApiKeyDraft, Caller, ServiceIdChanges, ServiceIdDraft, ServiceIdQuery, ServiceIdSort
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
@@ -107,14 +107,13 @@ def update_service_id(request: HttpRequest, caller: Caller, service_id: str) -> 
     if not entity_tag:
         raise BadRequest("If-Match", _("The header If-Match is missing."))
     body = json_body(request)
-    changes: dict[str, object] = {
-        name: text for name in ("name", "description") if (text := payloads.text_field(body, name)) is not None
-    }
-    if (crns := payloads.crns_field(body)) is not None:
-        changes["unique_instance_crns"] = crns
-    return tagged(
-        payloads.service_id(service_ids.update_service_id(caller, service_id, entity_tag=entity_tag, **changes))
+    changes = ServiceIdChanges(
+        name=payloads.text_field(body, "name"),
+        description=payloads.text_field(body, "description"),
+        unique_instance_crns=payloads.crns_field(body),
     )
+    changed = service_ids.update_service_id(caller, service_id, changes, entity_tag=entity_tag)
+    return tagged(payloads.service_id(changed))
 
 
 @authenticated

@@ -2,7 +2,16 @@
 
 from typing import Protocol
 
-from apikeys.domain import ApiKey, ApiKeyDraft, ApiKeyPage, ApiKeyQuery, HistoryEntry, Identity, IssuedApiKey
+from apikeys.domain import (
+    ApiKey,
+    ApiKeyChanges,
+    ApiKeyDraft,
+    ApiKeyPage,
+    ApiKeyQuery,
+    HistoryEntry,
+    Identity,
+    IssuedApiKey,
+)
 
 
 class ApiKeyBackend(Protocol):
@@ -50,8 +59,8 @@ class ApiKeyBackend(Protocol):
         CreationUncertain where the store may have made the key, and its value is lost.
         """
 
-    def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
-        """Change `name`, `description`, `expires_at`, `support_sessions` or `action_when_leaked`; return the record.
+    def update_api_key(self, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
+        """Change the key and return its record.
 
         `entity_tag` may be a whole If-Match. Raises ApiKeyConflict when it does not name the key's present one,
         ApiKeyLocked, NotAuthorized for a person's key that is not the caller's, ApiKeyNotFound.

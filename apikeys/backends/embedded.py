@@ -20,6 +20,7 @@ from apikeys.domain import (
     NAME_MAX_LENGTH,
     SERVICE_ID_PREFIX,
     ApiKey,
+    ApiKeyChanges,
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
@@ -200,7 +201,7 @@ class EmbeddedBackend:
         if limit and ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
             raise ApiKeyLimitReached(limit=limit)
 
-    def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
+    def update_api_key(self, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
         def apply(record: ApiKeyRecord) -> list[str]:
             if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(SERVICE_ID_PREFIX):
                 raise NotAuthorized
@@ -208,11 +209,12 @@ class EmbeddedBackend:
                 raise ApiKeyLocked
             if not names_version(entity_tag, record.entity_tag):
                 raise ApiKeyConflict
-            for name, text in changes.items():
-                setattr(record, name, text)
+            changed = changes.given()
+            for name, value in changed.items():
+                setattr(record, name, value)
             record.name_folded = fold(record.name)[:NAME_MAX_LENGTH]
             record.description_folded = fold(record.description)
-            return sorted(changes)
+            return sorted(changed)
 
         return self._change(key_id, "update", apply)
 

@@ -15,6 +15,7 @@ from apikeys.domain import (
     END,
     Access,
     ApiKey,
+    ApiKeyChanges,
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
@@ -209,11 +210,11 @@ class IBMCloudBackend:
         """Return how many keys an identity may have, and how many it has."""
         return self._ask(lambda client: client.key_limits(self.identity.account_id, iam_id))
 
-    def update_api_key(self, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
+    def update_api_key(self, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
         key_id = _checked(key_id)
-        if not ENTITY_TAG.fullmatch(entity_tag):  # a header can't say it; so it is nobody's
+        if not ENTITY_TAG.fullmatch(entity_tag):  # no header can carry it, and no key has it
             raise self._conflict(key_id)
-        body = {name: _as_json(name, change) for name, change in changes.items()}
+        body = {name: _as_json(name, change) for name, change in changes.given().items()}
         try:
             changed = self._ask(lambda client: client.update_api_key(key_id, entity_tag, body))
             with after_a_change(), readable():

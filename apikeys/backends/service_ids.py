@@ -12,6 +12,7 @@ from apikeys.domain import (
     HistoryEntry,
     Identity,
     ServiceId,
+    ServiceIdChanges,
     ServiceIdDraft,
     ServiceIdPage,
     ServiceIdQuery,
@@ -104,8 +105,8 @@ class EmbeddedServiceIds:
         return to_domain(record)
 
     @transaction.atomic
-    def update(self, service_id: str, *, entity_tag: str, **changes: object) -> ServiceId:
-        """Change `name`, `description` or `unique_instance_crns`.
+    def update(self, service_id: str, changes: ServiceIdChanges, *, entity_tag: str) -> ServiceId:
+        """Change one and return its record; `entity_tag` may be a whole If-Match.
 
         Raises ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
         """
@@ -114,11 +115,12 @@ class EmbeddedServiceIds:
             raise ServiceIdLocked
         if not names_version(entity_tag, record.entity_tag):
             raise ServiceIdConflict
-        for field, changed in changes.items():
-            setattr(record, field, changed)
+        changed = changes.given()
+        for name, value in changed.items():
+            setattr(record, name, value)
         _fold(record)
         stamp(record)
-        remember(self.identity, record.id, "update", sorted(changes), "Service ID: update")
+        remember(self.identity, record.id, "update", sorted(changed), "Service ID: update")
         return to_domain(record)
 
     @transaction.atomic

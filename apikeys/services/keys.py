@@ -13,6 +13,7 @@ from apikeys.backends import backend_for, embedded
 from apikeys.clocks import UPSTREAM_CLOCK_TOLERANCE
 from apikeys.domain import (
     ApiKey,
+    ApiKeyChanges,
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
@@ -35,7 +36,7 @@ from apikeys.services.creation import (
     more_time,
     waiting,
 )
-from apikeys.services.validation import clean_description, clean_name
+from apikeys.services.validation import clean_changes
 from apikeys.storage.reserve import revocation
 from apikeys.upstream.timeouts import ANSWER_WITHIN
 
@@ -152,20 +153,17 @@ def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
     return {iam_id: backend.count_api_keys(iam_id) for iam_id in iam_ids}
 
 
-def update_api_key(caller: Caller, key_id: str, *, entity_tag: str, **changes: object) -> ApiKey:
-    """Change name, description, expires_at, support_sessions or action_when_leaked.
+def update_api_key(caller: Caller, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
+    """Change a key and return its record; `entity_tag` may be a whole If-Match.
 
     Raises InvalidApiKey, ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
     """
-    if "name" in changes:
-        changes["name"] = clean_name(str(changes["name"]))
-    if "description" in changes:
-        changes["description"] = clean_description(str(changes["description"]))
+    changes = clean_changes(changes)
     with audited(caller, audit.UPDATE, key_id) as backend:
         before = backend.get_api_key(key_id)
         if not before.is_editable_by(caller.identity):
             raise NotAuthorized
-        key = backend.update_api_key(key_id, entity_tag=entity_tag, **changes)
+        key = backend.update_api_key(key_id, changes, entity_tag=entity_tag)
         audit.record(caller, audit.UPDATE, target=key, instance_name=key.name, prev_instance_name=before.name)
     return key
 

@@ -12,6 +12,7 @@ from apikeys.domain import (
     HistoryEntry,
     IssuedApiKey,
     ServiceId,
+    ServiceIdChanges,
     ServiceIdDraft,
     ServiceIdPage,
     ServiceIdQuery,
@@ -20,7 +21,7 @@ from apikeys.domain import (
 from apikeys.exceptions import IdempotencyKeyReused
 from apikeys.services import audit, delivery, keys
 from apikeys.services.changes import audited, ended
-from apikeys.services.validation import clean_description, clean_name
+from apikeys.services.validation import clean_changes, clean_description, clean_name
 from apikeys.storage.reserve import revocation
 
 
@@ -81,17 +82,14 @@ def _create(
         return service, keys.create_api_key(caller, owned, nonce=key_nonce, same_only=True)
 
 
-def update_service_id(caller: Caller, service_id: str, *, entity_tag: str, **changes: object) -> ServiceId:
-    """Change name, description or unique_instance_crns.
+def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges, *, entity_tag: str) -> ServiceId:
+    """Change a service ID and return its record; `entity_tag` may be a whole If-Match.
 
     Raises InvalidApiKey, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
     """
-    if "name" in changes:
-        changes["name"] = clean_name(str(changes["name"]))
-    if "description" in changes:
-        changes["description"] = clean_description(str(changes["description"]))
+    changes = clean_changes(changes)
     with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
-        service = service_ids_for(caller.identity).update(service_id, entity_tag=entity_tag, **changes)
+        service = service_ids_for(caller.identity).update(service_id, changes, entity_tag=entity_tag)
         audit.record(caller, audit.SERVICE_ID_UPDATE, target=service)
     return service
 

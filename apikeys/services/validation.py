@@ -3,11 +3,14 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from apikeys.backends.search import DIRECTION_CONTROLS, MARKS, VISIBLE
-from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, ApiKeyDraft
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, ApiKeyChanges, ApiKeyDraft, ServiceIdChanges
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
+
+AnyChanges = TypeVar("AnyChanges", ApiKeyChanges, ServiceIdChanges)
 
 
 def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
@@ -15,6 +18,15 @@ def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
     if draft.expires_at is not None and draft.expires_at <= datetime.now(UTC):
         raise InvalidApiKey("expires_at", _("The expiration date is in the past. Choose a later one."))
     return replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
+
+
+def clean_changes(changes: AnyChanges) -> AnyChanges:
+    """Return the changes with name and description cleaned, where they are among them. Raises InvalidApiKey."""
+    return replace(
+        changes,
+        name=None if changes.name is None else clean_name(changes.name),
+        description=None if changes.description is None else clean_description(changes.description),
+    )
 
 
 def clean_name(name: str) -> str:

@@ -9,7 +9,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apikeys.domain import ApiKeyDraft, LeakedAction
+from apikeys.domain import UNSET, ApiKeyChanges, ApiKeyDraft, LeakedAction
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.messages import sentence
 from apikeys.services.validation import clean_description, clean_name
@@ -131,9 +131,10 @@ class EditForm(ExpiringForm):
     )
     entity_tag = OpaqueField()
 
-    def changes(self) -> dict[str, Any]:
-        fields = {name: self.cleaned_data[name] for name in ("name", "description", "entity_tag")}
-        return fields if self.cleaned_data["expires"] == UNCHANGED else fields | {"expires_at": self.expires_at()}
+    def changes(self) -> ApiKeyChanges:
+        fields = self.cleaned_data
+        expires_at = UNSET if fields["expires"] == UNCHANGED else self.expires_at()
+        return ApiKeyChanges(name=fields["name"], description=fields["description"], expires_at=expires_at)
 
 
 def end_of_day(day: date) -> datetime:

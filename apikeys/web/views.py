@@ -213,7 +213,8 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
         return dialog(request, "edit", context | {"key": key}, UNPROCESSABLE)
     try:
         try:
-            changed = keys.update_api_key(caller_of(request), key_id, **form.changes())
+            tag = form.cleaned_data["entity_tag"]
+            changed = keys.update_api_key(caller_of(request), key_id, form.changes(), entity_tag=tag)
         except ApiKeyConflict as exc:
             key = keys.get_api_key(caller_of(request), key_id)
             form.replace("entity_tag", key.entity_tag)
