@@ -1,7 +1,7 @@
 """A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory.
 
-It also forgets what ran out: refresh tokens, log-ins elsewhere, and keys that expired 90 days ago. With a store
-elsewhere another thread asks what that offers.
+It also forgets what ran out: refresh tokens, log-ins upstream, and keys that expired 90 days ago. With an
+upstream IAM another thread asks what that offers.
 """
 
 import logging
@@ -17,7 +17,7 @@ from django.db import Error, close_old_connections
 from apikeys.identity import tokens, usage
 from apikeys.services import delivery, retention
 from apikeys.storage import reserve
-from apikeys.upstream import login, sessions
+from apikeys.upstream import discovery, sessions
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def start() -> None:
         reserve.fill()
     threading.Thread(target=Sweeper().run, name="sweeper", daemon=True).start()
     if not settings.IS_EMBEDDED:
-        threading.Thread(target=login.keep_discovering, name="discovery", daemon=True).start()
+        threading.Thread(target=discovery.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
     Finalize(None, usage.flush_at_end, exitpriority=0)
 

@@ -1,4 +1,4 @@
-"""Log-in of people whom another IAM knows: by password, one-time passcode or API key; and the choice of account."""
+"""Log-in of people whom an upstream IAM knows: by password, one-time passcode or API key; and the choice of account."""
 
 import time
 from typing import Any
@@ -21,26 +21,26 @@ from apikeys.exceptions import LogInRefused, NotAuthorized, StoreError
 from apikeys.identity import callers
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
-from apikeys.upstream import login, sessions
-from apikeys.upstream.login import Arrival, Way
+from apikeys.upstream import discovery, login, sessions
+from apikeys.upstream.login import LoginMethod, LoginResult
 from apikeys.upstream.timeouts import REQUEST_SECONDS
 from console import limiter
 from console.models import Account, User
 from console.views import UNPROCESSABLE, Login
 
-SECRETS = {Way.PASSWORD: "password", Way.PASSCODE: "passcode", Way.API_KEY: "apikey"}
+SECRETS = {LoginMethod.PASSWORD: "password", LoginMethod.PASSCODE: "passcode", LoginMethod.API_KEY: "apikey"}
 MAX_SECRET_LENGTH = 4096
-WAYS = [
-    (Way.PASSWORD, gettext_lazy("Password")),
-    (Way.PASSCODE, gettext_lazy("One-time passcode")),
-    (Way.API_KEY, gettext_lazy("API key")),
+METHODS = [
+    (LoginMethod.PASSWORD, gettext_lazy("Password")),
+    (LoginMethod.PASSCODE, gettext_lazy("One-time passcode")),
+    (LoginMethod.API_KEY, gettext_lazy("API key")),
 ]
 
 
 class IAMLoginForm(forms.Form):
-    """What the person gave is shown to IAM while the form is cleaned; `arrival` is who came of it."""
+    """What the person gave is shown to IAM while the form is cleaned; `result` is who they are."""
 
-    way = forms.ChoiceField(choices=WAYS, required=False)
+    method = forms.ChoiceField(choices=METHODS, required=False)
     username = forms.CharField(max_length=254, required=False)
     password = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False, strip=False)
     passcode = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False)
@@ -52,23 +52,25 @@ class IAMLoginForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
-        way = Way(fields.get("way") or Way.PASSWORD)
-        username, secret = fields.get("username") or "", fields.get(SECRETS[way]) or ""
-        if self.errors or not secret or (way is Way.PASSWORD and not username):
+        method = LoginMethod(fields.get("method") or LoginMethod.PASSWORD)
+        username, secret = fields.get("username") or "", fields.get(SECRETS[method]) or ""
+        if self.errors or not secret or (method is LoginMethod.PASSWORD and not username):
             raise forms.ValidationError(_("Enter your log-in details."))
         address = self.request.client_address
         self.deadline = time.monotonic() + REQUEST_SECONDS
         # Who is behind a passcode or a key is not known before: each of them has its own few attempts, as a hash.
-        counted = username if way is Way.PASSWORD else f"{way} {secret}"
+        counted = username if method is LoginMethod.PASSWORD else f"{method} {secret}"
         limiter.reserve(counted, address)
         try:
-            self.arrival = login.log_in(way, address=address, deadline=self.deadline, username=username, secret=secret)
+            self.result = login.log_in(
+                method, address=address, deadline=self.deadline, username=username, secret=secret
+            )
         except (LogInRefused, StoreError) as exc:
             if isinstance(exc, StoreError):  # IAM judged nothing
                 limiter.give_back(counted, address)
             self.refused_with = exc.status
             raise forms.ValidationError(sentence(exc)) from None
-        self.user = person_of(self.arrival)
+        self.user = person_of(self.result)
         if not self.user.is_active:
             raise forms.ValidationError(_("You are not allowed to log in here. Ask the operator of this console."))
         limiter.forgive(counted, address)
@@ -80,20 +82,20 @@ class IAMLoginForm(forms.Form):
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
 class IAMLogin(Login):
-    """One form for each way; which one is in the address, so that all work without script."""
+    """One form for each method; which one is in the address, so that all work without script."""
 
     request: Request
     template_name = "login_iam.html"
     form_class = IAMLoginForm  # type: ignore[assignment]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        asked = self.request.POST.get("way") or self.request.GET.get("with") or ""
-        offered = login.offered_ways()
+        asked = self.request.POST.get("method") or self.request.GET.get("with") or ""
+        offered = login.offered_methods()
         found = {
-            "ways": [(way, label) for way, label in WAYS if way in offered],
-            "way": Way(asked) if asked in offered else Way.PASSWORD,
+            "methods": [(method, label) for method, label in METHODS if method in offered],
+            "method": LoginMethod(asked) if asked in offered else LoginMethod.PASSWORD,
             "iam_host": settings.IAM_HOST,
-            "passcode_url": login.discovered.passcode_url,
+            "passcode_url": discovery.offer.passcode_url,
         }
         return super().get_context_data(**kwargs) | found
 
@@ -102,7 +104,7 @@ class IAMLogin(Login):
         session = self.request.session
         if session.session_key is None:  # somebody else's session ended with this log-in, and its key with it
             session.create()
-        sessions.begin(str(session.session_key), form.arrival.pair)
+        sessions.begin(str(session.session_key), form.result.pair)
         access = callers.access_of(self.request)
         access.deadline = form.deadline  # one time for all that this request waits for
         if access.account_id:
@@ -114,14 +116,14 @@ class IAMLogin(Login):
         return self.refuse(form, errors[0], getattr(form, "refused_with", UNPROCESSABLE))  # type: ignore[arg-type]
 
 
-def person_of(arrival: Arrival) -> User:
+def person_of(result: LoginResult) -> User:
     """Return the console's record of a person whom IAM knows; it holds no password."""
-    given_name, _space, family_name = arrival.name.partition(" ")
-    told: dict[str, Any] = {"first_name": given_name, "last_name": family_name, "email": arrival.email}
-    if arrival.account_id:
-        told["account"] = Account.objects.get_or_create(id=arrival.account_id)[0]
+    given_name, _space, family_name = result.name.partition(" ")
+    told: dict[str, Any] = {"first_name": given_name, "last_name": family_name, "email": result.email}
+    if result.account_id:
+        told["account"] = Account.objects.get_or_create(id=result.account_id)[0]
     user, is_new = User.objects.get_or_create(
-        iam_id=arrival.iam_id, defaults=told | {"username": arrival.iam_id, "password": make_password(None)}
+        iam_id=result.iam_id, defaults=told | {"username": result.iam_id, "password": make_password(None)}
     )
     if not is_new and user.is_active:
         for name, text in told.items():

@@ -108,18 +108,18 @@ except ValueError as exc:
 # Public keys, by identifier, that sign reports of leaked keys: {"identifier": "-----BEGIN PUBLIC KEY-----…"}
 LEAK_REPORT_KEYS = env_public_keys("LEAK_REPORT_KEYS")
 
-# The IAM that keeps the keys, where the store is ibm-cloud
+# The upstream IAM, where the store is ibm-cloud
 
 IAM_URL = env_url("IAM_URL", "https://iam.cloud.ibm.com")
 IAM_HOST = urlsplit(IAM_URL).netloc
 # Where IBM Cloud lists the accounts of a person; nobody is asked where it is empty.
 ACCOUNTS_URL = env_url("ACCOUNTS_URL", "https://accounts.cloud.ibm.com" if IAM_HOST == "iam.cloud.ibm.com" else "")
-# Requests that may wait for IAM at once in each process, and how many of them for one person, for all log-ins, and for
-# the log-ins from one address. The other threads stay free.
-IAM_PLACES = max(1, THREADS * 3 // 4)
-IAM_PLACES_PER_PERSON = max(1, IAM_PLACES // 3)
-IAM_PLACES_OF_LOG_INS = max(1, IAM_PLACES // 4)
-IAM_PLACES_PER_ADDRESS = max(1, IAM_PLACES_OF_LOG_INS // 2)
+# Slots: requests that may wait for upstream at once in each process, and how many of them for one person, for all
+# log-ins, and for the log-ins from one address. The other threads stay free.
+IAM_SLOTS = max(1, THREADS * 3 // 4)
+IAM_SLOTS_PER_PERSON = max(1, IAM_SLOTS // 3)
+IAM_SLOTS_OF_LOG_INS = max(1, IAM_SLOTS // 4)
+IAM_SLOTS_PER_ADDRESS = max(1, IAM_SLOTS_OF_LOG_INS // 2)
 
 # Access tokens
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from apikeys.exceptions import ApiKeyError
-from apikeys.upstream import login
-from apikeys.upstream.login import Way
+from apikeys.upstream import discovery, login
+from apikeys.upstream.login import LoginMethod
 from tests import fault_server as faults
 from tests.addresses import KEYS
 from tests.fault_server import Fault, FaultServer
@@ -82,9 +82,9 @@ def anna(console) -> Visitor:
     return arrive(console)
 
 
-def enter(person: Visitor, way: str = "password", next_page: str = "", **typed: str):
-    form = person.get(f"/login/?with={way}" + (f"&next={next_page}" if next_page else ""))
-    if way == "password":
+def enter(person: Visitor, method: str = "password", next_page: str = "", **typed: str):
+    form = person.get(f"/login/?with={method}" + (f"&next={next_page}" if next_page else ""))
+    if method == "password":
         typed = {"username": person.username, "password": PASSWORD} | typed
     return person.submit(form, "/login/", **typed)
 
@@ -93,7 +93,7 @@ def is_logged_in(person: Visitor) -> bool:
     return person.get(KEYS, allow_redirects=False).status_code == 200
 
 
-# The three ways
+# The three methods
 
 
 def test_anna_logs_in_with_her_password(console, anna):
@@ -149,11 +149,11 @@ def test_the_page_of_each_way_leads_to_the_others_and_keeps_where_anna_was_going
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:1"])
-@pytest.mark.parametrize("way", ["password", "passcode"])
-def test_nobody_is_led_to_another_site(console, anna, elsewhere, way):
-    typed = {"passcode": f"{PASSCODE}-{anna.username}"} if way == "passcode" else {}
+@pytest.mark.parametrize("method", ["password", "passcode"])
+def test_nobody_is_led_to_another_site(console, anna, elsewhere, method):
+    typed = {"passcode": f"{PASSCODE}-{anna.username}"} if method == "passcode" else {}
 
-    entered = enter(anna, way, elsewhere, **typed)
+    entered = enter(anna, method, elsewhere, **typed)
 
     assert (entered.status_code, entered.headers["Location"]) == (302, "/")
 
@@ -179,7 +179,7 @@ def test_a_refusal_is_explained_the_user_id_stays_and_the_password_is_not_repeat
     assert console.sql(USERS, anna.iam_id) == [(0,)]
 
 
-@pytest.mark.parametrize("typed", [{"username": ""}, {"password": ""}, {"way": "telepathy"}, {"username": "a\0b"}])
+@pytest.mark.parametrize("typed", [{"username": ""}, {"password": ""}, {"method": "telepathy"}, {"username": "a\0b"}])
 def test_a_form_that_is_not_filled_in_is_not_sent_to_iam(console, anna, typed):
     console.iam.forget_requests()
 
@@ -306,7 +306,7 @@ def test_administrators_at_iam_see_all_users_keys_here(console, anna):
 
 @pytest.fixture
 def iam(settings, monkeypatch) -> Iterator[FaultServer]:
-    monkeypatch.setattr(login, "discovered", login.Discovered())
+    monkeypatch.setattr(discovery, "offer", discovery.Offer())
     with FaultServer() as server:
         settings.IAM_URL, settings.IAM_HOST = server.url, server.url.removeprefix("http://")
         yield server
@@ -315,27 +315,27 @@ def iam(settings, monkeypatch) -> Iterator[FaultServer]:
 def test_passcodes_are_not_offered_where_iam_has_none(iam):
     iam.offers_passcodes = False
 
-    before = login.offered_ways()
-    login.discover()
+    before = login.offered_methods()
+    discovery.discover()
 
-    assert before == [Way.PASSWORD, Way.PASSCODE, Way.API_KEY]
-    assert login.offered_ways() == [Way.PASSWORD, Way.API_KEY]
+    assert before == [LoginMethod.PASSWORD, LoginMethod.PASSCODE, LoginMethod.API_KEY]
+    assert login.offered_methods() == [LoginMethod.PASSWORD, LoginMethod.API_KEY]
 
 
 @pytest.mark.parametrize("endpoint", ["javascript:alert(1)", "data:text/html,x", "/passcode", "http://[::1", 7, None])
 def test_what_is_no_link_is_none_in_the_page(iam, endpoint):
     iam.fail("discovery", Fault((200, {}, {"passcode_endpoint": endpoint})))
 
-    login.discover()
+    discovery.discover()
 
-    assert login.discovered.passcode_url == ""
+    assert discovery.offer.passcode_url == ""
 
 
 def test_what_iam_offers_stays_open_while_it_does_not_answer(iam):
     iam.fail("discovery", faults.ERROR_503, times=3)
 
     with pytest.raises(ApiKeyError):
-        login.discover()
+        discovery.discover()
 
-    assert login.discovered.passcode_url is None
-    assert Way.PASSCODE in login.offered_ways()
+    assert discovery.offer.passcode_url is None
+    assert LoginMethod.PASSCODE in login.offered_methods()

@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import make_password
 from django.db.models.signals import pre_save
 
 from apikeys.iam.client import TokenPair
-from apikeys.upstream.login import Arrival
+from apikeys.upstream.login import LoginResult
 from console.iam_login import person_of
 from console.models import User
 from tests import fault_server as faults
@@ -131,8 +131,8 @@ def test_somebody_who_logs_in_for_the_first_time_in_many_tabs_at_once_is_one_per
 
 
 @pytest.fixture
-def arrival() -> Arrival:
-    return Arrival(TokenPair("a", "r", 1), "IBMid-OLAF", "Olaf Berg", "olaf@example.com", ACCOUNT)
+def result() -> LoginResult:
+    return LoginResult(TokenPair("a", "r", 1), "IBMid-OLAF", "Olaf Berg", "olaf@example.com", ACCOUNT)
 
 
 @pytest.fixture
@@ -140,13 +140,13 @@ def olaf(db) -> User:
     return User.objects.create(iam_id="IBMid-OLAF", username="IBMid-OLAF", password=make_password(None))
 
 
-def test_a_log_in_does_not_undo_a_deactivation_that_comes_at_the_same_moment(olaf, arrival):
+def test_a_log_in_does_not_undo_a_deactivation_that_comes_at_the_same_moment(olaf, result):
     def administrator(sender: type, **_said: object) -> None:
         User.objects.filter(pk=olaf.pk).update(is_active=False)
 
     pre_save.connect(administrator, sender=User)
     try:
-        person_of(arrival)
+        person_of(result)
     finally:
         pre_save.disconnect(administrator, sender=User)
 
@@ -154,10 +154,10 @@ def test_a_log_in_does_not_undo_a_deactivation_that_comes_at_the_same_moment(ola
     assert (olaf.is_active, olaf.first_name) == (False, "Olaf")
 
 
-def test_what_iam_tells_of_somebody_who_is_deactivated_is_not_kept(olaf, arrival):
+def test_what_iam_tells_of_somebody_who_is_deactivated_is_not_kept(olaf, result):
     User.objects.filter(pk=olaf.pk).update(is_active=False)
 
-    person = person_of(arrival)
+    person = person_of(result)
 
     olaf.refresh_from_db()
     assert (person.is_active, olaf.is_active, olaf.first_name) == (False, False, "")

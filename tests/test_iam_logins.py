@@ -12,10 +12,10 @@ from django.utils import timezone
 from apikeys.exceptions import BackendUnavailable, LogInAgain
 from apikeys.iam import payloads
 from apikeys.iam.client import IAMClient
+from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 from apikeys.models import StoredTokens
 from apikeys.upstream import login, sessions
 from apikeys.upstream.sessions import IAMAccess
-from apikeys.upstream.timeouts import RENEW_BEFORE_SECONDS
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, edit_address
 from tests.fault_server import Fault, FaultServer
@@ -174,7 +174,7 @@ def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, 
     iam.token_seconds = RENEW_BEFORE_SECONDS - 5
     sessions.begin(SESSION, IAMClient(iam.url).log_in_with_password("anna", PASSWORD))
     iam.forget_requests()
-    settings.ACCOUNTS_URL, settings.IAM_PLACES = iam.url, 0
+    settings.ACCOUNTS_URL, settings.IAM_SLOTS = iam.url, 0
 
     found = login.accounts(access())
     access().look_whether_all_is_seen()

@@ -383,8 +383,8 @@ def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):
     with ConsoleServer(data_dir, APIKEYS_BACKEND="ibm-cloud", IAM_URL=f"http://127.0.0.1:{free_port()}") as console:
         console.run_python(
             "from console.iam_login import person_of\n"
-            "from apikeys.upstream.login import Arrival\n"
-            "person_of(Arrival(None, 'IBMid-ANNA', 'Anna', 'anna@example.com', ''))"
+            "from apikeys.upstream.login import LoginResult\n"
+            "person_of(LoginResult(None, 'IBMid-ANNA', 'Anna', 'anna@example.com', ''))"
         )
         before = console.run_python("from console.models import User\nprint(User.objects.count())")
 

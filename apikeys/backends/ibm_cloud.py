@@ -267,7 +267,7 @@ class IBMCloudBackend:
 
     def _ask(self, call: Callable[[IAMClient], T]) -> T:
         """Return what a call answers, with a token that is still good. Raises ApiKeyError."""
-        with slots.place(self.identity.iam_id), translated():
+        with slots.hold(self.identity.iam_id), translated():
             client = IAMClient(settings.IAM_URL, self.access.token(), deadline=self.access.deadline)
             try:
                 return call(client)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from apikeys.iam import payloads
+from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 
 if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
     from apikeys.iam.client import IAMClient, TokenPair
 
-RENEW_SECONDS = 60
 REFUSED_STATUSES = (400, 401, 403)
 
 Answer = TypeVar("Answer")
@@ -131,7 +131,7 @@ class Session:
 
     def fresh_token(self) -> str:
         """Return an access token, renewed where it is about to run out. Raises SessionError, IAMError."""
-        if self.refresh_token and self.expiration - time.time() < RENEW_SECONDS:
+        if self.refresh_token and self.expiration - time.time() < RENEW_BEFORE_SECONDS:
             self.renew()
         return self.access_token
 

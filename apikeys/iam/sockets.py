@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-CONNECT_SECONDS, READ_SECONDS = 5, 15
+from apikeys.iam.timeouts import CONNECT_SECONDS, READ_SECONDS
 
 
 class _InTime(io.RawIOBase):

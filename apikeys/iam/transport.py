@@ -25,11 +25,10 @@ from apikeys import VERSION
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import whole
-from apikeys.iam.sockets import CONNECT_SECONDS, READ_SECONDS, AdapterInTime
+from apikeys.iam.sockets import AdapterInTime
+from apikeys.iam.timeouts import CALL_SECONDS, CONNECT_SECONDS, MAX_WAIT_SECONDS, READ_SECONDS
 
-CALL_SECONDS = 45.0  # for one call with its repetitions
 ATTEMPTS = 3
-MAX_WAIT_SECONDS = 8.0
 MAX_ANSWER_BYTES = 4 << 20  # a hundred of the longest keys; read as JSON it takes many times that
 CHUNK_BYTES = 1 << 16
 POOL_SIZE = 64

@@ -105,7 +105,7 @@ def _continued_elsewhere(caller: Caller, nonce: str, draft: ApiKeyDraft | None) 
     iam_id = caller.identity.iam_id
     deadline = caller.identity.access.deadline - MARGIN_SECONDS if caller.identity.access else 0.0
     if delivery.is_pending(iam_id, nonce):
-        with slots.place(f"form of {iam_id}"):  # sent many times it takes a share of the threads, and no more
+        with slots.hold(f"form of {iam_id}"):  # sent many times it takes a share of the threads, and no more
             while delivery.is_pending(iam_id, nonce) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
     return _continue(caller, nonce, draft)

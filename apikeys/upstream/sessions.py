@@ -1,4 +1,4 @@
-"""Log-ins at the IAM that keeps the keys: their tokens, sealed in the database, renewed and forgotten.
+"""Log-ins upstream: their tokens, sealed in the database, renewed and forgotten.
 
 The key of the seal is made of SECRET_KEY and of the session's key, which only the browser's cookie holds.
 A refresh token works once, so one process renews at a time, and the others take what it got. What the tokens are
@@ -22,16 +22,16 @@ from apikeys.exceptions import ApiKeyError, BackendUnavailable, LogInAgain, NotA
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
 from apikeys.iam.client import IAMClient, IAMError, TokenPair
+from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 from apikeys.iam.transport import NOT_IN_TIME
 from apikeys.models import StoredTokens
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
 from apikeys.storage.reserve import revocation
 from apikeys.upstream import slots
 from apikeys.upstream.errors import error_of
-from apikeys.upstream.timeouts import RENEW_BEFORE_SECONDS, RENEWAL_LEASE
+from apikeys.upstream.timeouts import RENEWAL_LEASE, RENEWAL_POLL_SECONDS
 
 PURPOSE = "apikeys IAM log-in v1"
-POLL_SECONDS = 0.05
 NO_ACCESS = _("%(host)s gives you no access to this account.")
 
 
@@ -89,7 +89,7 @@ class IAMAccess:
 
         Raises NotAuthorized for an account that is not theirs, BackendRefused, BackendUnavailable, LogInAgain.
         """
-        with slots.place(self.iam_id):
+        with slots.hold(self.iam_id):
             self._exchange(account_id=account_id)
         if self.account_id != account_id:
             raise NotAuthorized(NO_ACCESS, host=settings.IAM_HOST)
@@ -97,7 +97,7 @@ class IAMAccess:
     def look_whether_all_is_seen(self) -> None:
         """Ask IAM whether it lists everybody's keys; where it does not say, the person sees their own."""
         try:
-            with slots.place(self.iam_id):
+            with slots.hold(self.iam_id):
                 client = IAMClient(settings.IAM_URL, self.token(), deadline=self.deadline)
                 client.api_key_page(account_id=self.account_id, scope="account", pagesize="1")
         except ApiKeyError:
@@ -116,9 +116,9 @@ class IAMAccess:
                 raise self._over()
             if self._take_lease(row):
                 break
-            if time.monotonic() + POLL_SECONDS > self.deadline:
+            if time.monotonic() + RENEWAL_POLL_SECONDS > self.deadline:
                 raise BackendUnavailable(NOT_IN_TIME, host=settings.IAM_HOST)
-            time.sleep(POLL_SECONDS)
+            time.sleep(RENEWAL_POLL_SECONDS)
         try:
             client = IAMClient(settings.IAM_URL, deadline=self.deadline)
             pair = client.refresh(pair.refresh_token, account_id=account_id)

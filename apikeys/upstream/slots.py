@@ -1,4 +1,4 @@
-"""How many requests may wait for another service at once, for all callers and for each.
+"""Slots: how many requests may wait for upstream at once, for all callers and for each.
 
 A request that waits holds a thread of the server. Where all threads waited, nobody's page would be answered,
 so some are kept free; and one person with many tabs, or strangers at the log-in page, take no more than a share.
@@ -15,39 +15,39 @@ from apikeys.exceptions import BackendBusy
 
 _LOG_INS = "log-ins"
 
-_waiting: Counter[str] = Counter()
+_held: Counter[str] = Counter()
 _lock = Lock()
 
 
 @contextmanager
-def place(caller: str) -> Iterator[None]:
-    """Take one of the process's places, and of the caller's, for as long as a call lasts.
+def hold(caller: str) -> Iterator[None]:
+    """Hold one of the process's slots, and of the caller's, for as long as a call lasts.
 
-    Raises BackendBusy at once where there is none: to wait for one would take a thread, too.
+    Raises BackendBusy at once where none is free: to wait for one would take a thread, too.
     """
-    with _taken({"": settings.IAM_PLACES, caller: settings.IAM_PLACES_PER_PERSON}):
+    with _hold({"": settings.IAM_SLOTS, caller: settings.IAM_SLOTS_PER_PERSON}):
         yield
 
 
 @contextmanager
-def log_in_place(address: str) -> Iterator[None]:
-    """Take a place for a log-in, of the share that all log-ins have together. Raises BackendBusy."""
-    limits = {_LOG_INS: settings.IAM_PLACES_OF_LOG_INS, address: settings.IAM_PLACES_PER_ADDRESS}
-    with _taken({"": settings.IAM_PLACES} | limits):
+def hold_for_login(address: str) -> Iterator[None]:
+    """Hold a slot for a log-in, of the share that all log-ins have together. Raises BackendBusy."""
+    limits = {_LOG_INS: settings.IAM_SLOTS_OF_LOG_INS, address: settings.IAM_SLOTS_PER_ADDRESS}
+    with _hold({"": settings.IAM_SLOTS} | limits):
         yield
 
 
 @contextmanager
-def _taken(limits: dict[str, int]) -> Iterator[None]:
+def _hold(limits: dict[str, int]) -> Iterator[None]:
     with _lock:
-        if any(_waiting[name] >= limit for name, limit in limits.items()):
+        if any(_held[name] >= limit for name, limit in limits.items()):
             raise BackendBusy(host=settings.IAM_HOST)
-        _waiting.update(limits.keys())
+        _held.update(limits.keys())
     try:
         yield
     finally:
         with _lock:
-            _waiting.subtract(limits.keys())
+            _held.subtract(limits.keys())
             for name in limits:
-                if not _waiting[name]:
-                    del _waiting[name]
+                if not _held[name]:
+                    del _held[name]
