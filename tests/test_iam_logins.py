@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apikeys.exceptions import BackendUnavailable, LogInAgain
-from apikeys.iam import payloads
+from apikeys.iam.claims import account_of, claims_of
 from apikeys.iam.client import IAMClient
 from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 from apikeys.models import StoredTokens
@@ -167,7 +167,7 @@ def test_an_account_is_chosen_even_while_another_request_renews(iam, logged_in):
         renewing.result()
 
     assert access().account_id == OTHER_ACCOUNT
-    assert payloads.account_of(access().token()) == OTHER_ACCOUNT
+    assert account_of(access().token()) == OTHER_ACCOUNT
 
 
 def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, settings):
@@ -186,7 +186,7 @@ def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, 
 def test_who_sees_all_of_an_account_still_does_with_the_next_token_and_not_in_another_account(
     iam, logged_in, monkeypatch
 ):
-    monkeypatch.setattr(iam, "administrators", {payloads.claims_of(logged_in)["iam_id"]})
+    monkeypatch.setattr(iam, "administrators", {claims_of(logged_in)["iam_id"]})
     access().look_whether_all_is_seen()
     before = access().sees_all
 

@@ -6,6 +6,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apikeys.domain import ServiceIdDraft
+from apikeys.iam import oauth
 from apikeys.identity import tokens, users
 from apikeys.services import service_ids
 from tests.conftest import caller_for
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def with_password(person) -> tokens.Tokens:
     """Return the tokens of a log-in with a password."""
     stamp = users.password_stamp(person)
-    subject = tokens.Subject(users.identity_of(person), tokens.GRANT_PASSWORD, password_stamp=stamp)
+    subject = tokens.Subject(users.identity_of(person), oauth.GRANT_PASSWORD, password_stamp=stamp)
     return tokens.issue(subject, client_id="bx", with_refresh=True)
 
 

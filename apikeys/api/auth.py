@@ -12,8 +12,6 @@ from apikeys.identity import tokens
 from apikeys.identity.callers import caller_for
 from apikeys.identity.request import Request
 
-PUBLIC_CLIENT = ("bx", "bx")  # what IBM's command line sends
-
 
 def bearer_token(request: HttpRequest) -> str:
     """Return the access token of the request. Raises Unauthenticated."""

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from apikeys.api.auth import PUBLIC_CLIENT, basic_credentials, bearer_token
+from apikeys.api.auth import basic_credentials, bearer_token
 from apikeys.api.decorators import resource
 from apikeys.exceptions import (
     ApiKeyError,
@@ -18,8 +18,9 @@ from apikeys.exceptions import (
     ValueNotFound,
 )
 from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import oauth
 from apikeys.identity import signing, tokens
-from apikeys.identity.tokens import GRANT_API_KEY, GRANT_PASSCODE, GRANT_PASSWORD, GRANT_REFRESH, Tokens
+from apikeys.identity.tokens import Tokens
 
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
@@ -31,20 +32,20 @@ CLIENT_METHODS = ["client_secret_basic", "none"]
 def token(request: HttpRequest) -> JsonResponse:
     """Exchange a key, a password or a refresh token for an access token."""
     is_client = client_is_known(request)
-    client_id = "bx" if is_client else "default"
+    client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
     grant = form_field(request, "grant_type")
-    if grant == GRANT_API_KEY:
+    if grant == oauth.GRANT_API_KEY:
         subject = tokens.subject_of_value(form_field(request, "apikey"))
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
-    elif grant == GRANT_PASSWORD and settings.PASSWORD_GRANT:
+    elif grant == oauth.GRANT_PASSWORD and settings.PASSWORD_GRANT:
         require_client(is_client)
         username, password = form_field(request, "username"), form_field(request, "password")
         subject = tokens.person_by_password(request, username, password)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=True)
-    elif grant == GRANT_REFRESH:
+    elif grant == oauth.GRANT_REFRESH:
         require_client(is_client)
         issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id)
-    elif grant == GRANT_PASSCODE:
+    elif grant == oauth.GRANT_PASSCODE:
         raise PropertyRefused(
             "grant_type", _("This server does not issue one-time passcodes. Use a password or an API key.")
         )
@@ -60,7 +61,7 @@ def token_answer(issued: Tokens) -> dict[str, Any]:
         "token_type": "Bearer",
         "expires_in": issued.expires_in,
         "expiration": issued.expiration,
-        "scope": tokens.SCOPE,
+        "scope": oauth.SCOPE,
     }
 
 
@@ -88,7 +89,7 @@ def client_is_known(request: HttpRequest) -> bool:
         credentials = [("", "")]
     if not credentials:
         return False
-    if PUBLIC_CLIENT not in credentials:
+    if oauth.PUBLIC_CLIENT not in credentials:
         raise ClientRefused(_("The client in the Authorization header is unknown."))
     return True
 
@@ -106,7 +107,7 @@ def keys(request: HttpRequest) -> JsonResponse:
 def discovery(request: HttpRequest) -> JsonResponse:
     """Where everything is (OpenID Connect Discovery, and RFC 8414)."""
     base = signing.issuer()
-    grants = [GRANT_API_KEY, *([GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), GRANT_REFRESH]
+    grants = [oauth.GRANT_API_KEY, *([oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), oauth.GRANT_REFRESH]
     return JsonResponse(
         {
             "issuer": base,
@@ -116,12 +117,12 @@ def discovery(request: HttpRequest) -> JsonResponse:
             "userinfo_endpoint": f"{base}/userinfo",
             "jwks_uri": f"{base}/keys",
             "grant_types_supported": grants,
-            "response_types_supported": ["cloud_iam"],
+            "response_types_supported": [oauth.RESPONSE_TYPE],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [settings.TOKEN_ALGORITHM],
             "token_endpoint_auth_methods_supported": CLIENT_METHODS,
             "revocation_endpoint_auth_methods_supported": CLIENT_METHODS,
-            "scopes_supported": tokens.SCOPE.split(),
+            "scopes_supported": oauth.SCOPE.split(),
         }
     )
 

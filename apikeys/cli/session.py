@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from apikeys.iam import payloads
+from apikeys.iam.claims import account_of, claim, claims_of
 from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 
 if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
@@ -96,19 +96,19 @@ class Session:
     @property
     def claims(self) -> dict[str, Any]:
         """What the access token says of its bearer; the server checks it, this only shows it."""
-        return payloads.claims_of(self.access_token)
+        return claims_of(self.access_token)
 
     @property
     def iam_id(self) -> str:
-        return str(self.claims.get("iam_id", ""))
+        return claim(self.claims, "iam_id")
 
     @property
     def account_id(self) -> str:
-        return payloads.account_of(self.access_token)
+        return account_of(self.access_token)
 
     @property
     def user(self) -> str:
-        return str(self.claims.get("email") or self.claims.get("name") or self.iam_id)
+        return claim(self.claims, "email") or claim(self.claims, "name") or self.iam_id
 
     def client(self, url: str = "", *, seconds: float = math.inf) -> "IAMClient":
         """Return a client of the server, or of another one; it waits for all its answers so many seconds at most."""

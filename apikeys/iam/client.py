@@ -8,16 +8,14 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from apikeys.exceptions import gettext_noop as _
+from apikeys.iam import oauth
 from apikeys.iam.transport import NOT_IAM, IAMError, IAMTransport, IAMUnavailable, json_of
 
 PAGE_SIZE = 100
 MAX_PAGES = 10_000
 MAX_ACCOUNT_PAGES = 100
 MAX_MOMENT = 1 << 40  # unix seconds; later ones are nonsense
-CLIENT = ("bx", "bx")  # the public client of IBM's command line
 TOKEN = re.compile(r"[!-~]+")
-GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
-GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
 NOT_FOUND = 404
 REPEATING = _("The server's list repeats itself.")
 
@@ -39,27 +37,27 @@ class IAMClient(IAMTransport):
     # Tokens
 
     def log_in_with_password(self, username: str, password: str) -> TokenPair:
-        return self._token({"grant_type": "password", "username": username, "password": password})
+        return self._token({"grant_type": oauth.GRANT_PASSWORD, "username": username, "password": password})
 
     def log_in_with_api_key(self, value: str) -> TokenPair:
-        return self._token({"grant_type": GRANT_API_KEY, "apikey": value})
+        return self._token({"grant_type": oauth.GRANT_API_KEY, "apikey": value})
 
     def log_in_with_passcode(self, passcode: str) -> TokenPair:
-        return self._token({"grant_type": GRANT_PASSCODE, "passcode": passcode})
+        return self._token({"grant_type": oauth.GRANT_PASSCODE, "passcode": passcode})
 
     def refresh(self, refresh_token: str, *, account_id: str = "") -> TokenPair:
         """Exchange a refresh token, for one account where the person has several."""
-        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        form = {"grant_type": oauth.GRANT_REFRESH, "refresh_token": refresh_token}
         return self._token(form | ({"account": account_id} if account_id else {}))
 
     def _token(self, form: dict[str, str]) -> TokenPair:
-        form["response_type"] = "cloud_iam"
-        answer = self.call_json("POST", "/identity/token", data=form, auth=CLIENT, repeat=False)
+        form["response_type"] = oauth.RESPONSE_TYPE
+        answer = self.call_json("POST", "/identity/token", data=form, auth=oauth.PUBLIC_CLIENT, repeat=False)
         try:
             refresh_token = str(answer.get("refresh_token") or "")
             pair = TokenPair(
                 str(answer["access_token"]),
-                "" if refresh_token == "not_supported" else refresh_token,  # noqa: S105
+                "" if refresh_token == oauth.NO_REFRESH_TOKEN else refresh_token,
                 int(answer["expiration"]),
             )
             # A header can't say another kind of token, and would repeat it in its error.
@@ -72,7 +70,7 @@ class IAMClient(IAMTransport):
 
     def revoke(self, token: str) -> None:
         """End an access token, or a refresh token with all that came of the same log-in (RFC 7009)."""
-        self.call("POST", "/identity/revoke", data={"token": token}, auth=CLIENT, repeat=False)
+        self.call("POST", "/identity/revoke", data={"token": token}, auth=oauth.PUBLIC_CLIENT, repeat=False)
 
     def discover(self) -> dict[str, Any]:
         """Return the OpenID configuration; IBM's has a `passcode_endpoint`."""

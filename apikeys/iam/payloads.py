@@ -1,6 +1,5 @@
 """IAM's JSON to and from the domain's data; no Django. docs/iam-contract.md has the facts about IBM's."""
 
-import base64
 import json
 import re
 from collections.abc import Iterable
@@ -120,13 +119,13 @@ def parse_api_key(fields: dict[str, Any]) -> ApiKey:
         raise ValueError("id")
     return ApiKey(
         id=key_id,
-        entity_tag=_text(fields, "entity_tag"),
+        entity_tag=text_of(fields, "entity_tag"),
         name=_needed(fields, "name"),
-        description=_text(fields, "description"),
-        iam_id=_text(fields, "iam_id"),
-        account_id=_text(fields, "account_id"),
+        description=text_of(fields, "description"),
+        iam_id=text_of(fields, "iam_id"),
+        account_id=text_of(fields, "account_id"),
         created_at=created_at,
-        created_by=_text(fields, "created_by"),
+        created_by=text_of(fields, "created_by"),
         modified_at=_moment(fields, "modified_at") or created_at,
         hint="",
         locked=fields.get("locked") is True,
@@ -146,11 +145,11 @@ def parse_history(fields: dict[str, Any]) -> list[HistoryEntry]:
     found = [
         HistoryEntry(
             timestamp=moment,
-            iam_id=_text(entry, "iam_id"),
-            account_id=_text(entry, "iam_id_account"),
-            action=_text(entry, "action"),
+            iam_id=text_of(entry, "iam_id"),
+            account_id=text_of(entry, "iam_id_account"),
+            action=text_of(entry, "action"),
             params=tuple(map(str, _list(entry, "params"))),
-            message=_text(entry, "message"),
+            message=text_of(entry, "message"),
         )
         for entry in entries
         if (moment := _moment(entry, "timestamp"))
@@ -158,14 +157,15 @@ def parse_history(fields: dict[str, Any]) -> list[HistoryEntry]:
     return sorted(found, key=lambda entry: entry.timestamp)
 
 
-def whole(text: str) -> str:
-    """Return the text without halves of characters, which JSON can spell and neither UTF-8 nor a database can hold."""
+def without_surrogates(text: str) -> str:
+    """Return the text with "?" for lone surrogates, which JSON can spell and neither UTF-8 nor a database can hold."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _text(fields: dict[str, Any], name: str) -> str:
+def text_of(fields: dict[str, Any], name: str) -> str:
+    """Return a member that is text, "" for anything else."""
     found = fields.get(name)
-    return whole(found) if isinstance(found, str) else ""
+    return without_surrogates(found) if isinstance(found, str) else ""
 
 
 def _list(fields: dict[str, Any], name: str) -> list[Any]:
@@ -174,14 +174,14 @@ def _list(fields: dict[str, Any], name: str) -> list[Any]:
 
 
 def _needed(fields: dict[str, Any], name: str) -> str:
-    if not (found := _text(fields, name)):
+    if not (found := text_of(fields, name)):
         raise ValueError(name)
     return found
 
 
 def _moment(fields: dict[str, Any], name: str) -> datetime | None:
     """Return a date that an answer has, None without it. Raises ValueError for one that is none."""
-    text = _text(fields, name)
+    text = text_of(fields, name)
     try:
         return parse_date(text) if text else None
     except InvalidApiKey:
@@ -190,30 +190,9 @@ def _moment(fields: dict[str, Any], name: str) -> datetime | None:
 
 def _leaked_action(fields: dict[str, Any]) -> LeakedAction:
     try:
-        return LeakedAction(_text(fields, "action_when_leaked").lower() or LeakedAction.NONE)
+        return LeakedAction(text_of(fields, "action_when_leaked").lower() or LeakedAction.NONE)
     except ValueError:  # one that IBM has added since
         return LeakedAction.NONE
-
-
-def claims_of(access_token: str) -> dict[str, Any]:
-    """Return what an access token says of its bearer, {} for no JWT; whoever got it from IAM need not check it."""
-    try:
-        body = access_token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (IndexError, ValueError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
-
-
-def account_of(access_token: str) -> str:
-    """Return the account that an access token is for, "" for none."""
-    account = claims_of(access_token).get("account")
-    return claim(account, "bss")[:32] if isinstance(account, dict) else ""
-
-
-def claim(claims: dict[str, Any], name: str) -> str:
-    """Return a claim that is text, short enough to keep, "" for anything else."""
-    return _text(claims, name)[:150].replace("\0", "")
 
 
 def service_id(

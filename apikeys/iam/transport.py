@@ -24,7 +24,7 @@ from urllib3.exceptions import NewConnectionError
 from apikeys import VERSION
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam.payloads import whole
+from apikeys.iam.payloads import without_surrogates
 from apikeys.iam.sockets import AdapterInTime
 from apikeys.iam.timeouts import CALL_SECONDS, CONNECT_SECONDS, MAX_WAIT_SECONDS, READ_SECONDS
 
@@ -259,7 +259,7 @@ def _refusal(answer: Answer, url: str) -> IAMError:
         status=answer.status,
         code=str(code),
         trace=answer.trace or str(found.get("trace") or "")[:100],
-        text=whole(str(message or f"HTTP {answer.status}"))[:1000],
+        text=without_surrogates(str(message or f"HTTP {answer.status}"))[:1000],
     )
     error.may_have_happened = answer.status >= 500
     error.detail = str(first.get("details") or found.get("errorDetails") or "")[:1000]

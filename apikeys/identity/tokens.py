@@ -29,17 +29,12 @@ from apikeys.exceptions import (
     Unauthenticated,
     ValueNotFound,
 )
+from apikeys.iam import oauth
 from apikeys.identity import signing, usage, users
 from apikeys.models import ApiKeyRecord, RefreshToken, Revocation, ServiceIdRecord, family_end
 from apikeys.storage.reserve import revocation
 
 REFRESH_LIFETIME = timedelta(hours=72)
-GRANT_API_KEY = "urn:ibm:params:oauth:grant-type:apikey"
-GRANT_PASSWORD = "password"  # noqa: S105  (a name of OAuth, not a secret)
-GRANT_REFRESH = "refresh_token"
-GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
-SCOPE = "ibm openid"
-NO_REFRESH_TOKEN = "not_supported"  # noqa: S105  (IBM's word where there is none)
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +100,7 @@ def subject_of_value(value: str) -> Subject:
     if holder is None or not key.authenticates:
         raise ValueNotFound
     usage.note(key.id, pepper_move(record, value))
-    return Subject(holder.identity, GRANT_API_KEY, api_key=key)
+    return Subject(holder.identity, oauth.GRANT_API_KEY, api_key=key)
 
 
 def subject_of_values(spellings: list[str]) -> Subject:
@@ -127,11 +122,11 @@ def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Famil
     now = int(timezone.now().timestamp())
     lifetime = int(signing.LIFETIME.total_seconds())
     claims = _claims(subject, client_id, now, now + lifetime)
-    refresh_token = NO_REFRESH_TOKEN
+    refresh_token = oauth.NO_REFRESH_TOKEN
     if with_refresh:
         family = family or Family()
         refresh_token = _new_refresh_token(subject, family)
-        if refresh_token != NO_REFRESH_TOKEN:
+        if refresh_token != oauth.NO_REFRESH_TOKEN:
             claims["session_id"] = str(family.id)
     return Tokens(signing.sign(claims), refresh_token, expiration=now + lifetime, expires_in=lifetime)
 
@@ -206,7 +201,7 @@ def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
 
 def _source_lives(claims: dict[str, Any], holder: Holder) -> bool:
     """Tell whether the key or the password that a token was made from is still good."""
-    if claims.get("grant_type") == GRANT_API_KEY:
+    if claims.get("grant_type") == oauth.GRANT_API_KEY:
         key_id = str(claims.get("api_key_id"))
         record = ApiKeyRecord.objects.filter(id=key_id).first() if API_KEY_ID.fullmatch(key_id) else None
         return record is not None and record.iam_id == claims["iam_id"] and to_domain(record).authenticates
@@ -229,10 +224,10 @@ def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
     if row.api_key_id:
         record = ApiKeyRecord.objects.filter(id=row.api_key_id, iam_id=row.iam_id).first()
         key = to_domain(record) if record else None
-        return Subject(holder.identity, GRANT_API_KEY, api_key=key) if key and key.authenticates else None
+        return Subject(holder.identity, oauth.GRANT_API_KEY, api_key=key) if key and key.authenticates else None
     if not holder.has_password(row.password_stamp):
         return None
-    return Subject(holder.identity, GRANT_PASSWORD, password_stamp=row.password_stamp)
+    return Subject(holder.identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp)
 
 
 def _digest(token: str) -> str:
@@ -259,7 +254,7 @@ def _new_refresh_token(subject: Subject, family: Family) -> str:
         if subject.api_key is None or connection.in_atomic_block:
             raise
         logger.warning("An API key was exchanged without a refresh token, which can't be stored: %s", exc)
-        return NO_REFRESH_TOKEN
+        return oauth.NO_REFRESH_TOKEN
     return token
 
 
@@ -298,7 +293,7 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
         "exp": expires_at,
         "iss": signing.issuer(),
         "grant_type": subject.grant_type,
-        "scope": SCOPE,
+        "scope": oauth.SCOPE,
         "client_id": client_id,
         "acr": 1,
         "amr": ["pwd"],
@@ -317,4 +312,4 @@ def person_by_password(caller_request: Any, username: str, password: str) -> Sub
     user = users.with_password(caller_request, username, password)
     if user is None:
         raise PasswordRefused
-    return Subject(users.identity_of(user), GRANT_PASSWORD, password_stamp=users.password_stamp(user))
+    return Subject(users.identity_of(user), oauth.GRANT_PASSWORD, password_stamp=users.password_stamp(user))

@@ -21,7 +21,7 @@ from apikeys.backends.embedded import find_by_value, mark_leaked
 from apikeys.domain import Caller, Identity, LeakedAction
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam.payloads import whole
+from apikeys.iam.payloads import without_surrogates
 from apikeys.services import audit
 from apikeys.services.changes import ended
 from apikeys.storage.reserve import revocation
@@ -77,8 +77,11 @@ def parse_reports(body: bytes) -> list[Report]:
 def _report(entry: Any) -> Report:
     if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
         raise BadRequest("token", _("A report has no token."))
-    texts = {name: whole(str(entry.get(name) or ""))[:1000].replace("\0", " ") for name in ("type", "url", "source")}
-    return Report(token=whole(entry["token"]), **texts)
+    texts = {
+        name: without_surrogates(str(entry.get(name) or ""))[:1000].replace("\0", " ")
+        for name in ("type", "url", "source")
+    }
+    return Report(token=without_surrogates(entry["token"]), **texts)
 
 
 def act_on_all(reports: list[Report], caller: Caller) -> list[Verdict]:

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from apikeys.exceptions import ApiKeyError, BackendUnavailable, LogInRefused
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam import payloads
+from apikeys.iam.claims import account_of, claim, claims_of
 from apikeys.iam.client import IAMClient, IAMError, TokenPair
 from apikeys.iam.transport import NOT_IAM
 from apikeys.upstream import discovery, slots
@@ -89,17 +89,16 @@ def log_in(method: LoginMethod, *, address: str, deadline: float, secret: str, u
 
 
 def _result(pair: TokenPair) -> LoginResult:
-    claims = payloads.claims_of(pair.access_token)
-    iam_id = payloads.claim(claims, "iam_id")
+    claims = claims_of(pair.access_token)
+    iam_id = claim(claims, "iam_id")
     if not 0 < len(iam_id) <= 64:
         raise BackendUnavailable(NOT_IAM)
     return LoginResult(
         pair=pair,
         iam_id=iam_id,
-        name=payloads.claim(claims, "name")
-        or f"{payloads.claim(claims, 'given_name')} {payloads.claim(claims, 'family_name')}".strip(),
-        email=payloads.claim(claims, "email"),
-        account_id=payloads.account_of(pair.access_token),
+        name=claim(claims, "name") or f"{claim(claims, 'given_name')} {claim(claims, 'family_name')}".strip(),
+        email=claim(claims, "email"),
+        account_id=account_of(pair.access_token),
     )
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.exceptions import ApiKeyError, BackendUnavailable, LogInAgain, NotAuthorized
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam import payloads
+from apikeys.iam.claims import account_of
 from apikeys.iam.client import IAMClient, IAMError, TokenPair
 from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 from apikeys.iam.transport import NOT_IN_TIME
@@ -162,7 +162,7 @@ class IAMAccess:
 
 def _contents(session_key: str, pair: TokenPair, *, sees_all_of: StoredTokens | None = None) -> dict[str, object]:
     """Return the columns that change with the tokens; who saw all of an account still does with its next token."""
-    account_id = payloads.account_of(pair.access_token)
+    account_id = account_of(pair.access_token)
     sees_all = sees_all_of is not None and sees_all_of.account_id == account_id and sees_all_of.sees_all
     text = json.dumps([pair.access_token, pair.refresh_token, pair.expiration])
     sealed = seal(_cipher(session_key), text.encode(), "")

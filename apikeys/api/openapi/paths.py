@@ -4,16 +4,16 @@ from apikeys.api.openapi import links, words
 from apikeys.api.openapi.key_paths import key_paths, service_id_paths
 from apikeys.api.openapi.parts import JSON, NOBODY, OTHERS, SHARED, TOKENS, TRACED, answer, body, operation, parameter
 from apikeys.api.openapi.words import Schema
-from apikeys.identity.tokens import GRANT_API_KEY, SCOPE
+from apikeys.iam import oauth
 
 FORM = "application/x-www-form-urlencoded"
 TOKENS_EXAMPLE = {
     "access_token": "header.claims.signature",
-    "refresh_token": "not_supported",
+    "refresh_token": oauth.NO_REFRESH_TOKEN,
     "token_type": "Bearer",
     "expires_in": 3600,
     "expiration": 1896116400,
-    "scope": SCOPE,
+    "scope": oauth.SCOPE,
 }
 
 
@@ -101,7 +101,7 @@ def get_token(operation_id: str, summary: str) -> Schema:
             "too_many_requests",
         ),
         description="Only the client `bx` also gets a refresh token. Other properties are ignored.",
-        body=body("TokenRequest", {"grant_type": GRANT_API_KEY, "apikey": "<the value>"}, media_type=FORM),
+        body=body("TokenRequest", {"grant_type": oauth.GRANT_API_KEY, "apikey": "<the value>"}, media_type=FORM),
         security=[{}, {"client": []}],
         token=True,
     )

@@ -30,8 +30,7 @@ from apikeys.api.openapi.words import (
     visible,
 )
 from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, LeakedAction
-from apikeys.iam import payloads
-from apikeys.identity import tokens
+from apikeys.iam import oauth, payloads
 from apikeys.services import leaks
 
 ACTIONS = [str(action) for action in LeakedAction]
@@ -159,15 +158,15 @@ def grants(*, with_password: bool) -> list[Schema]:
     """Return what the token endpoint takes; `with_password` as the setting PASSWORD_GRANT says."""
     some: Schema = {"minLength": 1}
     by_password = grant(
-        tokens.GRANT_PASSWORD,
+        oauth.GRANT_PASSWORD,
         {"username": text(**some), "password": text(format="password", **some)},
         "A person's user ID and password, for command lines. Requires the Basic header of the client `bx`.",
     )
     return [
-        grant(tokens.GRANT_API_KEY, {"apikey": text("A key's value.", **some)}, "An API key."),
+        grant(oauth.GRANT_API_KEY, {"apikey": text("A key's value.", **some)}, "An API key."),
         *([by_password] if with_password else []),
         grant(
-            tokens.GRANT_REFRESH,
+            oauth.GRANT_REFRESH,
             {"refresh_token": text(**some)},
             "A refresh token, which works once. Requires the Basic header of the client `bx`.",
         ),
@@ -315,7 +314,7 @@ def schemas(*, with_password: bool) -> Schema:
                 "token_type": {"const": "Bearer"},
                 "expires_in": seconds | {"description": "The lifetime in seconds."},
                 "expiration": seconds | {"description": "The end of the lifetime, in Unix seconds."},
-                "scope": {"const": tokens.SCOPE},
+                "scope": {"const": oauth.SCOPE},
             }
         ),
         "IntrospectionRequest": request(

@@ -14,6 +14,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from apikeys.cli import keyfile
 from apikeys.exceptions import ApiKeyError
 from apikeys.iam import payloads
+from apikeys.iam.claims import account_of, claim, claims_of
 from apikeys.iam.client import IAMClient, page_token
 
 EXPECTED = (
@@ -83,8 +84,8 @@ class Command(BaseCommand):
 
     def token(self, value: str) -> str:
         self.pair = self.client.log_in_with_api_key(value)
-        self.account_id = payloads.account_of(self.pair.access_token)
-        self.iam_id = payloads.claim(payloads.claims_of(self.pair.access_token), "iam_id")
+        self.account_id = account_of(self.pair.access_token)
+        self.iam_id = claim(claims_of(self.pair.access_token), "iam_id")
         if not self.iam_id:
             raise ValueError("the token has no iam_id")
         return f"{self.iam_id}, account {self.account_id or 'not named'}"
