@@ -21,6 +21,10 @@ class Access(Protocol):
 
     deadline: float  # in seconds of time.monotonic; nothing is waited for beyond it
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the store lists everybody's keys of the account to this person. Raises LogInAgain."""
+
     def token(self) -> str:
         """Return an access token that is good for now. Raises LogInAgain, BackendUnavailable."""
 
@@ -30,25 +34,31 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who acts. `iam_id` is `IBMid-` and ten characters for a person; `account_id` is 32 hex digits."""
+    """Who acts. `iam_id` is `IBMid-` and ten characters for a person; `account_id` is 32 hex digits.
+
+    Only people of this database can be its administrators: what an upstream IAM lets a person see, it alone says.
+    """
 
     iam_id: str
     account_id: str
     name: str
     email: str
     is_administrator: bool = False
-    access: Access | None = field(default=None, repr=False, compare=False)  # to a remote store
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An identity, and where its request came from. Every use case takes one, for its audit event."""
+    """An identity, where its request came from, and what it reaches an upstream store with.
+
+    Every function of a service takes one, for its store and for its audit event.
+    """
 
     identity: Identity
     address: str = ""
     agent: str = ""
     correlation_id: str = ""
     client_correlation_id: str = ""  # what the client calls its request; nobody checks it
+    access: Access | None = field(default=None, repr=False, compare=False)
 
 
 class Status(StrEnum):

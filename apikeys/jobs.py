@@ -11,9 +11,9 @@ from contextlib import suppress
 from multiprocessing.util import Finalize
 from time import monotonic
 
-from django.conf import settings
 from django.db import Error, close_old_connections
 
+from apikeys.backends import store_traits
 from apikeys.identity import tokens, usage
 from apikeys.services import delivery, retention
 from apikeys.storage import reserve
@@ -27,7 +27,7 @@ def start() -> None:
     with suppress(OSError):  # the first sweep tries again, and tells
         reserve.fill()
     threading.Thread(target=Sweeper().run, name="sweeper", daemon=True).start()
-    if not settings.IS_EMBEDDED:
+    if store_traits().is_upstream:
         threading.Thread(target=discovery.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
     Finalize(None, usage.flush_at_end, exitpriority=0)
@@ -46,7 +46,7 @@ class Sweeper:
             usage.flush,
             tokens.forget_expired,
         ]
-        self.chores.append(retention.remove_expired if settings.IS_EMBEDDED else sessions.forget_old)
+        self.chores.append(sessions.forget_old if store_traits().is_upstream else retention.remove_expired)
         self.fault = ""
 
     def run(self) -> None:

@@ -1,4 +1,4 @@
-"""What every page knows: brand, theme, languages."""
+"""What every page knows: brand, store, theme, languages."""
 
 from typing import Any
 
@@ -7,17 +7,20 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from apikeys.backends import store_traits
+
 THEMES = ("system", "light", "dark")
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
     keys = _("%(brand)s API keys") % {"brand": settings.CONSOLE_BRAND} if settings.CONSOLE_BRAND else _("API keys")
+    store = store_traits()
     return {
         "brand": settings.CONSOLE_BRAND,
         "keys_title": keys,
-        "is_embedded": settings.IS_EMBEDDED,
-        "chooses_account": bool(settings.ACCOUNTS_URL) and not settings.IS_EMBEDDED,
+        "store": store,
+        "chooses_account": store.is_upstream and bool(settings.ACCOUNTS_URL),
         "theme": theme if theme in THEMES else "system",
         "languages": [(code, translation.get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES],
         "html_lang": html_lang(translation.get_language() or settings.LANGUAGE_CODE),

@@ -44,9 +44,9 @@ PORT = env_int("PORT", 8000, low=1, high=65535)
 HTTPS = env_bool("HTTPS", False)
 WORKERS = env_int("WORKERS", 2, low=1, high=64)
 APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded", "ibm-cloud"))
-IS_EMBEDDED = APIKEYS_BACKEND == "embedded"
+_is_upstream = APIKEYS_BACKEND != "embedded"  # the store itself, which says so to everybody else, is not loaded yet
 # Requests served at once by each worker. One that waits for IAM holds a thread and a database connection.
-THREADS = env_int("THREADS", 4 if IS_EMBEDDED else 32, low=1, high=256)
+THREADS = env_int("THREADS", 32 if _is_upstream else 4, low=1, high=256)
 BODY_SECONDS = 20  # what a client has to send a body of at most 128 KiB
 WORKER_END_SECONDS = 10  # what a worker that is to end has for the requests that it began
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
@@ -124,15 +124,15 @@ IAM_SLOTS_PER_ADDRESS = max(1, IAM_SLOTS_OF_LOG_INS // 2)
 # Access tokens
 
 PUBLIC_URL = env_public_url("PUBLIC_URL", default_url(HOST, PORT, ALLOWED_HOSTS, https=HTTPS))
-PROGRAMS_URL = PUBLIC_URL if IS_EMBEDDED else IAM_URL  # where programs use the keys that are made here
+PROGRAMS_URL = IAM_URL if _is_upstream else PUBLIC_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
 PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
 
 # People
 
-CONSOLE_BRAND = env_str("CONSOLE_BRAND", "" if IS_EMBEDDED else "IBM Cloud")
+CONSOLE_BRAND = env_str("CONSOLE_BRAND", "IBM Cloud" if _is_upstream else "")
 AUTH_USER_MODEL = "console.User"
-AUTHENTICATION_BACKENDS = ["console.auth.LimitedModelBackend" if IS_EMBEDDED else "console.auth.IAMBackend"]
+AUTHENTICATION_BACKENDS = ["console.auth.IAMBackend" if _is_upstream else "console.auth.LimitedModelBackend"]
 PASSWORD_HASHERS = ["console.auth.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},

@@ -1,13 +1,13 @@
 """The address book: people below /, administrators below /admin/, operators at /healthz and /readyz.
 
-With a store elsewhere people, passwords and the API of programs are there, and so are their addresses.
+With an upstream store people, passwords and the API of programs are there, and so are their addresses.
 """
 
-from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from apikeys.backends import store_traits
 from console import iam_login, views
 from console.admin import site
 
@@ -23,7 +23,7 @@ urlpatterns = [
     path("healthz", views.healthz),
     path("readyz", views.readyz),
 ]
-if settings.IS_EMBEDDED:
+if not store_traits().is_upstream:
     urlpatterns += [
         path("login/", views.Login.as_view(), name="login"),
         path("password/", views.Password.as_view(), name="password"),

@@ -82,7 +82,7 @@ class ApiKeyBackendContract:
         read_again = alices.get_api_key(issued.key.id)
         repeated = [thing for thing in (issued, issued.key, read_again) if issued.value in f"{thing!r}{thing}"]
         assert genuine
-        assert issued.key.hint.endswith(issued.value[-4:]) if alices.keeps_hint else issued.key.hint == ""
+        assert issued.key.hint.endswith(issued.value[-4:]) if alices.traits.keeps_hint else issued.key.hint == ""
         assert repeated == []
 
     def test_two_keys_may_have_one_name_but_never_one_value(self, alices):
@@ -599,7 +599,7 @@ class ApiKeyBackendContract:
 
         found = alices.list_api_keys(ApiKeyQuery(search=part(hint))).keys
 
-        assert found == ((wanted,) if alices.keeps_hint else ())
+        assert found == ((wanted,) if alices.traits.keeps_hint else ())
 
     @pytest.mark.parametrize("search", ["pk_…", "…", "apk_", "k_"])
     def test_what_the_hints_of_all_keys_have_in_common_finds_none_of_them(self, alices, search):

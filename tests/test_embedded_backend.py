@@ -21,7 +21,7 @@ from tests.threads import at_once
 
 
 def backend_of(person):
-    return backend_for(caller_for(person).identity)
+    return backend_for(caller_for(person))
 
 
 class TestEmbeddedBackend(ApiKeyBackendContract):

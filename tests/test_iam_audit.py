@@ -237,11 +237,11 @@ class OneToken:
 @pytest.fixture
 def annas_caller(transactional_db, settings) -> Iterator[tuple[FaultServer, Caller]]:
     """An IAM, and Anna who has a log-in there, in this process."""
-    settings.APIKEYS_BACKEND, settings.IS_EMBEDDED = "ibm-cloud", False
+    settings.APIKEYS_BACKEND = "ibm-cloud"
     with FaultServer() as iam:
         settings.IAM_URL, settings.IAM_HOST = iam.url, iam.url.removeprefix("http://")
         access = OneToken(IAMClient(iam.url).log_in_with_password("anna", PASSWORD).access_token, time.monotonic() + 9)
-        yield iam, Caller(Identity(iam_id_of("anna"), ACCOUNT, "Anna", "", access=access), correlation_id="0" * 32)
+        yield iam, Caller(Identity(iam_id_of("anna"), ACCOUNT, "Anna", ""), correlation_id="0" * 32, access=access)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from apikeys.backends.ibm_cloud import IBMCloudBackend
-from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Cursor, Identity
+from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, Cursor, Identity
 from tests.contract import ApiKeyBackendContract
 from tests.programs import start_console
 
@@ -37,7 +37,8 @@ def upstream(site, settings):
 
 def backend_of(site, person) -> IBMCloudBackend:
     access = TokenOfATest(site.log_in(person).token)
-    return IBMCloudBackend(Identity(person.iam_id, person.account_id, person.username, person.email, access=access))
+    identity = Identity(person.iam_id, person.account_id, person.username, person.email)
+    return IBMCloudBackend(Caller(identity, access=access))
 
 
 class TestIBMCloudBackend(ApiKeyBackendContract):

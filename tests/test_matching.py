@@ -36,7 +36,7 @@ def texts_and_queries(draw) -> tuple[list[tuple[str, str]], str, list[tuple[str,
 
 def found(person, keys: list[tuple[str, str]], search: str, conditions: list[Condition]) -> tuple[list, list]:
     """Return the ids that the database finds, and those that matching finds; nothing is left in the database."""
-    backend = EmbeddedBackend(caller_for(person).identity)
+    backend = EmbeddedBackend(caller_for(person))
     with transaction.atomic():
         made = [backend.create_api_key(ApiKeyDraft(name, description)).key for name, description in keys]
         query = ApiKeyQuery(search=search, conditions=tuple(conditions))
@@ -68,6 +68,6 @@ def test_an_id_is_found_as_by_the_database(alice, alices_key, match, change):
     key = alices_key.key
     query = ApiKeyQuery(conditions=(Condition("id", match, change(key.id)),))
 
-    listed = EmbeddedBackend(caller_for(alice).identity).list_api_keys(query).keys
+    listed = EmbeddedBackend(caller_for(alice)).list_api_keys(query).keys
 
     assert is_found(key, query) == (key.id in [row.id for row in listed])

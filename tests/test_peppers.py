@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apikeys.backends import embedded
 from apikeys.backends.embedded import find_by_value, move_to_newest_pepper, pepper_move
-from apikeys.domain import ApiKeyChanges
+from apikeys.domain import ApiKeyChanges, Caller
 from apikeys.exceptions import ValueNotFound
 from apikeys.identity import peppers, tokens, usage
 from apikeys.identity.tokens import Subject
@@ -201,7 +201,7 @@ def test_a_move_that_lost_its_race_against_a_deletion_brings_nothing_back(old_ke
 
 def test_a_change_of_the_key_at_the_same_time_keeps_the_move(old_key, alice):
     """A change saves all of the record that it holds against others, and read after it held it."""
-    backend = embedded.EmbeddedBackend(use(old_key).identity)
+    backend = embedded.EmbeddedBackend(Caller(use(old_key).identity))
 
     changed = backend.update_api_key(old_key.key.id, ApiKeyChanges(name="tofu"), entity_tag=old_key.key.entity_tag)
 

@@ -1,26 +1,29 @@
 """The stores behind the service layer, one file each; `base` states their contract."""
 
-from collections.abc import Callable
-
 from django.conf import settings
 
-from apikeys.backends.base import ApiKeyBackend
+from apikeys.backends.base import ApiKeyBackend, StoreTraits
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.backends.ibm_cloud import IBMCloudBackend
 from apikeys.backends.service_ids import EmbeddedServiceIds
-from apikeys.domain import Identity
+from apikeys.domain import Caller
 
-BACKENDS: dict[str, Callable[[Identity], ApiKeyBackend]] = {
+BACKENDS: dict[str, type[ApiKeyBackend]] = {
     "embedded": EmbeddedBackend,
     "ibm-cloud": IBMCloudBackend,
 }
 
 
-def backend_for(identity: Identity) -> ApiKeyBackend:
-    """Return the configured store, bound to what `identity` may see."""
-    return BACKENDS[settings.APIKEYS_BACKEND](identity)
+def store_traits() -> StoreTraits:
+    """Return what the configured store is like, whoever asks it."""
+    return BACKENDS[settings.APIKEYS_BACKEND].traits
 
 
-def service_ids_for(identity: Identity) -> EmbeddedServiceIds:
-    """Return the service IDs of the embedded store, bound to what `identity` manages."""
-    return EmbeddedServiceIds(identity)
+def backend_for(caller: Caller) -> ApiKeyBackend:
+    """Return the configured store, bound to what the caller may see. Raises LogInAgain for one without access to it."""
+    return BACKENDS[settings.APIKEYS_BACKEND](caller)
+
+
+def service_ids_for(caller: Caller) -> EmbeddedServiceIds:
+    """Return the service IDs of the embedded store, bound to what the caller manages."""
+    return EmbeddedServiceIds(caller)

@@ -1,6 +1,7 @@
 """The contract of every key store, in words. tests/contract.py holds each implementation to it."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from apikeys.domain import (
     ApiKey,
@@ -8,14 +9,32 @@ from apikeys.domain import (
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
+    Caller,
     HistoryEntry,
     Identity,
     IssuedApiKey,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StoreTraits:
+    """What a store is like, whoever asks it: what pages offer and services promise depends on nothing else.
+
+    `is_upstream`: another IAM keeps the keys. People log in there, each call to it is waited for, and no database
+    transaction holds a change together with its audit event and the hand-over of a value.
+    `lists_last_use`: a list tells when each key was last used.
+    `searches_while_typing`: a search is cheap enough to be made anew for each pause in typing.
+    `keeps_hint`: the first and last characters of a value are kept, by which people recognise it.
+    """
+
+    is_upstream: bool
+    lists_last_use: bool
+    searches_while_typing: bool
+    keeps_hint: bool
+
+
 class ApiKeyBackend(Protocol):
-    """A store bound to one identity: it sees what that identity may see and nothing else.
+    """A store bound to one caller: it sees what that identity may see and nothing else.
 
     That is its own keys, those of service IDs it manages, and for an administrator all keys of the account.
     Any other key raises ApiKeyNotFound, exactly like one that never was.
@@ -23,19 +42,15 @@ class ApiKeyBackend(Protocol):
     no error of its own here, and LogInAgain when the store no longer knows the identity.
     """
 
+    traits: ClassVar[StoreTraits]
     identity: Identity
 
-    # Do a change, its audit event and the hand-over of a value happen in one database transaction?
-    shares_transaction: bool
+    def __init__(self, caller: Caller) -> None:
+        """Bind the store to a caller. Raises LogInAgain where it needs an access that the caller has not."""
 
-    # Does a list tell when each key was last used?
-    lists_last_use: bool
-
-    # Is a search cheap enough to be made anew for each pause in typing?
-    searches_while_typing: bool
-
-    # Are the first and last characters of a value kept, by which people recognise it?
-    keeps_hint: bool
+    @property
+    def lists_whole_account(self) -> bool:
+        """Whether the identity may list everybody's keys of the account."""
 
     def count_api_keys(self, iam_id: str = "") -> int:
         """Return how many keys the identity has, or a service ID it manages. Raises InvalidApiKey."""

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -12,6 +13,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys import values
+from apikeys.backends.base import StoreTraits
 from apikeys.backends.keyset import counted_page_of, page_of
 from apikeys.backends.search import fold, hint_end, names_version, skeleton
 from apikeys.domain import (
@@ -24,6 +26,7 @@ from apikeys.domain import (
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
+    Caller,
     Condition,
     HistoryEntry,
     Identity,
@@ -59,13 +62,14 @@ LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH:
 class EmbeddedBackend:
     """Keys of one identity in the database of the console; the contract is `ApiKeyBackend`'s."""
 
-    shares_transaction = True
-    lists_last_use = True
-    searches_while_typing = True
-    keeps_hint = True
+    traits: ClassVar = StoreTraits(is_upstream=False, lists_last_use=True, searches_while_typing=True, keeps_hint=True)
 
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
+    def __init__(self, caller: Caller) -> None:
+        self.identity = caller.identity
+
+    @property
+    def lists_whole_account(self) -> bool:
+        return self.identity.is_administrator
 
     def _own(self) -> "models.QuerySet[ApiKeyRecord]":
         return ApiKeyRecord.objects.filter(iam_id=self.identity.iam_id)
@@ -87,7 +91,7 @@ class EmbeddedBackend:
 
     def _listed(self, query: ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
         if query.whole_account:
-            if not self.identity.is_administrator:
+            if not self.lists_whole_account:
                 raise NotAuthorized
             records = self._visible()
             if query.kind:

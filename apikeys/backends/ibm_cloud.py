@@ -4,25 +4,25 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 
+from apikeys.backends.base import StoreTraits
 from apikeys.backends.search import is_found
 from apikeys.domain import (
     API_KEY_ID,
     COUNTED,
     END,
-    Access,
     ApiKey,
     ApiKeyChanges,
     ApiKeyDraft,
     ApiKeyPage,
     ApiKeyQuery,
+    Caller,
     Cursor,
     Extent,
     HistoryEntry,
-    Identity,
     IssuedApiKey,
     Sort,
 )
@@ -57,16 +57,18 @@ T = TypeVar("T")
 class IBMCloudBackend:
     """Keys of one identity at IAM_URL; the contract is `ApiKeyBackend`'s."""
 
-    shares_transaction = False
-    lists_last_use = False
-    searches_while_typing = False
-    keeps_hint = False
+    traits: ClassVar = StoreTraits(
+        is_upstream=True, lists_last_use=False, searches_while_typing=False, keeps_hint=False
+    )
 
-    def __init__(self, identity: Identity) -> None:
-        if identity.access is None:
+    def __init__(self, caller: Caller) -> None:
+        if caller.access is None:
             raise LogInAgain(host=settings.IAM_HOST)
-        self.identity = identity
-        self.access: Access = identity.access
+        self.identity, self.access = caller.identity, caller.access
+
+    @property
+    def lists_whole_account(self) -> bool:
+        return self.access.sees_all
 
     def count_api_keys(self, iam_id: str = "") -> int:
         owner = iam_id or self.identity.iam_id

@@ -9,8 +9,8 @@ from apikeys.domain import (
     NAME_MAX_LENGTH,
     SERVICE_ID,
     ApiKey,
+    Caller,
     HistoryEntry,
-    Identity,
     ServiceId,
     ServiceIdChanges,
     ServiceIdDraft,
@@ -33,8 +33,8 @@ COLUMNS = {
 class EmbeddedServiceIds:
     """The service IDs that one identity manages: those it made; an administrator, all of the account."""
 
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
+    def __init__(self, caller: Caller) -> None:
+        self.identity = caller.identity
 
     def _records(self) -> "models.QuerySet[ServiceIdRecord]":
         records = ServiceIdRecord.objects.filter(account_id=self.identity.account_id)

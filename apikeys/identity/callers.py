@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from apikeys.domain import Caller, Identity
+from apikeys.backends import store_traits
+from apikeys.domain import Access, Caller, Identity
 from apikeys.exceptions import AccountNeeded, LogInAgain
 from apikeys.identity.request import Request
 from apikeys.identity.users import identity_of
@@ -16,21 +17,19 @@ from apikeys.upstream.timeouts import REQUEST_SECONDS
 def caller_of(request: Request) -> Caller:
     """Return the person who is logged in. The request has passed the gate of console/middleware.py.
 
-    With a store elsewhere raises LogInAgain where the session has no tokens for it, and AccountNeeded.
+    With an upstream store raises LogInAgain where the session has no tokens for it, and AccountNeeded.
     """
     identity = identity_of(request.user)
-    return caller_for(request, identity if settings.IS_EMBEDDED else _elsewhere(request, identity))
-
-
-def _elsewhere(request: Request, identity: Identity) -> Identity:
+    if not store_traits().is_upstream:
+        return caller_for(request, identity)
     access = access_of(request)
     if not access.account_id:
         raise AccountNeeded
-    return replace(identity, account_id=access.account_id, is_administrator=access.sees_all, access=access)
+    return caller_for(request, replace(identity, account_id=access.account_id), access)
 
 
 def access_of(request: Request) -> IAMAccess:
-    """Return the request's one access to the store elsewhere, so that all its waiting has one end."""
+    """Return the request's one access to the upstream store, so that all its waiting has one end. Raises LogInAgain."""
     found: IAMAccess | None = getattr(request, "iam_access", None)
     if found is None:
         session_key = request.session.session_key
@@ -41,7 +40,7 @@ def access_of(request: Request) -> IAMAccess:
     return found
 
 
-def caller_for(request: Request, identity: Identity) -> Caller:
+def caller_for(request: Request, identity: Identity, access: Access | None = None) -> Caller:
     """Return `identity` as the caller of this request."""
     return Caller(
         identity=identity,
@@ -49,4 +48,5 @@ def caller_for(request: Request, identity: Identity) -> Caller:
         agent=request.headers.get("User-Agent", ""),
         correlation_id=request.correlation_id,
         client_correlation_id=request.headers.get("X-Correlation-Id", ""),
+        access=access,
     )

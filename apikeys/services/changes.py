@@ -22,9 +22,9 @@ def audited(caller: Caller, action: str, key_id: str = "", key_name: str = "") -
     can hold both, and none is held open while it is waited for: an event that says what is about to be asked
     comes first, so that a change that can't be audited does not happen.
     """
-    backend = backend_for(caller.identity)
+    backend = backend_for(caller)
     try:
-        if backend.shares_transaction:
+        if not backend.traits.is_upstream:
             with transaction.atomic():
                 yield backend
         else:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from django.db import Error, IntegrityError, transaction
 
-from apikeys.backends import backend_for
+from apikeys.backends import backend_for, store_traits
 from apikeys.domain import ApiKeyDraft, Caller, IssuedApiKey
 from apikeys.exceptions import (
     ApiKeyError,
@@ -49,9 +49,8 @@ def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "", same_
     if nonce and not delivery.is_nonce(nonce):
         raise InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
     draft = clean_draft(draft)
-    if backend_for(caller.identity).shares_transaction:
-        return _create_here(caller, draft, nonce, same_only=same_only)
-    return _create_elsewhere(caller, draft, nonce, same_only=same_only)
+    create = _create_elsewhere if store_traits().is_upstream else _create_here
+    return create(caller, draft, nonce, same_only=same_only)
 
 
 def _create_here(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: bool) -> IssuedApiKey:
@@ -103,7 +102,7 @@ def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_on
 def _continued_elsewhere(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedApiKey | None:
     """Return what the same form came to before, None for a refusal; wait for it where it is still on its way."""
     iam_id = caller.identity.iam_id
-    deadline = caller.identity.access.deadline - MARGIN_SECONDS if caller.identity.access else 0.0
+    deadline = caller.access.deadline - MARGIN_SECONDS if caller.access else 0.0
     if delivery.is_pending(iam_id, nonce):
         with slots.hold(f"form of {iam_id}"):  # sent many times it takes a share of the threads, and no more
             while delivery.is_pending(iam_id, nonce) and time.monotonic() < deadline:
@@ -121,7 +120,7 @@ def _continue(caller: Caller, nonce: str, draft: ApiKeyDraft | None) -> IssuedAp
     if begun is None:
         return None
     row, value = begun
-    key = backend_for(caller.identity).get_api_key(row.key_id)
+    key = backend_for(caller).get_api_key(row.key_id)
     if draft is not None and not draft.describes(key, value):
         raise IdempotencyKeyReused
     return IssuedApiKey(key, value)
@@ -162,7 +161,7 @@ def download_api_key(caller: Caller, nonce: str) -> IssuedApiKey:
     with _told_if_deleted(caller):
         with transaction.atomic():
             row, _value = delivery.open_for_download(iam_id, nonce)
-        key = backend_for(caller.identity).get_api_key(row.key_id)  # no transaction waits for a store elsewhere
+        key = backend_for(caller).get_api_key(row.key_id)  # no transaction waits for a store elsewhere
         with transaction.atomic():
             row, value = delivery.open_for_download(iam_id, nonce)
             delivery.confirm(iam_id, row.nonce_digest)
@@ -178,7 +177,7 @@ def _told_if_deleted(caller: Caller) -> Iterator[None]:
         if not exc.key_id:
             raise
         try:
-            backend_for(caller.identity).get_api_key(exc.key_id)
+            backend_for(caller).get_api_key(exc.key_id)
         except ApiKeyNotFound:
             raise DeletedSince from None
         except StoreError:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from apikeys.backends import backend_for, embedded
+from apikeys.backends import backend_for, embedded, store_traits
 from apikeys.clocks import UPSTREAM_CLOCK_TOLERANCE
 from apikeys.domain import (
     ApiKey,
@@ -62,15 +62,6 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
-    """What a store can do; apikeys/backends/base.py asks the questions."""
-
-    lists_last_use: bool
-    searches_while_typing: bool
-    keeps_hint: bool
-
-
-@dataclass(frozen=True, slots=True)
 class UncertainCreation:
     """A key that may have been made elsewhere: what it was to be called, and when it was asked for."""
 
@@ -96,7 +87,7 @@ class Overview:
 
 def overview(caller: Caller) -> Overview:
     """Return the number of keys, the newest three, and the last five things that were done."""
-    backend = backend_for(caller.identity)
+    backend = backend_for(caller)
     activity = tuple(
         Activity(event.action, event.target_name, event.address, event.event_time, event.outcome)
         for event in audit.recent(caller.identity.iam_id, 5)
@@ -112,23 +103,22 @@ def overview(caller: Caller) -> Overview:
 
 def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
     """Return one page of the caller's keys, or of all. Raises NotAuthorized for all, unless to administrators."""
-    return backend_for(caller.identity).list_api_keys(query)
+    return backend_for(caller).list_api_keys(query)
 
 
 def get_api_key(caller: Caller, key_id: str) -> ApiKey:
     """Return one key. Raises ApiKeyNotFound."""
-    return backend_for(caller.identity).get_api_key(key_id)
+    return backend_for(caller).get_api_key(key_id)
 
 
 def get_details(caller: Caller, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
     """Return one key, its last use included, and its changes, oldest first. Raises ApiKeyNotFound."""
-    return backend_for(caller.identity).get_details(key_id)
+    return backend_for(caller).get_details(key_id)
 
 
-def abilities(caller: Caller) -> Abilities:
-    """Return what the caller's store can do, for a page that must not offer more."""
-    backend = backend_for(caller.identity)
-    return Abilities(backend.lists_last_use, backend.searches_while_typing, backend.keeps_hint)
+def lists_whole_account(caller: Caller) -> bool:
+    """Tell whether the caller may list everybody's keys of the account."""
+    return backend_for(caller).lists_whole_account
 
 
 def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
@@ -149,7 +139,7 @@ def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
 
     Raises InvalidApiKey.
     """
-    backend = backend_for(caller.identity)
+    backend = backend_for(caller)
     return {iam_id: backend.count_api_keys(iam_id) for iam_id in iam_ids}
 
 
@@ -197,7 +187,7 @@ def histories_of(seen: Iterable[ApiKey | ServiceId]) -> dict[str, list[HistoryEn
 
 def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:
     """Return the changes of a key, oldest first. Raises ApiKeyNotFound."""
-    return backend_for(caller.identity).get_history(key_id)
+    return backend_for(caller).get_history(key_id)
 
 
 @revocation
@@ -223,14 +213,13 @@ def delete_identity(identity: Identity) -> None:
     """End all keys of somebody who is gone, and wipe what was on its way to them."""
     caller = Caller(identity)
     with transaction.atomic():
-        backend = backend_for(identity)
-        for key in backend.delete_all_api_keys():
+        for key in backend_for(caller).delete_all_api_keys():
             ended(caller, key, cause="identity deleted")
 
 
 def uncertain_creations(caller: Caller) -> list[UncertainCreation]:
     """Return the keys that a store elsewhere was asked for without an answer, newest first, until they are settled."""
-    if backend_for(caller.identity).shares_transaction:
+    if not store_traits().is_upstream:
         return []
     return [
         UncertainCreation(row.pk, row.key_name, row.created_at) for row in delivery.uncertain(caller.identity.iam_id)

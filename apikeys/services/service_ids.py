@@ -27,22 +27,22 @@ from apikeys.storage.reserve import revocation
 
 def list_service_ids(caller: Caller, query: ServiceIdQuery) -> ServiceIdPage:
     """Return one page of the service IDs that the caller manages."""
-    return service_ids_for(caller.identity).page(query)
+    return service_ids_for(caller).page(query)
 
 
 def get_service_id(caller: Caller, service_id: str) -> ServiceId:
     """Return one. Raises ServiceIdNotFound."""
-    return service_ids_for(caller.identity).get(service_id)
+    return service_ids_for(caller).get(service_id)
 
 
 def get_history(caller: Caller, service_id: str) -> list[HistoryEntry]:
     """Return the changes of a service ID, oldest first. Raises ServiceIdNotFound."""
-    return service_ids_for(caller.identity).get_history(service_id)
+    return service_ids_for(caller).get_history(service_id)
 
 
 def get_usage(caller: Caller, service_id: str) -> Usage:
     """Return how often a service ID has authenticated, and when last. Raises ServiceIdNotFound."""
-    return service_ids_for(caller.identity).get_usage(service_id)
+    return service_ids_for(caller).get_usage(service_id)
 
 
 def create_service_id(
@@ -65,7 +65,7 @@ def create_service_id(
 def _create(
     caller: Caller, draft: ServiceIdDraft, key: ApiKeyDraft | None, nonce: str
 ) -> tuple[ServiceId, IssuedApiKey | None]:
-    store = service_ids_for(caller.identity)
+    store = service_ids_for(caller)
     digest = delivery.digest(nonce) if nonce else ""
     # The key has a nonce of its own: what an Idempotency-Key made at another address has nothing to do with it.
     key_nonce = hashlib.sha256(f"first key {nonce}".encode()).hexdigest() if nonce else ""
@@ -89,7 +89,7 @@ def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges
     """
     changes = clean_changes(changes)
     with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
-        service = service_ids_for(caller.identity).update(service_id, changes, entity_tag=entity_tag)
+        service = service_ids_for(caller).update(service_id, changes, entity_tag=entity_tag)
         audit.record(caller, audit.SERVICE_ID_UPDATE, target=service)
     return service
 
@@ -97,7 +97,7 @@ def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges
 def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> ServiceId:
     """Lock against change and deletion, or unlock. Raises ServiceIdNotFound."""
     with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
-        service = service_ids_for(caller.identity).set_locked(service_id, locked)
+        service = service_ids_for(caller).set_locked(service_id, locked)
         audit.record(caller, audit.SERVICE_ID_UPDATE, target=service, lock=locked)
     return service
 
@@ -109,7 +109,7 @@ def delete_service_id(caller: Caller, service_id: str) -> ServiceId:
     Raises DeleteNotPossible where one of its keys is locked, ServiceIdLocked, ServiceIdNotFound.
     """
     with audited(caller, audit.SERVICE_ID_DELETE, service_id):
-        service, keys = service_ids_for(caller.identity).delete(service_id)
+        service, keys = service_ids_for(caller).delete(service_id)
         for key in keys:
             ended(caller, key, cause="service ID deleted")
         audit.record(caller, audit.SERVICE_ID_DELETE, target=service)

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from django.conf import settings
-
+from apikeys.backends import store_traits
 from apikeys.domain import Identity
 from apikeys.services import keys
 from apikeys.upstream import sessions
 
 
 def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
-    if not settings.IS_EMBEDDED:  # the keys are not this console's to end
+    if store_traits().is_upstream:  # the keys are not this console's to end
         return
     keys.delete_identity(
         Identity(iam_id=instance.iam_id, account_id=instance.account_id, name=instance.get_full_name(), email="")
@@ -20,5 +19,5 @@ def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
 def forget_iam_login(request: Any, **kwargs: Any) -> None:
     """The person logs out: the tokens of the session go, too."""
     session_key = request.session.session_key if request is not None else None
-    if session_key is not None and not settings.IS_EMBEDDED:
+    if session_key is not None and store_traits().is_upstream:
         sessions.end(session_key)

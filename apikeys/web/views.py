@@ -53,7 +53,7 @@ def api_key_list(request: Request) -> HttpResponseBase:
     caller = caller_of(request)
     if request.method == "POST" or without_values(request.GET.get("q", "")) != request.GET.get("q", ""):
         sent = request.POST if request.method == "POST" else request.GET
-        state = ListState.from_url(sent, may_see_all=caller.identity.is_administrator)
+        state = ListState.from_url(sent, may_see_all=keys.lists_whole_account(caller))
         return see_other(reverse("api_key_list") + state.url())
     if _wants_fragment(request):
         if request.htmx.target == LIST:
@@ -244,7 +244,7 @@ def api_key_delete(request: Request, key_id: str) -> HttpResponseBase:
 
 def state_of(request: Request) -> ListState:
     """Return what is being looked at; only administrators look at all users' keys."""
-    return ListState.from_url(request.GET, may_see_all=caller_of(request).identity.is_administrator)
+    return ListState.from_url(request.GET, may_see_all=keys.lists_whole_account(caller_of(request)))
 
 
 def list_context(request: Request) -> dict[str, Any]:
@@ -259,9 +259,8 @@ def list_context(request: Request) -> dict[str, Any]:
     return {
         "state": state,
         "page": page,
-        "store": keys.abilities(caller),
         "rows": [Row(key, owners.get(key.iam_id), key.is_editable_by(caller.identity)) for key in page.keys],
-        "offers_all": caller.identity.is_administrator,
+        "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
         "unsearched_url": base + state.without_search().url(),
         "first_url": base + state.at(None).url() if page.previous else "",

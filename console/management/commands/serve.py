@@ -19,6 +19,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import Error, connection, connections
 
+from apikeys.backends import store_traits
 from console import journals, ports
 from console.database import first_line
 from console.env import env_secret, env_str, in_url, is_every_address
@@ -107,7 +108,7 @@ class Command(BaseCommand):
         """Make the administrator once, when there is nobody yet."""
         # People whom another IAM knows have no password here: they are nobody to this store.
         people = User.objects.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
-        if not settings.IS_EMBEDDED or people.exists():
+        if store_traits().is_upstream or people.exists():
             return
         username = env_str("CONSOLE_ADMIN_USER", "admin")
         given = env_secret("CONSOLE_ADMIN_PASSWORD")
@@ -179,7 +180,7 @@ def serve() -> None:
     from granian.server import Server
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-    if not settings.IS_EMBEDDED:
+    if store_traits().is_upstream:
         # Granian advises against more threads than processors can run; these wait for another service.
         logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in str(record.msg))
     server = Server(
