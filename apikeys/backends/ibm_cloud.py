@@ -1,4 +1,4 @@
-"""Keys that another IAM keeps, IBM Cloud's or another console's; each method is a call or two to it."""
+"""Keys that an upstream IAM keeps, IBM Cloud's or another console's; each method is a call or two to it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ from apikeys.exceptions import (
 from apikeys.iam import payloads
 from apikeys.iam.client import IAMClient, IAMError, page_token
 from apikeys.upstream import slots
-from apikeys.upstream.errors import CONFLICTS, LIMIT_REACHED, after_a_change, readable, translated
+from apikeys.upstream.errors import CONFLICTS, LIMIT_REACHED, mark_may_have_happened, reject_malformed, translate_errors
 
 SORTS = {
     Sort.NAME: "name",
@@ -74,17 +74,17 @@ class IBMCloudBackend:
         owner = iam_id or self.identity.iam_id
         try:
             return self._limits(owner)[1]
-        except (NotAuthorized, ApiKeyNotFound, BackendRefused):  # who may list keys need not be allowed to see limits
+        except (NotAuthorized, ApiKeyNotFound, BackendRefused):  # not everybody who may list keys may see limits
             return sum(1 for _key in self._all_keys(ApiKeyQuery(iam_id=owner)))
 
     def list_api_keys(self, query: ApiKeyQuery) -> ApiKeyPage:
         if query.search or query.conditions:
-            return self._searched(query)
+            return self._search(query)
         cursor = query.cursor
         parameters = self._parameters(query)
         parameters |= {"pagesize": str(query.page_size), "pagetoken": cursor.position if cursor else ""}
         try:
-            with readable():
+            with reject_malformed():
                 answer = self._ask(lambda client: client.api_key_page(**parameters))
                 keys = tuple(payloads.parse_api_key(fields) for fields in answer["apikeys"])
         except BackendRefused as exc:
@@ -93,7 +93,7 @@ class IBMCloudBackend:
             return self.list_api_keys(replace(query, cursor=None))  # a page token that the service no longer knows
         following, before = page_token(answer, "next"), page_token(answer, "previous")
         if cursor and cursor.position and not before and not cursor.backward:
-            first = Cursor("", "", backward=True)  # a service that names no previous page has a first one
+            first = Cursor("", "", backward=True)  # where IAM names no previous page, back leads to the first
         else:
             first = None
         is_first = cursor is None or not cursor.position
@@ -101,24 +101,14 @@ class IBMCloudBackend:
             keys,
             next=Cursor(following, "") if following else None,
             previous=Cursor(before, "", backward=True) if before else first,
-            # No answer of IAM's counts, and to read all pages takes a request for each.
+            # IAM's answers have no count, and reading every page would take a request for each.
             extent=Extent(0, None if following else len(keys)) if query.counted and is_first else Extent(),
         )
 
-    def _searched(self, query: ApiKeyQuery) -> ApiKeyPage:
-        """Return a page of what is found among all keys: IBM's own filter looks at names only."""
+    def _search(self, query: ApiKeyQuery) -> ApiKeyPage:
+        """Search all keys here, and return one page: IBM's own filter looks at names only."""
         found = [key for key in self._all_keys(query) if is_found(key, query)]
-        start, cursor = 0, query.cursor
-        if cursor is not None:
-            # Where the row is gone that the cursor stands on, its place in the list is the next best.
-            place = int(cursor.position) if cursor.position.isascii() and cursor.position.isdigit() else 0
-            at = next((n for n, key in enumerate(found) if key.id == cursor.key_id), None)
-            if cursor == END:
-                start = max(0, len(found) - 1) // query.page_size * query.page_size
-            elif cursor.backward:
-                start = max(0, (place if at is None else at) - query.page_size)
-            else:
-                start = place if at is None else at + 1
+        start = _start(found, query)
         rows = found[start : start + query.page_size]
         end = start + len(rows)
         return ApiKeyPage(
@@ -133,7 +123,7 @@ class IBMCloudBackend:
 
     def _all_keys(self, query: ApiKeyQuery) -> Iterator[ApiKey]:
         parameters = self._parameters(query)
-        with readable():
+        with reject_malformed():
             yield from map(payloads.parse_api_key, self._ask(lambda client: list(client.list_api_keys(**parameters))))
 
     def _parameters(self, query: ApiKeyQuery) -> dict[str, str]:
@@ -151,7 +141,7 @@ class IBMCloudBackend:
 
     def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
         key, fields = self._look_up(key_id, history=True)
-        with readable():
+        with reject_malformed():
             return key, payloads.parse_history(fields)
 
     def get_history(self, key_id: str) -> list[HistoryEntry]:
@@ -159,7 +149,7 @@ class IBMCloudBackend:
 
     def _look_up(self, key_id: str, *, history: bool = False) -> tuple[ApiKey, dict[str, Any]]:
         key_id = _checked(key_id)
-        with readable():
+        with reject_malformed():
             fields = self._ask(lambda client: client.get_api_key(key_id, history=history))
             return payloads.parse_api_key(fields), fields
 
@@ -178,14 +168,14 @@ class IBMCloudBackend:
             body["expires_at"] = payloads.format_date(draft.expires_at)
         if draft.value:
             body["apikey"] = draft.value
-        uncertain = CreationUncertain(host=settings.IAM_HOST, name=draft.name)
+        unconfirmed = CreationUncertain(host=settings.IAM_HOST, name=draft.name)
 
         def create(client: IAMClient) -> dict[str, Any]:
             try:
                 return client.create_api_key(body, locked=draft.locked, disabled=draft.disabled)
             except IAMError as exc:
                 if exc.may_have_happened:
-                    raise uncertain from None
+                    raise unconfirmed from None
                 raise
 
         try:
@@ -194,8 +184,8 @@ class IBMCloudBackend:
             if not isinstance(value, str) or not value:
                 raise ValueError("apikey")
             return IssuedApiKey(payloads.parse_api_key(fields), value)
-        except ValueError:  # made for certain, and yet nobody has its value
-            raise uncertain from None
+        except ValueError:  # the key was created, but its value can't be read
+            raise unconfirmed from None
         except BackendRefused as exc:
             if exc.reason != LIMIT_REACHED:
                 raise
@@ -219,7 +209,7 @@ class IBMCloudBackend:
         body = {name: _as_json(name, change) for name, change in changes.given().items()}
         try:
             changed = self._ask(lambda client: client.update_api_key(key_id, entity_tag, body))
-            with after_a_change(), readable():
+            with mark_may_have_happened(), reject_malformed():
                 return payloads.parse_api_key(changed)
         except BackendRefused as exc:
             if exc.status not in CONFLICTS:
@@ -233,19 +223,19 @@ class IBMCloudBackend:
     def set_locked(self, key_id: str, locked: bool) -> ApiKey:
         key_id = _checked(key_id)
         self._ask(lambda client: client.set_locked(key_id, locked))
-        with after_a_change():
+        with mark_may_have_happened():
             return self.get_api_key(key_id)
 
     def set_disabled(self, key_id: str, disabled: bool) -> ApiKey:
         key_id = _checked(key_id)
-        with self._locked_told(key_id):
+        with self._tell_locked(key_id):
             self._ask(lambda client: client.set_disabled(key_id, disabled))
-        with after_a_change():
+        with mark_may_have_happened():
             return self.get_api_key(key_id)
 
     def delete_api_key(self, key_id: str) -> ApiKey:
         key = self.get_api_key(key_id)
-        with self._locked_told(key_id):
+        with self._tell_locked(key_id):
             self._ask(lambda client: client.delete_api_key(key.id))
         return key
 
@@ -258,8 +248,8 @@ class IBMCloudBackend:
         return ended
 
     @contextmanager
-    def _locked_told(self, key_id: str) -> Iterator[None]:
-        """Turn a refusal of a change into ApiKeyLocked where that is why."""
+    def _tell_locked(self, key_id: str) -> Iterator[None]:
+        """Turn a refused change into ApiKeyLocked where the key is locked."""
         try:
             yield
         except BackendRefused as exc:
@@ -269,7 +259,7 @@ class IBMCloudBackend:
 
     def _ask(self, call: Callable[[IAMClient], T]) -> T:
         """Return what a call answers, with a token that is still good. Raises ApiKeyError."""
-        with slots.hold(self.identity.iam_id), translated():
+        with slots.hold(self.identity.iam_id), translate_errors():
             client = IAMClient(settings.IAM_URL, self.access.token(), deadline=self.access.deadline)
             try:
                 return call(client)
@@ -278,6 +268,21 @@ class IBMCloudBackend:
                     raise
             client.access_token = self.access.renew(client.access_token)
             return call(client)
+
+
+def _start(found: list[ApiKey], query: ApiKeyQuery) -> int:
+    """Return where the page begins in what was found."""
+    cursor = query.cursor
+    if cursor is None:
+        return 0
+    if cursor == END:
+        return max(0, len(found) - 1) // query.page_size * query.page_size
+    at = next((n for n, key in enumerate(found) if key.id == cursor.key_id), None)
+    # Where the cursor's key is gone, its old position in the list is the next best.
+    old = int(cursor.position) if cursor.position.isascii() and cursor.position.isdigit() else 0
+    if cursor.backward:
+        return max(0, (old if at is None else at) - query.page_size)
+    return old if at is None else at + 1
 
 
 def _checked(key_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The errors of IAM's client as those that every store raises: the one place that knows both."""
+"""Errors of IAM's client, translated into those that every store raises."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +24,8 @@ REFUSED = _("%(host)s refused the request: %(text)s")
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn an error of the client into the ApiKeyError that every store raises for it."""
+def translate_errors() -> Iterator[None]:
+    """Turn an IAMError into the ApiKeyError that every store raises for it."""
     try:
         yield
     except IAMError as exc:
@@ -33,8 +33,8 @@ def translated() -> Iterator[None]:
 
 
 @contextmanager
-def readable() -> Iterator[None]:
-    """Turn an answer that can't be read into an error: of IAM's form it is not."""
+def reject_malformed() -> Iterator[None]:
+    """Turn a ValueError, raised while an answer is parsed, into BackendUnavailable: no IAM answers like that."""
     try:
         yield
     except ValueError:
@@ -42,8 +42,8 @@ def readable() -> Iterator[None]:
 
 
 @contextmanager
-def after_a_change() -> Iterator[None]:
-    """Let each error tell that the change may have happened: only what it came to was not to be had."""
+def mark_may_have_happened() -> Iterator[None]:
+    """Mark each ApiKeyError: the change was made, and only its result could not be read."""
     try:
         yield
     except ApiKeyError as exc:
