@@ -8,12 +8,19 @@ from typing import Protocol
 
 NAME_MAX_LENGTH = 255
 DESCRIPTION_MAX_LENGTH = 1000
+MAX_CRNS = 100  # of one service ID
+CRN_MAX_LENGTH = 1000
 SERVICE_ID_PREFIX = "iam-ServiceId-"
 PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
 COUNTED = 1000  # rows of a list; beyond them it is only known that there are more
 API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_printable(text: str) -> bool:
+    """Tell whether a text has neither control characters nor halves of characters, which no database takes."""
+    return not any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text)
 
 
 class Access(Protocol):

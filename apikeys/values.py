@@ -35,8 +35,8 @@ _JWT_LIKE = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\
 MASK = "[masked]"
 _AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“”„‘’‚«»"
 
-# The shortest value that a program may bring, and the variety that it needs. It may have any characters.
-MIN_OWN_VALUE = 32
+# The length of a value that a program may bring, and the variety that it needs. It may have any characters.
+MIN_OWN_VALUE, MAX_OWN_VALUE = 32, 1000
 MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")

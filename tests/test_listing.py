@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apikeys.domain import PAGE_SIZES, ApiKeyQuery, Cursor, Sort
-from apikeys.web.listing import ListState, write_cursor
+from apikeys.web.listing import ListState
 
 thoroughly = settings(deadline=None, database=None, max_examples=200)
 
@@ -59,12 +59,6 @@ def test_who_may_not_see_all_keys_gets_their_own_at_the_same_address(query):
     parameters = QueryDict(ListState(query).url().removeprefix("?"))
 
     assert read(parameters, may_see_all=False).query == replace(query, whole_account=False)
-
-
-@thoroughly
-@given(CURSORS)
-def test_a_place_in_an_address_is_the_place_it_was_written_from(cursor):
-    assert read(query_dict(at=write_cursor(cursor))).query.cursor == cursor
 
 
 @thoroughly

@@ -6,12 +6,15 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from django.test import RequestFactory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys.api import keys, paging
-from apikeys.api.openapi import schemas, words
+from apikeys import values
+from apikeys.api import bodies, fields, keys, paging
+from apikeys.api.openapi import shapes
 from apikeys.backends.service_ids import SERVICE_ID
+from apikeys.cursors import read_cursor, write_cursor
 from apikeys.domain import Condition, Cursor, LeakedAction, Match
 from apikeys.exceptions import BadRequest, InvalidApiKey
 from apikeys.iam import payloads
@@ -66,7 +69,7 @@ def test_a_filter_says_the_conditions_it_was_written_from(conditions, case):
         f"{case(one.attribute)} {case(str(one.match))} {quoted(one.text)}" for one in conditions
     )
 
-    assert payloads.parse_filter(text) == tuple(conditions)
+    assert paging.parse_filter(text) == tuple(conditions)
 
 
 @thoroughly
@@ -84,7 +87,7 @@ def test_a_filter_says_the_conditions_it_was_written_from(conditions, case):
 @example('name co "' + "\\" * 4000)
 def test_any_other_filter_is_a_bad_request(text):
     try:
-        conditions = payloads.parse_filter(text)
+        conditions = paging.parse_filter(text)
     except BadRequest as refusal:
         assert refusal.field == "filter"
     else:
@@ -93,11 +96,11 @@ def test_any_other_filter_is_a_bad_request(text):
 
 
 @thoroughly
-@given(NEARLY_FILTERS | st.from_regex(words.FILTER, fullmatch=True))
+@given(NEARLY_FILTERS | st.from_regex(shapes.FILTER, fullmatch=True))
 def test_the_description_tells_filters_from_other_text(text):
-    described = re.fullmatch(words.FILTER, text) is not None and 0 < len(text) <= payloads.MAX_FILTER
+    described = re.fullmatch(shapes.FILTER, text) is not None and 0 < len(text) <= paging.MAX_FILTER
 
-    assert is_read(payloads.parse_filter, text) == described
+    assert is_read(paging.parse_filter, text) == described
 
 
 # Page tokens
@@ -106,10 +109,10 @@ def test_the_description_tells_filters_from_other_text(text):
 @thoroughly
 @given(st.builds(Cursor, position=PRINTABLE, key_id=PRINTABLE, backward=st.booleans()))
 def test_a_page_token_is_the_place_it_was_written_from(cursor):
-    token = paging.write_token(cursor)
+    token = write_cursor(cursor)
 
     assert re.fullmatch(r"[A-Za-z0-9_-]+", token)
-    assert paging.read_token(token) == cursor
+    assert read_cursor(token) == cursor
 
 
 @thoroughly
@@ -126,7 +129,7 @@ def test_a_page_token_is_the_place_it_was_written_from(cursor):
 @example(base64.urlsafe_b64encode(b'"ab0"').decode())
 def test_any_other_page_token_is_a_bad_request(token):
     try:
-        cursor = paging.read_token(token)
+        cursor = paging.page_cursor(RequestFactory().get("/", {"pagetoken": token}))
     except BadRequest as refusal:
         assert refusal.field == "pagetoken"
     else:
@@ -164,7 +167,7 @@ def test_seconds_and_the_usual_ways_to_write_utc_are_read(moment, zone):
 
 
 @thoroughly
-@given(ANY_TEXT | st.from_regex(payloads.DATE) | st.from_regex(schemas.EXPIRES_AT["pattern"]))
+@given(ANY_TEXT | st.from_regex(payloads.DATE) | st.from_regex(bodies.EXPIRES_AT["pattern"]))
 @example("")
 @example("0000-01-01T00:00+0000")
 @example("2030-02-30T00:00+0000")
@@ -181,7 +184,7 @@ def test_any_other_date_is_refused_by_the_name_of_its_field(text):
         assert refusal.field == "expires_at"
     else:
         assert moment.utcoffset() == timedelta(0)
-        assert re.search(schemas.EXPIRES_AT["pattern"], text)
+        assert re.search(bodies.EXPIRES_AT["pattern"], text)
 
 
 # JSON bodies
@@ -192,7 +195,7 @@ def test_any_other_date_is_refused_by_the_name_of_its_field(text):
     st.dictionaries(WHOLE_TEXT, st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.lists(WHOLE_TEXT))
 )
 def test_a_json_object_is_read_as_it_was_written(body):
-    assert payloads.json_object(json.dumps(body).encode()) == body
+    assert fields.json_object(json.dumps(body).encode()) == body
 
 
 @thoroughly
@@ -210,7 +213,7 @@ def test_a_json_object_is_read_as_it_was_written(body):
 @example(b"{} {}")
 def test_any_other_body_is_a_bad_request(body):
     try:
-        parsed = payloads.json_object(body)
+        parsed = fields.json_object(body)
     except BadRequest as refusal:
         assert refusal.field == "body"
     else:
@@ -225,21 +228,12 @@ def test_a_member_given_twice_is_a_bad_request_at_any_depth(body, data):
 
     for text in (twice, f'{{"outer": [{twice}]}}'):
         with pytest.raises(BadRequest):
-            payloads.json_object(text.encode())
+            fields.json_object(text.encode())
 
 
 # The members of a new key
 
-MEMBERS = [
-    "name",
-    "description",
-    "apikey",
-    "store_value",
-    "support_sessions",
-    "action_when_leaked",
-    "expires_at",
-    "unknown",
-]
+MEMBERS = [*bodies.creation_schemas(bodies.API_KEY), "unknown"]
 
 
 @pytest.mark.parametrize("for_service_id", [False, True])
@@ -265,12 +259,12 @@ def test_a_new_key_is_what_its_members_say_or_refused(for_service_id, body):
 @given(
     st.text(
         st.characters(min_codepoint=32, exclude_categories=["Cs"]),
-        min_size=payloads.MIN_OWN_VALUE,
-        max_size=payloads.MAX_OWN_VALUE,
+        min_size=values.MIN_OWN_VALUE,
+        max_size=values.MAX_OWN_VALUE,
     )
 )
 def test_a_value_of_ones_own_is_taken_as_it_is(value):
-    assert payloads.own_value_field({"apikey": value}) == value
+    assert fields.own_value(value, "apikey") == value
 
 
 @thoroughly
@@ -282,9 +276,9 @@ def test_a_value_of_ones_own_is_taken_as_it_is(value):
 @example("x" * 40 + "\n")
 @example("x" * 40 + "\ud800")
 def test_the_description_tells_values_of_ones_own_from_other_text(value):
-    described = re.fullmatch(schemas.OWN_VALUE["pattern"], value) is not None and "\ud800" not in value
+    described = re.fullmatch(bodies.OWN_VALUE["pattern"], value) is not None and "\ud800" not in value
 
-    assert is_read(payloads.own_value_field, {"apikey": value}) == (described and not has_half_a_character(value))
+    assert is_read(fields.own_value, value, "apikey") == (described and not has_half_a_character(value))
 
 
 def has_half_a_character(text: str) -> bool:
@@ -294,7 +288,7 @@ def has_half_a_character(text: str) -> bool:
 @pytest.mark.parametrize("found", [0, 1, 1.5, "yes", "True", "", [], {}, ["true"]])
 def test_only_true_and_false_are_true_or_false(found):
     with pytest.raises(BadRequest):
-        payloads.bool_field({"flag": found}, "flag")
+        fields.true_or_false(found, "flag")
 
 
 # Names and descriptions, which the services check: the description says of them exactly what they are
@@ -313,7 +307,7 @@ TEXTS = st.tuples(EDGES, WHOLE_TEXT | st.text("a \x7f", max_size=300), EDGES)
 @example("a\tb")
 @example("\ufeff")
 def test_the_description_tells_names_from_other_text(text):
-    described = re.fullmatch(schemas.NAME["pattern"], text) is not None
+    described = re.fullmatch(bodies.NAME["pattern"], text) is not None
 
     assert is_read(validation.clean_name, text) == described
 
@@ -326,7 +320,7 @@ def test_the_description_tells_names_from_other_text(text):
 @example(f"\n{'a' * 1000}\n")
 @example("a\nb")
 def test_the_description_tells_descriptions_from_other_text(text):
-    described = re.search(schemas.DESCRIPTION["pattern"], text) is not None
+    described = re.search(bodies.DESCRIPTION["pattern"], text) is not None
 
     assert is_read(validation.clean_description, text) == described
 
@@ -355,11 +349,11 @@ def test_reports_are_read_as_storable_text_or_refused(body):
 
 
 @thoroughly
-@given(ANY_TEXT | st.from_regex(words.service_id_id()["pattern"]))
+@given(ANY_TEXT | st.from_regex(shapes.service_id_id()["pattern"]))
 @example("")
 @example("ServiceId-00000000-0000-4000-8000-000000000000\n")
 @example("ServiceId-00000000-0000-4000-8000-00000000000A")
 def test_an_id_of_a_service_id_has_the_form_that_the_description_says(text):
-    described = re.fullmatch(words.service_id_id()["pattern"].strip("^$"), text) is not None
+    described = re.fullmatch(shapes.service_id_id()["pattern"].strip("^$"), text) is not None
 
     assert (SERVICE_ID.fullmatch(text) is not None) == described

@@ -7,7 +7,8 @@ from urllib.parse import unquote_plus
 from django.http import HttpRequest
 
 from apikeys.domain import Caller
-from apikeys.exceptions import Unauthenticated
+from apikeys.exceptions import BadRequest, Unauthenticated
+from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import tokens
 from apikeys.identity.callers import caller_for
 from apikeys.identity.request import Request
@@ -25,6 +26,12 @@ def caller_of_token(request: Request) -> Caller:
     """Return whom the request's access token stands for. Raises Unauthenticated."""
     identity, _claims = tokens.identify(bearer_token(request))
     return caller_for(request, identity)
+
+
+def check_account(caller: Caller, account_id: str) -> None:
+    """Raise BadRequest where a request names another account than its token does."""
+    if account_id and account_id != caller.identity.account_id:
+        raise BadRequest("account_id", _("The specified account does not match the account in the token."))
 
 
 def basic_credentials(request: HttpRequest) -> list[tuple[str, str]]:

@@ -1,136 +1,130 @@
-"""Pages of the API: query parameters in, full URLs of the neighbouring pages out."""
+"""A page of a list: its query parameters in, the full URLs of the pages beside it out."""
 
-import base64
-import binascii
-import json
-from dataclasses import dataclass
-from typing import Any
+import re
 
 from django.http import HttpRequest
 
-from apikeys.domain import ApiKeyPage, ApiKeyQuery, Caller, Condition, Cursor, ServiceIdPage, Sort
+from apikeys.api.auth import check_account
+from apikeys.api.fields import choice, parameter, printable
+from apikeys.cursors import read_cursor, write_cursor
+from apikeys.domain import (
+    ApiKeyPage,
+    ApiKeyQuery,
+    Caller,
+    Condition,
+    Cursor,
+    Match,
+    ServiceIdPage,
+    ServiceIdQuery,
+    ServiceIdSort,
+)
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam import payloads
+from apikeys.iam.payloads import MAX_PAGE_SIZE, SORT_WORDS
 
 DEFAULT_PAGE_SIZE = 20
-SORTS = {
-    "name": Sort.NAME,
-    "description": Sort.DESCRIPTION,
-    "created_at": Sort.CREATED,
-    "created_by": Sort.CREATED_BY,
-}
+KEY_SORTS = {word: sort for sort, word in SORT_WORDS.items()}
+SERVICE_ID_SORTS = {str(sort): sort for sort in ServiceIdSort}
+DEFAULT_SORT = "created_at"
+MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
+
+# ASCII: without it, letters' case ignored, "ſw" would pass for "sw".
+_CONDITION = re.compile(r' *(name|description|id) +(co|eq|sw) +"((?:[^"\\]|\\["\\])*)" *', re.IGNORECASE | re.ASCII)
+_AND = re.compile(r"and\b", re.IGNORECASE | re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyListing:
-    """One request for a page of keys."""
-
-    query: ApiKeyQuery
-
-    @classmethod
-    def from_request(cls, request: HttpRequest, caller: Caller) -> "KeyListing":
-        """Read and check all parameters. Raises BadRequest."""
-
-        def ask(name: str, default: str = "") -> str:
-            return parameter(request, name, default)
-
-        account_id = ask("account_id")
-        if account_id and account_id != caller.identity.account_id:
-            raise BadRequest("account_id", _("The specified account does not match the account in the token."))
-        scope = choice("scope", ask("scope", "entity"), ("entity", "account"))
-        kind = choice("type", ask("type"), ("", "user", "serviceid"))
-        return cls(
-            ApiKeyQuery(
-                conditions=conditions(request),
-                iam_id=printable("iam_id", ask("iam_id")),
-                whole_account=scope == "account",
-                kind=kind,
-                sort=SORTS[choice("sort", ask("sort", "created_at"), tuple(SORTS))],
-                descending=is_descending(request),
-                page_size=page_size(request),
-                cursor=read_token(ask("pagetoken")),
-            )
-        )
-
-    def answer(self, request: HttpRequest, page: ApiKeyPage, keys: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"limit": self.query.page_size, **neighbours(request, page), "apikeys": keys}
+def key_query(request: HttpRequest, caller: Caller) -> ApiKeyQuery:
+    """Return which keys a request asks for. Raises BadRequest."""
+    check_account(caller, parameter(request, "account_id"))
+    return ApiKeyQuery(
+        conditions=conditions(request),
+        iam_id=printable("iam_id", parameter(request, "iam_id")),
+        whole_account=choice("scope", parameter(request, "scope", "entity"), ("entity", "account")) == "account",
+        kind=choice("type", parameter(request, "type"), ("", "user", "serviceid")),
+        sort=KEY_SORTS[choice("sort", parameter(request, "sort", DEFAULT_SORT), tuple(KEY_SORTS))],
+        descending=is_descending(request),
+        page_size=page_size(request),
+        cursor=page_cursor(request),
+    )
 
 
-def parameter(request: HttpRequest, name: str, default: str = "") -> str:
-    """Return a query parameter. Raises BadRequest for one that is given twice: which one is meant?"""
-    found = request.GET.getlist(name)
-    if len(found) > 1:
-        raise BadRequest(name, _("%(name)s appears more than once."), name=name)
-    return found[0] if found else default
+def service_id_query(request: HttpRequest, caller: Caller) -> ServiceIdQuery:
+    """Return which service IDs a request asks for. Raises BadRequest."""
+    check_account(caller, parameter(request, "account_id"))
+    return ServiceIdQuery(
+        name=printable("name", parameter(request, "name")),
+        conditions=conditions(request),
+        sort=SERVICE_ID_SORTS[choice("sort", parameter(request, "sort", DEFAULT_SORT), tuple(SERVICE_ID_SORTS))],
+        descending=is_descending(request),
+        page_size=page_size(request),
+        cursor=page_cursor(request),
+    )
 
 
 def page_size(request: HttpRequest) -> int:
     """Return `pagesize`, 1 to 100, 20 where absent. Raises BadRequest."""
     text = parameter(request, "pagesize", str(DEFAULT_PAGE_SIZE))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= payloads.MAX_PAGE_SIZE):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_PAGE_SIZE):
         raise BadRequest("pagesize", _("pagesize must be a number from 1 to 100."))
     return int(text)
-
-
-def conditions(request: HttpRequest) -> tuple[Condition, ...]:
-    """Return what `filter` asks for. Raises BadRequest."""
-    text = parameter(request, "filter")
-    return payloads.parse_filter(printable("filter", text)) if text else ()
 
 
 def is_descending(request: HttpRequest) -> bool:
     return choice("order", parameter(request, "order", "asc"), ("asc", "desc")) == "desc"
 
 
+def page_cursor(request: HttpRequest) -> Cursor | None:
+    """Return where the page begins that `pagetoken` names, None for the first one. Raises BadRequest."""
+    text = parameter(request, "pagetoken")
+    try:
+        return read_cursor(text) if text else None
+    except ValueError:
+        raise BadRequest(
+            "pagetoken", _("pagetoken is not valid. Copy it from the response's next or previous URL.")
+        ) from None
+
+
 def neighbours(request: HttpRequest, page: ApiKeyPage | ServiceIdPage) -> dict[str, str]:
     """Return the URLs of the first page, and of those before and after this one where there are any."""
-    urls = {"first": page_url(request, "")}
+    urls = {"first": page_url(request, None)}
     if page.previous:
-        urls["previous"] = page_url(request, write_token(page.previous))
+        urls["previous"] = page_url(request, page.previous)
     if page.next:
-        urls["next"] = page_url(request, write_token(page.next))
+        urls["next"] = page_url(request, page.next)
     return urls
 
 
-def choice(name: str, text: str, choices: tuple[str, ...]) -> str:
-    if text not in choices:
-        allowed = ", ".join(option for option in choices if option)
-        raise BadRequest(name, _("%(name)s must be one of: %(choices)s"), name=name, choices=allowed)
-    return text
-
-
-def printable(name: str, text: str) -> str:
-    if not payloads.is_printable(text):
-        raise BadRequest(name, _("%(name)s contains a control character."), name=name)
-    return text
-
-
-def page_url(request: HttpRequest, token: str) -> str:
-    """Return the full URL of a page of the same listing."""
+def page_url(request: HttpRequest, cursor: Cursor | None) -> str:
+    """Return the full URL of a page of the same list."""
     parameters = request.GET.copy()
     parameters.pop("pagetoken", None)
-    if token:
-        parameters["pagetoken"] = token
+    if cursor:
+        parameters["pagetoken"] = write_cursor(cursor)
     query = parameters.urlencode()
     return request.build_absolute_uri(request.path + (f"?{query}" if query else ""))
 
 
-def write_token(cursor: Cursor) -> str:
-    text = json.dumps([cursor.position, cursor.key_id, int(cursor.backward)], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def conditions(request: HttpRequest) -> tuple[Condition, ...]:
+    """Return what `filter` asks for. Raises BadRequest."""
+    text = parameter(request, "filter")
+    return parse_filter(printable("filter", text)) if text else ()
 
 
-def read_token(text: str) -> Cursor | None:
-    """Return the place that a page token stands for, None without one. Raises BadRequest."""
-    if not text:
-        return None
-    bad_token = BadRequest("pagetoken", _("pagetoken is not valid. Copy it from the response's next or previous URL."))
-    try:
-        decoded = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)).decode())
-        position, key_id, backward = decoded
-    except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise bad_token from None
-    if not (isinstance(position, str) and isinstance(key_id, str) and backward in (0, 1)):
-        raise bad_token
-    return Cursor(printable("pagetoken", position), printable("pagetoken", key_id), bool(backward))
+def parse_filter(text: str) -> tuple[Condition, ...]:
+    """Read `name co "text" and id eq "…"`. Raises BadRequest for anything else."""
+    conditions: list[Condition] = []
+    position = 0
+    while True:
+        found = _CONDITION.match(text, position)
+        if found is None or len(text) > MAX_FILTER:
+            raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
+        attribute, match, quoted = found.groups()
+        unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
+        conditions.append(Condition(attribute.lower(), Match(match.lower()), unquoted))
+        position = found.end()
+        if position == len(text):
+            return tuple(conditions)
+        joined = _AND.match(text, position)
+        if joined is None:
+            raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
+        position = joined.end()

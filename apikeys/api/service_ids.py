@@ -1,54 +1,26 @@
 """/v1/serviceids, and the empty collections that clients ask for at start."""
 
-from dataclasses import replace
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
+from apikeys.api import bodies, fields
+from apikeys.api.auth import check_account
 from apikeys.api.decorators import Operation, authenticated, resource
-from apikeys.api.keys import (
-    check_account,
-    created,
-    flag,
-    flag_header,
-    idempotency_key,
-    json_body,
-    key_draft,
-    required,
-    tagged,
-)
-from apikeys.api.paging import (
-    choice,
-    conditions,
-    is_descending,
-    neighbours,
-    page_size,
-    parameter,
-    printable,
-    read_token,
-)
-from apikeys.domain import ApiKeyDraft, Caller, ServiceIdChanges, ServiceIdDraft, ServiceIdQuery, ServiceIdSort
+from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, text_field
+from apikeys.api.keys import asks_to_store, created, key_draft, tagged
+from apikeys.api.paging import neighbours, service_id_query
+from apikeys.domain import ApiKeyDraft, Caller, ServiceIdChanges, ServiceIdDraft
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
 from apikeys.services import keys, service_ids
 
-SORTS = tuple(str(sort) for sort in ServiceIdSort)
-
 
 @authenticated
 def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
-    check_account(caller, parameter(request, "account_id"))
+    """Return one page of the service IDs that the caller manages. Raises BadRequest (400), Unauthenticated (401)."""
+    query = service_id_query(request, caller)
     refuse_group(parameter(request, "group_id"))
-    query = ServiceIdQuery(
-        name=printable("name", parameter(request, "name")),
-        conditions=conditions(request),
-        sort=ServiceIdSort(choice("sort", parameter(request, "sort", ServiceIdSort.CREATED), SORTS)),
-        descending=is_descending(request),
-        page_size=page_size(request),
-        cursor=read_token(parameter(request, "pagetoken")),
-    )
     with_history = flag(request, "include_history")
     page = service_ids.list_service_ids(caller, query)
     histories = keys.histories_of(page.service_ids) if with_history else {}
@@ -61,26 +33,26 @@ def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
 @authenticated
 @sensitive_variables("body", "key", "issued")
 def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
+    """Make a service ID, with a first key where the body describes one, and return both (201).
+
+    Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), IdempotencyKeyReused, AlreadyReceived and
+    HandoverExpired (409).
+    """
     body = json_body(request)
-    required(body, "account_id")
-    check_account(caller, payloads.text_field(body, "account_id"))
-    refuse_group(payloads.text_field(body, "group_id"))
-    draft = ServiceIdDraft(
-        name=payloads.text_field(body, "name") or "",
-        description=payloads.text_field(body, "description") or "",
-        unique_instance_crns=payloads.crns_field(body) or (),
-        locked=flag_header(request, "Entity-Lock"),
-    )
+    check_account(caller, fields.needed_field(body, "account_id"))
+    refuse_group(text_field(body, "group_id"))
+    attributes = bodies.draft_attributes(bodies.SERVICE_ID, body)
+    draft = ServiceIdDraft(**{"name": "", **attributes}, locked=flag_header(request, "Entity-Lock"))
     key = first_key(request, body)
-    service, issued = service_ids.create_service_id(caller, draft, key=key, nonce=idempotency_key(request))
+    service, issued = service_ids.create_service_id(caller, draft, key=key, nonce=fields.idempotency_key(request))
     answer = payloads.service_id(service)
     if issued is None:
         return created(answer)
     answer["apikey"] = payloads.api_key(issued.key, value=issued.value)
-    return created(answer, asked_to_store=bool(payloads.bool_field(body["apikey"], "store_value")))
+    return created(answer, asked_to_store=asks_to_store(body["apikey"]))
 
 
-def first_key(request: HttpRequest, body: dict[str, Any]) -> ApiKeyDraft | None:
+def first_key(request: HttpRequest, body: Body) -> ApiKeyDraft | None:
     """Return what the first key of a new service ID shall be, None without one. Raises InvalidApiKey, BadRequest."""
     disabled = flag_header(request, "Entity-Disable")
     found = body.get("apikey")
@@ -90,11 +62,12 @@ def first_key(request: HttpRequest, body: dict[str, Any]) -> ApiKeyDraft | None:
         return None
     if not isinstance(found, dict):
         raise BadRequest("apikey", _("The property %(name)s must be an object."), name="apikey")
-    return replace(key_draft(found, for_service_id=True), disabled=disabled)
+    return key_draft(found, for_service_id=True, disabled=disabled)
 
 
 @authenticated
 def get_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonResponse:
+    """Return one service ID. Raises BadRequest (400), Unauthenticated (401), ServiceIdNotFound (404)."""
     service = service_ids.get_service_id(caller, service_id)
     history = service_ids.get_history(caller, service_id) if flag(request, "include_history") else None
     usage = service_ids.get_usage(caller, service_id) if flag(request, "include_activity") else None
@@ -103,38 +76,42 @@ def get_service_id(request: HttpRequest, caller: Caller, service_id: str) -> Jso
 
 @authenticated
 def update_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonResponse:
-    entity_tag = request.headers.get("If-Match", "")
-    if not entity_tag:
-        raise BadRequest("If-Match", _("The header If-Match is missing."))
-    body = json_body(request)
-    changes = ServiceIdChanges(
-        name=payloads.text_field(body, "name"),
-        description=payloads.text_field(body, "description"),
-        unique_instance_crns=payloads.crns_field(body),
-    )
+    """Change the members that the body has, and return the service ID.
+
+    Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), ServiceIdNotFound (404), ServiceIdConflict and
+    ServiceIdLocked (409).
+    """
+    entity_tag = needed_header(request, "If-Match")
+    changes = ServiceIdChanges(**bodies.changed_attributes(bodies.SERVICE_ID, json_body(request)))
     changed = service_ids.update_service_id(caller, service_id, changes, entity_tag=entity_tag)
     return tagged(payloads.service_id(changed))
 
 
 @authenticated
 def delete_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
+    """End a service ID and its keys for good (204).
+
+    Raises Unauthenticated (401), ServiceIdNotFound (404), ServiceIdLocked and DeleteNotPossible (409).
+    """
     service_ids.delete_service_id(caller, service_id)
     return HttpResponse(status=204)
 
 
 @authenticated
 def lock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
+    """Lock a service ID against change and deletion (204). Raises Unauthenticated (401), ServiceIdNotFound (404)."""
     service_ids.lock_service_id(caller, service_id, locked=True)
     return HttpResponse(status=204)
 
 
 @authenticated
 def unlock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
+    """Unlock a service ID (204). Raises Unauthenticated (401), ServiceIdNotFound (404)."""
     service_ids.lock_service_id(caller, service_id, locked=False)
     return HttpResponse(status=204)
 
 
-def refuse_group(group_id: str | None) -> None:
+def refuse_group(group_id: str) -> None:
     """Raise BadRequest for a group of service IDs: to leave it out of account would answer another question."""
     if group_id:
         raise BadRequest("group_id", _("This server has no groups of service IDs. Leave group_id out."))

@@ -24,7 +24,6 @@ from apikeys.domain import (
     Extent,
     HistoryEntry,
     IssuedApiKey,
-    Sort,
 )
 from apikeys.exceptions import (
     ApiKeyConflict,
@@ -43,12 +42,6 @@ from apikeys.iam.client import IAMClient, IAMError, page_token
 from apikeys.upstream import slots
 from apikeys.upstream.errors import CONFLICTS, LIMIT_REACHED, mark_may_have_happened, reject_malformed, translate_errors
 
-SORTS = {
-    Sort.NAME: "name",
-    Sort.DESCRIPTION: "description",
-    Sort.CREATED: "created_at",
-    Sort.CREATED_BY: "created_by",
-}
 ENTITY_TAG = re.compile(r"[!-~]{1,200}")
 
 T = TypeVar("T")
@@ -129,7 +122,7 @@ class IBMCloudBackend:
     def _parameters(self, query: ApiKeyQuery) -> dict[str, str]:
         parameters = {
             "account_id": self.identity.account_id,
-            "sort": SORTS[query.sort],
+            "sort": payloads.SORT_WORDS[query.sort],
             "order": "desc" if query.descending else "asc",
         }
         if query.whole_account:

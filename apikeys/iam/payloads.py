@@ -6,33 +6,28 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from apikeys import values
 from apikeys.domain import (
     API_KEY_ID,
     ApiKey,
-    Condition,
     HistoryEntry,
     IssuedApiKey,
     LeakedAction,
-    Match,
     ServiceId,
+    Sort,
     Usage,
 )
-from apikeys.exceptions import BadRequest, InvalidApiKey
+from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 
 KEY_FILE_NAME = "apikey.json"
 MAX_PAGE_SIZE = 100
-MIN_OWN_VALUE = values.MIN_OWN_VALUE
-MAX_OWN_VALUE = 1000
-MAX_CRNS = 100
-MAX_CRN = 1000
-MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
+SORT_WORDS = {
+    Sort.NAME: "name",
+    Sort.DESCRIPTION: "description",
+    Sort.CREATED: "created_at",
+    Sort.CREATED_BY: "created_by",
+}
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(?:\+0000|\+00:00|Z)", re.ASCII)
-
-# ASCII: without it, letters' case ignored, "ſw" would pass for "sw".
-_CONDITION = re.compile(r' *(name|description|id) +(co|eq|sw) +"((?:[^"\\]|\\["\\])*)" *', re.IGNORECASE | re.ASCII)
-_AND = re.compile(r"and\b", re.IGNORECASE | re.ASCII)
 
 
 def format_date(moment: datetime) -> str:
@@ -228,116 +223,3 @@ def history_entry(entry: HistoryEntry) -> dict[str, Any]:
         "params": list(entry.params),
         "message": entry.message,
     }
-
-
-def parse_filter(text: str) -> tuple[Condition, ...]:
-    """Read `name co "text" and id eq "…"`. Raises BadRequest for anything else."""
-    conditions: list[Condition] = []
-    position = 0
-    while True:
-        found = _CONDITION.match(text, position)
-        if found is None or len(text) > MAX_FILTER:
-            raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
-        attribute, match, quoted = found.groups()
-        unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
-        conditions.append(Condition(attribute.lower(), Match(match.lower()), unquoted))
-        position = found.end()
-        if position == len(text):
-            return tuple(conditions)
-        joined = _AND.match(text, position)
-        if joined is None:
-            raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
-        position = joined.end()
-
-
-def json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a request body. Raises BadRequest, for a repeated member and for NaN too."""
-
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({name for name, _value in pairs}) != len(pairs):
-            raise ValueError
-        return dict(pairs)
-
-    def no_number(word: str) -> Any:
-        raise ValueError(word)
-
-    try:
-        parsed = json.loads(body.decode("utf-8"), object_pairs_hook=members, parse_constant=no_number)
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise BadRequest("body", _("The body is not a JSON object."))
-    return parsed
-
-
-def text_field(body: dict[str, Any], name: str) -> str | None:
-    """Return a string member, or None where it is absent or null. Raises BadRequest for any other type."""
-    found = body.get(name)
-    if found is not None and not isinstance(found, str):
-        raise BadRequest(name, _("The property %(name)s must be a string."), name=name)
-    return found
-
-
-def texts_field(body: dict[str, Any], name: str) -> list[str] | None:
-    """Return a member that is a list of strings, or None where it is absent or null. Raises BadRequest."""
-    found = body.get(name)
-    if found is not None and not (isinstance(found, list) and all(isinstance(text, str) for text in found)):
-        raise BadRequest(name, _("The property %(name)s must be a list of strings."), name=name)
-    return found
-
-
-def crns_field(body: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return `unique_instance_crns`, None where it is absent. Raises BadRequest, InvalidApiKey."""
-    name = "unique_instance_crns"
-    found = texts_field(body, name)
-    if found is None:
-        return None
-    if len(found) > MAX_CRNS or any(not 1 <= len(text) <= MAX_CRN for text in found):
-        raise InvalidApiKey(
-            name,
-            _("%(name)s accepts up to %(most)d CRNs of 1 to %(length)d characters."),
-            name=name,
-            most=MAX_CRNS,
-            length=MAX_CRN,
-        )
-    if any(not is_printable(text) for text in found):
-        raise InvalidApiKey(name, _("This contains a control character. Remove it."))
-    return tuple(found)
-
-
-def is_printable(text: str) -> bool:
-    """Tell whether a text has neither control characters nor halves of characters, which no database takes."""
-    return not any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text)
-
-
-def bool_field(body: dict[str, Any], name: str) -> bool | None:
-    """Return a boolean member; "true" and "false" count, as IBM's tools send them. Raises BadRequest."""
-    found = body.get(name)
-    if found in ("true", "false"):
-        return bool(found == "true")
-    if found is None:
-        return None
-    if isinstance(found, bool):
-        return found
-    raise BadRequest(name, _("The property %(name)s must be true or false."), name=name)
-
-
-def leaked_action_field(body: dict[str, Any]) -> LeakedAction | None:
-    """Return `action_when_leaked`, which may be written in capitals as on the command line. Raises BadRequest."""
-    found = text_field(body, "action_when_leaked")
-    if not found:
-        return None
-    for action in LeakedAction:
-        if found in (action, action.upper()):
-            return action
-    raise BadRequest("action_when_leaked", _("action_when_leaked must be none, disable or delete."))
-
-
-def own_value_field(body: dict[str, Any]) -> str:
-    """Return a value that the caller brings, "" where absent. Raises InvalidApiKey."""
-    found = text_field(body, "apikey") or ""
-    if found and not MIN_OWN_VALUE <= len(found) <= MAX_OWN_VALUE:
-        raise InvalidApiKey("apikey", _("Your own value must have 32 characters or more."))
-    if not is_printable(found):
-        raise InvalidApiKey("apikey", _("This contains a control character. Remove it."))
-    return found

@@ -1,8 +1,5 @@
 """The state of the list in its URL: whose keys, search, sort, page size and place; and back into a URL."""
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -13,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apikeys import values
+from apikeys.cursors import read_cursor, write_cursor
 from apikeys.domain import (
     COUNTED,
     DEFAULT_PAGE_SIZE,
@@ -23,11 +21,11 @@ from apikeys.domain import (
     Cursor,
     Owner,
     Sort,
+    is_printable,
 )
 
 ALL = "all"
 SEARCH_MAX_LENGTH = 255
-CURSOR_MAX_LENGTH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +139,11 @@ def order(query: ApiKeyQuery) -> str:
     return words % {"column": columns[query.sort]}
 
 
-def write_cursor(cursor: Cursor) -> str:
-    text = json.dumps([cursor.position, cursor.key_id, int(cursor.backward)], separators=(",", ":"), ensure_ascii=False)
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
 def _read_cursor(text: str) -> Cursor | None:
-    if not text or len(text) > CURSOR_MAX_LENGTH:
-        return None
     try:
-        decoded = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode())
-        position, key_id, backward = decoded
-    except (ValueError, TypeError, binascii.Error, RecursionError):
+        return read_cursor(text)
+    except ValueError:
         return None
-    if not (isinstance(position, str) and isinstance(key_id, str) and backward in (0, 1)):
-        return None
-    return Cursor(_printable(position), _printable(key_id), bool(backward))
 
 
 def _read_sort(text: str) -> tuple[Sort, bool]:
@@ -166,4 +153,4 @@ def _read_sort(text: str) -> tuple[Sort, bool]:
 
 def _printable(text: str) -> str:
     """Return `text` without what a database refuses: NUL, other control characters, halves of characters."""
-    return "".join(c for c in text if ord(c) >= 32 and not 0xD800 <= ord(c) < 0xE000)
+    return "".join(filter(is_printable, text))

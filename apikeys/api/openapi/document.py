@@ -7,9 +7,9 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
 from apikeys.api.decorators import resource
-from apikeys.api.openapi import parts, paths
+from apikeys.api.openapi import components, paths
 from apikeys.api.openapi.schemas import schemas
-from apikeys.api.openapi.words import EXAMPLE_TAG, text
+from apikeys.api.openapi.shapes import EXAMPLE_TAG, text
 
 VERSION = "1"
 ABOUT = """\
@@ -31,7 +31,7 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "API keys", "version": VERSION, "description": ABOUT},
         "servers": [{"url": server_url}],
-        "tags": [{"name": name, "description": about} for name, about in parts.TAGS.items()],
+        "tags": [{"name": name, "description": about} for name, about in components.TAGS.items()],
         "paths": paths.paths(),
         "components": {
             "securitySchemes": {
@@ -81,8 +81,8 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
                     "schema": {"type": "integer", "minimum": 1},
                 },
             },
-            "parameters": parts.shared_parameters(),
-            "responses": parts.shared_responses(),
+            "parameters": components.shared_parameters(),
+            "responses": components.shared_responses(),
             "schemas": schemas(with_password=with_password),
         },
     }

@@ -1,11 +1,12 @@
 """The operations on API keys and service IDs, one function call each: paths of the OpenAPI description."""
 
+from collections.abc import Collection
+
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
-from apikeys.api.openapi import links, words
-from apikeys.api.openapi.parts import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
-from apikeys.api.openapi.words import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
-from apikeys.api.paging import DEFAULT_PAGE_SIZE, SORTS
-from apikeys.api.service_ids import SORTS as SERVICE_ID_SORTS
+from apikeys.api.openapi import links, shapes
+from apikeys.api.openapi.components import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
+from apikeys.api.openapi.shapes import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
+from apikeys.api.paging import DEFAULT_PAGE_SIZE, DEFAULT_SORT, KEY_SORTS, SERVICE_ID_SORTS
 
 API_KEY_EXAMPLE = {
     "id": f"ApiKey-{ZERO_UUID}",
@@ -44,11 +45,11 @@ YES_OR_NO: Schema = {"type": "boolean", "default": False}
 
 
 def key_paths() -> dict[str, Schema]:
-    printable = words.text(pattern=words.PRINTABLE)
+    printable = shapes.text(pattern=shapes.PRINTABLE)
     switch = ("unauthorized", GONE, "conflict")
     by_id = [SHARED["ApiKeyId"]]
     account = parameter(
-        "account_id", "path", words.account_id(""), "The account of the access token. No other is accepted."
+        "account_id", "path", shapes.account_id(""), "The account of the access token. No other is accepted."
     )
     return {
         "/v1/apikeys": {
@@ -75,7 +76,7 @@ def key_paths() -> dict[str, Schema]:
                         {"enum": ["user", "serviceid", ""]},
                         "Only keys of this kind. Use it with scope=account.",
                     ),
-                    parameter("sort", "query", {"enum": [*SORTS], "default": "created_at"}, "The property to sort by."),
+                    sort_by(KEY_SORTS),
                     SHARED["Order"],
                     SHARED["IncludeHistory"],
                     SHARED["Filter"],
@@ -115,7 +116,7 @@ def key_paths() -> dict[str, Schema]:
                     parameter(
                         "IAM-ApiKey",
                         "header",
-                        words.text(pattern=r"^[\u0021-\u007e]+$", examples=[EXAMPLE_VALUE.replace(" ", "-")]),
+                        shapes.text(pattern=r"^[\u0021-\u007e]+$", examples=[EXAMPLE_VALUE.replace(" ", "-")]),
                         "The value. It must be ASCII, because a header can carry nothing else.",
                         required=True,
                     ),
@@ -201,7 +202,7 @@ def key_paths() -> dict[str, Schema]:
                 ("bad_request", "BXNIM0113E", "unauthorized"),
                 parameters=[
                     account,
-                    parameter(PER_IDENTITY, "query", words.iam_ids(MAX_COUNTED), words.about_iam_ids(MAX_COUNTED)),
+                    parameter(PER_IDENTITY, "query", shapes.iam_ids(MAX_COUNTED), shapes.about_iam_ids(MAX_COUNTED)),
                 ],
             ),
             "post": operation(
@@ -215,6 +216,10 @@ def key_paths() -> dict[str, Schema]:
             ),
         },
     }
+
+
+def sort_by(words: Collection[str]) -> Schema:
+    return parameter("sort", "query", {"enum": [*words], "default": DEFAULT_SORT}, "The property to sort by.")
 
 
 def done(follows: Schema) -> Schema:
@@ -241,7 +246,7 @@ def service_id_paths() -> dict[str, Schema]:
             links=links.from_service_id(),
         )
     }
-    printable = words.text(pattern=words.PRINTABLE)
+    printable = shapes.text(pattern=shapes.PRINTABLE)
 
     return {
         "/v1/serviceids": {
@@ -261,12 +266,7 @@ def service_id_paths() -> dict[str, Schema]:
                     parameter("name", "query", printable, "Only service IDs with exactly this name."),
                     SHARED["PageSize"],
                     SHARED["PageToken"],
-                    parameter(
-                        "sort",
-                        "query",
-                        {"enum": [*SERVICE_ID_SORTS], "default": "created_at"},
-                        "The property to sort by.",
-                    ),
+                    sort_by(SERVICE_ID_SORTS),
                     SHARED["Order"],
                     SHARED["IncludeHistory"],
                     SHARED["Filter"],

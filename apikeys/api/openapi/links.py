@@ -5,7 +5,7 @@ A tool that follows them gets from the creation of a key to its end without know
 
 from typing import Any
 
-from apikeys.api.openapi.words import Schema
+from apikeys.api.openapi.shapes import Schema
 from apikeys.iam.oauth import GRANT_API_KEY
 
 IN_BODY = "$response.body#/"

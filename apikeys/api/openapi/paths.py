@@ -1,9 +1,20 @@
 """All operations of the API: the paths of the OpenAPI description."""
 
-from apikeys.api.openapi import links, words
+from apikeys.api.openapi import links, shapes
+from apikeys.api.openapi.components import (
+    JSON,
+    NOBODY,
+    OTHERS,
+    SHARED,
+    TOKENS,
+    TRACED,
+    answer,
+    body,
+    operation,
+    parameter,
+)
 from apikeys.api.openapi.key_paths import key_paths, service_id_paths
-from apikeys.api.openapi.parts import JSON, NOBODY, OTHERS, SHARED, TOKENS, TRACED, answer, body, operation, parameter
-from apikeys.api.openapi.words import Schema
+from apikeys.api.openapi.shapes import Schema
 from apikeys.iam import oauth
 
 FORM = "application/x-www-form-urlencoded"
@@ -140,7 +151,7 @@ def other_paths() -> dict[str, Schema]:
                         "headers": TRACED,
                         "content": {
                             JSON: {
-                                "schema": words.record({path: words.list_of({}, maxItems=0)}),
+                                "schema": shapes.record({path: shapes.list_of({}, maxItems=0)}),
                                 "example": {path: []},
                             }
                         },
@@ -164,7 +175,7 @@ def other_paths() -> dict[str, Schema]:
                 "disabled or deleted if its action_when_leaked says so, even if it is locked. The signature is checked "
                 "before the body is read.",
                 parameters=[
-                    parameter(name, "header", words.text(pattern=r"^[\u0021-\u007e]+$"), description, required=True)
+                    parameter(name, "header", shapes.text(pattern=r"^[\u0021-\u007e]+$"), description, required=True)
                     for name, description in signature.items()
                 ],
                 body=body(

@@ -4,12 +4,10 @@ They are exact: what they allow is accepted, what they do not is refused, and an
 here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them.
 """
 
-from apikeys import values
+from apikeys.api import bodies
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
-from apikeys.api.openapi.words import (
-    FULL_DATE,
+from apikeys.api.openapi.shapes import (
     PRINTABLE,
-    SPACE,
     UUID,
     Schema,
     about_iam_ids,
@@ -26,59 +24,12 @@ from apikeys.api.openapi.words import (
     request,
     service_id_id,
     text,
-    trimmed,
-    visible,
 )
-from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, LeakedAction
-from apikeys.iam import oauth, payloads
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
+from apikeys.iam import oauth
+from apikeys.iam.payloads import MAX_PAGE_SIZE
 from apikeys.services import leaks
-
-ACTIONS = [str(action) for action in LeakedAction]
-
-# A null in a request is an absent member, as clients of IBM's API send it.
-NAME = text(
-    f"1 to {NAME_MAX_LENGTH} characters, at least one of them visible, no control characters. White space around it is "
-    "removed. Need not be unique.",
-    pattern=visible(NAME_MAX_LENGTH),
-    examples=["terraform"],
-)
-DESCRIPTION = {
-    "type": ["string", "null"],
-    "description": f"Up to {DESCRIPTION_MAX_LENGTH} characters, no control characters.",
-    "pattern": rf"({trimmed(DESCRIPTION_MAX_LENGTH)})|(^{SPACE}*$)",
-    "examples": ["Applies changes"],
-}
-EXPIRES_AT = {
-    "type": ["string", "null"],
-    "description": "UTC, seconds optional.",
-    "pattern": rf"^({FULL_DATE}(:[0-5][0-9])?(\+0000|\+00:00|Z))?$",
-    "examples": ["2030-01-31T18:00+0000"],
-}
-LEAKED_ACTION = {
-    "enum": [*ACTIONS, *(action.upper() for action in ACTIONS), "", None],
-    "description": "What happens to the key when it is found in public.",
-}
-TRUE_OR_FALSE = {"enum": [True, False, "true", "false", None]}
-OWN_VALUE = {
-    "type": ["string", "null"],
-    "description": f"Your own value: {payloads.MIN_OWN_VALUE} to {payloads.MAX_OWN_VALUE} random characters. "
-    f"Refused with fewer than {values.MIN_CHARACTERS} different characters, {values.MIN_RUNS} different runs of "
-    f"three or {values.MIN_STEPS} different steps from one to the next, or if it is not available. "
-    "Leave it out to let the server generate a stronger one.",
-    "pattern": rf"^([^\u0000-\u001f]{{{payloads.MIN_OWN_VALUE},{payloads.MAX_OWN_VALUE}}})?$",
-}
-NEW_KEY: Schema = {
-    "name": NAME,
-    "description": DESCRIPTION,
-    "apikey": OWN_VALUE,
-    "store_value": TRUE_OR_FALSE
-    | {"description": "The value is never stored. If this is true, the header Warning says so."},
-    "support_sessions": TRUE_OR_FALSE,
-    "action_when_leaked": LEAKED_ACTION
-    | {"description": f"{LEAKED_ACTION['description']} If absent, the server's default applies."},
-    "expires_at": EXPIRES_AT
-    | {"description": "UTC, seconds optional, in the future. If absent, the key does not expire."},
-}
+from apikeys.values import MIN_OWN_VALUE
 
 HISTORY = list_of(
     ref("HistoryEntry"), "Only with include_history. Oldest first; includes at least the creation.", minItems=1
@@ -97,7 +48,7 @@ API_KEY: Schema = {
     "modified_at": moment("When it last changed."),
     "expires_at": moment("Only if the key expires. It no longer authenticates from then on."),
     "support_sessions": {"type": "boolean"},
-    "action_when_leaked": {"enum": ACTIONS},
+    "action_when_leaked": {"enum": bodies.ACTIONS},
     "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["terraform"]),
     "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH, examples=["Applies changes"]),
     "iam_id": iam_id("The person or service ID it authenticates."),
@@ -107,7 +58,7 @@ API_KEY: Schema = {
     "activity": ref("Activity", "Only with include_activity."),
 }
 CREATED_API_KEY = {name: schema for name, schema in API_KEY.items() if name not in ("history", "activity")} | {
-    "apikey": text("The value. Only this response contains it.", minLength=payloads.MIN_OWN_VALUE)
+    "apikey": text("The value. Only this response contains it.", minLength=MIN_OWN_VALUE)
 }
 SERVICE_ID: Schema = {
     "id": service_id_id(),
@@ -124,12 +75,6 @@ SERVICE_ID: Schema = {
     "history": HISTORY,
     "activity": ref("Activity", "Only with include_activity. The uses of its keys, including deleted ones."),
 }
-CRNS = {
-    "type": ["array", "null"],
-    "items": text(pattern=PRINTABLE, minLength=1, maxLength=payloads.MAX_CRN),
-    "maxItems": payloads.MAX_CRNS,
-    "description": "CRNs of the services that it is for. The server stores and returns them but does not use them.",
-}
 
 
 def page_of(name: str, items: Schema, **more: Schema) -> Schema:
@@ -143,7 +88,7 @@ def page_of(name: str, items: Schema, **more: Schema) -> Schema:
     limit = {
         "type": "integer",
         "minimum": 1,
-        "maximum": payloads.MAX_PAGE_SIZE,
+        "maximum": MAX_PAGE_SIZE,
         "description": "The requested page size.",
     }
     return record({**more, "limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
@@ -187,8 +132,8 @@ def schemas(*, with_password: bool) -> Schema:
                     "type": ["string", "null"],
                     "description": "The account of the access token, which is also the default.",
                 },
-                **NEW_KEY,
-                "store_value": TRUE_OR_FALSE
+                **bodies.creation_schemas(bodies.API_KEY),
+                "store_value": bodies.TRUE_OR_FALSE
                 | {
                     "description": "True is refused for a person's key. For a service ID's key it is accepted, but "
                     "the value is not stored, and the header Warning says so."
@@ -197,14 +142,7 @@ def schemas(*, with_password: bool) -> Schema:
             required=("iam_id", "name"),
         ),
         "ApiKeyUpdate": request(
-            {
-                "name": NAME | {"type": ["string", "null"]},
-                "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
-                "expires_at": EXPIRES_AT
-                | {"description": 'UTC, seconds optional. A date in the past ends the key; "" removes the date.'},
-                "support_sessions": TRUE_OR_FALSE,
-                "action_when_leaked": LEAKED_ACTION,
-            },
+            bodies.change_schemas(bodies.API_KEY),
             description="Members that are absent keep their values.",
         ),
         "HistoryEntry": record(
@@ -260,23 +198,17 @@ def schemas(*, with_password: bool) -> Schema:
         "ServiceIdCreate": request(
             {
                 "account_id": account_id("The token's account."),
-                "name": NAME,
-                "description": DESCRIPTION,
-                "unique_instance_crns": CRNS,
+                **bodies.creation_schemas(bodies.SERVICE_ID),
                 "group_id": {"enum": ["", None], "description": "This server has no groups of service IDs."},
                 "apikey": {
-                    "anyOf": [request(NEW_KEY, required=("name",)), {"type": "null"}],
+                    "anyOf": [request(bodies.creation_schemas(bodies.API_KEY), required=("name",)), {"type": "null"}],
                     "description": "A first key. The service ID and the key are created together or not at all.",
                 },
             },
             required=("account_id", "name"),
         ),
         "ServiceIdUpdate": request(
-            {
-                "name": NAME | {"type": ["string", "null"]},
-                "description": DESCRIPTION | {"description": f'{DESCRIPTION["description"]} "" clears it.'},
-                "unique_instance_crns": CRNS,
-            },
+            bodies.change_schemas(bodies.SERVICE_ID),
             description="Members that are absent keep their values.",
         ),
         "LeakReports": list_of(

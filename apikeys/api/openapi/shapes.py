@@ -1,4 +1,4 @@
-"""The words that the OpenAPI description is made of: patterns, examples, and small schemas by function."""
+"""What all schemas of the OpenAPI description are made of: patterns, examples, and small schemas by function."""
 
 from collections.abc import Collection
 from typing import Any
@@ -66,8 +66,13 @@ def text(description: str = "", **more: Any) -> Schema:
     return {"type": "string", **({"description": description} if description else {}), **more}
 
 
+def and_also(schema: Schema, sentence: str) -> Schema:
+    """Return a schema whose description has one more sentence."""
+    return schema | {"description": f"{schema['description']} {sentence}"}
+
+
 def ref(name: str, description: str = "") -> Schema:
-    """Return a reference to a schema of this module."""
+    """Return a reference to a schema of schemas.py."""
     return {"$ref": f"#/components/schemas/{name}"} | ({"description": description} if description else {})
 
 

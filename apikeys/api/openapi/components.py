@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from apikeys.api.errors import CODES, WORDS
-from apikeys.api.openapi import words
-from apikeys.api.openapi.words import EXAMPLE_TAG, Schema
-from apikeys.api.paging import DEFAULT_PAGE_SIZE
-from apikeys.iam import payloads
+from apikeys.api.openapi import shapes
+from apikeys.api.openapi.shapes import EXAMPLE_TAG, Schema
+from apikeys.api.paging import DEFAULT_PAGE_SIZE, MAX_FILTER
+from apikeys.iam.payloads import MAX_PAGE_SIZE
 from apikeys.services import delivery
 
 KEYS, SERVICE_IDS, TOKENS, OTHERS = "API keys", "Service IDs", "Access tokens", "Everything else"
@@ -78,15 +78,15 @@ def parameter(name: str, place: str, schema: Schema, description: str, *, requir
 def shared_parameters() -> Schema:
     """Return the parameters that several operations have."""
     yes_or_no: Schema = {"type": "boolean", "default": False}
-    printable = words.text(pattern=words.PRINTABLE)
+    printable = shapes.text(pattern=shapes.PRINTABLE)
     return {
-        "ApiKeyId": parameter("id", "path", words.api_key_id(), "The key's id."),
-        "ServiceIdId": parameter("id", "path", words.service_id_id(), "The service ID's id."),
+        "ApiKeyId": parameter("id", "path", shapes.api_key_id(), "The key's id."),
+        "ServiceIdId": parameter("id", "path", shapes.service_id_id(), "The service ID's id."),
         "AccountId": parameter("account_id", "query", printable, "The token's account; no other is accepted."),
         "PageSize": parameter(
             "pagesize",
             "query",
-            {"type": "integer", "minimum": 1, "maximum": payloads.MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
+            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
             "The maximum number of items to return.",
         ),
         "PageToken": parameter(
@@ -96,7 +96,7 @@ def shared_parameters() -> Schema:
         "Filter": parameter(
             "filter",
             "query",
-            words.text(pattern=words.FILTER, maxLength=payloads.MAX_FILTER, examples=['name co "terra"']),
+            shapes.text(pattern=shapes.FILTER, maxLength=MAX_FILTER, examples=['name co "terra"']),
             "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
             "a text in double quotes. Join several conditions with `and`. Case is ignored.",
         ),
@@ -110,7 +110,7 @@ def shared_parameters() -> Schema:
         "IdempotencyKey": parameter(
             "Idempotency-Key",
             "header",
-            words.text(pattern=words.IDEMPOTENCY_KEY),
+            shapes.text(pattern=shapes.IDEMPOTENCY_KEY),
             f"Random, new for each request to create something; fewer than {delivery.MIN_VARIETY} different characters "
             "are refused. Sending the same request again creates nothing more, and returns the same value "
             "within 300 seconds.",
@@ -118,7 +118,7 @@ def shared_parameters() -> Schema:
         "IfMatch": parameter(
             "If-Match",
             "header",
-            words.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
+            shapes.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
             "The entity tag of the version to change, quoted or not, or `*` for any version.",
             required=True,
         ),
@@ -142,7 +142,7 @@ def answer(
     headers |= {"Warning": {"$ref": "#/components/headers/Warning"}} if warned else {}
     found: Schema = {"description": description, "headers": headers}
     if name:
-        content = {"schema": words.ref(name)} | ({} if example is None else {"example": example})
+        content = {"schema": shapes.ref(name)} | ({} if example is None else {"example": example})
         found["content"] = {JSON: content}
     return found | ({"links": links} if links else {})
 
@@ -165,7 +165,7 @@ def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str
         "headers": headers,
         "content": {
             JSON: {
-                "schema": {"allOf": [words.ref("TokenError" if token else "Errors"), narrowed]},
+                "schema": {"allOf": [shapes.ref("TokenError" if token else "Errors"), narrowed]},
                 "examples": {
                     code: {
                         "summary": reasons[code][1],
@@ -261,4 +261,4 @@ def operation(
 
 
 def body(name: str, example: Any, *, media_type: str = JSON) -> Schema:
-    return {"required": True, "content": {media_type: {"schema": words.ref(name), "example": example}}}
+    return {"required": True, "content": {media_type: {"schema": shapes.ref(name), "example": example}}}
