@@ -3,8 +3,9 @@
 import hashlib
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -31,24 +32,37 @@ def make_database(server: str, name: str) -> str:
     return f"{server}/{name}"
 
 
-def query(url: str, statement: str, *parameters: object) -> list[tuple]:
-    """Run a statement beside a running console and return its rows; `?` stands for a parameter."""
-    if url.startswith("postgresql:"):
-        with psycopg.connect(url) as connection:
-            cursor = connection.execute(statement.replace("?", "%s"), parameters)
+class Look:
+    """A connection to the database of a running console, beside it: at a URL, or in a file."""
+
+    def __init__(self, at: str) -> None:
+        self.is_postgres = at.startswith("postgresql:")
+        self.connection: Any = (
+            psycopg.connect(at, autocommit=True)
+            if self.is_postgres
+            else sqlite3.connect(at, timeout=10, isolation_level=None)
+        )
+
+    def sql(self, statement: str, *parameters: object) -> list[tuple]:
+        """Run a statement, in which `?` stands for a parameter, and return its rows."""
+        if self.is_postgres:
+            cursor = self.connection.execute(statement.replace("?", "%s"), parameters)
             return cursor.fetchall() if cursor.description else []
-    with closing(sqlite3.connect(url, timeout=10)) as connection, connection:
-        return connection.execute(statement, parameters).fetchall()
+        return self.connection.execute(statement, parameters).fetchall()
+
+    def version(self) -> object:
+        """Return what is another after anybody else has written; on a server, perhaps to another of its databases."""
+        if self.is_postgres:
+            return self.sql("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+        return self.sql("PRAGMA data_version")
+
+    def close(self) -> None:
+        self.connection.close()
 
 
-def kept(url: str) -> bytes:
-    """Return what a database keeps: the bytes of the file and its journals, or of each cell that the server shows."""
-    if not url.startswith("postgresql:"):
-        file = Path(url)
-        files = sorted(file.parent.glob(f"{file.name}*"))
-        assert file in files, "there is no such file"
-        return b"".join(path.read_bytes() for path in files)
+def rows(url: str) -> bytes:
+    """Return every cell of every table of a database on the server."""
     with psycopg.connect(url) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        rows = [row for (table,) in tables for row in connection.execute(EVERYTHING.format(sql.Identifier(table)))]
-    return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for row in rows for cell in row)
+        found = [row for (table,) in tables for row in connection.execute(EVERYTHING.format(sql.Identifier(table)))]
+    return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for row in found for cell in row)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import requests
@@ -82,7 +83,14 @@ class ConsoleServer:
 
     def sql(self, statement: str, *parameters: object) -> list[tuple]:
         """Look into the database, or change it, beside the running console; `?` stands for a parameter."""
-        return databases.query(self.database, statement, *parameters)
+        with closing(databases.Look(self.database)) as look:
+            return look.sql(statement, *parameters)
+
+    def kept(self) -> dict[str, bytes]:
+        """Return all that it wrote, by name: its files, its log, and the rows of a database on a server."""
+        found = {str(path): path.read_bytes() for path in self.data_dir.rglob("*") if path.is_file()}
+        rows = {"rows": databases.rows(self.database)} if self.environment["DATABASE_URL"] else {}
+        return found | rows | {str(self.log_path): self.log_path.read_bytes()}
 
     def manage(self, *arguments: str, **kwargs: str) -> str:
         """Run manage.py with this server's settings and return what it printed."""

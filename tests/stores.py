@@ -1,10 +1,11 @@
 """Everything that the database holds, for tests that look for what must not be in it."""
 
+import re
 from pathlib import Path
 
 from django.db import connection
 
-from tests.databases import SERVER, kept
+from tests.databases import SERVER, rows
 
 
 def all_cells() -> dict[str, list[object]]:
@@ -28,12 +29,22 @@ def _contains(cell: object, text: str) -> bool:
     return text in str(cell)
 
 
+# A statement after which this transaction writes nothing, one that takes it back, and what is then said of a write.
+# PostgreSQL takes it back by itself, with the part of the transaction that failed.
+READ_ONLY = {
+    "sqlite": ("PRAGMA query_only = ON", "PRAGMA query_only = OFF", "attempt to write a readonly database"),
+    "postgresql": (
+        "SET LOCAL transaction_read_only = on",
+        "SELECT 1",
+        "cannot execute UPDATE in a read-only transaction",
+    ),
+}
 REFUSALS = {
-    "sqlite": "CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{sentence}'); END",
+    "sqlite": "CREATE TRIGGER refusal BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{sentence}'); END",
     "postgresql": (
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE integrity_constraint_violation USING MESSAGE = '{sentence}'; END $$;"
-        "CREATE TRIGGER full BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+        "CREATE TRIGGER refusal BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
     ),
 }
 
@@ -47,15 +58,27 @@ def refuse_rows_of(table: str) -> None:
 def accept_rows_of(table: str) -> None:
     """Take that back, where the test's transaction stays."""
     with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER full" + (f" ON {table}" if connection.vendor == "postgresql" else ""))
+        cursor.execute("DROP TRIGGER refusal" + (f" ON {table}" if connection.vendor == "postgresql" else ""))
+
+
+def index_for(sql: str) -> tuple[str, dict[str, str]]:
+    """Return the index that finds the rows of a query, and how it compares columns; it must give them in order, too."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # of tables as small as these it would rather read each row
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"{'EXPLAIN' if connection.vendor == 'postgresql' else 'EXPLAIN QUERY PLAN'} {sql}")
+        plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+    assert not re.search("TEMP B-TREE|Sort", plan), "sorting would read every row"
+    found = re.search(r"INDEX (\w+) (\(.*)", plan) or re.search(r"Scan.* using (\w+) on .*\n +Index Cond: (.*)", plan)
+    assert found, plan
+    return found[1], dict(re.findall(r"(\w+)\)?(?:::\w+)? ?([<=>])", found[2]))
 
 
 def database_bytes() -> bytes:
-    """Return what the database keeps of what was committed."""
-    name = str(connection.settings_dict["NAME"])
-    return kept(f"{SERVER}/{name}" if SERVER else name)
-
-
-def folder_bytes(folder: Path) -> dict[Path, bytes]:
-    """Return the bytes of every file below a folder."""
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Return what the database keeps of what was committed: its file and its journals, on a server its rows."""
+    file = Path(connection.settings_dict["NAME"])
+    if SERVER:
+        return rows(f"{SERVER}/{file}")
+    files = sorted(file.parent.glob(f"{file.name}*"))
+    assert file in files, "the tests need a database in a file"
+    return b"".join(path.read_bytes() for path in files)

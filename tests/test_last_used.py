@@ -18,6 +18,7 @@ from apikeys.identity import usage
 from apikeys.models import ApiKeyRecord
 from tests.programs import API_KEY_GRANT, Program, Site, start_console
 from tests.server import ConsoleServer
+from tests.stores import READ_ONLY
 
 pytestmark = pytest.mark.django_db
 
@@ -265,20 +266,21 @@ def test_uses_that_are_lost_at_the_end_of_a_process_are_told(clock, program, ali
     with no_writes():
         usage.flush_at_end()
 
-    assert caplog.messages == ["3 uses of keys were not counted: attempt to write a readonly database"]
+    assert caplog.messages == [f"3 uses of keys were not counted: {READ_ONLY[connection.vendor][2]}"]
 
 
 @contextmanager
 def no_writes(after: int = 0):
     """Have the database refuse to write to keys, once it has done so `after` times."""
     written = 0
+    begin, end, _said = READ_ONLY[connection.vendor]
 
     def guard(execute, sql, params, many, context):
         nonlocal written
         if sql.startswith("UPDATE"):
             written += 1
             if written > after:
-                context["cursor"].execute("PRAGMA query_only = ON")
+                context["cursor"].execute(begin)
         return execute(sql, params, many, context)
 
     try:
@@ -286,7 +288,7 @@ def no_writes(after: int = 0):
             yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA query_only = OFF")
+            cursor.execute(end or "SELECT 1")
 
 
 # What is a use

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests import databases
 from tests.addresses import CREATE
 from tests.fault_server import FaultServer
 from tests.http_person import HttpPerson
@@ -50,10 +49,6 @@ class ConsoleWithUpstream(ConsoleServer):
             os.kill(int(child), signal.SIGKILL)
         self.process.wait()
 
-    def everything_kept(self) -> bytes:
-        """Return what the database keeps, and the log."""
-        return databases.kept(self.database) + self.log_path.read_bytes()
-
 
 class Visitor(HttpPerson):
     """Somebody with an account upstream, who has logged in here."""
@@ -76,7 +71,7 @@ def console_with_upstream(folder: Path, **environment: str) -> Iterator[ConsoleW
     with FaultServer() as iam:
         with ConsoleWithUpstream(folder / "data", iam, **environment) as console:
             yield console
-        kept = console.everything_kept()
+        kept = b"".join(console.kept().values())
     leaks = sum(secret.encode() in kept for secret in [*iam.secrets, PASSWORD])
     assert iam.secrets
     assert leaks == 0
