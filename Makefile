@@ -7,6 +7,8 @@ WORKERS_FOR_TESTS ?= auto
 ENGINES ?= found
 IN_WORKERS = -n $(WORKERS_FOR_TESTS) --dist worksteal
 FAST = not browser and not engine
+# Each server that a test starts would compile the console again.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # The stamps are looked at each time.
