@@ -3,6 +3,7 @@
 import pytest
 from django.db import IntegrityError
 
+from apikeys.backends import backend_for
 from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Caller, ServiceIdChanges, api_key_crn
 from apikeys.exceptions import (
     AlreadyReceived,
@@ -13,7 +14,7 @@ from apikeys.exceptions import (
     InvalidApiKey,
 )
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
-from apikeys.services import keys
+from apikeys.services import audit, keys
 from apikeys.web.forms import new_nonce
 from tests.addresses import UNKNOWN_ID
 from tests.conftest import caller_for
@@ -139,6 +140,15 @@ def test_a_key_whose_hand_over_cannot_begin_is_not_created(alice):
         keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
 
     assert ApiKeyRecord.objects.count() == AuditEvent.objects.count() == 0
+
+
+def test_a_change_that_forgets_its_event_is_rolled_back(alice, alices_key):
+    without_event = pytest.raises(RuntimeError, match=f"{DELETE} ended without its audit event")
+
+    with without_event, audit.change(caller_for(alice), DELETE, alices_key.key.id):
+        backend_for(caller_for(alice)).delete_api_key(alices_key.key.id)
+
+    assert keys.get_api_key(caller_for(alice), alices_key.key.id) == alices_key.key
 
 
 # Audit: refusals

@@ -1,8 +1,17 @@
-"""Audit events: a change that can't be audited does not happen; changes.py says in which order."""
+"""Audit events: a change that can't be audited does not happen."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from django.db import transaction
 
 from apikeys import values
+from apikeys.backends import store_traits
 from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, ServiceId, api_key_crn
+from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
+from apikeys.storage.reserve import revocation
 
 CREATE = "iam-identity.user-apikey.create"
 UPDATE = "iam-identity.user-apikey.update"
@@ -13,11 +22,56 @@ SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
 SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
 
 SUCCESS, FAILURE = "success", "failure"
-# Of a store elsewhere: what is about to be asked, and what nobody knows the end of.
+# Of an upstream store: what is about to be asked, and a change that may have been made although no answer came.
 PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 SEVERITIES = {"create": "critical", "update": "warning", "delete": "critical"}
+
+
+class Step:
+    """One change under way. It ends with `record`, or says by `record_nothing` why not."""
+
+    def __init__(self, caller: Caller, action: str, *, revokes: bool) -> None:
+        self.caller, self.action, self.revokes = caller, action, revokes
+        self.is_accounted_for = False
+
+    def record(self, target: ApiKey | ServiceId, **data: Any) -> None:
+        """Write the event of the change, which was made to `target`."""
+        self.is_accounted_for = True
+        write = revocation(record) if self.revokes else record
+        write(self.caller, self.action, target=target, **data)
+
+    def record_nothing(self) -> None:
+        """End without an event: an earlier request recorded the change, or it could only be logged."""
+        self.is_accounted_for = True
+
+
+@contextmanager
+def change(
+    caller: Caller, action: str, target_id: str = "", target_name: str = "", *, revokes: bool = False
+) -> Iterator[Step]:
+    """Make one change together with its audit event, and audit its refusal.
+
+    The code inside hands what was changed to the step. Leaving without that is an error of the program: RuntimeError.
+    Where the store is this database, change and event are one transaction. Where it is upstream no transaction can
+    hold both, and none is held open while it is waited for: an event that says what is about to be asked comes
+    first, so that a change that can't be audited does not happen.
+    The event of a change that `revokes` access finds room on a full disk, without the change being made again.
+    """
+    step, is_upstream = Step(caller, action, revokes=revokes), store_traits().is_upstream
+    try:
+        with nullcontext() if is_upstream else transaction.atomic():
+            if is_upstream:
+                record(caller, action, target_id=target_id, target_name=target_name, outcome=PENDING)
+            yield step
+            if not step.is_accounted_for:
+                raise RuntimeError(f"{action} ended without its audit event.")
+    except ApiKeyError as exc:
+        outcome = UNKNOWN if exc.may_have_happened else FAILURE
+        reason = type(exc).__name__
+        record(caller, action, target_id=target_id, target_name=target_name, reason=reason, outcome=outcome)
+        raise
 
 
 def record(

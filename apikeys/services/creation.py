@@ -27,7 +27,6 @@ from apikeys.exceptions import (
 )
 from apikeys.exceptions import gettext_noop as _
 from apikeys.services import audit, delivery
-from apikeys.services.changes import audited
 from apikeys.services.validation import clean_draft
 from apikeys.upstream import slots
 
@@ -54,15 +53,17 @@ def create_api_key(caller: Caller, draft: ApiKeyDraft, *, nonce: str = "", same_
 
 
 def _create_here(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: bool) -> IssuedApiKey:
+    store = backend_for(caller)
     try:
-        with audited(caller, audit.CREATE) as backend:
+        with audit.change(caller, audit.CREATE) as step:
             continued = _continue(caller, nonce, draft if same_only else None) if nonce else None
             if continued is not None:
+                step.record_nothing()
                 return continued
-            issued = backend.create_api_key(draft)
+            issued = store.create_api_key(draft)
             if nonce:
                 delivery.begin(caller.identity.iam_id, nonce, issued)
-            audit.record(caller, audit.CREATE, target=issued.key)
+            step.record(issued.key)
             return issued
     except (IntegrityError, ApiKeyLimitReached):
         # A request with the same nonce may have committed first: then its hand-over is there now.
@@ -75,14 +76,14 @@ def _create_here(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: b
 
 def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_only: bool) -> IssuedApiKey:
     """Claim the nonce, ask the store, seal the value: nothing of this waits inside a transaction."""
-    iam_id = caller.identity.iam_id
+    iam_id, store = caller.identity.iam_id, backend_for(caller)
     while nonce and not delivery.claim(iam_id, nonce, draft.name):
         continued = _continued_elsewhere(caller, nonce, draft if same_only else None)
         if continued is not None:
             return continued  # else the first one was refused meanwhile, and it is for this one to ask
-    with audited(caller, audit.CREATE, key_name=draft.name) as backend:
+    with audit.change(caller, audit.CREATE, target_name=draft.name) as step:
         try:
-            issued = backend.create_api_key(draft)
+            issued = store.create_api_key(draft)
         except CreationUncertain:
             delivery.mark_uncertain(iam_id, nonce)
             raise
@@ -93,8 +94,9 @@ def _create_elsewhere(caller: Caller, draft: ApiKeyDraft, nonce: str, *, same_on
             with transaction.atomic():
                 if nonce:
                     delivery.keep(iam_id, nonce, issued)
-                audit.record(caller, audit.CREATE, target=issued.key)
+                step.record(issued.key)
         except (Error, ValueError):  # the key is made, and this is its value's only chance
+            step.record_nothing()
             logger.exception("API key %s was created, and this can't be recorded.", issued.key.id)
         return issued
 

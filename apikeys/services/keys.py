@@ -6,6 +6,7 @@ Limits, audit and hand-over happen here and nowhere else. Browser pages and REST
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -27,7 +28,6 @@ from apikeys.domain import (
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.identity import users
 from apikeys.services import audit, delivery
-from apikeys.services.changes import audited, ended
 from apikeys.services.creation import (
     confirm_receipt,
     confirm_scriptless_receipt,
@@ -149,20 +149,22 @@ def update_api_key(caller: Caller, key_id: str, changes: ApiKeyChanges, *, entit
     Raises InvalidApiKey, ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
     """
     changes = clean_changes(changes)
-    with audited(caller, audit.UPDATE, key_id) as backend:
-        before = backend.get_api_key(key_id)
+    store = backend_for(caller)
+    with audit.change(caller, audit.UPDATE, key_id) as step:
+        before = store.get_api_key(key_id)
         if not before.is_editable_by(caller.identity):
             raise NotAuthorized
-        key = backend.update_api_key(key_id, changes, entity_tag=entity_tag)
-        audit.record(caller, audit.UPDATE, target=key, instance_name=key.name, prev_instance_name=before.name)
+        key = store.update_api_key(key_id, changes, entity_tag=entity_tag)
+        step.record(key, instance_name=key.name, prev_instance_name=before.name)
     return key
 
 
 def lock_api_key(caller: Caller, key_id: str, *, locked: bool) -> ApiKey:
     """Lock a key against change and deletion, or unlock it. Raises ApiKeyNotFound."""
-    with audited(caller, audit.UPDATE, key_id) as backend:
-        key = backend.set_locked(key_id, locked)
-        audit.record(caller, audit.UPDATE, target=key, lock=locked)
+    store = backend_for(caller)
+    with audit.change(caller, audit.UPDATE, key_id) as step:
+        key = store.set_locked(key_id, locked)
+        step.record(key, lock=locked)
     return key
 
 
@@ -172,11 +174,10 @@ def disable_api_key(caller: Caller, key_id: str, *, disabled: bool) -> ApiKey:
 
 
 def _set_disabled(caller: Caller, key_id: str, disabled: bool) -> ApiKey:
-    with audited(caller, audit.UPDATE, key_id) as backend:
-        key = backend.set_disabled(key_id, disabled)
-        # A store elsewhere is not asked again where only the event finds no room.
-        note = revocation(audit.record) if disabled else audit.record
-        note(caller, audit.UPDATE, target=key, disable=disabled)
+    store = backend_for(caller)
+    with audit.change(caller, audit.UPDATE, key_id, revokes=disabled) as step:
+        key = store.set_disabled(key_id, disabled)
+        step.record(key, disable=disabled)
     return key
 
 
@@ -193,11 +194,22 @@ def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:
 @revocation
 def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
     """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
-    with audited(caller, audit.DELETE, key_id) as backend:
-        key = backend.delete_api_key(key_id)
-        ended(caller, key)
+    store = backend_for(caller)
+    with audit.change(caller, audit.DELETE, key_id, revokes=True) as step:
+        key = store.delete_api_key(key_id)
+        revocation(delivery.wipe)(key.id)
+        step.record(key)
         _settle_deleted(caller, key)
     return key
+
+
+def record_deletion(caller: Caller, key: ApiKey, **data: Any) -> None:
+    """Wipe what is still sealed of the value of a key that was deleted, and write its event.
+
+    For deletions that are part of a greater change, whose transaction holds all of it.
+    """
+    delivery.wipe(key.id)
+    audit.record(caller, audit.DELETE, target=key, **data)
 
 
 @revocation
@@ -214,7 +226,7 @@ def delete_identity(identity: Identity) -> None:
     caller = Caller(identity)
     with transaction.atomic():
         for key in backend_for(caller).delete_all_api_keys():
-            ended(caller, key, cause="identity deleted")
+            record_deletion(caller, key, cause="identity deleted")
 
 
 def uncertain_creations(caller: Caller) -> list[UncertainCreation]:

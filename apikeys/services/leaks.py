@@ -23,7 +23,7 @@ from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import without_surrogates
 from apikeys.services import audit
-from apikeys.services.changes import ended
+from apikeys.services.keys import record_deletion
 from apikeys.storage.reserve import revocation
 from apikeys.values import MASK, MIN_OWN_VALUE
 
@@ -103,7 +103,7 @@ def act_on(report: Report, caller: Caller) -> Verdict:
         source = report.source if len(report.source) < MIN_OWN_VALUE else MASK
         told: dict[str, Any] = {"leaked": True, "source": source}
         if key.action_when_leaked == LeakedAction.DELETE:
-            ended(caller, key, **told)
+            record_deletion(caller, key, **told)
         else:
             audit.record(caller, audit.UPDATE, target=key, **told)
     return Verdict(report, known=True)

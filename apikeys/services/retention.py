@@ -8,7 +8,7 @@ from django.utils import timezone
 from apikeys.backends.embedded import remove
 from apikeys.domain import Caller, Identity
 from apikeys.models import ApiKeyRecord
-from apikeys.services.changes import ended
+from apikeys.services.keys import record_deletion
 
 KEEP_AFTER_EXPIRY = timedelta(days=90)
 BATCH = 50  # at each sweep: what holds the database against others must be short
@@ -26,7 +26,7 @@ def remove_expired() -> int:
         # What another process removes or changes just now is not waited for: a later sweep finds what is left.
         records = list(_due().select_for_update(skip_locked=True).order_by("expires_at")[:BATCH])
         for record in records:
-            ended(Caller(REMOVER), remove(record), cause="expired")
+            record_deletion(Caller(REMOVER), remove(record), cause="expired")
     return len(records)
 
 

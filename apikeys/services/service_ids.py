@@ -20,7 +20,6 @@ from apikeys.domain import (
 )
 from apikeys.exceptions import IdempotencyKeyReused
 from apikeys.services import audit, delivery, keys
-from apikeys.services.changes import audited, ended
 from apikeys.services.validation import clean_changes, clean_description, clean_name
 from apikeys.storage.reserve import revocation
 
@@ -69,13 +68,15 @@ def _create(
     digest = delivery.digest(nonce) if nonce else ""
     # The key has a nonce of its own: what an Idempotency-Key made at another address has nothing to do with it.
     key_nonce = hashlib.sha256(f"first key {nonce}".encode()).hexdigest() if nonce else ""
-    with audited(caller, audit.SERVICE_ID_CREATE):
+    with audit.change(caller, audit.SERVICE_ID_CREATE) as step:
         service = store.made_with(digest) if nonce else None
         if service is None:
             service = store.create(draft, nonce_digest=digest)
-            audit.record(caller, audit.SERVICE_ID_CREATE, target=service)
+            step.record(service)
         elif not draft.describes(service) or delivery.is_begun(caller.identity.iam_id, key_nonce) != bool(key):
             raise IdempotencyKeyReused
+        else:
+            step.record_nothing()
         if key is None:
             return service, None
         owned = keys.owned_by(key, service.iam_id)
@@ -88,17 +89,17 @@ def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges
     Raises InvalidApiKey, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
     """
     changes = clean_changes(changes)
-    with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
+    with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id) as step:
         service = service_ids_for(caller).update(service_id, changes, entity_tag=entity_tag)
-        audit.record(caller, audit.SERVICE_ID_UPDATE, target=service)
+        step.record(service)
     return service
 
 
 def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> ServiceId:
     """Lock against change and deletion, or unlock. Raises ServiceIdNotFound."""
-    with audited(caller, audit.SERVICE_ID_UPDATE, service_id):
+    with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id) as step:
         service = service_ids_for(caller).set_locked(service_id, locked)
-        audit.record(caller, audit.SERVICE_ID_UPDATE, target=service, lock=locked)
+        step.record(service, lock=locked)
     return service
 
 
@@ -108,9 +109,9 @@ def delete_service_id(caller: Caller, service_id: str) -> ServiceId:
 
     Raises DeleteNotPossible where one of its keys is locked, ServiceIdLocked, ServiceIdNotFound.
     """
-    with audited(caller, audit.SERVICE_ID_DELETE, service_id):
-        service, keys = service_ids_for(caller).delete(service_id)
-        for key in keys:
-            ended(caller, key, cause="service ID deleted")
-        audit.record(caller, audit.SERVICE_ID_DELETE, target=service)
+    with audit.change(caller, audit.SERVICE_ID_DELETE, service_id) as step:
+        service, deleted = service_ids_for(caller).delete(service_id)
+        for key in deleted:
+            keys.record_deletion(caller, key, cause="service ID deleted")
+        step.record(service)
     return service
