@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apikeys.domain import API_KEY_ID
-from apikeys.web import views
+from apikeys.web import creation_views, views
 
 
 class ApiKeyIdConverter:
@@ -25,16 +25,16 @@ register_converter(DigestConverter, "digest")
 
 urlpatterns = [
     path("", views.api_key_list, name="api_key_list"),
-    path("create/", views.api_key_create, name="api_key_create"),
-    path("create/receipt/", views.api_key_receipt, name="api_key_receipt"),
+    path("create/", creation_views.api_key_create, name="api_key_create"),
+    path("create/receipt/", creation_views.api_key_receipt, name="api_key_receipt"),
     path(
         "create/receipt/<digest:nonce_digest>.svg",
-        views.api_key_scriptless_receipt,
+        creation_views.api_key_scriptless_receipt,
         name="api_key_scriptless_receipt",
     ),
-    path("create/more-time/", views.api_key_more_time, name="api_key_more_time"),
-    path("create/download/", views.api_key_download, name="api_key_download"),
-    path("create/<int:claim_id>/settle/", views.api_key_settle, name="api_key_settle"),
+    path("create/more-time/", creation_views.api_key_more_time, name="api_key_more_time"),
+    path("create/download/", creation_views.api_key_download, name="api_key_download"),
+    path("create/<int:claim_id>/settle/", creation_views.api_key_settle, name="api_key_settle"),
     path("<api_key_id:key_id>/", views.api_key_details, name="api_key_details"),
     path("<api_key_id:key_id>/lock/", views.api_key_lock, {"locked": True}, name="api_key_lock"),
     path("<api_key_id:key_id>/unlock/", views.api_key_lock, {"locked": False}, name="api_key_unlock"),

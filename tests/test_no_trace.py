@@ -226,7 +226,7 @@ def reports(settings):
 def break_the_created_page(settings, tmp_path) -> None:
     """Let rendering fail after the key was made."""
     (tmp_path / "apikeys").mkdir()
-    (tmp_path / "apikeys" / "created.html").write_text("{% include 'there is no such template.html' %}")
+    (tmp_path / "apikeys" / "_created.html").write_text("{% include 'there is no such template.html' %}")
     templates = copy.deepcopy(settings.TEMPLATES)
     templates[0]["DIRS"].insert(0, tmp_path)
     settings.TEMPLATES = templates

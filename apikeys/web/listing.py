@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import QueryDict
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from apikeys import values
 from apikeys.cursors import read_cursor, write_cursor
@@ -25,6 +25,14 @@ from apikeys.domain import (
 )
 
 ALL = "all"
+VIEWS = [("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys"))]
+# Where there are no column heads to press.
+SORTS = [
+    ("-created", gettext_lazy("Newest first")),
+    ("created", gettext_lazy("Oldest first")),
+    ("name", gettext_lazy("Name, A to Z")),
+    ("-name", gettext_lazy("Name, Z to A")),
+]
 SEARCH_MAX_LENGTH = 255
 
 

@@ -1,0 +1,116 @@
+"""Creating a key and handing over its value: the form, the page with the value, its receipt, more time, the file."""
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apikeys.domain import ApiKeyDraft
+from apikeys.exceptions import ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError
+from apikeys.iam import payloads
+from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
+from apikeys.services import delivery, keys
+from apikeys.services.messages import sentence
+from apikeys.web import drafts
+from apikeys.web.forms import CreateForm, new_nonce
+from apikeys.web.pages import LIST, UNPROCESSABLE, dialog, to_list
+
+# Told in the form, so that what was typed stays, and the form can be sent again.
+TOLD_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
+PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("nonce")
+def api_key_create(request: Request) -> HttpResponse:
+    """The create dialog, and the key it makes."""
+    identity = caller_of(request).identity
+    if request.method == "GET":
+        initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
+        initial |= {"account": identity.account_id} | drafts.take(request, identity.iam_id)
+        return dialog(request, "create", {"form": CreateForm(initial=initial)})
+    form, status = CreateForm(request.POST, account_id=identity.account_id), UNPROCESSABLE
+    if form.is_valid():
+        try:
+            return create_and_show(request, form.draft(), form.cleaned_data["nonce"])
+        except TOLD_IN_FORM as exc:
+            form.add_error(None, sentence(exc))
+            status = exc.status
+    return dialog(request, "create", {"form": form}, status)
+
+
+@sensitive_variables("issued", "nonce")
+def create_and_show(request: Request, draft: ApiKeyDraft, nonce: str) -> HttpResponse:
+    """Create the key and answer with the one page that holds its value.
+
+    No redirect: the value would have to wait somewhere for the next request.
+    """
+    caller = caller_of(request)
+    issued = keys.create_api_key(caller, draft, nonce=nonce)
+    context = {
+        "issued": issued,
+        "wait": keys.waiting(caller, nonce),
+        "created_at": payloads.format_date(issued.key.created_at),
+        "nonce": nonce,
+        "nonce_digest": delivery.digest(nonce),
+        "server_url": settings.PROGRAMS_URL,
+        "lifetime": int(delivery.LIFETIME.total_seconds()),
+        "most_extensions": delivery.MOST_EXTENSIONS,
+    }
+    request.shows_value = not request.htmx
+    return dialog(request, "created", context)
+
+
+@require_POST
+@sensitive_post_parameters("nonce")
+def api_key_receipt(request: Request) -> HttpResponseBase:
+    """The page with the value was drawn, or is being closed: wipe the sealed value."""
+    keys.confirm_receipt(caller_of(request), request.POST.get("nonce", ""))
+    if request.htmx and request.htmx.target != LIST:
+        return HttpResponse(status=204)
+    return to_list(request)
+
+
+@require_GET
+def api_key_scriptless_receipt(request: Request, nonce_digest: str) -> HttpResponse:
+    """The picture that a page without script includes behind the value: it was drawn."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
+        keys.confirm_scriptless_receipt(caller_of(request), nonce_digest)
+    return HttpResponse(PIXEL, content_type="image/svg+xml")
+
+
+@require_POST
+@sensitive_post_parameters("nonce")
+def api_key_more_time(request: Request) -> HttpResponse:
+    """More time for what is still sealed.
+
+    Without script the answer is a page in another tab: the one with the value has to stay where it is.
+    """
+    wait = keys.more_time(caller_of(request), request.POST.get("nonce", ""))
+    if request.htmx:
+        return HttpResponse(status=204)
+    request.shows_value = True  # in the other tab: the document after it comes later
+    return render(request, "apikeys/more_time.html", {"wait": wait})
+
+
+@require_POST
+@sensitive_post_parameters("nonce")
+@sensitive_variables("issued")
+def api_key_download(request: Request) -> HttpResponse:
+    """The file, for a page without script, once."""
+    issued = keys.download_api_key(caller_of(request), request.POST.get("nonce", ""))
+    return HttpResponse(
+        payloads.key_file(issued),
+        content_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{payloads.KEY_FILE_NAME}"'},
+    )
+
+
+@require_POST
+def api_key_settle(request: Request, claim_id: int) -> HttpResponseBase:
+    """The person has looked for a key whose creation was not answered: say no more of it."""
+    keys.settle_uncertain_creation(caller_of(request), claim_id)
+    return to_list(request)

@@ -1,0 +1,138 @@
+"""What a view answers with: the list, a dialog over it, or the list in place of the one that is open."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
+
+from apikeys import values
+from apikeys.domain import PAGE_SIZES, ApiKeyPage, Sort
+from apikeys.exceptions import NotAuthorized, StoreError
+from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
+from apikeys.services import keys
+from apikeys.services.messages import sentence
+from apikeys.web import drafts
+from apikeys.web.listing import SORTS, VIEWS, ListState, Row, order, position, said
+from apikeys.web.navigation import open_page
+
+UNPROCESSABLE = 422
+LIST = "list"  # id of all that a change of a key may change on the page of the list
+# Each is templates/apikeys/_<name>.html; this is the title of its page, where it is one.
+DIALOGS = {
+    "create": _("Create API key"),
+    "created": _("API key created"),
+    "details": _("Details"),
+    "edit": _("Edit API key"),
+    "delete": _("Delete key"),
+}
+
+
+def state_of(request: Request) -> ListState:
+    """Return what is being looked at; only administrators look at all users' keys."""
+    return ListState.from_url(request.GET, may_see_all=keys.lists_whole_account(caller_of(request)))
+
+
+def list_context(request: Request) -> dict[str, Any]:
+    """Return what the list's templates need, from the state in the URL."""
+    caller, state = caller_of(request), state_of(request)
+    page = keys.list_api_keys(caller, replace(state.query, counted=True))
+    if not page.keys and state.query.cursor is not None:  # the rows beyond were deleted meanwhile
+        state = state.at(None)
+        page = keys.list_api_keys(caller, replace(state.query, counted=True))
+    owners = keys.owners_of(page.keys) if state.query.whole_account else {}
+    base = reverse("api_key_list")
+    return {
+        "state": state,
+        "page": page,
+        "rows": [Row(key, owners.get(key.iam_id), key.is_editable_by(caller.identity)) for key in page.keys],
+        "offers_all": keys.lists_whole_account(caller),
+        "state_url": state.url(),
+        "unsearched_url": base + state.without_search().url(),
+        "first_url": base + state.at(None).url() if page.previous else "",
+        "previous_url": base + state.at(page.previous).url() if page.previous else "",
+        "next_url": base + state.at(page.next).url() if page.next else "",
+        "last_url": base + state.at(page.last).url() if page.last else "",
+        "offers_last": page.last is not None or page.extent.total is not None,
+        "position": position(page, searched=bool(state.query.search)),
+        "said": said(page, state.query),
+        "order": order(state.query),
+        "value_like": values.VALUE_LIKE.pattern,
+        "value_prefix": settings.APIKEYS_PREFIX,
+        "hint_length": values.HINT_LENGTH,
+        "views": VIEWS,
+        "sorts": SORTS,
+        "page_sizes": [(size, size) for size in PAGE_SIZES],
+        "sort_urls": {sort.value: base + state.sorted_by(sort).url() for sort in Sort},
+    }
+
+
+def page_context(request: Request) -> tuple[dict[str, Any], int]:
+    """Return what the page around the list needs, and its status.
+
+    Where the store does not answer, what it says stands in place of the table.
+    """
+    caller, status = caller_of(request), 200
+    try:
+        context = list_context(request)
+    except (StoreError, NotAuthorized) as exc:
+        state = state_of(request)
+        context = {"state": state, "state_url": state.url(), "store_problem": sentence(exc)}
+        context |= {"page": ApiKeyPage(()), "retry_url": reverse("api_key_list") + state.url()}
+        status = exc.status
+    listed = context["page"].keys
+    context["uncertain"] = [
+        {"creation": creation, "candidates": keys.candidates_for(caller, creation, listed)}
+        for creation in keys.uncertain_creations(caller)
+    ]
+    return context, status
+
+
+def dialog(request: Request, name: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """Return one of DIALOGS: alone for htmx, else as a page of its own over the list."""
+    fragment = f"apikeys/_{name}.html"
+    context |= {"author": drafts.signed_author(request.user.iam_id)}
+    if wants_fragment(request):
+        return render(request, fragment, context | {"state_url": state_of(request).url()}, status=status)
+    context |= {"fragment": fragment, "page_title": DIALOGS[name]}
+    return render(request, "apikeys/dialog.html", context | page_context(request)[0], status=status)
+
+
+def to_list(request: Request) -> HttpResponseBase:
+    """Return to the list as it was looked at; where it is the page that is open, only what may have changed in it."""
+    base = reverse("api_key_list")
+    url = base + state_of(request).url()
+    if not request.htmx:
+        return see_other(url)
+    return in_place(request) if urlsplit(open_page(request)).path == base else HttpResponseClientRedirect(url)
+
+
+def in_place(request: Request) -> HttpResponse:
+    """Return the list as it is now, with the news, for the page that htmx asks from.
+
+    What was done is done: where the store tells no list any more, that is the answer, and no failure.
+    """
+    context = page_context(request)[0] | {"news": messages.get_messages(request)}
+    response = render(request, "apikeys/_list.html", context)
+    address = f"{reverse('api_key_list')}{context['state_url']}"
+    return replace_url(reswap(retarget(response, f"#{LIST}"), "outerHTML"), address)
+
+
+def see_other(url: str) -> HttpResponseBase:
+    """Return a redirect that is followed with GET."""
+    response = redirect(url)
+    response.status_code = 303
+    return response
+
+
+def wants_fragment(request: Request) -> bool:
+    """Tell whether htmx asks for a part of a page; after a Back that it has no snapshot for it wants all of it."""
+    return bool(request.htmx) and not request.htmx.history_restore_request
