@@ -132,8 +132,8 @@ def person_of(result: LoginResult) -> User:
     return user
 
 
-class Back(RedirectURLMixin):
-    """Where a person was going, if that is an address of ours."""
+class NextURL(RedirectURLMixin):
+    """Where the person was going: `next` of the request, if it is a URL of this console, else the dashboard."""
 
     next_page = settings.LOGIN_REDIRECT_URL
 
@@ -174,11 +174,11 @@ def choose_account(request: Request) -> HttpResponse:
         access.look_whether_all_is_seen()
         chosen = _("You are now managing the API keys of account %(id)s.") % {"id": access.account_id}
         messages.success(request, chosen)
-        return HttpResponseRedirect(Back(request).get_success_url())
+        return HttpResponseRedirect(NextURL(request).get_success_url())
     context = {
         "accounts": login.accounts(access),
         "current": access.account_id,
         "refusal": form.errors["account"][0] if form.errors else "",
-        "next": Back(request).get_redirect_url(),
+        "next": NextURL(request).get_redirect_url(),
     }
     return render(request, "account.html", context, status=form.status if form.errors else 200)

@@ -22,7 +22,7 @@ from apikeys.api.paths import as_served, is_api
 from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
-from apikeys.web.navigation import full_page, keep_drafts, open_page
+from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page
 from console.errors import problem
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -160,7 +160,7 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
 
 
 class LoginRequired(LoginRequiredMiddleware):
-    """Django's, but a filled form comes back after the log-in, and htmx gets the log-in page as a whole."""
+    """Django's, but a form's draft is kept for after the log-in, and htmx leaves the page and swaps no part of it."""
 
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
@@ -174,14 +174,14 @@ class LoginRequired(LoginRequiredMiddleware):
         self, request: Request, view_func: Any
     ) -> HttpResponseBase:
         author = drafts.author_of(request)
-        back = keep_drafts(request, author) if author else ""
-        if back:
+        next_url = keep_draft(request, author) if author else ""
+        if next_url:
             messages.warning(request, _("Your session has ended. Log in again to continue with what you typed."))
         elif not request.htmx:
             return super().handle_no_permission(request, view_func)
         else:
-            back = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
-        return full_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
+            next_url = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+        return redirect_whole_page(request, redirect_to_login(next_url, resolve_url(settings.LOGIN_URL)))
 
 
 def bfcache_cookie(get_response: GetResponse) -> Callable[[Request], HttpResponse]:

@@ -37,7 +37,7 @@ from console.context import THEMES
 from console.errors import for_exception, problem
 
 UNPROCESSABLE = 422
-FORMS_OF_KEYS = ("api_key_create", "api_key_edit")
+KEY_FORMS = ("api_key_create", "api_key_edit")
 
 
 @require_GET
@@ -131,10 +131,10 @@ def set_language(request: HttpRequest) -> HttpResponse:
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
     """Remember light, dark or the system's choice for a year."""
-    back = request.POST.get("next", "")
-    if not back.startswith("/") or not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-        back = reverse("dashboard")
-    response = HttpResponseRedirect(back)
+    next_url = request.POST.get("next", "")
+    if not next_url.startswith("/") or not url_has_allowed_host_and_scheme(next_url, allowed_hosts=None):
+        next_url = reverse("dashboard")
+    response = HttpResponseRedirect(next_url)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         response.set_cookie(
@@ -189,7 +189,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=str(refusal.title), message=f"{refusal.message} {refusal.advice}")
     match = request.resolver_match
-    is_kept = match is not None and match.url_name in FORMS_OF_KEYS and request.user.is_authenticated
+    is_kept = match is not None and match.url_name in KEY_FORMS and request.user.is_authenticated
     own_form = is_kept and refusal.may_pass and request.headers.get("Sec-Fetch-Site") == "same-origin"
     # Only what is known to be harmless comes back into a page: other forms hold passwords, or the value of a key.
     fields = drafts.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
@@ -199,7 +199,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         "advice": refusal.advice,
         "status": 403,
     }
-    context["typed"] = list(fields.items()) if own_form else []
+    context["draft"] = list(fields.items()) if own_form else []
     return render(request, "403_csrf.html", context, status=403)
 
 

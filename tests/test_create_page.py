@@ -452,13 +452,13 @@ def test_the_page_with_script_gets_no_words_for_its_more_time(created):
     assert Handover.objects.get().extensions == 1
 
 
-def test_the_page_of_more_time_leaves_the_change_of_the_cookie_to_the_document_that_follows_the_value(created):
+def test_the_page_of_more_time_leaves_the_change_of_the_bfcache_cookie_to_the_document_that_follows_the_value(created):
     created.client.post(MORE_TIME, {"nonce": created.form["nonce"]})
 
     assert "shown" in created.client.get(KEYS).cookies
 
 
-# Back, without script: a browser drops a kept page once a cookie has changed after it
+# The bfcache cookie: Chromium drops a page from its back/forward cache once a cookie has changed after it
 
 
 def test_the_first_document_after_the_page_changes_a_cookie_that_no_script_reads(created):

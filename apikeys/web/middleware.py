@@ -20,7 +20,7 @@ from apikeys.exceptions import (
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
-from apikeys.web.navigation import full_page, page_of, to_log_in
+from apikeys.web.navigation import log_in_again, next_url_of, redirect_whole_page
 
 # What a refused request was for, by the name of its address; a page that can't be shown has a title of its own.
 REFUSED = {
@@ -46,9 +46,11 @@ class ApiKeyErrors:
         if not isinstance(exception, ApiKeyError):
             return None
         if isinstance(exception, LogInAgain):
-            return to_log_in(request, exception)
+            return log_in_again(request, exception)
         if isinstance(exception, AccountNeeded):
-            return full_page(request, redirect_to_login(page_of(request), resolve_url(settings.CHOOSE_ACCOUNT_URL)))
+            return redirect_whole_page(
+                request, redirect_to_login(next_url_of(request), resolve_url(settings.CHOOSE_ACCOUNT_URL))
+            )
         context = {"message": sentence(exception), "key_id": getattr(exception, "key_id", "")}
         if isinstance(exception, BackendUnavailable) and request.method == "GET":
             context["retry_url"] = request.get_full_path()

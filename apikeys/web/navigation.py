@@ -1,4 +1,4 @@
-"""Where a person is, and how they come back there: the page that htmx asks from, the log-in and the way back."""
+"""The page a person is on, and the next URL: how the log-in leads back to that page, with a draft."""
 
 from urllib.parse import urlsplit
 
@@ -21,26 +21,26 @@ from apikeys.web import drafts
 PAGES = ("dashboard", "api_key_list", "api_key_create", "api_key_edit", "api_key_delete", "api_key_details")
 
 
-def to_log_in(request: Request, error: LogInAgain) -> HttpResponse:
-    """End the session, and lead to log-in and back to the same place with what was typed."""
-    iam_id, back = request.user.iam_id, page_of(request)
+def log_in_again(request: Request, error: LogInAgain) -> HttpResponse:
+    """Log out and return a redirect to the log-in, which leads back to the same page with the draft."""
+    iam_id, next_url = request.user.iam_id, next_url_of(request)
     logout(request)
-    keep_drafts(request, iam_id)
+    keep_draft(request, iam_id)
     messages.warning(request, sentence(error))
-    return full_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)))
+    return redirect_whole_page(request, redirect_to_login(next_url, resolve_url(settings.LOGIN_URL)))
 
 
-def keep_drafts(request: Request, iam_id: str) -> str:
-    """Keep what this person typed until the log-in, and return the page that shows it again, "" for nothing typed."""
+def keep_draft(request: Request, iam_id: str) -> str:
+    """Keep what this person typed until the log-in, and return the URL that shows it again, "" for nothing typed."""
     fields = drafts.fields_of(request)
     if not fields:
         return ""
-    back = page_of(request)
-    drafts.keep(request, urlsplit(back).path, iam_id, fields)
-    return back
+    next_url = next_url_of(request)
+    drafts.keep(request, {"path": urlsplit(next_url).path, "iam_id": iam_id, "fields": fields})
+    return next_url
 
 
-def page_of(request: Request) -> str:
+def next_url_of(request: Request) -> str:
     """Return the page that a person is on: this one, or for what has no page of its own the one it came from."""
     match = request.resolver_match
     if match and match.url_name in PAGES and not (request.htmx and request.method == "GET"):
@@ -49,7 +49,7 @@ def page_of(request: Request) -> str:
 
 
 def open_page(request: Request) -> str:
-    """Return the address, here, of the page that htmx asks from, "" where it names none of ours."""
+    """Return the path and query of the page that htmx asks from, "" where it names none of this console."""
     try:
         current = urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
     except ValueError:
@@ -58,10 +58,10 @@ def open_page(request: Request) -> str:
     return current if is_ours else ""
 
 
-def full_page(request: Request, answer: HttpResponseRedirect) -> HttpResponse:
-    """Return a redirect to log-in that htmx follows with the whole page, instead of getting it inside a table."""
+def redirect_whole_page(request: Request, redirect: HttpResponseRedirect) -> HttpResponse:
+    """Return a redirect as htmx needs it, 401 and HX-Redirect, so that it leaves the page and swaps no part of it."""
     if not request.htmx:
-        return answer
-    response = HttpResponseClientRedirect(answer.url)
+        return redirect
+    response = HttpResponseClientRedirect(redirect.url)
     response.status_code = 401
     return response

@@ -14,8 +14,8 @@ from tests.markup import fields, page
 from tests.stores import tables_with
 from tests.test_sessions import next_of
 
-NOT_TYPED = {"nonce", "account"}  # the one is a secret, the other is asked anew
-TYPED = {"name": "o'neill<b>&\"", "description": "many words", "expires": "90", "action_when_leaked": "disable"}
+NOT_KEPT = {"nonce", "account"}  # the one is a secret, the other is asked anew
+DRAFT = {"name": "o'neill<b>&\"", "description": "many words", "expires": "90", "action_when_leaked": "disable"}
 HTMX = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{KEYS}"}
 
 with_and_without_script = pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain form"])
@@ -50,14 +50,14 @@ def enter(client: Client, login: str, username: str = "alice") -> str:
 def test_all_fields_of_the_two_forms_are_kept_but_the_nonce_and_the_account():
     offered = set(CreateForm().fields) | set(EditForm().fields)
 
-    assert set(drafts.FIELDS) == offered - NOT_TYPED
+    assert set(drafts.FIELDS) == offered - NOT_KEPT
     assert len(drafts.FIELDS) == len(set(drafts.FIELDS))
 
 
 @with_and_without_script
 @pytest.mark.parametrize("end", [log_out_in_another_tab, twelve_hours_pass])
 def test_a_new_key_that_was_typed_is_there_again_after_the_log_in(alice_client, headers, end):
-    form = open_form(alice_client) | TYPED
+    form = open_form(alice_client) | DRAFT
 
     login = send_without_session(alice_client, form, headers=headers, end=end)
     told = page(alice_client.get(login)).text
@@ -66,11 +66,11 @@ def test_a_new_key_that_was_typed_is_there_again_after_the_log_in(alice_client, 
 
     assert "Your session has ended. Log in again to continue with what you typed." in told
     assert place == CREATE
-    assert {name: again[name] for name in TYPED} == TYPED
+    assert {name: again[name] for name in DRAFT} == DRAFT
     assert again["nonce"] != form["nonce"]
     assert alice_client.post(CREATE, again).status_code == 200
-    assert ApiKeyRecord.objects.get().name == TYPED["name"]
-    assert "name" not in typed_at(alice_client), "once"
+    assert ApiKeyRecord.objects.get().name == DRAFT["name"]
+    assert "name" not in draft_at(alice_client), "once"
 
 
 @with_and_without_script
@@ -86,24 +86,24 @@ def test_an_edit_that_was_typed_is_there_again_after_the_log_in(alice_client, al
     assert again["entity_tag"] == form["entity_tag"], "a change made meanwhile is still noticed"
 
 
-def typed_at(client: Client) -> dict[str, str]:
+def draft_at(client: Client) -> dict[str, str]:
     """Return what the create form shows without anybody's having typed."""
     return {name: text for name, text in open_form(client).items() if text and name in ("name", "description")}
 
 
 def test_somebody_else_who_logs_in_there_gets_nothing_of_it(alice_client, dora):
-    login = send_without_session(alice_client, open_form(alice_client) | TYPED)
+    login = send_without_session(alice_client, open_form(alice_client) | DRAFT)
 
     place = enter(alice_client, login, "dora")
 
-    assert typed_at(alice_client) == {}
-    assert TYPED["description"] not in alice_client.get(place).content.decode()
-    assert tables_with(TYPED["description"]) == []
+    assert draft_at(alice_client) == {}
+    assert DRAFT["description"] not in alice_client.get(place).content.decode()
+    assert tables_with(DRAFT["description"]) == []
 
 
 @pytest.mark.parametrize("author", [None, "", "alice", "forged:signature"])
 def test_a_form_of_nobody_is_not_kept(alice, alice_client, author):
-    form = open_form(alice_client) | TYPED | {"author": alice.iam_id if author == "alice" else author or ""}
+    form = open_form(alice_client) | DRAFT | {"author": alice.iam_id if author == "alice" else author or ""}
     if author is None:
         del form["author"]
 
@@ -112,16 +112,16 @@ def test_a_form_of_nobody_is_not_kept(alice, alice_client, author):
     assert next_of(login) == KEYS
     assert Session.objects.count() == 0
     enter(alice_client, login)
-    assert typed_at(alice_client) == {}
+    assert draft_at(alice_client) == {}
 
 
 def test_the_nonce_and_a_password_are_never_kept(alice_client):
     nonce, author = new_nonce(), open_form(alice_client)["author"]
 
-    send_without_session(alice_client, TYPED | {"author": author, "nonce": nonce, "password": PASSWORD})
+    send_without_session(alice_client, DRAFT | {"author": author, "nonce": nonce, "password": PASSWORD})
 
     kept = str(Session.objects.get().get_decoded())
-    assert TYPED["description"] in kept
+    assert DRAFT["description"] in kept
     assert not [secret for secret in (nonce, PASSWORD) if secret in kept]
 
 
