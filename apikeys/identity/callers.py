@@ -15,17 +15,20 @@ from apikeys.upstream.timeouts import REQUEST_SECONDS
 
 
 def caller_of(request: Request) -> Caller:
-    """Return the person who is logged in. The request has passed the gate of console/middleware.py.
+    """Return the person who is logged in: one object for a request, unless a log-in or a choice of account changes it.
 
-    With an upstream store raises LogInAgain where the session has no tokens for it, and AccountNeeded.
+    The request has passed the gate of console/middleware.py. With an upstream store raises LogInAgain where the session
+    has no tokens for it, and AccountNeeded.
     """
-    identity = identity_of(request.user)
-    if not store_traits().is_upstream:
-        return caller_for(request, identity)
-    access = access_of(request)
-    if not access.account_id:
+    access = access_of(request) if store_traits().is_upstream else None
+    account_id = access.account_id if access else request.user.account_id
+    if not account_id:
         raise AccountNeeded
-    return caller_for(request, replace(identity, account_id=access.account_id), access)
+    known: Caller | None = getattr(request, "caller", None)
+    if known and (known.identity.iam_id, known.identity.account_id) == (request.user.iam_id, account_id):
+        return known
+    request.caller = caller_for(request, replace(identity_of(request.user), account_id=account_id), access)
+    return request.caller
 
 
 def access_of(request: Request) -> IAMAccess:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
+from apikeys.domain import Caller
 from apikeys.upstream.sessions import IAMAccess
 
 if TYPE_CHECKING:  # the stubs' name for AUTH_USER_MODEL; the app does not import the project's own class
@@ -22,6 +23,7 @@ class Request(HttpRequest):
     correlation_id: str  # the same; 32 hex digits, new for each request
     user: "_User"  # django.contrib.auth
     htmx: HtmxDetails  # django_htmx; true for a request that htmx sent
-    iam_access: IAMAccess  # apikeys.identity.callers, once something asked for it
+    caller: Caller  # apikeys.identity.callers, once something asked for it, as the next one
+    iam_access: IAMAccess
     started_at: float  # apikeys.api.decorators; seconds of time.time
     shows_value: bool  # a view sets it whose page shows a key's value; console.middleware.bfcache_cookie reads it
