@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils import timezone
 
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
+
 FAMILY_LIFETIME = timedelta(days=30)  # of refresh tokens: then the person or the program logs in anew
 
 
@@ -34,8 +36,8 @@ class ApiKeyRecord(models.Model):
     modified_at = models.DateTimeField(default=timezone.now)
     revision = models.PositiveIntegerField(default=1)
     entity_tag = models.CharField(max_length=48, default=new_entity_tag)
-    name = models.CharField(max_length=255)
-    description = models.CharField(max_length=1000, blank=True)
+    name = models.CharField(max_length=NAME_MAX_LENGTH)
+    description = models.CharField(max_length=DESCRIPTION_MAX_LENGTH, blank=True)
     # Folded copies: databases disagree about the case of letters beyond ASCII.
     name_folded = models.TextField()
     description_folded = models.TextField(blank=True)
@@ -98,8 +100,8 @@ class ServiceIdRecord(models.Model):
     modified_at = models.DateTimeField(default=timezone.now)
     revision = models.PositiveIntegerField(default=1)
     entity_tag = models.CharField(max_length=48, default=new_entity_tag)
-    name = models.CharField(max_length=255)
-    description = models.CharField(max_length=1000, blank=True)
+    name = models.CharField(max_length=NAME_MAX_LENGTH)
+    description = models.CharField(max_length=DESCRIPTION_MAX_LENGTH, blank=True)
     # Folded copies: databases disagree about the case of letters beyond ASCII.
     name_folded = models.TextField()
     description_folded = models.TextField(blank=True)
@@ -188,7 +190,7 @@ class Handover(models.Model):
     iam_id = models.CharField(max_length=64)
     nonce_digest = models.CharField(max_length=64)  # sha256(nonce), hex
     key_id = models.CharField(max_length=43, blank=True)
-    key_name = models.CharField(max_length=255, blank=True)  # of a key that is asked for elsewhere
+    key_name = models.CharField(max_length=NAME_MAX_LENGTH, blank=True)  # of a key that is asked for elsewhere
     uncertain = models.BooleanField(default=False)
     sealed = models.BinaryField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -240,7 +242,7 @@ class AuditEvent(models.Model):
     agent = models.CharField(max_length=255, blank=True)
     correlation_id = models.CharField(max_length=64, blank=True)
     target_id = models.CharField(max_length=255, blank=True)
-    target_name = models.CharField(max_length=255, blank=True)
+    target_name = models.CharField(max_length=NAME_MAX_LENGTH, blank=True)
     request_data = models.JSONField(default=dict)
 
     class Meta:

@@ -147,20 +147,8 @@ class IBMCloudBackend:
             return payloads.parse_api_key(fields), fields
 
     def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
-        body: dict[str, Any] = {
-            "name": draft.name,
-            "description": draft.description,
-            "iam_id": draft.iam_id or self.identity.iam_id,
-            "account_id": self.identity.account_id,
-            "support_sessions": draft.support_sessions,
-            "store_value": False,
-        }
-        if draft.action_when_leaked:
-            body["action_when_leaked"] = str(draft.action_when_leaked)
-        if draft.expires_at:
-            body["expires_at"] = payloads.format_date(draft.expires_at)
-        if draft.value:
-            body["apikey"] = draft.value
+        owned = replace(draft, iam_id=draft.iam_id or self.identity.iam_id)
+        body = payloads.create_body(owned, self.identity.account_id)
         unconfirmed = CreationUncertain(host=settings.IAM_HOST, name=draft.name)
 
         def create(client: IAMClient) -> dict[str, Any]:
@@ -199,7 +187,7 @@ class IBMCloudBackend:
         key_id = _checked(key_id)
         if not ENTITY_TAG.fullmatch(entity_tag):  # no header can carry it, and no key has it
             raise self._conflict(key_id)
-        body = {name: _as_json(name, change) for name, change in changes.given().items()}
+        body = payloads.update_body(changes)
         try:
             changed = self._ask(lambda client: client.update_api_key(key_id, entity_tag, body))
             with mark_may_have_happened(), reject_malformed():
@@ -283,9 +271,3 @@ def _checked(key_id: str) -> str:
     if not API_KEY_ID.fullmatch(key_id):
         raise ApiKeyNotFound
     return key_id
-
-
-def _as_json(name: str, change: object) -> object:
-    if name == "expires_at":
-        return payloads.format_date(change) if change else ""  # type: ignore[arg-type]
-    return change if isinstance(change, bool) else str(change)

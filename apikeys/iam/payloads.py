@@ -3,12 +3,15 @@
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from apikeys.domain import (
     API_KEY_ID,
     ApiKey,
+    ApiKeyChanges,
+    ApiKeyDraft,
     HistoryEntry,
     IssuedApiKey,
     LeakedAction,
@@ -97,6 +100,27 @@ def api_key(
 def _activity(count: int, last_used_at: datetime | None) -> dict[str, Any]:
     last = {} if last_used_at is None else {"last_authn": format_date(last_used_at)}
     return {**last, "authn_count": count}
+
+
+def create_body(draft: ApiKeyDraft, account_id: str) -> dict[str, Any]:
+    """Return the body that asks for a key; headers say whether it is locked or disabled."""
+    given = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    del given["locked"], given["disabled"]
+    own_value = {"apikey": value} if (value := given.pop("value")) else {}
+    members = {name: _member(value) for name, value in given.items() if value is not None}
+    return {**members, **own_value, "account_id": account_id, "store_value": False}
+
+
+def update_body(changes: ApiKeyChanges) -> dict[str, Any]:
+    """Return the body that asks for these changes of a key."""
+    return {name: _member(change) for name, change in changes.given().items()}
+
+
+def _member(value: object) -> object:
+    """Return a value as a body has it; "" removes what the record has."""
+    if isinstance(value, datetime):
+        return format_date(value)
+    return "" if value is None else value
 
 
 def parse_api_key(fields: dict[str, Any]) -> ApiKey:

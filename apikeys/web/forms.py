@@ -26,11 +26,11 @@ EXPIRIES = [
     ("365", _("In 1 year")),
     (ON_DATE, _("On a date…")),
 ]
-LEAKED_ACTIONS = [
-    (LeakedAction.NONE, _("Only mark it")),
-    (LeakedAction.DISABLE, _("Disable it at once")),
-    (LeakedAction.DELETE, _("Delete it at once")),
-]
+LEAKED_ACTIONS = {
+    LeakedAction.NONE: _("Only mark it"),
+    LeakedAction.DISABLE: _("Disable it at once"),
+    LeakedAction.DELETE: _("Delete it at once"),
+}
 
 
 def new_nonce() -> str:

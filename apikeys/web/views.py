@@ -17,7 +17,7 @@ from apikeys.identity.request import Request
 from apikeys.services import keys
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
-from apikeys.web.forms import EditForm
+from apikeys.web.forms import LEAKED_ACTIONS, EditForm
 from apikeys.web.listing import ListState, without_values
 from apikeys.web.pages import (
     LIST,
@@ -59,7 +59,8 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     key, history = keys.get_details(caller_of(request), key_id)
     owners = keys.owners_of([key])
     people = {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
-    return dialog(request, "details", {"key": key, "history": history, **people})
+    leaked_action = LEAKED_ACTIONS[key.action_when_leaked]
+    return dialog(request, "details", {"key": key, "history": history, "leaked_action": leaked_action, **people})
 
 
 @require_POST

@@ -1,43 +1,41 @@
 """The operations on API keys and service IDs, one function call each: paths of the OpenAPI description."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi import links, shapes
 from apikeys.api.openapi.components import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
 from apikeys.api.openapi.shapes import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
 from apikeys.api.paging import DEFAULT_PAGE_SIZE, DEFAULT_SORT, KEY_SORTS, SERVICE_ID_SORTS
+from apikeys.domain import ApiKey, ServiceId
+from apikeys.iam import payloads
 
-API_KEY_EXAMPLE = {
-    "id": f"ApiKey-{ZERO_UUID}",
-    "entity_tag": EXAMPLE_TAG,
-    "crn": f"crn:v1:bluemix:public:iam-identity::a/{EXAMPLE_ACCOUNT}::apikey:ApiKey-{ZERO_UUID}",
-    "locked": False,
-    "disabled": False,
-    "created_at": "2030-01-31T18:00+0000",
-    "created_by": EXAMPLE_PERSON,
-    "modified_at": "2030-01-31T18:00+0000",
-    "support_sessions": False,
-    "action_when_leaked": "none",
-    "name": "terraform",
-    "description": "Applies changes",
-    "iam_id": EXAMPLE_PERSON,
-    "account_id": EXAMPLE_ACCOUNT,
-    "leaked": False,
-}
-SERVICE_ID_EXAMPLE = {
-    "id": f"ServiceId-{ZERO_UUID}",
-    "iam_id": f"iam-ServiceId-{ZERO_UUID}",
-    "entity_tag": EXAMPLE_TAG,
-    "crn": f"crn:v1:bluemix:public:iam-identity::a/{EXAMPLE_ACCOUNT}::serviceid:ServiceId-{ZERO_UUID}",
-    "locked": False,
-    "created_at": "2030-01-31T18:00+0000",
-    "modified_at": "2030-01-31T18:00+0000",
-    "account_id": EXAMPLE_ACCOUNT,
-    "name": "build server",
-    "description": "",
-    "unique_instance_crns": [],
-}
+EXAMPLE_MOMENT = datetime(2030, 1, 31, 18, tzinfo=UTC)
+EXAMPLE_KEY = ApiKey(
+    id=f"ApiKey-{ZERO_UUID}",
+    entity_tag=EXAMPLE_TAG,
+    name="terraform",
+    description="Applies changes",
+    iam_id=EXAMPLE_PERSON,
+    account_id=EXAMPLE_ACCOUNT,
+    created_at=EXAMPLE_MOMENT,
+    created_by=EXAMPLE_PERSON,
+    modified_at=EXAMPLE_MOMENT,
+    hint="",
+)
+EXAMPLE_SERVICE_ID = ServiceId(
+    id=f"ServiceId-{ZERO_UUID}",
+    entity_tag=EXAMPLE_TAG,
+    name="build server",
+    description="",
+    account_id=EXAMPLE_ACCOUNT,
+    created_at=EXAMPLE_MOMENT,
+    modified_at=EXAMPLE_MOMENT,
+    locked=False,
+)
+API_KEY_EXAMPLE = payloads.api_key(EXAMPLE_KEY)
+SERVICE_ID_EXAMPLE = payloads.service_id(EXAMPLE_SERVICE_ID)
 LIMITS_EXAMPLE = {PER_IDENTITY: {"limit": 1000, "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}]}}
 PAGE_EXAMPLE = {"limit": DEFAULT_PAGE_SIZE, "first": "https://console.example/v1/"}
 GONE = "BXNIM0102E"
@@ -90,7 +88,7 @@ def key_paths() -> dict[str, Schema]:
                     "201": answer(
                         "Created. This response is the only one that contains the value.",
                         "CreatedApiKey",
-                        created_example(),
+                        payloads.api_key(EXAMPLE_KEY, value=EXAMPLE_VALUE),
                         warned=True,
                         links=links.from_new_key(),
                     )
@@ -225,14 +223,6 @@ def sort_by(words: Collection[str]) -> Schema:
 def done(follows: Schema) -> Schema:
     """Return the success of an operation that may be repeated; `follows` are the links to what can be done next."""
     return {"204": answer("Done, or already the case.", links=follows)}
-
-
-def created_example() -> Schema:
-    """Return a new key, its value where IBM has it: before `leaked`."""
-    return {name: found for name, found in API_KEY_EXAMPLE.items() if name != "leaked"} | {
-        "apikey": EXAMPLE_VALUE,
-        "leaked": False,
-    }
 
 
 def service_id_paths() -> dict[str, Schema]:
