@@ -15,6 +15,7 @@ PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
 COUNTED = 1000  # rows of a list; beyond them it is only known that there are more
 API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+IAM_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

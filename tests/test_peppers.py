@@ -13,8 +13,9 @@ from django.core.management import call_command
 from django.db import InterfaceError, OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.backends import embedded
-from apikeys.backends.embedded import find_by_value, move_to_newest_pepper, pepper_move
+from apikeys.backends import records
+from apikeys.backends.embedded import EmbeddedBackend
+from apikeys.backends.records import find_by_value, move_to_newest_pepper, plan_pepper_move
 from apikeys.domain import ApiKeyChanges, Caller
 from apikeys.exceptions import ValueNotFound
 from apikeys.identity import peppers, tokens, usage
@@ -68,7 +69,7 @@ def use(issued) -> Subject:
 
 
 def move(record: ApiKeyRecord, value: str) -> None:
-    found = pepper_move(record, value)
+    found = plan_pepper_move(record, value)
     assert found is not None
     move_to_newest_pepper(found)
 
@@ -131,7 +132,7 @@ def test_a_connection_that_is_lost_at_a_move_loses_no_use(old_key, alice, create
 
     monkeypatch.setattr(usage, "BATCH", 1)
     second = create_key(alice, "second")
-    usage.note(old_key.key.id, pepper_move(record_of(old_key), old_key.value))
+    usage.note(old_key.key.id, plan_pepper_move(record_of(old_key), old_key.value))
     usage.note(second.key.id)
 
     with connection.execute_wrapper(lose):
@@ -201,7 +202,7 @@ def test_a_move_that_lost_its_race_against_a_deletion_brings_nothing_back(old_ke
 
 def test_a_change_of_the_key_at_the_same_time_keeps_the_move(old_key, alice):
     """A change saves all of the record that it holds against others, and read after it held it."""
-    backend = embedded.EmbeddedBackend(Caller(use(old_key).identity))
+    backend = EmbeddedBackend(Caller(use(old_key).identity))
 
     changed = backend.update_api_key(old_key.key.id, ApiKeyChanges(name="tofu"), entity_tag=old_key.key.entity_tag)
 
@@ -228,7 +229,7 @@ def test_a_use_succeeds_where_the_move_cannot_be_written(old_key, monkeypatch):
         def __getattr__(self, _name):
             raise OperationalError("database is locked")
 
-    monkeypatch.setattr(embedded, "transaction", Locked())
+    monkeypatch.setattr(records, "transaction", Locked())
 
     subject = use(old_key)
 

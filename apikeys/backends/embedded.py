@@ -1,24 +1,31 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
-import logging
-import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import Error, IntegrityError, models, transaction
-from django.db.models.functions import Coalesce, Greatest
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import values
 from apikeys.backends.base import StoreTraits
 from apikeys.backends.keyset import counted_page_of, page_of
-from apikeys.backends.search import fold, hint_end, names_version, skeleton
+from apikeys.backends.records import (
+    add_history,
+    filter_of,
+    find_by_value,
+    history_of,
+    names_version,
+    remove,
+    save_revision,
+    to_domain,
+)
+from apikeys.backends.search import fold, hint_end, skeleton
 from apikeys.domain import (
     API_KEY_ID,
     END,
+    IAM_ID,
     NAME_MAX_LENGTH,
     SERVICE_ID_PREFIX,
     ApiKey,
@@ -27,12 +34,8 @@ from apikeys.domain import (
     ApiKeyPage,
     ApiKeyQuery,
     Caller,
-    Condition,
     HistoryEntry,
-    Identity,
     IssuedApiKey,
-    LeakedAction,
-    Match,
     Sort,
 )
 from apikeys.exceptions import (
@@ -44,9 +47,7 @@ from apikeys.exceptions import (
     NotAuthorized,
 )
 from apikeys.exceptions import gettext_noop as _
-from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
-
-logger = logging.getLogger(__name__)
+from apikeys.models import ApiKeyRecord, ServiceIdRecord
 
 COLUMNS = {
     Sort.NAME: "name_folded",
@@ -55,8 +56,6 @@ COLUMNS = {
     Sort.CREATED_BY: "created_by",
 }
 MOST_COMPARED = 1000  # names of keys, when a new one is made
-IAM_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH: "startswith"}
 
 
 class EmbeddedBackend:
@@ -130,7 +129,7 @@ class EmbeddedBackend:
                 found |= models.Q(hint__iendswith=end)
             records = records.filter(found)
         for condition in query.conditions:
-            records = records.filter(meets(condition))
+            records = records.filter(filter_of(condition))
         page = (counted_page_of if query.counted else page_of)(
             records, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
         )
@@ -187,7 +186,7 @@ class EmbeddedBackend:
             if not draft.value:
                 raise
             raise _unusable() from None
-        remember(self.identity, record.id, "create", [draft.name], "API key created")
+        add_history(self.identity, record.id, "create", [draft.name], "API key created")
         return IssuedApiKey(to_domain(record), value, look_alike=_look_alike(record))
 
     def _make_room(self, owner: str) -> None:
@@ -248,8 +247,8 @@ class EmbeddedBackend:
         record = self._record(key_id, for_update=True)
         params = apply(record)
         if params is not None:
-            stamp(record)
-            remember(self.identity, record.id, action, params, f"API key: {action}")
+            save_revision(record)
+            add_history(self.identity, record.id, action, params, f"API key: {action}")
         return to_domain(record)
 
     @transaction.atomic
@@ -289,135 +288,4 @@ def _check_own_value(value: str) -> None:
 def _unusable() -> InvalidApiKey:
     return InvalidApiKey(
         "apikey", _("This value can't be used. Send 32 or more random characters, or let the server generate a value.")
-    )
-
-
-def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
-    """Return the record of a value, whoever owns it and whatever its state, or None; held against others if asked."""
-    peppers = settings.APIKEYS_PEPPERS
-    digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
-    where = digests[0]
-    for other in digests[1:]:
-        where |= other
-    records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
-    return records.filter(where).first()
-
-
-@dataclass(frozen=True, slots=True)
-class PepperMove:
-    """A key's digest under the newest pepper, and what it is to replace."""
-
-    key_id: str
-    old_pepper: int
-    old_digest: str
-    digest: str
-
-
-def pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
-    """Return how a key moves to the newest pepper, None where it is there."""
-    peppers = settings.APIKEYS_PEPPERS
-    if record.pepper == peppers.newest:
-        return None
-    return PepperMove(record.id, record.pepper, record.digest, peppers.digest(value, peppers.newest))
-
-
-def move_to_newest_pepper(move: PepperMove) -> None:
-    """Store a key's digest under the newest pepper. This is no change of the key: its tag stays.
-
-    It may fail: then the key works as before, and a later use tries again.
-    """
-    # Of several uses at once the first moves the key: the others find it under another pepper, and write nothing.
-    unmoved = ApiKeyRecord.objects.filter(id=move.key_id, pepper=move.old_pepper, digest=move.old_digest)
-    try:
-        with transaction.atomic():
-            unmoved.update(pepper=settings.APIKEYS_PEPPERS.newest, digest=move.digest)
-    except Error:
-        logger.warning("%s stays under pepper %d for now.", move.key_id, move.old_pepper)
-
-
-def stamp(record: ApiKeyRecord | ServiceIdRecord) -> None:
-    """Save a changed record under a new entity tag."""
-    record.revision += 1
-    record.entity_tag = new_entity_tag(record.revision)
-    record.modified_at = timezone.now()
-    record.save()
-
-
-def remove(record: ApiKeyRecord) -> ApiKey:
-    """Delete a record and its history for good; return what it was. A service ID keeps the count of its uses."""
-    key = to_domain(record)
-    if key.last_used_at is not None and key.iam_id.startswith(SERVICE_ID_PREFIX):
-        ServiceIdRecord.objects.filter(iam_id=key.iam_id).update(
-            past_use_count=models.F("past_use_count") + key.use_count,
-            past_last_used_at=Greatest(Coalesce("past_last_used_at", key.last_used_at), key.last_used_at),
-        )
-    HistoryRecord.objects.filter(object_id=record.id).delete()
-    record.delete()
-    return key
-
-
-def mark_leaked(record: ApiKeyRecord, identity: Identity) -> ApiKey:
-    """Mark a key as found in public, and disable or delete it as it says; being locked does not protect it."""
-    if record.action_when_leaked == LeakedAction.DELETE:
-        return remove(record)
-    record.leaked = True
-    record.disabled = record.disabled or record.action_when_leaked == LeakedAction.DISABLE
-    stamp(record)
-    remember(identity, record.id, "leak", [], "API key found in public")
-    return to_domain(record)
-
-
-def remember(identity: Identity, object_id: str, action: str, params: list[str], message: str) -> None:
-    HistoryRecord.objects.create(
-        object_id=object_id,
-        iam_id=identity.iam_id,
-        account_id=identity.account_id,
-        action=action,
-        params=[values.mask(param) for param in params],
-        message=message,
-    )
-
-
-def history_of(object_id: str) -> list[HistoryEntry]:
-    """Return the changes of a key or a service ID, oldest first."""
-    return histories_of([object_id])[object_id]
-
-
-def histories_of(object_ids: Collection[str]) -> dict[str, list[HistoryEntry]]:
-    """Return the changes of each of these keys or service IDs, oldest first, with one query."""
-    found: dict[str, list[HistoryEntry]] = {object_id: [] for object_id in object_ids}
-    for row in HistoryRecord.objects.filter(object_id__in=found).order_by("timestamp", "id"):
-        entry = HistoryEntry(row.timestamp, row.iam_id, row.account_id, row.action, tuple(row.params), row.message)
-        found[row.object_id].append(entry)
-    return found
-
-
-def meets(condition: Condition) -> models.Q:
-    """Return the rows, of keys or of service IDs, that meet one condition of a filter."""
-    lookup = LOOKUPS[condition.match]
-    if condition.attribute == "id":
-        return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
-    return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
-
-
-def to_domain(record: ApiKeyRecord) -> ApiKey:
-    return ApiKey(
-        id=record.id,
-        entity_tag=record.entity_tag,
-        name=record.name,
-        description=record.description,
-        iam_id=record.iam_id,
-        account_id=record.account_id,
-        created_at=record.created_at,
-        created_by=record.created_by,
-        modified_at=record.modified_at,
-        hint=record.hint,
-        locked=record.locked,
-        disabled=record.disabled,
-        leaked=record.leaked,
-        expires_at=record.expires_at,
-        support_sessions=record.support_sessions,
-        action_when_leaked=LeakedAction(record.action_when_leaked),
-        last_used_at=record.last_used_at,
-        use_count=record.use_count,
     )

@@ -41,14 +41,6 @@ def skeleton(text: str) -> str:
     return re.sub(f"[{_BLANK}]", "", fold(text)).translate(LOOK_ALIKES).replace("l", "i")
 
 
-def names_version(if_match: str, entity_tag: str) -> bool:
-    """Tell whether an If-Match header, or an entity tag alone, stands for this version: quoted, weak, one of a list."""
-    if if_match.strip() == "*":
-        return True
-    tags = (tag.strip().removeprefix("W/") for tag in if_match.split(","))
-    return entity_tag in (tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag for tag in tags)
-
-
 def hint_end(search: str) -> str:
     """Return what the hint of a key ends with that a search is for, "" for a search too short to tell keys apart."""
     text = search.strip().replace("...", "…")

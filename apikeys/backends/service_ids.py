@@ -2,9 +2,9 @@
 
 from django.db import models, transaction
 
-from apikeys.backends.embedded import history_of, meets, remember, remove, stamp
 from apikeys.backends.keyset import beyond, cursor_at, page_of
-from apikeys.backends.search import fold, names_version
+from apikeys.backends.records import add_history, filter_of, history_of, names_version, remove, save_revision
+from apikeys.backends.search import fold
 from apikeys.domain import (
     NAME_MAX_LENGTH,
     SERVICE_ID,
@@ -53,7 +53,7 @@ class EmbeddedServiceIds:
         if query.name:
             records = records.filter(name=query.name)
         for condition in query.conditions:
-            records = records.filter(meets(condition))
+            records = records.filter(filter_of(condition))
         column = COLUMNS[query.sort]
         found = page_of(records, column, descending=query.descending, size=query.page_size, cursor=query.cursor)
         offset = 0
@@ -101,7 +101,7 @@ class EmbeddedServiceIds:
         )
         _fold(record)
         record.save(force_insert=True)
-        remember(self.identity, record.id, "create", [draft.name], "Service ID created")
+        add_history(self.identity, record.id, "create", [draft.name], "Service ID created")
         return to_domain(record)
 
     @transaction.atomic
@@ -119,8 +119,8 @@ class EmbeddedServiceIds:
         for name, value in changed.items():
             setattr(record, name, value)
         _fold(record)
-        stamp(record)
-        remember(self.identity, record.id, "update", sorted(changed), "Service ID: update")
+        save_revision(record)
+        add_history(self.identity, record.id, "update", sorted(changed), "Service ID: update")
         return to_domain(record)
 
     @transaction.atomic
@@ -128,9 +128,9 @@ class EmbeddedServiceIds:
         record = self._record(service_id, for_update=True)
         if record.locked != locked:
             record.locked = locked
-            stamp(record)
+            save_revision(record)
             action = "lock" if locked else "unlock"
-            remember(self.identity, record.id, action, [], f"Service ID: {action}")
+            add_history(self.identity, record.id, action, [], f"Service ID: {action}")
         return to_domain(record)
 
     @transaction.atomic
@@ -148,10 +148,10 @@ class EmbeddedServiceIds:
         found = list(keys)
         if any(key.locked for key in found):
             raise DeleteNotPossible
-        service, ended = to_domain(record), [remove(key) for key in found]
+        service, deleted = to_domain(record), [remove(key) for key in found]
         HistoryRecord.objects.filter(object_id=record.id).delete()
         record.delete()
-        return service, ended
+        return service, deleted
 
 
 def _fold(record: ServiceIdRecord) -> None:

@@ -18,9 +18,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.backends.embedded import IAM_ID, find_by_value, pepper_move, to_domain
+from apikeys.backends.records import find_by_value, plan_pepper_move, to_domain
 from apikeys.clocks import CLOCK_SET_BACK
-from apikeys.domain import API_KEY_ID, SERVICE_ID_PREFIX, ApiKey, Identity
+from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, ApiKey, Identity
 from apikeys.exceptions import (
     PasswordRefused,
     RefreshTokenExpired,
@@ -99,7 +99,7 @@ def subject_of_value(value: str) -> Subject:
     holder = _holder_of(key.iam_id)
     if holder is None or not key.authenticates:
         raise ValueNotFound
-    usage.note(key.id, pepper_move(record, value))
+    usage.note(key.id, plan_pepper_move(record, value))
     return Subject(holder.identity, oauth.GRANT_API_KEY, api_key=key)
 
 

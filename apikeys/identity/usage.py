@@ -16,7 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from apikeys.backends.embedded import PepperMove, move_to_newest_pepper
+from apikeys.backends.records import PepperMove, move_to_newest_pepper
 from apikeys.models import ApiKeyRecord
 
 INTERVAL_SECONDS = 60.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apikeys.backends import backend_for, embedded, store_traits
+from apikeys.backends import backend_for, records, store_traits
 from apikeys.clocks import UPSTREAM_CLOCK_TOLERANCE
 from apikeys.domain import (
     ApiKey,
@@ -183,7 +183,7 @@ def _set_disabled(caller: Caller, key_id: str, disabled: bool) -> ApiKey:
 
 def histories_of(seen: Iterable[ApiKey | ServiceId]) -> dict[str, list[HistoryEntry]]:
     """Return the changes of what the caller has seen of this database, by id, oldest first; one query for all."""
-    return embedded.histories_of([thing.id for thing in seen])
+    return records.histories_of([thing.id for thing in seen])
 
 
 def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:

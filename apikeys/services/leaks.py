@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.db import transaction
 
-from apikeys.backends.embedded import find_by_value, mark_leaked
+from apikeys.backends.records import find_by_value, mark_leaked
 from apikeys.domain import Caller, Identity, LeakedAction
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _

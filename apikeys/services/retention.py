@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.utils import timezone
 
-from apikeys.backends.embedded import remove
+from apikeys.backends.records import remove
 from apikeys.domain import Caller, Identity
 from apikeys.models import ApiKeyRecord
 from apikeys.services.keys import record_deletion

@@ -57,7 +57,7 @@ User.objects.create_superuser("ada", password={PASSWORD!r})
 MAKE_CAROLS_KEYS = f"""
 from datetime import timedelta
 from django.utils import timezone
-from apikeys.backends.embedded import fold
+from apikeys.backends.search import fold
 from apikeys.models import ApiKeyRecord
 from console.models import User
 carol = User.objects.get(username="carol")

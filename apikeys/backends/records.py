@@ -1,0 +1,162 @@
+"""What is done with the rows of keys and service IDs whoever acts: found by a value, saved, removed, put into words.
+
+Whoever may see or change a row is asked in embedded.py and service_ids.py, which are bound to a caller.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import Error, models, transaction
+from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
+
+from apikeys import values
+from apikeys.backends.search import fold
+from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Condition, HistoryEntry, Identity, LeakedAction, Match
+from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
+
+LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH: "startswith"}
+
+logger = logging.getLogger(__name__)
+
+
+def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
+    """Return the record of a value, whoever owns it and whatever its state, or None; held against others if asked."""
+    peppers = settings.APIKEYS_PEPPERS
+    digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
+    where = digests[0]
+    for other in digests[1:]:
+        where |= other
+    records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
+    return records.filter(where).first()
+
+
+@dataclass(frozen=True, slots=True)
+class PepperMove:
+    """A key's digest under the newest pepper, and what it is to replace."""
+
+    key_id: str
+    old_pepper: int
+    old_digest: str
+    digest: str
+
+
+def plan_pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
+    """Return how a key moves to the newest pepper, None where it is there."""
+    peppers = settings.APIKEYS_PEPPERS
+    if record.pepper == peppers.newest:
+        return None
+    return PepperMove(record.id, record.pepper, record.digest, peppers.digest(value, peppers.newest))
+
+
+def move_to_newest_pepper(move: PepperMove) -> None:
+    """Store a key's digest under the newest pepper. This is no change of the key: its tag stays.
+
+    It may fail: then the key works as before, and a later use tries again.
+    """
+    # Of several uses at once the first moves the key: the others find it under another pepper, and write nothing.
+    unmoved = ApiKeyRecord.objects.filter(id=move.key_id, pepper=move.old_pepper, digest=move.old_digest)
+    try:
+        with transaction.atomic():
+            unmoved.update(pepper=settings.APIKEYS_PEPPERS.newest, digest=move.digest)
+    except Error:
+        logger.warning("%s stays under pepper %d for now.", move.key_id, move.old_pepper)
+
+
+def names_version(if_match: str, entity_tag: str) -> bool:
+    """Tell whether an If-Match header, or an entity tag alone, stands for this version: quoted, weak, one of a list."""
+    if if_match.strip() == "*":
+        return True
+    tags = (tag.strip().removeprefix("W/") for tag in if_match.split(","))
+    return entity_tag in (tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag for tag in tags)
+
+
+def save_revision(record: ApiKeyRecord | ServiceIdRecord) -> None:
+    """Save a changed record as its next revision, with an entity tag and a date of its own."""
+    record.revision += 1
+    record.entity_tag = new_entity_tag(record.revision)
+    record.modified_at = timezone.now()
+    record.save()
+
+
+def remove(record: ApiKeyRecord) -> ApiKey:
+    """Delete a record and its history for good; return what it was. A service ID keeps the count of its uses."""
+    key = to_domain(record)
+    if key.last_used_at is not None and key.iam_id.startswith(SERVICE_ID_PREFIX):
+        ServiceIdRecord.objects.filter(iam_id=key.iam_id).update(
+            past_use_count=models.F("past_use_count") + key.use_count,
+            past_last_used_at=Greatest(Coalesce("past_last_used_at", key.last_used_at), key.last_used_at),
+        )
+    HistoryRecord.objects.filter(object_id=record.id).delete()
+    record.delete()
+    return key
+
+
+def mark_leaked(record: ApiKeyRecord, identity: Identity) -> ApiKey:
+    """Mark a key as found in public, and disable or delete it as it says; being locked does not protect it."""
+    if record.action_when_leaked == LeakedAction.DELETE:
+        return remove(record)
+    record.leaked = True
+    record.disabled = record.disabled or record.action_when_leaked == LeakedAction.DISABLE
+    save_revision(record)
+    add_history(identity, record.id, "leak", [], "API key found in public")
+    return to_domain(record)
+
+
+def add_history(identity: Identity, object_id: str, action: str, params: list[str], message: str) -> None:
+    """Store one change of a key or a service ID, made by `identity`; words that may be values are masked."""
+    HistoryRecord.objects.create(
+        object_id=object_id,
+        iam_id=identity.iam_id,
+        account_id=identity.account_id,
+        action=action,
+        params=[values.mask(param) for param in params],
+        message=message,
+    )
+
+
+def history_of(object_id: str) -> list[HistoryEntry]:
+    """Return the changes of a key or a service ID, oldest first."""
+    return histories_of([object_id])[object_id]
+
+
+def histories_of(object_ids: Collection[str]) -> dict[str, list[HistoryEntry]]:
+    """Return the changes of each of these keys or service IDs, oldest first, with one query."""
+    found: dict[str, list[HistoryEntry]] = {object_id: [] for object_id in object_ids}
+    for row in HistoryRecord.objects.filter(object_id__in=found).order_by("timestamp", "id"):
+        entry = HistoryEntry(row.timestamp, row.iam_id, row.account_id, row.action, tuple(row.params), row.message)
+        found[row.object_id].append(entry)
+    return found
+
+
+def filter_of(condition: Condition) -> models.Q:
+    """Return the rows, of keys or of service IDs, that meet one condition of a filter."""
+    lookup = LOOKUPS[condition.match]
+    if condition.attribute == "id":
+        return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
+    return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
+
+
+def to_domain(record: ApiKeyRecord) -> ApiKey:
+    return ApiKey(
+        id=record.id,
+        entity_tag=record.entity_tag,
+        name=record.name,
+        description=record.description,
+        iam_id=record.iam_id,
+        account_id=record.account_id,
+        created_at=record.created_at,
+        created_by=record.created_by,
+        modified_at=record.modified_at,
+        hint=record.hint,
+        locked=record.locked,
+        disabled=record.disabled,
+        leaked=record.leaked,
+        expires_at=record.expires_at,
+        support_sessions=record.support_sessions,
+        action_when_leaked=LeakedAction(record.action_when_leaked),
+        last_used_at=record.last_used_at,
+        use_count=record.use_count,
+    )
