@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from apikeys.cli.output import plain
+from apikeys.cli.output import escape
 from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
 
 # List and show
@@ -283,4 +283,4 @@ def test_a_name_of_an_older_server_cannot_turn_what_the_terminal_writes(site, lo
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b31m", "\r", "\x08", "\u200f", "\u2028"])
 def test_what_a_terminal_obeys_is_spelled_out(text):
-    assert plain(f"a{text}b") == "a" + text.encode("unicode_escape").decode() + "b"
+    assert escape(f"a{text}b") == "a" + text.encode("unicode_escape").decode() + "b"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apikeys.cli import keyfile, login, main, offline, output
+from apikeys.cli import keyfile, login, offline, output, parser
 from apikeys.cli.completion import words
 from apikeys.values import mask
 from tests.documents import Example, examples, is_as_shown
@@ -133,7 +133,7 @@ def test_the_proxy_is_asked_once_and_not_for_what_no_proxy_names(journey):
 def test_the_page_names_every_command_and_every_option():
     page = PAGE.read_text()
 
-    for path, options in words(main.parser()).items():
+    for path, options in words(parser.build_parser()).items():
         assert not path or path == "iam" or re.search(rf"`(apikeys )?({path}|{path.removeprefix('iam ')})\b", page), (
             path
         )
@@ -151,7 +151,7 @@ def test_the_page_names_every_variable_and_every_status():
         "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE",
     }  # fmt: skip
     statuses = [int(status) for status in re.findall(r"^\| `(\d+)` \|", page, re.MULTILINE)]
-    assert statuses == [0, output.REFUSED, output.USAGE, 130]
+    assert statuses == [0, output.REFUSED, output.USAGE, output.INTERRUPTED]
 
 
 def test_links_lead_to_sections_and_files_that_exist():

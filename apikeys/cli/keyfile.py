@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from apikeys import values
-from apikeys.cli.output import complain
+from apikeys.cli.output import Refused, complain
 
 OTHERS = 0o077  # the permissions of everybody but the owner
 ORDER = (
@@ -25,7 +25,7 @@ MEMBERS = ("apikey", "apiKey")  # of the JSON object, today and in 2017
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what `>` writes in a PowerShell
 
 
-class KeyFileError(Exception):
+class KeyFileError(Refused):
     """One plain sentence about a file."""
 
 
@@ -69,14 +69,14 @@ def reserve(name: str) -> Reserved:
         raise KeyFileError(f"Can't create {name}: {exc.strerror}.") from None
 
 
-def given_value(text: str, source: str) -> str:
+def resolve_value(text: str, source: str) -> str:
     """Return a value as people give it: itself, or what is in the file of `@FILE`. Raises KeyFileError.
 
     `source` says where it was given.
     """
     if text.strip().startswith("@"):
         return read_value(text.strip()[1:])
-    return _checked(text, source)
+    return _validate(text, source)
 
 
 def read_value(name: str) -> str:
@@ -86,11 +86,11 @@ def read_value(name: str) -> str:
     """
     text = _text_of(name).strip()
     if text.startswith("{"):
-        value = _checked(_member(text), name)
+        value = _validate(_member(text), name)
     elif len(text.split()) > 1:
         raise KeyFileError(f"{name} contains more than an API key.")
     else:
-        value = _checked(text, name)
+        value = _validate(text, name)
     _warn_if_readable_by_others(name)
     return value
 
@@ -123,7 +123,7 @@ def _warn_if_readable_by_others(name: str) -> None:
         complain(f"Warning: other users of this machine can read {name}. To keep it private: chmod 600 {name}")
 
 
-def _checked(text: str, source: str) -> str:
+def _validate(text: str, source: str) -> str:
     """Return a value without what a file or a shell put round it. Raises KeyFileError where it can't be one."""
     value = values.trimmed(text)
     if not value:

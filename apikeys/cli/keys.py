@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from apikeys.cli import keyfile
-from apikeys.cli.login import logged_in
-from apikeys.cli.output import Refused, complain, confirm, mute, print_json, progress, say, table
+from apikeys.cli.login import require_login
+from apikeys.cli.output import Refused, complain, confirm, discard_output, print_json, print_table, report, say
 from apikeys.cli.session import Session
 
 if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
@@ -14,9 +14,9 @@ if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to s
 
 
 def do_list(options: argparse.Namespace) -> None:
-    session = logged_in()
+    session = require_login()
     if not options.output:
-        progress(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
+        report(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
     keys = [
         key
         for key in session.ask(lambda client: list(client.list_api_keys(sort="name", **owner(session))))
@@ -26,7 +26,7 @@ def do_list(options: argparse.Namespace) -> None:
         print_json(keys)
         return
     columns = ["id", *COLUMNS] if options.uuid else COLUMNS
-    table([TITLES[column] for column in columns], [[cell(key, column) for column in columns] for key in keys])
+    print_table([TITLES[column] for column in columns], [[cell(key, column) for column in columns] for key in keys])
 
 
 COLUMNS = ["name", "description", "created_at", "state"]
@@ -49,23 +49,23 @@ def cell(key: dict[str, Any], column: str) -> str:
 
 
 def do_show(options: argparse.Namespace) -> None:
-    session = logged_in()
-    key = one_key(session, options.key)
+    session = require_login()
+    key = find_key(session, options.key)
     key = session.ask(lambda client: client.get_api_key(key["id"]))
     if options.output:
         print_json(key)
         return
-    progress(f"Getting API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
+    report(f"Getting API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
     show_key(key)
 
 
 def do_create(options: argparse.Namespace) -> None:
-    session = logged_in()
+    session = require_login()
     body = {"name": options.name, "description": options.description, "iam_id": session.iam_id}
     if options.action_if_leaked:
         body["action_when_leaked"] = options.action_if_leaked.lower()
     if not options.output:
-        progress(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
+        report(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
     file = keyfile.reserve(options.file) if options.file else None
     warnings: list[str] = []
     try:
@@ -86,7 +86,7 @@ def do_create(options: argparse.Namespace) -> None:
     except OSError as exc:
         if saved:
             raise
-        mute()
+        discard_output()
         session.ask(lambda client: take_back(client, key))
         raise Refused(f"The API key can't be shown: {exc.strerror}. It was deleted.") from None
     for sentence in warnings:
@@ -97,11 +97,11 @@ def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) 
     if options.output:
         print_json({name: text for name, text in key.items() if name != "apikey"} if saved else key)
         return
-    progress(f"OK\nAPI key {options.name} was created\n")
+    report(f"OK\nAPI key {options.name} was created\n")
     if saved:
-        progress(f"Successfully saved API key information to {options.file}")
+        report(f"Successfully saved API key information to {options.file}")
         return
-    progress("Please preserve the API key! It cannot be retrieved after it's created.\n")
+    report("Please preserve the API key! It cannot be retrieved after it's created.\n")
     show_key(key, value=key.get("apikey", ""))
 
 
@@ -118,24 +118,24 @@ def do_update(options: argparse.Namespace) -> None:
         changes["action_when_leaked"] = options.action_if_leaked.lower()
     if not changes:
         options.parser.error("say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked ACTION")
-    session = logged_in()
-    key = one_key(session, options.key)
+    session = require_login()
+    key = find_key(session, options.key)
     changed = session.ask(lambda client: client.update_api_key(key["id"], key["entity_tag"], changes))
     if options.output:
         print_json(changed)
         return
-    progress(f"Updating API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
-    progress(f"API key {changed['name']} was updated\n")
+    report(f"Updating API key {options.key} under {session.account_id} as {session.user}...\nOK\n")
+    report(f"API key {changed['name']} was updated\n")
     show_key(changed)
 
 
 def do_change(options: argparse.Namespace) -> None:
-    session = logged_in()
-    key = one_key(session, options.key)
+    session = require_login()
+    key = find_key(session, options.key)
     if not options.force and not confirm(f"Do you really want to {options.verb} API key {key['name']}? [y/N] > "):
         raise Refused("Nothing was changed.")
     doing, done = WORDS[options.verb]
-    progress(f"{doing} API key {key['name']} under {session.account_id} as {session.user}...")
+    report(f"{doing} API key {key['name']} under {session.account_id} as {session.user}...")
     calls: dict[str, Callable[[Any], None]] = {
         "delete": lambda client: client.delete_api_key(key["id"]),
         "lock": lambda client: client.set_locked(key["id"], True),
@@ -144,7 +144,7 @@ def do_change(options: argparse.Namespace) -> None:
         "enable": lambda client: client.set_disabled(key["id"], False),
     }
     session.ask(calls[options.verb])
-    progress(f"OK\nAPI key {key['name']} was {done}")
+    report(f"OK\nAPI key {key['name']} was {done}")
 
 
 WORDS = {
@@ -156,7 +156,7 @@ WORDS = {
 }
 
 
-def one_key(session: Session, name_or_id: str) -> dict[str, Any]:
+def find_key(session: Session, name_or_id: str) -> dict[str, Any]:
     """Return the key of this id, or the only one of this name. Raises Refused."""
     found = [
         key

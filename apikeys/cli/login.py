@@ -7,7 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from apikeys.cli import keyfile
-from apikeys.cli.output import Refused, ask, ask_secret, complain, print_json, progress, say
+from apikeys.cli.output import Refused, ask, ask_secret, complain, print_json, report, say
 from apikeys.cli.session import Session
 from apikeys.exceptions import ApiKeyError
 
@@ -22,23 +22,23 @@ REVOKE_SECONDS = 5.0
 def do_login(options: argparse.Namespace) -> None:
     session = Session.load()
     given = options.api or os.environ.get(URL_VARIABLE)
-    url = address_of(given) if given else session.url
+    url = parse_address(given) if given else session.url
     if not url:
         raise Refused(f"No API endpoint is set. Use 'apikeys login -a URL', or set {URL_VARIABLE}.")
-    progress(f"API endpoint: {url}")
+    report(f"API endpoint: {url}")
     if options.skip_ssl_validation:
         complain("Warning: certificates are always checked. Name your own authority's file in REQUESTS_CA_BUNDLE.")
     check_encrypted(url)
     client = session.client(url)
-    if (value := api_key_of(options)) is not None:
-        progress("Authenticating...")
+    if (value := find_api_key(options)) is not None:
+        report("Authenticating...")
         pair = client.log_in_with_api_key(value)
     elif options.sso:
         pair = client.log_in_with_passcode(ask_secret("One-time passcode> "))
     else:
         username = options.u or ask("Email> ")
         password = options.p or ask_secret("Password> ")
-        progress("Authenticating...")
+        report("Authenticating...")
         pair = client.log_in_with_password(username, password)
     session.begin(url, pair)
     change_target(session, options)
@@ -46,23 +46,23 @@ def do_login(options: argparse.Namespace) -> None:
     for name in untargeted:
         session.target.pop(name, None)
     session.save()
-    progress("OK\n")
+    report("OK\n")
     show_target(session)
 
 
-def api_key_of(options: argparse.Namespace) -> str | None:
+def find_api_key(options: argparse.Namespace) -> str | None:
     """Return the value to log in with, None where a person or a passcode logs in. Raises KeyFileError."""
     if options.apikey is not None:
-        return keyfile.given_value(options.apikey, "--apikey")
+        return keyfile.resolve_value(options.apikey, "--apikey")
     if options.u or options.sso:
         return None
     for variable in keyfile.API_KEY_VARIABLES:
         if text := os.environ.get(variable):
-            return keyfile.given_value(text, variable)
+            return keyfile.resolve_value(text, variable)
     return None
 
 
-def address_of(text: str) -> str:
+def parse_address(text: str) -> str:
     """Return the address that a person means, with its scheme. Raises Refused."""
     text = text.strip()
     if "://" not in text:
@@ -94,7 +94,7 @@ def ibm_cloud_address(host: str) -> str:
     instead = os.environ.get(URL_VARIABLE, "")
     if instead and not IBM_CLOUD.fullmatch(host_of(instead)):
         complain(f"{URL_VARIABLE} is set, so its server is used instead of {host}.")
-        return address_of(instead)
+        return parse_address(instead)
     return IBM_CLOUD_IAM
 
 
@@ -118,18 +118,18 @@ def check_encrypted(url: str) -> None:
 
 def do_api(options: argparse.Namespace) -> None:
     session = Session.load()
-    url = "" if options.unset else address_of(options.url) if options.url else session.url
+    url = "" if options.unset else parse_address(options.url) if options.url else session.url
     if url != session.url:
         session.forget()  # the tokens are another server's
         session.url = url
         session.save()
     say(f"API endpoint:  {url}" if url else "No API endpoint is set. Use 'apikeys api URL' to set it.")
     if url and not session.is_logged_in:
-        progress("Not logged in. Use 'apikeys login' to log in.")
+        report("Not logged in. Use 'apikeys login' to log in.")
 
 
 def do_tokens(options: argparse.Namespace) -> None:
-    token = f"Bearer {logged_in().fresh_token()}"
+    token = f"Bearer {require_login().fresh_token()}"
     if options.output:
         print_json({"iam_token": token})
     else:
@@ -137,21 +137,21 @@ def do_tokens(options: argparse.Namespace) -> None:
 
 
 def do_target(options: argparse.Namespace) -> None:
-    session = logged_in()
+    session = require_login()
     change_target(session, options)
     session.save()
     show_target(session)
 
 
 def do_logout(options: argparse.Namespace) -> None:
-    progress("Logging out...")
+    report("Logging out...")
     session = Session.load()
     tokens = [token for token in (session.refresh_token, session.access_token) if token]
     try:
         session.end()  # first: whatever the server does, this machine forgets the tokens
     finally:
         revoke(session, tokens)
-    progress("OK")
+    report("OK")
 
 
 def revoke(session: Session, tokens: list[str]) -> None:
@@ -175,7 +175,7 @@ def show_target(session: Session) -> None:
         say(f"{name + ':':<15}{text}")
 
 
-def logged_in() -> Session:
+def require_login() -> Session:
     """Return the session. Raises Refused where there is none."""
     session = Session.load()
     if session.is_logged_in:

@@ -1,209 +1,27 @@
-"""The command line, in the grammar of IBM's: `alias ibmcloud=apikeys` runs a script for this job unchanged.
+"""One run of the command line. Imports no Django, and `requests` only when a server is asked."""
 
-Exit status: 0 done, 1 refused, 2 usage. Imports no Django, and `requests` only when a server is asked.
-"""
-
-import argparse
 import io
 import sys
 from collections.abc import Sequence
-from itertools import dropwhile
-from typing import Any, NoReturn
 
-from apikeys import VERSION
-from apikeys.cli.keyfile import KeyFileError
-from apikeys.cli.keys import do_change, do_create, do_list, do_show, do_update
-from apikeys.cli.login import do_api, do_login, do_logout, do_target, do_tokens
-from apikeys.cli.offline import do_completion, do_config, do_help, do_scan, do_version
-from apikeys.cli.output import REFUSED, USAGE, Refused, be_quiet, complain, mute
-from apikeys.cli.session import SessionError
+from apikeys.cli.output import INTERRUPTED, REFUSED, USAGE, Refused, complain, discard_output, set_quiet
+from apikeys.cli.parser import parse
 from apikeys.exceptions import ApiKeyError
-
-# The settings of IBM's command line, which scripts set in their first lines.
-CONFIGURATION = (
-    "check-version", "color", "http-timeout", "locale", "sso-otp", "trace", "usage-stats-collect",
-    "usage-stats-enabled",
-)  # fmt: skip
-
-
-class Parser(argparse.ArgumentParser):
-    """Refuses with status 2 and one sentence; never takes a part of an option's name for the option."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_abbrev=False, **kwargs)
-        # Before a command or after it: what is absent in one place must not undo the other.
-        self.add_argument(
-            "-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help="show results and errors only"
-        )
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
-            what = f"there is no command {value!r}: apikeys only manages API keys. See 'apikeys help'."
-            raise argparse.ArgumentError(None, what)
-        super()._check_value(action, value)
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
-
-
-def parser() -> Parser:
-    top = Parser(prog="apikeys", description="API keys of a console, or of IBM Cloud, from a terminal.")
-    top.add_argument("-v", "--version", action="version", version=f"apikeys version {VERSION}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    add_login(commands)
-    add_offline(commands, top)
-
-    iam = commands.add_parser("iam", help="manage API keys")
-    add_iam(iam.add_subparsers(dest="iam_command", metavar="COMMAND", required=True))
-    return top
-
-
-def add_login(commands: Any) -> None:
-    login = commands.add_parser("login", help="log in, and stay logged in")
-    login.add_argument("-a", "--api", metavar="URL", help="address of the console or of IBM Cloud IAM")
-    login.add_argument("-u", metavar="USER")
-    login.add_argument("-p", metavar="PASSWORD", help="better left out: then it is asked for")
-    login.add_argument("--apikey", metavar="KEY|@FILE", help="log in with an API key, best as @FILE")
-    login.add_argument("--sso", action="store_true", help="log in with a one-time passcode")
-    login.add_argument("--no-region", action="store_true", help="keep no region as the target")
-    login.add_argument("--no-account", action="store_true", help="keep no account and group as the target")
-    login.add_argument("--skip-ssl-validation", action="store_true", help="accepted for scripts; has no effect")
-    add_target(login)
-    login.set_defaults(run=do_login)
-
-    api = commands.add_parser("api", help="show or set the API endpoint")
-    api.add_argument("url", metavar="URL", nargs="?")
-    api.add_argument("--unset", action="store_true", help="forget the API endpoint")
-    api.set_defaults(run=do_api)
-
-    target = commands.add_parser("target", help="show or change region, organization and space")
-    add_target(target)
-    target.set_defaults(run=do_target)
-
-    commands.add_parser("logout", help="log out").set_defaults(run=do_logout)
-
-
-def add_offline(commands: Any, top: Parser) -> None:
-    look = commands.add_parser("scan", help="find API key values in files, offline")
-    look.add_argument("paths", nargs="+", metavar="PATH")
-    look.set_defaults(run=do_scan)
-
-    completion = commands.add_parser("completion", help="print the completion script for a shell")
-    completion.add_argument("shell", choices=["bash", "zsh"])
-    completion.set_defaults(run=do_completion, parser=top)
-
-    explain = commands.add_parser("help", help="show the help of a command")
-    explain.add_argument("words", nargs="*", metavar="COMMAND", default=())
-    explain.set_defaults(run=do_help, parser=top)
-
-    commands.add_parser("version", help="show the version").set_defaults(run=do_version)
-
-    config = commands.add_parser("config", help="accepted for scripts; there is nothing to configure")
-    for name in CONFIGURATION:
-        config.add_argument(f"--{name}", nargs="?", metavar="VALUE")
-    config.add_argument("--list", action="store_true")
-    config.set_defaults(run=do_config)
-
-
-def add_target(command: argparse.ArgumentParser) -> None:
-    for flag, name in (("-r", "region"), ("-o", "organization"), ("-s", "space"), ("-c", "account"), ("-g", "group")):
-        command.add_argument(flag, dest=name, metavar=name.upper())
-
-
-def add_iam(iam: Any) -> None:
-    tokens = iam.add_parser("oauth-tokens", help="show the access token of the log-in")
-    add_output(tokens)
-    tokens.set_defaults(run=do_tokens)
-
-    keys = iam.add_parser("api-keys", help="list your keys")
-    keys.add_argument("--uuid", action="store_true", help="also show IDs")
-    keys.add_argument("-n", "--name", metavar="TEXT", help="only names that contain TEXT")
-    keys.add_argument("-d", "--description", metavar="TEXT", help="only descriptions that contain TEXT")
-    add_output(keys)
-    keys.set_defaults(run=do_list)
-
-    show = iam.add_parser("api-key", help="show one key")
-    show.add_argument("key", metavar="NAME|ID")
-    add_output(show)
-    show.set_defaults(run=do_show)
-
-    create = iam.add_parser("api-key-create", help="create a key and show its value, once")
-    create.add_argument("name", metavar="NAME")
-    create.add_argument("-d", "--description", metavar="DESCRIPTION", default="")
-    create.add_argument("-f", "--file", metavar="FILE", help="save the key to FILE, which must not exist")
-    create.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
-    create.add_argument("--lock", action="store_true")
-    add_output(create)
-    create.set_defaults(run=do_create)
-
-    update = iam.add_parser("api-key-update", help="change a key's name, description or leaked action")
-    update.add_argument("key", metavar="NAME|ID")
-    update.add_argument("-n", "--name")
-    update.add_argument("-d", "--description")
-    update.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
-    add_output(update)
-    update.set_defaults(run=do_update, parser=update)
-
-    for verb in ("delete", "lock", "unlock", "disable", "enable"):
-        command = iam.add_parser(f"api-key-{verb}", help=f"{verb} a key")
-        command.add_argument("key", metavar="NAME|ID")
-        command.add_argument("-f", "--force", action="store_true", help="do not ask")
-        command.set_defaults(run=do_change, verb=verb)
-
-
-def add_output(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--output", type=str.lower, choices=["json"])
-
-
-def joined_values(top: Parser, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with values that begin with "-" tied to their options, as argparse wants them."""
-    with_value = options_with_value(command_of(top, arguments))
-    joined: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        if argument == "--":
-            return [*joined, argument, *rest]
-        value = next(rest, None) if argument in with_value else None
-        joined.append(argument if value is None else f"{argument}={value}")
-    return joined
-
-
-def command_of(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser of the command that the arguments begin with."""
-    commands = next((found for found in parser._actions if isinstance(found, argparse._SubParsersAction)), None)
-    flags = {option for action in parser._actions if action.nargs == 0 for option in action.option_strings}
-    rest = list(dropwhile(flags.__contains__, arguments))
-    if commands is None or not rest or rest[0] not in commands.choices:
-        return parser
-    return command_of(commands.choices[rest[0]], rest[1:])
-
-
-def options_with_value(command: argparse.ArgumentParser) -> set[str]:
-    return {option for action in command._actions if action.nargs is None for option in action.option_strings}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
+    """Run one command and return its exit status: 0 done, 1 refused, 2 not understood, 130 interrupted."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal can't show stops nothing
     given = list(sys.argv[1:] if arguments is None else arguments)
-    top = parser()
-    options = top.parse_args(joined_values(top, given))
-    for name, value in vars(options).items():
-        if value == []:  # argparse before Python 3.13 drops the value in `-d=--`
-            setattr(options, name, "--")
+    options = parse(given)
     if options.command != "scan" and any(0xD800 <= ord(c) < 0xE000 for argument in given for c in argument):
         complain("apikeys: an argument is not valid text in this terminal's encoding.")
         return USAGE
-    be_quiet("quiet" in options)
+    set_quiet("quiet" in options)
     try:
         options.run(options)
-    except (Refused, SessionError, KeyFileError) as exc:
-        complain(f"FAILED\n{exc}")
-        return REFUSED
-    except ApiKeyError as exc:
+    except (Refused, ApiKeyError) as exc:
         trace = getattr(exc, "trace", "")
         complain(f"FAILED\n{exc}" + (f"\nTransaction ID: {trace}" if trace else ""))
         return REFUSED
@@ -212,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REFUSED
     except KeyboardInterrupt:
         complain("\nInterrupted. Nothing more was done.")
-        return 130
+        return INTERRUPTED
     except OSError as exc:
-        mute()
+        discard_output()
         if not isinstance(exc, BrokenPipeError):
             complain(f"FAILED\nThe output can't be written: {exc.strerror}.")
         return REFUSED

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from apikeys import VERSION
-from apikeys.cli.output import USAGE, Refused, complain, progress, say
+from apikeys.cli.output import USAGE, Refused, complain, report, say
 
 DEFAULT_PREFIX = "apk_"
 PREFIX_VARIABLE = "APIKEYS_PREFIX"
@@ -47,4 +47,4 @@ def do_version(options: argparse.Namespace) -> None:
 
 
 def do_config(options: argparse.Namespace) -> None:
-    progress("apikeys has nothing to configure, so nothing was changed.\nOK")
+    report("apikeys has nothing to configure, so nothing was changed.\nOK")

@@ -1,4 +1,4 @@
-"""Words of the command line, in and out: sentences, tables, JSON, prompts, and the exit status of a refusal."""
+"""What the command line says and asks: sentences, tables, JSON, prompts, and its exit status."""
 
 import getpass
 import json
@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-REFUSED, USAGE = 1, 2
+REFUSED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 class Refused(Exception):
@@ -14,17 +14,17 @@ class Refused(Exception):
 
 
 def say(text: str) -> None:
-    print(plain(text), flush=True)
+    print(escape(text), flush=True)
 
 
-def progress(text: str) -> None:
+def report(text: str) -> None:
     """Say what is going on, unless `-q` asks for results and refusals only."""
     if not _Quiet.asked:
         say(text)
 
 
-def be_quiet(asked: bool) -> None:
-    _Quiet.asked = asked
+def set_quiet(quiet: bool) -> None:
+    _Quiet.asked = quiet
 
 
 class _Quiet:
@@ -32,19 +32,19 @@ class _Quiet:
 
 
 def complain(text: str) -> None:
-    print(plain(text), file=sys.stderr, flush=True)
+    print(escape(text), file=sys.stderr, flush=True)
 
 
-def plain(text: str) -> str:
-    """Return `text` with everything escaped that moves a cursor or turns the direction of writing.
+def escape(text: str) -> str:
+    """Return `text` with everything escaped that moves the cursor or changes the direction of writing.
 
     Names and refusals come from a server, and a terminal obeys what it reads.
     """
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def mute() -> None:
-    """Send what is left in the buffer nowhere: it can't be written, and Python would try again at its end."""
+def discard_output() -> None:
+    """Discard what is left in the buffer: it can't be written, and Python would try again when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -52,8 +52,8 @@ def print_json(found: Any) -> None:
     print(json.dumps(found, indent="\t", ensure_ascii=False), flush=True)  # JSON escapes what a terminal would obey
 
 
-def table(titles: list[str], rows: list[list[str]]) -> None:
-    rows = [[plain(text) for text in row] for row in rows]
+def print_table(titles: list[str], rows: list[list[str]]) -> None:
+    rows = [[escape(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     for row in [titles, *rows]:
         say("   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from apikeys.cli.output import Refused
 from apikeys.iam.claims import account_of, claim, claims_of
 from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 
@@ -22,7 +23,7 @@ REFUSED_STATUSES = (400, 401, 403)
 Answer = TypeVar("Answer")
 
 
-class SessionError(Exception):
+class SessionError(Refused):
     """One plain sentence about the log-in."""
 
 

@@ -178,6 +178,6 @@ def api_key() -> str:
     if not given:
         raise CommandError(f"Set {keyfile.API_KEY_VARIABLE} to the value of an API key, or to @FILE.")
     try:
-        return keyfile.given_value(given, keyfile.API_KEY_VARIABLE)
+        return keyfile.resolve_value(given, keyfile.API_KEY_VARIABLE)
     except keyfile.KeyFileError as exc:
         raise CommandError(str(exc)) from None
