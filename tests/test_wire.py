@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import fields as attributes
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -15,7 +16,16 @@ from apikeys.api import bodies, fields, keys, paging
 from apikeys.api.openapi import shapes
 from apikeys.backends.service_ids import SERVICE_ID
 from apikeys.cursors import read_cursor, write_cursor
-from apikeys.domain import Condition, Cursor, LeakedAction, Match
+from apikeys.domain import (
+    ApiKeyChanges,
+    ApiKeyDraft,
+    Condition,
+    Cursor,
+    LeakedAction,
+    Match,
+    ServiceIdChanges,
+    ServiceIdDraft,
+)
 from apikeys.exceptions import BadRequest, InvalidApiKey
 from apikeys.iam import payloads
 from apikeys.services import leaks, validation
@@ -232,6 +242,20 @@ def test_a_member_given_twice_is_a_bad_request_at_any_depth(body, data):
 
 
 # The members of a new key
+
+
+@pytest.mark.parametrize(
+    ("members", "draft", "changes"),
+    [(bodies.API_KEY, ApiKeyDraft, ApiKeyChanges), (bodies.SERVICE_ID, ServiceIdDraft, ServiceIdChanges)],
+)
+def test_every_member_that_is_read_has_its_attribute(members, draft, changes):
+    read = [member for member in members if member.read]
+
+    assert {member.attribute or member.name for member in read if member.create} <= {
+        one.name for one in attributes(draft)
+    }
+    assert {member.name for member in read if member.change} == {one.name for one in attributes(changes)}
+
 
 MEMBERS = [*bodies.creation_schemas(bodies.API_KEY), "unknown"]
 

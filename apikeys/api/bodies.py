@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.views.decorators.debug import sensitive_variables
+
 from apikeys.api import fields
 from apikeys.api.fields import Body
 from apikeys.api.openapi.shapes import FULL_DATE, PRINTABLE, SPACE, Schema, and_also, text, trimmed, visible
@@ -38,6 +40,7 @@ def changed_attributes(members: Iterable[Member], body: Body) -> dict[str, Any]:
     return _attributes((member for member in members if member.change), body)
 
 
+@sensitive_variables("body")
 def _attributes(members: Iterable[Member], body: Body) -> dict[str, Any]:
     return {
         member.attribute or member.name: member.read(body[member.name], member.name)

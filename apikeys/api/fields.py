@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from apikeys.domain import CRN_MAX_LENGTH, MAX_CRNS, LeakedAction, is_printable
 from apikeys.exceptions import BadRequest, InvalidApiKey
@@ -172,6 +173,7 @@ def leaked_action(found: Any, name: str) -> LeakedAction | None:
     raise BadRequest(name, _("action_when_leaked must be none, disable or delete."))
 
 
+@sensitive_variables("found", "value")
 def own_value(found: Any, name: str) -> str:
     """Return a value that the caller brings, "" for none. Raises BadRequest, InvalidApiKey."""
     value = text(found, name)

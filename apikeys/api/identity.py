@@ -30,7 +30,11 @@ CLIENT_METHODS = ["client_secret_basic", "none"]
 @sensitive_post_parameters("apikey", "password", "refresh_token")
 @sensitive_variables("issued")
 def token(request: HttpRequest) -> JsonResponse:
-    """Exchange a key, a password or a refresh token for an access token."""
+    """Exchange a key's value, a password or a refresh token for an access token.
+
+    Raises PropertyMissing, PropertyRefused, ValueNotFound, RefreshTokenInvalid and RefreshTokenExpired (400),
+    ClientRefused and PasswordRefused (401), TooManyAttempts (429).
+    """
     is_client = client_is_known(request)
     client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
     grant = form_field(request, "grant_type")
@@ -100,12 +104,12 @@ def require_client(is_client: bool) -> None:
 
 
 def keys(request: HttpRequest) -> JsonResponse:
-    """The public keys that access tokens are verified with."""
+    """Return the public keys that access tokens are verified with."""
     return JsonResponse({"keys": signing.public_keys()})
 
 
 def discovery(request: HttpRequest) -> JsonResponse:
-    """Where everything is (OpenID Connect Discovery, and RFC 8414)."""
+    """Return where everything is (OpenID Connect Discovery, and RFC 8414)."""
     base = signing.issuer()
     grants = [oauth.GRANT_API_KEY, *([oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), oauth.GRANT_REFRESH]
     return JsonResponse(
@@ -128,7 +132,7 @@ def discovery(request: HttpRequest) -> JsonResponse:
 
 
 def userinfo(request: HttpRequest) -> JsonResponse:
-    """Tell whom the request's access token stands for (OpenID Connect)."""
+    """Return whom the request's access token stands for (OpenID Connect). Raises Unauthenticated (401)."""
     identity, claims = tokens.identify(bearer_token(request))
     told = {name: claims[name] for name in ABOUT_PERSON if name in claims}
     return JsonResponse(told | {"iam_id": identity.iam_id, "name": identity.name, "email": identity.email})
@@ -137,7 +141,10 @@ def userinfo(request: HttpRequest) -> JsonResponse:
 @sensitive_post_parameters("apikey", "token")
 @sensitive_variables("value")
 def introspect(request: HttpRequest) -> JsonResponse:
-    """Tell whether a token or a key's value is good (RFC 7662). The caller must show who it is."""
+    """Tell whether a token or a key's value is valid (RFC 7662). The caller must show who it is.
+
+    Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401).
+    """
     require_introspection_caller(request)
     if value := optional_field(request, "apikey"):
         try:
@@ -160,7 +167,10 @@ def introspect(request: HttpRequest) -> JsonResponse:
 
 @sensitive_post_parameters("token")
 def revoke(request: HttpRequest) -> JsonResponse:
-    """End an access token or a refresh token (RFC 7009); what is neither is no error. The token itself is the proof."""
+    """End an access token or a refresh token (RFC 7009); what is neither is no error. The token itself is the proof.
+
+    Raises PropertyMissing and PropertyRefused (400), ClientRefused (401).
+    """
     client_is_known(request)
     tokens.revoke(form_field(request, "token"))
     return JsonResponse({})

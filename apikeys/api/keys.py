@@ -42,7 +42,7 @@ def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
 
 
 @authenticated
-@sensitive_variables("body", "draft", "issued")
+@sensitive_variables("body", "draft", "issued", "answer")
 def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
     """Make a key and return it with its value (201).
 
@@ -70,6 +70,7 @@ def created(body: dict[str, Any], *, asked_to_store: bool = False, looks_like_an
     return JsonResponse(body, status=201, headers={"Warning": ", ".join(warnings)} if warnings else {})
 
 
+@sensitive_variables("body")
 def key_draft(body: Body, *, for_service_id: bool, **more: Any) -> ApiKeyDraft:
     """Return what a new key shall be, as the body and what else is known say. Raises InvalidApiKey, BadRequest."""
     if asks_to_store(body) and not for_service_id:

@@ -11,7 +11,10 @@ from apikeys.services import leaks
 
 @sensitive_variables("reports", "verdicts")
 def report(request: Request) -> JsonResponse:
-    """Act on each value, and say of each whether it was a key of this server."""
+    """Act on each value, and say of each whether it was a key of this server.
+
+    Raises Unauthenticated (401) for a signature that is missing or wrong, then BadRequest (400) for the body.
+    """
     leaks.check_signature(
         request.body,
         request.headers.get("Github-Public-Key-Identifier", ""),

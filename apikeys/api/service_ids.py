@@ -31,7 +31,7 @@ def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
 
 
 @authenticated
-@sensitive_variables("body", "key", "issued")
+@sensitive_variables("body", "key", "issued", "answer")
 def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
     """Make a service ID, with a first key where the body describes one, and return both (201).
 
@@ -52,6 +52,7 @@ def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
     return created(answer, asked_to_store=asks_to_store(body["apikey"]))
 
 
+@sensitive_variables("body", "found")
 def first_key(request: HttpRequest, body: Body) -> ApiKeyDraft | None:
     """Return what the first key of a new service ID shall be, None without one. Raises InvalidApiKey, BadRequest."""
     disabled = flag_header(request, "Entity-Disable")

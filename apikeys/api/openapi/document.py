@@ -11,7 +11,7 @@ from apikeys.api.openapi import components, paths
 from apikeys.api.openapi.schemas import schemas
 from apikeys.api.openapi.shapes import EXAMPLE_TAG, text
 
-VERSION = "1"
+API_VERSION = "1"  # of the API, whatever the version of the program
 ABOUT = """\
 The part of IBM Cloud IAM's API that manages API keys. IBM's own SDKs work with it unchanged.
 
@@ -29,7 +29,7 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
     """Return the description for a server at this address; `with_password` as PASSWORD_GRANT says."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "API keys", "version": VERSION, "description": ABOUT},
+        "info": {"title": "API keys", "version": API_VERSION, "description": ABOUT},
         "servers": [{"url": server_url}],
         "tags": [{"name": name, "description": about} for name, about in components.TAGS.items()],
         "paths": paths.paths(),
