@@ -16,6 +16,6 @@ class ApiKeysConfig(AppConfig):
         from apikeys.services import signals
 
         checks.register(peppers.check_peppers, checks.Tags.database)
-        post_migrate.connect(peppers.remember_peppers, sender=self)
+        post_migrate.connect(peppers.save_fingerprints, sender=self)
         user_logged_out.connect(signals.forget_iam_login)
         post_delete.connect(signals.delete_keys_of_deleted_user, sender=settings.AUTH_USER_MODEL)

@@ -38,7 +38,7 @@ def clock_ahead(monkeypatch):
 
 
 def issued(alices_key) -> tokens.Tokens:
-    return tokens.issue(tokens.subject_of_value(alices_key.value), client_id="bx", with_refresh=True)
+    return tokens.issue(tokens.authenticate(alices_key.value), client_id="bx", with_refresh=True)
 
 
 # Access tokens

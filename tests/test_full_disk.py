@@ -85,7 +85,7 @@ def browser(person) -> Client:
 
 
 def token_of(issued) -> str:
-    subject = tokens.subject_of_value(issued.value)
+    subject = tokens.authenticate(issued.value)
     return tokens.issue(subject, client_id="default", with_refresh=False).access_token
 
 

@@ -38,7 +38,7 @@ def configure(db, settings):
 
     def restart(line: str) -> None:
         settings.APIKEYS_PEPPERS = Peppers.parse(line)
-        peppers.remember_peppers()
+        peppers.save_fingerprints()
 
     PepperFingerprint.objects.all().delete()
     return restart
@@ -63,7 +63,7 @@ def row_of(issued) -> dict[str, object]:
 
 def use(issued) -> Subject:
     """Use a key, and write what the use leaves to be written, as the sweeper does."""
-    subject = tokens.subject_of_value(issued.value)
+    subject = tokens.authenticate(issued.value)
     usage.flush(everything=True)
     return subject
 

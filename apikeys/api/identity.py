@@ -39,12 +39,12 @@ def token(request: HttpRequest) -> JsonResponse:
     client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
     grant = form_field(request, "grant_type")
     if grant == oauth.GRANT_API_KEY:
-        subject = tokens.subject_of_value(form_field(request, "apikey"))
+        subject = tokens.authenticate(form_field(request, "apikey"))
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
     elif grant == oauth.GRANT_PASSWORD and settings.PASSWORD_GRANT:
         require_client(is_client)
         username, password = form_field(request, "username"), form_field(request, "password")
-        subject = tokens.person_by_password(request, username, password)
+        subject = tokens.authenticate_person(request, username, password)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=True)
     elif grant == oauth.GRANT_REFRESH:
         require_client(is_client)
@@ -148,7 +148,7 @@ def introspect(request: HttpRequest) -> JsonResponse:
     require_introspection_caller(request)
     if value := optional_field(request, "apikey"):
         try:
-            subject = tokens.subject_of_value(value)
+            subject = tokens.authenticate(value)
         except ValueNotFound:
             return JsonResponse({"active": False})
         key = subject.api_key
@@ -184,7 +184,7 @@ def require_introspection_caller(request: HttpRequest) -> None:
     """Raise IntrospectionRefused unless a bearer token, or Basic `apikey` and a value, names the caller."""
     try:
         if request.headers.get("Authorization", "").lower().startswith("basic "):
-            tokens.subject_of_values([value for user, value in basic_credentials(request) if user == "apikey"])
+            tokens.authenticate_any([value for user, value in basic_credentials(request) if user == "apikey"])
         else:
             tokens.identify(bearer_token(request))
     except ApiKeyError:

@@ -13,7 +13,7 @@ from apikeys.models import ApiKeyRecord, PepperFingerprint
 
 
 @dataclass(frozen=True, slots=True)
-class PepperUse:
+class PepperUsage:
     """One pepper, and how many keys are stored under it."""
 
     number: int
@@ -47,18 +47,19 @@ def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list
     ]
 
 
-def remember_peppers(**kwargs: Any) -> None:
+def save_fingerprints(**kwargs: Any) -> None:
     """Store the fingerprint of each configured pepper that is new."""
     peppers = settings.APIKEYS_PEPPERS
     for number in peppers.by_number:
         PepperFingerprint.objects.get_or_create(number=number, defaults={"fingerprint": peppers.fingerprint(number)})
 
 
-def uses() -> list[PepperUse]:
+def usage() -> list[PepperUsage]:
     """Return each pepper that is configured or that keys are stored under, by number."""
     counted = dict(ApiKeyRecord.objects.values_list("pepper").annotate(Count("id")))
     return [
-        PepperUse(number, counted.get(number, 0)) for number in sorted({*settings.APIKEYS_PEPPERS.by_number, *counted})
+        PepperUsage(number, counted.get(number, 0))
+        for number in sorted({*settings.APIKEYS_PEPPERS.by_number, *counted})
     ]
 
 

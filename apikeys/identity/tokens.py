@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import authenticate as django_authenticate
 from django.db import Error, connection, transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 
 from apikeys import values
@@ -84,10 +86,12 @@ class Tokens:
     expires_in: int
 
 
-def subject_of_value(value: str) -> Subject:
-    """Return whom a key's value stands for; note the use.
+def authenticate(value: str) -> Subject:
+    """Return whom a key's value stands for, count this as a use of the key, and have it move to the newest pepper.
 
-    White space, quotation marks and byte order marks around it do not matter. Raises ValueNotFound.
+    Both are written later, by the sweeper: this only reads. White space, quotation marks and byte order marks around
+    the value do not matter. Raises ValueNotFound, also for a key that is disabled or expired, or whose owner is gone
+    or deactivated.
     """
     # As it is first: a value that somebody brought may begin or end with anything.
     spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
@@ -103,16 +107,19 @@ def subject_of_value(value: str) -> Subject:
     return Subject(holder.identity, oauth.GRANT_API_KEY, api_key=key)
 
 
-def subject_of_values(spellings: list[str]) -> Subject:
-    """Return whom the first of these stands for that is a key's value. Raises ValueNotFound."""
+def authenticate_any(spellings: list[str]) -> Subject:
+    """Return whom the first of these stands for that is a key's value; counted like `authenticate`, once.
+
+    Raises ValueNotFound.
+    """
     for value in spellings:
         with suppress(ValueNotFound):
-            return subject_of_value(value)
+            return authenticate(value)
     raise ValueNotFound
 
 
 def key_id_of_value(value: str) -> str:
-    """Return the id of a value's key, whatever its state, "" for an unknown value. This is no use of the key."""
+    """Return the id of a value's key, whatever its state, "" for an unknown value. Not counted as a use of the key."""
     record = find_by_value(value)
     return record.id if record else ""
 
@@ -307,9 +314,12 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
     return claims
 
 
-def person_by_password(caller_request: Any, username: str, password: str) -> Subject:
-    """Return the person with these credentials. Raises PasswordRefused, TooManyAttempts."""
-    user = users.with_password(caller_request, username, password)
+def authenticate_person(request: HttpRequest, username: str, password: str) -> Subject:
+    """Return the person with these credentials; counted as an attempt to log in, which success takes back.
+
+    Raises PasswordRefused, also for a person who is deactivated, and TooManyAttempts.
+    """
+    user = django_authenticate(request, username=username, password=password)
     if user is None:
         raise PasswordRefused
     return Subject(users.identity_of(user), oauth.GRANT_PASSWORD, password_stamp=users.password_stamp(user))

@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth import authenticate, get_user_model
-from django.http import HttpRequest
+from django.contrib.auth import get_user_model
 
 from apikeys.domain import Identity, Owner
 from apikeys.models import ServiceIdRecord
@@ -44,11 +43,6 @@ def owners(iam_ids: Iterable[str]) -> dict[str, Owner]:
 def active_person(iam_id: str) -> Any | None:
     """Return the user with this IAM ID, or None when there is none or it is deactivated."""
     return get_user_model().objects.filter(iam_id=iam_id, is_active=True).first()
-
-
-def with_password(request: HttpRequest, username: str, password: str) -> Any | None:
-    """Return the active user with these credentials, or None. Raises TooManyAttempts."""
-    return authenticate(request, username=username, password=password)
 
 
 def password_stamp(user: Any) -> str:

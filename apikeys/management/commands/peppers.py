@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         configured = settings.APIKEYS_PEPPERS
-        for use in peppers.uses():
+        for use in peppers.usage():
             if use.number == configured.newest:
                 remark = "newest: keys are made under it, and move to it when they are used"
             elif use.number not in configured.by_number:
