@@ -31,7 +31,7 @@ ApiKeyError
 │   ├── AlreadyReceived     the value was delivered
 │   ├── HandoverExpired     the value waited too long for its receipt
 │   ├── BeingCreated        the same form was sent a moment ago, and the store has not answered yet
-│   └── CreationUncertain   the store was asked for a key, and its answer was lost
+│   └── CreationUnconfirmed upstream was asked for a key, and its response was lost
 ├── LogInRefused            another IAM refused a log-in
 └── StoreError              what only the store can mend; told in the page, where what was typed stays
     ├── BackendRefused      the store answered with a refusal of its own
@@ -260,7 +260,7 @@ class BeingCreated(HandoverError):
     message = _("This form was sent a moment ago, and the key is still being created. Send it again in a moment.")
 
 
-class CreationUncertain(HandoverError):
+class CreationUnconfirmed(HandoverError):
     """`name` is what the key was to be called."""
 
     may_have_happened = True

@@ -3,8 +3,10 @@
 import secrets
 import uuid
 from datetime import datetime, timedelta
+from enum import Enum
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
@@ -177,35 +179,68 @@ class Revocation(models.Model):
         return str(self.id)
 
 
+class HandoverState(Enum):
+    """What the columns of a row say; docs/adr/0003-handover.md has the table, and what a form sent again gets."""
+
+    RESERVED = "reserved"
+    UNCONFIRMED = "unconfirmed"
+    DISMISSED = "dismissed"
+    SEALED = "sealed"
+    SHOWN = "shown"
+    RECEIVED = "received"
+    EXPIRED = "expired"
+
+
 class Handover(models.Model):
     """The one delivery of a new value; docs/adr/0003-handover.md.
 
-    `sealed` holds the value under a key derived from the nonce, which is not stored. It is NULL once the
-    value was received or its time ran out. The row stays, so that a form sent again makes no second key.
-
-    Where the store is elsewhere the row is there before the key: `key_id` is empty until the store has
-    answered, and stays so, with `uncertain` set, where its answer was lost.
+    `sealed` holds the value under a key derived from the nonce, which is not stored. The row outlives it, so that a
+    form sent again makes no second key. A row whose key is asked for upstream is there before the key, without
+    `key_id`.
     """
 
     iam_id = models.CharField(max_length=64)
     nonce_digest = models.CharField(max_length=64)  # sha256(nonce), hex
-    key_id = models.CharField(max_length=43, blank=True)
-    key_name = models.CharField(max_length=NAME_MAX_LENGTH, blank=True)  # of a key that is asked for elsewhere
-    uncertain = models.BooleanField(default=False)
-    sealed = models.BinaryField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
+    key_name = models.CharField(max_length=NAME_MAX_LENGTH, blank=True)  # of a key that is asked for upstream
+    # The response was lost. The column has the name that a process of the release before writes, while it still runs.
+    unconfirmed = models.BooleanField(default=False, db_column="uncertain")
+    dismissed_at = models.DateTimeField(null=True)  # the person has looked for the unconfirmed key
+    key_id = models.CharField(max_length=43, blank=True)
+    sealed = models.BinaryField(null=True)
+    # When its time begins. The default is for a process of the release before, which does not know the column.
+    sealed_at = models.DateTimeField(null=True, db_default=Now())
     extensions = models.PositiveSmallIntegerField(default=0)  # of the time that it waits
     received_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["iam_id", "nonce_digest"], name="one_key_per_nonce")]
+        constraints = [
+            models.UniqueConstraint(fields=["iam_id", "nonce_digest"], name="one_key_per_nonce"),
+            models.CheckConstraint(
+                condition=models.Q(sealed=None) | models.Q(sealed_at__isnull=False) & ~models.Q(key_id=""),
+                name="sealed_for_a_key_and_a_time",
+            ),
+        ]
         indexes = [
-            models.Index(fields=["created_at"], condition=models.Q(sealed__isnull=False), name="sealed_handovers"),
+            models.Index(
+                fields=["sealed_at"], condition=models.Q(sealed__isnull=False), name="sealed_handovers_by_age"
+            ),
             models.Index(fields=["created_at"], name="handovers_by_creation"),
         ]
 
     def __str__(self) -> str:
         return f"hand-over of {self.key_id}"
+
+    @property
+    def state(self) -> HandoverState:
+        """What the row says by itself; the clock can make a reservation unconfirmed and end what is sealed."""
+        if not self.key_id:
+            if self.dismissed_at:
+                return HandoverState.DISMISSED
+            return HandoverState.UNCONFIRMED if self.unconfirmed else HandoverState.RESERVED
+        if self.sealed is None:
+            return HandoverState.RECEIVED if self.received_at else HandoverState.EXPIRED
+        return HandoverState.SHOWN if self.received_at else HandoverState.SEALED
 
 
 class StoredTokens(models.Model):

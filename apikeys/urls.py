@@ -34,7 +34,7 @@ urlpatterns = [
     ),
     path("create/more-time/", creation_views.api_key_more_time, name="api_key_more_time"),
     path("create/download/", creation_views.api_key_download, name="api_key_download"),
-    path("create/<int:claim_id>/settle/", creation_views.api_key_settle, name="api_key_settle"),
+    path("create/<int:creation_id>/settle/", creation_views.api_key_dismiss, name="api_key_dismiss"),
     path("<api_key_id:key_id>/", views.api_key_details, name="api_key_details"),
     path("<api_key_id:key_id>/lock/", views.api_key_lock, {"locked": True}, name="api_key_lock"),
     path("<api_key_id:key_id>/unlock/", views.api_key_lock, {"locked": False}, name="api_key_unlock"),

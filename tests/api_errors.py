@@ -10,7 +10,7 @@ UPSTREAM_ONLY = {
     exceptions.AccountNeeded,
     exceptions.BackendRefused,
     exceptions.BeingCreated,
-    exceptions.CreationUncertain,
+    exceptions.CreationUnconfirmed,
     exceptions.LogInAgain,
     exceptions.LogInRefused,
 }

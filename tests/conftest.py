@@ -11,6 +11,7 @@ from django.test import Client
 
 from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
 from apikeys.services import keys
+from apikeys.services.delivery import Delivery
 from apikeys.web.forms import new_nonce
 from tests.cli_person import logged_in, terminal, three_keys  # noqa: F401  (fixtures)
 from tests.databases import SERVER
@@ -73,11 +74,16 @@ def caller_for(person) -> Caller:
     return Caller(identity, address="192.0.2.7", agent="pytest", correlation_id="0" * 32)
 
 
+def delivery_for(person, nonce: str = "") -> Delivery:
+    """Return the hand-over of a form, with a nonce of its own unless one is given."""
+    return Delivery(person.iam_id, nonce or new_nonce())
+
+
 @pytest.fixture
 def create_key() -> Callable[..., IssuedApiKey]:
     def create(person, name: str = "terraform", description: str = "", **fields: object) -> IssuedApiKey:
         draft = ApiKeyDraft(name=name, description=description, **fields)
-        return keys.create_api_key(caller_for(person), draft, nonce=new_nonce())
+        return keys.create_api_key(caller_for(person), draft, delivery_for(person))
 
     return create
 

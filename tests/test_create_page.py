@@ -398,7 +398,7 @@ def test_a_deleted_key_can_not_be_downloaded(created):
 def test_the_page_says_until_when_its_one_download_waits(created):
     until = created.dialog.find(class_="time-left").find("time")
 
-    begun = Handover.objects.get().created_at
+    begun = Handover.objects.get().sealed_at
     assert until["datetime"] == (begun + timedelta(seconds=295)).isoformat()
     assert until.text == f"{begun + timedelta(seconds=295):%H:%M:%S} UTC"
 
@@ -413,7 +413,7 @@ def test_more_time_is_asked_for_in_another_tab_so_that_the_page_with_the_value_s
 
 def test_more_time_is_told_twice_and_then_that_there_is_no_more(created):
     created.client.get(pixel_address(digest_on(created.tree)))
-    begun = Handover.objects.get().created_at
+    begun = Handover.objects.get().sealed_at
 
     answers = [created.client.post(MORE_TIME, {"nonce": created.form["nonce"]}) for _ in range(3)]
 

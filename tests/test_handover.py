@@ -16,22 +16,23 @@ from apikeys.exceptions import (
     AlreadyReceived,
     ApiKeyLimitReached,
     ApiKeyNotFound,
-    CreationUncertain,
+    CreationUnconfirmed,
     HandoverExpired,
     InvalidApiKey,
 )
 from apikeys.models import ApiKeyRecord, Handover
 from apikeys.services import delivery, keys
+from apikeys.services.unconfirmed import unconfirmed_creations
 from apikeys.values import is_genuine
 from apikeys.web.forms import new_nonce
-from tests.conftest import caller_for
+from tests.conftest import caller_for, delivery_for
 from tests.stores import all_cells, database_bytes, tables_with
 from tests.threads import at_once
 
 
 def send(person, nonce: str, name: str = "terraform") -> IssuedApiKey:
     """Send the create form once."""
-    return keys.create_api_key(caller_for(person), ApiKeyDraft(name, ""), nonce=nonce)
+    return keys.create_api_key(caller_for(person), ApiKeyDraft(name, ""), delivery_for(person, nonce))
 
 
 def confirm(person, nonce: str) -> None:
@@ -39,7 +40,11 @@ def confirm(person, nonce: str) -> None:
 
 
 def confirm_by_picture(person, nonce: str) -> None:
-    keys.confirm_scriptless_receipt(caller_for(person), hashlib.sha256(nonce.encode()).hexdigest())
+    keys.confirm_scriptless_receipt(caller_for(person), digest(nonce))
+
+
+def digest(nonce: str) -> str:
+    return hashlib.sha256(nonce.encode()).hexdigest()
 
 
 def download(person, nonce: str) -> IssuedApiKey:
@@ -62,7 +67,9 @@ def more_time(person, nonce: str) -> delivery.Wait | None:
 def let_pass(seconds: int) -> None:
     """Let all hand-overs be that much older; fewer than 0 set the clock back."""
     for row in Handover.objects.all():
-        Handover.objects.filter(pk=row.pk).update(created_at=row.created_at - timedelta(seconds=seconds))
+        row.created_at -= timedelta(seconds=seconds)
+        row.sealed_at = row.sealed_at and row.sealed_at - timedelta(seconds=seconds)
+        row.save()
 
 
 @pytest.fixture
@@ -73,11 +80,11 @@ def nonce() -> str:
 # What a form carries
 
 
-def test_each_form_has_a_nonce_of_its_own_with_128_random_bits_or_more():
+def test_each_form_has_a_nonce_of_its_own_with_128_random_bits_or_more(alice):
     nonces = {new_nonce() for _ in range(500)}
 
     assert len(nonces) == 500
-    assert all(delivery.is_nonce(nonce) for nonce in nonces)
+    assert all(delivery_for(alice, nonce) for nonce in nonces)
     assert min(len(nonce) for nonce in nonces) * 6 >= 128
 
 
@@ -116,7 +123,7 @@ def test_the_nonce_is_never_stored(alice, nonce):
     send(alice, nonce)
 
     found = tables_with(nonce)
-    assert tables_with(hashlib.sha256(nonce.encode()).hexdigest()) == ["apikeys_handover"]
+    assert tables_with(digest(nonce)) == ["apikeys_handover"]
     assert found == []
 
 
@@ -356,7 +363,7 @@ def test_a_form_sent_again_after_the_sweep_makes_no_second_key(alice, nonce):
 
 def test_each_extension_lets_the_value_wait_300_seconds_more(alice, nonce):
     issued = send(alice, nonce)
-    begun = Handover.objects.get().created_at
+    begun = Handover.objects.get().sealed_at
 
     first = more_time(alice, nonce)
     let_pass(seconds=590)
@@ -484,14 +491,15 @@ def test_a_clock_that_is_set_back_ends_nothing_that_was_begun_since(alice, nonce
     assert [row.key_id for row in Handover.objects.filter(sealed__isnull=False)] == [issued.key.id]
 
 
-def test_a_claim_from_the_future_is_lost_not_pending(alice, nonce):
-    delivery.claim(alice.iam_id, nonce, "terraform")
+def test_a_reservation_from_the_future_is_unconfirmed_and_waits_for_no_response(alice, nonce, settings):
+    settings.APIKEYS_BACKEND = "ibm-cloud"
+    delivery_for(alice, nonce).reserve("terraform")
     let_pass(seconds=-3600)
 
-    assert not delivery.is_pending(alice.iam_id, nonce)
-    with pytest.raises(CreationUncertain):
-        delivery.open_for(alice.iam_id, nonce)
-    assert [claim.key_name for claim in delivery.uncertain(alice.iam_id)] == ["terraform"]
+    assert not delivery_for(alice, nonce).is_reserved()
+    with pytest.raises(CreationUnconfirmed):
+        delivery_for(alice, nonce).open()
+    assert [creation.name for creation in unconfirmed_creations(caller_for(alice))] == ["terraform"]
 
 
 # Thirty days
@@ -565,13 +573,13 @@ def test_a_seal_moved_to_another_person_or_key_opens_to_nobody(alice, bob, nonce
     send(alice, nonce)
     other = send(alice, new_nonce())
     send(bob, nonce)
-    alices_box = Handover.objects.get(iam_id=alice.iam_id, nonce_digest=delivery.digest(nonce)).sealed
+    alices_box = Handover.objects.get(iam_id=alice.iam_id, nonce_digest=digest(nonce)).sealed
 
     Handover.objects.filter(iam_id=bob.iam_id).update(sealed=alices_box)
     with pytest.raises(HandoverExpired):
         send(bob, nonce)
 
-    Handover.objects.filter(iam_id=alice.iam_id, nonce_digest=delivery.digest(nonce)).update(key_id=other.key.id)
+    Handover.objects.filter(iam_id=alice.iam_id, nonce_digest=digest(nonce)).update(key_id=other.key.id)
     with pytest.raises(HandoverExpired):
         send(alice, nonce)
 

@@ -13,6 +13,7 @@ from django.db import IntegrityError, OperationalError, connection
 from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Caller, Identity, api_key_crn
 from apikeys.iam.client import IAMClient
 from apikeys.services import keys
+from apikeys.services.delivery import Delivery
 from apikeys.storage import reserve
 from apikeys.web.forms import new_nonce
 from tests import fault_server as faults
@@ -257,7 +258,9 @@ def test_a_change_that_cannot_be_audited_is_not_asked_for(annas_caller, full_dis
     iam, caller = annas_caller
     key = iam.add_key(caller.identity.iam_id, "terraform")
     changes = {
-        "create": lambda: keys.create_api_key(caller, ApiKeyDraft("tofu"), nonce=new_nonce()),
+        "create": lambda: keys.create_api_key(
+            caller, ApiKeyDraft("tofu"), Delivery(caller.identity.iam_id, new_nonce())
+        ),
         "update": lambda: keys.update_api_key(
             caller, key["id"], ApiKeyChanges(name="tofu"), entity_tag=key["entity_tag"]
         ),

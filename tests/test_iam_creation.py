@@ -13,7 +13,7 @@ from tests.markup import fields, page
 from tests.recorded_iam import v1_error
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
 
-LOST = "The server did not confirm that the API key"
+UNCONFIRMED = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
 NOT_HERE = "It is not on this page of the list."
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE key_id = ''"
@@ -43,7 +43,7 @@ def listed(person: Visitor) -> str:
     return page(person.get(KEYS)).text
 
 
-def settle(person: Visitor) -> None:
+def dismiss(person: Visitor) -> None:
     [form] = [form for form in page(person.get(KEYS)).find_all("form") if form["action"].endswith("/settle/")]
     assert person.post(form["action"], data=fields(form)).status_code == 303
 
@@ -68,26 +68,26 @@ def test_an_answer_that_was_lost_is_said_and_the_key_that_was_made_is_offered_fo
 
     assert (told.status_code, again.status_code) == (502, 502)
     assert "It may exist: look for it in the list." in page(told).raw
-    assert LOST in notice
+    assert UNCONFIRMED in notice
     assert MAY_BE_ONE in notice
     assert "Delete terraform" in notice
     assert console.iam.keys_of(anna.iam_id) == []
-    assert LOST not in listed(anna)
+    assert UNCONFIRMED not in listed(anna)
 
 
 @pytest.mark.parametrize("fault", NOT_MADE)
-def test_a_key_that_was_not_made_is_looked_for_and_the_notice_settled(console, anna, fault):
+def test_a_key_that_was_not_made_is_looked_for_and_the_notice_dismissed(console, anna, fault):
     form = anna.create_form() | {"name": "terraform"}
     console.iam.fail("create", fault)
 
     told = anna.post(CREATE, data=form)
     notice = listed(anna)
-    settle(anna)
+    dismiss(anna)
 
     assert told.status_code == 502
-    assert LOST in notice
+    assert UNCONFIRMED in notice
     assert NOT_HERE in notice
-    assert LOST not in listed(anna)
+    assert UNCONFIRMED not in listed(anna)
     assert anna.post(CREATE, data=form).status_code == 502, "the same form makes no key any more"
     assert console.iam.keys_of(anna.iam_id) == []
 
@@ -102,10 +102,10 @@ def test_a_deletion_whose_own_answer_is_lost_takes_the_notice_away_too(console, 
 
     tree = page(anna.get(KEYS))
     assert "terraform was deleted and no longer works." in tree.find(class_="toasts").text
-    assert LOST not in tree.text
+    assert UNCONFIRMED not in tree.text
 
 
-def test_the_deletion_of_an_older_key_of_the_same_name_settles_nothing(console, anna):
+def test_the_deletion_of_an_older_key_of_the_same_name_dismisses_nothing(console, anna):
     older = console.iam.add_key(anna.iam_id, "terraform", created_at="2026-02-19T18:59+0000")
     console.iam.fail("create", faults.LOST)
     anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
@@ -113,25 +113,25 @@ def test_the_deletion_of_an_older_key_of_the_same_name_settles_nothing(console, 
     anna.submit(anna.get(delete_address(older["id"])), delete_address(older["id"]))
 
     notice = listed(anna)
-    assert LOST in notice
+    assert UNCONFIRMED in notice
     assert MAY_BE_ONE in notice
 
 
-def test_of_two_lost_answers_a_deletion_settles_one(console, anna):
+def test_of_two_unconfirmed_creations_a_deletion_dismisses_one(console, anna):
     console.iam.fail("create", faults.LOST, faults.RESET)
     for _time in range(2):
         anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
-    before = listed(anna).count(LOST)
+    before = listed(anna).count(UNCONFIRMED)
     [made] = console.iam.keys_of(anna.iam_id)
 
     anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
 
     notice = listed(anna)
-    assert (before, notice.count(LOST)) == (2, 1)
+    assert (before, notice.count(UNCONFIRMED)) == (2, 1)
     assert NOT_HERE in notice
 
 
-def test_bob_is_told_nothing_of_annas_lost_answer_and_cannot_settle_it(console, anna):
+def test_bob_is_told_nothing_of_annas_unconfirmed_creation_and_cannot_dismiss_it(console, anna):
     bob = Visitor(console, "bob")
     console.iam.fail("create", faults.LOST)
     anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
@@ -139,8 +139,8 @@ def test_bob_is_told_nothing_of_annas_lost_answer_and_cannot_settle_it(console, 
 
     bob.post(form["action"], data=fields(form) | {"csrfmiddlewaretoken": bob.create_form()["csrfmiddlewaretoken"]})
 
-    assert LOST not in listed(bob)
-    assert LOST in listed(anna)
+    assert UNCONFIRMED not in listed(bob)
+    assert UNCONFIRMED in listed(anna)
 
 
 @pytest.mark.parametrize("fault", [faults.too_many("0"), faults.REDIRECT])
@@ -152,7 +152,7 @@ def test_a_creation_that_certainly_failed_is_sent_again_with_the_same_form(conso
 
     assert (refused.status_code, created.status_code) == (503, 200)
     assert len(console.iam.keys_of(anna.iam_id)) == 1
-    assert LOST not in listed(anna)
+    assert UNCONFIRMED not in listed(anna)
 
 
 @pytest.mark.parametrize(
@@ -274,10 +274,10 @@ def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_resta
             afterwards = listed(anna)
 
     assert broken_off is not None
-    assert LOST not in at_once
-    assert LOST in notice
+    assert UNCONFIRMED not in at_once
+    assert UNCONFIRMED in notice
     assert "Delete terraform" in notice
     assert again.status_code == 502
-    assert LOST not in afterwards
+    assert UNCONFIRMED not in afterwards
     assert iam.keys_of(anna.iam_id) == []
     assert re.search(r"\bERROR apikeys", restarted.log) is None

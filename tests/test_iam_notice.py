@@ -1,4 +1,4 @@
-"""The notice of a lost creation: which keys it names, when it is shown and settled; and a form that is sent twice."""
+"""The notice of an unconfirmed creation: which keys it names, until when it is shown; and a form sent twice."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +13,12 @@ from tests.markup import fields, page
 from tests.recorded_iam import PASSWORD, v1_error
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
 
-LOST = "The server did not confirm that the API key"
+UNCONFIRMED = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
 NOT_HERE = "It is not on this page of the list."
 IN_A_MOMENT = "the key is still being created. Send it again in a moment."
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE iam_id = ?"
-CLAIMS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"
+HANDOVERS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"
 REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.")
 
 
@@ -41,11 +41,12 @@ def lose(person: Visitor, console: ConsoleWithUpstream, fault: Fault = faults.RE
 
 
 def notice(person: Visitor, address: str = KEYS) -> str:
-    [said] = [part.text for part in page(person.get(address)).find_all(class_="msg msg--warning") if LOST in part.text]
+    warnings = page(person.get(address)).find_all(class_="msg msg--warning")
+    [said] = [warning.text for warning in warnings if UNCONFIRMED in warning.text]
     return said
 
 
-def settle_forms(person: Visitor) -> list[dict[str, str]]:
+def dismiss_forms(person: Visitor) -> list[dict[str, str]]:
     forms = page(person.get(KEYS)).find_all("form")
     return [fields(form) | {"action": form["action"]} for form in forms if form["action"].endswith("/settle/")]
 
@@ -118,31 +119,31 @@ def test_the_notice_is_there_too_while_iam_does_not_answer(console, anna):
 
     assert answer.status_code == 503
     assert "An internal error occurred." in page(answer).raw
-    assert LOST in page(answer).text
+    assert UNCONFIRMED in page(answer).text
 
 
-def test_a_creation_that_is_still_on_its_way_cannot_be_settled(console, anna):
+def test_a_creation_that_is_still_on_its_way_cannot_be_dismissed(console, anna):
     form = anna.create_form() | {"name": "terraform"}
     console.iam.fail("create", Fault(wait=60))
 
     with ThreadPoolExecutor(1) as pool:
         creating = pool.submit(anna.post, CREATE, data=form)
         until(lambda: console.iam.entered.acquire(blocking=False))
-        [(claim,)] = console.sql(CLAIMS, anna.iam_id)
-        offered = settle_forms(anna)
-        settled = anna.post(f"{CREATE}{claim}/settle/", data={"csrfmiddlewaretoken": form["csrfmiddlewaretoken"]})
-        received = console.sql("SELECT received_at FROM apikeys_handover WHERE id = ?", claim)
+        [(row_id,)] = console.sql(HANDOVERS, anna.iam_id)
+        offered = dismiss_forms(anna)
+        dismissed = anna.post(f"{CREATE}{row_id}/settle/", data={"csrfmiddlewaretoken": form["csrfmiddlewaretoken"]})
+        dismissed_at = console.sql("SELECT dismissed_at FROM apikeys_handover WHERE id = ?", row_id)
         console.iam.heal(answers=False)
         told = creating.result()
 
     assert offered == []
-    assert settled.status_code == 303
-    assert received == [(None,)]
+    assert dismissed.status_code == 303
+    assert dismissed_at == [(None,)]
     assert told.status_code == 502
-    assert LOST in notice(anna)
+    assert UNCONFIRMED in notice(anna)
 
 
-def test_a_creation_that_was_settled_and_is_answered_then_hands_its_value_over_all_the_same(console, anna):
+def test_a_creation_that_was_dismissed_and_is_answered_then_hands_its_value_over_all_the_same(console, anna):
     form = anna.create_form() | {"name": "terraform"}
     console.iam.fail("create", Fault(wait=60))
 
@@ -150,15 +151,15 @@ def test_a_creation_that_was_settled_and_is_answered_then_hands_its_value_over_a
         creating = pool.submit(anna.post, CREATE, data=form)
         until(lambda: console.iam.entered.acquire(blocking=False))
         console.sql(AGED, seconds_ago(61), anna.iam_id)
-        [settle] = settle_forms(anna)
-        anna.post(settle["action"], data=settle)
-        after_settling = settle_forms(anna)
+        [dismissal] = dismiss_forms(anna)
+        anna.post(dismissal["action"], data=dismissal)
+        after_dismissal = dismiss_forms(anna)
         console.iam.heal(answers=True)
         created = creating.result()
     again = anna.post(CREATE, data=form)
 
     same = value_on(created) == value_on(again)
-    assert after_settling == []
+    assert after_dismissal == []
     assert (created.status_code, again.status_code) == (200, 200)
     assert same
     assert len(console.iam.keys_of(anna.iam_id)) == 1

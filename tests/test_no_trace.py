@@ -19,7 +19,7 @@ from apikeys.services import keys
 from apikeys.web.forms import new_nonce
 from console.logs import LineFormatter, MaskedExceptionReporter, MaskFilter
 from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_address, edit_address
-from tests.conftest import caller_for
+from tests.conftest import caller_for, delivery_for
 from tests.http_person import HttpPerson
 from tests.markup import page
 from tests.stores import refuse_rows_of, tables_with
@@ -306,7 +306,7 @@ def test_a_value_in_an_exceptions_message_is_masked_in_the_report():
 
 
 def test_an_issued_key_shows_its_record_but_not_its_value(alice):
-    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice))
 
     printed = f"{issued} {issued!r} {[issued]}"
 

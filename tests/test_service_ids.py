@@ -7,8 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from apikeys.domain import ApiKeyDraft, ServiceIdDraft
 from apikeys.models import AuditEvent, Handover, HistoryRecord, ServiceIdRecord
 from apikeys.services import audit, keys, service_ids
-from apikeys.web.forms import new_nonce
-from tests.conftest import caller_for
+from tests.conftest import caller_for, delivery_for
 
 RANDOM = {"Idempotency-Key": "3f2a91c07be84d5596d1a7f0e2c84b13"}
 ADDRESS = "/v1/serviceids"
@@ -131,9 +130,8 @@ def test_service_ids_that_were_there_before_are_found_by_their_names(alice):
 @pytest.mark.django_db
 def test_the_end_of_each_key_of_a_deleted_service_id_is_audited_and_its_sealed_value_wiped(alice):
     caller = caller_for(alice)
-    service, first = service_ids.create_service_id(
-        caller, ServiceIdDraft("robot"), key=ApiKeyDraft("first key"), nonce=new_nonce()
-    )
+    robot, first_key = ServiceIdDraft("robot"), ApiKeyDraft("first key")
+    service, first = service_ids.create_service_id(caller, robot, key=first_key, delivery=delivery_for(alice))
     second = keys.create_api_key(caller, ApiKeyDraft("second key", iam_id=service.iam_id))
 
     service_ids.delete_service_id(caller, service.id)

@@ -17,7 +17,7 @@ from apikeys.models import ApiKeyRecord, AuditEvent, Handover
 from apikeys.services import audit, keys
 from apikeys.web.forms import new_nonce
 from tests.addresses import UNKNOWN_ID
-from tests.conftest import caller_for
+from tests.conftest import caller_for, delivery_for
 from tests.stores import refuse_rows_of, tables_with
 
 CREATE, UPDATE, DELETE = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
@@ -64,7 +64,7 @@ def test_a_form_sent_twice_is_one_creation_in_the_audit_log(alice):
     nonce = new_nonce()
 
     for _ in range(2):
-        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
 
     assert [(event.action, event.outcome) for event in events()] == [(CREATE, "success")]
 
@@ -81,7 +81,7 @@ def test_looking_is_not_audited(alice, alices_key):
 
 def test_the_value_and_the_nonce_are_in_no_event(alice):
     nonce = new_nonce()
-    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
 
     keys.confirm_receipt(caller_for(alice), nonce)
     keys.delete_api_key(caller_for(alice), issued.key.id)
@@ -94,7 +94,7 @@ def test_the_value_and_the_nonce_are_in_no_event(alice):
 def test_an_agent_of_absurd_length_is_cut(alice):
     caller = Caller(caller_for(alice).identity, agent="curl/8 " * 1_000)
 
-    keys.create_api_key(caller, ApiKeyDraft("terraform", ""), nonce=new_nonce())
+    keys.create_api_key(caller, ApiKeyDraft("terraform", ""))
 
     assert events()[-1].agent == ("curl/8 " * 1_000)[:255]
 
@@ -106,7 +106,7 @@ def test_a_creation_that_cannot_be_audited_does_not_happen(alice):
     refuse_rows_of("apikeys_auditevent")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice))
 
     assert (ApiKeyRecord.objects.count(), Handover.objects.count()) == (0, 0)
 
@@ -137,7 +137,7 @@ def test_a_key_whose_hand_over_cannot_begin_is_not_created(alice):
     refuse_rows_of("apikeys_handover")
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice))
 
     assert ApiKeyRecord.objects.count() == AuditEvent.objects.count() == 0
 
@@ -178,7 +178,7 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
     acts = {
         UPDATE: lambda: keys.update_api_key(caller, key_id, ApiKeyChanges(name="n", description=""), entity_tag="1-0"),
         DELETE: lambda: keys.delete_api_key(caller, UNKNOWN_ID),
-        CREATE: lambda: keys.create_api_key(caller, ApiKeyDraft("n", ""), nonce=new_nonce()),
+        CREATE: lambda: keys.create_api_key(caller, ApiKeyDraft("n", ""), delivery_for(alice)),
     }
 
     with pytest.raises(refusal):
@@ -190,11 +190,11 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
 
 def test_a_form_sent_again_after_the_receipt_is_audited_as_refused(alice):
     nonce = new_nonce()
-    keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+    keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
     keys.confirm_receipt(caller_for(alice), nonce)
 
     with pytest.raises(AlreadyReceived):
-        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), nonce=nonce)
+        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
 
     assert [(event.outcome, event.reason) for event in events()] == [("success", ""), ("failure", "AlreadyReceived")]
 
@@ -228,7 +228,7 @@ def test_bobs_attempt_on_alices_key_is_bobs_event_and_does_not_name_her_key(bob,
     ],
 )
 def test_a_name_is_kept_without_the_white_space_around_it(alice, typed, kept):
-    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft(typed, typed), nonce=new_nonce())
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft(typed, typed))
 
     assert (issued.key.name, issued.key.description) == (kept, kept)
 
@@ -236,14 +236,14 @@ def test_a_name_is_kept_without_the_white_space_around_it(alice, typed, kept):
 @pytest.mark.parametrize("name", ["", " ", "\t \n", "\u00a0\u3000\u2003"])
 def test_a_blank_name_is_refused(alice, name):
     with pytest.raises(InvalidApiKey) as refusal:
-        keys.create_api_key(caller_for(alice), ApiKeyDraft(name, ""), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft(name, ""))
 
     assert (refusal.value.field, str(refusal.value)) == ("name", "Enter a name.")
     assert ApiKeyRecord.objects.count() == 0
 
 
 def test_a_description_may_be_empty(alice):
-    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", " \t "), nonce=new_nonce())
+    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", " \t "))
 
     assert issued.key.description == ""
 
@@ -253,7 +253,7 @@ def test_one_character_too_many_is_refused_with_both_numbers(alice, field, limit
     typed = {"name": "terraform", "description": ""} | {field: "é" * (limit + 1)}
 
     with pytest.raises(InvalidApiKey) as refusal:
-        keys.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft(**typed))
 
     assert refusal.value.field == field
     assert str(refusal.value) == f"This has {limit + 1} characters. Use at most {limit}."
@@ -282,7 +282,7 @@ def test_what_no_name_should_hold_is_refused(alice, alices_key, field, character
     key = alices_key.key
 
     with pytest.raises(InvalidApiKey) as on_create:
-        keys.create_api_key(caller_for(alice), ApiKeyDraft(**typed), nonce=new_nonce())
+        keys.create_api_key(caller_for(alice), ApiKeyDraft(**typed))
     with pytest.raises(InvalidApiKey) as on_edit:
         keys.update_api_key(caller_for(alice), key.id, ApiKeyChanges(**typed), entity_tag=key.entity_tag)
 

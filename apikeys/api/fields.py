@@ -7,11 +7,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.domain import CRN_MAX_LENGTH, MAX_CRNS, LeakedAction, is_printable
+from apikeys.domain import CRN_MAX_LENGTH, MAX_CRNS, Caller, LeakedAction, is_printable
 from apikeys.exceptions import BadRequest, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import parse_date
-from apikeys.services import delivery
+from apikeys.services.delivery import MIN_VARIETY, Delivery, has_variety
 from apikeys.values import MAX_OWN_VALUE, MIN_OWN_VALUE
 
 Body = dict[str, Any]
@@ -72,21 +72,23 @@ def needed_header(request: HttpRequest, name: str) -> str:
         return text
 
 
-def idempotency_key(request: HttpRequest) -> str:
-    """Return the Idempotency-Key of a creation, "" without one. Raises BadRequest for one that is not random."""
+def delivery_for(request: HttpRequest, caller: Caller) -> Delivery | None:
+    """Return the hand-over of an Idempotency-Key, None without one. Raises BadRequest for one that is not random."""
     name = "Idempotency-Key"
     found = request.headers.get(name)
     if found is None:
-        return ""
-    if not delivery.is_nonce(found):
-        raise BadRequest(name, _("Idempotency-Key must have 22 to 128 characters: A-Z a-z 0-9 _ -"))
-    if not delivery.has_variety(found):
+        return None
+    try:
+        delivery = Delivery(caller.identity.iam_id, found)
+    except InvalidApiKey:
+        raise BadRequest(name, _("Idempotency-Key must have 22 to 128 characters: A-Z a-z 0-9 _ -")) from None
+    if not has_variety(found):
         raise BadRequest(
             name,
             _("Idempotency-Key has fewer than %(least)d different characters. Use a random one for each request."),
-            least=delivery.MIN_VARIETY,
+            least=MIN_VARIETY,
         )
-    return found
+    return delivery
 
 
 # The body

@@ -59,7 +59,7 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
         locked=flag_header(request, "Entity-Lock"),
         disabled=flag_header(request, "Entity-Disable"),
     )
-    issued = keys.create_api_key(caller, draft, nonce=fields.idempotency_key(request), same_only=True)
+    issued = keys.create_api_key(caller, draft, fields.delivery_for(request, caller), same_only=True)
     answer = payloads.api_key(issued.key, value=issued.value)
     return created(answer, asked_to_store=asks_to_store(body), looks_like_another=bool(issued.look_alike))
 

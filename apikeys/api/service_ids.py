@@ -44,7 +44,9 @@ def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
     attributes = bodies.draft_attributes(bodies.SERVICE_ID, body)
     draft = ServiceIdDraft(**{"name": "", **attributes}, locked=flag_header(request, "Entity-Lock"))
     key = first_key(request, body)
-    service, issued = service_ids.create_service_id(caller, draft, key=key, nonce=fields.idempotency_key(request))
+    service, issued = service_ids.create_service_id(
+        caller, draft, key=key, delivery=fields.delivery_for(request, caller)
+    )
     answer = payloads.service_id(service)
     if issued is None:
         return created(answer)

@@ -71,7 +71,7 @@ class ApiKeyBackend(Protocol):
         """Make a key and return it with its value, which is not kept.
 
         Raises ApiKeyLimitReached; InvalidApiKey for an owner that is not the caller's, or a value in use;
-        CreationUncertain where the store may have made the key, and its value is lost.
+        CreationUnconfirmed where the store may have made the key, and its value is lost.
         """
 
     def update_api_key(self, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:

@@ -32,7 +32,7 @@ from apikeys.exceptions import (
     ApiKeyLocked,
     ApiKeyNotFound,
     BackendRefused,
-    CreationUncertain,
+    CreationUnconfirmed,
     LogInAgain,
     NotAuthorized,
     StoreError,
@@ -149,7 +149,7 @@ class IBMCloudBackend:
     def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
         owned = replace(draft, iam_id=draft.iam_id or self.identity.iam_id)
         body = payloads.create_body(owned, self.identity.account_id)
-        unconfirmed = CreationUncertain(host=settings.IAM_HOST, name=draft.name)
+        unconfirmed = CreationUnconfirmed(host=settings.IAM_HOST, name=draft.name)
 
         def create(client: IAMClient) -> dict[str, Any]:
             try:

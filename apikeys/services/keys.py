@@ -10,8 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apikeys.backends import backend_for, records, store_traits
-from apikeys.clocks import UPSTREAM_CLOCK_TOLERANCE
+from apikeys.backends import backend_for, records
 from apikeys.domain import (
     ApiKey,
     ApiKeyChanges,
@@ -34,11 +33,10 @@ from apikeys.services.creation import (
     create_api_key,
     download_api_key,
     more_time,
-    waiting,
 )
+from apikeys.services.unconfirmed import dismiss_for_deleted
 from apikeys.services.validation import clean_changes
 from apikeys.storage.reserve import revocation
-from apikeys.upstream.timeouts import ANSWER_WITHIN
 
 __all__ = [
     "confirm_receipt",
@@ -46,7 +44,6 @@ __all__ = [
     "create_api_key",
     "download_api_key",
     "more_time",
-    "waiting",
 ]
 
 
@@ -59,20 +56,6 @@ class Activity:
     address: str
     time: datetime
     outcome: str  # "success", "failure" or "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class UncertainCreation:
-    """A key that may have been made elsewhere: what it was to be called, and when it was asked for."""
-
-    id: int
-    name: str
-    asked_at: datetime
-
-    def may_be(self, key: ApiKey) -> bool:
-        """Tell whether a key may be this one; the store's clock may differ, and it counts in minutes."""
-        latest = self.asked_at + ANSWER_WITHIN + UPSTREAM_CLOCK_TOLERANCE
-        return key.name == self.name and self.asked_at - UPSTREAM_CLOCK_TOLERANCE < key.created_at < latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +182,7 @@ def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
         key = store.delete_api_key(key_id)
         revocation(delivery.wipe)(key.id)
         step.record(key)
-        _settle_deleted(caller, key)
+        dismiss_for_deleted(caller, key)
     return key
 
 
@@ -212,42 +195,12 @@ def record_deletion(caller: Caller, key: ApiKey, **data: Any) -> None:
     audit.record(caller, audit.DELETE, target=key, **data)
 
 
-@revocation
-def _settle_deleted(caller: Caller, key: ApiKey) -> None:
-    """Say no more of the one unanswered creation that a deleted key most likely came of."""
-    creations = [creation for creation in uncertain_creations(caller) if candidates_for(caller, creation, [key])]
-    if creations:
-        nearest = min(creations, key=lambda creation: abs(creation.asked_at - key.created_at))
-        settle_uncertain_creation(caller, nearest.id)
-
-
 def delete_identity(identity: Identity) -> None:
     """End all keys of somebody who is gone, and wipe what was on its way to them."""
     caller = Caller(identity)
     with transaction.atomic():
         for key in backend_for(caller).delete_all_api_keys():
             record_deletion(caller, key, cause="identity deleted")
-
-
-def uncertain_creations(caller: Caller) -> list[UncertainCreation]:
-    """Return the keys that a store elsewhere was asked for without an answer, newest first, until they are settled."""
-    if not store_traits().is_upstream:
-        return []
-    return [
-        UncertainCreation(row.pk, row.key_name, row.created_at) for row in delivery.uncertain(caller.identity.iam_id)
-    ]
-
-
-def candidates_for(caller: Caller, creation: UncertainCreation, keys: Iterable[ApiKey]) -> list[ApiKey]:
-    """Return those of the keys that an unanswered creation may have made; not those whose value was handed over."""
-    found = [key for key in keys if creation.may_be(key) and key.iam_id == caller.identity.iam_id]
-    known = delivery.known_keys(caller.identity.iam_id, [key.id for key in found]) if found else set()
-    return [key for key in found if key.id not in known]
-
-
-def settle_uncertain_creation(caller: Caller, claim_id: int) -> None:
-    """Note that the person has looked for such a key."""
-    delivery.settle(caller.identity.iam_id, claim_id)
 
 
 def owned_by(draft: ApiKeyDraft, iam_id: str) -> ApiKeyDraft:

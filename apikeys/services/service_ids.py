@@ -1,6 +1,5 @@
 """One function for each thing that can be done with service IDs."""
 
-import hashlib
 from dataclasses import replace
 
 from django.db import IntegrityError
@@ -19,7 +18,8 @@ from apikeys.domain import (
     Usage,
 )
 from apikeys.exceptions import IdempotencyKeyReused
-from apikeys.services import audit, delivery, keys
+from apikeys.services import audit, keys
+from apikeys.services.delivery import Delivery
 from apikeys.services.validation import clean_changes, clean_description, clean_name
 from apikeys.storage.reserve import revocation
 
@@ -45,7 +45,7 @@ def get_usage(caller: Caller, service_id: str) -> Usage:
 
 
 def create_service_id(
-    caller: Caller, draft: ServiceIdDraft, *, key: ApiKeyDraft | None = None, nonce: str = ""
+    caller: Caller, draft: ServiceIdDraft, *, key: ApiKeyDraft | None = None, delivery: Delivery | None = None
 ) -> tuple[ServiceId, IssuedApiKey | None]:
     """Make a service ID, with a first key where one is described.
 
@@ -54,33 +54,30 @@ def create_service_id(
     """
     draft = replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
     try:
-        return _create(caller, draft, key, nonce)
+        return _create(caller, draft, key, delivery)
     except IntegrityError:
-        if not nonce:
+        if delivery is None:
             raise
-        return _create(caller, draft, key, nonce)  # the same request has committed first: what it made is there now
+        return _create(caller, draft, key, delivery)  # the same request has committed first: what it made is there now
 
 
 def _create(
-    caller: Caller, draft: ServiceIdDraft, key: ApiKeyDraft | None, nonce: str
+    caller: Caller, draft: ServiceIdDraft, key: ApiKeyDraft | None, delivery: Delivery | None
 ) -> tuple[ServiceId, IssuedApiKey | None]:
     store = service_ids_for(caller)
-    digest = delivery.digest(nonce) if nonce else ""
-    # The key has a nonce of its own: what an Idempotency-Key made at another address has nothing to do with it.
-    key_nonce = hashlib.sha256(f"first key {nonce}".encode()).hexdigest() if nonce else ""
+    of_key = delivery.for_first_key() if delivery else None
     with audit.change(caller, audit.SERVICE_ID_CREATE) as step:
-        service = store.made_with(digest) if nonce else None
+        service = store.made_with(delivery.nonce_digest) if delivery else None
         if service is None:
-            service = store.create(draft, nonce_digest=digest)
+            service = store.create(draft, nonce_digest=delivery.nonce_digest if delivery else "")
             step.record(service)
-        elif not draft.describes(service) or delivery.is_begun(caller.identity.iam_id, key_nonce) != bool(key):
+        elif not draft.describes(service) or bool(of_key and of_key.is_begun()) != bool(key):
             raise IdempotencyKeyReused
         else:
             step.record_nothing()
         if key is None:
             return service, None
-        owned = keys.owned_by(key, service.iam_id)
-        return service, keys.create_api_key(caller, owned, nonce=key_nonce, same_only=True)
+        return service, keys.create_api_key(caller, keys.owned_by(key, service.iam_id), of_key, same_only=True)
 
 
 def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges, *, entity_tag: str) -> ServiceId:

@@ -12,7 +12,8 @@ from apikeys.exceptions import ApiKeyLimitReached, BeingCreated, NotAuthorized, 
 from apikeys.iam import payloads
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import delivery, keys
+from apikeys.services import keys, unconfirmed
+from apikeys.services.delivery import LIFETIME, MOST_EXTENSIONS, Delivery
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
 from apikeys.web.forms import CreateForm, new_nonce
@@ -32,33 +33,31 @@ def api_key_create(request: Request) -> HttpResponse:
         initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
         initial |= {"account": identity.account_id} | drafts.take(request, identity.iam_id)
         return dialog(request, "create", {"form": CreateForm(initial=initial)})
-    form, status = CreateForm(request.POST, account_id=identity.account_id), UNPROCESSABLE
+    form = CreateForm(request.POST, iam_id=identity.iam_id, account_id=identity.account_id)
+    status = UNPROCESSABLE
     if form.is_valid():
         try:
-            return create_and_show(request, form.draft(), form.cleaned_data["nonce"])
+            return create_and_show(request, form.draft(), form.cleaned_data["delivery"])
         except TOLD_IN_FORM as exc:
             form.add_error(None, sentence(exc))
             status = exc.status
     return dialog(request, "create", {"form": form}, status)
 
 
-@sensitive_variables("issued", "nonce")
-def create_and_show(request: Request, draft: ApiKeyDraft, nonce: str) -> HttpResponse:
+@sensitive_variables("issued", "context")
+def create_and_show(request: Request, draft: ApiKeyDraft, delivery: Delivery) -> HttpResponse:
     """Create the key and answer with the one page that holds its value.
 
     No redirect: the value would have to wait somewhere for the next request.
     """
-    caller = caller_of(request)
-    issued = keys.create_api_key(caller, draft, nonce=nonce)
+    issued = keys.create_api_key(caller_of(request), draft, delivery)
     context = {
         "issued": issued,
-        "wait": keys.waiting(caller, nonce),
+        "delivery": delivery,
         "created_at": payloads.format_date(issued.key.created_at),
-        "nonce": nonce,
-        "nonce_digest": delivery.digest(nonce),
         "server_url": settings.PROGRAMS_URL,
-        "lifetime": int(delivery.LIFETIME.total_seconds()),
-        "most_extensions": delivery.MOST_EXTENSIONS,
+        "lifetime": int(LIFETIME.total_seconds()),
+        "most_extensions": MOST_EXTENSIONS,
     }
     request.shows_value = not request.htmx
     return dialog(request, "created", context)
@@ -110,7 +109,7 @@ def api_key_download(request: Request) -> HttpResponse:
 
 
 @require_POST
-def api_key_settle(request: Request, claim_id: int) -> HttpResponseBase:
-    """The person has looked for a key whose creation was not answered: say no more of it."""
-    keys.settle_uncertain_creation(caller_of(request), claim_id)
+def api_key_dismiss(request: Request, creation_id: int) -> HttpResponseBase:
+    """The person has looked for a key whose creation is unconfirmed: say no more of it."""
+    unconfirmed.dismiss(caller_of(request), creation_id)
     return to_list(request)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apikeys.domain import UNSET, ApiKeyChanges, ApiKeyDraft, LeakedAction
 from apikeys.exceptions import InvalidApiKey
-from apikeys.services import delivery
+from apikeys.services.delivery import Delivery
 from apikeys.services.messages import sentence
 from apikeys.services.validation import clean_description, clean_name
 
@@ -105,21 +105,26 @@ class ExpiringForm(ApiKeyForm):
 
 
 class CreateForm(ExpiringForm):
-    """`draft()` is what the form asks for, once it is valid; `account_id` is the account whose keys are managed now."""
+    """`draft()` is what the form asks for, and `cleaned_data["delivery"]` its hand-over, once it is valid.
+
+    `iam_id` is the person, `account_id` the account whose keys are managed now.
+    """
 
     action_when_leaked = forms.ChoiceField(label=_("If the key leaks"), choices=LEAKED_ACTIONS, required=False)
     nonce = OpaqueField()
     account = OpaqueField()  # which was chosen when the form was opened
 
-    def __init__(self, *args: Any, account_id: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, iam_id: str = "", account_id: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.account_id = account_id
+        self.iam_id, self.account_id = iam_id, account_id
 
     def clean(self) -> dict[str, Any]:
         """Refuse a form that can create no key, or none where it was meant; the form that is shown again can."""
         fields = super().clean()
-        if not delivery.is_nonce(fields["nonce"]):
-            self.add_error(None, _("This form is incomplete. Send it again."))
+        try:
+            fields["delivery"] = Delivery(self.iam_id, fields["nonce"])
+        except InvalidApiKey as exc:
+            self.add_error(None, sentence(exc))
             self.replace("nonce", new_nonce())
         if fields["account"] not in ("", self.account_id):
             self.add_error(

@@ -13,7 +13,7 @@ from apikeys.exceptions import (
     AlreadyReceived,
     ApiKeyError,
     BackendUnavailable,
-    CreationUncertain,
+    CreationUnconfirmed,
     HandoverError,
     LogInAgain,
 )
@@ -54,9 +54,9 @@ class ApiKeyErrors:
         context = {"message": sentence(exception), "key_id": getattr(exception, "key_id", "")}
         if isinstance(exception, BackendUnavailable) and request.method == "GET":
             context["retry_url"] = request.get_full_path()
-        if isinstance(exception, CreationUncertain):
+        if isinstance(exception, CreationUnconfirmed):
             context["title"] = gettext("The API key may have been created")
-            template = "apikeys/_unanswered.html" if request.htmx else "apikeys/unanswered.html"
+            template = "apikeys/_unconfirmed.html" if request.htmx else "apikeys/unconfirmed.html"
         elif isinstance(exception, HandoverError):
             template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"
             context |= _not_again(request, exception)

@@ -18,7 +18,7 @@ from apikeys.domain import PAGE_SIZES, ApiKeyPage, Sort
 from apikeys.exceptions import NotAuthorized, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys
+from apikeys.services import keys, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
 from apikeys.web.listing import SORTS, VIEWS, ListState, Row, order, position, said
@@ -89,9 +89,9 @@ def page_context(request: Request) -> tuple[dict[str, Any], int]:
         context |= {"page": ApiKeyPage(()), "retry_url": reverse("api_key_list") + state.url()}
         status = exc.status
     listed = context["page"].keys
-    context["uncertain"] = [
-        {"creation": creation, "candidates": keys.candidates_for(caller, creation, listed)}
-        for creation in keys.uncertain_creations(caller)
+    context["unconfirmed"] = [
+        (creation, unconfirmed.candidates_for(caller, creation, listed))
+        for creation in unconfirmed.unconfirmed_creations(caller)
     ]
     return context, status
 

@@ -65,14 +65,14 @@ def every_state(page_for: PageFor, pair: Pair, locale: str, **options: Any) -> I
         fill(form, name, "", t)
         form.get_by_role("button", name=t("Create API key")).click()
         opened = dialog(page, t("The API key may have been created"))
-    yield "unanswered, dialog", page
+    yield "unconfirmed, dialog", page
     opened.get_by_role("link", name=t("Go to the list")).click()
     dismiss = page.get_by_role("main").locator("form").get_by_role("button", name=t("Dismiss"))
     expect(dismiss).to_be_visible()
-    yield "list, uncertain, perhaps this one", page
+    yield "list, unconfirmed, with a candidate", page
     page.goto(f"{KEYS}?q=nothing has this name")
     expect(page.get_by_text(t("It is not on this page of the list."))).to_be_visible()
-    yield "list, uncertain, not there", page
+    yield "list, unconfirmed, not there", page
     dismiss.click()
     expect(dismiss).to_have_count(0)
 
