@@ -1,4 +1,4 @@
-"""Cookies with the prefix `__Host-` on plain http: browsers that were given some there go on with them."""
+"""Cookies with the prefix `__Host-` on plain http: a browser that still has some from an older version keeps them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Why a form was refused that the console cannot know for its own: a sentence for the person, a line for the log."""
+"""Why a form failed the CSRF check: sentences for the person, a line for the log."""
 
 import logging
 from dataclasses import dataclass

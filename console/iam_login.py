@@ -38,7 +38,7 @@ METHODS = [
 
 
 class IAMLoginForm(forms.Form):
-    """What the person gave is shown to IAM while the form is cleaned; `result` is who they are."""
+    """The log-in at IAM happens while the form is cleaned; `result` is IAM's answer, `user` the console's record."""
 
     method = forms.ChoiceField(choices=METHODS, required=False)
     username = forms.CharField(max_length=254, required=False)
@@ -66,7 +66,7 @@ class IAMLoginForm(forms.Form):
                 method, address=address, deadline=self.deadline, username=username, secret=secret
             )
         except (LogInRefused, StoreError) as exc:
-            if isinstance(exc, StoreError):  # IAM judged nothing
+            if isinstance(exc, StoreError):  # IAM did not look at the password
                 limiter.give_back(counted, address)
             self.refused_with = exc.status
             raise forms.ValidationError(sentence(exc)) from None

@@ -80,7 +80,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 
 def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]:
-    """Name the request and its client, and refuse what no page of the console ever sends."""
+    """Set `client_address` and `correlation_id`, and refuse what no page of the console ever sends."""
 
     def middleware(request: Request) -> HttpResponse:
         request.path = request.path_info = as_served(request.path_info)
@@ -124,7 +124,7 @@ def content_length(request: HttpRequest) -> int:
 
 
 def is_plain(request: HttpRequest) -> bool:
-    """Tell whether the body is as it is, neither packed nor encoded."""
+    """Tell whether the body is neither compressed nor encoded otherwise; it may be chunked."""
     codings = request.headers.get("Content-Encoding", ""), request.headers.get("Transfer-Encoding", "")
     return codings[0].strip().lower() in ("", "identity") and codings[1].strip().lower() in ("", "chunked")
 
@@ -132,11 +132,11 @@ def is_plain(request: HttpRequest) -> bool:
 def client_address(request: HttpRequest) -> str:
     """Return the peer's address, or what the outermost trusted proxy says in X-Forwarded-For."""
     peer = str(request.META.get("REMOTE_ADDR", ""))
-    said = ""
+    forwarded = ""
     if settings.TRUSTED_PROXIES:
         hops = [hop for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-        said = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else ""
-    return ip_address(said) or ip_address(peer) or peer
+        forwarded = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else ""
+    return ip_address(forwarded) or ip_address(peer) or peer
 
 
 def ip_address(hop: str) -> str:
@@ -165,7 +165,7 @@ class LoginRequired(LoginRequiredMiddleware):
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
     ) -> HttpResponseBase | None:
-        # Django asks the database who it is first: health checks must answer without it.
+        # Django would load the user first: health checks must answer without the database.
         if not getattr(view_func, "login_required", True):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)

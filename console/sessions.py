@@ -1,4 +1,4 @@
-"""Sessions in the database under the SHA-256 of their key: a copy of the database is nobody's session."""
+"""Sessions in the database under the SHA-256 of their key: with a copy of the database nobody can use a session."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ class SessionStore(DatabaseStore):
     def _get_session_from_db(self) -> AbstractBaseSession | None:
         if self.session_key is not None:
             now = timezone.now()
-            # A session from the future is one from before the clock was set back.
+            # One that ends later was begun before the clock was set back.
             last_end = now + timedelta(seconds=settings.SESSION_COOKIE_AGE) + CLOCK_SET_BACK
             found = self.model.objects.filter(
                 session_key=stored_key(self.session_key), expire_date__gt=now, expire_date__lte=last_end

@@ -83,7 +83,7 @@ class Login(LoginView):
 
 @require_GET
 def api_reference(request: HttpRequest) -> HttpResponse:
-    """What programs can ask of this server, from the description that they read."""
+    """The API reference for people, from the OpenAPI description that programs read."""
     described = document.current()
     context = {
         "about": described["info"]["description"].split("\n\n"),
@@ -184,23 +184,30 @@ def _unready() -> str:
 
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Say why a form was refused, and keep what was typed where sending it again can help and it came from our page."""
+    """Say why a form failed the CSRF check, with its draft to send again where that can help."""
     refusal = csrf.refuse(request, reason)
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=str(refusal.title), message=f"{refusal.message} {refusal.advice}")
-    match = request.resolver_match
-    is_kept = match is not None and match.url_name in KEY_FORMS and request.user.is_authenticated
-    own_form = is_kept and refusal.may_pass and request.headers.get("Sec-Fetch-Site") == "same-origin"
-    # Only what is known to be harmless comes back into a page: other forms hold passwords, or the value of a key.
-    fields = drafts.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
-    context: dict[str, object] = {
+    context = {
         "title": refusal.title,
         "message": refusal.message,
         "advice": refusal.advice,
         "status": 403,
+        "draft": list(_refused_draft(request).items()) if refusal.may_pass else [],
     }
-    context["draft"] = list(fields.items()) if own_form else []
     return render(request, "403_csrf.html", context, status=403)
+
+
+def _refused_draft(request: HttpRequest) -> dict[str, str]:
+    """Return the fields that may come back into a page: of a form of a key that this console's own page sent.
+
+    Other forms hold passwords, or the value of a key.
+    """
+    match = request.resolver_match
+    is_key_form = match is not None and match.url_name in KEY_FORMS and request.user.is_authenticated
+    if not is_key_form or request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return {}
+    return drafts.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
 
 
 @requires_csrf_token

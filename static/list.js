@@ -51,9 +51,9 @@
 
   function tell(asker) {
     const news = document.querySelector("#list [data-news]");
-    const { said = "", order = "" } = byId("keys")?.dataset ?? {};
+    const { announcement = "", order = "" } = byId("keys")?.dataset ?? {};
     if (news?.content.childElementCount) say(byId("toasts"), news.content);
-    else say(byId("live"), asker?.closest("#keys thead, .sort") ? `${said}. ${order}` : said);
+    else say(byId("live"), asker?.closest("#keys thead, .sort") ? `${announcement}. ${order}` : announcement);
     news?.remove();
   }
 

@@ -66,7 +66,7 @@ def create_and_show(request: Request, draft: ApiKeyDraft, delivery: Delivery) ->
 @require_POST
 @sensitive_post_parameters("nonce")
 def api_key_receipt(request: Request) -> HttpResponseBase:
-    """The page with the value was drawn, or is being closed: wipe the sealed value."""
+    """The receipt: the page with the value was drawn, or is being closed; the sealed value is wiped."""
     keys.confirm_receipt(caller_of(request), request.POST.get("nonce", ""))
     if request.htmx and request.htmx.target != LIST:
         return HttpResponse(status=204)
@@ -75,7 +75,7 @@ def api_key_receipt(request: Request) -> HttpResponseBase:
 
 @require_GET
 def api_key_scriptless_receipt(request: Request, nonce_digest: str) -> HttpResponse:
-    """The picture that a page without script includes behind the value: it was drawn."""
+    """The picture that a page without script has below the value: asking for it is the receipt of the page."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
         keys.confirm_scriptless_receipt(caller_of(request), nonce_digest)
     return HttpResponse(PIXEL, content_type="image/svg+xml")

@@ -1,4 +1,4 @@
-"""The two forms of the page. What a name may be, services/validation.py says; here it is asked for each field."""
+"""The forms that create and edit a key. The rules are in services/validation.py; a form applies them field by field."""
 
 import secrets
 from collections.abc import Callable
@@ -37,17 +37,17 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(NONCE_BYTES)
 
 
-class CheckedField(forms.CharField):
-    """Text that a validation accepts or refuses."""
+class ValidatedField(forms.CharField):
+    """Text that `validate_text` returns cleaned, or refuses by InvalidApiKey."""
 
-    def __init__(self, check: Callable[[str], str], **kwargs: Any) -> None:
-        self.check = check
+    def __init__(self, validate_text: Callable[[str], str], **kwargs: Any) -> None:
+        self.validate_text = validate_text
         super().__init__(required=False, strip=False, **kwargs)
-        self.validators = []  # the check says what control characters are called in a sentence of its own
+        self.validators = []  # Django would refuse NUL first, and in other words than all control characters
 
     def clean(self, value: Any) -> str:
         try:
-            return self.check(super().clean(value))
+            return self.validate_text(super().clean(value))
         except InvalidApiKey as exc:
             raise forms.ValidationError(sentence(exc)) from None
 
@@ -66,8 +66,8 @@ def one_paragraph(text: str) -> str:
 
 
 class ApiKeyForm(forms.Form):
-    name = CheckedField(clean_name, label=_("Name"))
-    description = CheckedField(one_paragraph, label=_("Description"))
+    name = ValidatedField(clean_name, label=_("Name"))
+    description = ValidatedField(one_paragraph, label=_("Description"))
 
     def replace(self, field: str, text: str) -> None:
         """Show `text` in a field instead of what was sent."""

@@ -1,4 +1,4 @@
-"""The state of the list in its URL: whose keys, search, sort, page size and place; and back into a URL."""
+"""The state of the list, read from its URL and written into one: whose keys, search, sort, page size, cursor."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -38,9 +38,9 @@ SEARCH_MAX_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """What is being looked at. Anything unreadable in a URL falls back to the default, never to an error.
+    """Which keys are listed, and how. What can't be read in a URL falls back to the default, never to an error.
 
-    A value that somebody searches for is its hint from here on: no link and no page repeats it.
+    A key's value in the search is replaced by its hint here, so that no link and no page repeats it.
     """
 
     query: ApiKeyQuery
@@ -102,18 +102,18 @@ class Row(NamedTuple):
 
 
 def without_values(search: str) -> str:
-    """Return a search with the hint of each value in it."""
+    """Return a search with each key's value in it replaced by its hint."""
     return values.hinted(search, settings.APIKEYS_PREFIX)
 
 
 def position(page: ApiKeyPage, *, searched: bool) -> str:
-    """Return where a page with keys stands in its list, in words."""
+    """Return the position of a page in its list in words, such as "51-75 of 120"."""
     words = _position(page)
     return _("Found: %(position)s") % {"position": words} if searched else words
 
 
-def said(page: ApiKeyPage, query: ApiKeyQuery) -> str:
-    """Return what tells a listener what a search found, or where another page stands in its list."""
+def announcement(page: ApiKeyPage, query: ApiKeyQuery) -> str:
+    """Return what a screen reader says of a new page: how many keys a search found, else its position in the list."""
     total = page.extent.total
     if not query.search or query.cursor or total is None or total > COUNTED:
         return position(page, searched=bool(query.search))

@@ -21,7 +21,7 @@ from apikeys.identity.request import Request
 from apikeys.services import keys, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
-from apikeys.web.listing import SORTS, VIEWS, ListState, Row, order, position, said
+from apikeys.web.listing import SORTS, VIEWS, ListState, Row, announcement, order, position
 from apikeys.web.navigation import open_page
 
 UNPROCESSABLE = 422
@@ -63,7 +63,7 @@ def list_context(request: Request) -> dict[str, Any]:
         "last_url": base + state.at(page.last).url() if page.last else "",
         "offers_last": page.last is not None or page.extent.total is not None,
         "position": position(page, searched=bool(state.query.search)),
-        "said": said(page, state.query),
+        "announcement": announcement(page, state.query),
         "order": order(state.query),
         "value_like": values.VALUE_LIKE.pattern,
         "value_prefix": settings.APIKEYS_PREFIX,
@@ -116,9 +116,9 @@ def to_list(request: Request) -> HttpResponseBase:
 
 
 def in_place(request: Request) -> HttpResponse:
-    """Return the list as it is now, with the news, for the page that htmx asks from.
+    """Return the list as it is now, with the messages, for the page that htmx asks from.
 
-    What was done is done: where the store tells no list any more, that is the answer, and no failure.
+    The change has succeeded: where the store can't list the keys after it, the answer says so and is no error.
     """
     context = page_context(request)[0] | {"news": messages.get_messages(request)}
     response = render(request, "apikeys/_list.html", context)

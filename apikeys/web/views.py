@@ -37,8 +37,8 @@ from apikeys.web.pages import (
 def api_key_list(request: Request) -> HttpResponseBase:
     """The list, or only its table when htmx asks.
 
-    A form without script is posted, and answered with the address of what it found: somebody may look for a value,
-    which belongs into no address.
+    Without script the search form is posted, and redirected to its URL: somebody may search for a key's value, which
+    must be in no URL.
     """
     caller = caller_of(request)
     if request.method == "POST" or without_values(request.GET.get("q", "")) != request.GET.get("q", ""):
@@ -67,8 +67,8 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
 def api_key_lock(request: Request, key_id: str, locked: bool) -> HttpResponseBase:
     """Lock against change and deletion, or unlock."""
     key = keys.lock_api_key(caller_of(request), key_id, locked=locked)
-    said = _("%(name)s is locked: it can't be changed or deleted.") if locked else _("%(name)s is unlocked.")
-    messages.success(request, said % {"name": key.name})
+    message = _("%(name)s is locked: it can't be changed or deleted.") if locked else _("%(name)s is unlocked.")
+    messages.success(request, message % {"name": key.name})
     return to_list(request)
 
 
@@ -76,12 +76,12 @@ def api_key_lock(request: Request, key_id: str, locked: bool) -> HttpResponseBas
 def api_key_disable(request: Request, key_id: str, disabled: bool) -> HttpResponseBase:
     """Stop a key from being used, or let it be used again."""
     key = keys.disable_api_key(caller_of(request), key_id, disabled=disabled)
-    said = (
+    message = (
         _("%(name)s is disabled and does not work until it is enabled.")
         if disabled
         else _("%(name)s is enabled and works again.")
     )
-    messages.success(request, said % {"name": key.name})
+    messages.success(request, message % {"name": key.name})
     return to_list(request)
 
 
@@ -96,7 +96,9 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     form = EditForm(request.POST)
     context: dict[str, Any] = {"form": form, "key_id": key_id}
     if not form.is_valid():
-        key = keys.get_api_key(caller_of(request), key_id)  # that there is none comes before what was typed
+        key = keys.get_api_key(
+            caller_of(request), key_id
+        )  # that it is gone is said rather than what is wrong with the form
         return dialog(request, "edit", context | {"key": key}, UNPROCESSABLE)
     try:
         try:
