@@ -1,4 +1,8 @@
-"""A client of IAM's API, IBM Cloud's or another console's; docs/iam-contract.md has the facts about IBM's."""
+"""A client of IAM's API, IBM Cloud's or another console's.
+
+Its requests are those of IBM's SDK and command line; docs/iam-contract.md has the source of each fact, under *Keys* and
+under *Tokens and log-in*.
+"""
 
 import contextlib
 import re
@@ -11,20 +15,20 @@ from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.iam.transport import NOT_IAM, IAMError, IAMTransport, IAMUnavailable, json_of
 
-PAGE_SIZE = 100
+PAGE_SIZE = 100  # the most that IAM takes
 MAX_PAGES = 10_000
 MAX_ACCOUNT_PAGES = 100
 MAX_MOMENT = 1 << 40  # unix seconds; later ones are nonsense
 TOKEN = re.compile(r"[!-~]+")
 NOT_FOUND = 404
-REPEATING = _("The server's list repeats itself.")
+ENDLESS_LIST = _("The server's list repeats itself.")
 
 __all__ = ["IAMClient", "IAMError", "IAMUnavailable", "TokenPair", "page_token"]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """`expiration` is in unix seconds; `refresh_token` is "" where the service gives none."""
+    """`expiration` is when the access token expires, in unix seconds; `refresh_token` is "" where IAM gives none."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -32,27 +36,43 @@ class TokenPair:
 
 
 class IAMClient(IAMTransport):
-    """The operations of one service. Reading is repeated after passing faults, creating a key never is."""
+    """The operations of one IAM server.
+
+    Every method raises IAMError with IAM's status, code and sentence where IAM refuses, and IAMUnavailable (status 503)
+    where no answer comes in time, none that can be understood, or 429. A method names the statuses that mean something
+    of its own; with each of them 401 is an access token that no longer works, 403 a missing role.
+
+    Reading, deleting, locking and disabling are retried after transient faults; log-in, create and update are not.
+    """
 
     # Tokens
 
     def log_in_with_password(self, username: str, password: str) -> TokenPair:
+        """Log in, and use the access token from now on. Raises IAMError 400 or 401 for wrong credentials.
+
+        Also for people who log in through a company or need a second factor: the error's `requirement` may say so.
+        """
         return self._token({"grant_type": oauth.GRANT_PASSWORD, "username": username, "password": password})
 
     def log_in_with_api_key(self, value: str) -> TokenPair:
+        """Log in as the owner of a key. Raises IAMError 400 for a value that no active key has."""
         return self._token({"grant_type": oauth.GRANT_API_KEY, "apikey": value})
 
     def log_in_with_passcode(self, passcode: str) -> TokenPair:
+        """Log in with a passcode, which works once. Raises IAMError 400 or 401 for one that does not."""
         return self._token({"grant_type": oauth.GRANT_PASSCODE, "passcode": passcode})
 
     def refresh(self, refresh_token: str, *, account_id: str = "") -> TokenPair:
-        """Exchange a refresh token, for one account where the person has several."""
+        """Exchange a refresh token, for one account where the person has several.
+
+        It works once, and for 72 hours at most. Raises IAMError 400 or 401 where it no longer works.
+        """
         form = {"grant_type": oauth.GRANT_REFRESH, "refresh_token": refresh_token}
         return self._token(form | ({"account": account_id} if account_id else {}))
 
     def _token(self, form: dict[str, str]) -> TokenPair:
         form["response_type"] = oauth.RESPONSE_TYPE
-        answer = self.call_json("POST", "/identity/token", data=form, auth=oauth.PUBLIC_CLIENT, repeat=False)
+        answer = self.call_json("POST", "/identity/token", data=form, auth=oauth.PUBLIC_CLIENT, retry=False)
         try:
             refresh_token = str(answer.get("refresh_token") or "")
             pair = TokenPair(
@@ -60,7 +80,7 @@ class IAMClient(IAMTransport):
                 "" if refresh_token == oauth.NO_REFRESH_TOKEN else refresh_token,
                 int(answer["expiration"]),
             )
-            # A header can't say another kind of token, and would repeat it in its error.
+            # The HTTP library refuses a header with any other token, and quotes it in its error.
             if not TOKEN.fullmatch(pair.access_token) or not 0 <= pair.expiration < MAX_MOMENT:
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -69,15 +89,21 @@ class IAMClient(IAMTransport):
         return pair
 
     def revoke(self, token: str) -> None:
-        """End an access token, or a refresh token with all that came of the same log-in (RFC 7009)."""
-        self.call("POST", "/identity/revoke", data={"token": token}, auth=oauth.PUBLIC_CLIENT, repeat=False)
+        """End an access token, or a refresh token with all that came of the same log-in (RFC 7009).
+
+        Raises IAMError where the server has no such operation; IBM Cloud has none.
+        """
+        self.call("POST", "/identity/revoke", data={"token": token}, auth=oauth.PUBLIC_CLIENT, retry=False)
 
     def discover(self) -> dict[str, Any]:
-        """Return the OpenID configuration; IBM's has a `passcode_endpoint`."""
+        """Return the OpenID configuration; `passcode_endpoint` is there where people can get passcodes."""
         return self.call_json("GET", "/identity/.well-known/openid-configuration")
 
     def list_accounts(self, accounts_url: str) -> list[tuple[str, str]]:
-        """Return id and name of each account that the person belongs to, as IBM's account service lists them."""
+        """Return id and name, "" for none, of each account that the person belongs to.
+
+        `accounts_url` is the address of IBM's account service. Raises IAMUnavailable for a list of over 100 pages.
+        """
         found: list[tuple[str, str]] = []
         path = "/coe/v2/accounts"
         for _page in range(MAX_ACCOUNT_PAGES):
@@ -89,12 +115,15 @@ class IAMClient(IAMTransport):
             path = str(answer.get("next_url") or "")
             if not path.startswith("/"):
                 return found
-        raise IAMUnavailable(REPEATING)
+        raise IAMUnavailable(ENDLESS_LIST)
 
     # Keys
 
     def list_api_keys(self, **parameters: str) -> Iterator[dict[str, Any]]:
-        """Return every key, page by page. Raises IAMError; a listing that repeats itself is one."""
+        """Yield every key, page by page of 100; the parameters are those of a page.
+
+        Raises IAMUnavailable for a list that repeats itself or has over 10,000 pages.
+        """
         token, seen = "", set[str]()
         for _page in range(MAX_PAGES):
             answer = self.api_key_page(**{"pagesize": str(PAGE_SIZE), **parameters, "pagetoken": token})
@@ -105,24 +134,30 @@ class IAMClient(IAMTransport):
             if token in seen:
                 break
             seen.add(token)
-        raise IAMUnavailable(REPEATING)
+        raise IAMUnavailable(ENDLESS_LIST)
 
     def api_key_page(self, **parameters: str) -> dict[str, Any]:
-        """Return one page as IAM answers it; `apikeys` is a list of objects for certain. Raises IAMError."""
+        """Return one page as IAM answers it; `apikeys` is checked to be a list of objects.
+
+        The parameters are IAM's: `account_id`, `iam_id`, `scope`, `type`, `sort`, `order`, `pagesize` from 1 to 100,
+        `pagetoken` (see `page_token`); empty ones are left out. Raises IAMError 400 for a page token that has expired.
+        """
         query = {name: text for name, text in parameters.items() if text}
         answer = self.call_json("GET", "/v1/apikeys", params=query)
         keys = answer.get("apikeys")
         if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
             raise IAMUnavailable(NOT_IAM)
         if (token := page_token(answer, "next")) and token == parameters.get("pagetoken"):
-            raise IAMUnavailable(REPEATING)
+            raise IAMUnavailable(ENDLESS_LIST)
         return answer
 
     def get_api_key(self, key_id: str, *, history: bool = False) -> dict[str, Any]:
+        """Return a key with its last use, on request with its history. Raises IAMError 404."""
         query = {"include_activity": "true"} | ({"include_history": "true"} if history else {})
         return self.call_json("GET", _item(key_id), params=query)
 
     def get_api_key_by_value(self, value: str) -> dict[str, Any]:
+        """Return the key that has this value. Raises IAMError 404."""
         return self.call_json("GET", "/v1/apikeys/details", headers={"IAM-ApiKey": value})
 
     def create_api_key(
@@ -133,35 +168,46 @@ class IAMClient(IAMTransport):
         disabled: bool = False,
         warnings: list[str] | None = None,
     ) -> dict[str, Any]:
-        """Make a key; never repeated, because an answer that was lost may have been a success.
+        """Create a key, and return it with its value as `apikey`; this answer alone has it.
 
-        The sentences of the answer's Warning are added to `warnings`.
+        The sentences of the answer's Warning are added to `warnings`. Raises IAMError 400 for a bad field, 422 or
+        whatever status with the code BXNIM0151E at the limit of keys. `may_have_happened` of an error tells that the
+        answer was lost: the key may exist.
         """
         headers = ({"Entity-Lock": "true"} if locked else {}) | ({"Entity-Disable": "true"} if disabled else {})
-        answer = self.call("POST", "/v1/apikeys", json=body, headers=headers, repeat=False)
+        answer = self.call("POST", "/v1/apikeys", json=body, headers=headers, retry=False)
         if warnings is not None:
             warnings += answer.warnings
         return json_of(answer)
 
     def update_api_key(self, key_id: str, entity_tag: str, changes: dict[str, Any]) -> dict[str, Any]:
-        return self.call_json("PUT", _item(key_id), json=changes, headers={"If-Match": entity_tag}, repeat=False)
+        """Change the given members, and return the key.
+
+        Raises IAMError 409 or 412 for a key that is locked or no longer has this entity tag, 404.
+        """
+        return self.call_json("PUT", _item(key_id), json=changes, headers={"If-Match": entity_tag}, retry=False)
 
     def delete_api_key(self, key_id: str) -> None:
-        """End a key. One that is gone after an earlier attempt lost its answer was ended by that."""
+        """Delete a key for good. Raises IAMError 409 or 412 for a locked one, 404.
+
+        Not 404 after an attempt whose answer was lost: that attempt has deleted it.
+        """
         try:
-            self.call_silent("DELETE", _item(key_id))
+            self.call_empty("DELETE", _item(key_id))
         except IAMError as exc:
             if exc.status != NOT_FOUND or not exc.may_have_happened:
                 raise
 
     def set_locked(self, key_id: str, locked: bool) -> None:
-        self.call_silent("POST" if locked else "DELETE", f"{_item(key_id)}/lock")
+        """Lock a key against change and deletion, or unlock it. Raises IAMError 404."""
+        self.call_empty("POST" if locked else "DELETE", f"{_item(key_id)}/lock")
 
     def set_disabled(self, key_id: str, disabled: bool) -> None:
-        self.call_silent("POST" if disabled else "DELETE", f"{_item(key_id)}/disable")
+        """Stop a key from authenticating, or let it. Raises IAMError 409 or 412 for a locked one, 404."""
+        self.call_empty("POST" if disabled else "DELETE", f"{_item(key_id)}/disable")
 
     def key_limits(self, account_id: str, iam_id: str) -> tuple[int, int]:
-        """Return how many keys an identity may have, 0 for no limit, and how many it has."""
+        """Return how many keys an identity may have, 0 for no limit, and how many it has. Raises IAMError 403, 404."""
         path = f"/v1/accounts/{quote(account_id, safe='')}/limits/identity"
         answer = self.call_json("GET", path, params={"apikeys_per_identity": iam_id})
         try:
@@ -173,7 +219,7 @@ class IAMClient(IAMTransport):
 
 
 def page_token(answer: dict[str, Any], rel: str) -> str:
-    """Return the `pagetoken` of the URL of a neighbouring page, "" where there is none."""
+    """Return the `pagetoken` in the URL of the `next` or `previous` page, "" where there is none."""
     try:
         return next(iter(parse_qs(urlsplit(str(answer.get(rel) or "")).query).get("pagetoken", [])), "")
     except ValueError:

@@ -1,7 +1,7 @@
-"""Connections whose every wait has an end: that of a name, of TLS, of an answer's head, and of each byte of its body.
+"""Connections with a deadline: for connecting to a name, for TLS, and for the whole of an answer, head and body.
 
-`requests` and urllib3 grant their time-outs to each address and to each read of a socket, so that a server which
-sends a byte now and then is waited for without end. Here one time holds for all of it.
+`requests` and urllib3 apply a time-out to each address of a name and to each read of a socket, so that a server which
+sends a byte now and then keeps a call waiting without end. Here one time-out holds for all of it.
 """
 
 import http.client
@@ -19,8 +19,8 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from apikeys.iam.timeouts import CONNECT_SECONDS, READ_SECONDS
 
 
-class _InTime(io.RawIOBase):
-    """What a socket says, within the socket's time for all of it; by itself a socket grants that time to each byte."""
+class _DeadlineReader(io.RawIOBase):
+    """Reads a socket with its time-out as the limit for everything; by itself a socket applies it to each read."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self.raw, self.sock = raw, sock
@@ -41,10 +41,10 @@ class _InTime(io.RawIOBase):
         super().close()
 
 
-class _AnswerInTime(http.client.HTTPResponse):
+class _DeadlineResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_InTime(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock))
 
 
 def addresses_of(name: str, port: int) -> list[str]:
@@ -53,18 +53,18 @@ def addresses_of(name: str, port: int) -> list[str]:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    return list(dict.fromkeys(str(place[0]) for *_rest, place in found))
+    return list(dict.fromkeys(str(address[0]) for *_rest, address in found))
 
 
 class _Connection(HTTPConnection):
-    """Connects within one time to whichever address of a name answers; urllib3 grants that time to each address."""
+    """Connects to the first address of a name that answers, all within one time-out; urllib3 has one for each."""
 
-    response_class = _AnswerInTime
+    response_class = _DeadlineResponse
 
     def _new_conn(self) -> socket.socket:
         name, seconds = self._dns_host, self.timeout or CONNECT_SECONDS
         ends = time.monotonic() + seconds
-        addresses = addresses_of(name, self.port) or [name]  # what has no address fails in urllib3's own words
+        addresses = addresses_of(name, self.port) or [name]  # a name without addresses fails in urllib3, with its error
         try:
             for number, address in enumerate(addresses, 1):
                 share = (ends - time.monotonic()) / (len(addresses) - number + 1)
@@ -84,7 +84,7 @@ class _Connection(HTTPConnection):
 
 class _TLSConnection(_Connection, HTTPSConnection):
     def connect(self) -> None:
-        """Connect; what goes wrong here is told from what goes wrong after the request was sent."""
+        """Connect. A fault of TLS is raised as one of connecting: the request was not sent yet."""
         try:
             super().connect()
         except ssl.SSLCertVerificationError:
@@ -103,7 +103,7 @@ class _TLSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
-class AdapterInTime(HTTPAdapter):
+class DeadlineAdapter(HTTPAdapter):
     pools = {"http": _Pool, "https": _TLSPool}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

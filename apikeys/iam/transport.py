@@ -1,4 +1,4 @@
-"""Requests to one IAM service, each with its limits of time and size. With iam_sockets, all that knows `requests`.
+"""Requests to one IAM server: deadline, retry with back-off, limit of size, and its errors. Built on `requests`.
 
 Redirects are never followed, TLS is always verified, no cookie is kept, and neither a value nor a token is
 ever in a message.
@@ -25,7 +25,7 @@ from apikeys import VERSION
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import without_surrogates
-from apikeys.iam.sockets import AdapterInTime
+from apikeys.iam.sockets import DeadlineAdapter
 from apikeys.iam.timeouts import CALL_SECONDS, CONNECT_SECONDS, MAX_WAIT_SECONDS, READ_SECONDS
 
 ATTEMPTS = 3
@@ -40,9 +40,9 @@ NOT_IN_TIME = _("%(host)s did not answer in time.")
 
 
 class IAMError(ApiKeyError):
-    """The service refused, or could not be understood. `trace` is its transaction id, "" without one.
+    """IAM refused. `status`, `code` and the sentence are its own, `trace` is its transaction id, "" for none.
 
-    `detail` and `requirement` are what IAM adds to some refusals, "" elsewhere.
+    `detail` and `requirement` are what IAM adds to some refusals, such as that a second factor is needed, else "".
     """
 
     detail = requirement = ""
@@ -53,7 +53,7 @@ class IAMError(ApiKeyError):
 
 
 class IAMUnavailable(IAMError):
-    """No usable answer. `transient` tells whether trying again may help at once."""
+    """No answer in time, or none that can be understood: status 503. `transient` tells whether a retry may help."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ _WARNING = re.compile(r'299 - "([^"]{1,200})"')  # RFC 7234, section 5.5
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, read within its time and size."""
+    """A complete answer, read within the limits of time and size."""
 
     status: int
     headers: "requests.structures.CaseInsensitiveDict[str]" = field(repr=False)
@@ -85,7 +85,7 @@ class Answer:
 
     @property
     def warnings(self) -> list[str]:
-        """What the server adds to a success, in sentences."""
+        """The sentences that the server adds to a success."""
         return _WARNING.findall(self.headers.get("Warning", ""))
 
     def json(self) -> dict[str, Any] | None:
@@ -107,25 +107,25 @@ def json_of(answer: Answer) -> dict[str, Any]:
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Tell of no redirect: requests would read its body, however long, to prepare what is not followed."""
+        """Hide redirects, which are not followed: `requests` would read the whole body of one, whatever its size."""
         return
 
 
 @cache
 def shared_session() -> requests.Session:
-    """Return the pool of connections of this process. It keeps no cookie: people share it."""
+    """Return this process's pool of connections. It keeps no cookies, because people share it."""
     session = _Session()
     session.headers["User-Agent"] = f"apikeys/{VERSION}"
     session.headers["Accept"] = "application/json"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = AdapterInTime(pool_maxsize=POOL_SIZE)
+    adapter = DeadlineAdapter(pool_maxsize=POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
 
 
 class IAMTransport:
-    """Sends requests to one service. What is safe to repeat is repeated after transient faults.
+    """Sends requests to one server, and retries after transient faults what is safe to retry: twice, after a pause.
 
     Every call ends by `deadline`, in seconds of time.monotonic, and after 45 seconds at the latest.
     """
@@ -139,17 +139,17 @@ class IAMTransport:
         """Return the JSON object of a successful answer. Raises IAMError."""
         return json_of(self.call(method, path, **request))
 
-    def call_silent(self, method: str, path: str) -> None:
-        """Do what is answered with success and nothing else. Raises IAMError, also where something else is said."""
+    def call_empty(self, method: str, path: str) -> None:
+        """Send a request whose answer has no body. Raises IAMError; an answer with a body is IAMUnavailable."""
         answer = self.call(method, path)
         if answer.body:
             raise IAMUnavailable(NOT_IAM, may_have_happened=True, trace=answer.trace)
 
-    def call(self, method: str, path: str, *, base: str = "", repeat: bool = True, **request: Any) -> Answer:
-        """Return a successful answer. Raises IAMError for a refusal and IAMUnavailable for none."""
+    def call(self, method: str, path: str, *, base: str = "", retry: bool = True, **request: Any) -> Answer:
+        """Return a successful answer. Raises IAMError for a refusal, IAMUnavailable where there is no answer."""
         base = base or self.url
         deadline = min(self.deadline, time.monotonic() + CALL_SECONDS)
-        attempts = ATTEMPTS if repeat else 1
+        attempts = ATTEMPTS if retry else 1
         may_have_happened = False
         if time.monotonic() >= deadline:
             raise IAMUnavailable(NOT_IN_TIME, host=_host(base))
@@ -175,7 +175,7 @@ class IAMTransport:
         raise AssertionError("unreachable")
 
     def _exchange(self, method: str, url: str, deadline: float, **request: Any) -> Answer:
-        """Return the answer to one request, read to its end. Raises OSError or urllib3's HTTPError for none."""
+        """Make one attempt and return the complete answer. Raises OSError or urllib3's HTTPError without one."""
         left = max(0.1, deadline - time.monotonic())
         request.setdefault("auth", self._authorise)
         with shared_session().request(
@@ -194,14 +194,14 @@ class IAMTransport:
             return Answer(response.status_code, response.headers, bytes(body))
 
     def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # Said as `auth`, or else requests would put a password from ~/.netrc in its place.
+        # Without an `auth`, requests would send a password from ~/.netrc instead.
         if self.access_token:
             request.headers["Authorization"] = f"Bearer {self.access_token}"
         return request
 
 
 def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
-    """Return the sentence for a request that got no answer; the library's own text may hold an address only."""
+    """Return the error of an attempt without an answer, without the library's text: that may quote what was sent."""
     if isinstance(exc, ValueError):  # requests' own errors about addresses
         return IAMUnavailable(_("The URL %(url)s can't be used."), url=url)
     if isinstance(exc, requests.exceptions.ContentDecodingError):
@@ -233,12 +233,12 @@ def _host(url: str) -> str:
 
 
 def _cause(exc: Exception) -> object:
-    """Return the error of urllib3 that one of requests stands for."""
+    """Return the error of urllib3 that an error of requests wraps."""
     return exc.args[0] if exc.args else None
 
 
 def _refusal(answer: Answer, url: str) -> IAMError:
-    """Return the error of an answer in either of IAM's shapes, with the service's own words."""
+    """Return the error that an answer tells, in IAM's own words; IAM has two shapes of it (docs/iam-contract.md)."""
     found = answer.json()
     if answer.status == TOO_MANY_REQUESTS:
         words = _("%(host)s is receiving too many requests. Wait a moment, then try again.")
@@ -270,9 +270,9 @@ def _refusal(answer: Answer, url: str) -> IAMError:
 
 
 def _pause(attempt: int, retry_after: str = "") -> float:
-    """Return the seconds before the next attempt: as long as the server says, else longer each time.
+    """Return the seconds to back off before the next attempt: what Retry-After says, else longer each time.
 
-    Where it says more than a person waits for, to ask earlier would only add to its load: the wait is endless.
+    Where that is more than a person waits for, infinity: to ask earlier would only add to the server's load.
     """
     seconds = random.uniform(0.1, 0.3) * 2.0 ** (attempt - 1)  # noqa: S311  (jitter, not a secret)
     if retry_after.isascii() and retry_after.isdigit():
