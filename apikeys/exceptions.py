@@ -32,7 +32,7 @@ ApiKeyError
 │   ├── HandoverExpired     the value waited too long for its receipt
 │   ├── BeingCreated        the same form was sent a moment ago, and the store has not answered yet
 │   └── CreationUnconfirmed upstream was asked for a key, and its response was lost
-├── LogInRefused            another IAM refused a log-in
+├── LogInRefused            upstream refused a log-in
 └── StoreError              what only the store can mend; told in the page, where what was typed stays
     ├── BackendRefused      the store answered with a refusal of its own
     └── BackendUnavailable  the store did not answer

@@ -244,7 +244,7 @@ class Handover(models.Model):
 
 
 class StoredTokens(models.Model):
-    """The tokens of one log-in at another IAM, sealed, and what they are for; apikeys/upstream/sessions.py.
+    """The tokens of one log-in upstream, sealed, and what they are for; apikeys/upstream/sessions.py.
 
     The seal's key is made of SECRET_KEY and the session's key, which is stored nowhere: a stolen database opens
     nothing, and a log-in ends with its cookie.

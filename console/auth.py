@@ -49,7 +49,7 @@ class LimitedModelBackend(ModelBackend):
 
 
 class IAMBackend(ModelBackend):
-    """People who logged in at the IAM that keeps the keys: it looks at their passwords, nobody here does."""
+    """People who logged in upstream: their passwords are checked there, never here."""
 
     def authenticate(self, request: HttpRequest | None, **kwargs: Any) -> None:  # type: ignore[override]
         return None

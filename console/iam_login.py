@@ -108,7 +108,7 @@ class IAMLogin(Login):
         access = callers.access_of(self.request)
         access.deadline = form.deadline  # one time for all that this request waits for
         if access.account_id:
-            access.look_whether_all_is_seen()
+            access.detect_sees_all()
         return response
 
     def form_invalid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]
@@ -171,7 +171,7 @@ def choose_account(request: Request) -> HttpResponse:
     access = callers.access_of(request)
     form = AccountForm(access, request.POST or None)
     if form.is_valid():
-        access.look_whether_all_is_seen()
+        access.detect_sees_all()
         chosen = _("You are now managing the API keys of account %(id)s.") % {"id": access.account_id}
         messages.success(request, chosen)
         return HttpResponseRedirect(NextURL(request).get_success_url())

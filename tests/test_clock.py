@@ -159,7 +159,7 @@ def test_a_session_from_before_goes_on_unless_it_is_from_more_than_a_day_ahead(c
     assert Session.objects.count() == 2
 
 
-# Tokens of another IAM
+# Tokens of an upstream IAM
 
 
 def test_a_renewal_that_began_before_and_never_ended_blocks_no_other():

@@ -1,4 +1,4 @@
-"""Changes at another IAM are audited in two events: what is about to be asked, and what came of it where known."""
+"""Changes upstream are audited in two events: what is about to be asked, and what came of it where known."""
 
 import math
 import sqlite3

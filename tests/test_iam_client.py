@@ -1,4 +1,4 @@
-"""The client of another IAM meets every fault of a network and of a service, on real sockets."""
+"""The client of an IAM server meets every fault of a network and of a service, on real sockets."""
 
 import logging
 import math

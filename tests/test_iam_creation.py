@@ -1,4 +1,4 @@
-"""Creating a key at another IAM whose answer may be lost: one key for one form, one delivery of its value."""
+"""Creating a key upstream whose answer may be lost: one key for one form, one delivery of its value."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Logging in at a console whose people are at another IAM: by password, one-time passcode or API key."""
+"""Logging in at a console whose people are upstream: by password, one-time passcode or API key."""
 
 import itertools
 import secrets

@@ -1,4 +1,4 @@
-"""Log-ins at another IAM: their tokens are sealed, renewed once whoever asks, and end with the session."""
+"""Log-ins upstream: their tokens are sealed, renewed once whoever asks, and end with the session."""
 
 import time
 from collections.abc import Iterator
@@ -67,9 +67,9 @@ def test_the_database_and_the_secret_key_open_nothing_without_the_key_of_the_ses
     row = StoredTokens.objects.get()
     held = [str(cell) for cells in all_cells().values() for cell in cells] + [settings.SECRET_KEY, ""]
 
-    opened = [key for key in held if sessions._opened(key, row)]
+    opened = [key for key in held if sessions._unseal(key, row)]
 
-    same = sessions._opened(SESSION, row).access_token == logged_in
+    same = sessions._unseal(SESSION, row).access_token == logged_in
     assert opened == []
     assert same
 
@@ -177,7 +177,7 @@ def test_nothing_is_asked_for_without_a_place_to_wait_in(transactional_db, iam, 
     settings.ACCOUNTS_URL, settings.IAM_SLOTS = iam.url, 0
 
     found = login.accounts(access())
-    access().look_whether_all_is_seen()
+    access().detect_sees_all()
 
     assert (found, access().sees_all) == ([], False)
     assert iam.asked == []
@@ -187,7 +187,7 @@ def test_who_sees_all_of_an_account_still_does_with_the_next_token_and_not_in_an
     iam, logged_in, monkeypatch
 ):
     monkeypatch.setattr(iam, "administrators", {claims_of(logged_in)["iam_id"]})
-    access().look_whether_all_is_seen()
+    access().detect_sees_all()
     before = access().sees_all
 
     access().renew(logged_in)

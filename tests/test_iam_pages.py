@@ -1,4 +1,4 @@
-"""What the pages of a console on another IAM ask it for, and what nobody may ask it for."""
+"""What the pages of a console ask its upstream for, and what nobody may ask it for."""
 
 from collections.abc import Callable, Iterator
 

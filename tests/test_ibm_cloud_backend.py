@@ -1,4 +1,4 @@
-"""The store that is another IAM keeps the contract; here a console in a process of its own, over a real socket."""
+"""The store upstream keeps the contract; here a console in a process of its own, over a real socket."""
 
 import math
 from dataclasses import dataclass, field

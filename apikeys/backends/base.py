@@ -20,7 +20,7 @@ from apikeys.domain import (
 class StoreTraits:
     """What a store is like, whoever asks it: what pages offer and services promise depends on nothing else.
 
-    `is_upstream`: another IAM keeps the keys. People log in there, each call to it is waited for, and no database
+    `is_upstream`: an upstream IAM keeps the keys. People log in there, each call to it is waited for, and no database
     transaction holds a change together with its audit event and the hand-over of a value.
     `lists_last_use`: a list tells when each key was last used.
     `searches_while_typing`: a search is cheap enough to be made anew for each pause in typing.

@@ -13,7 +13,7 @@ from apikeys.exceptions import ApiKeyError
 
 URL_VARIABLE = "APIKEYS_URL"
 PLAIN_VARIABLE = "APIKEYS_ALLOW_HTTP"
-# What IBM's command line is told to ask; its log-in is elsewhere.
+# The API endpoints of IBM's command line, whose log-in has another address.
 IBM_CLOUD = re.compile(r"(private\.)?cloud\.ibm\.com|api\.([a-z-]+\.)*bluemix\.net")
 IBM_CLOUD_IAM = "https://iam.cloud.ibm.com"
 REVOKE_SECONDS = 5.0

@@ -30,7 +30,7 @@ def owners(iam_ids: Iterable[str]) -> dict[str, Owner]:
         for user in get_user_model()._default_manager.filter(iam_id__in=persons):
             identity = identity_of(user)
             user_id = user.get_username()
-            # Whom another IAM knows has no user ID here but that.
+            # People of an upstream IAM have no other user ID here.
             found[identity.iam_id] = Owner(
                 identity.iam_id, identity.name, user.email if user_id == identity.iam_id else user_id
             )

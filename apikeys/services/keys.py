@@ -77,7 +77,7 @@ def overview(caller: Caller) -> Overview:
     )
     try:
         newest = backend.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, page_size=3))
-        # A first page that is the last one is the count, too: a store elsewhere need not be asked again.
+        # A first page that is the last one is the count, too: upstream need not be asked again.
         count = len(newest.keys) if newest.next is None else backend.count_api_keys()
     except StoreError as exc:
         return Overview(None, (), activity, exc)

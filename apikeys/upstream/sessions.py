@@ -1,8 +1,8 @@
 """Log-ins upstream: their tokens, sealed in the database, renewed and forgotten.
 
-The key of the seal is made of SECRET_KEY and of the session's key, which only the browser's cookie holds.
-A refresh token works once, so one process renews at a time, and the others take what it got. What the tokens are
-for is stored with them, in one statement: a page never asks with one account's token for another's keys.
+They are sealed under SECRET_KEY together with the session's key, which only the browser's cookie holds. A refresh token
+works once, so one process renews at a time, and the others use its result. The account that the tokens are for is
+written in the same statement, so that no page asks with one account's token for another's keys.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ NO_ACCESS = _("%(host)s gives you no access to this account.")
 
 
 def begin(session_key: str, pair: TokenPair) -> None:
-    """Keep the tokens of a log-in under its session's key."""
+    """Store the tokens of a log-in, sealed under its session's key."""
     StoredTokens.objects.create(session_digest=_digest(session_key), **_contents(session_key, pair))
 
 
@@ -47,7 +47,7 @@ def end(session_key: str) -> None:
 
 
 def forget_old() -> None:
-    """Forget the tokens of sessions that are over."""
+    """Forget the tokens of sessions that have ended."""
     old = StoredTokens.objects.filter(created_at__lt=timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE))
     if old.exists():  # most sweeps find nothing and must not take the write lock
         old.delete()
@@ -55,7 +55,7 @@ def forget_old() -> None:
 
 @dataclass(slots=True)
 class IAMAccess:
-    """The tokens of one session, for one request of its person; nothing is waited for beyond `deadline`."""
+    """The tokens of one session, for one request of its person. All that a method waits for ends by `deadline`."""
 
     session_key: str = field(repr=False)
     iam_id: str
@@ -74,18 +74,18 @@ class IAMAccess:
         return self._known()[0].sees_all
 
     def token(self) -> str:
-        """Return an access token that is good for a minute. Raises LogInAgain, BackendUnavailable."""
+        """Return an access token that works for a minute or more. Raises LogInAgain, BackendUnavailable."""
         pair = self._known()[1]
         if pair.expiration - time.time() < RENEW_BEFORE_SECONDS and pair.refresh_token:
             return self.renew(pair.access_token)
         return pair.access_token
 
     def renew(self, refused: str) -> str:
-        """Return another token than the one that was refused. Raises LogInAgain, BackendUnavailable."""
+        """Return a new access token in place of the refused one. Raises LogInAgain, BackendUnavailable."""
         return self._exchange(refused=refused).access_token
 
     def choose_account(self, account_id: str) -> None:
-        """Go on with tokens for one of the person's accounts.
+        """Exchange the tokens for those of one of the person's accounts.
 
         Raises NotAuthorized for an account that is not theirs, BackendRefused, BackendUnavailable, LogInAgain.
         """
@@ -94,8 +94,8 @@ class IAMAccess:
         if self.account_id != account_id:
             raise NotAuthorized(NO_ACCESS, host=settings.IAM_HOST)
 
-    def look_whether_all_is_seen(self) -> None:
-        """Ask IAM whether it lists everybody's keys; where it does not say, the person sees their own."""
+    def detect_sees_all(self) -> None:
+        """Ask whether IAM lists everybody's keys to the person; without an answer they see their own."""
         try:
             with slots.hold(self.iam_id):
                 client = IAMClient(settings.IAM_URL, self.token(), deadline=self.deadline)
@@ -107,13 +107,13 @@ class IAMAccess:
         self._stored_version(row).update(sees_all=True)
 
     def _exchange(self, *, refused: str = "", account_id: str = "") -> TokenPair:
-        """Spend the refresh token, for another token than `refused` or for an account; return what came of it."""
+        """Use the refresh token, to replace the token `refused` or to change the account; return the new pair."""
         while True:
             row, pair = self._load()
             if refused and pair.access_token != refused:  # another process renewed it
                 return pair
             if not pair.refresh_token:
-                raise self._over()
+                raise self._end_session()
             if self._take_lease(row):
                 break
             if time.monotonic() + RENEWAL_POLL_SECONDS > self.deadline:
@@ -125,9 +125,9 @@ class IAMAccess:
         except IAMError as exc:
             self._stored_version(row).update(renewing_until=None)
             if exc.status < 500 and not account_id:
-                raise self._over() from None
+                raise self._end_session() from None
             raise error_of(exc) from None
-        # What another process has put there meanwhile is newer.
+        # Where another process has written meanwhile, its pair is newer, and this writes nothing.
         self._stored_version(row).update(
             **_contents(self.session_key, pair, sees_all_of=row), version=F("version") + 1, renewing_until=None
         )
@@ -138,7 +138,7 @@ class IAMAccess:
 
     def _load(self) -> tuple[StoredTokens, TokenPair]:
         row = StoredTokens.objects.filter(session_digest=_digest(self.session_key)).first()
-        pair = _opened(self.session_key, row) if row else None
+        pair = _unseal(self.session_key, row) if row else None
         if row is None or pair is None:
             raise LogInAgain(host=settings.IAM_HOST)
         self._row, self._pair = row, pair
@@ -148,20 +148,20 @@ class IAMAccess:
         return StoredTokens.objects.filter(session_digest=row.session_digest, version=row.version)
 
     def _take_lease(self, row: StoredTokens) -> bool:
-        """Tell whether it is for this process to renew: in one statement, so that no two do."""
+        """Take the lease for the renewal, and tell whether it was free: in one statement, so that two can't."""
         now = timezone.now()
         until = now + RENEWAL_LEASE
         # A lease from the future was taken before the clock was set back.
         free = Q(renewing_until=None) | Q(renewing_until__lt=now) | Q(renewing_until__gt=until + CLOCK_TOLERANCE)
         return self._stored_version(row).filter(free).update(renewing_until=until) == 1
 
-    def _over(self) -> LogInAgain:
+    def _end_session(self) -> LogInAgain:
         end(self.session_key)
         return LogInAgain(host=settings.IAM_HOST)
 
 
 def _contents(session_key: str, pair: TokenPair, *, sees_all_of: StoredTokens | None = None) -> dict[str, object]:
-    """Return the columns that change with the tokens; who saw all of an account still does with its next token."""
+    """Return the columns that change with the tokens; `sees_all` stays as it was for the same account."""
     account_id = account_of(pair.access_token)
     sees_all = sees_all_of is not None and sees_all_of.account_id == account_id and sees_all_of.sees_all
     text = json.dumps([pair.access_token, pair.refresh_token, pair.expiration])
@@ -169,8 +169,8 @@ def _contents(session_key: str, pair: TokenPair, *, sees_all_of: StoredTokens | 
     return {"sealed": sealed, "account_id": account_id, "sees_all": sees_all}
 
 
-def _opened(session_key: str, row: StoredTokens) -> TokenPair | None:
-    """Return the tokens, or None where SECRET_KEY is no longer the one that sealed them."""
+def _unseal(session_key: str, row: StoredTokens) -> TokenPair | None:
+    """Return the tokens, None where another SECRET_KEY sealed them."""
     try:
         return TokenPair(*json.loads(unseal(_cipher(session_key), bytes(row.sealed), "")))
     except (InvalidTag, ValueError):

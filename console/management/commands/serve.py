@@ -106,7 +106,7 @@ class Command(BaseCommand):
 
     def first_administrator(self) -> None:
         """Make the administrator once, when there is nobody yet."""
-        # People whom another IAM knows have no password here: they are nobody to this store.
+        # People of an upstream IAM have no password here, and can't log in to this store.
         people = User.objects.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
         if store_traits().is_upstream or people.exists():
             return
