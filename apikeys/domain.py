@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 NAME_MAX_LENGTH = 255
 DESCRIPTION_MAX_LENGTH = 1000
@@ -184,15 +184,17 @@ class ApiKeyDraft:
     support_sessions: bool = False
     action_when_leaked: LeakedAction | None = None  # None: as the settings say
 
+    def attributes(self) -> dict[str, Any]:
+        """Return what the key shall be like, by name, as far as the draft says; its value is none of them."""
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "value"}
+        if self.action_when_leaked is None:
+            del said["action_when_leaked"]
+        return said
+
     def describes(self, key: "ApiKey", value: str) -> bool:
         """Tell whether a key and its value are what this draft asked for, as far as it asked."""
-        return (
-            (self.name, self.description, self.iam_id, self.expires_at, self.support_sessions)
-            == (key.name, key.description, key.iam_id, key.expires_at, key.support_sessions)
-            and (self.locked, self.disabled) == (key.locked, key.disabled)
-            and self.action_when_leaked in (None, key.action_when_leaked)
-            and self.value in ("", value)
-        )
+        asked = self.attributes()
+        return asked == {name: getattr(key, name) for name in asked} and self.value in ("", value)
 
 
 class Unset(Enum):

@@ -164,23 +164,18 @@ class EmbeddedBackend:
         try:
             with transaction.atomic():
                 record = ApiKeyRecord.objects.create(
-                    iam_id=owner,
+                    **{"action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
+                    | draft.attributes()
+                    | {"iam_id": owner},
                     account_id=self.identity.account_id,
                     created_by=self.identity.iam_id,
                     created_at=now,
                     modified_at=now,
-                    name=draft.name,
-                    description=draft.description,
                     name_folded=fold(draft.name)[:NAME_MAX_LENGTH],
                     description_folded=fold(draft.description),
                     pepper=peppers.newest,
                     digest=peppers.digest(value, peppers.newest),
                     hint=values.hint(value, settings.APIKEYS_PREFIX),
-                    locked=draft.locked,
-                    disabled=draft.disabled,
-                    expires_at=draft.expires_at,
-                    support_sessions=draft.support_sessions,
-                    action_when_leaked=draft.action_when_leaked or settings.APIKEYS_ACTION_WHEN_LEAKED,
                 )
         except IntegrityError:
             if not draft.value:

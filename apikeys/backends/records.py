@@ -5,7 +5,7 @@ Whoever may see or change a row is asked in embedded.py and service_ids.py, whic
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from django.conf import settings
 from django.db import Error, models, transaction
@@ -140,23 +140,6 @@ def filter_of(condition: Condition) -> models.Q:
 
 
 def to_domain(record: ApiKeyRecord) -> ApiKey:
-    return ApiKey(
-        id=record.id,
-        entity_tag=record.entity_tag,
-        name=record.name,
-        description=record.description,
-        iam_id=record.iam_id,
-        account_id=record.account_id,
-        created_at=record.created_at,
-        created_by=record.created_by,
-        modified_at=record.modified_at,
-        hint=record.hint,
-        locked=record.locked,
-        disabled=record.disabled,
-        leaked=record.leaked,
-        expires_at=record.expires_at,
-        support_sessions=record.support_sessions,
-        action_when_leaked=LeakedAction(record.action_when_leaked),
-        last_used_at=record.last_used_at,
-        use_count=record.use_count,
-    )
+    """Return the key that a record holds: columns are called like attributes."""
+    held = {field.name: getattr(record, field.name) for field in fields(ApiKey)}
+    return ApiKey(**held | {"action_when_leaked": LeakedAction(record.action_when_leaked)})

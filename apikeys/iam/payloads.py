@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,23 +103,23 @@ def _activity(count: int, last_used_at: datetime | None) -> dict[str, Any]:
 
 def create_body(draft: ApiKeyDraft, account_id: str) -> dict[str, Any]:
     """Return the body that asks for a key; headers say whether it is locked or disabled."""
-    given = {field.name: getattr(draft, field.name) for field in fields(draft)}
-    del given["locked"], given["disabled"]
-    own_value = {"apikey": value} if (value := given.pop("value")) else {}
-    members = {name: _member(value) for name, value in given.items() if value is not None}
-    return {**members, **own_value, "account_id": account_id, "store_value": False}
+    asked = {name: value for name, value in draft.attributes().items() if value is not None}
+    del asked["locked"], asked["disabled"]
+    own_value = {"apikey": draft.value} if draft.value else {}
+    return {**_members(asked), **own_value, "account_id": account_id, "store_value": False}
 
 
 def update_body(changes: ApiKeyChanges) -> dict[str, Any]:
     """Return the body that asks for these changes of a key."""
-    return {name: _member(change) for name, change in changes.given().items()}
+    return _members(changes.given())
 
 
-def _member(value: object) -> object:
-    """Return a value as a body has it; "" removes what the record has."""
-    if isinstance(value, datetime):
-        return format_date(value)
-    return "" if value is None else value
+def _members(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes as a body has them: "" removes what the record has."""
+    return {
+        name: format_date(value) if isinstance(value, datetime) else "" if value is None else value
+        for name, value in attributes.items()
+    }
 
 
 def parse_api_key(fields: dict[str, Any]) -> ApiKey:

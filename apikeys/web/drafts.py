@@ -5,11 +5,13 @@ from typing import TypedDict
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
 
+from apikeys.web.forms import CreateForm, EditForm
+
 SESSION_KEY = "typed"  # its name in sessions that live
 AUTHOR = "author"  # the hidden field that says whose form it is, once nobody is logged in
 SIGNER = Signer(salt=__name__)
-# All fields of the forms of keys that are not secret and not of one form only, as the nonce is.
-FIELDS = ("name", "description", "expires", "expires_on", "action_when_leaked", "entity_tag")
+# All fields of the forms of keys but those of one form only.
+FIELDS = [name for name in {**CreateForm.base_fields, **EditForm.base_fields} if name not in ("nonce", "account")]
 MAX_LENGTH = 4000
 
 

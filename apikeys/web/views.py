@@ -90,7 +90,7 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     """Edit name, description and expiration; a stale edit shows both versions."""
     if request.method == "GET":
         key = keys.get_api_key_to_edit(caller_of(request), key_id)
-        initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
+        initial = {name: getattr(key, name) for name in EditForm.base_fields if hasattr(key, name)}
         initial |= drafts.take(request, caller_of(request).identity.iam_id)
         return dialog(request, "edit", {"form": EditForm(initial=initial), "key_id": key_id, "key": key})
     form = EditForm(request.POST)
