@@ -6,7 +6,7 @@ upstream IAM another thread asks what that offers.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from time import monotonic
@@ -22,11 +22,14 @@ from apikeys.upstream import discovery, sessions
 logger = logging.getLogger(__name__)
 
 
-def start() -> None:
-    """Start sweeping, beginning with what an earlier process left behind."""
+Chore = Callable[[], object]
+
+
+def start(chores: Iterable[Chore] = ()) -> None:
+    """Start sweeping, beginning with what an earlier process left behind; `chores` are those of the project."""
     with suppress(OSError):  # the first sweep tries again, and tells
         reserve.fill()
-    threading.Thread(target=Sweeper().run, name="sweeper", daemon=True).start()
+    threading.Thread(target=Sweeper(chores).run, name="sweeper", daemon=True).start()
     if store_traits().is_upstream:
         threading.Thread(target=discovery.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
@@ -39,8 +42,9 @@ class Sweeper:
     A fault that lasts is one line in the log, and its end another.
     """
 
-    def __init__(self) -> None:
-        self.chores: list[Callable[[], object]] = [
+    def __init__(self, chores: Iterable[Chore] = ()) -> None:
+        self.chores: list[Chore] = [
+            *chores,
             reserve.fill,
             delivery.Sweep().run,
             usage.flush,
@@ -62,7 +66,8 @@ class Sweeper:
         """Do every chore; tell whether all of them succeeded."""
         return self.attempt(self.chores)
 
-    def attempt(self, chores: list[Callable[[], object]]) -> bool:
+    def attempt(self, chores: list[Chore]) -> bool:
+        """Do these chores, each whether others fail or not; tell whether all of them succeeded."""
         fault = ""
         for chore in chores:
             try:

@@ -57,3 +57,10 @@ class SessionStore(DatabaseStore):
         key = session_key or self.session_key
         if key is not None:
             self.model.objects.filter(session_key=stored_key(key)).delete()
+
+
+def forget_expired() -> None:
+    """Remove sessions that are over; nobody could go on with one of them."""
+    expired = SessionStore.get_model_class().objects.filter(expire_date__lt=timezone.now())
+    if expired.exists():  # most sweeps find nothing and must not take the write lock
+        expired.delete()

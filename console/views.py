@@ -64,7 +64,6 @@ class Login(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
         self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
-        self.request.session.clear_expired()
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:

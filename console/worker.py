@@ -49,7 +49,8 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold value
 _open_files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_open_files, min(OPEN_FILES, _most)), _most))
 
-from apikeys import jobs  # noqa: E402  (its models need the application)
+from apikeys import jobs  # noqa: E402  (their models need the application)
+from console import limiter, sessions  # noqa: E402
 
 application = Adapter(
     wsgi_application,
@@ -60,7 +61,7 @@ application = Adapter(
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
 
-jobs.start()
+jobs.start([limiter.forget_ended, sessions.forget_expired])
 end_with_parent()
 
 __all__ = ["application"]

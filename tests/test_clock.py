@@ -139,7 +139,7 @@ def test_a_lock_from_a_clock_that_is_hardly_ahead_holds_and_ends_hardly_later(cl
     assert 0 < attempt() <= settings.LOGIN_WINDOW_SECONDS + CLOCK_TOLERANCE.total_seconds()
 
 
-def test_counters_from_before_are_forgotten_at_the_next_log_in(clock_ahead):
+def test_counters_from_before_are_forgotten_at_the_next_sweep(clock_ahead):
     with clock_ahead(HOUR):
         lock_out()
 

@@ -10,7 +10,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from console import auth
+from apikeys.jobs import Sweeper
+from console import auth, limiter
 from console.models import LoginCounter
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address, edit_address
 from tests.conftest import PASSWORD, make_person
@@ -305,12 +306,13 @@ def test_guessing_on_does_not_make_the_window_longer(alice):
     assert sorted(LoginCounter.objects.values_list("ends_at", flat=True)) == ends
 
 
-def test_counters_whose_window_is_over_are_forgotten_at_the_next_log_in(alice):
+@pytest.mark.django_db(transaction=True)
+def test_counters_whose_window_is_over_are_forgotten_at_the_next_sweep(alice):
     guess(1, address="198.51.100.8")
     LoginCounter.objects.update(ends_at=timezone.now())
     guess(1, address="198.51.100.9")
 
-    log_in("alice")
+    Sweeper([limiter.forget_ended]).sweep()
 
     assert LoginCounter.objects.filter(attempts__gt=0).count() == 2, "those of the second guess"
 

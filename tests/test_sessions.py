@@ -10,7 +10,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
+from apikeys.jobs import Sweeper
 from apikeys.web.forms import new_nonce
+from console import sessions
 from console.sessions import BEGAN
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address
 from tests.conftest import PASSWORD
@@ -122,6 +124,18 @@ def test_a_session_ends_after_twelve_hours_at_the_latest(alice_client):
     Session.objects.update(expire_date=timezone.now())
 
     assert not is_logged_in(alice_client)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sessions_that_are_over_are_forgotten_at_the_next_sweep(alice_client, dora):
+    Session.objects.update(expire_date=timezone.now())
+    doras = enter("dora")
+    assert Session.objects.count() == 2, "a log-in is not the time to tidy up"
+
+    Sweeper([sessions.forget_expired]).sweep()
+
+    assert Session.objects.count() == 1
+    assert is_logged_in(doras)
 
 
 def test_twelve_hours_count_from_the_log_in_whatever_is_done_meanwhile(alice):
