@@ -1,4 +1,4 @@
-"""Limits on log-in attempts, counted before the password is looked at.
+"""The rate limit of log-ins: attempts are counted before the password is looked at.
 
 An attempt is reserved by one atomic statement, so that parallel guesses can't all slip through between a
 check and its record. Addresses and user IDs are stored as keyed hashes only.

@@ -210,7 +210,7 @@
   // A person who selects and copies by hand has the value too.
   addEventListener("copy", () => { if (value() && String(getSelection()).includes(value())) saved = true; });
   addEventListener("beforeunload", (event) => { if (value() && !saved) event.preventDefault(); });
-  // Browsers keep pages for Back, "no-store" or not: the value leaves with the reader.
+  // The bfcache keeps pages for Back, "no-store" or not: the value leaves with the reader.
   addEventListener("pagehide", empty);
   addEventListener("pageshow", (event) => { if (event.persisted && dialog) showEnd(); });
   addEventListener("visibilitychange", () => {

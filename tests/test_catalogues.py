@@ -101,7 +101,7 @@ def every_page(client: Client, key_id: str, language: str):
     created = post(CREATE, name="terraform", nonce=nonce)
     yield "created", created
     post(RECEIPT, nonce=nonce)
-    yield "not again", post(CREATE, name="terraform", nonce=nonce)
+    yield "hand-over ended", post(CREATE, name="terraform", nonce=nonce)
     yield "edit form", get(edit_address(key_id))
     yield "stale edit", post(edit_address(key_id), name="terraform", entity_tag="stale")
     tag = ApiKeyRecord.objects.get(id=key_id).entity_tag

@@ -7,6 +7,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext
+from django_htmx.http import reswap, retarget
 
 from apikeys.exceptions import (
     AccountNeeded,
@@ -22,8 +23,9 @@ from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.navigation import log_in_again, next_url_of, redirect_whole_page
 
-# What a refused request was for, by the name of its address; a page that can't be shown has a title of its own.
-REFUSED = {
+DOWNLOAD = "api_key_download"
+# The title of the page for a change that was refused, by the name of its URL.
+NOT_DONE = {
     "api_key_create": _("The API key was not created"),
     "api_key_edit": _("The API key was not changed"),
     "api_key_lock": _("The API key was not locked"),
@@ -31,11 +33,13 @@ REFUSED = {
     "api_key_disable": _("The API key was not disabled"),
     "api_key_enable": _("The API key was not enabled"),
     "api_key_delete": _("The API key was not deleted"),
-    "api_key_download": _("The API key was not downloaded"),
+    DOWNLOAD: _("The API key was not downloaded"),
 }
 
 
 class ApiKeyErrors:
+    """Answers each ApiKeyError that a view raises: with the log-in, the choice of account, or a sentence."""
+
     def __init__(self, get_response: Callable[[Request], HttpResponse]) -> None:
         self.get_response = get_response
 
@@ -51,38 +55,51 @@ class ApiKeyErrors:
             return redirect_whole_page(
                 request, redirect_to_login(next_url_of(request), resolve_url(settings.CHOOSE_ACCOUNT_URL))
             )
-        context = {"message": sentence(exception), "key_id": getattr(exception, "key_id", "")}
-        if isinstance(exception, BackendUnavailable) and request.method == "GET":
-            context["retry_url"] = request.get_full_path()
-        if isinstance(exception, CreationUnconfirmed):
-            context["title"] = gettext("The API key may have been created")
-            template = "apikeys/_unconfirmed.html" if request.htmx else "apikeys/unconfirmed.html"
-        elif isinstance(exception, HandoverError):
-            template = "apikeys/_not_again.html" if request.htmx else "apikeys/not_again.html"
-            context |= _not_again(request, exception)
-        else:
-            template = "_problem.html" if request.htmx else "apikeys/refused.html"
-            context["title"] = "" if request.htmx else _what_was_refused(request)
-        response = render(request, template, context, status=exception.status)
-        if template == "_problem.html":
-            response.headers["HX-Retarget"] = "#problem"
-            response.headers["HX-Reswap"] = "innerHTML"
-        return response
+        if isinstance(exception, HandoverError):
+            return _answer_of_handover(request, exception)
+        return _refusal(request, exception)
 
 
-def _not_again(request: Request, error: HandoverError) -> dict[str, object]:
-    """Return the title for a form that came again, and whether it was the one that downloads."""
-    if request.resolver_match is None or request.resolver_match.url_name != "api_key_download":
-        return {"title": gettext("This key was already created"), "is_download": False}
-    title = (
-        gettext("This key was already downloaded") if isinstance(error, AlreadyReceived) else _what_was_refused(request)
-    )
-    return {"title": title, "is_download": True}
+def _answer_of_handover(request: Request, error: HandoverError) -> HttpResponse:
+    """Return a dialog for htmx, else a page, for a form to create or download that hands no value over."""
+    if isinstance(error, CreationUnconfirmed):
+        name, title = "unconfirmed", gettext("The API key may have been created")
+    else:
+        name, title = "handover_ended", _what_ended(request, error)
+    context = {
+        "title": title,
+        "message": sentence(error),
+        "key_id": error.key_id,
+        "is_download": _url_name(request) == DOWNLOAD,
+    }
+    return render(request, f"apikeys/{'_' if request.htmx else ''}{name}.html", context, status=error.status)
 
 
-def _what_was_refused(request: Request) -> str:
-    """Return what did not happen, as a title; for a request that would change nothing, that it is not available."""
-    match = request.resolver_match
-    if match is None or request.method != "POST":
+def _what_ended(request: Request, error: HandoverError) -> str:
+    if _url_name(request) != DOWNLOAD:
+        return gettext("This key was already created")
+    return gettext("This key was already downloaded") if isinstance(error, AlreadyReceived) else _what_failed(request)
+
+
+def _refusal(request: Request, error: ApiKeyError) -> HttpResponse:
+    """Return the sentence for the page's alert region for htmx, else a page, to try again where that may help."""
+    context = {"message": sentence(error)}
+    if request.htmx:
+        response = render(request, "_problem.html", context, status=error.status)
+        return reswap(retarget(response, "#problem"), "innerHTML")
+    context["title"] = _what_failed(request)
+    if isinstance(error, BackendUnavailable) and request.method == "GET":
+        context["retry_url"] = request.get_full_path()
+    return render(request, "apikeys/refused.html", context, status=error.status)
+
+
+def _what_failed(request: Request) -> str:
+    """Return what a request did not do, as a title; of one that would change nothing, that it is not available."""
+    if request.method != "POST":
         return gettext("Not available")
-    return gettext(REFUSED.get(match.url_name or "", _("Nothing was changed")))
+    return gettext(NOT_DONE.get(_url_name(request), _("Nothing was changed")))
+
+
+def _url_name(request: Request) -> str:
+    match = request.resolver_match
+    return (match.url_name or "") if match else ""
