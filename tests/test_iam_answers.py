@@ -15,7 +15,7 @@ from tests.recorded_iam import PASSWORD
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
-HALF = "terra\ud800form"  # half of a character, which JSON can spell
+HALF = "terra\ud800form"  # with a lone surrogate, which JSON can spell
 READ_AS = "terra?form"
 STAMP = "2026-02-19T18:59+0000"
 MANY = 4  # keys, more than the dashboard lists
@@ -34,7 +34,7 @@ def anna(console) -> Visitor:
 
 
 def spelled(change: Callable[[dict[str, Any]], Any]) -> Fault:
-    """Change the true answer, and spell it in ASCII: halves of characters have no UTF-8."""
+    """Change the true answer, and spell it in ASCII: lone surrogates have no UTF-8."""
     return Fault(done=True, change=lambda fields: json.dumps(change(fields)).encode())
 
 

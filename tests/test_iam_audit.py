@@ -1,4 +1,4 @@
-"""Changes upstream are audited in two events: what is about to be asked, and what came of it where known."""
+"""Changes upstream are audited in two events: what is about to be asked, and its outcome where it is known."""
 
 import math
 import sqlite3

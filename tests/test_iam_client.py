@@ -87,7 +87,7 @@ def seen(iam: FaultServer, kind: str) -> int:
     return iam.count(kind) + iam.unread
 
 
-# What is repeated, and what is said
+# Retries, and what is said
 
 
 @every_fault

@@ -98,7 +98,7 @@ CHANGES = ("create", "save", "delete it", "lock it")
 
 @pytest.fixture(scope="module")
 def visits(console) -> dict[tuple[str, bool], Visit]:
-    """One visitor for each act and each way, all logged in before anything fails."""
+    """One visitor for each act, with and without script, all logged in before anything fails."""
     everybody = [(name, is_htmx) for name in ACTS for is_htmx in (False, True)]
 
     def arrive(_place: tuple[str, bool]) -> Visitor:

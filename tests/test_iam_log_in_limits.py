@@ -1,4 +1,4 @@
-"""Attempts to log in where an upstream IAM judges them: who loses which by what, and many first log-ins at once."""
+"""Attempts to log in upstream: which failures count against whom, and many first log-ins at once."""
 
 import secrets
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ import argparse
 
 
 def words(parser: argparse.ArgumentParser, path: str = "") -> dict[str, list[str]]:
-    """Return what may follow each command, "" being the beginning."""
+    """Return the options and commands that may follow each command; "" is `apikeys` itself."""
     found: dict[str, list[str]] = {path: []}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -17,7 +17,7 @@ def words(parser: argparse.ArgumentParser, path: str = "") -> dict[str, list[str
 
 
 def script(shell: str, parser: argparse.ArgumentParser) -> str:
-    """Return the text to source in the shell."""
+    """Return the script that the shell is to source."""
     cases = "\n".join(f'    "{path}") words="{" ".join(options)}" ;;' for path, options in words(parser).items())
     bash = f"""_apikeys() {{
   local path="" word words

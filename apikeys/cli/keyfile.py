@@ -1,4 +1,4 @@
-"""Files that contain a key: written once with mode 0600, never over another file; read in every form of IBM's."""
+"""Files that contain a key: created with mode 0600, never overwritten; read in each form that IBM ever wrote."""
 
 import codecs
 import contextlib
@@ -30,14 +30,14 @@ class KeyFileError(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
-    """A file that is there already, empty and private, before the key is made: so no key is lost for want of one."""
+class ReservedFile:
+    """An empty, private file, created before the key that it is for: without a file no key is asked for."""
 
     path: Path
     descriptor: int
 
     def write(self, key: dict[str, Any]) -> None:
-        """Write the key in the union of the old and the new form. Raises OSError; nothing is left of the file then."""
+        """Write the key with the members of the old and the new form. Raises OSError, and removes the file then."""
         fields = {name: key[name] for name in ORDER if name in key}
         fields |= {"createdAt": key.get("created_at", ""), "uuid": key.get("id", "")}
         text = json.dumps(fields, indent="\t", ensure_ascii=False) + "\n"
@@ -50,7 +50,7 @@ class Reserved:
             self.path.unlink(missing_ok=True)
             raise
 
-    def give_up(self) -> None:
+    def remove(self) -> None:
         """Remove the empty file again."""
         with contextlib.suppress(OSError):
             os.close(self.descriptor)
@@ -58,11 +58,11 @@ class Reserved:
             self.path.unlink()
 
 
-def reserve(name: str) -> Reserved:
-    """Make the file, mode 0600. Raises KeyFileError where it exists or can't be made."""
+def reserve(name: str) -> ReservedFile:
+    """Create the file, mode 0600. Raises KeyFileError where it exists or can't be created."""
     path = Path(name)
     try:
-        return Reserved(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        return ReservedFile(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         raise KeyFileError(f"{name} already exists and was left unchanged. Choose another file.") from None
     except OSError as exc:
@@ -82,7 +82,7 @@ def resolve_value(text: str, source: str) -> str:
 def read_value(name: str) -> str:
     """Return the value in a file: the `apikey` of a JSON object, or the only word. Raises KeyFileError.
 
-    A file that other users can read is told of on standard error.
+    Warns on standard error of a file that other users can read.
     """
     text = _text_of(name).strip()
     if text.startswith("{"):
@@ -124,7 +124,7 @@ def _warn_if_readable_by_others(name: str) -> None:
 
 
 def _validate(text: str, source: str) -> str:
-    """Return a value without what a file or a shell put round it. Raises KeyFileError where it can't be one."""
+    """Return a value without the white space and quotes around it. Raises KeyFileError where it can't be one."""
     value = values.trimmed(text)
     if not value:
         raise KeyFileError(f"{source} contains no API key.")

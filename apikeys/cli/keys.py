@@ -34,7 +34,7 @@ TITLES = {"id": "UUID", "name": "Name", "description": "Description", "created_a
 
 
 def owner(session: Session) -> dict[str, str]:
-    """Return whose keys to list, in the words of IAM: IBM's own asks for both."""
+    """Return the parameters that name whose keys to list; IBM's IAM wants both."""
     return {name: text for name in ("account_id", "iam_id") if (text := getattr(session, name))}
 
 
@@ -72,7 +72,7 @@ def do_create(options: argparse.Namespace) -> None:
         key = session.ask(lambda client: client.create_api_key(body, locked=options.lock, warnings=warnings))
     except BaseException:
         if file:
-            file.give_up()
+            file.remove()
         raise
     saved = False
     if file:
@@ -87,7 +87,7 @@ def do_create(options: argparse.Namespace) -> None:
         if saved:
             raise
         discard_output()
-        session.ask(lambda client: take_back(client, key))
+        session.ask(lambda client: undo_create(client, key))
         raise Refused(f"The API key can't be shown: {exc.strerror}. It was deleted.") from None
     for sentence in warnings:
         complain(sentence)
@@ -105,8 +105,8 @@ def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) 
     show_key(key, value=key.get("apikey", ""))
 
 
-def take_back(client: "IAMClient", key: dict[str, Any]) -> None:
-    """Delete a key that nobody got the value of."""
+def undo_create(client: "IAMClient", key: dict[str, Any]) -> None:
+    """Delete a key whose value could not be shown."""
     if key.get("locked"):
         client.set_locked(key["id"], False)
     client.delete_api_key(key["id"])

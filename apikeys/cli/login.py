@@ -51,7 +51,7 @@ def do_login(options: argparse.Namespace) -> None:
 
 
 def find_api_key(options: argparse.Namespace) -> str | None:
-    """Return the value to log in with, None where a person or a passcode logs in. Raises KeyFileError."""
+    """Return the value to log in with, None for a log-in by password or passcode. Raises KeyFileError."""
     if options.apikey is not None:
         return keyfile.resolve_value(options.apikey, "--apikey")
     if options.u or options.sso:
@@ -63,7 +63,7 @@ def find_api_key(options: argparse.Namespace) -> str | None:
 
 
 def parse_address(text: str) -> str:
-    """Return the address that a person means, with its scheme. Raises Refused."""
+    """Return the address with its scheme: https, or http on this machine. Raises Refused."""
     text = text.strip()
     if "://" not in text:
         scheme = "http" if is_this_machine(host_of(f"http://{text}")) else "https"
@@ -106,7 +106,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def check_encrypted(url: str) -> None:
-    """Raise Refused where a password or a key would cross a network for everybody on it to read."""
+    """Raise Refused where a password or a key would cross a network unencrypted."""
     host = host_of(url)
     if url.startswith("https://") or is_this_machine(host) or os.environ.get(PLAIN_VARIABLE, "").lower() == "true":
         return
@@ -148,14 +148,14 @@ def do_logout(options: argparse.Namespace) -> None:
     session = Session.load()
     tokens = [token for token in (session.refresh_token, session.access_token) if token]
     try:
-        session.end()  # first: whatever the server does, this machine forgets the tokens
+        session.end()  # first, so that this machine forgets the tokens whatever the server answers
     finally:
         revoke(session, tokens)
     report("OK")
 
 
 def revoke(session: Session, tokens: list[str]) -> None:
-    """End tokens at the server, as far as it can be asked and knows how; IBM Cloud does not."""
+    """Revoke tokens at the server. One that can't, such as IBM Cloud, or does not answer is told on standard error."""
     try:
         for token in tokens:
             session.client(seconds=REVOKE_SECONDS).revoke(token)

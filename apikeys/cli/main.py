@@ -12,7 +12,7 @@ from apikeys.exceptions import ApiKeyError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 refused, 2 not understood, 130 interrupted."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal can't show stops nothing
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal can't show
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parse(given)
     if options.command != "scan" and any(0xD800 <= ord(c) < 0xE000 for argument in given for c in argument):

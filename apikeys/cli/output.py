@@ -10,7 +10,7 @@ REFUSED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 class Refused(Exception):
-    """The command can't be done; the message is one plain sentence."""
+    """The command is refused; the message is the sentence to show."""
 
 
 def say(text: str) -> None:
@@ -18,7 +18,7 @@ def say(text: str) -> None:
 
 
 def report(text: str) -> None:
-    """Say what is going on, unless `-q` asks for results and refusals only."""
+    """Print progress, unless `-q` asks for results and errors only."""
     if not _Quiet.asked:
         say(text)
 
@@ -49,7 +49,7 @@ def discard_output() -> None:
 
 
 def print_json(found: Any) -> None:
-    print(json.dumps(found, indent="\t", ensure_ascii=False), flush=True)  # JSON escapes what a terminal would obey
+    print(json.dumps(found, indent="\t", ensure_ascii=False), flush=True)  # JSON escapes control characters itself
 
 
 def print_table(titles: list[str], rows: list[list[str]]) -> None:

@@ -20,11 +20,11 @@ CONFIGURATION = (
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses with status 2 and one sentence; never takes a part of an option's name for the option."""
+    """Exits with status 2 and one sentence for wrong usage; takes no abbreviated options."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
-        # Before a command or after it: what is absent in one place must not undo the other.
+        # Given before a command or after it: the default of one must not overwrite the other.
         self.add_argument(
             "-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help="show results and errors only"
         )
@@ -161,7 +161,7 @@ def add_output(command: argparse.ArgumentParser) -> None:
 
 
 def join_values(top: Parser, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with values that begin with "-" tied to their options, as argparse wants them."""
+    """Return the arguments with `-o VALUE` as `-o=VALUE`, so that argparse takes values that begin with "-"."""
     with_value = options_with_value(find_command(top, arguments))
     joined: list[str] = []
     rest = iter(arguments)

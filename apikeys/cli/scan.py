@@ -1,4 +1,4 @@
-"""Finds values of API keys in files, by prefix and checksum, offline: what has the checksum is no accident."""
+"""Finds values of API keys in files, offline, by prefix and checksum; other text does not pass the checksum."""
 
 import codecs
 import os
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apikeys import values
+from apikeys.cli.keyfile import UTF_16
 
 CHUNK_BYTES = 1 << 20
-UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-CONTINUATION = bytes(range(0x80, 0xC0))  # in UTF-8: bytes that begin no character
+CONTINUATION = bytes(range(0x80, 0xC0))  # in UTF-8: bytes that continue a character
 SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 
 
@@ -30,7 +30,7 @@ class Finding:
 
 
 def pattern(prefix: str) -> re.Pattern[bytes]:
-    """Return what a value looks like among other text: not part of a longer word."""
+    """Return the pattern of a value that is not part of a longer word."""
     body = values.LENGTH - len(prefix)
     return re.compile(rb"(?<![A-Za-z0-9])" + re.escape(prefix.encode()) + rb"[A-Za-z0-9]{%d}(?![A-Za-z0-9])" % body)
 
@@ -74,7 +74,7 @@ def _files(path: Path) -> Iterator[Path | OSError]:
 
 
 def _in_file(path: Path, look: re.Pattern[bytes], prefix: str) -> Iterator[Finding]:
-    """Read in pieces that overlap by more than a value, so that size does not matter and none falls between."""
+    """Read in blocks that overlap by more than a value, so that files may be large and no value is cut in two."""
     overlap = values.LENGTH + 1
     data, is_start = b"", True
     line, column = 1, 1  # of the first byte of `data`
@@ -86,14 +86,14 @@ def _in_file(path: Path, look: re.Pattern[bytes], prefix: str) -> Iterator[Findi
         while True:
             block = file.read(CHUNK_BYTES)
             data += utf_16.decode(block).encode("utf-8", "replace") if is_utf_16 else block
-            # The last bytes are looked at with the next block, which shows how a word goes on.
+            # The last bytes are searched with the next block, which shows whether a word goes on.
             limit = max(len(data) - overlap, 0) if block else len(data)
             done = 0
             for found in look.finditer(data):
                 if found.start() >= limit:
                     break
                 value = found[0].decode("ascii")
-                # The first byte of a later block is there for the look behind alone, and was looked at before.
+                # The first byte of a later block is there for the look-behind only, and was searched before.
                 if (found.start() or is_start) and values.is_genuine(value, prefix):
                     line, column = _move(line, column, data[done : found.start()])
                     done = found.start()

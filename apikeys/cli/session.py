@@ -1,4 +1,4 @@
-"""What the command line remembers: where it is logged in, and tokens that renew themselves."""
+"""The log-in of the command line, kept in a file: the server, and tokens that are renewed when they expire."""
 
 import contextlib
 import fcntl
@@ -36,7 +36,7 @@ def folder() -> Path:
         raise homeless
     try:
         return Path.home() / ".config" / "apikeys"
-    except RuntimeError:  # a user without an entry, as in many containers
+    except RuntimeError:  # a user who is not in /etc/passwd, as in many containers
         raise homeless from None
 
 
@@ -52,18 +52,18 @@ class Session:
 
     @classmethod
     def load(cls) -> "Session":
-        """Return what is remembered, an empty session where nothing is, or nothing that can be read."""
+        """Return the stored session, an empty one where there is none or it can't be read."""
         try:
             stored = json.loads((folder() / "session.json").read_text(encoding="utf-8"))
             found = cls(**{name: stored[name] for name in cls.__slots__ if name in stored})
         except (OSError, ValueError, TypeError, RecursionError):
             return cls()
         empty = cls()
-        whole = all(type(getattr(found, name)) is type(getattr(empty, name)) for name in cls.__slots__)
-        return found if whole else empty
+        is_valid = all(type(getattr(found, name)) is type(getattr(empty, name)) for name in cls.__slots__)
+        return found if is_valid else empty
 
     def save(self) -> None:
-        """Write the whole file at once, for its owner alone. Raises SessionError."""
+        """Replace the file in one step, readable by its owner only. Raises SessionError."""
         draft = folder() / f"session.{os.getpid()}"
         try:
             folder().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,13 +112,13 @@ class Session:
         return claim(self.claims, "email") or claim(self.claims, "name") or self.iam_id
 
     def client(self, url: str = "", *, seconds: float = math.inf) -> "IAMClient":
-        """Return a client of the server, or of another one; it waits for all its answers so many seconds at most."""
+        """Return a client of the server, or of another; all its calls together end after that many seconds."""
         from apikeys.iam.client import IAMClient
 
         return IAMClient(url or self.url, self.access_token, deadline=time.monotonic() + seconds)
 
     def ask(self, call: "Callable[[IAMClient], Answer]") -> Answer:
-        """Return what a call answers, with a token that is still good. Raises SessionError, IAMError."""
+        """Return the result of a call, made with a token that has not expired. Raises SessionError, IAMError."""
         from apikeys.iam.client import IAMError
 
         self.fresh_token()
@@ -152,7 +152,7 @@ class Session:
             try:
                 self.begin(self.url, self.client().refresh(self.refresh_token))
             except IAMError as exc:
-                if exc.status not in REFUSED_STATUSES:  # the server is busy or away: the refresh token is still good
+                if exc.status not in REFUSED_STATUSES:  # the server is busy or down: the refresh token still works
                     raise
                 self.end()
                 raise over from None

@@ -123,9 +123,9 @@ def _members(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_api_key(fields: dict[str, Any]) -> ApiKey:
-    """Read an ApiKey as IBM's API answers it; absent members stand for nothing special.
+    """Read an ApiKey as IBM's API answers it; absent members have their defaults.
 
-    Raises ValueError for an answer without id, name or date of creation, or with an id or a date that is none.
+    Raises ValueError for a missing id, name or date of creation, and for a malformed id or date.
     """
     activity = fields.get("activity")
     activity = activity if isinstance(activity, dict) else {}
@@ -133,7 +133,7 @@ def parse_api_key(fields: dict[str, Any]) -> ApiKey:
     if created_at is None:
         raise ValueError("created_at")
     key_id = _needed(fields, "id")
-    if not API_KEY_ID.fullmatch(key_id):  # it becomes part of addresses
+    if not API_KEY_ID.fullmatch(key_id):  # it becomes part of URLs
         raise ValueError("id")
     return ApiKey(
         id=key_id,
@@ -198,7 +198,7 @@ def _needed(fields: dict[str, Any], name: str) -> str:
 
 
 def _moment(fields: dict[str, Any], name: str) -> datetime | None:
-    """Return a date that an answer has, None without it. Raises ValueError for one that is none."""
+    """Return a date of an answer, None where it is absent. Raises ValueError for a malformed one."""
     text = text_of(fields, name)
     try:
         return parse_date(text) if text else None
@@ -209,7 +209,7 @@ def _moment(fields: dict[str, Any], name: str) -> datetime | None:
 def _leaked_action(fields: dict[str, Any]) -> LeakedAction:
     try:
         return LeakedAction(text_of(fields, "action_when_leaked").lower() or LeakedAction.NONE)
-    except ValueError:  # one that IBM has added since
+    except ValueError:  # an action that IBM has added since
         return LeakedAction.NONE
 
 

@@ -15,7 +15,7 @@ from apikeys.upstream import discovery, slots
 from apikeys.upstream.errors import error_of
 from apikeys.upstream.sessions import IAMAccess
 
-ACCOUNT_LOCKED = re.compile(r"(?<!b)(?<!un)locked")  # who is blocked for another reason is told that
+ACCOUNT_LOCKED = re.compile(r"(?<!b)(?<!un)locked")  # not blocked, not unlocked
 FEDERATED = ("federat", "passcode")
 SECOND_FACTOR = (
     "factor",
@@ -59,7 +59,7 @@ OTHER_WORDS = _("%(host)s refused the log-in: %(text)s")
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """Somebody who has just logged in. `account_id` is "" where they belong to several accounts."""
+    """Who has logged in, and their tokens. `account_id` is "" where they belong to several accounts."""
 
     pair: TokenPair = field(repr=False)
     iam_id: str
@@ -120,7 +120,7 @@ def _refusal(method: LoginMethod, exc: IAMError) -> ApiKeyError:
 
 
 def accounts(access: IAMAccess) -> list[tuple[str, str]]:
-    """Return id and name of the person's accounts, [] where there is nobody to ask or no answer."""
+    """Return id and name of the person's accounts, [] without an account service or without its answer."""
     if not settings.ACCOUNTS_URL:
         return []
     try:

@@ -64,7 +64,7 @@ class Command(BaseCommand):
         self.stdout.write("\nAll of it works.")
 
     def step(self, name: str, check: Callable[[], str], *, needed: bool = True) -> bool:
-        """Do one check, say what came of it, and tell whether it worked."""
+        """Do one check, print its result, and tell whether it worked."""
         began = time.monotonic()
         try:
             found, word = check(), "yes"
@@ -129,7 +129,7 @@ class Command(BaseCommand):
         return f"{len(self.client.list_accounts(settings.ACCOUNTS_URL))} of yours"
 
     def write(self) -> None:
-        """Make a key and do to it all that the page can; delete it whatever happens, or say that it is still there."""
+        """Create a key, change it in each way that the page has, and delete it; say so where that fails."""
         name = f"check_iam {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
         made: dict[str, Any] = {}
         try:
@@ -171,7 +171,7 @@ def describe(fields: dict[str, Any]) -> str:
 
 
 def api_key() -> str:
-    """Return the value to check with; never from the command line, which other people of the machine can read."""
+    """Return the value to check with; never from an argument, which other users of the machine can read."""
     given = os.environ.get(keyfile.API_KEY_VARIABLE, "").strip()
     if not given and sys.stdin.isatty():
         given = getpass.getpass("API key> ").strip()
