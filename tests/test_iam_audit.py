@@ -22,7 +22,7 @@ from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, PASSWORD, iam_id_of, v1_error
 from tests.stores import accept_rows_of, refuse_rows_of
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream
 
 CREATED, UPDATED, DELETED = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
 EVENTS = """
@@ -34,7 +34,7 @@ FORBIDDEN = Fault(v1_error(403, "forbidden", "BXNIM0513E", "No."))
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("audit")) as console:
+    with console_with_upstream(tmp_path_factory.mktemp("audit"), **IMPATIENT) as console:
         yield console
 
 

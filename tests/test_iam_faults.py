@@ -13,7 +13,7 @@ from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.neighbours import Silent, make_certificates
 from tests.recorded_iam import PASSWORD
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream
 
 LATE = "did not answer in time."
 BROKEN = "closed the connection before it answered."
@@ -47,7 +47,7 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("faults")) as console:
+    with console_with_upstream(tmp_path_factory.mktemp("faults"), **IMPATIENT) as console:
         yield console
 
 

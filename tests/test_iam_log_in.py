@@ -16,7 +16,7 @@ from tests.addresses import KEYS
 from tests.fault_server import Fault, FaultServer
 from tests.markup import page
 from tests.recorded_iam import PASSCODE, PASSWORD, token_error
-from tests.upstream import ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import IMPATIENT, PATIENCE, ConsoleWithUpstream, Visitor, console_with_upstream
 
 ATTEMPTS = 5
 WRONG = "a password that is wrong"
@@ -65,7 +65,7 @@ REFUSALS = {
 @pytest.fixture(scope="module")
 def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
     limits = {"LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": str(ATTEMPTS), "TRUSTED_PROXIES": "1"}
-    with console_with_upstream(tmp_path_factory.mktemp("log-in"), **limits) as console:
+    with console_with_upstream(tmp_path_factory.mktemp("log-in"), **limits, **IMPATIENT) as console:
         yield console
 
 
@@ -221,14 +221,14 @@ def test_a_fault_of_iam_is_said_costs_no_attempt_and_passes(console, anna, name)
 
 def test_all_that_a_log_in_waits_for_has_one_end_and_then_it_says_so(console, anna):
     ben = arrive(console, "ben")
-    console.iam.fail("token", Fault(wait=5), faults.SILENT)
+    console.iam.fail("token", Fault(wait=PATIENCE / 2), faults.SILENT)
     console.iam.fail("list", faults.SILENT)
 
     with ThreadPoolExecutor(2) as pool:
         bens = pool.submit(enter, ben)
         assert console.iam.entered.acquire(timeout=30)
-        time.sleep(2)
-        annas = enter(anna)  # nine seconds of silence: Ben, who came before her and waits twice, is through by then
+        time.sleep(PATIENCE / 4)
+        annas = enter(anna)  # Ben, who came before her and waits twice, is through before she is
         is_ben_through = bens.done()
 
     assert annas.status_code == 503

@@ -11,7 +11,7 @@ from tests.addresses import CREATE, KEYS, RECEIPT
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import PASSWORD, v1_error
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
+from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
 
 UNCONFIRMED = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
@@ -24,7 +24,7 @@ REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("notice")) as console:
+    with console_with_upstream(tmp_path_factory.mktemp("notice"), **IMPATIENT) as console:
         yield console
 
 

@@ -16,6 +16,8 @@ from tests.markup import fields, page
 from tests.recorded_iam import PASSWORD, iam_id_of
 from tests.server import ConsoleServer
 
+PATIENCE = 4.0  # seconds
+IMPATIENT = {"DJANGO_SETTINGS_MODULE": "tests.impatient", "REQUEST_SECONDS": str(PATIENCE)}
 HTMX = {"HX-Request": "true"}
 SECONDS = 30
 
