@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.programs import PASSWORD
+from tests.cast import PASSWORD
 from tests.terminal import Terminal
 
 VALUE = re.compile(r"apk_[A-Za-z0-9]{40}")

@@ -13,13 +13,12 @@ from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
 from apikeys.services import keys
 from apikeys.services.delivery import Delivery
 from apikeys.web.forms import new_nonce
+from tests.cast import PASSWORD
 from tests.cli_person import logged_in, terminal, three_keys  # noqa: F401  (fixtures)
 from tests.databases import SERVER
 from tests.postgres import database_url, postgres  # noqa: F401  (fixtures)
 from tests.programs import anna, annas, ben, bens, dana, danas, site  # noqa: F401  (fixtures)
 from tests.server import ConsoleServer
-
-PASSWORD = "correct horse battery staple"
 
 
 @cache

@@ -8,7 +8,6 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.cast import PASSWORD
 from tests.server import ConsoleServer
 
-PASSWORD = "correct horse battery staple"
 API_KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 CLIENT = ("bx", "bx")
 SECONDS = 30
@@ -177,25 +176,12 @@ def public_pem(key: ec.EllipticCurvePrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def start_console(data_dir: Path, **environment: str) -> ConsoleServer:
-    """Return a server, to be started by `with`, whose log-in limit no test reaches by accident."""
-    return ConsoleServer(
-        data_dir,
-        **{
-            "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",
-            "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
-            "ALLOWED_HOSTS": "127.0.0.1,localhost,console.test",
-            **environment,
-        },
-    )
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Started once for all tests of a worker; at the end its log is searched for values and tokens."""
     signing_key = ec.generate_private_key(ec.SECP256R1())
     keys = json.dumps({REPORTER: public_pem(signing_key)})
-    with start_console(tmp_path_factory.mktemp("site") / "data", LEAK_REPORT_KEYS=keys) as server:
+    with ConsoleServer(tmp_path_factory.mktemp("site") / "data", LEAK_REPORT_KEYS=keys) as server:
         yield Site(server, signing_key)
         log = server.log
     assert "apk_" not in log

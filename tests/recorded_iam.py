@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-PASSWORD = "correct horse battery staple"
+from tests.cast import PASSWORD
+
 PASSCODE = "aBcDeFgHiJ"
 ACCOUNT, OTHER_ACCOUNT = "a" * 32, "b" * 32
 TOKEN_SECONDS = 3600

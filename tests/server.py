@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 
 from tests import databases
+from tests.cast import ADMIN
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -37,8 +38,10 @@ class ConsoleServer:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "WORKERS": "1",
+            "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",  # which no test reaches by accident
+            "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
             "DATABASE_URL": "" if "DATABASE_URL" in environment else databases.url_for(data_dir),
-            "CONSOLE_ADMIN_PASSWORD": "a password for the tests",
+            "CONSOLE_ADMIN_PASSWORD": ADMIN[1],
             "DJANGO_SETTINGS_MODULE": "console.settings",
             **environment,
         }
@@ -71,6 +74,15 @@ class ConsoleServer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def kill(self) -> None:
+        """End every process of it at once, as a power cut would."""
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        os.kill(parent, signal.SIGKILL)
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        self.process.wait()
 
     @property
     def log(self) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from apikeys.domain import ApiKey, IssuedApiKey
 from apikeys.iam import payloads
+from tests.cast import PASSWORD
 from tests.cli_person import names, refused
-from tests.programs import PASSWORD
 
 # Log in
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cast import PASSWORD
 from tests.cli_person import create, names, refused
 from tests.neighbours import Fixed, Silent
-from tests.programs import PASSWORD
 from tests.terminal import ROOT
 
 DEPLOYMENT = """

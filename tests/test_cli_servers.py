@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cast import PASSWORD
 from tests.cli_person import log_in, names, refused
 from tests.neighbours import Fixed, Relay, Silent, make_certificates
-from tests.programs import PASSWORD
 
 # Runs the command line with less patience, so that no test waits for the usual seconds.
 IMPATIENT = """

@@ -5,9 +5,9 @@ import stat
 
 import pytest
 
+from tests.cast import PASSWORD
 from tests.cli_person import names, refused
 from tests.neighbours import Fixed
-from tests.programs import PASSWORD
 
 
 def test_the_session_file_is_for_its_owner_alone(logged_in, site, anna):

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from tests.cast import PASSWORD
 from tests.cli_person import CHANGES, VALUE, create, refused
-from tests.programs import PASSWORD
 from tests.terminal import ROOT, Terminal
 
 # A script written for the original

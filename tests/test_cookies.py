@@ -6,12 +6,11 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from tests.addresses import CREATE, KEYS
-from tests.conftest import PASSWORD
+from tests.cast import ADMIN, PASSWORD
 from tests.http_person import HttpPerson
 from tests.markup import fields, page
 from tests.server import ConsoleServer
 
-ADMIN = ("admin", "a password for the tests")  # of a ConsoleServer
 PREFIX = "__Host-"  # which this machine's browsers were given on plain http, too
 NAMES = ("session", "csrf", "language", "theme")
 

@@ -13,9 +13,10 @@ import pytest
 from apikeys.values import mask
 from tests import node_modules
 from tests.addresses import CREATE, DOWNLOAD
+from tests.cast import PASSWORD
 from tests.http_person import HttpPerson
 from tests.markup import page
-from tests.programs import PASSWORD, Person, Site
+from tests.programs import Person, Site
 from tests.server import ROOT
 
 SECONDS = 120

@@ -9,7 +9,7 @@ from apikeys.models import ApiKeyRecord
 from apikeys.web.forms import new_nonce
 from console import csrf
 from tests.addresses import CREATE
-from tests.conftest import PASSWORD
+from tests.cast import PASSWORD
 from tests.markup import fields, page
 
 HTMX = {"HX-Request": "true"}

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from console.database import POSTGRESQL, SERVER_OPTIONS, USE_FILE, USE_POSTGRESQL, database, refuse_misplaced
+from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.server import ConsoleServer
 
@@ -38,7 +39,7 @@ def test_a_path_is_no_url(tmp_path, name):
 def test_a_console_in_a_folder_with_an_odd_name_keeps_everything_there(tmp_path):
     data_dir = tmp_path / "a#b?c%41"
     with ConsoleServer(data_dir) as console, HttpPerson(console.url) as person:
-        person.log_in("admin", "a password for the tests")
+        person.log_in(*ADMIN)
 
     assert (data_dir / "console.sqlite3").stat().st_size
     assert {path.suffix for path in tmp_path.iterdir() if path != data_dir} == {".log"}

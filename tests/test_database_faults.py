@@ -9,20 +9,22 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.cast import PASSWORD
 from tests.http_person import HttpPerson
 from tests.markup import page
 from tests.postgres import PostgresServer
-from tests.programs import API_KEY_GRANT, PASSWORD, Site, start_console
+from tests.programs import API_KEY_GRANT, Site
+from tests.server import ConsoleServer
 from tests.test_last_used import told_count
+from tests.waiting import until
 
 AT_ONCE = 2.0  # seconds; a lock is waited for longer than that
-MOST_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A console of this module's own: its database is taken away."""
-    with start_console(tmp_path_factory.mktemp("faults") / "data") as server:
+    with ConsoleServer(tmp_path_factory.mktemp("faults") / "data") as server:
         yield Site(server)
 
 
@@ -36,15 +38,6 @@ def write_lock(data_dir: Path):
     finally:
         holder.rollback()
         holder.close()
-
-
-def becomes(expected, look) -> bool:
-    deadline = time.monotonic() + MOST_SECONDS
-    while look() != expected:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 # Keys work while nothing can be written
@@ -61,7 +54,7 @@ def test_keys_work_at_once_while_another_program_holds_the_write_lock_and_are_co
 
     assert {answer.status_code for answer in answers} == {200}
     assert seconds < AT_ONCE
-    assert all(becomes(1, lambda key=key: told_count(annas, key["id"])) for key in keys)
+    until(lambda: [told_count(annas, key["id"]) for key in keys] == [1] * len(keys))
 
 
 @pytest.mark.sqlite
@@ -145,7 +138,7 @@ def server():
 
 @pytest.fixture
 def console(server, tmp_path):
-    with start_console(tmp_path / "data", DATABASE_URL=server.new_database()) as console:
+    with ConsoleServer(tmp_path / "data", DATABASE_URL=server.new_database()) as console:
         yield Site(console)
 
 
@@ -242,6 +235,6 @@ def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_w
     paths = [line.partition("Service Unavailable: ")[2].partition(" ")[0] for line in told]
     assert paths == [LIST, LIST, "/v1/apikeys", "/identity/token", "/readyz"]
     assert "Traceback" not in console.server.log
-    assert becomes(200, lambda: person.get("/readyz").status_code)
+    until(lambda: person.get("/readyz").status_code == 200)
     assert person.get(LIST).status_code == annas.get("/v1/apikeys").status_code == 200
     assert console.exchange(value).status_code == 200

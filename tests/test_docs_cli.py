@@ -12,9 +12,10 @@ import pytest
 from apikeys.cli import keyfile, login, offline, output, parser
 from apikeys.cli.completion import words
 from apikeys.values import mask
+from tests.cast import PASSWORD
 from tests.documents import Example, examples, is_as_shown
 from tests.neighbours import Relay, Tunnel, make_certificates
-from tests.programs import PASSWORD, Person, Site
+from tests.programs import Person, Site
 from tests.terminal import ROOT, Conversation, Terminal
 
 PAGE = ROOT / "docs" / "cli.md"

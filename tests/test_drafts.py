@@ -9,7 +9,7 @@ from apikeys.models import ApiKeyRecord
 from apikeys.web import drafts
 from apikeys.web.forms import CreateForm, EditForm, new_nonce
 from tests.addresses import CREATE, KEYS, edit_address
-from tests.conftest import PASSWORD
+from tests.cast import PASSWORD
 from tests.markup import fields, page
 from tests.stores import tables_with
 from tests.test_sessions import next_of

@@ -24,7 +24,6 @@ def console(tmp_path_factory):
         tmp_path_factory.mktemp("proxied") / "data",
         TRUSTED_PROXIES="1",
         LOGIN_ATTEMPTS_PER_ADDRESS=str(ATTEMPTS),
-        LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS="1000",
     ) as server:
         yield server
 

@@ -15,7 +15,8 @@ from apikeys.services import keys, leaks, service_ids
 from apikeys.storage import reserve
 from apikeys.storage.reserve import PART, SIZE
 from console.models import User
-from tests.conftest import PASSWORD, caller_for
+from tests.cast import PASSWORD
+from tests.conftest import caller_for
 from tests.markup import fields, page
 from tests.programs import API_KEY_GRANT
 

@@ -27,6 +27,7 @@ from tests.addresses import (
     edit_address,
     pixel_address,
 )
+from tests.cast import ADMIN, PASSWORD
 from tests.http_person import HttpPerson
 from tests.markup import page, parse
 from tests.server import ROOT
@@ -276,7 +277,7 @@ def test_the_server_names_each_request_itself_whatever_its_client_calls_it(clien
 def test_every_cookie_belongs_to_this_host_alone_and_no_script_reads_it(alice, db):
     client = Client()
     client.get("/login/")
-    client.post("/login/", {"username": "alice", "password": "correct horse battery staple"})
+    client.post("/login/", {"username": "alice", "password": PASSWORD})
     client.post("/language/", {"language": "zh-hant"})
     client.post("/theme/", {"theme": "dark"})
 
@@ -388,7 +389,7 @@ def test_htmx_is_told_to_keep_no_pages_and_to_run_nothing(alice_client):
 @pytest.fixture(scope="module")
 def visitor(console_server) -> HttpPerson:
     with HttpPerson(console_server.url) as person:
-        yield person.log_in("admin", "a password for the tests")
+        yield person.log_in(*ADMIN)
 
 
 def test_static_files_have_the_headers_and_are_kept_for_a_year(visitor):

@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.addresses import CREATE, KEYS, details_address
+from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import fields, page
-from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSWORD
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, until
+from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.waiting import until
 
 ENDS = {
     "was deactivated": "UPDATE console_user SET is_active = false WHERE iam_id = ?",

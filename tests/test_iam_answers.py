@@ -9,9 +9,9 @@ import pytest
 
 from apikeys.iam.transport import MAX_ANSWER_BYTES
 from tests.addresses import KEYS, details_address
+from tests.cast import PASSWORD
 from tests.fault_server import Fault, too_many
 from tests.markup import page
-from tests.recorded_iam import PASSWORD
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."

@@ -18,9 +18,10 @@ from apikeys.storage import reserve
 from apikeys.web.forms import new_nonce
 from tests import fault_server as faults
 from tests.addresses import CREATE, delete_address, details_address, edit_address
+from tests.cast import PASSWORD
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
-from tests.recorded_iam import ACCOUNT, PASSWORD, iam_id_of, v1_error
+from tests.recorded_iam import ACCOUNT, iam_id_of, v1_error
 from tests.stores import accept_rows_of, refuse_rows_of
 from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream
 

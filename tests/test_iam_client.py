@@ -15,9 +15,10 @@ from apikeys import VERSION
 from apikeys.iam import sockets, transport
 from apikeys.iam.client import IAMClient, IAMError
 from tests import fault_server as faults
+from tests.cast import PASSWORD
 from tests.fault_server import Fault, FaultServer
 from tests.neighbours import Silent, make_certificates
-from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSCODE, PASSWORD, iam_id_of
+from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSCODE, iam_id_of
 
 ANNAS = iam_id_of("anna")
 PATIENCE = 0.4  # seconds that a test gives to what does not answer

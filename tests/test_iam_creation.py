@@ -11,7 +11,8 @@ from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago
+from tests.waiting import until
 
 UNCONFIRMED = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."

@@ -9,10 +9,10 @@ import requests
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
+from tests.cast import PASSWORD
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.neighbours import Silent, make_certificates
-from tests.recorded_iam import PASSWORD
 from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream
 
 LATE = "did not answer in time."

@@ -13,9 +13,10 @@ from apikeys.upstream import discovery, login
 from apikeys.upstream.login import LoginMethod
 from tests import fault_server as faults
 from tests.addresses import KEYS
+from tests.cast import PASSWORD
 from tests.fault_server import Fault, FaultServer
 from tests.markup import page
-from tests.recorded_iam import PASSCODE, PASSWORD, token_error
+from tests.recorded_iam import PASSCODE, token_error
 from tests.upstream import IMPATIENT, PATIENCE, ConsoleWithUpstream, Visitor, console_with_upstream
 
 ATTEMPTS = 5

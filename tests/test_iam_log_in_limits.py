@@ -14,10 +14,12 @@ from console.iam_login import person_of
 from console.models import User
 from tests import fault_server as faults
 from tests.addresses import KEYS
+from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import page
-from tests.recorded_iam import ACCOUNT, PASSWORD
-from tests.upstream import ConsoleWithUpstream, Visitor, console_with_upstream, until
+from tests.recorded_iam import ACCOUNT
+from tests.upstream import ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.waiting import until
 
 ATTEMPTS = 5
 TOO_MANY = "Too many attempts."

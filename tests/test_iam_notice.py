@@ -8,10 +8,12 @@ import pytest
 
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, RECEIPT
+from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import fields, page
-from tests.recorded_iam import PASSWORD, v1_error
-from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago, until
+from tests.recorded_iam import v1_error
+from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago
+from tests.waiting import until
 
 UNCONFIRMED = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from tests.addresses import KEYS, delete_address, details_address, edit_address
+from tests.cast import PASSWORD
 from tests.markup import fields, page
-from tests.recorded_iam import PASSWORD
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
 
 

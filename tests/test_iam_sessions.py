@@ -18,9 +18,10 @@ from apikeys.upstream import login, sessions
 from apikeys.upstream.sessions import IAMAccess
 from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, edit_address
+from tests.cast import PASSWORD
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
-from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSWORD
+from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT
 from tests.stores import all_cells, database_bytes, tables_with
 from tests.threads import at_once
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream

@@ -8,7 +8,7 @@ import pytest
 from apikeys.backends.ibm_cloud import IBMCloudBackend
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, Cursor, Identity
 from tests.contract import ApiKeyBackendContract
-from tests.programs import start_console
+from tests.server import ConsoleServer
 
 # The contract speaks of Alice and Bob; at the other console they are Anna and Ben.
 
@@ -70,7 +70,7 @@ class TestIBMCloudBackend(ApiKeyBackendContract):
     def allow(self, limit, settings):
         """From now on ask a second process on the same database, which was started with this limit."""
         issuer = self.site.url.replace("127.0.0.1", "localhost")  # of the tokens, also here
-        self.limited = start_console(self.site.server.data_dir, APIKEYS_PER_IDENTITY=str(limit), PUBLIC_URL=issuer)
+        self.limited = ConsoleServer(self.site.server.data_dir, APIKEYS_PER_IDENTITY=str(limit), PUBLIC_URL=issuer)
         self.limited.__enter__()
         settings.IAM_URL = self.limited.url
 

@@ -1,12 +1,8 @@
 """When a key was last used and how often: each use is counted, at the price of one write a minute."""
 
-import os
-import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection
@@ -16,13 +12,12 @@ from django.utils import timezone
 
 from apikeys.identity import usage
 from apikeys.models import ApiKeyRecord
-from tests.programs import API_KEY_GRANT, Program, Site, start_console
+from tests.programs import API_KEY_GRANT, Program, Site
 from tests.server import ConsoleServer
 from tests.stores import READ_ONLY
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
-
-MOST_SECONDS = 30
 
 
 @pytest.fixture
@@ -403,9 +398,7 @@ def used_five_times(site: Site) -> None:
     annas = site.log_in(site.next_person("anna"))
     key = annas.create_key()
     site.use(key["apikey"])
-    deadline = time.monotonic() + MOST_SECONDS
-    while told_count(annas, key["id"]) != 1 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: told_count(annas, key["id"]) == 1)
     for _use in range(4):
         site.use(key["apikey"])
 
@@ -416,22 +409,15 @@ def told_count(program: Program, key_id: str) -> int:
 
 
 def test_what_was_counted_in_memory_is_written_when_the_server_stops(own_folder):
-    with start_console(own_folder) as server:
+    with ConsoleServer(own_folder) as server:
         used_five_times(Site(server))
 
     assert stored_count(server) == 5
 
 
 def test_a_crash_loses_no_more_than_the_last_minute(own_folder):
-    with start_console(own_folder) as server:
+    with ConsoleServer(own_folder) as server:
         used_five_times(Site(server))
-        for process in [server.process.pid, *children_of(server.process.pid)]:
-            os.kill(process, signal.SIGKILL)
-        server.process.wait(20)
+        server.kill()
 
     assert 1 <= stored_count(server) <= 5
-
-
-def children_of(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]

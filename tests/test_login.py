@@ -14,7 +14,8 @@ from apikeys.jobs import Sweeper
 from console import auth, limiter
 from console.models import LoginCounter
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address, edit_address
-from tests.conftest import PASSWORD, make_person
+from tests.cast import PASSWORD
+from tests.conftest import make_person
 from tests.markup import fields, page
 from tests.threads import at_once
 

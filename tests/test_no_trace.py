@@ -19,6 +19,7 @@ from apikeys.services import keys
 from apikeys.web.forms import new_nonce
 from console.logs import LineFormatter, MaskedExceptionReporter, MaskFilter
 from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_address, edit_address
+from tests.cast import ADMIN
 from tests.conftest import caller_for, delivery_for
 from tests.http_person import HttpPerson
 from tests.markup import page
@@ -105,7 +106,7 @@ def test_no_byte_of_the_data_folder_or_the_log_ever_has_the_value(console_server
         found["control"] = [path for path, content in files.items() if b"a name that is searched for" in content]
 
     with HttpPerson(console_server.url) as person:
-        person.log_in("admin", "a password for the tests")
+        person.log_in(*ADMIN)
         form = person.get(CREATE)
         nonce = page(form).find("input", name="nonce")["value"]
         created = person.submit(form, CREATE, name="a name that is searched for")

@@ -20,7 +20,7 @@ from apikeys.api.urls import urlpatterns
 from apikeys.models import AuditEvent, RefreshToken
 from apikeys.values import mask
 from tests.api_errors import known_codes
-from tests.conftest import PASSWORD
+from tests.cast import PASSWORD
 
 BX = "Basic " + base64.b64encode(b"bx:bx").decode()
 FORM = "application/x-www-form-urlencoded"

@@ -22,7 +22,8 @@ from apikeys.identity import peppers, tokens, usage
 from apikeys.identity.tokens import Subject
 from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
 from apikeys.values import Peppers
-from tests.programs import Console, Site, start_console
+from tests.programs import Console, Site
+from tests.server import ConsoleServer
 from tests.threads import at_once
 
 OLD, NEW = f"1:{'01' * 32}", f"2:{'02' * 32}"
@@ -353,14 +354,14 @@ def test_the_command_lists_the_keys_that_have_not_moved_those_in_use_first(old_k
 def test_two_servers_move_a_key_that_both_are_asked_about_and_its_pepper_can_go(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     shared = {"PUBLIC_URL": "http://console.test"}
-    with start_console(data_dir, APIKEYS_PEPPERS=OLD, **shared) as server:
+    with ConsoleServer(data_dir, APIKEYS_PEPPERS=OLD, **shared) as server:
         site = Site(server)
         person = site.next_person("anna")
         created = [site.log_in(person).create_key(f"key {number}") for number in range(8)]
 
     with ExitStack() as stack:
         consoles = [
-            Console(stack.enter_context(start_console(data_dir, APIKEYS_PEPPERS=BOTH, **shared))) for _ in range(2)
+            Console(stack.enter_context(ConsoleServer(data_dir, APIKEYS_PEPPERS=BOTH, **shared))) for _ in range(2)
         ]
         annas = consoles[0].log_in(person)
         before = {key["id"]: key for key in annas.listed()}
@@ -380,5 +381,5 @@ def test_two_servers_move_a_key_that_both_are_asked_about_and_its_pepper_can_go(
         assert counted[0] == "Pepper 1: 0 keys, not needed: remove it."
         assert counted[1].startswith("Pepper 2: 8 keys, newest")
 
-    with start_console(data_dir, APIKEYS_PEPPERS=NEW, **shared) as server:
+    with ConsoleServer(data_dir, APIKEYS_PEPPERS=NEW, **shared) as server:
         assert {Console(server).exchange(key["apikey"]).status_code for key in created} == {200}

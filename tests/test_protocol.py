@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from tests.programs import CLIENT, PASSWORD, Site
+from tests.cast import PASSWORD
+from tests.programs import CLIENT, Site
 from tests.raw_http import send
 
 FORM = "application/x-www-form-urlencoded"

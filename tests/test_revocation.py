@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import jwt
 import pytest
 
-from tests.programs import CLIENT, PASSWORD, Console, Person, Program, Site, start_console
+from tests.cast import PASSWORD
+from tests.programs import CLIENT, Console, Person, Program, Site
+from tests.server import ConsoleServer
 
 UNKNOWN_KEY = (400, "BXNIM0415E")
 THREADS = 4
@@ -33,8 +35,8 @@ class Pair:
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     data_dir = tmp_path_factory.mktemp("pair") / "data"
     with (
-        start_console(data_dir, PUBLIC_URL="http://console.test") as here,
-        start_console(data_dir, PUBLIC_URL="http://console.test") as there,
+        ConsoleServer(data_dir, PUBLIC_URL="http://console.test") as here,
+        ConsoleServer(data_dir, PUBLIC_URL="http://console.test") as there,
     ):
         yield Pair(Site(here), Console(there))
         assert "Traceback" not in here.log + there.log

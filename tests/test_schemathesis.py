@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from apikeys.values import mask
+from tests.cast import ADMIN
 from tests.programs import public_pem
 from tests.schemathesis_hooks import REPORTER, TO_BE_SIGNED
 from tests.server import ROOT, ConsoleServer
@@ -30,13 +31,8 @@ CLIENT = {"Authorization": "Basic " + base64.b64encode(b"bx:bx").decode()}
 @pytest.mark.contract
 def test_no_request_made_from_the_description_gets_an_answer_that_is_not_in_it(tmp_path: Path) -> None:
     reporter = ec.generate_private_key(ec.SECP256R1())
-    unlimited = {
-        "APIKEYS_PER_IDENTITY": "0",
-        "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
-        "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",
-    }
     known = json.dumps({REPORTER: public_pem(reporter)})
-    with ConsoleServer(tmp_path / "data", LEAK_REPORT_KEYS=known, **unlimited) as server:
+    with ConsoleServer(tmp_path / "data", LEAK_REPORT_KEYS=known, APIKEYS_PER_IDENTITY="0") as server:
         token = access_token(server)
         (tmp_path / "openapi.json").write_text(json.dumps(usable_description(server, token)))
         (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
@@ -93,7 +89,7 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def access_token(server: ConsoleServer) -> str:
-    form = {"grant_type": "password", "username": "admin", "password": "a password for the tests"}
+    form = {"grant_type": "password", "username": ADMIN[0], "password": ADMIN[1]}
     answer = requests.post(f"{server.url}/identity/token", data=form, headers=CLIENT, timeout=30)
     assert answer.status_code == 200, answer.status_code
     return str(answer.json()["access_token"])

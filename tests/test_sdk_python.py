@@ -1,7 +1,6 @@
 """IBM's own Python client, unmodified and over a real socket, does with this server all that it does with IBM's."""
 
 import re
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +8,8 @@ from ibm_cloud_sdk_core import ApiException, get_query_param
 from ibm_cloud_sdk_core.authenticators import BearerTokenAuthenticator, IAMAuthenticator
 from ibm_platform_services import IamIdentityV1
 from ibm_platform_services.iam_identity_v1 import ApiKey, ApiKeyInsideCreateServiceIdRequest, ServiceIdList
+
+from tests.waiting import until
 
 KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -198,10 +199,8 @@ def test_a_key_for_somebody_else_is_refused_in_the_words_of_the_original(sdk, be
 
 def until_counted(sdk, key_id: str) -> None:
     """Wait for a use to be counted: that is done beside the request, a moment later."""
-    deadline = time.monotonic() + 30
-    while not sdk.get_api_key(id=key_id, include_activity=True).get_result()["activity"]["authn_count"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    activity = {"id": key_id, "include_activity": True}
+    until(lambda: sdk.get_api_key(**activity).get_result()["activity"]["authn_count"])
 
 
 def test_get_tells_history_and_activity_when_asked(site, sdk, anna):

@@ -4,19 +4,18 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 
 import pytest
 import requests
 
 from console import ports
 from console.management.commands import serve
-from tests.programs import Site, start_console
+from tests.programs import Site
 from tests.server import ROOT, ConsoleServer
 from tests.test_last_used import stored_count, used_five_times
+from tests.waiting import until
 
 SECONDS = 10
-MOST_SECONDS = 30
 EXAMPLE = "apk_" + "x" * 40
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, HEADERS, END_HEADERS = 4, 1, 4
@@ -25,7 +24,7 @@ SETTINGS, HEADERS, END_HEADERS = 4, 1, 4
 @pytest.fixture
 def server(tmp_path):
     """A server of this test's own: it is killed there."""
-    with start_console(tmp_path / "data", WORKERS="2") as server:
+    with ConsoleServer(tmp_path / "data", WORKERS="2") as server:
         yield server
 
 
@@ -79,10 +78,7 @@ def kill_alone(server: ConsoleServer) -> None:
     """End the first process of a server as a machine without memory does, and wait for its workers."""
     server.process.kill()
     server.process.wait(SECONDS)
-    deadline = time.monotonic() + MOST_SECONDS
-    while not is_refused(server.port) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert is_refused(server.port)
+    until(lambda: is_refused(server.port))
 
 
 def second_start(server: ConsoleServer) -> str:

@@ -15,7 +15,7 @@ from apikeys.web.forms import new_nonce
 from console import sessions
 from console.sessions import BEGAN
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address
-from tests.conftest import PASSWORD
+from tests.cast import PASSWORD
 from tests.markup import page
 from tests.stores import tables_with
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
 
@@ -389,6 +390,6 @@ def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):
         before = console.run_python("from console.models import User\nprint(User.objects.count())")
 
     with ConsoleServer(data_dir) as here, HttpPerson(here.url) as person:
-        person.log_in("admin", "a password for the tests")
+        person.log_in(*ADMIN)
 
     assert before.splitlines()[-1] == "1"

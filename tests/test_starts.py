@@ -1,9 +1,7 @@
 """Starts of the console: several at once, with a database that is away, and after a restore that went wrong."""
 
-import os
 import secrets
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from console.journals import SECONDS_APART
+from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.postgres import PostgresServer
 from tests.server import ROOT, ConsoleServer, free_port
@@ -119,12 +118,9 @@ def test_a_start_beside_the_journal_of_another_time_is_refused(tmp_path):
         with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as backup:
             source.backup(backup)
         with HttpPerson(console.url) as person:
-            person.log_in("admin", "a password for the tests")
+            person.log_in(*ADMIN)
         journal = Path(f"{database}-wal").read_bytes()
-        children = Path(f"/proc/{console.process.pid}/task/{console.process.pid}/children").read_text().split()
-        for pid in [console.process.pid, *map(int, children)]:
-            os.kill(pid, signal.SIGKILL)
-        console.process.wait()
+        console.kill()
     Path(f"{database}-wal").write_bytes(journal)
     time.sleep(SECONDS_APART + 0.2)
     shutil.copy(copy, database)
@@ -133,7 +129,7 @@ def test_a_start_beside_the_journal_of_another_time_is_refused(tmp_path):
     for end in ("-wal", "-shm"):
         Path(f"{database}{end}").unlink(missing_ok=True)
     with ConsoleServer(data_dir) as console, HttpPerson(console.url) as person:
-        person.log_in("admin", "a password for the tests")
+        person.log_in(*ADMIN)
 
     assert f"{database} was put there after its journal, console.sqlite3-wal, was written." in said
 

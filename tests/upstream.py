@@ -1,25 +1,22 @@
 """A console whose keys are upstream, at an IAM that misbehaves when told to, and the people who visit it."""
 
 import itertools
-import os
-import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.addresses import CREATE
+from tests.cast import PASSWORD
 from tests.fault_server import FaultServer
 from tests.http_person import HttpPerson
 from tests.markup import fields, page
-from tests.recorded_iam import PASSWORD, iam_id_of
+from tests.recorded_iam import iam_id_of
 from tests.server import ConsoleServer
 
 PATIENCE = 4.0  # seconds
 IMPATIENT = {"DJANGO_SETTINGS_MODULE": "tests.impatient", "REQUEST_SECONDS": str(PATIENCE)}
 HTMX = {"HX-Request": "true"}
-SECONDS = 30
 
 _numbers = itertools.count(1)
 
@@ -35,21 +32,10 @@ class ConsoleWithUpstream(ConsoleServer):
                 "IAM_URL": iam.url,
                 "ACCOUNTS_URL": iam.url,
                 "LOG_LEVEL": "DEBUG",
-                "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",
-                "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
                 **environment,
             },
         )
         self.iam = iam
-
-    def kill(self) -> None:
-        """End every process of it at once, as a power cut would."""
-        parent = self.process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        os.kill(parent, signal.SIGKILL)
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
-        self.process.wait()
 
 
 class Visitor(HttpPerson):
@@ -83,11 +69,3 @@ def console_with_upstream(folder: Path, **environment: str) -> Iterator[ConsoleW
 def seconds_ago(seconds: float) -> str:
     """Return a moment as either database takes it."""
     return f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S.%f+00:00}"
-
-
-def until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)

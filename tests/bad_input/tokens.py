@@ -26,7 +26,8 @@ from tests.bad_input.good import (
     some,
 )
 from tests.bad_input.tables import NO_OBJECTS, OTHER_TYPES
-from tests.programs import API_KEY_GRANT, PASSWORD
+from tests.cast import PASSWORD
+from tests.programs import API_KEY_GRANT
 
 
 def form(**fields: str) -> bytes:

@@ -7,9 +7,10 @@ from typing import Any
 from apikeys.api import errors
 from apikeys.api.errors import NO_STORE
 from tests.bad_input.good import GOOD, JSON, Refusal, Request
+from tests.cast import PASSWORD
 from tests.databases import Look
 from tests.forgery import BAD_TOKENS, Forge
-from tests.programs import PASSWORD, Person, Program, Site
+from tests.programs import Person, Program, Site
 from tests.raw_http import Answer, send
 
 

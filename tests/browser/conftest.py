@@ -22,7 +22,8 @@ from apikeys.values import mask
 from tests.browser import chromium
 from tests.browser.proxy import PlainHttp
 from tests.browser.two_consoles import MAKE_NEIGHBOURS, Pair, Road
-from tests.browser.visitor import PASSWORD, Visitor
+from tests.browser.visitor import Visitor
+from tests.cast import PASSWORD
 from tests.server import ConsoleServer
 
 DESKTOP, MOBILE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -104,13 +105,7 @@ class Complaints:
 
 
 def start_console(data_dir: Path, **environment: str) -> ConsoleServer:
-    return ConsoleServer(
-        data_dir,
-        APIKEYS_PER_IDENTITY="20000",
-        LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS="1000",
-        LOGIN_ATTEMPTS_PER_ADDRESS="100000",
-        **environment,
-    )
+    return ConsoleServer(data_dir, APIKEYS_PER_IDENTITY="20000", **environment)
 
 
 @pytest.hookimpl(wrapper=True)

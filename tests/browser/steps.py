@@ -9,7 +9,7 @@ from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.addresses import KEYS
 from tests.browser.value import Value
-from tests.browser.visitor import PASSWORD
+from tests.cast import PASSWORD
 
 ERROR_PAGE = "127.0.0.1"  # how the browser calls its own page when it has none from the server
 TABS = 40  # more than any page has

@@ -25,7 +25,7 @@ from tests.browser.steps import (
     tab_to,
 )
 from tests.browser.value import Value, assert_is_the_key_file
-from tests.browser.visitor import PASSWORD
+from tests.cast import PASSWORD
 from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser

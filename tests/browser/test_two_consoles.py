@@ -43,7 +43,8 @@ from tests.browser.steps import (
 )
 from tests.browser.two_consoles import PASSCODE, TITLE, Pair
 from tests.browser.value import Value, assert_is_the_key_file, files_with
-from tests.browser.visitor import PASSWORD, Visitor
+from tests.browser.visitor import Visitor
+from tests.cast import PASSWORD
 from tests.programs import Console
 
 pytestmark = pytest.mark.browser

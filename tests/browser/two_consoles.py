@@ -15,7 +15,8 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.browser.visitor import PASSWORD, Visitor
+from tests.browser.visitor import Visitor
+from tests.cast import PASSWORD
 from tests.neighbours import Relay
 from tests.programs import Console, Program
 from tests.server import ConsoleServer

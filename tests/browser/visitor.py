@@ -7,10 +7,10 @@ import requests
 from playwright.sync_api import BrowserContext
 
 from tests.addresses import KEYS
+from tests.cast import PASSWORD
 from tests.markup import fields, parse
 from tests.server import ConsoleServer
 
-PASSWORD = "correct horse battery staple"
 SECONDS = 20
 
 

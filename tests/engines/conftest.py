@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import pytest_runtest_makereport  # noqa: F401  (masks values in reports)
-from tests.browser.visitor import PASSWORD
+from tests.cast import PASSWORD
 from tests.engines.engine import Engine
 from tests.engines.firefox import Firefox
 from tests.engines.webkit import WebKit

@@ -7,7 +7,7 @@ import pytest
 
 from tests.addresses import KEYS
 from tests.browser.value import Value, assert_is_the_key_file
-from tests.browser.visitor import PASSWORD
+from tests.cast import PASSWORD
 from tests.engines.engine import Engine, wait_for
 from tests.engines.person import Person
 from tests.server import ConsoleServer
