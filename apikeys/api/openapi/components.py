@@ -50,24 +50,8 @@ TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
 }
 ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}
 TRACED = {"Transaction-Id": {"$ref": "#/components/headers/Transaction-Id"}}
-
-SHARED = {  # what the components' parameters are called there
-    name: {"$ref": f"#/components/parameters/{name}"}
-    for name in (
-        "ApiKeyId",
-        "ServiceIdId",
-        "AccountId",
-        "PageSize",
-        "PageToken",
-        "Order",
-        "Filter",
-        "IncludeHistory",
-        "IncludeActivity",
-        "EntityLock",
-        "IdempotencyKey",
-        "IfMatch",
-    )
-}
+YES_OR_NO: Schema = {"type": "boolean", "default": False}
+PRINTABLE = shapes.text(pattern=shapes.PRINTABLE)
 
 
 def parameter(name: str, place: str, schema: Schema, description: str, *, required: bool = False) -> Schema:
@@ -75,54 +59,52 @@ def parameter(name: str, place: str, schema: Schema, description: str, *, requir
     return {"name": name, "in": place, **needed, "description": description, "schema": schema}
 
 
-def shared_parameters() -> Schema:
-    """Return the parameters that several operations have."""
-    yes_or_no: Schema = {"type": "boolean", "default": False}
-    printable = shapes.text(pattern=shapes.PRINTABLE)
-    return {
-        "ApiKeyId": parameter("id", "path", shapes.api_key_id(), "The key's id."),
-        "ServiceIdId": parameter("id", "path", shapes.service_id_id(), "The service ID's id."),
-        "AccountId": parameter("account_id", "query", printable, "The token's account; no other is accepted."),
-        "PageSize": parameter(
-            "pagesize",
-            "query",
-            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
-            "The maximum number of items to return.",
-        ),
-        "PageToken": parameter(
-            "pagetoken", "query", printable, "The token in the `next` or `previous` URL of another page."
-        ),
-        "Order": parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "The sort order."),
-        "Filter": parameter(
-            "filter",
-            "query",
-            shapes.text(pattern=shapes.FILTER, maxLength=MAX_FILTER, examples=['name co "terra"']),
-            "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
-            "a text in double quotes. Join several conditions with `and`. Case is ignored.",
-        ),
-        "IncludeHistory": parameter(
-            "include_history", "query", yes_or_no, "Whether to return the history of changes as well."
-        ),
-        "IncludeActivity": parameter(
-            "include_activity", "query", yes_or_no, "Whether to return when it was last used and how often as well."
-        ),
-        "EntityLock": parameter("Entity-Lock", "header", yes_or_no, "Whether to create it locked."),
-        "IdempotencyKey": parameter(
-            "Idempotency-Key",
-            "header",
-            shapes.text(pattern=shapes.IDEMPOTENCY_KEY),
-            f"Random, new for each request to create something; fewer than {delivery.MIN_VARIETY} different characters "
-            "are refused. Sending the same request again creates nothing more, and returns the same value "
-            "within 300 seconds.",
-        ),
-        "IfMatch": parameter(
-            "If-Match",
-            "header",
-            shapes.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
-            "The entity tag of the version to change, quoted or not, or `*` for any version.",
-            required=True,
-        ),
-    }
+# The parameters that several operations have, and what an operation refers to each with.
+PARAMETERS: dict[str, Schema] = {
+    "ApiKeyId": parameter("id", "path", shapes.api_key_id(), "The key's id."),
+    "ServiceIdId": parameter("id", "path", shapes.service_id_id(), "The service ID's id."),
+    "AccountId": parameter("account_id", "query", PRINTABLE, "The token's account; no other is accepted."),
+    "PageSize": parameter(
+        "pagesize",
+        "query",
+        {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
+        "The maximum number of items to return.",
+    ),
+    "PageToken": parameter(
+        "pagetoken", "query", PRINTABLE, "The token in the `next` or `previous` URL of another page."
+    ),
+    "Order": parameter("order", "query", {"enum": ["asc", "desc"], "default": "asc"}, "The sort order."),
+    "Filter": parameter(
+        "filter",
+        "query",
+        shapes.text(pattern=shapes.FILTER, maxLength=MAX_FILTER, examples=['name co "terra"']),
+        "`name`, `description` or `id`, then `co` (contains), `eq` (equals), `sw` (starts with), then "
+        "a text in double quotes. Join several conditions with `and`. Case is ignored.",
+    ),
+    "IncludeHistory": parameter(
+        "include_history", "query", YES_OR_NO, "Whether to return the history of changes as well."
+    ),
+    "IncludeActivity": parameter(
+        "include_activity", "query", YES_OR_NO, "Whether to return when it was last used and how often as well."
+    ),
+    "EntityLock": parameter("Entity-Lock", "header", YES_OR_NO, "Whether to create it locked."),
+    "IdempotencyKey": parameter(
+        "Idempotency-Key",
+        "header",
+        shapes.text(pattern=shapes.IDEMPOTENCY_KEY),
+        f"Random, new for each request to create something; fewer than {delivery.MIN_VARIETY} different characters "
+        "are refused. Sending the same request again creates nothing more, and returns the same value "
+        "within 300 seconds.",
+    ),
+    "IfMatch": parameter(
+        "If-Match",
+        "header",
+        shapes.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
+        "The entity tag of the version to change, quoted or not, or `*` for any version.",
+        required=True,
+    ),
+}
+SHARED = {name: {"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS}
 
 
 def answer(

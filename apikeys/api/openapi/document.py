@@ -81,7 +81,7 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
                     "schema": {"type": "integer", "minimum": 1},
                 },
             },
-            "parameters": components.shared_parameters(),
+            "parameters": components.PARAMETERS,
             "responses": components.shared_responses(),
             "schemas": schemas(with_password=with_password),
         },

@@ -5,7 +5,17 @@ from datetime import UTC, datetime
 
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi import links, shapes
-from apikeys.api.openapi.components import KEYS, SERVICE_IDS, SHARED, answer, body, operation, parameter
+from apikeys.api.openapi.components import (
+    KEYS,
+    PRINTABLE,
+    SERVICE_IDS,
+    SHARED,
+    YES_OR_NO,
+    answer,
+    body,
+    operation,
+    parameter,
+)
 from apikeys.api.openapi.shapes import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
 from apikeys.api.paging import DEFAULT_PAGE_SIZE, DEFAULT_SORT, KEY_SORTS, SERVICE_ID_SORTS
 from apikeys.domain import ApiKey, ServiceId
@@ -39,11 +49,9 @@ SERVICE_ID_EXAMPLE = payloads.service_id(EXAMPLE_SERVICE_ID)
 LIMITS_EXAMPLE = {PER_IDENTITY: {"limit": 1000, "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}]}}
 PAGE_EXAMPLE = {"limit": DEFAULT_PAGE_SIZE, "first": "https://console.example/v1/"}
 GONE = "BXNIM0102E"
-YES_OR_NO: Schema = {"type": "boolean", "default": False}
 
 
 def key_paths() -> dict[str, Schema]:
-    printable = shapes.text(pattern=shapes.PRINTABLE)
     switch = ("unauthorized", GONE, "conflict")
     by_id = [SHARED["ApiKeyId"]]
     account = parameter(
@@ -59,7 +67,7 @@ def key_paths() -> dict[str, Schema]:
                 ("bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E"),
                 parameters=[
                     SHARED["AccountId"],
-                    parameter("iam_id", "query", printable, "The owner: you (the default) or one of your service IDs."),
+                    parameter("iam_id", "query", PRINTABLE, "The owner: you (the default) or one of your service IDs."),
                     SHARED["PageSize"],
                     SHARED["PageToken"],
                     parameter(
@@ -236,7 +244,6 @@ def service_id_paths() -> dict[str, Schema]:
             links=links.from_service_id(),
         )
     }
-    printable = shapes.text(pattern=shapes.PRINTABLE)
 
     return {
         "/v1/serviceids": {
@@ -253,7 +260,7 @@ def service_id_paths() -> dict[str, Schema]:
                 parameters=[
                     SHARED["AccountId"],
                     parameter("group_id", "query", {"enum": [""]}, "This server has no groups of service IDs."),
-                    parameter("name", "query", printable, "Only service IDs with exactly this name."),
+                    parameter("name", "query", PRINTABLE, "Only service IDs with exactly this name."),
                     SHARED["PageSize"],
                     SHARED["PageToken"],
                     sort_by(SERVICE_ID_SORTS),
