@@ -21,6 +21,7 @@ LENGTH = 44
 CHECKSUM_LENGTH = 6  # 62**6 > 2**32
 MIN_RANDOM = 32  # 190 bits: 32 * log2(62)
 MAX_PREFIX = LENGTH - CHECKSUM_LENGTH - MIN_RANDOM
+DEFAULT_PREFIX = "apk_"
 PREFIX_HELP = f"a letter, then up to {MAX_PREFIX - 1} more letters, digits or underscores"
 MIN_PEPPER_BYTES = 32
 HINT_LENGTH = 4  # last characters of a value

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from apikeys.values import PREFIX_HELP, Peppers, is_prefix
+from apikeys.iam import IBM_CLOUD_URL
+from apikeys.values import DEFAULT_PREFIX, PREFIX_HELP, Peppers, is_prefix
 from console.database import database, refuse_misplaced
 from console.env import (
     default_url,
@@ -88,7 +89,7 @@ if len(SECRET_KEY) < 50:
 
 # Keys
 
-APIKEYS_PREFIX = env_str("APIKEYS_PREFIX", "apk_")
+APIKEYS_PREFIX = env_str("APIKEYS_PREFIX", DEFAULT_PREFIX)
 if not is_prefix(APIKEYS_PREFIX):
     raise ImproperlyConfigured(f"APIKEYS_PREFIX={APIKEYS_PREFIX!r}: use {PREFIX_HELP}.")
 APIKEYS_ACTION_WHEN_LEAKED = env_choice("APIKEYS_ACTION_WHEN_LEAKED", "none", ("none", "disable", "delete"))
@@ -110,10 +111,10 @@ LEAK_REPORT_KEYS = env_public_keys("LEAK_REPORT_KEYS")
 
 # The upstream IAM, where the store is ibm-cloud
 
-IAM_URL = env_url("IAM_URL", "https://iam.cloud.ibm.com")
+IAM_URL = env_url("IAM_URL", IBM_CLOUD_URL)
 IAM_HOST = urlsplit(IAM_URL).netloc
 # Where IBM Cloud lists the accounts of a person; nobody is asked where it is empty.
-ACCOUNTS_URL = env_url("ACCOUNTS_URL", "https://accounts.cloud.ibm.com" if IAM_HOST == "iam.cloud.ibm.com" else "")
+ACCOUNTS_URL = env_url("ACCOUNTS_URL", "https://accounts.cloud.ibm.com" if IAM_URL == IBM_CLOUD_URL else "")
 # Slots: requests that may wait for upstream at once in each process, and how many of them for one person, for all
 # log-ins, and for the log-ins from one address. The other threads stay free.
 IAM_SLOTS = max(1, THREADS * 3 // 4)

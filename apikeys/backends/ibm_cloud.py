@@ -40,9 +40,10 @@ from apikeys.exceptions import (
 from apikeys.iam import payloads
 from apikeys.iam.client import IAMClient, IAMError, page_token
 from apikeys.upstream import slots
-from apikeys.upstream.errors import CONFLICTS, LIMIT_REACHED, mark_may_have_happened, reject_malformed, translate_errors
+from apikeys.upstream.errors import mark_may_have_happened, reject_malformed, translate_errors
 
 ENTITY_TAG = re.compile(r"[!-~]{1,200}")
+CONFLICTS = (409, 412)  # the key is locked, or changed since it was read
 
 T = TypeVar("T")
 
@@ -168,7 +169,7 @@ class IBMCloudBackend:
         except ValueError:  # the key was created, but its value can't be read
             raise unconfirmed from None
         except BackendRefused as exc:
-            if exc.reason != LIMIT_REACHED:
+            if exc.reason != ApiKeyLimitReached.code:
                 raise
             raise self._limit_reached(exc) from None
 

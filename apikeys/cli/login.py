@@ -10,12 +10,12 @@ from apikeys.cli import keyfile
 from apikeys.cli.output import Refused, ask, ask_secret, complain, print_json, report, say
 from apikeys.cli.session import Session
 from apikeys.exceptions import ApiKeyError
+from apikeys.iam import IBM_CLOUD_URL
 
 URL_VARIABLE = "APIKEYS_URL"
 PLAIN_VARIABLE = "APIKEYS_ALLOW_HTTP"
 # The API endpoints of IBM's command line, whose log-in has another address.
 IBM_CLOUD = re.compile(r"(private\.)?cloud\.ibm\.com|api\.([a-z-]+\.)*bluemix\.net")
-IBM_CLOUD_IAM = "https://iam.cloud.ibm.com"
 REVOKE_SECONDS = 5.0
 
 
@@ -95,7 +95,7 @@ def ibm_cloud_address(host: str) -> str:
     if instead and not IBM_CLOUD.fullmatch(host_of(instead)):
         complain(f"{URL_VARIABLE} is set, so its server is used instead of {host}.")
         return parse_address(instead)
-    return IBM_CLOUD_IAM
+    return IBM_CLOUD_URL
 
 
 def is_this_machine(host: str) -> bool:

@@ -3,17 +3,16 @@
 import argparse
 import os
 
-from apikeys import VERSION
+from apikeys import VERSION, values
 from apikeys.cli.output import USAGE, Refused, complain, report, say
 
-DEFAULT_PREFIX = "apk_"
 PREFIX_VARIABLE = "APIKEYS_PREFIX"
 
 
 def do_scan(options: argparse.Namespace) -> None:
     from apikeys.cli.scan import Finding, scan
 
-    prefix = os.environ.get(PREFIX_VARIABLE, "") or DEFAULT_PREFIX
+    prefix = os.environ.get(PREFIX_VARIABLE, "") or values.DEFAULT_PREFIX
     found, unread = 0, 0
     for result in scan(options.paths, prefix):
         if isinstance(result, Finding):

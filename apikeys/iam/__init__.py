@@ -2,3 +2,5 @@
 
 Whose log-in it asks with is for upstream/ and cli/ to say.
 """
+
+IBM_CLOUD_URL = "https://iam.cloud.ibm.com"

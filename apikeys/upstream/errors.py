@@ -17,8 +17,6 @@ from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.client import IAMError, IAMUnavailable
 from apikeys.iam.transport import NOT_IAM
 
-LIMIT_REACHED = "BXNIM0151E"
-CONFLICTS = (409, 412)  # the key is locked, or changed since it was read
 OWN_ERROR = _("%(host)s reported an internal error: %(text)s (transaction %(trace)s). Try again shortly.")
 REFUSED = _("%(host)s refused the request: %(text)s")
 
