@@ -74,8 +74,8 @@ UNKNOWN_HTTPS = Refusal(
 )
 
 
-def refuse(request: HttpRequest, reason: str) -> Refusal:
-    """Return what to tell the person about Django's reason, and write one line about it; none of what was sent."""
+def explain_refusal(request: HttpRequest, reason: str) -> Refusal:
+    """Return what the person is told for Django's reason, and log one line about it; neither has what was sent."""
     refusal = _refusal(request, reason)
     logger.warning(
         "Refused a form for %s: %s (%s). Host: %s, Origin: %s",

@@ -1,12 +1,13 @@
 """Log-in of people whom an upstream IAM knows: by password, one-time passcode or API key; and the choice of account."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -37,7 +38,7 @@ METHODS = [
 ]
 
 
-class IAMLoginForm(forms.Form):
+class IAMLoginForm(AuthenticationForm):
     """The log-in at IAM happens while the form is cleaned; `result` is IAM's answer, `user` the console's record."""
 
     method = forms.ChoiceField(choices=METHODS, required=False)
@@ -46,17 +47,15 @@ class IAMLoginForm(forms.Form):
     passcode = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False)
     apikey = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False)
 
-    def __init__(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.request = request
+    status = UNPROCESSABLE  # of the answer to a log-in that is refused
 
     def clean(self) -> dict[str, Any]:
-        fields = super().clean() or self.cleaned_data
+        fields = self.cleaned_data
         method = LoginMethod(fields.get("method") or LoginMethod.PASSWORD)
         username, secret = fields.get("username") or "", fields.get(SECRETS[method]) or ""
         if self.errors or not secret or (method is LoginMethod.PASSWORD and not username):
             raise forms.ValidationError(_("Enter your log-in details."))
-        address = self.request.client_address
+        address = cast("Request", self.request).client_address
         self.deadline = time.monotonic() + REQUEST_SECONDS
         # Who is behind a passcode or a key is not known before: each of them has its own few attempts, as a hash.
         counted = username if method is LoginMethod.PASSWORD else f"{method} {secret}"
@@ -68,7 +67,7 @@ class IAMLoginForm(forms.Form):
         except (LogInRefused, StoreError) as exc:
             if isinstance(exc, StoreError):  # IAM did not look at the password
                 limiter.give_back(counted, address)
-            self.refused_with = exc.status
+            self.status = exc.status
             raise forms.ValidationError(sentence(exc)) from None
         self.user = person_of(self.result)
         if not self.user.is_active:
@@ -82,11 +81,11 @@ class IAMLoginForm(forms.Form):
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
 class IAMLogin(Login):
-    """One form for each method; which one is in the address, so that all work without script."""
+    """One form for each method, chosen by `with` in the URL, so that all work without script."""
 
     request: Request
     template_name = "login_iam.html"
-    form_class = IAMLoginForm  # type: ignore[assignment]
+    form_class = IAMLoginForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         asked = self.request.POST.get("method") or self.request.GET.get("with") or ""
@@ -99,8 +98,9 @@ class IAMLogin(Login):
         }
         return super().get_context_data(**kwargs) | found
 
-    def form_valid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]
-        response = super().form_valid(form)  # type: ignore[arg-type]
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        form = cast("IAMLoginForm", form)
         session = self.request.session
         if session.session_key is None:  # somebody else's session ended with this log-in, and its key with it
             session.create()
@@ -111,24 +111,24 @@ class IAMLogin(Login):
             access.detect_sees_all()
         return response
 
-    def form_invalid(self, form: IAMLoginForm) -> HttpResponse:  # type: ignore[override]
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         errors = form.non_field_errors() or [_("Enter your log-in details.")]
-        return self.refuse(form, errors[0], getattr(form, "refused_with", UNPROCESSABLE))  # type: ignore[arg-type]
+        return self.refuse(form, str(errors[0]), cast("IAMLoginForm", form).status)
 
 
 def person_of(result: LoginResult) -> User:
     """Return the console's record of a person whom IAM knows; it holds no password."""
     given_name, _space, family_name = result.name.partition(" ")
-    told: dict[str, Any] = {"first_name": given_name, "last_name": family_name, "email": result.email}
+    fields: dict[str, Any] = {"first_name": given_name, "last_name": family_name, "email": result.email}
     if result.account_id:
-        told["account"] = Account.objects.get_or_create(id=result.account_id)[0]
+        fields["account"] = Account.objects.get_or_create(id=result.account_id)[0]
     user, is_new = User.objects.get_or_create(
-        iam_id=result.iam_id, defaults=told | {"username": result.iam_id, "password": make_password(None)}
+        iam_id=result.iam_id, defaults=fields | {"username": result.iam_id, "password": make_password(None)}
     )
     if not is_new and user.is_active:
-        for name, text in told.items():
+        for name, text in fields.items():
             setattr(user, name, text)
-        user.save(update_fields=list(told))  # nothing else: an administrator may just have changed it
+        user.save(update_fields=list(fields))  # nothing else: an administrator may just have changed it
     return user
 
 
@@ -142,7 +142,7 @@ class NextURL(RedirectURLMixin):
 
 
 class AccountForm(forms.Form):
-    """The account is asked for while the form is cleaned: IAM says whether it is the person's."""
+    """The account is changed to while the form is cleaned: IAM says whether it is the person's."""
 
     account = forms.RegexField(
         r"^[A-Za-z0-9]{1,32}\Z",

@@ -86,34 +86,44 @@ def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]
         request.path = request.path_info = as_served(request.path_info)
         request.client_address = client_address(request)
         request.correlation_id = secrets.token_hex(16)
-        if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            return problem(request, 413)
-        if "Transfer-Encoding" in request.headers and not is_api(request):
-            return problem(request, 411)  # chunks that break off look complete, and half a form is a form
-        if content_length(request) and not is_plain(request):
-            return problem(request, 415)
-        if request.method not in METHODS_OF_PAGES and not is_api(request):
-            refusal = problem(request, 405)
-            refusal.headers["Allow"] = ", ".join(METHODS_OF_PAGES)
+        refusal = _refusal(request)
+        if refusal is not None:
             return refusal
-        if request.content_params and request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-            return problem(request, 400)  # Python knows encodings that no form is sent in
-        if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
-            return HttpResponse(status=503)
-        try:
-            request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
-        except DisallowedHost:  # one line: Django would add a traceback to each, and show a value as it is
-            host = mask_origin(request.headers.get("Host", ""))
-            host_logger.error("Invalid HTTP_HOST header: %r. You may need to add it to ALLOWED_HOSTS.", host)
-            return problem(request, 400)
         response = get_response(request)
         if isinstance(response, HttpResponseNotAllowed):
-            refusal = problem(request, 405)
-            refusal.headers["Allow"] = response.headers["Allow"]
-            return refusal
+            return _method_not_allowed(request, response.headers["Allow"])
         return response
 
     return middleware
+
+
+def _refusal(request: Request) -> HttpResponse | None:
+    """Return the answer to a request that no page sends, None for any other."""
+    if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return problem(request, 413)
+    if "Transfer-Encoding" in request.headers and not is_api(request):
+        return problem(request, 411)  # chunks that break off look complete, and half a form is a form
+    if content_length(request) and not is_plain(request):
+        return problem(request, 415)
+    if request.method not in METHODS_OF_PAGES and not is_api(request):
+        return _method_not_allowed(request, ", ".join(METHODS_OF_PAGES))
+    if request.content_params and request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        return problem(request, 400)  # Python knows encodings that no form is sent in
+    if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
+        return HttpResponse(status=503)
+    try:
+        request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
+    except DisallowedHost:  # one line: Django would add a traceback to each, and show a value as it is
+        host = mask_origin(request.headers.get("Host", ""))
+        host_logger.error("Invalid HTTP_HOST header: %r. You may need to add it to ALLOWED_HOSTS.", host)
+        return problem(request, 400)
+    return None
+
+
+def _method_not_allowed(request: Request, allow: str) -> HttpResponse:
+    refusal = problem(request, 405)
+    refusal.headers["Allow"] = allow
+    return refusal
 
 
 def content_length(request: HttpRequest) -> int:

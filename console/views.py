@@ -72,6 +72,7 @@ class Login(LoginView):
     def refuse(
         self, form: AuthenticationForm, message: str, status: int, retry_after: int | None = None
     ) -> HttpResponse:
+        """Return the form again with a message and what was typed as user ID; `retry_after` is in seconds."""
         username = self.request.POST.get("username", "")
         context = self.get_context_data(form=form, refusal=message, username=username)
         response = self.render_to_response(context, status=status)
@@ -184,7 +185,7 @@ def _unready() -> str:
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say why a form failed the CSRF check, with its draft to send again where that can help."""
-    refusal = csrf.refuse(request, reason)
+    refusal = csrf.explain_refusal(request, reason)
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=str(refusal.title), message=f"{refusal.message} {refusal.advice}")
     context = {

@@ -19,8 +19,8 @@ from apikeys.web import drafts
 from apikeys.web.forms import CreateForm, new_nonce
 from apikeys.web.pages import LIST, UNPROCESSABLE, dialog, to_list
 
-# Told in the form, so that what was typed stays, and the form can be sent again.
-TOLD_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
+# Shown in the form, so that what was typed stays, and the form can be sent again.
+SHOWN_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
 PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
@@ -38,7 +38,7 @@ def api_key_create(request: Request) -> HttpResponse:
     if form.is_valid():
         try:
             return create_and_show(request, form.draft(), form.cleaned_data["delivery"])
-        except TOLD_IN_FORM as exc:
+        except SHOWN_IN_FORM as exc:
             form.add_error(None, sentence(exc))
             status = exc.status
     return dialog(request, "create", {"form": form}, status)

@@ -37,7 +37,7 @@ DIALOGS = {
 
 
 def state_of(request: Request) -> ListState:
-    """Return what is being looked at; only administrators look at all users' keys."""
+    """Return which keys the URL asks for; all users' keys only for whom the store lists them."""
     return ListState.from_url(request.GET, may_see_all=keys.lists_whole_account(caller_of(request)))
 
 
@@ -57,11 +57,6 @@ def list_context(request: Request) -> dict[str, Any]:
         "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
         "unsearched_url": base + state.without_search().url(),
-        "first_url": base + state.at(None).url() if page.previous else "",
-        "previous_url": base + state.at(page.previous).url() if page.previous else "",
-        "next_url": base + state.at(page.next).url() if page.next else "",
-        "last_url": base + state.at(page.last).url() if page.last else "",
-        "offers_last": page.last is not None or page.extent.total is not None,
         "position": position(page, searched=bool(state.query.search)),
         "announcement": announcement(page, state.query),
         "order": order(state.query),
@@ -72,13 +67,23 @@ def list_context(request: Request) -> dict[str, Any]:
         "sorts": SORTS,
         "page_sizes": [(size, size) for size in PAGE_SIZES],
         "sort_urls": {sort.value: base + state.sorted_by(sort).url() for sort in Sort},
+        "offers_last": page.last is not None or page.extent.total is not None,
+        **_page_urls(state, page),
     }
+
+
+def _page_urls(state: ListState, page: ApiKeyPage) -> dict[str, str]:
+    """Return the URLs of the pages that the pager leads to, "" for one that is not there."""
+    cursors = {"previous_url": page.previous, "next_url": page.next, "last_url": page.last}
+    base = reverse("api_key_list")
+    urls = {name: base + state.at(cursor).url() if cursor else "" for name, cursor in cursors.items()}
+    return urls | {"first_url": base + state.at(None).url() if page.previous else ""}
 
 
 def page_context(request: Request) -> tuple[dict[str, Any], int]:
     """Return what the page around the list needs, and its status.
 
-    Where the store does not answer, what it says stands in place of the table.
+    Where the store does not answer, the sentence about it stands in place of the table.
     """
     caller, status = caller_of(request), 200
     try:
