@@ -17,24 +17,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY_ID, VALUE = "ApiKey-00000000-0000-4000-8000-000000000000", "a value of a key"
 OPENED = (KEY_ID, VALUE)
-# What a process of the release before wrote, by what it means.
+# What a process of the release before wrote, by what it means, and what the same form gets.
 BEFORE = {
-    HandoverState.RESERVED: {"key_id": ""},
-    HandoverState.UNCONFIRMED: {"key_id": "", "uncertain": True},
-    HandoverState.DISMISSED: {"key_id": "", "uncertain": True, "is_received": True},
-    HandoverState.SEALED: {"is_sealed": True},
-    HandoverState.SHOWN: {"is_sealed": True, "is_received": True},
-    HandoverState.RECEIVED: {"is_received": True},
-    HandoverState.EXPIRED: {},
-}
-SENT_AGAIN = {
-    HandoverState.RESERVED: BeingCreated,
-    HandoverState.UNCONFIRMED: CreationUnconfirmed,
-    HandoverState.DISMISSED: CreationUnconfirmed,
-    HandoverState.SEALED: OPENED,
-    HandoverState.SHOWN: AlreadyReceived,
-    HandoverState.RECEIVED: AlreadyReceived,
-    HandoverState.EXPIRED: HandoverExpired,
+    HandoverState.RESERVED: ({"key_id": ""}, BeingCreated),
+    HandoverState.UNCONFIRMED: ({"key_id": "", "uncertain": True}, CreationUnconfirmed),
+    HandoverState.DISMISSED: ({"key_id": "", "uncertain": True, "is_received": True}, CreationUnconfirmed),
+    HandoverState.SEALED: ({"is_sealed": True}, OPENED),
+    HandoverState.SHOWN: ({"is_sealed": True, "is_received": True}, AlreadyReceived),
+    HandoverState.RECEIVED: ({"is_received": True}, AlreadyReceived),
+    HandoverState.EXPIRED: ({}, HandoverExpired),
 }
 
 
@@ -80,12 +71,12 @@ def outcome(open_it) -> object:
 
 def test_rows_of_the_release_before_go_on_as_what_they_were(alice, release_before):
     deliveries = {state: delivery_for(alice) for state in BEFORE}
-    old = {state: write(release_before, deliveries[state], **columns) for state, columns in BEFORE.items()}
+    old = {state: write(release_before, deliveries[state], **columns) for state, (columns, _outcome) in BEFORE.items()}
 
     upgrade()
 
     rows = {state: Handover.objects.get(pk=row.pk) for state, row in old.items()}
-    wrong = [state for state, delivery in deliveries.items() if outcome(delivery.open) != SENT_AGAIN[state]]
+    wrong = [state for state, delivery in deliveries.items() if outcome(delivery.open) != BEFORE[state][1]]
     is_downloaded = outcome(deliveries[HandoverState.SHOWN].open_for_download) == OPENED
     assert {state: row.state for state, row in rows.items()} == {state: state for state in HandoverState}
     assert wrong == []

@@ -14,48 +14,23 @@ def bring_along(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("apikeys", "0007_handover_extensions"),
-    ]
+    dependencies = [("apikeys", "0007_handover_extensions")]
 
     operations = [
-        migrations.RemoveIndex(
-            model_name="handover",
-            name="sealed_handovers",
-        ),
-        migrations.AlterField(
-            model_name="handover",
-            name="uncertain",
-            field=models.BooleanField(db_column="uncertain", default=False),
-        ),
-        migrations.RenameField(
-            model_name="handover",
-            old_name="uncertain",
-            new_name="unconfirmed",
-        ),
-        migrations.AddField(
-            model_name="handover",
-            name="dismissed_at",
-            field=models.DateTimeField(null=True),
-        ),
-        migrations.AddField(
-            model_name="handover",
-            name="sealed_at",
-            field=models.DateTimeField(db_default=Now(), null=True),
-        ),
+        migrations.RemoveIndex("handover", "sealed_handovers"),
+        migrations.AlterField("handover", "uncertain", models.BooleanField(db_column="uncertain", default=False)),
+        migrations.RenameField("handover", "uncertain", "unconfirmed"),
+        migrations.AddField("handover", "dismissed_at", models.DateTimeField(null=True)),
+        migrations.AddField("handover", "sealed_at", models.DateTimeField(db_default=Now(), null=True)),
         migrations.RunPython(bring_along, migrations.RunPython.noop, elidable=True),
         migrations.AddIndex(
-            model_name="handover",
-            index=models.Index(
-                condition=Q(("sealed__isnull", False)), fields=["sealed_at"], name="sealed_handovers_by_age"
-            ),
+            "handover",
+            models.Index(fields=["sealed_at"], condition=Q(sealed__isnull=False), name="sealed_handovers_by_age"),
         ),
         migrations.AddConstraint(
-            model_name="handover",
-            constraint=models.CheckConstraint(
-                condition=Q(
-                    ("sealed", None), Q(("sealed_at__isnull", False), Q(("key_id", ""), _negated=True)), _connector="OR"
-                ),
+            "handover",
+            models.CheckConstraint(
+                condition=Q(sealed=None) | Q(sealed_at__isnull=False) & ~Q(key_id=""),
                 name="sealed_for_a_key_and_a_time",
             ),
         ),

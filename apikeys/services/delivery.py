@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -73,6 +73,8 @@ class Delivery:
         self.nonce = nonce
         self.nonce_digest = hashlib.sha256(nonce.encode("ascii")).hexdigest()
         self.wait: Wait | None = None
+        self._rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=self.nonce_digest)
+        self._reservation = self._rows.filter(key_id="")
 
     def for_first_key(self) -> "Delivery":
         """Return the hand-over of the first key of a service ID that is made with this nonce.
@@ -144,8 +146,7 @@ class Delivery:
 
     def confirm_receipt(self) -> None:
         """Note the receipt and wipe the sealed value. Where the nonce began nothing, nothing happens."""
-        # One statement: no other request may see a row that is wiped and not yet received.
-        _of_keys(self.iam_id, self.nonce_digest).update(received_at=_first_receipt(), sealed=None)
+        _receive(self.iam_id, self.nonce_digest, sealed=None)
 
     def extend(self) -> Wait | None:
         """Let a value that is still sealed wait 300 seconds more, and return how long it waits; None if nothing waits.
@@ -157,14 +158,6 @@ class Delivery:
         waiting.filter(extensions__lt=MOST_EXTENSIONS).update(extensions=F("extensions") + 1)
         row = waiting.first()
         return _wait(row.sealed_at, row.extensions) if row and row.sealed_at else None
-
-    @property
-    def _rows(self) -> QuerySet[Handover]:
-        return Handover.objects.filter(iam_id=self.iam_id, nonce_digest=self.nonce_digest)
-
-    @property
-    def _reservation(self) -> QuerySet[Handover]:
-        return self._rows.filter(key_id="")
 
     @cached_property
     def _cipher(self) -> AESGCM:
@@ -190,7 +183,7 @@ class Delivery:
 
 def confirm_shown(iam_id: str, nonce_digest: str) -> None:
     """Note the receipt of a page without script; the sealed value stays for `open_for_download`."""
-    _of_keys(iam_id, nonce_digest).update(received_at=_first_receipt())
+    _receive(iam_id, nonce_digest)
 
 
 def wipe(key_id: str) -> None:
@@ -263,10 +256,8 @@ def _wait(sealed_at: datetime, extensions: int) -> Wait:
     return Wait(sealed_at + _lifetime(extensions) - SWEEP, MOST_EXTENSIONS - extensions)
 
 
-def _of_keys(iam_id: str, nonce_digest: str) -> QuerySet[Handover]:
-    """Return the row, if it has a key: nobody receives what is only reserved."""
-    return Handover.objects.filter(iam_id=iam_id, nonce_digest=nonce_digest, key_id__gt="")
-
-
-def _first_receipt() -> Coalesce:
-    return Coalesce("received_at", timezone.now())
+def _receive(iam_id: str, nonce_digest: str, **wiped: None) -> None:
+    """Note the first receipt; not of a reservation, of which nobody has received anything."""
+    rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=nonce_digest).exclude(key_id="")
+    # One statement: no other request may see a row that is wiped and not yet received.
+    rows.update(received_at=Coalesce("received_at", timezone.now()), **wiped)
