@@ -25,7 +25,7 @@ def is_printable(text: str) -> bool:
 
 
 class Access(Protocol):
-    """What a remote store is asked with on behalf of one log-in: an access token that renews itself."""
+    """How an upstream store is asked on behalf of one log-in: with an access token that is renewed as needed."""
 
     deadline: float  # in seconds of time.monotonic; nothing is waited for beyond it
 
@@ -34,17 +34,17 @@ class Access(Protocol):
         """Whether the store lists everybody's keys of the account to this person. Raises LogInAgain."""
 
     def token(self) -> str:
-        """Return an access token that is good for now. Raises LogInAgain, BackendUnavailable."""
+        """Return an access token that has not expired. Raises LogInAgain, BackendUnavailable."""
 
     def renew(self, refused: str) -> str:
-        """Return another token than the one that was refused. Raises LogInAgain, BackendUnavailable."""
+        """Return a new token in place of the one that was refused. Raises LogInAgain, BackendUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who acts. `iam_id` is `IBMid-` and ten characters for a person; `account_id` is 32 hex digits.
 
-    Only people of this database can be its administrators: what an upstream IAM lets a person see, it alone says.
+    `is_administrator` is about this database only: an upstream IAM decides itself what it lets a person see.
     """
 
     iam_id: str
@@ -56,9 +56,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An identity, where its request came from, and what it reaches an upstream store with.
+    """An identity, where its request came from, and its access to an upstream store.
 
-    Every function of a service takes one, for its store and for its audit event.
+    Functions of the services take one, for the store and for the audit event.
     """
 
     identity: Identity
@@ -70,7 +70,7 @@ class Caller:
 
 
 class Status(StrEnum):
-    """What a key is now, in one word, worst news first."""
+    """What a key is now, in one word; where several apply, the first of these."""
 
     LEAKED = "leaked"
     EXPIRED = "expired"
@@ -112,15 +112,16 @@ class ApiKey:
 
     @property
     def crn(self) -> str:
-        """The key's Cloud Resource Name, in IBM's form."""
+        """The key's Cloud Resource Name."""
         return api_key_crn(self.account_id, self.id)
 
     def is_editable_by(self, identity: Identity) -> bool:
-        """Tell whether its words are that identity's to change: nobody rewrites the key of another person."""
+        """Tell whether that identity may edit it: nobody, administrators included, edits another person's key."""
         return self.iam_id == identity.iam_id or self.iam_id.startswith(SERVICE_ID_PREFIX)
 
     @property
     def is_expired(self) -> bool:
+        """Whether `expires_at` has come."""
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
     @property
@@ -130,6 +131,7 @@ class ApiKey:
 
     @property
     def status(self) -> Status:
+        """The first status that applies."""
         for status, holds in (
             (Status.LEAKED, self.leaked),
             (Status.EXPIRED, self.is_expired),
@@ -155,6 +157,7 @@ class Owner:
 
 
 def api_key_crn(account_id: str, key_id: str) -> str:
+    """Return a key's Cloud Resource Name, in IBM's form."""
     return f"crn:v1:bluemix:public:iam-identity::a/{account_id}::apikey:{key_id}"
 
 
@@ -198,7 +201,7 @@ class ApiKeyDraft:
 
 
 class Unset(Enum):
-    """What stands in a field whose None means something."""
+    """The value of a field that was not given, where None has a meaning of its own."""
 
     UNSET = "unset"
 
@@ -208,17 +211,17 @@ UNSET = Unset.UNSET
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to change of a record; a field that nobody set stays as it is."""
+    """What is to change of a record; a field that is not given stays as it is."""
 
     def given(self) -> dict[str, object]:
-        """Return what is to change, by name."""
+        """Return the fields that were given, by name."""
         unset = {field.name: field.default for field in fields(self)}
         return {name: getattr(self, name) for name in unset if getattr(self, name) is not unset[name]}
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyChanges(Changes):
-    """What a person or a program may change of a key. `expires_at` is UNSET to stay, and None for no end."""
+    """What a person or a program may change of a key; `expires_at=None` lets it never expire."""
 
     name: str | None = None
     description: str | None = None
@@ -261,12 +264,7 @@ class ServiceIdDraft:
 
     def describes(self, service: ServiceId) -> bool:
         """Tell whether a service ID is what this draft asked for."""
-        return (self.name, self.description, self.unique_instance_crns, self.locked) == (
-            service.name,
-            service.description,
-            service.unique_instance_crns,
-            service.locked,
-        )
+        return all(getattr(service, field.name) == getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +286,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class IssuedApiKey:
-    """A new key together with its value, on the value's one way to whoever asked for it."""
+    """A new key together with its value, which is delivered once and not kept."""
 
     key: ApiKey
     value: str = field(repr=False)
@@ -296,6 +294,8 @@ class IssuedApiKey:
 
 
 class Sort(StrEnum):
+    """What a list of keys is sorted by."""
+
     NAME = "name"
     DESCRIPTION = "description"
     CREATED = "created"
@@ -303,6 +303,8 @@ class Sort(StrEnum):
 
 
 class Match(StrEnum):
+    """How a condition compares, in the words of IAM's filters."""
+
     CONTAINS = "co"
     EQUALS = "eq"
     STARTS_WITH = "sw"
@@ -319,14 +321,17 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place between two rows of a sorted list: the row `(position, key_id)`, looking on or back from it."""
+    """Where a page begins in a sorted list: after one row, or `backward` from it.
+
+    The row has this id, and `position` in the sorted column. Upstream, `position` is a page token or a number.
+    """
 
     position: str
     key_id: str
     backward: bool = False
 
 
-# The place behind the last row of a list, looking back.
+# Behind the last row of a list: the page that ends there.
 END = Cursor("", "", backward=True)
 
 
@@ -334,7 +339,7 @@ END = Cursor("", "", backward=True)
 class ApiKeyQuery:
     """What to list. `search` is a literal substring of name or description, or the end of a value's hint.
 
-    Letters' case is ignored. `counted` asks where the page stands, as far as the store can tell without much work.
+    Letters' case is ignored. `counted` asks for the extent, as far as the store can tell without much work.
     Without `iam_id` the caller's own keys; with `whole_account` everybody's, for administrators.
     """
 
@@ -363,6 +368,8 @@ class Extent:
 
 
 class ServiceIdSort(StrEnum):
+    """What a list of service IDs is sorted by."""
+
     NAME = "name"
     DESCRIPTION = "description"
     CREATED = "created_at"

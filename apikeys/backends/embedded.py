@@ -15,6 +15,7 @@ from apikeys.backends.records import (
     add_history,
     filter_of,
     find_by_value,
+    fold_words,
     history_of,
     names_version,
     remove,
@@ -190,8 +191,8 @@ class EmbeddedBackend:
         is_service_id = owner.startswith(SERVICE_ID_PREFIX)
         if not limit and not is_service_id:
             return
-        # Creations of one owner queue here, so that no two of them count the same room, and no key of a service ID
-        # is made while that is deleted.
+        # Creations for one owner wait for each other at this row lock, so that no two of them take the last room, and
+        # no key of a service ID is made while that is deleted.
         owners = ServiceIdRecord if is_service_id else get_user_model()
         held = list(owners._default_manager.select_for_update().filter(iam_id=owner).values_list("pk"))
         if is_service_id and not held:
@@ -210,8 +211,7 @@ class EmbeddedBackend:
             changed = changes.given()
             for name, value in changed.items():
                 setattr(record, name, value)
-            record.name_folded = fold(record.name)[:NAME_MAX_LENGTH]
-            record.description_folded = fold(record.description)
+            fold_words(record)
             return sorted(changed)
 
         return self._change(key_id, "update", apply)
@@ -238,7 +238,7 @@ class EmbeddedBackend:
 
     @transaction.atomic
     def _change(self, key_id: str, action: str, apply: Callable[[ApiKeyRecord], list[str] | None]) -> ApiKey:
-        """Change a record held against others. `apply` returns what changed, or None for nothing at all."""
+        """Change a record under a row lock. `apply` returns the names of what changed, or None for nothing at all."""
         record = self._record(key_id, for_update=True)
         params = apply(record)
         if params is not None:

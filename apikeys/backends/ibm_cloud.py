@@ -222,12 +222,12 @@ class IBMCloudBackend:
         return key
 
     def delete_all_api_keys(self) -> list[ApiKey]:
-        ended = list(self._all_keys(ApiKeyQuery()))
-        for key in ended:
+        keys = list(self._all_keys(ApiKeyQuery()))
+        for key in keys:
             if key.locked:
                 self.set_locked(key.id, False)
             self._ask(lambda client, key_id=key.id: client.delete_api_key(key_id))  # type: ignore[misc]
-        return ended
+        return keys
 
     @contextmanager
     def _tell_locked(self, key_id: str) -> Iterator[None]:

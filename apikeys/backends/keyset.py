@@ -68,7 +68,7 @@ def counted_page_of(
     end = before + len(page.rows)
     return replace(
         page,
-        previous=page.previous if before else None,  # there were rows, and they are gone
+        previous=page.previous if before else None,  # the rows before were deleted since the cursor was made
         next=page.next if end < total or total > COUNTED else None,
         extent=Extent(before if before <= COUNTED else None, max(total, min(end, COUNTED + 1))),
     )
@@ -80,7 +80,7 @@ def count_to(records: "models.QuerySet[Row]", limit: int) -> int:
 
 
 def beyond(model: type[models.Model], column: str, cursor: Cursor, descending: bool) -> models.Q:
-    """Return the rows after the cursor's row, in the direction of travel."""
+    """Return the filter for rows after the cursor's row, in the direction of paging."""
     if cursor == END:
         return models.Q()
     position: str | datetime = cursor.position
@@ -97,5 +97,6 @@ def beyond(model: type[models.Model], column: str, cursor: Cursor, descending: b
 
 
 def cursor_at(record: models.Model, column: str, *, backward: bool = False) -> Cursor:
+    """Return the cursor of the page after a record's row, or `backward` of the one before it."""
     position = getattr(record, column)
     return Cursor(position.isoformat() if isinstance(position, datetime) else position, str(record.pk), backward)

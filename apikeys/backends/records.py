@@ -1,6 +1,6 @@
-"""What is done with the rows of keys and service IDs whoever acts: found by a value, saved, removed, put into words.
+"""What is done with rows of keys and service IDs, whoever acts: find by a value, save, remove, read histories.
 
-Whoever may see or change a row is asked in embedded.py and service_ids.py, which are bound to a caller.
+Who may see or change a row is checked in embedded.py and service_ids.py, which are bound to a caller.
 """
 
 import logging
@@ -14,7 +14,16 @@ from django.utils import timezone
 
 from apikeys import values
 from apikeys.backends.search import fold
-from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Condition, HistoryEntry, Identity, LeakedAction, Match
+from apikeys.domain import (
+    NAME_MAX_LENGTH,
+    SERVICE_ID_PREFIX,
+    ApiKey,
+    Condition,
+    HistoryEntry,
+    Identity,
+    LeakedAction,
+    Match,
+)
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
 LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH: "startswith"}
@@ -23,7 +32,10 @@ logger = logging.getLogger(__name__)
 
 
 def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
-    """Return the record of a value, whoever owns it and whatever its state, or None; held against others if asked."""
+    """Return the record of a value, whoever owns it and whatever its state, or None.
+
+    `for_update` locks the row until the transaction ends.
+    """
     peppers = settings.APIKEYS_PEPPERS
     digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
     where = digests[0]
@@ -44,7 +56,7 @@ class PepperMove:
 
 
 def plan_pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
-    """Return how a key moves to the newest pepper, None where it is there."""
+    """Return how a key moves to the newest pepper, None where it is there. Nothing is written."""
     peppers = settings.APIKEYS_PEPPERS
     if record.pepper == peppers.newest:
         return None
@@ -71,6 +83,12 @@ def names_version(if_match: str, entity_tag: str) -> bool:
         return True
     tags = (tag.strip().removeprefix("W/") for tag in if_match.split(","))
     return entity_tag in (tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag for tag in tags)
+
+
+def fold_words(record: ApiKeyRecord | ServiceIdRecord) -> None:
+    """Set the columns that searches compare, from name and description."""
+    record.name_folded = fold(record.name)[:NAME_MAX_LENGTH]
+    record.description_folded = fold(record.description)
 
 
 def save_revision(record: ApiKeyRecord | ServiceIdRecord) -> None:
@@ -132,7 +150,7 @@ def histories_of(object_ids: Collection[str]) -> dict[str, list[HistoryEntry]]:
 
 
 def filter_of(condition: Condition) -> models.Q:
-    """Return the rows, of keys or of service IDs, that meet one condition of a filter."""
+    """Return the filter for rows, of keys or of service IDs, that meet a condition."""
     lookup = LOOKUPS[condition.match]
     if condition.attribute == "id":
         return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event

@@ -1,12 +1,20 @@
 """Service IDs of the embedded store: identities for programs, with keys of their own."""
 
+from dataclasses import fields
+
 from django.db import models, transaction
 
 from apikeys.backends.keyset import beyond, cursor_at, page_of
-from apikeys.backends.records import add_history, filter_of, history_of, names_version, remove, save_revision
-from apikeys.backends.search import fold
+from apikeys.backends.records import (
+    add_history,
+    filter_of,
+    fold_words,
+    history_of,
+    names_version,
+    remove,
+    save_revision,
+)
 from apikeys.domain import (
-    NAME_MAX_LENGTH,
     SERVICE_ID,
     ApiKey,
     Caller,
@@ -69,6 +77,7 @@ class EmbeddedServiceIds:
         return to_domain(self._record(service_id))
 
     def get_history(self, service_id: str) -> list[HistoryEntry]:
+        """Return its changes, oldest first. Raises ServiceIdNotFound."""
         return history_of(self._record(service_id).id)
 
     def get_usage(self, service_id: str) -> Usage:
@@ -99,7 +108,7 @@ class EmbeddedServiceIds:
             locked=draft.locked,
             nonce_digest=nonce_digest,
         )
-        _fold(record)
+        fold_words(record)
         record.save(force_insert=True)
         add_history(self.identity, record.id, "create", [draft.name], "Service ID created")
         return to_domain(record)
@@ -118,13 +127,14 @@ class EmbeddedServiceIds:
         changed = changes.given()
         for name, value in changed.items():
             setattr(record, name, value)
-        _fold(record)
+        fold_words(record)
         save_revision(record)
         add_history(self.identity, record.id, "update", sorted(changed), "Service ID: update")
         return to_domain(record)
 
     @transaction.atomic
     def set_locked(self, service_id: str, locked: bool) -> ServiceId:
+        """Lock one against change and deletion, or unlock it; both may be repeated. Raises ServiceIdNotFound."""
         record = self._record(service_id, for_update=True)
         if record.locked != locked:
             record.locked = locked
@@ -140,7 +150,7 @@ class EmbeddedServiceIds:
         Raises DeleteNotPossible where one of its keys is locked, ServiceIdLocked, ServiceIdNotFound.
         """
         keys = ApiKeyRecord.objects.select_for_update().filter(iam_id=self._record(service_id).iam_id).order_by("id")
-        # Its keys are held before the service ID, in the order in which the deletion of a key holds them.
+        # Rows are locked in the order in which the deletion of a key locks them, first the keys: no deadlock.
         list(keys.values_list("id"))
         record = self._record(service_id, for_update=True)
         if record.locked:
@@ -154,20 +164,7 @@ class EmbeddedServiceIds:
         return service, deleted
 
 
-def _fold(record: ServiceIdRecord) -> None:
-    record.name_folded = fold(record.name)[:NAME_MAX_LENGTH]
-    record.description_folded = fold(record.description)
-
-
 def to_domain(record: ServiceIdRecord) -> ServiceId:
-    return ServiceId(
-        id=record.id,
-        entity_tag=record.entity_tag,
-        name=record.name,
-        description=record.description,
-        account_id=record.account_id,
-        created_at=record.created_at,
-        modified_at=record.modified_at,
-        locked=record.locked,
-        unique_instance_crns=tuple(record.unique_instance_crns),
-    )
+    """Return the service ID that a record holds: columns are called like attributes."""
+    held = {field.name: getattr(record, field.name) for field in fields(ServiceId)}
+    return ServiceId(**held | {"unique_instance_crns": tuple(record.unique_instance_crns)})

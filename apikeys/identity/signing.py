@@ -37,11 +37,12 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 def issuer() -> str:
+    """Return the URL that tokens name as their issuer."""
     return f"{settings.PUBLIC_URL}/identity"
 
 
 def sign(claims: dict[str, Any]) -> str:
-    """Return a JWT of the claims. The first call makes a key, and so does the first under another TOKEN_ALGORITHM."""
+    """Return a JWT of the claims. Makes a key where there is none, or none of TOKEN_ALGORITHM's algorithm."""
     keys = _usable_keys()
     if not any(record.algorithm == settings.TOKEN_ALGORITHM for record, _key in keys):
         rotate()

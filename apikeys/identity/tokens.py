@@ -1,6 +1,6 @@
-"""Access tokens: how they are had, whom they stand for, and when they are dead.
+"""Access tokens: what they are issued for, whom they stand for, and when they end.
 
-A token dies with the key, the password or the person it was made from, and when it is revoked: each look at it asks
+A token ends with the key, the password or the person it was issued for, and when it is revoked: each check of one asks
 the database.
 """
 
@@ -70,7 +70,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The refresh tokens that one log-in leads to, each from the one before, and when they end for good."""
+    """The refresh tokens of one log-in, each exchanged for the next, and when the last of them ends."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     ends_at: datetime = field(default_factory=family_end)
@@ -119,13 +119,17 @@ def authenticate_any(spellings: list[str]) -> Subject:
 
 
 def key_id_of_value(value: str) -> str:
-    """Return the id of a value's key, whatever its state, "" for an unknown value. Not counted as a use of the key."""
+    """Return the id of a value's key, whatever its state, "" for an unknown value. This does not count as a use."""
     record = find_by_value(value)
     return record.id if record else ""
 
 
 def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Family | None = None) -> Tokens:
-    """Return an access token, and a refresh token for clients that can keep one; a new family where none is given."""
+    """Return an access token for 60 minutes, and a refresh token for clients that can keep one.
+
+    Without a family the refresh token begins one. Raises Error where it can't be stored and the client has no API key
+    to come back with.
+    """
     now = int(timezone.now().timestamp())
     lifetime = int(signing.LIFETIME.total_seconds())
     claims = _claims(subject, client_id, now, now + lifetime)
@@ -196,7 +200,10 @@ def _is_revoked(claims: dict[str, Any]) -> bool:
 
 
 def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
-    """Return whom a valid access token stands for, and its claims. Raises Unauthenticated."""
+    """Return whom a valid access token stands for, and its claims. Raises Unauthenticated.
+
+    Nothing is counted or written.
+    """
     claims = signing.read(access_token)
     iam_id = str(claims["iam_id"])
     # What has another form is nobody's: databases refuse to look for some characters.

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Counter:
+    """Uses of one key that this process has counted and not written yet."""
+
     written_at: float = NEVER  # monotonic seconds
     pending: int = 0
     last: datetime | None = None
@@ -50,7 +52,7 @@ _first_use = Event()
 
 
 def note(key_id: str, move: PepperMove | None = None) -> None:
-    """Note one successful use of a key, now, and the move that is to be written with it."""
+    """Count one use of a key, now, in memory; `move` is written together with it."""
     now, clock = timezone.now(), monotonic()
     with _lock:
         counter = _counters.setdefault(key_id, Counter())
@@ -62,7 +64,7 @@ def note(key_id: str, move: PepperMove | None = None) -> None:
 
 
 def wait_for_first_use(seconds: float) -> bool:
-    """Wait until a key was used that was not for a minute; False where none was in that time."""
+    """Wait this long at most for the first use of a key in a minute; tell whether there was one."""
     noted = _first_use.wait(seconds)
     _first_use.clear()
     return noted

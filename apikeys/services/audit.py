@@ -124,6 +124,6 @@ def _masked(name: str, told: object) -> object:
 
 
 def recent(iam_id: str, limit: int) -> list[AuditEvent]:
-    """Return what an identity's newest attempts came to, newest first."""
+    """Return an identity's newest events, newest first, without those that only say what is about to be asked."""
     events = AuditEvent.objects.filter(initiator_id=iam_id).exclude(outcome=PENDING)
     return list(events.order_by("-event_time")[:limit])

@@ -1,6 +1,8 @@
 """One function for each thing a person or a program can do with keys: the one door to the stores.
 
 Limits, audit and hand-over happen here and nowhere else. Browser pages and REST call the same functions.
+With an upstream store each of them also raises StoreError, which has may_have_happened where a change may have been
+made, and NotAuthorized for what IAM forbids.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +51,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One line of a person's recent history."""
+    """What a person did, in one line."""
 
     action: str
     key_name: str
@@ -85,7 +87,11 @@ def overview(caller: Caller) -> Overview:
 
 
 def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
-    """Return one page of the caller's keys, or of all. Raises NotAuthorized for all, unless to administrators."""
+    """Return one page of what the query asks for.
+
+    Raises NotAuthorized for the whole account, unless `lists_whole_account`, and InvalidApiKey for the keys of somebody
+    that the caller does not manage.
+    """
     return backend_for(caller).list_api_keys(query)
 
 
@@ -105,7 +111,7 @@ def lists_whole_account(caller: Caller) -> bool:
 
 
 def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
-    """Return one key whose name and description are the caller's to change. Raises NotAuthorized, ApiKeyNotFound."""
+    """Return one key that the caller may edit. Raises NotAuthorized for another person's, ApiKeyNotFound."""
     key = get_api_key(caller, key_id)
     if not key.is_editable_by(caller.identity):
         raise NotAuthorized
@@ -196,7 +202,7 @@ def record_deletion(caller: Caller, key: ApiKey, **data: Any) -> None:
 
 
 def delete_identity(identity: Identity) -> None:
-    """End all keys of somebody who is gone, and wipe what was on its way to them."""
+    """End all keys of somebody who was deleted, locked ones too, and wipe the values that were not received yet."""
     caller = Caller(identity)
     with transaction.atomic():
         for key in backend_for(caller).delete_all_api_keys():

@@ -9,7 +9,8 @@ from apikeys.upstream import sessions
 
 
 def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
-    if store_traits().is_upstream:  # the keys are not this console's to end
+    """A person was deleted: their keys end, save at an upstream IAM, whose keys are not this console's to end."""
+    if store_traits().is_upstream:
         return
     keys.delete_identity(
         Identity(iam_id=instance.iam_id, account_id=instance.account_id, name=instance.get_full_name(), email="")

@@ -30,7 +30,11 @@ def clean_changes(changes: AnyChanges) -> AnyChanges:
 
 
 def clean_name(name: str) -> str:
-    """Return the name without surrounding white space. Raises InvalidApiKey."""
+    """Return a name without surrounding white space.
+
+    Raises InvalidApiKey: it needs a visible character and has 255 characters at most, no control characters and none
+    that change the direction of text.
+    """
     name = name.strip()
     if not name:
         raise InvalidApiKey("name", _("Enter a name."))
@@ -43,7 +47,10 @@ def clean_name(name: str) -> str:
 
 
 def clean_description(description: str) -> str:
-    """Return the description without surrounding white space. Raises InvalidApiKey."""
+    """Return a description without surrounding white space, "" for an empty one.
+
+    Raises InvalidApiKey: it has 1,000 characters at most, and none that a name may not have.
+    """
     return _clean("description", description.strip(), DESCRIPTION_MAX_LENGTH)
 
 
