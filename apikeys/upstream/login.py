@@ -16,17 +16,8 @@ from apikeys.upstream.errors import error_of
 from apikeys.upstream.sessions import IAMAccess
 
 ACCOUNT_LOCKED = re.compile(r"(?<!b)(?<!un)locked")  # not blocked, not unlocked
-FEDERATED = ("federat", "passcode")
-SECOND_FACTOR = (
-    "factor",
-    "mfa",
-    "2fa",
-    "totp",
-    "verisign",
-    "security question",
-    "security_question",
-    "securityquestion",
-)
+FEDERATED = re.compile("federat|passcode")
+SECOND_FACTOR = re.compile("factor|mfa|2fa|totp|verisign|security[ _]?question")
 
 
 class LoginMethod(StrEnum):
@@ -110,9 +101,9 @@ def _refusal(method: LoginMethod, exc: IAMError) -> ApiKeyError:
     if ACCOUNT_LOCKED.search(said):
         return LogInRefused(LOCKED_WORDS, host=host)
     if method is LoginMethod.PASSWORD:
-        if any(word in said for word in SECOND_FACTOR):
+        if SECOND_FACTOR.search(said):
             return LogInRefused(SECOND_FACTOR_WORDS, host=host)
-        if any(word in said for word in FEDERATED):
+        if FEDERATED.search(said):
             return LogInRefused(FEDERATED_WORDS, host=host)
     if exc.status in (400, 401):
         return LogInRefused(REFUSALS[method], host=host)

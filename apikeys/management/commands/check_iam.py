@@ -18,17 +18,8 @@ from apikeys.iam.claims import account_of, claim, claims_of
 from apikeys.iam.client import IAMClient, page_token
 
 EXPECTED = (
-    "id",
-    "entity_tag",
-    "crn",
-    "locked",
-    "created_at",
-    "created_by",
-    "modified_at",
-    "name",
-    "iam_id",
-    "account_id",
-)
+    "id", "entity_tag", "crn", "locked", "created_at", "created_by", "modified_at", "name", "iam_id", "account_id",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
