@@ -57,7 +57,7 @@ class IAMLoginForm(AuthenticationForm):
             raise forms.ValidationError(_("Enter your log-in details."))
         address = cast("Request", self.request).client_address
         self.deadline = time.monotonic() + REQUEST_SECONDS
-        # Who is behind a passcode or a key is not known before: each of them has its own few attempts, as a hash.
+        # The person behind a passcode or a key is not known yet: attempts are counted for each secret, kept as a hash.
         counted = username if method is LoginMethod.PASSWORD else f"{method} {secret}"
         limiter.reserve(counted, address)
         try:
@@ -102,7 +102,7 @@ class IAMLogin(Login):
         response = super().form_valid(form)
         form = cast("IAMLoginForm", form)
         session = self.request.session
-        if session.session_key is None:  # somebody else's session ended with this log-in, and its key with it
+        if session.session_key is None:  # logging in over another person's session has ended it, and its key
             session.create()
         sessions.begin(str(session.session_key), form.result.pair)
         access = callers.access_of(self.request)

@@ -39,7 +39,7 @@ def forgive(username: str, address: str) -> None:
 
 
 def give_back(username: str, address: str) -> None:
-    """Take one attempt back that nobody judged: whoever made it learned nothing."""
+    """Take back an attempt that was not judged, because upstream gave no answer: it told nothing of the password."""
     subjects = [_subject("user", username, address), _subject("address", address)]
     LoginCounter.objects.filter(subject__in=subjects, attempts__gt=0).update(attempts=F("attempts") - 1)
 
@@ -53,7 +53,7 @@ def _subject(*parts: str) -> str:
 
 
 def _network(address: str) -> str:
-    """Return the address, or its /64 for IPv6, where one customer commands that many."""
+    """Return the address, for IPv6 its /64, the range that one customer is given."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -90,7 +90,7 @@ def _count(subject: str, limit: int) -> int:
 
 
 def _last_end(now: datetime) -> datetime:
-    """Return when the latest window ends that can have begun by the clock of a server that shares the database."""
+    """Return the latest end that a window can have, by the clock of any server that shares the database."""
     return now + timedelta(seconds=settings.LOGIN_WINDOW_SECONDS) + CLOCK_TOLERANCE
 
 

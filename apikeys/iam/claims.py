@@ -1,4 +1,4 @@
-"""What an access token says of its bearer, read without a check: for whoever got the token from its issuer."""
+"""The claims of an access token. No signature is checked: only for tokens that came from their issuer directly."""
 
 import base64
 import json

@@ -89,7 +89,7 @@ class IAMClient(IAMTransport):
         return pair
 
     def revoke(self, token: str) -> None:
-        """End an access token, or a refresh token with all that came of the same log-in (RFC 7009).
+        """End an access token, or a refresh token with all tokens of the same log-in (RFC 7009).
 
         Raises IAMError where the server has no such operation; IBM Cloud has none.
         """

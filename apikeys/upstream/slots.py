@@ -1,6 +1,6 @@
 """Slots: how many requests may wait for upstream at once, for all callers and for each.
 
-A request that waits holds a thread of the server. Where all threads waited, nobody's page would be answered,
+A request that waits holds a thread of the server. Where all threads waited, no page would be answered,
 so some are kept free; and one person with many tabs, or strangers at the log-in page, take no more than a share.
 """
 
