@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
-from typing import Any, Protocol
+from typing import Any, NewType, Protocol
 
 NAME_MAX_LENGTH = 255
 DESCRIPTION_MAX_LENGTH = 1000
@@ -22,6 +22,12 @@ SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 def is_printable(text: str) -> bool:
     """Tell whether a text has neither control characters nor halves of characters, which no database takes."""
     return not any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text)
+
+
+# What services/validation.py lets through: services and stores take no other name, so that each is validated, once.
+Name = NewType("Name", str)
+Description = NewType("Description", str)
+NO_DESCRIPTION = Description("")
 
 
 class Access(Protocol):
@@ -177,8 +183,8 @@ class HistoryEntry:
 class ApiKeyDraft:
     """What a new key shall be. `iam_id` is its owner, the caller where empty; `value` is made where empty."""
 
-    name: str
-    description: str = ""
+    name: Name
+    description: Description = NO_DESCRIPTION
     iam_id: str = ""
     value: str = field(default="", repr=False)
     locked: bool = False
@@ -223,8 +229,8 @@ class Changes:
 class ApiKeyChanges(Changes):
     """What a person or a program may change of a key; `expires_at=None` lets it never expire."""
 
-    name: str | None = None
-    description: str | None = None
+    name: Name | None = None
+    description: Description | None = None
     expires_at: datetime | Unset | None = UNSET
     support_sessions: bool | None = None
     action_when_leaked: LeakedAction | None = None
@@ -257,8 +263,8 @@ class ServiceId:
 class ServiceIdDraft:
     """What a new service ID shall be."""
 
-    name: str
-    description: str = ""
+    name: Name
+    description: Description = NO_DESCRIPTION
     unique_instance_crns: tuple[str, ...] = ()
     locked: bool = False
 
@@ -271,8 +277,8 @@ class ServiceIdDraft:
 class ServiceIdChanges(Changes):
     """What may be changed of a service ID."""
 
-    name: str | None = None
-    description: str | None = None
+    name: Name | None = None
+    description: Description | None = None
     unique_instance_crns: tuple[str, ...] | None = None
 
 

@@ -9,7 +9,6 @@ from apikeys.models import ApiKeyRecord
 from apikeys.services.validation import clean_description, clean_name
 from apikeys.web.forms import new_nonce
 from tests.addresses import CREATE, KEYS, delete_address, edit_address
-from tests.conftest import caller_for
 from tests.markup import page
 
 INVISIBLE = ["\u200b", "\u00ad", "\u2060", "\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\ufeff", "\u0301\u0302",
@@ -29,6 +28,72 @@ def test_a_name_that_nobody_can_see_is_refused(name):
 def test_a_text_that_turns_the_direction_of_writing_is_refused(clean, character):
     with pytest.raises(InvalidApiKey, match="direction of text"):
         clean(f"key{character}1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("terraform", "terraform"),
+        ("  terraform \t", "terraform"),
+        ("\u3000terraform\u00a0", "terraform"),
+        ("a  b", "a  b"),
+        ("x" * 255, "x" * 255),
+        (" " * 50 + "x" * 255 + " " * 50, "x" * 255),
+        ("🔑" * 255, "🔑" * 255),
+        ("👩‍👩‍👧‍👦 family", "👩‍👩‍👧‍👦 family"),
+        ("مفتاح", "مفتاح"),
+        ("<script>alert('x')</script>", "<script>alert('x')</script>"),
+        ("%(name)s %s {}", "%(name)s %s {}"),
+    ],
+)
+def test_a_name_is_kept_without_the_white_space_around_it(typed, kept):
+    assert clean_name(typed) == clean_description(typed) == kept
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t \n", "\u00a0\u3000\u2003"])
+def test_a_blank_name_is_refused(name):
+    with pytest.raises(InvalidApiKey) as refusal:
+        clean_name(name)
+
+    assert (refusal.value.field, str(refusal.value)) == ("name", "Enter a name.")
+
+
+def test_a_description_may_be_empty():
+    assert clean_description(" \t ") == ""
+
+
+@pytest.mark.parametrize(("clean", "field", "limit"), [(clean_name, "name", 255),
+                                                       (clean_description, "description", 1000)])  # fmt: skip
+def test_one_character_too_many_is_refused_with_both_numbers(clean, field, limit):
+    with pytest.raises(InvalidApiKey) as refusal:
+        clean("é" * (limit + 1))
+
+    assert refusal.value.field == field
+    assert str(refusal.value) == f"This has {limit + 1} characters. Use at most {limit}."
+
+
+@pytest.mark.parametrize(("clean", "field"), [(clean_name, "name"), (clean_description, "description")])
+@pytest.mark.parametrize(
+    ("character", "sentence"),
+    [
+        ("\0", "This contains a control character. Remove it."),
+        ("\a", "This contains a control character. Remove it."),
+        ("\t", "This contains a control character. Remove it."),
+        ("\n", "This contains a control character. Remove it."),
+        ("\r", "This contains a control character. Remove it."),
+        ("\x1b", "This contains a control character. Remove it."),
+        ("\x7f", "This contains a control character. Remove it."),
+        ("\x80", "This contains a control character. Remove it."),
+        ("\x9b", "This contains a control character. Remove it."),
+        ("\ud800", "This contains an invalid character. Type it again."),
+        ("\udfff", "This contains an invalid character. Type it again."),
+    ],
+)
+def test_what_no_name_should_hold_is_refused(clean, field, character, sentence):
+    with pytest.raises(InvalidApiKey) as refusal:
+        clean(f"a{character}b")
+
+    assert (refusal.value.field, str(refusal.value)) == (field, sentence)
 
 
 @pytest.mark.parametrize("name", GOOD, ids=ascii)
@@ -115,7 +180,21 @@ def test_the_name_of_a_person_turns_no_direction(alice, field):
         alice.full_clean()
 
 
-def test_services_refuse_what_the_form_refuses(alice, create_key):
-    assert caller_for(alice).identity.name == "Alice Liddell"
-    with pytest.raises(InvalidApiKey):
-        create_key(alice, "\u200b")
+@pytest.mark.parametrize("resource", ["apikeys", "serviceids"])
+@pytest.mark.parametrize("field", ["name", "description"])
+def test_programs_are_refused_what_the_form_refuses(annas, resource, field):
+    good = {"name": " terraform\t", "description": "\u3000Applies changes "}
+    whose = {"iam_id": annas.iam_id, "account_id": annas.claims["account"]["bss"]}
+    bad = {**good, field: "\u202eterraform"}
+    made = annas.post(f"/v1/{resource}", json=whose | good).json()
+    address, any_tag = f"/v1/{resource}/{made['id']}", {"If-Match": "*"}
+
+    refusals = [annas.post(f"/v1/{resource}", json=whose | bad), annas.put(address, json=bad, headers=any_tag)]
+    changed = annas.put(address, json=good, headers=any_tag).json()
+
+    assert [refusal.status_code for refusal in refusals] == [400, 400]
+    assert all("direction of text" in refusal.text for refusal in refusals)
+    for kept in (made, changed):
+        assert (kept["name"], kept["description"]) == ("terraform", "Applies changes")
+    assert annas.get(address).json()["entity_tag"] == changed["entity_tag"]
+    assert changed["entity_tag"].startswith("2-"), "the refused change left the record alone"

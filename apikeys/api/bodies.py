@@ -30,8 +30,11 @@ class Member:
     attribute: str = ""  # where it is not called like the member
 
 
+@sensitive_variables("body")
 def draft_attributes(members: Iterable[Member], body: Body) -> dict[str, Any]:
-    """Return what the body of a creation gives, by attribute. Raises BadRequest, InvalidApiKey."""
+    """Return what the body of a creation gives, by attribute. Raises BadRequest, InvalidApiKey, also without a name."""
+    if body.get("name") is None:
+        body = body | {"name": ""}
     return _attributes((member for member in members if member.create), body)
 
 
@@ -97,8 +100,8 @@ CRNS: Schema = {
 }
 
 NAMES = (
-    Member("name", fields.text, NAME, NAME | OR_NULL),
-    Member("description", fields.text, DESCRIPTION, and_also(DESCRIPTION, '"" clears it.')),
+    Member("name", fields.name, NAME, NAME | OR_NULL),
+    Member("description", fields.description, DESCRIPTION, and_also(DESCRIPTION, '"" clears it.')),
 )
 API_KEY = (
     *NAMES,

@@ -75,7 +75,7 @@ def key_draft(body: Body, *, for_service_id: bool, **more: Any) -> ApiKeyDraft:
     """Return what a new key shall be, as the body and what else is known say. Raises InvalidApiKey, BadRequest."""
     if asks_to_store(body) and not for_service_id:
         raise BadRequest("store_value", _("store_value must be false for a person's API key."))
-    return ApiKeyDraft(**{"name": "", **bodies.draft_attributes(bodies.API_KEY, body), **more})
+    return ApiKeyDraft(**bodies.draft_attributes(bodies.API_KEY, body), **more)
 
 
 def asks_to_store(body: Body) -> bool:

@@ -42,7 +42,7 @@ def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
     check_account(caller, fields.needed_field(body, "account_id"))
     refuse_group(text_field(body, "group_id"))
     attributes = bodies.draft_attributes(bodies.SERVICE_ID, body)
-    draft = ServiceIdDraft(**{"name": "", **attributes}, locked=flag_header(request, "Entity-Lock"))
+    draft = ServiceIdDraft(**attributes, locked=flag_header(request, "Entity-Lock"))
     key = first_key(request, body)
     service, issued = service_ids.create_service_id(
         caller, draft, key=key, delivery=fields.delivery_for(request, caller)

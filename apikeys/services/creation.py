@@ -27,7 +27,7 @@ from apikeys.exceptions import (
 )
 from apikeys.services import audit
 from apikeys.services.delivery import Delivery, Wait, confirm_shown
-from apikeys.services.validation import clean_draft
+from apikeys.services.validation import check_expiration
 from apikeys.upstream import slots
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def create_api_key(
     Raises InvalidApiKey, ApiKeyLimitReached, IdempotencyKeyReused, AlreadyReceived, HandoverExpired; with a store
     upstream also CreationUnconfirmed, BeingCreated and what says that the store refused or did not answer.
     """
-    draft = clean_draft(draft)
+    check_expiration(draft)
     create = _create_upstream if store_traits().is_upstream else _create_embedded
     return create(caller, draft, delivery, draft if same_only else None)
 

@@ -37,7 +37,6 @@ from apikeys.services.creation import (
     more_time,
 )
 from apikeys.services.unconfirmed import dismiss_for_deleted
-from apikeys.services.validation import clean_changes
 from apikeys.storage.reserve import revocation
 
 __all__ = [
@@ -135,9 +134,8 @@ def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
 def update_api_key(caller: Caller, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
     """Change a key and return its record; `entity_tag` may be a whole If-Match.
 
-    Raises InvalidApiKey, ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
+    Raises ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
     """
-    changes = clean_changes(changes)
     store = backend_for(caller)
     with audit.change(caller, audit.UPDATE, key_id) as step:
         before = store.get_api_key(key_id)

@@ -1,7 +1,5 @@
 """One function for each thing that can be done with service IDs."""
 
-from dataclasses import replace
-
 from django.db import IntegrityError
 
 from apikeys.backends import service_ids_for
@@ -20,7 +18,6 @@ from apikeys.domain import (
 from apikeys.exceptions import IdempotencyKeyReused
 from apikeys.services import audit, keys
 from apikeys.services.delivery import Delivery
-from apikeys.services.validation import clean_changes, clean_description, clean_name
 from apikeys.storage.reserve import revocation
 
 
@@ -52,7 +49,6 @@ def create_service_id(
     The same request sent again with the same nonce makes nothing, and returns what it made before: the key as long
     as its hand-over lasts. Raises InvalidApiKey, IdempotencyKeyReused, AlreadyReceived, HandoverExpired.
     """
-    draft = replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
     try:
         return _create(caller, draft, key, delivery)
     except IntegrityError:
@@ -83,9 +79,8 @@ def _create(
 def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges, *, entity_tag: str) -> ServiceId:
     """Change a service ID and return its record; `entity_tag` may be a whole If-Match.
 
-    Raises InvalidApiKey, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
+    Raises ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
     """
-    changes = clean_changes(changes)
     with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id) as step:
         service = service_ids_for(caller).update(service_id, changes, entity_tag=entity_tag)
         step.record(service)

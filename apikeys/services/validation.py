@@ -1,35 +1,21 @@
 """What a name, a description and a new key may be."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from apikeys.backends.search import DIRECTION_CONTROLS, MARKS, VISIBLE
-from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, ApiKeyChanges, ApiKeyDraft, ServiceIdChanges
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH, ApiKeyDraft, Description, Name
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 
-AnyChanges = TypeVar("AnyChanges", ApiKeyChanges, ServiceIdChanges)
 
-
-def clean_draft(draft: ApiKeyDraft) -> ApiKeyDraft:
-    """Return the draft with name and description cleaned. Raises InvalidApiKey, also for an end in the past."""
+def check_expiration(draft: ApiKeyDraft) -> None:
+    """Raise InvalidApiKey for a new key whose end is in the past."""
     if draft.expires_at is not None and draft.expires_at <= datetime.now(UTC):
         raise InvalidApiKey("expires_at", _("The expiration date is in the past. Choose a later one."))
-    return replace(draft, name=clean_name(draft.name), description=clean_description(draft.description))
 
 
-def clean_changes(changes: AnyChanges) -> AnyChanges:
-    """Return the changes with name and description cleaned, where they are among them. Raises InvalidApiKey."""
-    return replace(
-        changes,
-        name=None if changes.name is None else clean_name(changes.name),
-        description=None if changes.description is None else clean_description(changes.description),
-    )
-
-
-def clean_name(name: str) -> str:
+def clean_name(name: str) -> Name:
     """Return a name without surrounding white space.
 
     Raises InvalidApiKey: it needs a visible character and has 255 characters at most, no control characters and none
@@ -43,15 +29,15 @@ def clean_name(name: str) -> str:
         raise InvalidApiKey("name", _("The name has no visible character. Enter a name that people can see."))
     if re.match(f"[{MARKS}]", name):
         raise InvalidApiKey("name", _("The name begins with an accent that belongs to no letter. Type it again."))
-    return name
+    return Name(name)
 
 
-def clean_description(description: str) -> str:
+def clean_description(description: str) -> Description:
     """Return a description without surrounding white space, "" for an empty one.
 
     Raises InvalidApiKey: it has 1,000 characters at most, and none that a name may not have.
     """
-    return _clean("description", description.strip(), DESCRIPTION_MAX_LENGTH)
+    return Description(_clean("description", description.strip(), DESCRIPTION_MAX_LENGTH))
 
 
 def _clean(field: str, text: str, limit: int) -> str:
