@@ -21,8 +21,7 @@ from apikeys.exceptions import (
     InvalidApiKey,
 )
 from apikeys.models import ApiKeyRecord, Handover
-from apikeys.services import delivery, keys
-from apikeys.services.unconfirmed import unconfirmed_creations
+from apikeys.services import delivery, keys, unconfirmed
 from apikeys.values import is_genuine
 from apikeys.web.forms import new_nonce
 from tests.conftest import caller_for, delivery_for
@@ -499,7 +498,7 @@ def test_a_reservation_from_the_future_is_unconfirmed_and_waits_for_no_response(
     assert not delivery_for(alice, nonce).is_reserved()
     with pytest.raises(CreationUnconfirmed):
         delivery_for(alice, nonce).open()
-    assert [creation.name for creation in unconfirmed_creations(caller_for(alice))] == ["terraform"]
+    assert [creation.name for creation in unconfirmed.creations(caller_for(alice))] == ["terraform"]
 
 
 # Thirty days

@@ -32,7 +32,7 @@ class UnconfirmedCreation:
         return key.name == self.name and self.asked_at - UPSTREAM_CLOCK_TOLERANCE < key.created_at < latest
 
 
-def unconfirmed_creations(caller: Caller) -> list[UnconfirmedCreation]:
+def creations(caller: Caller) -> list[UnconfirmedCreation]:
     """Return the newest five of the caller that are not dismissed, newest first."""
     if not store_traits().is_upstream:
         return []
@@ -59,9 +59,9 @@ def dismiss(caller: Caller, creation_id: int) -> None:
 @revocation
 def dismiss_for_deleted(caller: Caller, key: ApiKey) -> None:
     """Dismiss the one unconfirmed creation that a deleted key most likely came of, if there is one."""
-    creations = [creation for creation in unconfirmed_creations(caller) if candidates_for(caller, creation, [key])]
-    if creations:
-        dismiss(caller, min(creations, key=lambda creation: abs(creation.asked_at - key.created_at)).id)
+    possible = [creation for creation in creations(caller) if candidates_for(caller, creation, [key])]
+    if possible:
+        dismiss(caller, min(possible, key=lambda creation: abs(creation.asked_at - key.created_at)).id)
 
 
 def _unconfirmed(caller: Caller) -> QuerySet[Handover]:

@@ -95,8 +95,7 @@ def page_context(request: Request) -> tuple[dict[str, Any], int]:
         status = exc.status
     listed = context["page"].keys
     context["unconfirmed"] = [
-        (creation, unconfirmed.candidates_for(caller, creation, listed))
-        for creation in unconfirmed.unconfirmed_creations(caller)
+        (creation, unconfirmed.candidates_for(caller, creation, listed)) for creation in unconfirmed.creations(caller)
     ]
     return context, status
 
