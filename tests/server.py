@@ -1,12 +1,13 @@
 """A real console in a process of its own, as `make run` starts it, with its data in a folder of the test."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import requests
@@ -18,10 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
 
+OWN_PORTS = range(11_000, 32_000)  # from 32,768 on the system gives them to whoever asks for any
+
+
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port at which nothing listens, and which nobody is given before it is used."""
+    while True:
+        port = secrets.choice(OWN_PORTS)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class ConsoleServer:
