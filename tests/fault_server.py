@@ -200,6 +200,7 @@ class FaultServer(RecordedIAM):
         with self.lock:
             self.asked.clear()
             self.unread = 0
+            self.entered = threading.Semaphore(0)
 
     # How it is done
 

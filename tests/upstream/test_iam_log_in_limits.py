@@ -37,7 +37,6 @@ def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
 @pytest.fixture
 def anna(console, request) -> Visitor:
     """Anna, whose office has one address for everybody in it; each test has its own office."""
-    console.iam.heal()
     person = Visitor(console, logs_in=False)
     person.headers["X-Forwarded-For"] = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::7"
     return person

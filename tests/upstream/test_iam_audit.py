@@ -23,7 +23,7 @@ from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, iam_id_of, v1_error
 from tests.stores import accept_rows_of, refuse_rows_of
-from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 
 CREATED, UPDATED, DELETED = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
 EVENTS = """
@@ -31,12 +31,6 @@ SELECT action, outcome, target_id, correlation_id, reason FROM apikeys_auditeven
 ORDER BY event_time
 """
 FORBIDDEN = Fault(v1_error(403, "forbidden", "BXNIM0513E", "No."))
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("audit"), **IMPATIENT) as console:
-        yield console
 
 
 @dataclass
@@ -49,12 +43,6 @@ class Change:
 
     def send(self) -> int:
         return self.person.post(self.address, data=self.form, headers=HTMX).status_code
-
-
-@pytest.fixture
-def anna(console) -> Visitor:
-    console.iam.heal()
-    return Visitor(console)
 
 
 @pytest.fixture

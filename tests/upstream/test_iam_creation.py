@@ -1,7 +1,6 @@
 """Creating a key upstream whose answer may be lost: one key for one form, one delivery of its value."""
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,29 +10,13 @@ from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, seconds_ago
 from tests.waiting import until
 
 UNCONFIRMED = "The server did not confirm that the API key"
 MAY_BE_ONE = "It may be one of these."
 NOT_HERE = "It is not on this page of the list."
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE key_id = ''"
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("creation")) as console:
-        yield console
-
-
-@pytest.fixture(autouse=True)
-def well(console):
-    console.iam.heal()
-
-
-@pytest.fixture
-def anna(console) -> Visitor:
-    return Visitor(console)
 
 
 def value_on(response) -> str:

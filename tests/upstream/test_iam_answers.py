@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,25 +12,13 @@ from tests.addresses import KEYS, details_address
 from tests.cast import PASSWORD
 from tests.fault_server import Fault, too_many
 from tests.markup import page
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import HTMX, Visitor
 
 NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
 HALF = "terra\ud800form"  # with a lone surrogate, which JSON can spell
 READ_AS = "terra?form"
 STAMP = "2026-02-19T18:59+0000"
 MANY = 4  # keys, more than the dashboard lists
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("answers")) as console:
-        yield console
-
-
-@pytest.fixture
-def anna(console) -> Visitor:
-    console.iam.heal()
-    return Visitor(console)
 
 
 def spelled(change: Callable[[dict[str, Any]], Any]) -> Fault:

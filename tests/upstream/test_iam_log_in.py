@@ -79,7 +79,6 @@ def arrive(console: ConsoleWithUpstream, kind: str = "anna") -> Visitor:
 
 @pytest.fixture
 def anna(console) -> Visitor:
-    console.iam.heal()
     return arrive(console)
 
 

@@ -24,7 +24,7 @@ from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT
 from tests.stores import all_cells, database_bytes, tables_with
 from tests.threads import at_once
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 
 SESSION = "a session key that only a cookie holds"
 LOGINS = "SELECT count(*) FROM apikeys_storedtokens"
@@ -211,18 +211,6 @@ def test_a_renewal_that_took_too_long_does_not_undo_a_later_one(iam, logged_in):
 
 
 # In the console
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("logins")) as console:
-        yield console
-
-
-@pytest.fixture
-def anna(console) -> Visitor:
-    console.iam.heal()
-    return Visitor(console)
 
 
 def end_log_ins(iam: FaultServer) -> None:

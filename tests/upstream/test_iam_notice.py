@@ -1,6 +1,5 @@
 """The notice of an unconfirmed creation: which keys it names, until when it is shown; and a form sent twice."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,7 @@ from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
-from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream, seconds_ago
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, seconds_ago
 from tests.waiting import until
 
 UNCONFIRMED = "The server did not confirm that the API key"
@@ -22,18 +21,6 @@ IN_A_MOMENT = "the key is still being created. Send it again in a moment."
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE iam_id = ?"
 HANDOVERS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"
 REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.")
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("notice"), **IMPATIENT) as console:
-        yield console
-
-
-@pytest.fixture
-def anna(console) -> Visitor:
-    console.iam.heal()
-    return Visitor(console)
 
 
 def lose(person: Visitor, console: ConsoleWithUpstream, fault: Fault = faults.RESET) -> None:

@@ -1,7 +1,6 @@
 """Whose log-in and which account: one session, one token, one account, whatever happens in other tabs."""
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +10,7 @@ from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 from tests.waiting import until
 
 ENDS = {
@@ -21,22 +20,6 @@ ENDS = {
 OF_NO_SESSION = "SELECT count(*) FROM apikeys_storedtokens WHERE session_digest = ?"
 ANOTHER_ACCOUNT = "You chose another account after you opened this form. Check the account, then send the form again."
 NO_ACCESS = "gives you no access to this account."
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("accounts")) as console:
-        yield console
-
-
-@pytest.fixture(autouse=True)
-def well(console):
-    console.iam.heal()
-
-
-@pytest.fixture
-def anna(console) -> Visitor:
-    return Visitor(console)
 
 
 def tab_of(person: Visitor, console: ConsoleWithUpstream) -> Visitor:

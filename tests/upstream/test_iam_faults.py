@@ -1,6 +1,6 @@
 """A console while the IAM behind it fails: what each page says, what stays, and that it recovers by itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from tests.cast import PASSWORD
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.neighbours import Silent, make_certificates
-from tests.upstream import HTMX, IMPATIENT, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 
 LATE = "did not answer in time."
 BROKEN = "closed the connection before it answered."
@@ -43,17 +43,6 @@ TABLE = {
     "a website": (faults.HTML_200, NOT_IAMS, False),
     "a redirect": (faults.REDIRECT, NO_WORDS, True),
 }
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("faults"), **IMPATIENT) as console:
-        yield console
-
-
-@pytest.fixture(autouse=True)
-def well(console):
-    console.iam.heal()
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What the pages of a console ask its upstream for, and what nobody may ask it for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import requests
@@ -8,19 +8,7 @@ import requests
 from tests.addresses import KEYS, delete_address, details_address, edit_address
 from tests.cast import PASSWORD
 from tests.markup import fields, page
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    with console_with_upstream(tmp_path_factory.mktemp("pages")) as console:
-        yield console
-
-
-@pytest.fixture
-def anna(console) -> Visitor:
-    console.iam.heal()
-    return Visitor(console)
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 
 
 def form_at(person: Visitor, address: str) -> dict[str, str]:
