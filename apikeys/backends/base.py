@@ -56,7 +56,11 @@ class ApiKeyBackend(Protocol):
         """Return how many keys the identity has, or a service ID it manages. Raises InvalidApiKey."""
 
     def list_api_keys(self, query: ApiKeyQuery) -> ApiKeyPage:
-        """Return one page in the order asked for; keys created or deleted meanwhile shift no row twice."""
+        """Return one page in the order asked for; what is created or deleted meanwhile shows no row twice.
+
+        Raises NotAuthorized for the whole account, unless `lists_whole_account`; InvalidApiKey for an owner that is
+        neither the identity nor a service ID it manages.
+        """
 
     def get_api_key(self, key_id: str) -> ApiKey:
         """Return the key. Raises ApiKeyNotFound."""

@@ -271,9 +271,9 @@ def _look_alike(record: ApiKeyRecord) -> str:
 
 
 def _check_own_value(value: str) -> None:
-    """Raise InvalidApiKey for a value that is easily guessed, and for one that is in use, in one and the same way.
+    """Raise the same InvalidApiKey for a value that is easily guessed and for one that is in use.
 
-    Whoever is told that a value is in use has the key of somebody else.
+    Who is told that a value is in use has somebody else's key.
     """
     is_taken = find_by_value(value) is not None  # looked up in any case, so that both refusals take the same time
     if values.is_guessable(value) or is_taken:

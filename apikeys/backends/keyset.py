@@ -1,4 +1,4 @@
-"""Keyset paging: pages of a sorted list in which rows made or deleted meanwhile shift no row twice."""
+"""Keyset paging: pages of a sorted list in which rows created or deleted meanwhile show no row twice."""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from apikeys.domain import ApiKey, ApiKeyQuery, Condition, Match
 from apikeys.values import HINT_LENGTH
 
-# Classes of characters, as regular expressions have them. Blank are spaces, format characters, and what is a letter or
-# a symbol by name only. Marks are drawn onto the character before them.
+# Character classes for regular expressions. Blank are spaces, format characters, and letters or symbols that are drawn
+# as nothing. Marks are drawn onto the character before them.
 _BLANK = (
     r"\u0000-\u0020\u007f-\u00a0\u00ad\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
     r"\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -16,7 +16,7 @@ _BLANK = (
 )
 MARKS = r"\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 VISIBLE = rf"[^{_BLANK}{MARKS}]"
-# They turn the direction of writing, of what stands beside a name, too.
+# Bidirectional controls: they reorder text beside a name, too.
 DIRECTION_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 # Small letters of other scripts that are drawn like a Latin one, and digits.
 LOOK_ALIKES = str.maketrans("аеорсухіјѕԁһԛԝոսցαινορυ01", "aeopcyxijsdhqwnugaivopuol")
@@ -42,7 +42,7 @@ def skeleton(text: str) -> str:
 
 
 def hint_end(search: str) -> str:
-    """Return what the hint of a key ends with that a search is for, "" for a search too short to tell keys apart."""
+    """Return the end of a hint that a search may mean, "" for a search of fewer characters than a hint shows."""
     text = search.strip().replace("...", "…")
     return text if len(text) >= HINT_LENGTH else ""
 

@@ -32,7 +32,7 @@ def caller_of(request: Request) -> Caller:
 
 
 def access_of(request: Request) -> IAMAccess:
-    """Return the request's one access to the upstream store, so that all its waiting has one end. Raises LogInAgain."""
+    """Return the request's one access to the upstream store: all its calls share a deadline. Raises LogInAgain."""
     found: IAMAccess | None = getattr(request, "iam_access", None)
     if found is None:
         session_key = request.session.session_key

@@ -1,4 +1,4 @@
-"""Which pepper is needed by whom; refuses to start with peppers other than those the stored keys were made with."""
+"""Which peppers stored keys need, and the check that refuses to start without one of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

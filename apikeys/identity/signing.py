@@ -28,7 +28,7 @@ from apikeys.sealing import InvalidTag, cipher, seal, unseal
 ALGORITHMS = ("RS256", "ES256")
 LIFETIME = timedelta(minutes=60)
 LEEWAY_SECONDS = 5
-# Verifiers keep a key set for five to ten minutes, and many do not ask for it again sooner, whatever token they meet.
+# Verifiers cache the key set for five to ten minutes, and many do not refetch it when a token names an unknown key.
 PUBLISHED_AHEAD = timedelta(minutes=10)
 RSA_BITS = 3072
 KID = re.compile(r"[0-9a-f]{32}")
@@ -60,7 +60,7 @@ def _usable_keys() -> list[tuple[SigningKey, PrivateKey]]:
 def _signer(keys: list[tuple[SigningKey, PrivateKey]], moment: datetime) -> tuple[SigningKey, PrivateKey]:
     """Return which of the keys, newest first and at least one, signs at that moment."""
     begun = [pair for pair in keys if pair[0].signs_from <= moment]
-    # A key of another algorithm signs until that of a changed setting has been published for long enough.
+    # After a change of TOKEN_ALGORITHM the old key signs until the new one has been published for long enough.
     wanted = [pair for pair in begun if pair[0].algorithm == settings.TOKEN_ALGORITHM]
     return (wanted or begun or keys[-1:])[0]
 
@@ -80,8 +80,8 @@ def read(token: str) -> dict[str, Any]:
             algorithms=[record.algorithm],
             issuer=issuer(),
             leeway=LEEWAY_SECONDS,
-            # Tokens name no audience: libraries refuse one that they were not told. Those of older servers do.
-            # A token from the near future is one from before the clock was set back.
+            # Tokens have no audience, since libraries refuse one that they do not expect; older servers' tokens have.
+            # `iat` is checked below: after a clock was set back, tokens from before are from the near future.
             options={"require": ["exp", "iat", "iss", "jti", "iam_id"], "verify_aud": False, "verify_iat": False},
         )
         latest = (timezone.now() + CLOCK_SET_BACK).timestamp()
@@ -110,7 +110,7 @@ def public_keys() -> list[dict[str, Any]]:
 
 
 def rotate() -> SigningKey:
-    """Publish a new signing key and return it; it signs once verifiers can know it, at once where no other key can.
+    """Publish a new signing key and return it; it signs after PUBLISHED_AHEAD, at once where there is no other.
 
     Keys whose last token has run out are removed.
     """

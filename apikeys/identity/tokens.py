@@ -78,7 +78,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the token endpoint answers; times are unix seconds."""
+    """What the token endpoint answers; `expiration` in unix seconds, `expires_in` in seconds."""
 
     access_token: str
     refresh_token: str
@@ -93,7 +93,7 @@ def authenticate(value: str) -> Subject:
     the value do not matter. Raises ValueNotFound, also for a key that is disabled or expired, or whose owner is gone
     or deactivated.
     """
-    # As it is first: a value that somebody brought may begin or end with anything.
+    # Untrimmed first: a value that a person brought may begin or end with any character.
     spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
     found = next(((text, record) for text in spellings if (record := find_by_value(text))), None)
     if found is None:
@@ -185,7 +185,7 @@ def revoke(token: str) -> None:
 
 def _end_family(family: uuid.UUID) -> None:
     _revoke(family, timezone.now() + signing.LIFETIME + CLOCK_SET_BACK)
-    # Whoever renews at this moment adds a token that the first statement may not see yet.
+    # A renewal at the same moment may add a token that the first statement does not see yet.
     while RefreshToken.objects.filter(family=family).delete()[0]:
         pass
 
@@ -206,7 +206,7 @@ def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
     """
     claims = signing.read(access_token)
     iam_id = str(claims["iam_id"])
-    # What has another form is nobody's: databases refuse to look for some characters.
+    # An id of another form is not looked up: databases refuse some characters.
     holder = _holder_of(iam_id) if IAM_ID.fullmatch(iam_id) else None
     if holder is None or not _source_lives(claims, holder) or _is_revoked(claims):
         raise Unauthenticated
@@ -273,7 +273,7 @@ def _new_refresh_token(subject: Subject, family: Family) -> str:
 
 
 def _last_end() -> datetime:
-    """Return the latest end that a refresh token can have; one that ends later is of a clock that was wrong."""
+    """Return the latest end that a refresh token can have; one that ends later was made while a clock was wrong."""
     return timezone.now() + REFRESH_LIFETIME + CLOCK_SET_BACK
 
 

@@ -21,7 +21,7 @@ from apikeys.models import ApiKeyRecord
 
 INTERVAL_SECONDS = 60.0
 NEVER = float("-inf")
-BATCH = 100  # keys in one transaction: what holds the database against others must be short
+BATCH = 100  # keys in one transaction, which takes the write lock and must be short
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def wait_for_first_use(seconds: float) -> bool:
 
 
 def flush(*, everything: bool = False) -> None:
-    """Write what is due, or `everything` at the end of a process. Raises Error; what was not written waits on."""
+    """Write what is due, or `everything` at the end of a process. Raises Error; what was not written is tried again."""
     due = _take(everything)
     while due:
         batch = due[:BATCH]
@@ -89,7 +89,7 @@ def flush(*, everything: bool = False) -> None:
 
 
 def flush_at_end() -> None:
-    """Write everything before this process ends; what can't be written is lost, and said to be."""
+    """Write everything before this process ends; what can't be written is lost, and logged."""
     try:
         flush(everything=True)
     except Error as exc:
@@ -98,7 +98,7 @@ def flush_at_end() -> None:
 
 
 def _take(everything: bool) -> list[Due]:
-    """Return what is due, in an order that all processes share, and count it no more; forget idle keys."""
+    """Return what is due and reset its counters; forget idle keys. Sorted, so that processes lock rows in one order."""
     clock = monotonic()
     due: list[Due] = []
     with _lock:

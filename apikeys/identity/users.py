@@ -46,5 +46,5 @@ def active_person(iam_id: str) -> Any | None:
 
 
 def password_stamp(user: Any) -> str:
-    """Return 32 hex digits that change with the password, are nobody else's, and tell nothing of it."""
+    """Return 32 hex digits that differ for each person and password, and from which neither can be told."""
     return hashlib.sha256(f"{user.iam_id} {user.get_session_auth_hash()}".encode()).hexdigest()[:32]

@@ -43,7 +43,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a report was: `known` where the value is a key of this server."""
+    """Whether a report was right: `known` where the value was one of this server's keys."""
 
     report: Report
     known: bool
@@ -85,7 +85,7 @@ def _report(entry: Any) -> Report:
 
 
 def act_on_all(reports: list[Report], caller: Caller) -> list[Verdict]:
-    """Act on each report. A value found in several places is known in all of them, deleted by the first or not."""
+    """Act on each report. A value in several of them is known in all, even if the first has its key deleted."""
     verdicts = [act_on(report, caller) for report in reports]
     known = {verdict.report.token for verdict in verdicts if verdict.known}
     return [Verdict(report, known=report.token in known) for report in reports]
@@ -99,7 +99,7 @@ def act_on(report: Report, caller: Caller) -> Verdict:
         if record is None:
             return Verdict(report, known=False)
         key = mark_leaked(record, caller.identity)
-        # The kind of place, a word or two. What is longer may be the value, whatever characters that has.
+        # The source is a word or two by nature. A longer one is masked: it may be the value itself.
         source = report.source if len(report.source) < MIN_OWN_VALUE else MASK
         told: dict[str, Any] = {"leaked": True, "source": source}
         if key.action_when_leaked == LeakedAction.DELETE:

@@ -11,7 +11,7 @@ from apikeys.models import ApiKeyRecord
 from apikeys.services.keys import record_deletion
 
 KEEP_AFTER_EXPIRY = timedelta(days=90)
-BATCH = 50  # at each sweep: what holds the database against others must be short
+BATCH = 50  # at each sweep: a transaction that takes the write lock must be short
 REMOVER = Identity(iam_id="expired-keys", account_id="", name="Removal of expired keys", email="")
 
 
@@ -23,7 +23,7 @@ def remove_expired() -> int:
     if not _due().exists():  # most sweeps find nothing and must not take the write lock
         return 0
     with transaction.atomic():
-        # What another process removes or changes just now is not waited for: a later sweep finds what is left.
+        # Rows that another process has locked are skipped: a later sweep finds those that are left.
         records = list(_due().select_for_update(skip_locked=True).order_by("expires_at")[:BATCH])
         for record in records:
             record_deletion(Caller(REMOVER), remove(record), cause="expired")

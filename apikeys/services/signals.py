@@ -18,7 +18,7 @@ def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
 
 
 def forget_iam_login(request: Any, **kwargs: Any) -> None:
-    """The person logs out: the tokens of the session go, too."""
+    """A person logged out: the session's tokens for the upstream IAM are deleted."""
     session_key = request.session.session_key if request is not None else None
     if session_key is not None and store_traits().is_upstream:
         sessions.end(session_key)
