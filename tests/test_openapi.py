@@ -291,6 +291,13 @@ class Program:
 
 
 @pytest.fixture
+def alices(description, alice) -> Program:
+    program = Program(description)
+    program.log_in(alice.username)
+    return program
+
+
+@pytest.fixture
 def reporter(settings) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -562,24 +569,22 @@ def follow(program: Program, link: dict[str, Any], body: Any, object_id: str, *,
 
 
 @pytest.mark.django_db
-def test_every_link_leads_from_an_answer_to_a_request_that_succeeds(description, alice):
+def test_every_link_leads_from_an_answer_to_a_request_that_succeeds(alices, description, alice):
     """Only a change and a deletion of what was just locked are refused."""
-    program = Program(description)
-    program.log_in(alice.username)
 
     def source(operation_id: str) -> tuple[Any, str]:
         """Perform an operation on something new; return the answer's body and the id in the request's path."""
         if operation_id in ("getToken", "getTokenAtOldAddress"):
-            return program.log_in(alice.username), ""
+            return alices.log_in(alice.username), ""
         [(method, path)] = [at for at, found in operations(description).items() if found["operationId"] == operation_id]
         kind = "serviceids" if "serviceids" in path else "apikeys"
         new = {"name": "new", "iam_id": alice.iam_id, "account_id": alice.account_id}
-        created = program.call(201, "POST", path if method == "POST" and "{id}" not in path else f"/v1/{kind}", new)
+        created = alices.call(201, "POST", path if method == "POST" and "{id}" not in path else f"/v1/{kind}", new)
         if operation_id in ("createApiKey", "createServiceId"):
             return created, ""
         headers = {"If-Match": "*", **({"IAM-ApiKey": created["apikey"]} if "apikey" in created else {})}
         path = path.replace("{id}", created["id"])
-        return program.call(204 if method in ("POST", "DELETE") else 200, method, path, {}, **headers), created["id"]
+        return alices.call(204 if method in ("POST", "DELETE") else 200, method, path, {}, **headers), created["id"]
 
     found = links(description)
     for operation_id, _status, link in found:
@@ -589,7 +594,7 @@ def test_every_link_leads_from_an_answer_to_a_request_that_succeeds(description,
         )
         target = next(at for at in operations(description).values() if at["operationId"] == link["operationId"])
         success = next(int(status) for status in target["responses"] if status.startswith("2"))
-        follow(program, link, body, object_id, expected="conflict" if refused else success)
+        follow(alices, link, body, object_id, expected="conflict" if refused else success)
 
     assert len(found) >= 69
 
@@ -634,22 +639,17 @@ def test_a_host_that_is_not_served_is_a_bad_request_in_json(client, description,
 @pytest.mark.parametrize(
     "content_type", ["multipart/form-data", "multipart/form-data; boundary=x", f"{FORM}; charset=x"]
 )
-def test_a_form_that_is_none_is_refused_without_a_traceback_in_the_log(description, alice, caplog, path, content_type):
-    program = Program(description)
-    program.log_in(alice.username)
-    authorization = BX if path == "/identity/token" else f"Bearer {program.token}"
+def test_a_form_that_is_none_is_refused_without_a_traceback_in_the_log(alices, caplog, path, content_type):
+    authorization = BX if path == "/identity/token" else f"Bearer {alices.token}"
 
-    program.call(400, "POST", path, "no form", **{"Content-Type": content_type, "Authorization": authorization})
+    alices.call(400, "POST", path, "no form", **{"Content-Type": content_type, "Authorization": authorization})
 
     assert not any(record.exc_info for record in caplog.records)
 
 
 @pytest.mark.django_db
-def test_an_id_with_a_nul_is_unknown_and_its_refusal_can_be_stored_anywhere(description, alice):
-    program = Program(description)
-    program.log_in(alice.username)
-
-    program.call("BXNIM0102E", "DELETE", "/v1/apikeys/ApiKey%00")
+def test_an_id_with_a_nul_is_unknown_and_its_refusal_can_be_stored_anywhere(alices):
+    alices.call("BXNIM0102E", "DELETE", "/v1/apikeys/ApiKey%00")
 
     assert AuditEvent.objects.get(reason="ApiKeyNotFound").target_id == "(not an id)"
 
@@ -676,36 +676,29 @@ def test_an_administrator_who_asks_for_the_limits_of_a_nul_is_refused(descriptio
         ("include_history=maybe", "include_history"),
     ],
 )
-def test_a_list_says_which_of_its_parameters_it_does_not_take(description, alice, query, field):
-    program = Program(description)
-    program.log_in(alice.username)
-
-    refusal = program.call("bad_request", "GET", f"/v1/apikeys?{query}")
+def test_a_list_says_which_of_its_parameters_it_does_not_take(alices, query, field):
+    refusal = alices.call("bad_request", "GET", f"/v1/apikeys?{query}")
 
     assert refusal["errors"][0]["details"] == field
 
 
 @pytest.mark.django_db
-def test_a_first_key_of_a_service_id_expires_when_it_should(description, alice):
-    program = Program(description)
-    program.log_in(alice.username)
+def test_a_first_key_of_a_service_id_expires_when_it_should(alices, alice):
     new = {"account_id": alice.account_id, "name": "build server"}
 
-    program.call(
+    alices.call(
         "BXNIM0113E", "POST", "/v1/serviceids", {**new, "apikey": {"name": "k", "expires_at": "1999-01-01T00:00Z"}}
     )
 
-    assert program.call(200, "GET", "/v1/serviceids")["serviceids"] == []
+    assert alices.call(200, "GET", "/v1/serviceids")["serviceids"] == []
 
 
 @pytest.mark.django_db
-def test_a_value_of_ones_own_is_found_whatever_its_characters(description, alice):
-    program = Program(description)
-    program.log_in(alice.username)
+def test_a_value_of_ones_own_is_found_whatever_its_characters(alices, alice):
     value = "Schlüssel, 鑰匙, clé, chiave, κλειδί, ключ"
-    made = program.call(201, "POST", "/v1/apikeys", {"name": "own", "iam_id": alice.iam_id, "apikey": value})
+    made = alices.call(201, "POST", "/v1/apikeys", {"name": "own", "iam_id": alice.iam_id, "apikey": value})
 
     sent = value.encode().decode("latin-1")  # as WSGI hands over the bytes of a header
-    found = program.call(200, "GET", "/v1/apikeys/details", **{"IAM-ApiKey": sent})
+    found = alices.call(200, "GET", "/v1/apikeys/details", **{"IAM-ApiKey": sent})
 
     assert found["id"] == made["id"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from apikeys.api import auth, errors
+from apikeys.domain import Caller
 from apikeys.exceptions import ApiKeyError
 from apikeys.identity.request import Request
 
@@ -62,5 +64,20 @@ def authenticated(operation: Operation) -> Operation:
     @wraps(operation)
     def view(request: Request, **arguments: Any) -> HttpResponseBase:
         return operation(request, auth.caller_of_token(request), **arguments)
+
+    return view
+
+
+def no_content(act: Callable[..., object], **how: bool) -> Operation:
+    """Return an operation that does something to the object of the path and answers 204.
+
+    Raises Unauthenticated (401) and what `act` of the services raises: that there is no such object for the caller
+    (404), or that it is locked (409).
+    """
+
+    @authenticated
+    def view(request: Request, caller: Caller, **path: str) -> HttpResponse:
+        act(caller, *path.values(), **how)
+        return HttpResponse(status=204)
 
     return view

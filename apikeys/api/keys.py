@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys.api import bodies, fields
 from apikeys.api.auth import check_account
-from apikeys.api.decorators import authenticated, resource
+from apikeys.api.decorators import authenticated, no_content, resource
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, printable, text_field
 from apikeys.api.paging import key_query, neighbours
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft, Caller, HistoryEntry
@@ -117,41 +117,6 @@ def update_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonRespons
 
 
 @authenticated
-def delete_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    """End a key for good (204). Raises Unauthenticated (401), ApiKeyNotFound (404), ApiKeyLocked (409)."""
-    keys.delete_api_key(caller, key_id)
-    return HttpResponse(status=204)
-
-
-@authenticated
-def lock_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    """Lock a key against change and deletion (204). Raises Unauthenticated (401), ApiKeyNotFound (404)."""
-    keys.lock_api_key(caller, key_id, locked=True)
-    return HttpResponse(status=204)
-
-
-@authenticated
-def unlock_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    """Unlock a key (204). Raises Unauthenticated (401), ApiKeyNotFound (404)."""
-    keys.lock_api_key(caller, key_id, locked=False)
-    return HttpResponse(status=204)
-
-
-@authenticated
-def disable_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    """Stop a key from authenticating (204). Raises Unauthenticated (401), ApiKeyNotFound (404), ApiKeyLocked (409)."""
-    keys.disable_api_key(caller, key_id, disabled=True)
-    return HttpResponse(status=204)
-
-
-@authenticated
-def enable_key(request: HttpRequest, caller: Caller, key_id: str) -> HttpResponse:
-    """Let a key authenticate again (204). Raises Unauthenticated (401), ApiKeyNotFound (404), ApiKeyLocked (409)."""
-    keys.disable_api_key(caller, key_id, disabled=False)
-    return HttpResponse(status=204)
-
-
-@authenticated
 def identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonResponse:
     """Return how many keys identities have, and may have.
 
@@ -191,7 +156,13 @@ def tagged(body: dict[str, Any]) -> JsonResponse:
 
 collection = resource(GET=list_keys, POST=create_key)
 details = resource(GET=key_details)
-item = resource(GET=get_key, PUT=update_key, DELETE=delete_key)
-lock = resource(POST=lock_key, DELETE=unlock_key)
-disable = resource(POST=disable_key, DELETE=enable_key)
+item = resource(GET=get_key, PUT=update_key, DELETE=no_content(keys.delete_api_key))
+lock = resource(
+    POST=no_content(keys.lock_api_key, locked=True),
+    DELETE=no_content(keys.lock_api_key, locked=False),
+)
+disable = resource(
+    POST=no_content(keys.disable_api_key, disabled=True),
+    DELETE=no_content(keys.disable_api_key, disabled=False),
+)
 limits = resource(GET=identity_limits, POST=bulk_identity_limits)

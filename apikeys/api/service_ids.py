@@ -1,11 +1,11 @@
 """/v1/serviceids, and the empty collections that clients ask for at start."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys.api import bodies, fields
 from apikeys.api.auth import check_account
-from apikeys.api.decorators import Operation, authenticated, resource
+from apikeys.api.decorators import Operation, authenticated, no_content, resource
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, text_field
 from apikeys.api.keys import asks_to_store, created, key_draft, tagged
 from apikeys.api.paging import neighbours, service_id_query
@@ -90,30 +90,6 @@ def update_service_id(request: HttpRequest, caller: Caller, service_id: str) -> 
     return tagged(payloads.service_id(changed))
 
 
-@authenticated
-def delete_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
-    """End a service ID and its keys for good (204).
-
-    Raises Unauthenticated (401), ServiceIdNotFound (404), ServiceIdLocked and DeleteNotPossible (409).
-    """
-    service_ids.delete_service_id(caller, service_id)
-    return HttpResponse(status=204)
-
-
-@authenticated
-def lock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
-    """Lock a service ID against change and deletion (204). Raises Unauthenticated (401), ServiceIdNotFound (404)."""
-    service_ids.lock_service_id(caller, service_id, locked=True)
-    return HttpResponse(status=204)
-
-
-@authenticated
-def unlock_service_id(request: HttpRequest, caller: Caller, service_id: str) -> HttpResponse:
-    """Unlock a service ID (204). Raises Unauthenticated (401), ServiceIdNotFound (404)."""
-    service_ids.lock_service_id(caller, service_id, locked=False)
-    return HttpResponse(status=204)
-
-
 def refuse_group(group_id: str) -> None:
     """Raise BadRequest for a group of service IDs: to leave it out of account would answer another question."""
     if group_id:
@@ -132,5 +108,8 @@ def empty_collection(name: str) -> Operation:
 
 
 collection = resource(GET=list_service_ids, POST=create_service_id)
-item = resource(GET=get_service_id, PUT=update_service_id, DELETE=delete_service_id)
-lock = resource(POST=lock_service_id, DELETE=unlock_service_id)
+item = resource(GET=get_service_id, PUT=update_service_id, DELETE=no_content(service_ids.delete_service_id))
+lock = resource(
+    POST=no_content(service_ids.lock_service_id, locked=True),
+    DELETE=no_content(service_ids.lock_service_id, locked=False),
+)

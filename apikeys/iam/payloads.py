@@ -29,6 +29,15 @@ SORT_WORDS = {
     Sort.CREATED: "created_at",
     Sort.CREATED_BY: "created_by",
 }
+# In the order of IBM's answers.
+KEY_MEMBERS = (
+    "id", "entity_tag", "crn", "locked", "disabled", "created_at", "created_by", "modified_at", "expires_at",
+    "support_sessions", "action_when_leaked", "name", "description", "iam_id", "account_id",
+)  # fmt: skip
+SERVICE_ID_MEMBERS = (
+    "id", "iam_id", "entity_tag", "crn", "locked", "created_at", "modified_at", "account_id", "name", "description",
+    "unique_instance_crns",
+)  # fmt: skip
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(?:\+0000|\+00:00|Z)", re.ASCII)
 
 
@@ -66,29 +75,7 @@ def api_key(
     key: ApiKey, *, value: str = "", history: Iterable[HistoryEntry] | None = None, activity: bool = False
 ) -> dict[str, Any]:
     """Return an ApiKey as IBM's API does, fields in its order; `apikey` is there only with a value."""
-    fields: dict[str, Any] = {
-        "id": key.id,
-        "entity_tag": key.entity_tag,
-        "crn": key.crn,
-        "locked": key.locked,
-        "disabled": key.disabled,
-        "created_at": format_date(key.created_at),
-        "created_by": key.created_by,
-        "modified_at": format_date(key.modified_at),
-    }
-    if key.expires_at is not None:
-        fields["expires_at"] = format_date(key.expires_at)
-    fields |= {
-        "support_sessions": key.support_sessions,
-        "action_when_leaked": str(key.action_when_leaked),
-        "name": key.name,
-        "description": key.description,
-        "iam_id": key.iam_id,
-        "account_id": key.account_id,
-    }
-    if value:
-        fields["apikey"] = value
-    fields["leaked"] = key.leaked
+    fields = _attributes(key, KEY_MEMBERS) | ({"apikey": value} if value else {}) | {"leaked": key.leaked}
     if history is not None:
         fields["history"] = [history_entry(entry) for entry in history]
     if activity:
@@ -103,23 +90,29 @@ def _activity(count: int, last_used_at: datetime | None) -> dict[str, Any]:
 
 def create_body(draft: ApiKeyDraft, account_id: str) -> dict[str, Any]:
     """Return the body that asks for a key; headers say whether it is locked or disabled."""
-    asked = {name: value for name, value in draft.attributes().items() if value is not None}
+    asked = {name: _json(value) for name, value in draft.attributes().items() if value is not None}
     del asked["locked"], asked["disabled"]
     own_value = {"apikey": draft.value} if draft.value else {}
-    return {**_members(asked), **own_value, "account_id": account_id, "store_value": False}
+    return {**asked, **own_value, "account_id": account_id, "store_value": False}
 
 
 def update_body(changes: ApiKeyChanges) -> dict[str, Any]:
     """Return the body that asks for these changes of a key."""
-    return _members(changes.given())
+    return {name: _json(change) for name, change in changes.given().items()}
 
 
-def _members(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return attributes as a body has them: "" removes what the record has."""
-    return {
-        name: format_date(value) if isinstance(value, datetime) else "" if value is None else value
-        for name, value in attributes.items()
-    }
+def _attributes(thing: ApiKey | ServiceId, names: Iterable[str]) -> dict[str, Any]:
+    """Return those attributes that are not None."""
+    return {name: _json(found) for name in names if (found := getattr(thing, name)) is not None}
+
+
+def _json(value: object) -> object:
+    """Return an attribute as JSON has it; "" in a change removes what the record has."""
+    if isinstance(value, datetime):
+        return format_date(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return "" if value is None else value
 
 
 def parse_api_key(fields: dict[str, Any]) -> ApiKey:
@@ -217,19 +210,7 @@ def service_id(
     service: ServiceId, *, history: Iterable[HistoryEntry] | None = None, usage: Usage | None = None
 ) -> dict[str, Any]:
     """Return a ServiceId as IBM's API does."""
-    fields: dict[str, Any] = {
-        "id": service.id,
-        "iam_id": service.iam_id,
-        "entity_tag": service.entity_tag,
-        "crn": service.crn,
-        "locked": service.locked,
-        "created_at": format_date(service.created_at),
-        "modified_at": format_date(service.modified_at),
-        "account_id": service.account_id,
-        "name": service.name,
-        "description": service.description,
-        "unique_instance_crns": list(service.unique_instance_crns),
-    }
+    fields = _attributes(service, SERVICE_ID_MEMBERS)
     if history is not None:
         fields["history"] = [history_entry(entry) for entry in history]
     if usage is not None:

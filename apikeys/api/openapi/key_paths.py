@@ -1,6 +1,6 @@
 """The operations on API keys and service IDs, one function call each: paths of the OpenAPI description."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
@@ -161,44 +161,22 @@ def key_paths() -> dict[str, Schema]:
                 parameters=by_id,
             ),
         },
-        "/v1/apikeys/{id}/lock": {
-            "post": operation(
-                "lockApiKey",
-                KEYS,
-                "Lock an API key",
-                done(links.from_same_key("unlockApiKey")),
-                ("unauthorized", GONE),
-                parameters=by_id,
-                posts=True,
-            ),
-            "delete": operation(
-                "unlockApiKey",
-                KEYS,
-                "Unlock an API key",
-                done(links.from_same_key("lockApiKey")),
-                ("unauthorized", GONE),
-                parameters=by_id,
-            ),
-        },
-        "/v1/apikeys/{id}/disable": {
-            "post": operation(
-                "disableApiKey",
-                KEYS,
-                "Disable an API key",
-                done(links.from_same_key("enableApiKey")),
-                switch,
-                parameters=by_id,
-                posts=True,
-            ),
-            "delete": operation(
-                "enableApiKey",
-                KEYS,
-                "Enable an API key",
-                done(links.from_same_key("disableApiKey")),
-                switch,
-                parameters=by_id,
-            ),
-        },
+        "/v1/apikeys/{id}/lock": on_and_off(
+            KEYS,
+            by_id,
+            links.from_same_key,
+            ("unauthorized", GONE),
+            lockApiKey="Lock an API key",
+            unlockApiKey="Unlock an API key",
+        ),
+        "/v1/apikeys/{id}/disable": on_and_off(
+            KEYS,
+            by_id,
+            links.from_same_key,
+            switch,
+            disableApiKey="Disable an API key",
+            enableApiKey="Enable an API key",
+        ),
         "/v1/accounts/{account_id}/limits/identity": {
             "get": operation(
                 "getIdentityLimits",
@@ -228,9 +206,23 @@ def sort_by(words: Collection[str]) -> Schema:
     return parameter("sort", "query", {"enum": [*words], "default": DEFAULT_SORT}, "The property to sort by.")
 
 
-def done(follows: Schema) -> Schema:
-    """Return the success of an operation that may be repeated; `follows` are the links to what can be done next."""
-    return {"204": answer("Done, or already the case.", links=follows)}
+def on_and_off(
+    tag: str, by_id: list[Schema], links_from: Callable[[str], Schema], codes: Sequence[str], **summaries: str
+) -> Schema:
+    """Return POST and DELETE of what is set and unset, each with a link to the other; both may be repeated."""
+    post, delete = summaries
+    return {
+        method: operation(
+            name,
+            tag,
+            summaries[name],
+            {"204": answer("Done, or already the case.", links=links_from(opposite))},
+            codes,
+            parameters=by_id,
+            posts=method == "post",
+        )
+        for method, name, opposite in (("post", post, delete), ("delete", delete, post))
+    }
 
 
 def service_id_paths() -> dict[str, Schema]:
@@ -323,23 +315,12 @@ def service_id_paths() -> dict[str, Schema]:
                 parameters=by_id,
             ),
         },
-        "/v1/serviceids/{id}/lock": {
-            "post": operation(
-                "lockServiceId",
-                SERVICE_IDS,
-                "Lock a service ID",
-                done(links.from_same_service_id("unlockServiceId")),
-                ("unauthorized", GONE),
-                parameters=by_id,
-                posts=True,
-            ),
-            "delete": operation(
-                "unlockServiceId",
-                SERVICE_IDS,
-                "Unlock a service ID",
-                done(links.from_same_service_id("lockServiceId")),
-                ("unauthorized", GONE),
-                parameters=by_id,
-            ),
-        },
+        "/v1/serviceids/{id}/lock": on_and_off(
+            SERVICE_IDS,
+            by_id,
+            links.from_same_service_id,
+            ("unauthorized", GONE),
+            lockServiceId="Lock a service ID",
+            unlockServiceId="Unlock a service ID",
+        ),
     }
