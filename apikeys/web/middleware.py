@@ -67,6 +67,7 @@ def _answer_of_handover(request: Request, error: HandoverError) -> HttpResponse:
     else:
         name, title = "handover_ended", _what_ended(request, error)
     context = {
+        "dialog_id": name,
         "title": title,
         "message": sentence(error),
         "key_id": error.key_id,

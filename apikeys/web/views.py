@@ -1,7 +1,5 @@
 """The list, and what is done to one key of it. Each view is one use case: form, service, answer."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -88,29 +86,26 @@ def api_key_disable(request: Request, key_id: str, disabled: bool) -> HttpRespon
 @require_http_methods(["GET", "POST"])
 def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     """Edit name, description and expiration; a stale edit shows both versions."""
+    caller = caller_of(request)
     if request.method == "GET":
-        key = keys.get_api_key_to_edit(caller_of(request), key_id)
-        initial = {name: getattr(key, name) for name in EditForm.base_fields if hasattr(key, name)}
-        initial |= drafts.take(request, caller_of(request).identity.iam_id)
-        return dialog(request, "edit", {"form": EditForm(initial=initial), "key_id": key_id, "key": key})
+        key = keys.get_api_key_to_edit(caller, key_id)
+        initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
+        initial |= drafts.take(request, caller.identity.iam_id)
+        return dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
     form = EditForm(request.POST)
-    context: dict[str, Any] = {"form": form, "key_id": key_id}
     if not form.is_valid():
-        key = keys.get_api_key(
-            caller_of(request), key_id
-        )  # that it is gone is said rather than what is wrong with the form
-        return dialog(request, "edit", context | {"key": key}, UNPROCESSABLE)
+        key = keys.get_api_key(caller, key_id)  # that it is gone is said rather than what is wrong with the form
+        return dialog(request, "edit", {"form": form, "key": key}, UNPROCESSABLE)
     try:
         try:
-            tag = form.cleaned_data["entity_tag"]
-            changed = keys.update_api_key(caller_of(request), key_id, form.changes(), entity_tag=tag)
+            changed = keys.update_api_key(caller, key_id, form.changes(), entity_tag=form.cleaned_data["entity_tag"])
         except ApiKeyConflict as exc:
-            key = keys.get_api_key(caller_of(request), key_id)
+            key = keys.get_api_key(caller, key_id)
             form.replace("entity_tag", key.entity_tag)
-            return dialog(request, "edit", context | {"key": key, "conflict": sentence(exc)}, exc.status)
+            return dialog(request, "edit", {"form": form, "key": key, "conflict": sentence(exc)}, exc.status)
     except StoreError as exc:
         form.add_error(None, sentence(exc))
-        return dialog(request, "edit", context, exc.status)
+        return dialog(request, "edit", {"form": form}, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
     return to_list(request)
 
