@@ -135,7 +135,7 @@ def needed_field(body: Body, name: str) -> str:
     return found
 
 
-# Readers of members that are there: what a body has, and the member's name, which a refusal tells
+# Readers of one member that is present: called with its JSON value and with its name, for the refusal
 
 
 def text(found: Any, name: str) -> str:

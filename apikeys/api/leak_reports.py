@@ -1,4 +1,4 @@
-"""/v1/leaks: somebody found values in public and tells this server, signed."""
+"""/v1/leaks: signed reports of values that were found in public."""
 
 from django.http import JsonResponse
 from django.views.decorators.debug import sensitive_variables

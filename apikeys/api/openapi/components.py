@@ -54,9 +54,9 @@ YES_OR_NO: Schema = {"type": "boolean", "default": False}
 PRINTABLE = shapes.text(pattern=shapes.PRINTABLE)
 
 
-def parameter(name: str, place: str, schema: Schema, description: str, *, required: bool = False) -> Schema:
-    needed = {"required": True} if required or place == "path" else {}
-    return {"name": name, "in": place, **needed, "description": description, "schema": schema}
+def parameter(name: str, location: str, schema: Schema, description: str, *, required: bool = False) -> Schema:
+    needed = {"required": True} if required or location == "path" else {}
+    return {"name": name, "in": location, **needed, "description": description, "schema": schema}
 
 
 # The parameters that several operations have, and what an operation refers to each with.

@@ -123,11 +123,11 @@ def get_userinfo(operation_id: str, summary: str, *, posts: bool = False) -> Sch
     return operation(operation_id, TOKENS, summary, success, ("unauthorized",), token=True, posts=posts)
 
 
-def get_discovery(operation_id: str, place: str = "") -> Schema:
+def get_discovery(operation_id: str, which: str = "") -> Schema:
     success = {"200": answer("OpenID Connect Discovery, and RFC 8414.", "Discovery")}
     return {
         "get": operation(
-            operation_id, TOKENS, f"Get the addresses of the endpoints{place}", success, security=NOBODY, token=True
+            operation_id, TOKENS, f"Get the addresses of the endpoints{which}", success, security=NOBODY, token=True
         )
     }
 

@@ -23,7 +23,7 @@ class Field:
     kind: str
     description: str
     required: bool = False
-    place: str = ""
+    location: str = ""
     schema: str = ""
 
 
@@ -99,7 +99,7 @@ def _operation(description: Described, method: str, path: str, operation: Descri
                 kind=kind(parameter["schema"]),
                 description=parameter["description"],
                 required=parameter.get("required", False),
-                place=parameter["in"],
+                location=parameter["in"],
             )
             for parameter in parameters
         ),
