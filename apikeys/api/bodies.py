@@ -13,6 +13,7 @@ from apikeys.api import fields
 from apikeys.api.fields import Body
 from apikeys.api.openapi.shapes import FULL_DATE, PRINTABLE, SPACE, Schema, and_also, text, trimmed, visible
 from apikeys.domain import CRN_MAX_LENGTH, DESCRIPTION_MAX_LENGTH, MAX_CRNS, NAME_MAX_LENGTH, LeakedAction
+from apikeys.services.validation import clean_description, clean_name
 from apikeys.values import MAX_OWN_VALUE, MIN_CHARACTERS, MIN_OWN_VALUE, MIN_RUNS, MIN_STEPS
 
 
@@ -100,8 +101,8 @@ CRNS: Schema = {
 }
 
 NAMES = (
-    Member("name", fields.name, NAME, NAME | OR_NULL),
-    Member("description", fields.description, DESCRIPTION, and_also(DESCRIPTION, '"" clears it.')),
+    Member("name", fields.cleaned(clean_name), NAME, NAME | OR_NULL),
+    Member("description", fields.cleaned(clean_description), DESCRIPTION, and_also(DESCRIPTION, '"" clears it.')),
 )
 API_KEY = (
     *NAMES,

@@ -1,18 +1,18 @@
 """Reading a request: query parameters, headers, the JSON body and its members; refused with a sentence."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.domain import CRN_MAX_LENGTH, MAX_CRNS, Caller, Description, LeakedAction, Name, is_printable
+from apikeys.domain import CRN_MAX_LENGTH, MAX_CRNS, Caller, LeakedAction, is_printable
 from apikeys.exceptions import BadRequest, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import parse_date
 from apikeys.services.delivery import MIN_VARIETY, Delivery, has_variety
-from apikeys.services.validation import clean_description, clean_name
 from apikeys.values import MAX_OWN_VALUE, MIN_OWN_VALUE
 
 Body = dict[str, Any]
@@ -145,14 +145,9 @@ def text(found: Any, name: str) -> str:
     return found
 
 
-def name(found: Any, member: str) -> Name:
-    """Return a name without the white space around it. Raises BadRequest, InvalidApiKey."""
-    return clean_name(text(found, member))
-
-
-def description(found: Any, member: str) -> Description:
-    """Return a description without the white space around it. Raises BadRequest, InvalidApiKey."""
-    return clean_description(text(found, member))
+def cleaned(clean: Callable[[str], str]) -> Callable[[Any, str], str]:
+    """Return the reader of a string that a validation returns cleaned. Raises BadRequest, InvalidApiKey."""
+    return lambda found, name: clean(text(found, name))
 
 
 def texts(found: Any, name: str) -> list[str]:
