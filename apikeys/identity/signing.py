@@ -114,17 +114,17 @@ def rotate() -> SigningKey:
 
     Keys whose last token has run out are removed.
     """
-    now = timezone.now()
-    keys = _usable_keys()
-    if keys:
-        used_lately, _key = _signer(keys, now - LIFETIME - timedelta(seconds=LEEWAY_SECONDS))
-        SigningKey.objects.filter(signs_from__lt=used_lately.signs_from).delete()
     algorithm = settings.TOKEN_ALGORITHM
     key: PrivateKey = (
         rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
         if algorithm == "RS256"
         else ec.generate_private_key(ec.SECP256R1())
     )
+    now = timezone.now()  # after the key was generated, which may take seconds: its time counts from its publication
+    keys = _usable_keys()
+    if keys:
+        used_lately, _key = _signer(keys, now - LIFETIME - timedelta(seconds=LEEWAY_SECONDS))
+        SigningKey.objects.filter(signs_from__lt=used_lately.signs_from).delete()
     kid = secrets.token_hex(16)
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return SigningKey.objects.create(
