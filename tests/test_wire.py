@@ -268,6 +268,8 @@ MEMBERS = [*bodies.creation_schemas(bodies.API_KEY), "unknown"]
     )
 )
 def test_a_new_key_is_what_its_members_say_or_refused(for_service_id, body):
+    body = {"name": "robot"} | body
+
     try:
         draft = keys.key_draft(body, for_service_id=for_service_id)
     except InvalidApiKey as refusal:
