@@ -9,7 +9,7 @@ from apikeys.web.forms import CreateForm, EditForm
 
 SESSION_KEY = "typed"  # its name in sessions that live
 AUTHOR = "author"  # the hidden field that says whose form it is, once nobody is logged in
-SIGNER = Signer(salt=__name__)
+SIGNER = Signer(salt="apikeys.typed")  # with another salt, forms that are open during an upgrade lose their draft
 # All fields of the forms of keys but those of one form only.
 FIELDS = [name for name in {**CreateForm.base_fields, **EditForm.base_fields} if name not in ("nonce", "account")]
 MAX_LENGTH = 4000
