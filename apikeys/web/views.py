@@ -89,7 +89,7 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     caller = caller_of(request)
     if request.method == "GET":
         key = keys.get_api_key_to_edit(caller, key_id)
-        initial = {"name": key.name, "description": key.description, "entity_tag": key.entity_tag}
+        initial = {name: getattr(key, name) for name in EditForm.base_fields if hasattr(key, name)}
         initial |= drafts.take(request, caller.identity.iam_id)
         return dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
     form = EditForm(request.POST)
