@@ -41,7 +41,7 @@ METHODS = [
 class IAMLoginForm(AuthenticationForm):
     """The log-in at IAM happens while the form is cleaned; `result` is IAM's answer, `user` the console's record."""
 
-    method = forms.ChoiceField(choices=METHODS, required=False)
+    way = forms.ChoiceField(choices=METHODS, required=False)  # the name that open log-in pages send the method under
     username = forms.CharField(max_length=254, required=False)
     password = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False, strip=False)
     passcode = forms.CharField(max_length=MAX_SECRET_LENGTH, required=False)
@@ -51,7 +51,7 @@ class IAMLoginForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         fields = self.cleaned_data
-        method = LoginMethod(fields.get("method") or LoginMethod.PASSWORD)
+        method = LoginMethod(fields.get("way") or LoginMethod.PASSWORD)
         username, secret = fields.get("username") or "", fields.get(SECRETS[method]) or ""
         if self.errors or not secret or (method is LoginMethod.PASSWORD and not username):
             raise forms.ValidationError(_("Enter your log-in details."))
@@ -88,7 +88,7 @@ class IAMLogin(Login):
     form_class = IAMLoginForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        asked = self.request.POST.get("method") or self.request.GET.get("with") or ""
+        asked = self.request.POST.get("way") or self.request.GET.get("with") or ""
         offered = login.offered_methods()
         found = {
             "methods": [(method, label) for method, label in METHODS if method in offered],

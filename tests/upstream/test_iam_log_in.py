@@ -179,7 +179,7 @@ def test_a_refusal_is_explained_the_user_id_stays_and_the_password_is_not_repeat
     assert console.sql(USERS, anna.iam_id) == [(0,)]
 
 
-@pytest.mark.parametrize("typed", [{"username": ""}, {"password": ""}, {"method": "telepathy"}, {"username": "a\0b"}])
+@pytest.mark.parametrize("typed", [{"username": ""}, {"password": ""}, {"way": "telepathy"}, {"username": "a\0b"}])
 def test_a_form_that_is_not_filled_in_is_not_sent_to_iam(console, anna, typed):
     console.iam.forget_requests()
 
