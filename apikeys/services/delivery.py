@@ -7,7 +7,7 @@ stolen database or a backup, opens nothing.
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
@@ -39,6 +39,7 @@ LIFETIME = timedelta(seconds=300)
 MOST_EXTENSIONS = 2  # of LIFETIME each
 EXTENSIONS = range(MOST_EXTENSIONS + 1)
 SWEEP = timedelta(seconds=5)
+BATCH = 1000  # rows that one statement names; databases take tens of thousands
 FORGET_AFTER = timedelta(days=30)  # no form is sent again after that
 PURPOSE = "apikeys hand-over v1"
 
@@ -215,24 +216,23 @@ class Sweep:
         sealed = Handover.objects.filter(sealed__isnull=False)
         now, ran = timezone.now(), self._monotonic()
         self._first_seen = {pk: self._first_seen.get(pk, ran) for pk in sealed.values_list("pk", flat=True)}
-        if self._first_seen:
-            due = sealed.filter(self._due(now, ran))
+        for condition in self._due(now, ran) if self._first_seen else ():
+            due = sealed.filter(condition)
             if due.exists():  # most sweeps find nothing and must not take the write lock
                 due.update(sealed=None)
         old = Handover.objects.filter(created_at__lt=now - FORGET_AFTER)
         if old.exists():
             old.delete()
 
-    def _due(self, now: datetime, ran: float) -> Q:
+    def _due(self, now: datetime, ran: float) -> Iterator[Q]:
         """Match what would be too old at the next sweep, by either clock, and what comes from the future."""
-
-        def is_too_old(extensions: int) -> Q:
-            latest = ran - _monotonic_lifetime(extensions).total_seconds()
+        by_day = [Q(extensions=number, sealed_at__lte=now - _lifetime(number) + SWEEP) for number in EXTENSIONS]
+        yield reduce(or_, by_day, Q(sealed_at__gt=now + CLOCK_TOLERANCE))
+        for number in EXTENSIONS:
+            latest = ran - _monotonic_lifetime(number).total_seconds()
             overdue = [pk for pk, first_seen in self._first_seen.items() if first_seen <= latest]
-            by_day = Q(sealed_at__lte=now - _lifetime(extensions) + SWEEP)
-            return Q(extensions=extensions) & (by_day | Q(pk__in=overdue))
-
-        return reduce(or_, map(is_too_old, EXTENSIONS), Q(sealed_at__gt=now + CLOCK_TOLERANCE))
+            for start in range(0, len(overdue), BATCH):
+                yield Q(extensions=number, pk__in=overdue[start : start + BATCH])
 
 
 def _lifetime(extensions: int) -> timedelta:
