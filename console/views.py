@@ -203,11 +203,12 @@ def _refused_draft(request: HttpRequest) -> dict[str, str]:
 
     Other forms hold passwords, or the value of a key.
     """
+    sent = request.POST  # a form that cannot be read is answered with 400 from here
     match = request.resolver_match
     is_key_form = match is not None and match.url_name in KEY_FORMS and request.user.is_authenticated
     if not is_key_form or request.headers.get("Sec-Fetch-Site") != "same-origin":
         return {}
-    return drafts.fields_of(request) | {name: request.POST[name] for name in ("nonce",) if name in request.POST}
+    return drafts.fields_of(request) | {name: sent[name] for name in ("nonce",) if name in sent}
 
 
 @requires_csrf_token
