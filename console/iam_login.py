@@ -181,4 +181,4 @@ def choose_account(request: Request) -> HttpResponse:
         "refusal": form.errors["account"][0] if form.errors else "",
         "next": NextURL(request).get_redirect_url(),
     }
-    return render(request, "account.html", context, status=form.status if form.errors else 200)
+    return render(request, "choose_account.html", context, status=form.status if form.errors else 200)

@@ -33,7 +33,7 @@ from apikeys.storage import reserve
 from apikeys.storage.reserve import revocation
 from apikeys.web import drafts
 from console import csrf, sessions
-from console.context import THEMES
+from console.context_processors import THEMES
 from console.errors import for_exception, problem
 
 UNPROCESSABLE = 422

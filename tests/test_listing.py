@@ -5,10 +5,11 @@ import json
 from dataclasses import replace
 
 from django.http import QueryDict
+from django.template.loader import render_to_string
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys.domain import PAGE_SIZES, ApiKeyQuery, Cursor, Sort
+from apikeys.domain import PAGE_SIZES, ApiKeyQuery, Cursor, Sort, Status
 from apikeys.web.listing import ListState
 
 thoroughly = settings(deadline=None, database=None, max_examples=200)
@@ -96,3 +97,10 @@ def test_whatever_an_address_says_it_is_a_list(parameters):
     query.search.encode("utf-8")
     rewritten = ListState(replace(query, cursor=None))
     assert read(QueryDict(rewritten.url().removeprefix("?"))) == rewritten
+
+
+def test_each_status_has_words_of_its_own():
+    told = {status: render_to_string("apikeys/_status.html", {"key": {"status": status}}).strip() for status in Status}
+
+    assert "" not in told.values()
+    assert len(set(told.values())) == len(Status)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from console.journals import SECONDS_APART
+from console.sqlite_files import SECONDS_APART
 from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.postgres import PostgresServer

@@ -5,21 +5,21 @@ Slashes too many are gone when a request comes here: paths.py.
 
 from django.urls import path
 
-from apikeys.api import identity, keys, leak_reports, service_ids
+from apikeys.api import keys, leak_reports, oauth, service_ids
 from apikeys.api.openapi import document
 
 urlpatterns = [
-    path("identity/token", identity.token_view),
-    path("oidc/token", identity.token_view),  # what IBM's documentation called it until 2018
-    path("identity/introspect", identity.introspect_view),
-    path("identity/revoke", identity.revoke_view),
-    path("identity/keys", identity.keys_view),
-    path("identity/userinfo", identity.userinfo_view),
-    path("identity/.well-known/openid-configuration", identity.discovery_view),
+    path("identity/token", oauth.token_view),
+    path("oidc/token", oauth.token_view),  # what IBM's documentation called it until 2018
+    path("identity/introspect", oauth.introspect_view),
+    path("identity/revoke", oauth.revoke_view),
+    path("identity/keys", oauth.keys_view),
+    path("identity/userinfo", oauth.userinfo_view),
+    path("identity/.well-known/openid-configuration", oauth.discovery_view),
     # RFC 8414 puts these words between the host and the path of the issuer; some clients leave that path out.
-    path(".well-known/oauth-authorization-server/identity", identity.discovery_view),
-    path(".well-known/oauth-authorization-server", identity.discovery_view),
-    path(".well-known/openid-configuration", identity.discovery_view),
+    path(".well-known/oauth-authorization-server/identity", oauth.discovery_view),
+    path(".well-known/oauth-authorization-server", oauth.discovery_view),
+    path(".well-known/openid-configuration", oauth.discovery_view),
     path("v1/apikeys", keys.collection),
     path("v1/apikeys/details", keys.details),
     path("v1/apikeys/<str:key_id>", keys.item),

@@ -1,4 +1,4 @@
-"""The stores behind the service layer, one file each; `base` states their contract."""
+"""The stores of keys, one file each; base.py states their contract. Limits are here, audit and hand-over are not."""
 
 from django.conf import settings
 

@@ -1,1 +1,1 @@
-"""The command line. It talks to a server through iam/ like any other client; no Django."""
+"""The command line: a client like any other, through iam/; no Django, and nothing of this server's database."""

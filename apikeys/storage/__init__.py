@@ -1,1 +1,4 @@
-"""The database as such: what its errors mean, and the disk space kept so that access can be ended on a full disk."""
+"""The database as such: what its errors mean, and the disk space kept for a full one.
+
+What is stored is in models.py, who reads and writes it in backends/.
+"""

@@ -17,7 +17,7 @@ from apikeys.services.delivery import LIFETIME, MOST_EXTENSIONS, Delivery
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
 from apikeys.web.forms import CreateForm, new_nonce
-from apikeys.web.pages import LIST, UNPROCESSABLE, dialog, to_list
+from apikeys.web.responses import LIST, UNPROCESSABLE, dialog, to_list
 
 # Shown in the form, so that what was typed stays, and the form can be sent again.
 SHOWN_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)

@@ -17,7 +17,7 @@ from apikeys.services.messages import sentence
 from apikeys.web import drafts
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm
 from apikeys.web.listing import ListState, without_values
-from apikeys.web.pages import (
+from apikeys.web.responses import (
     LIST,
     UNPROCESSABLE,
     dialog,

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from console.moments import distance
+from console.relative_times import distance
 
 register = template.Library()
 

@@ -20,7 +20,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
-from console import journals, ports
+from console import ports, sqlite_files
 from console.database import first_line
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
@@ -76,8 +76,8 @@ class Command(BaseCommand):
         file = Path(connection.settings_dict["NAME"])
         used_before = (settings.DATA_DIR / "peppers").exists() or (settings.STATIC_ROOT / "staticfiles.json").exists()
         try:
-            journals.check_files(file, used_before=used_before)
-        except journals.Misfit as exc:
+            sqlite_files.check_files(file, used_before=used_before)
+        except sqlite_files.Misfit as exc:
             raise CommandError(str(exc)) from exc
         if not file.exists():
             self.say(f"A new database is made: {file}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.journals import SECONDS_APART, Misfit, check_files, committed_frames
+from console.sqlite_files import SECONDS_APART, Misfit, check_files, committed_frames
 
 pytestmark = pytest.mark.sqlite
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from console.moments import distance
+from console.relative_times import distance
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
