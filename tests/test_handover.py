@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -15,6 +16,7 @@ from django.utils import timezone
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, IssuedApiKey
 from apikeys.exceptions import (
     AlreadyReceived,
+    ApiKeyError,
     ApiKeyLimitReached,
     ApiKeyNotFound,
     CreationUnconfirmed,
@@ -58,6 +60,13 @@ def keys_of(person) -> list[str]:
 def is_same(first: IssuedApiKey, second: IssuedApiKey) -> bool:
     """Tell whether both are one key with one value, without ever printing it."""
     return first.key == second.key and first.value == second.value
+
+
+def assert_refused(error: type[ApiKeyError], person, nonce: str) -> None:
+    """Fail unless both the form sent again and a download are refused so."""
+    for act in (send, download):
+        with pytest.raises(error):
+            act(person, nonce)
 
 
 def more_time(person, nonce: str) -> delivery.Wait | None:
@@ -191,21 +200,14 @@ def test_no_byte_of_the_database_on_disk_ever_holds_the_value_or_the_nonce(alice
 # The same form again
 
 
-def test_the_same_form_sent_again_gives_the_same_key_and_makes_no_second(alice, nonce):
-    first = send(alice, nonce)
+@pytest.mark.parametrize("name", ["terraform", "something else"])
+def test_the_same_form_sent_again_gives_the_same_key_whatever_it_says_and_makes_no_second(alice, nonce, name):
+    first = send(alice, nonce, "terraform")
 
-    second = send(alice, nonce)
+    second = send(alice, nonce, name)
 
     assert is_same(first, second)
     assert keys_of(alice) == [first.key.id]
-
-
-def test_the_same_form_with_other_words_in_it_still_gives_the_first_key(alice, nonce):
-    first = send(alice, nonce, "terraform")
-
-    second = send(alice, nonce, "something else")
-
-    assert is_same(first, second)
     assert second.key.name == "terraform"
 
 
@@ -217,7 +219,10 @@ def test_two_forms_make_two_keys(alice):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_sends_of_one_form_at_once_make_one_key(alice, nonce):
+@pytest.mark.parametrize("limit", [20, 1])
+def test_twenty_sends_of_one_form_at_once_make_one_key_even_if_it_takes_the_last_room(alice, nonce, settings, limit):
+    settings.APIKEYS_PER_IDENTITY = limit
+
     outcomes = at_once(20, lambda: send(alice, nonce))
 
     failures = [outcome for outcome in outcomes if not isinstance(outcome, IssuedApiKey)]
@@ -317,44 +322,45 @@ def test_within_300_seconds_the_value_is_handed_over(alice, nonce):
     assert is_same(download(alice, nonce), issued)
 
 
-def test_after_300_seconds_the_value_is_handed_over_no_more(alice, nonce):
+@pytest.mark.parametrize("seconds", [301, -3600])
+def test_after_300_seconds_or_once_the_clock_is_back_an_hour_the_value_is_handed_over_no_more(alice, nonce, seconds):
     issued = send(alice, nonce)
 
-    let_pass(seconds=301)
+    let_pass(seconds)
 
     with pytest.raises(HandoverExpired) as refusal:
         send(alice, nonce)
-    with pytest.raises(HandoverExpired):
-        download(alice, nonce)
+    assert_refused(HandoverExpired, alice, nonce)
     assert refusal.value.key_id == issued.key.id
+    assert more_time(alice, nonce) is None
     assert keys_of(alice) == [issued.key.id]
 
 
-def test_the_sweep_wipes_what_would_be_too_old_before_the_next_one(alice, nonce):
-    send(alice, nonce)
-    let_pass(seconds=300 - 5)
-
-    delivery.Sweep().run()
-
-    assert Handover.objects.get().sealed is None
-
-
-def test_the_sweep_leaves_what_is_still_on_its_way(alice, nonce):
+@pytest.mark.parametrize(
+    ("extensions", "seconds", "is_kept"),
+    [
+        (0, 240, True),
+        (0, 300 - 5, False),  # it would be too old before the next sweep
+        (0, 400, False),
+        (1, 590, True),
+        (1, 600 - 5, False),
+        (0, -50, True),  # the clocks of two servers
+        (0, -3600, False),
+    ],
+)
+def test_the_sweep_wipes_what_has_waited_too_long_and_leaves_the_rest(alice, nonce, extensions, seconds, is_kept):
     issued = send(alice, nonce)
-    let_pass(seconds=240)
+    for _ in range(extensions):
+        more_time(alice, nonce)
+    let_pass(seconds)
 
     delivery.Sweep().run()
 
-    assert is_same(send(alice, nonce), issued)
-
-
-def test_a_form_sent_again_after_the_sweep_makes_no_second_key(alice, nonce):
-    issued = send(alice, nonce)
-    let_pass(seconds=400)
-    delivery.Sweep().run()
-
-    with pytest.raises(HandoverExpired):
-        send(alice, nonce)
+    assert (Handover.objects.get().sealed is not None) == is_kept
+    if is_kept:
+        assert is_same(send(alice, nonce), issued)
+    else:
+        assert_refused(HandoverExpired, alice, nonce)
     assert keys_of(alice) == [issued.key.id]
 
 
@@ -398,20 +404,6 @@ def test_of_twenty_extensions_at_once_two_count(alice, nonce):
     assert Handover.objects.get().extensions == 2
 
 
-def test_the_sweep_leaves_what_was_given_more_time_until_that_is_over(alice, nonce):
-    send(alice, nonce)
-    more_time(alice, nonce)
-    let_pass(seconds=590)
-
-    delivery.Sweep().run()
-    waited = Handover.objects.get().sealed is not None
-    let_pass(seconds=5)
-    delivery.Sweep().run()
-
-    assert waited
-    assert Handover.objects.get().sealed is None
-
-
 def test_the_one_download_of_a_page_without_script_waits_longer_too(alice, nonce):
     issued = send(alice, nonce)
     confirm_by_picture(alice, nonce)
@@ -439,28 +431,6 @@ def test_what_was_received_is_over_or_is_somebody_elses_gets_no_more_time(alice,
 
 
 # The clock is set back
-
-
-def test_what_was_sealed_before_the_clock_went_back_an_hour_is_neither_handed_over_nor_kept(alice, nonce):
-    send(alice, nonce)
-    let_pass(seconds=-3600)
-
-    with pytest.raises(HandoverExpired):
-        send(alice, nonce)
-    with pytest.raises(HandoverExpired):
-        download(alice, nonce)
-    assert more_time(alice, nonce) is None
-    delivery.Sweep().run()
-    assert Handover.objects.get().sealed is None
-
-
-def test_servers_whose_clocks_differ_by_seconds_hand_over(alice, nonce):
-    issued = send(alice, nonce)
-    let_pass(seconds=-50)
-
-    delivery.Sweep().run()
-
-    assert is_same(send(alice, nonce), issued)
 
 
 @pytest.mark.parametrize(("extensions", "most"), [(0, 360), (1, 660), (2, 960)])
@@ -564,28 +534,27 @@ def test_deleting_alice_wipes_what_is_still_on_its_way_to_her(alice, bob, nonce)
 # Tampering
 
 
-@pytest.mark.parametrize("place", [0, 11, 12, 30, 55, 56, -1])
-def test_a_seal_with_one_changed_bit_opens_to_nobody(alice, nonce, place):
+def with_one_bit_changed(box: bytes, place: int) -> bytes:
+    changed = bytearray(box)
+    changed[place] ^= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(partial(with_one_bit_changed, place=place) for place in (0, 11, 12, 30, 55, 56, -1)),
+        *(lambda _box, length=length: b"x" * length for length in (0, 1, 12, 27)),
+    ],
+)
+def test_a_seal_with_one_changed_bit_or_too_few_bytes_opens_to_nobody(alice, nonce, spoil):
     send(alice, nonce)
     row = Handover.objects.get()
-    box = bytearray(row.sealed)
-    box[place] ^= 1
-    Handover.objects.update(sealed=bytes(box))
 
-    with pytest.raises(HandoverExpired):
-        send(alice, nonce)
-    with pytest.raises(HandoverExpired):
-        download(alice, nonce)
+    Handover.objects.update(sealed=spoil(bytes(row.sealed)))
+
+    assert_refused(HandoverExpired, alice, nonce)
     assert keys_of(alice) == [row.key_id]
-
-
-@pytest.mark.parametrize("box", [b"", b"x", b"x" * 12, b"x" * 27])
-def test_a_seal_that_was_cut_short_opens_to_nobody(alice, nonce, box):
-    send(alice, nonce)
-    Handover.objects.update(sealed=box)
-
-    with pytest.raises(HandoverExpired):
-        send(alice, nonce)
 
 
 def test_a_seal_moved_to_another_person_or_key_opens_to_nobody(alice, bob, nonce):
@@ -627,37 +596,25 @@ def test_a_download_before_any_receipt_is_the_receipt(alice, nonce):
     downloaded = download(alice, nonce)
 
     assert is_same(downloaded, issued)
-    for again in (send, download):
-        with pytest.raises(AlreadyReceived):
-            again(alice, nonce)
+    assert_refused(AlreadyReceived, alice, nonce)
 
 
-def test_closing_the_window_after_the_picture_leaves_no_download(alice, nonce):
+@pytest.mark.parametrize(
+    ("first", "then", "error"),
+    [
+        (confirm_by_picture, confirm, AlreadyReceived),
+        (confirm, confirm_by_picture, AlreadyReceived),
+        (confirm_by_picture, lambda _alice, _nonce: let_pass(seconds=301), HandoverExpired),
+    ],
+    ids=["the window was closed", "the picture comes late", "300 seconds are over"],
+)
+def test_the_one_download_is_not_there_any_more(alice, nonce, first, then, error):
     send(alice, nonce)
-    confirm_by_picture(alice, nonce)
 
-    confirm(alice, nonce)
+    first(alice, nonce)
+    then(alice, nonce)
 
-    with pytest.raises(AlreadyReceived):
-        download(alice, nonce)
-
-
-def test_the_one_download_ends_after_300_seconds_too(alice, nonce):
-    send(alice, nonce)
-    confirm_by_picture(alice, nonce)
-    let_pass(seconds=301)
-
-    with pytest.raises(HandoverExpired):
-        download(alice, nonce)
-
-
-def test_a_picture_that_comes_late_opens_nothing_again(alice, nonce):
-    send(alice, nonce)
-    confirm(alice, nonce)
-
-    confirm_by_picture(alice, nonce)
-
-    with pytest.raises(AlreadyReceived):
+    with pytest.raises(error):
         download(alice, nonce)
 
 
@@ -691,18 +648,6 @@ def test_the_form_that_took_the_last_room_can_be_sent_again(alice, nonce, settin
     assert is_same(again, issued)
     with pytest.raises(ApiKeyLimitReached):
         send(alice, new_nonce())
-
-
-@pytest.mark.django_db(transaction=True)
-def test_twenty_sends_of_the_form_that_takes_the_last_room_all_get_its_key(alice, nonce, settings):
-    settings.APIKEYS_PER_IDENTITY = 1
-
-    outcomes = at_once(20, lambda: send(alice, nonce))
-
-    failures = [outcome for outcome in outcomes if not isinstance(outcome, IssuedApiKey)]
-    assert failures == []
-    assert all(is_same(outcome, outcomes[0]) for outcome in outcomes)
-    assert keys_of(alice) == [outcomes[0].key.id]
 
 
 def test_a_form_refused_by_the_limit_works_once_there_is_room(alice, nonce, settings):
