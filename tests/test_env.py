@@ -3,6 +3,7 @@
 import secrets
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -66,13 +67,6 @@ def test_surrounding_white_space_is_no_part_of_a_value(monkeypatch):
     assert env_bool("NAME", False) is True
 
 
-@pytest.mark.parametrize("text", ["yes", "no", "1", "0", "on", "True", "TRUE", "False", "true false", "wahr"])
-def test_a_switch_takes_true_or_false_and_nothing_else(monkeypatch, text):
-    monkeypatch.setenv("DEBUG", text)
-
-    assert refusal_of(env_bool, "DEBUG", False) == f"DEBUG='{text}': use 'true' or 'false'."
-
-
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("80", 80), ("00080", 80), ("65535", 65535)])
 def test_a_number_within_its_bounds_is_read(monkeypatch, text, number):
     monkeypatch.setenv("PORT", text)
@@ -80,29 +74,25 @@ def test_a_number_within_its_bounds_is_read(monkeypatch, text, number):
     assert env_int("PORT", 8000, low=1, high=65535) == number
 
 
+switch = partial(env_bool, default=False)
+port = partial(env_int, default=8000, low=1, high=65535)
+level = partial(env_choice, default="INFO", choices=("DEBUG", "INFO"))
+NO_SWITCHES = ["yes", "no", "1", "0", "on", "True", "TRUE", "False", "true false", "wahr"]
+NO_PORTS = ["0", "65536", "-1", "+1", "1.5", "1e3", "0x10", "1_000", "８０", "²", "eighty", "80 80", "9" * 5000]
+
+
 @pytest.mark.parametrize(
-    "text", ["0", "65536", "-1", "+1", "1.5", "1e3", "0x10", "1_000", "８０", "²", "eighty", "80 80"]
+    ("read", "text", "advice"),
+    [
+        *((switch, text, "use 'true' or 'false'.") for text in NO_SWITCHES),
+        *((port, text, "use a whole number from 1 to 65535.") for text in NO_PORTS),
+        (level, "debug", "use 'DEBUG' or 'INFO'."),
+    ],
 )
-def test_a_number_out_of_bounds_or_no_number_is_refused(monkeypatch, text):
-    monkeypatch.setenv("PORT", text)
+def test_anything_but_a_switch_a_number_within_its_bounds_or_a_word_named_is_refused(monkeypatch, read, text, advice):
+    monkeypatch.setenv("NAME", text)
 
-    sentence = refusal_of(env_int, "PORT", 8000, low=1, high=65535)
-
-    assert sentence == f"PORT='{text}': use a whole number from 1 to 65535."
-
-
-def test_a_number_of_absurd_length_is_refused_in_the_same_words(monkeypatch):
-    monkeypatch.setenv("PORT", "9" * 5000)
-
-    assert refusal_of(env_int, "PORT", 1, low=1, high=9).endswith(": use a whole number from 1 to 9.")
-
-
-def test_a_choice_is_one_of_the_words_named(monkeypatch):
-    monkeypatch.setenv("LOG_LEVEL", "debug")
-
-    assert refusal_of(env_choice, "LOG_LEVEL", "INFO", ("DEBUG", "INFO")) == (
-        "LOG_LEVEL='debug': use 'DEBUG' or 'INFO'."
-    )
+    assert refusal_of(read, "NAME") == f"NAME='{text}': {advice}"
 
 
 def test_a_list_has_no_blank_parts(monkeypatch):
@@ -235,6 +225,9 @@ def test_a_key_of_reports_that_is_no_key_is_refused_at_the_start(monkeypatch, te
 # Secrets
 
 
+OPEN = "is open to other users. Run: chmod 600 {path}"
+
+
 def test_a_secret_in_quotation_marks_is_refused_unless_it_was_always_taken_so(monkeypatch):
     monkeypatch.setenv("PASSWORD", "'correct horse battery staple'")
 
@@ -242,59 +235,38 @@ def test_a_secret_in_quotation_marks_is_refused_unless_it_was_always_taken_so(mo
     assert env_secret("PASSWORD", may_be_quoted=True) == "'correct horse battery staple'"
 
 
-def test_a_secret_comes_from_the_variable(monkeypatch):
+def test_a_secret_comes_from_the_variable_or_the_first_line_of_a_private_file_not_from_both(monkeypatch, private_file):
     monkeypatch.setenv("PASSWORD", " from the variable ")
-
-    assert env_secret("PASSWORD") == "from the variable"
-
-
-def test_a_secret_comes_from_the_first_line_of_a_private_file(monkeypatch, private_file):
+    by_variable = env_secret("PASSWORD")
     monkeypatch.setenv("PASSWORD_FILE", str(private_file("from the file \r\nsecond line\n")))
+    by_both = refusal_of(env_secret, "PASSWORD")
+    monkeypatch.delenv("PASSWORD")
+    by_file = env_secret("PASSWORD")
 
-    assert env_secret("PASSWORD") == "from the file"
-
-
-def test_a_secret_given_in_both_ways_is_refused(monkeypatch, private_file):
-    monkeypatch.setenv("PASSWORD", "one")
-    monkeypatch.setenv("PASSWORD_FILE", str(private_file("two")))
-
-    assert refusal_of(env_secret, "PASSWORD") == "PASSWORD and PASSWORD_FILE are both set: use one of them."
+    assert (by_variable, by_file) == ("from the variable", "from the file")
+    assert by_both == "PASSWORD and PASSWORD_FILE are both set: use one of them."
 
 
-def test_a_secret_file_that_is_missing_is_named(monkeypatch, tmp_path):
-    monkeypatch.setenv("PASSWORD_FILE", str(tmp_path / "nowhere"))
+@pytest.mark.parametrize(("name", "why"), [("nowhere", "No such file or directory."), (".", "Is a directory.")])
+def test_a_secret_file_that_is_missing_or_a_folder_is_named(monkeypatch, tmp_path, name, why):
+    path = tmp_path / name
+    monkeypatch.setenv("PASSWORD_FILE", str(path))
 
-    assert refusal_of(env_secret, "PASSWORD") == (
-        f"PASSWORD_FILE: {tmp_path / 'nowhere'} can't be read: No such file or directory."
-    )
-
-
-def test_a_folder_is_no_secret_file(monkeypatch, tmp_path):
-    monkeypatch.setenv("PASSWORD_FILE", str(tmp_path))
-
-    assert refusal_of(env_secret, "PASSWORD") == f"PASSWORD_FILE: {tmp_path} can't be read: Is a directory."
+    assert refusal_of(env_secret, "PASSWORD") == f"PASSWORD_FILE: {path} can't be read: {why}"
 
 
-@pytest.mark.parametrize("content", ["", "\n", "  \nsecond line"])
-def test_a_secret_file_without_a_first_line_is_refused(private_file, content):
-    path = private_file(content)
+@pytest.mark.parametrize(
+    ("content", "mode", "why"),
+    [
+        *((content, 0o600, "is empty.") for content in ("", "\n", "  \nsecond line")),
+        (b"\xff\xfe\x00secret", 0o600, "can't be read: it is not text."),
+        *(("very secret", mode, OPEN) for mode in (0o604, 0o602, 0o601, 0o644, 0o666, 0o777)),
+    ],
+)
+def test_a_secret_file_without_a_first_line_of_text_or_open_to_others_is_refused(private_file, content, mode, why):
+    path = private_file(content, mode)
 
-    assert refusal_of(read_private, path, "PASSWORD_FILE") == f"PASSWORD_FILE: {path} is empty."
-
-
-def test_a_secret_file_that_is_not_text_is_refused(private_file):
-    path = private_file(b"\xff\xfe\x00secret")
-
-    assert refusal_of(read_private, path, "PASSWORD_FILE") == f"PASSWORD_FILE: {path} can't be read: it is not text."
-
-
-@pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o644, 0o666, 0o777])
-def test_a_secret_file_that_others_may_touch_is_refused_with_the_cure(private_file, mode):
-    path = private_file("very secret", mode)
-
-    sentence = refusal_of(read_private, path, "PASSWORD_FILE")
-
-    assert sentence == f"PASSWORD_FILE: {path} is open to other users. Run: chmod 600 {path}"
+    assert refusal_of(read_private, path, "PASSWORD_FILE") == f"PASSWORD_FILE: {path} {why.format(path=path)}"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o440])
@@ -304,10 +276,8 @@ def test_a_secret_file_that_an_orchestrator_opened_to_a_group_needs_a_setting(mo
     sentence = refusal_of(read_private, path, "PASSWORD_FILE")
     monkeypatch.setenv("SECRET_FILES_OPEN_TO_GROUP", "true")
 
-    assert sentence == (
-        f"PASSWORD_FILE: {path} is open to other users. Run: chmod 600 {path}, "
-        "or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
-    )
+    cure = ", or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
+    assert sentence == f"PASSWORD_FILE: {path} {OPEN.format(path=path)}{cure}"
     assert read_private(path, "PASSWORD_FILE") == "very secret"
 
 
@@ -357,7 +327,7 @@ def test_a_stored_secret_that_was_opened_to_others_is_refused(tmp_path):
 
     sentence = refusal_of(stored_secret, path, lambda: "another")
 
-    assert sentence == f"pepper: {path} is open to other users. Run: chmod 600 {path}"
+    assert sentence == f"pepper: {path} {OPEN.format(path=path)}"
 
 
 def test_a_secret_that_cannot_be_stored_stops_the_start(tmp_path):
