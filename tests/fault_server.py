@@ -7,7 +7,8 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,6 +20,7 @@ from tests.recorded_iam import UNAUTHORIZED, Asked, RecordedIAM, Reply, kind_of,
 
 LONG = 60.0  # seconds; nobody waits for it: leaving the server ends every wait
 DRIP_SECONDS = 0.2  # between two bytes
+NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."  # what is said of such answers
 HTML = b"<!doctype html><title>Bad gateway</title><h1>Bad gateway</h1>"
 Change = Callable[[dict[str, Any]], Any]
 
@@ -188,6 +190,18 @@ class FaultServer(RecordedIAM):
             over, self.over = self.over, Hold()
         over.answers = answers
         over.set()
+
+    @contextlib.contextmanager
+    def holding(self, kind: str, fault: Fault, act: Callable[[], Any], *, answers: bool = True) -> Iterator[Future]:
+        """Have an act wait for this server, in a thread, while the block runs; then it is answered, or it is not."""
+        self.fail(kind, fault)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(act)
+            assert self.entered.acquire(timeout=30), "nothing waits"
+            try:
+                yield future
+            finally:
+                self.heal(answers=answers)
 
     def requests(self, kind: str) -> list[Asked]:
         with self.lock:

@@ -1,30 +1,14 @@
 """The store upstream keeps the contract; here a console in a process of its own, over a real socket."""
 
-import math
-from dataclasses import dataclass, field
-
 import pytest
 
 from apikeys.backends.ibm_cloud import IBMCloudBackend
 from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, Cursor, Identity
 from tests.contract import ApiKeyBackendContract
 from tests.server import ConsoleServer
+from tests.upstream import LastingToken
 
 # The contract speaks of Alice and Bob; at the other console they are Anna and Ben.
-
-
-@dataclass
-class TokenOfATest:
-    """Access with a token that outlives the test."""
-
-    access_token: str = field(repr=False)
-    deadline: float = math.inf
-
-    def token(self) -> str:
-        return self.access_token
-
-    def renew(self, refused: str) -> str:
-        raise AssertionError("A token was refused that should be good.")
 
 
 @pytest.fixture
@@ -36,7 +20,7 @@ def upstream(site, settings):
 
 
 def backend_of(site, person) -> IBMCloudBackend:
-    access = TokenOfATest(site.log_in(person).token)
+    access = LastingToken(site.log_in(person).token)
     identity = Identity(person.iam_id, person.account_id, person.username, person.email)
     return IBMCloudBackend(Caller(identity, access=access))
 

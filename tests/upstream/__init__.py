@@ -1,12 +1,17 @@
 """A console whose keys are upstream, at an IAM that misbehaves when told to, and the people who visit it."""
 
 import itertools
+import math
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.addresses import CREATE
+import requests
+
+from tests.addresses import CREATE, KEYS
 from tests.cast import PASSWORD
 from tests.fault_server import FaultServer
 from tests.http_person import HttpPerson
@@ -17,6 +22,12 @@ from tests.server import ConsoleServer
 PATIENCE = 4.0  # seconds
 IMPATIENT = {"DJANGO_SETTINGS_MODULE": "tests.impatient", "REQUEST_SECONDS": str(PATIENCE)}
 HTMX = {"HX-Request": "true"}
+ATTEMPTS = 5  # to log in, at the console where they are few
+
+# The notice of a creation whose answer was lost.
+UNCONFIRMED = "The server did not confirm that the API key"
+MAY_BE_ONE = "It may be one of these."
+NOT_HERE = "It is not on this page of the list."
 
 _numbers = itertools.count(1)
 
@@ -48,9 +59,42 @@ class Visitor(HttpPerson):
         if logs_in:
             self.log_in(self.username, PASSWORD)
 
+    def enter(self, address: str = "/login/") -> requests.Response:
+        """Send the log-in form of that page, whatever comes of it."""
+        return self.submit(self.get(address), "/login/", username=self.username, password=PASSWORD)
+
+    def choose(self, account: str) -> requests.Response:
+        return self.submit(self.get(f"/account/?next={KEYS}"), "/account/", account=account)
+
     def create_form(self) -> dict[str, str]:
         """Return what the create form would send; to draw it, nobody asks IAM."""
         return fields(page(self.get(CREATE, headers=HTMX)).find("form", id="create-form"))
+
+
+@dataclass
+class LastingToken:
+    """Access with a token that outlives the test."""
+
+    access_token: str = field(repr=False)
+    deadline: float = math.inf
+
+    def token(self) -> str:
+        return self.access_token
+
+    def renew(self, refused: str) -> str:
+        raise AssertionError("A token was refused that should be good.")
+
+
+def value_of(console: ConsoleWithUpstream, person: Visitor) -> str:
+    """Return the value of a key that this person has upstream."""
+    value = secrets.token_urlsafe(33)
+    console.iam.values[value] = person.iam_id
+    console.iam.secrets.add(value)
+    return value
+
+
+def value_on(response: requests.Response) -> str:
+    return page(response).find(id="value").raw
 
 
 @contextmanager

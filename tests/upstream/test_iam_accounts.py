@@ -6,12 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.addresses import CREATE, KEYS, details_address
-from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
-from tests.waiting import until
 
 ENDS = {
     "was deactivated": "UPDATE console_user SET is_active = false WHERE iam_id = ?",
@@ -27,10 +25,6 @@ def tab_of(person: Visitor, console: ConsoleWithUpstream) -> Visitor:
     tab = Visitor(console, logs_in=False)
     tab.cookies.update(person.cookies)
     return tab
-
-
-def choose(person: Visitor, account: str):
-    return person.submit(person.get(f"/account/?next={KEYS}"), "/account/", account=account)
 
 
 def asked_for(console: ConsoleWithUpstream) -> set[tuple[str, str]]:
@@ -50,7 +44,7 @@ def test_ben_logs_in_over_the_session_of_somebody_who_is_gone(console, why):
         console.sql(ENDS[why], seat.iam_id)
         seat.username = Visitor(console, "ben", logs_in=False).username
 
-    entered = [seat.submit(seat.get("/login/"), "/login/", username=seat.username, password=PASSWORD) for seat in seats]
+    entered = [seat.enter() for seat in seats]
     console.iam.forget_requests()
     lists = [seat.get(KEYS) for seat in seats]
 
@@ -67,19 +61,14 @@ def test_ben_logs_in_over_the_session_of_somebody_who_is_gone(console, why):
 def test_an_account_that_is_chosen_during_a_slow_change_stays_chosen(console, anna):
     key = console.iam.add_key(anna.iam_id, "terraform")
     form = {"csrfmiddlewaretoken": anna.create_form()["csrfmiddlewaretoken"]}
-    tab = tab_of(anna, console)
-    console.iam.fail("lock", Fault(wait=60))
+    tab, address = tab_of(anna, console), f"{details_address(key['id'])}lock/"
 
-    with ThreadPoolExecutor(1) as pool:
-        locking = pool.submit(tab.post, f"{details_address(key['id'])}lock/", data=form)
-        until(lambda: console.iam.entered.acquire(blocking=False))
-        chosen = choose(anna, OTHER_ACCOUNT)
-        console.iam.heal(answers=True)
-        locked = locking.result()
+    with console.iam.holding("lock", Fault(wait=60), lambda: tab.post(address, data=form)) as locking:
+        chosen = anna.choose(OTHER_ACCOUNT)
     console.iam.forget_requests()
     lists = [person.get(KEYS) for person in (anna, tab, anna)]
 
-    assert (chosen.status_code, locked.status_code) == (302, 303)
+    assert (chosen.status_code, locking.result().status_code) == (302, 303)
     assert key["locked"]
     assert [answer.status_code for answer in lists] == [200] * 3
     assert asked_for(console) == {(OTHER_ACCOUNT, OTHER_ACCOUNT)}
@@ -88,26 +77,24 @@ def test_an_account_that_is_chosen_during_a_slow_change_stays_chosen(console, an
 def test_an_account_that_is_chosen_while_another_tab_renews_stays_chosen(console, anna):
     tab = tab_of(anna, console)
     console.iam.expire_access_tokens()
-    console.iam.fail("refresh", Fault(wait=60))
 
-    with ThreadPoolExecutor(2) as pool:
-        listing = pool.submit(tab.get, KEYS)
-        until(lambda: console.iam.entered.acquire(blocking=False))
-        choosing = pool.submit(choose, anna, OTHER_ACCOUNT)
-        console.iam.heal(answers=True)
-        listed, chosen = listing.result(), choosing.result()
+    with (
+        ThreadPoolExecutor(1) as pool,
+        console.iam.holding("refresh", Fault(wait=60), lambda: tab.get(KEYS)) as listing,
+    ):
+        choosing = pool.submit(anna.choose, OTHER_ACCOUNT)
     console.iam.forget_requests()
     anna.get(KEYS)
     tab.get(KEYS)
 
-    assert (listed.status_code, chosen.status_code) == (200, 302)
+    assert (listing.result().status_code, choosing.result().status_code) == (200, 302)
     assert asked_for(console) == {(OTHER_ACCOUNT, OTHER_ACCOUNT)}
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_a_form_of_another_account_makes_nothing_says_so_and_works_when_it_is_sent_again(console, anna, headers):
     form = anna.create_form() | {"name": "o'neill<b>&\" typed"}
-    choose(anna, OTHER_ACCOUNT)
+    anna.choose(OTHER_ACCOUNT)
 
     refused = anna.post(CREATE, data=form, headers=headers)
     made_by_then = console.iam.keys_of(anna.iam_id)
@@ -139,7 +126,7 @@ def test_who_is_granted_another_account_than_they_chose_is_told_and_goes_on_with
     grant = console.iam.pair_for(anna.username, OTHER_ACCOUNT)
     console.iam.fail("refresh", Fault(done=True, change=lambda _fields: grant))
 
-    told = choose(anna, ACCOUNT)
+    told = anna.choose(ACCOUNT)
     console.iam.forget_requests()
     listed, again = anna.get(KEYS), page(anna.get("/account/"))
 

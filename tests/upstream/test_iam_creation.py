@@ -10,17 +10,18 @@ from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
 from tests.fault_server import Fault, FaultServer
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, seconds_ago
-from tests.waiting import until
+from tests.upstream import (
+    HTMX,
+    MAY_BE_ONE,
+    NOT_HERE,
+    UNCONFIRMED,
+    ConsoleWithUpstream,
+    Visitor,
+    seconds_ago,
+    value_on,
+)
 
-UNCONFIRMED = "The server did not confirm that the API key"
-MAY_BE_ONE = "It may be one of these."
-NOT_HERE = "It is not on this page of the list."
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE key_id = ''"
-
-
-def value_on(response) -> str:
-    return page(response).find(id="value").raw
 
 
 def listed(person: Visitor) -> str:
@@ -241,13 +242,8 @@ def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_resta
         with ConsoleWithUpstream(tmp_path / "data", iam) as console:
             anna = Visitor(console)
             form = anna.create_form() | {"name": "terraform"}
-            iam.fail("create", Fault(done=True, wait=30))
-            with ThreadPoolExecutor(1) as pool:
-                asking = pool.submit(anna.post, CREATE, data=form)
-                until(lambda: iam.entered.acquire(blocking=False))
+            with iam.holding("create", Fault(done=True, wait=30), lambda: anna.post(CREATE, data=form)) as asking:
                 console.kill()
-                broken_off = asking.exception()
-            iam.heal()
         with ConsoleWithUpstream(tmp_path / "data", iam) as restarted:
             anna.url = restarted.url
             at_once = listed(anna)
@@ -257,7 +253,7 @@ def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_resta
             anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
             afterwards = listed(anna)
 
-    assert broken_off is not None
+    assert asking.exception() is not None
     assert UNCONFIRMED not in at_once
     assert UNCONFIRMED in notice
     assert "Delete terraform" in notice

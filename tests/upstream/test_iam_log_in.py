@@ -1,9 +1,7 @@
 """Logging in at a console whose people are upstream: by password, one-time passcode or API key."""
 
 import itertools
-import secrets
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,17 +12,15 @@ from apikeys.upstream.login import LoginMethod
 from tests import fault_server as faults
 from tests.addresses import KEYS
 from tests.cast import PASSWORD
-from tests.fault_server import Fault, FaultServer
+from tests.fault_server import NOT_IAMS, Fault
 from tests.markup import page
 from tests.recorded_iam import PASSCODE, token_error
-from tests.upstream import IMPATIENT, PATIENCE, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import ATTEMPTS, PATIENCE, ConsoleWithUpstream, Visitor, value_of
 
-ATTEMPTS = 5
 WRONG = "a password that is wrong"
 ADDRESSES = itertools.count(1)
 USERS = "SELECT count(*) FROM console_user WHERE iam_id = ?"
 
-NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
 LOCKED = {"code": "SoftLayer_Exception_User_Customer_AccountLocked", "error": "Account has been locked for 30 minutes"}
 QUESTION = {"code": "SoftLayer_Exception_User_Customer_InvalidSecurityQuestion", "error": "Invalid answer"}
 UNKNOWN = "Cannot find user"
@@ -63,11 +59,9 @@ REFUSALS = {
 }
 
 
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    limits = {"LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": str(ATTEMPTS), "TRUSTED_PROXIES": "1"}
-    with console_with_upstream(tmp_path_factory.mktemp("log-in"), **limits, **IMPATIENT) as console:
-        yield console
+@pytest.fixture
+def console(strict_console) -> ConsoleWithUpstream:
+    return strict_console
 
 
 def arrive(console: ConsoleWithUpstream, kind: str = "anna") -> Visitor:
@@ -120,9 +114,7 @@ def test_anna_logs_in_with_a_passcode_that_works_once(console, anna):
 
 
 def test_anna_logs_in_with_an_api_key(console, anna):
-    value = secrets.token_urlsafe(33)
-    console.iam.values[value] = anna.iam_id
-    console.iam.secrets.add(value)
+    value = value_of(console, anna)
 
     unknown = enter(anna, "apikey", apikey=f"{value}x")
     entered = enter(anna, "apikey", apikey=value)
@@ -302,14 +294,6 @@ def test_administrators_at_iam_see_all_users_keys_here(console, anna):
 
 
 # What IAM offers
-
-
-@pytest.fixture
-def iam(settings, monkeypatch) -> Iterator[FaultServer]:
-    monkeypatch.setattr(discovery, "offer", discovery.Offer())
-    with FaultServer() as server:
-        settings.IAM_URL, settings.IAM_HOST = server.url, server.url.removeprefix("http://")
-        yield server
 
 
 def test_passcodes_are_not_offered_where_iam_has_none(iam):

@@ -1,7 +1,6 @@
 """Attempts to log in upstream: which failures count against whom, and many first log-ins at once."""
 
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,20 +17,17 @@ from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import page
 from tests.recorded_iam import ACCOUNT
-from tests.upstream import ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import ATTEMPTS, ConsoleWithUpstream, Visitor, value_of
 from tests.waiting import until
 
-ATTEMPTS = 5
 TOO_MANY = "Too many attempts."
 AT_ONCE = 6  # as many log-ins as may wait in one process
 USERS = "SELECT count(*), sum(CASE WHEN is_active THEN 1 ELSE 0 END) FROM console_user WHERE iam_id = ?"
 
 
-@pytest.fixture(scope="module")
-def console(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
-    limits = {"LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": str(ATTEMPTS), "TRUSTED_PROXIES": "1"}
-    with console_with_upstream(tmp_path_factory.mktemp("limits"), **limits) as console:
-        yield console
+@pytest.fixture
+def console(strict_console) -> ConsoleWithUpstream:
+    return strict_console
 
 
 @pytest.fixture
@@ -40,13 +36,6 @@ def anna(console, request) -> Visitor:
     person = Visitor(console, logs_in=False)
     person.headers["X-Forwarded-For"] = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::7"
     return person
-
-
-def key_of(console: ConsoleWithUpstream, person: Visitor) -> str:
-    value = secrets.token_urlsafe(33)
-    console.iam.values[value] = person.iam_id
-    console.iam.secrets.add(value)
-    return value
 
 
 def try_key(person: Visitor, value: str):
@@ -61,7 +50,7 @@ def test_many_wrong_keys_of_one_office_cost_nobody_else_an_attempt_and_each_is_l
     console.iam.forget_requests()
     limited = try_key(anna, bad[0])
     asked = console.iam.count("token")
-    entered = try_key(anna, key_of(console, anna))
+    entered = try_key(anna, value_of(console, anna))
 
     assert told == [422] * len(bad)
     assert same == [422] * (ATTEMPTS - 1) + [429]
@@ -84,7 +73,7 @@ def test_a_passcode_and_a_key_of_the_same_letters_have_attempts_of_their_own(con
 
 @pytest.mark.parametrize("fault", [faults.RESET, faults.TOKEN_ERROR_500, faults.HTML_200])
 def test_an_outage_uses_up_no_attempt_of_a_key(console, anna, fault):
-    value = key_of(console, anna)
+    value = value_of(console, anna)
     console.iam.fail("token", fault, times=ATTEMPTS + 1)
 
     during = [try_key(anna, value).status_code for _time in range(ATTEMPTS + 1)]
@@ -109,7 +98,7 @@ def test_no_key_is_in_the_database_after_it_was_tried(console, anna):
 def test_somebody_who_logs_in_for_the_first_time_in_many_tabs_at_once_is_one_person(console, anna):
     tabs = [Visitor(console, logs_in=False) for _tab in range(AT_ONCE)]
     for number, tab in enumerate(tabs):
-        tab.headers["X-Forwarded-For"] = f"192.0.2.{number}"
+        tab.headers["X-Forwarded-For"] = f"198.51.100.{number}"
     forms = [tab.get("/login/") for tab in tabs]
     console.iam.fail("token", Fault(done=True, wait=60), times=AT_ONCE)
 

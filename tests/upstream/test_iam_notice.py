@@ -11,15 +11,21 @@ from tests.cast import PASSWORD
 from tests.fault_server import Fault
 from tests.markup import fields, page
 from tests.recorded_iam import v1_error
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, seconds_ago
-from tests.waiting import until
+from tests.upstream import (
+    HTMX,
+    MAY_BE_ONE,
+    NOT_HERE,
+    UNCONFIRMED,
+    ConsoleWithUpstream,
+    Visitor,
+    seconds_ago,
+    value_on,
+)
 
-UNCONFIRMED = "The server did not confirm that the API key"
-MAY_BE_ONE = "It may be one of these."
-NOT_HERE = "It is not on this page of the list."
 IN_A_MOMENT = "the key is still being created. Send it again in a moment."
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE iam_id = ?"
 HANDOVERS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"
+HELD = Fault(wait=60)
 REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.")
 
 
@@ -27,6 +33,12 @@ def lose(person: Visitor, console: ConsoleWithUpstream, fault: Fault = faults.RE
     """Ask for a key, and lose the answer; by default no key was made."""
     console.iam.fail("create", fault)
     assert person.post(CREATE, data=person.create_form() | {"name": "terraform"}).status_code == 502
+
+
+def held_creation(console, person: Visitor, form: dict[str, str], fault: Fault = HELD, *, headers=None, answers=True):
+    """Have IAM hold a creation while the block runs."""
+    send = lambda: person.post(CREATE, data=form, headers=headers)  # noqa: E731
+    return console.iam.holding("create", fault, send, answers=answers)
 
 
 def notice(person: Visitor, address: str = KEYS) -> str:
@@ -38,10 +50,6 @@ def notice(person: Visitor, address: str = KEYS) -> str:
 def dismiss_forms(person: Visitor) -> list[dict[str, str]]:
     forms = page(person.get(KEYS)).find_all("form")
     return [fields(form) | {"action": form["action"]} for form in forms if form["action"].endswith("/settle/")]
-
-
-def value_on(response) -> str:
-    return page(response).find(id="value").raw
 
 
 def minutes_ago(minutes: float) -> str:
@@ -113,39 +121,29 @@ def test_the_notice_is_there_too_while_iam_does_not_answer(console, anna):
 
 def test_a_creation_that_is_still_on_its_way_cannot_be_dismissed(console, anna):
     form = anna.create_form() | {"name": "terraform"}
-    console.iam.fail("create", Fault(wait=60))
 
-    with ThreadPoolExecutor(1) as pool:
-        creating = pool.submit(anna.post, CREATE, data=form)
-        until(lambda: console.iam.entered.acquire(blocking=False))
+    with held_creation(console, anna, form, answers=False) as creating:
         [(row_id,)] = console.sql(HANDOVERS, anna.iam_id)
         offered = dismiss_forms(anna)
         dismissed = anna.post(f"{CREATE}{row_id}/settle/", data={"csrfmiddlewaretoken": form["csrfmiddlewaretoken"]})
         dismissed_at = console.sql("SELECT dismissed_at FROM apikeys_handover WHERE id = ?", row_id)
-        console.iam.heal(answers=False)
-        told = creating.result()
 
     assert offered == []
     assert dismissed.status_code == 303
     assert dismissed_at == [(None,)]
-    assert told.status_code == 502
+    assert creating.result().status_code == 502
     assert UNCONFIRMED in notice(anna)
 
 
 def test_a_creation_that_was_dismissed_and_is_answered_then_hands_its_value_over_all_the_same(console, anna):
     form = anna.create_form() | {"name": "terraform"}
-    console.iam.fail("create", Fault(wait=60))
 
-    with ThreadPoolExecutor(1) as pool:
-        creating = pool.submit(anna.post, CREATE, data=form)
-        until(lambda: console.iam.entered.acquire(blocking=False))
+    with held_creation(console, anna, form) as creating:
         console.sql(AGED, seconds_ago(61), anna.iam_id)
         [dismissal] = dismiss_forms(anna)
         anna.post(dismissal["action"], data=dismissal)
         after_dismissal = dismiss_forms(anna)
-        console.iam.heal(answers=True)
-        created = creating.result()
-    again = anna.post(CREATE, data=form)
+    created, again = creating.result(), anna.post(CREATE, data=form)
 
     same = value_on(created) == value_on(again)
     assert after_dismissal == []
@@ -161,11 +159,8 @@ def test_a_creation_that_was_dismissed_and_is_answered_then_hands_its_value_over
 def test_a_form_that_is_sent_again_while_its_first_sending_is_refused_asks_by_itself(console, anna, headers):
     form = anna.create_form() | {"name": "terraform"}
     console.iam.forget_requests()
-    console.iam.fail("create", Fault(REFUSED, wait=1))
 
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(anna.post, CREATE, data=form, headers=headers)
-        until(lambda: console.iam.entered.acquire(blocking=False))
+    with held_creation(console, anna, form, Fault(REFUSED, wait=1), headers=headers) as first:
         second = anna.post(CREATE, data=form, headers=headers)
 
     assert (first.result().status_code, second.status_code) == (403, 200)
@@ -175,13 +170,9 @@ def test_a_form_that_is_sent_again_while_its_first_sending_is_refused_asks_by_it
 
 def test_a_form_that_is_sent_again_while_its_key_is_being_made_stays_to_be_sent_once_more(console, anna):
     form = anna.create_form() | {"name": "o'neill<b>&\" typed"}
-    console.iam.fail("create", Fault(wait=60))
 
-    with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(anna.post, CREATE, data=form)
-        until(lambda: console.iam.entered.acquire(blocking=False))
+    with held_creation(console, anna, form), ThreadPoolExecutor(2) as pool:
         told = list(pool.map(lambda headers: anna.post(CREATE, data=form, headers=headers), [{}, HTMX]))
-    first.result()
 
     drawn = [fields(page(answer).find("form", id="create-form")) for answer in told]
     nonces = [shown["nonce"] == form["nonce"] for shown in drawn]

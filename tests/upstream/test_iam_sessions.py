@@ -1,7 +1,6 @@
 """Log-ins upstream: their tokens are sealed, renewed once whoever asks, and end with the session."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -29,13 +28,6 @@ from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 SESSION = "a session key that only a cookie holds"
 LOGINS = "SELECT count(*) FROM apikeys_storedtokens"
 STRANGERS = "c" * 32
-
-
-@pytest.fixture
-def iam(settings) -> Iterator[FaultServer]:
-    with FaultServer() as server:
-        settings.IAM_URL, settings.IAM_HOST = server.url, server.url.removeprefix("http://")
-        yield server
 
 
 def access(session_key: str = SESSION, seconds: float = 9) -> IAMAccess:
@@ -118,16 +110,16 @@ def test_twenty_threads_make_one_request_for_another_token(iam, logged_in):
     assert iam.count("refresh") == 1
 
 
+def renewal_held(iam: FaultServer, token: str, seconds: float):
+    """Have a thread wait for another token, at the most so long, while the block runs."""
+    return iam.holding("refresh", Fault(wait=seconds), lambda: at_once(1, lambda: access().renew(token)))
+
+
 def test_who_can_wait_no_longer_for_another_threads_renewal_is_told_so(iam, logged_in):
-    iam.fail("refresh", Fault(wait=1))
+    with renewal_held(iam, logged_in, 60) as renewing, pytest.raises(BackendUnavailable):
+        access(seconds=0.2).renew(logged_in)
 
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(lambda: at_once(1, lambda: access().renew(logged_in)))
-        assert iam.entered.acquire(timeout=5)
-        with pytest.raises(BackendUnavailable):
-            access(seconds=0.2).renew(logged_in)
-        [token] = first.result()
-
+    [token] = renewing.result()
     assert isinstance(token, str)
     assert iam.count("refresh") == 1
 
@@ -159,13 +151,8 @@ def test_a_renewal_that_is_refused_ends_the_log_in(iam, logged_in):
 
 
 def test_an_account_is_chosen_even_while_another_request_renews(iam, logged_in):
-    iam.fail("refresh", Fault(wait=0.5))
-
-    with ThreadPoolExecutor(1) as pool:
-        renewing = pool.submit(lambda: at_once(1, lambda: access().renew(logged_in)))
-        assert iam.entered.acquire(timeout=5)
+    with renewal_held(iam, logged_in, 0.5):
         access().choose_account(OTHER_ACCOUNT)
-        renewing.result()
 
     assert access().account_id == OTHER_ACCOUNT
     assert account_of(access().token()) == OTHER_ACCOUNT
@@ -222,8 +209,7 @@ def end_log_ins(iam: FaultServer) -> None:
 def enter(person: Visitor, location: str) -> str:
     """Log in again where a page led to; return where that leads."""
     address = urlsplit(location)
-    form = person.get(f"{address.path}?{address.query}")
-    return person.submit(form, "/login/", username=person.username, password=PASSWORD).headers["Location"]
+    return person.enter(f"{address.path}?{address.query}").headers["Location"]
 
 
 def test_logging_out_forgets_the_tokens(console, anna):
@@ -309,17 +295,13 @@ def many(console) -> Visitor:
     return person
 
 
-def choose(person: Visitor, account: str):
-    return person.submit(person.get(f"/account/?next={KEYS}"), "/account/", account=account)
-
-
 def test_who_has_several_accounts_chooses_one_of_the_list_first(console, many):
     led = many.get(KEYS, allow_redirects=False)
     asked = page(many.get(led.headers["Location"]))
 
     labels = [label for label in asked.find_all("label") if label.find_all("input", name="account")]
     options = {label.find("input")["value"]: label.text for label in labels}
-    chosen = choose(many, OTHER_ACCOUNT)
+    chosen = many.choose(OTHER_ACCOUNT)
     seen = many.get(KEYS)
 
     assert led.headers["Location"] == f"/account/?next={KEYS}"
@@ -333,7 +315,7 @@ def test_an_account_can_be_typed_where_the_list_is_not_to_be_had(console, many):
     console.iam.fail("accounts", faults.ERROR_503, times=3)
 
     asked = page(many.get("/account/"))
-    chosen = choose(many, ACCOUNT)
+    chosen = many.choose(ACCOUNT)
 
     assert asked.find("input", id="account")
     assert chosen.status_code == 302
@@ -350,7 +332,7 @@ def test_an_account_can_be_typed_where_the_list_is_not_to_be_had(console, many):
     ],
 )
 def test_an_account_that_is_not_theirs_is_refused_in_the_form(many, account, said):
-    refused = choose(many, account)
+    refused = many.choose(account)
 
     assert refused.status_code == 422
     assert said in page(refused).find(id="refusal").raw
@@ -360,12 +342,6 @@ def test_an_account_that_is_not_theirs_is_refused_in_the_form(many, account, sai
 def test_an_account_is_chosen_again_after_a_fault(console, many):
     console.iam.fail("refresh", faults.ERROR_503)
 
-    refused, chosen = choose(many, ACCOUNT), choose(many, ACCOUNT)
+    refused, chosen = many.choose(ACCOUNT), many.choose(ACCOUNT)
 
     assert (refused.status_code, chosen.status_code) == (503, 302)
-
-
-def test_an_account_list_of_the_wrong_shape_is_none(console, many):
-    console.iam.fail("accounts", Fault((200, {}, {"resources": 7})))
-
-    assert page(many.get("/account/")).find("input", id="account")
