@@ -21,12 +21,14 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 from apikeys.values import mask
 from tests.browser import chromium
 from tests.browser.proxy import PlainHttp
-from tests.browser.two_consoles import MAKE_NEIGHBOURS, Pair, Road
+from tests.browser.two_consoles import MAKE_NEIGHBOURS, Owner, Pair, Road
 from tests.browser.visitor import Visitor
 from tests.cast import PASSWORD
 from tests.server import ConsoleServer
 
 DESKTOP, MOBILE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+large_and_small = pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
+with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 BOB = "o'neill<b>&\""
 MILLISECONDS = 20_000
 CAROLS_KEYS = 10_000
@@ -120,7 +122,8 @@ def pytest_runtest_makereport():
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleServer]:
-    with start_console(tmp_path_factory.mktemp("console") / "data") as running:
+    """The console that tests share; its log says all it can."""
+    with start_console(tmp_path_factory.mktemp("console") / "data", LOG_LEVEL="DEBUG") as running:
         running.run_python(MAKE_PEOPLE)
         yield running
 
@@ -136,8 +139,8 @@ def broken_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleS
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[ConsoleServer]:
-    """A console of the test alone, which may stop it; its log says all it can."""
-    with start_console(tmp_path / "data", LOG_LEVEL="DEBUG") as running:
+    """A console of the test alone, which may stop it."""
+    with start_console(tmp_path / "data") as running:
         running.run_python(MAKE_PEOPLE)
         yield running
 
@@ -160,6 +163,15 @@ def pair(server: ConsoleServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         running = Pair(server, second, far, road)
         road.accounts = {running.there("anna").claims["account"]["bss"]: "Lind & Söhne <b>", "f" * 32: ""}
         yield running
+
+
+@pytest.fixture(params=["alice", "anna"])
+def owner(request: pytest.FixtureRequest, server: ConsoleServer) -> Owner:
+    """Alice, whose keys are where she works, and Anna, whose keys are at another console."""
+    if request.param == "alice":
+        return Owner("alice", "Alice Liddell", "dora", server, server)
+    pair = request.getfixturevalue("pair")
+    return Owner("anna", "Anna Lind", "ida", pair.second, pair.first, brand="IBM Cloud")
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,31 @@ def press_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> None
     actions.get_by_role("button", name=t(action), exact=True).click()
 
 
+def edit(page: Page, name: str, new_name: str, description: str, t: Words = ENGLISH) -> None:
+    """Edit a key from its Actions, and wait until the page tells and shows it."""
+    choose_action(page, name, "Edit API key", t)
+    form = dialog(page, t("Edit API key"))
+    fill(form, new_name, description, t)
+    form.get_by_role("button", name=t("Save")).click()
+    expect(notes(page, t("The changes to %(name)s were saved.", name=new_name))).to_be_visible()
+    expect(row(page, new_name)).to_contain_text(description)
+
+
+def delete(page: Page, name: str, t: Words = ENGLISH) -> None:
+    """Delete a key from its Actions, and wait until the page tells of it and has no row for it."""
+    choose_action(page, name, "Delete key", t)
+    asked = dialog(page, t("Delete key?"))
+    expect(asked.get_by_text(name, exact=True)).to_be_visible()
+    asked.get_by_role("button", name=t("Delete key")).click()
+    expect(notes(page, t("%(name)s was deleted and no longer works.", name=name))).to_be_visible()
+    expect(row(page, name)).to_have_count(0)
+
+
+def expect_typed(form: Locator, name: str, description: str) -> None:
+    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
+    expect(form.get_by_role("textbox", name="Description")).to_have_value(description)
+
+
 def download(created: Locator, folder: Path, t: Words = ENGLISH) -> Path:
     """Download the key and return where the file is, under the name the page gave it."""
     with created.page.expect_download() as begun:

@@ -6,15 +6,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS
-from tests.browser.conftest import DESKTOP, MOBILE, PageFor
+from tests.browser.conftest import PageFor, large_and_small, with_and_without_script
 from tests.browser.steps import dialog, notes, row
 from tests.browser.visitor import Visitor
 from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
-
-with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
-large_and_small = pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
 
 
 def create_key(server: ConsoleServer, username: str, name: str) -> None:

@@ -6,13 +6,15 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS, delete_address
-from tests.browser.conftest import PageFor
+from tests.browser.conftest import PageFor, with_and_without_script
 from tests.browser.steps import (
     choose_action,
     close_unsaved,
     create_key,
     dialog,
+    fill,
     focused,
+    leave_unsaved,
     log_in,
     notes,
     press_action,
@@ -94,6 +96,14 @@ def said(page: Page, expected: str) -> list[str]:
     page.wait_for_function("(words) => window.said.some((text) => text.includes(words))", arg=expected)
     page.wait_for_timeout(400)  # nothing is said twice a moment later
     return page.evaluate("window.said")
+
+
+def create_here(page: Page, name: str) -> None:
+    """Create a key from the page that is shown, and close its dialog."""
+    page.get_by_role("link", name="Create API key").click()
+    form = dialog(page, "Create API key")
+    fill(form, name)
+    leave_unsaved(submit(form))
 
 
 def is_same_page(page: Page) -> bool:
@@ -273,12 +283,7 @@ def test_the_last_key_deleted_and_the_first_one_created_change_the_page_in_place
     listen(page)
 
     for _ in range(2):
-        page.get_by_role("link", name="Create API key").click()
-        form = dialog(page, "Create API key")
-        form.get_by_role("textbox", name="Name", exact=True).fill("only one")
-        created = submit(form)
-        created.get_by_role("button", name="Close", exact=True).click()
-        created.get_by_role("button", name="Close without saving").click()
+        create_here(page, "only one")
         expect(actions(page, "only one")).to_be_focused()
         choose_action(page, "only one", "Delete key")
         dialog(page, "Delete key?").get_by_role("button", name="Delete key").click()
@@ -296,12 +301,7 @@ def test_a_new_key_is_on_top_of_the_list_with_the_focus_on_it_wherever_one_was(p
     expect(row(page, "earlier 11")).to_be_visible()
     listen(page)
 
-    page.get_by_role("link", name="Create API key").click()
-    form = dialog(page, "Create API key")
-    form.get_by_role("textbox", name="Name", exact=True).fill("brand new")
-    created = submit(form)
-    created.get_by_role("button", name="Close", exact=True).click()
-    created.get_by_role("button", name="Close without saving").click()
+    create_here(page, "brand new")
 
     expect(page.get_by_role("rowheader").first).to_have_text("brand new")
     expect(actions(page, "brand new")).to_be_focused()
@@ -345,7 +345,7 @@ def test_first_and_last_page_are_a_step_away_and_back_is_right(page_for: PageFor
     expect(pager.get_by_role("link", name="First page")).to_be_disabled()
 
 
-@pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
+@with_and_without_script
 def test_a_value_that_is_pasted_into_the_search_finds_its_key_and_is_sent_nowhere_in_an_address(page_for: PageFor, js):
     page = page_for("alice", js=js)
     created = create_key(page, f"found in a log {js}")

@@ -6,14 +6,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.addresses import KEYS
-from tests.browser.conftest import MOBILE, PageFor
-from tests.browser.steps import dialog, fill, leave_unsaved, log_in, open_create, row, submit
+from tests.browser.conftest import MOBILE, PageFor, with_and_without_script
+from tests.browser.steps import dialog, expect_typed, fill, leave_unsaved, log_in, open_create, row, submit
 from tests.browser.value import Value
 from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
 
-with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 
 PAGE = 25
 NEWEST = [f"robot {number:05}" for number in range(100)]
@@ -177,8 +176,7 @@ def test_when_the_server_is_gone_the_page_says_so_and_keeps_what_was_typed(
     own_server.__exit__()
     form.get_by_role("button", name="Create API key").click()
     expect(form.get_by_role("alert").get_by_text("The server did not answer.")).to_be_visible()
-    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value("typed with care")
-    expect(form.get_by_role("textbox", name="Description")).to_have_value("every word of it")
+    expect_typed(form, "typed with care", "every word of it")
     form.get_by_role("link", name="Cancel").click()
     page.get_by_role("searchbox").fill("care")
     expect(page.get_by_role("alert").get_by_text("The server did not answer.")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Shown exactly once: no way back to a value, no copy of it anywhere, and never lost on the way either."""
+"""Shown exactly once, wherever keys are: no way back to a value, no copy of it, and never lost on the way either."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Playwright, Request, expect
 
 from tests.addresses import CREATE, KEYS, RECEIPT
-from tests.browser.conftest import Complaints, PageFor
+from tests.browser.conftest import Complaints, PageFor, with_and_without_script
 from tests.browser.profile import restored, with_profile
 from tests.browser.proxy import HoldsKeys, KeepsPages, LosesKeys, PlainHttp
 from tests.browser.steps import (
@@ -29,13 +29,13 @@ from tests.browser.steps import (
     submit,
     travel,
 )
+from tests.browser.two_consoles import Owner
 from tests.browser.value import Value, assert_is_the_key_file, files_with
 from tests.browser.visitor import Visitor
 from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
 
-with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 
 SENDS = 20
 REFUSAL = "Your browser does not allow this page to copy. The key is selected: press Ctrl+C, or ⌘C on a Mac."
@@ -47,8 +47,8 @@ UNSAVED = "You have not saved this key."
 
 
 @with_and_without_script
-def test_after_close_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, js):
-    page = page_for("alice", js=js, expected=(409,))
+def test_after_close_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, owner: Owner, js):
+    page = page_for(owner.username, on=owner.console, js=js, expected=(409,))
     created = create_key(page, f"closed, script {js}")
     value = Value.shown_in(created)
     close_unsaved(created, js)
@@ -66,9 +66,9 @@ def test_after_close_no_way_of_the_browser_leads_back_to_the_value(page_for: Pag
 
 
 @with_and_without_script
-def test_alices_form_sent_again_shows_no_value_to_anybody(page_for: PageFor, server: ConsoleServer, js):
+def test_a_form_sent_again_shows_no_value_to_anybody(page_for: PageFor, owner: Owner, js):
     name = f"sent again, script {js}"
-    page = page_for("alice", js=js)
+    page = page_for(owner.username, on=owner.console, js=js)
     sent: list[Request] = []
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     created = create_key(page, name)
@@ -77,23 +77,23 @@ def test_alices_form_sent_again_shows_no_value_to_anybody(page_for: PageFor, ser
     close_unsaved(created, js)
     expect(row(page, name)).to_be_visible()
 
-    same_session = Visitor.with_session_of(server, page.context)
-    other_session = Visitor.logged_in(server, "alice")
-    dora = Visitor.logged_in(server, "dora")
+    same_session = Visitor.with_session_of(owner.console, page.context)
+    other_session = Visitor.logged_in(owner.console, owner.username)
+    stranger = Visitor.logged_in(owner.console, owner.stranger)
     answers = [
         same_session.post(CREATE, form),
         same_session.post(CREATE, form, **{"HX-Request": "true"}),
         other_session.post(CREATE, other_session.form(CREATE) | {"name": name, "nonce": form["nonce"]}),
     ]
-    doras = dora.post(CREATE, dora.form(CREATE) | {"name": name, "nonce": form["nonce"]})
+    strangers = stranger.post(CREATE, stranger.form(CREATE) | {"name": name, "nonce": form["nonce"]})
 
     assert [answer.status_code for answer in answers] == [409, 409, 409]
     assert [Value.in_html(answer.text) for answer in answers] == [None, None, None]
-    assert all(value.is_absent_from(answer.text) for answer in (*answers, doras))
+    assert all(value.is_absent_from(answer.text) for answer in (*answers, strangers))
     assert all("No second key was created." in answer.text for answer in answers)
-    assert other_session.names_found(name) == 1
-    # To Dora the nonce is as if it never was: she gets a key of her own.
-    assert (doras.status_code, Value.in_html(doras.text) in (None, value)) == (200, False)
+    assert owner.number_of(name) == 1
+    # To a stranger the nonce is as if it never was: they get a key of their own.
+    assert (strangers.status_code, Value.in_html(strangers.text) in (None, value)) == (200, False)
 
 
 def test_reloading_the_created_page_without_script_says_that_it_was_shown(page_for: PageFor, server: ConsoleServer):
@@ -136,16 +136,17 @@ def test_neither_another_session_of_alice_nor_the_administrator_sees_the_value(p
 
 @with_and_without_script
 def test_no_file_of_server_or_browser_ever_holds_the_value_nor_does_a_restored_tab(
-    own_server: ConsoleServer, playwright: Playwright, chromium_path: str, tmp_path: Path, js
+    owner: Owner, playwright: Playwright, chromium_path: str, tmp_path: Path, js
 ):
-    marker = f"planted-{uuid4().hex[:12]}"
-    profile, places = tmp_path / "profile", [own_server.data_dir, own_server.log_path, tmp_path / "profile"]
+    marker, profile = f"planted-{uuid4().hex[:12]}", tmp_path / "profile"
+    places = [owner.console.data_dir, owner.console.log_path, owner.keeper.data_dir, owner.keeper.log_path, profile]
 
-    context = with_profile(playwright, chromium_path, profile, js, base_url=own_server.url)
+    context = with_profile(playwright, chromium_path, profile, js, base_url=owner.console.url)
     complaints = Complaints(context, expected=(404,))
     page = context.pages[0]
     page.goto("/")
-    log_in(page, "alice")
+    log_in(page, owner.username)
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
     created = create_key(page, marker)
     values = [Value.shown_in(created)]
     download(created, tmp_path)
@@ -159,13 +160,13 @@ def test_no_file_of_server_or_browser_ever_holds_the_value_nor_does_a_restored_t
     # The search finds what took the same ways: a name in the database, an address in log and browser.
     planted = files_with(marker, *places)
     assert any(file.startswith("console.sqlite3") for file in planted)
-    assert {f"{own_server.log_path.name} (utf-8)", "History (utf-8)"} <= set(planted)
+    assert {f"{owner.console.log_path.name} (utf-8)", "History (utf-8)"} <= set(planted)
     assert any(file.endswith("(utf-16-le)") for file in planted)
     assert values[0].files_with_it(tmp_path / "apikey.json") == ["apikey.json (utf-8)"]
 
     with restored(playwright, chromium_path, profile, js) as tabs:
         assert {tab.url.partition("?")[0] for tab in tabs} & {
-            f"{own_server.url}{KEYS}",
+            f"{owner.console.url}{KEYS}",
             "chrome-error://chromewebdata/",
         }
         assert all(value.is_gone_from(tab) for tab in tabs for value in values)
@@ -241,11 +242,11 @@ def test_five_enters_make_one_key_and_show_it(page_for: PageFor, server: Console
 
 @with_and_without_script
 def test_a_key_whose_answer_was_lost_on_the_way_arrives_when_the_form_is_sent_again(
-    page_for: PageFor, server: ConsoleServer, js
+    page_for: PageFor, owner: Owner, js
 ):
-    name = f"lost on the way, script {js}"
-    with LosesKeys(server) as proxy:
-        page = page_for("alice", at=proxy.url, js=js, expected=("net::ERR_EMPTY_RESPONSE", "htmx:"))
+    name, expected = f"lost on the way, script {js}", ("net::ERR_EMPTY_RESPONSE", "htmx:")
+    with LosesKeys(owner.console) as proxy:
+        page = page_for(owner.username, on=owner.console, at=proxy.url, js=js, expected=expected)
         form = open_create(page)
         fill(form, name, "kept")
         form.get_by_role("button", name="Create API key").click()
@@ -260,7 +261,7 @@ def test_a_key_whose_answer_was_lost_on_the_way_arrives_when_the_form_is_sent_ag
             created = dialog(page, "API key created")
 
         assert {Value.shown_in(created)} == proxy.lost
-        assert Visitor.logged_in(server, "alice").names_found(name) == 1
+        assert owner.number_of(name) == 1
 
 
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["plain form", "htmx"])

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MAKE_PEOPLE, PageFor, start_console
-from tests.browser.steps import choose_action, create_key, dialog, leave_unsaved, notes, press_action
+from tests.browser.steps import create_key, delete, leave_unsaved, notes, press_action
 from tests.browser.value import Value
 from tests.programs import Console, Program
 from tests.server import ConsoleServer
@@ -62,9 +62,7 @@ def test_a_key_that_is_deleted_in_the_browser_is_dead_elsewhere(page_for: PageFo
     page = page_for("alice", on=servers.here)
     deployed = deploy(page, servers, "to be deleted")
 
-    choose_action(page, "to be deleted", "Delete key")
-    dialog(page, "Delete key?").get_by_role("button", name="Delete key").click()
-    expect(notes(page, "to be deleted was deleted and no longer works.")).to_be_visible()
+    delete(page, "to be deleted")
 
     assert not deployed.works()
 

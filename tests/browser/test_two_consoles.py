@@ -1,181 +1,45 @@
-"""A console whose keys are at another console: the same journey, and what becomes of it when the other is not there."""
+"""A console whose keys are at another console: what it shows of it, and what it does when the other is not there."""
 
 import json
 import os
 import re
 import subprocess
-from pathlib import Path
-from urllib.parse import parse_qsl
-from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Page, Playwright, Request, expect
+from playwright.sync_api import Page, expect
 
-from tests.addresses import CREATE, KEYS, delete_address, details_address
+from tests.addresses import KEYS, delete_address, details_address
 from tests.browser import stops_upstream
-from tests.browser.conftest import DESKTOP, MOBILE, Complaints, PageFor
-from tests.browser.profile import with_profile
-from tests.browser.proxy import LosesKeys
+from tests.browser.conftest import DESKTOP, MOBILE, PageFor, large_and_small, with_and_without_script
 from tests.browser.readable import unreadable
 from tests.browser.steps import (
-    ENGLISH,
-    ERROR_PAGE,
-    Words,
     choose_action,
-    close_downloaded,
-    close_unsaved,
     create_key,
     dialog,
-    download,
+    expect_typed,
     fill,
-    go_to_keys_by_menu,
-    is_dark,
     leave_unsaved,
     log_in,
     notes,
     open_create,
-    pasted,
     press_action,
     row,
     submit,
     tab_to,
-    travel,
 )
 from tests.browser.two_consoles import PASSCODE, TITLE, Pair
-from tests.browser.value import Value, assert_is_the_key_file, files_with
-from tests.browser.visitor import Visitor
+from tests.browser.value import Value
 from tests.cast import PASSWORD
 from tests.programs import Console
 
 pytestmark = pytest.mark.browser
 
-with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 
 SLOW = 0.9  # seconds; the page says that it waits after a moment
 WAITING = "Waiting for a response…"
 
 
-# The main job.
-
-
-@pytest.mark.parametrize(
-    ("viewport", "scheme", "locale"),
-    [
-        pytest.param(DESKTOP, "light", "en-US", id="1440x900-light-en"),
-        pytest.param(DESKTOP, "dark", "zh-TW", id="1440x900-dark-zh-TW"),
-        pytest.param(MOBILE, "dark", "en-US", id="390x844-dark-en"),
-        pytest.param(MOBILE, "light", "zh-TW", id="390x844-light-zh-TW"),
-    ],
-)
-def test_anna_makes_the_whole_journey_at_the_second_console_and_the_keys_are_at_the_first(
-    page_for: PageFor, pair: Pair, tmp_path: Path, viewport, scheme, locale
-):
-    t = Words(locale)
-    title = t("%(brand)s API keys", brand="IBM Cloud")
-    name = f'release <b>"{scheme}"</b> & {locale} {viewport["width"]}'
-    page = page_for(
-        None,
-        on=pair.second,
-        viewport=viewport,
-        color_scheme=scheme,
-        locale=locale,
-        permissions=("clipboard-read", "clipboard-write"),
-    )
-
-    page.goto("/")
-    expect(page.get_by_role("main")).to_contain_text(f"127.0.0.1:{pair.first.port}")
-    log_in(page, "anna", t=t)
-    expect(page).to_have_url("/")
-    expect(page.get_by_role("heading", name=t("Dashboard"))).to_be_visible()
-    expect(page.get_by_role("main")).to_contain_text("Anna Lind")
-    assert is_dark(page) == (scheme == "dark")
-    go_to_keys_by_menu(page, t, title)
-    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
-    expect(page).to_have_title(f"{title} – IBM Cloud {t('Console')}")
-
-    page.get_by_role("link", name=t("Create API key")).click()
-    form = dialog(page, t("Create API key"))
-    fill(form, name, "Applies changes", t)
-    created = submit(form, t)
-    value = Value.shown_in(created)
-    code = created.locator("#value")
-    expect(code).to_be_hidden()
-    created.get_by_role("button", name=t("Show")).click()
-    expect(code).to_be_visible()
-    created.get_by_role("button", name=t("Copy")).click()
-    expect(created.get_by_role("button", name=t("Copied"))).to_be_visible()
-    assert pasted(page) == value
-    file = download(created, tmp_path, t)
-    expect(created.get_by_text(t("Download started: apikey.json")).first).to_be_visible()
-    assert_is_the_key_file(file, name, "Applies changes", value, pair.first)
-    created.get_by_role("button", name=t("Close")).click()
-
-    expect(page).to_have_url(KEYS)
-    expect(row(page, name)).to_contain_text("Applies changes")
-    assert name in [key["name"] for key in value.given_to(Console(pair.first).use).listed()]
-    edit_lock_disable_look_and_delete(page, name, pair, value, t)
-    assert f"{name} 2" not in pair.names_there("anna")
-
-
-def edit_lock_disable_look_and_delete(page: Page, name: str, pair: Pair, value: Value, t: Words = ENGLISH) -> None:
-    new_name = f"{name} 2"
-    choose_action(page, name, "Edit API key", t)
-    form = dialog(page, t("Edit API key"))
-    fill(form, new_name, "Applies and reverts changes", t)
-    form.get_by_role("button", name=t("Save")).click()
-    expect(notes(page, t("The changes to %(name)s were saved.", name=new_name))).to_be_visible()
-    expect(row(page, new_name)).to_contain_text("Applies and reverts changes")
-
-    press_action(page, new_name, "Lock API key", t)
-    expect(notes(page, t("%(name)s is locked: it can't be changed or deleted.", name=new_name))).to_be_visible()
-    expect(row(page, new_name)).to_contain_text(t("Locked"))
-    press_action(page, new_name, "Unlock API key", t)
-    expect(notes(page, t("%(name)s is unlocked.", name=new_name))).to_be_visible()
-    press_action(page, new_name, "Disable API key", t)
-    expect(row(page, new_name)).to_contain_text(t("Disabled"))
-    assert value.given_to(Console(pair.first).exchange).status_code == 400
-    press_action(page, new_name, "Enable API key", t)
-    expect(row(page, new_name)).to_contain_text(t("Active"))
-    assert value.given_to(Console(pair.first).exchange).status_code == 200
-
-    choose_action(page, new_name, "Details", t)
-    details = dialog(page, t("API key"))
-    expect(details.get_by_text(new_name, exact=True)).to_be_visible()
-    expect(details.get_by_text("Anna Lind").first).to_be_visible()
-    details.get_by_role("link", name=t("Close")).last.click()
-    expect(row(page, new_name)).to_be_visible()
-
-    choose_action(page, new_name, "Delete key", t)
-    asked = dialog(page, t("Delete key?"))
-    expect(asked).to_contain_text(new_name)
-    asked.get_by_role("button", name=t("Delete key")).click()
-    expect(notes(page, t("%(name)s was deleted and no longer works.", name=new_name))).to_be_visible()
-    expect(row(page, new_name)).to_have_count(0)
-    assert value.given_to(Console(pair.first).exchange).status_code == 400
-
-
-@pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
-def test_anna_makes_the_whole_journey_without_script(page_for: PageFor, pair: Pair, tmp_path: Path, viewport):
-    name = f"without script {viewport['width']}"
-    page = page_for(None, on=pair.second, js=False, viewport=viewport)
-
-    page.goto("/")
-    log_in(page, "anna")
-    go_to_keys_by_menu(page, title="IBM Cloud API keys")
-    page.get_by_role("link", name="Create API key").click()
-    form = dialog(page, "Create API key")
-    fill(form, name, "Two\nlines")
-    created = submit(form)
-    value = Value.shown_in(created)
-    expect(created.locator("#value")).to_be_hidden()
-    created.get_by_text("Show", exact=True).filter(visible=True).click()
-    expect(created.locator("#value")).to_be_visible()
-    assert_is_the_key_file(download(created, tmp_path), name, "Two lines", value, pair.first)
-    created.get_by_role("button", name="Close").click()
-    expect(page).to_have_url(KEYS)
-
-    edit_lock_disable_look_and_delete(page, name, pair, value)
-    assert f"{name} 2" not in pair.names_there("anna")
+# Keys and people of the first console.
 
 
 def test_a_key_that_was_deleted_at_the_first_console_is_not_listed_by_the_second(page_for: PageFor, pair: Pair):
@@ -198,6 +62,7 @@ def test_anna_logs_in_with_a_key_of_hers(page_for: PageFor, pair: Pair, js):
     value = Value.shown_in(create_key(page, f"to log in with, {js}"))
     page = page_for(None, on=pair.second, js=js, expected=(422,))
     page.goto(KEYS)
+    expect(page.get_by_role("main")).to_contain_text(f"127.0.0.1:{pair.first.port}")
 
     page.get_by_role("link", name="API key", exact=True).click()
     field = page.get_by_label("API key", exact=True)
@@ -236,7 +101,7 @@ def run_curl(sample: str, value: str) -> dict[str, object]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
+@large_and_small
 def test_nothing_is_shown_that_only_the_first_console_can_honour(page_for: PageFor, pair: Pair, viewport):
     page = page_for("ida", on=pair.second, viewport=viewport, expected=(404,))
     name = f"shown {viewport['width']}"
@@ -265,31 +130,6 @@ def test_nothing_is_shown_that_only_the_first_console_can_honour(page_for: PageF
 
 
 @with_and_without_script
-def test_no_way_of_the_browser_leads_back_to_the_value(page_for: PageFor, pair: Pair, js):
-    name = f"closed, script {js}"
-    page = page_for("anna", on=pair.second, js=js, expected=(409,))
-    sent: list[Request] = []
-    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
-    created = create_key(page, name)
-    value = Value.shown_in(created)
-    form = dict(parse_qsl(sent[0].post_data or "", keep_blank_values=True))
-    close_unsaved(created, js)
-    expect(row(page, name)).to_be_visible()
-
-    for step in (page.go_back, page.reload, page.go_forward, page.reload):
-        travel(page, step)
-        assert value.is_gone_from(page)
-    anna = Visitor.with_session_of(pair.second, page.context)
-    answers = [anna.post(CREATE, form), anna.post(CREATE, form, **{"HX-Request": "true"})]
-    idas = pair.log_in("ida").post(CREATE, pair.log_in("ida").form(CREATE) | {"nonce": form["nonce"]})
-
-    assert [answer.status_code for answer in answers] == [409, 409]
-    assert all(value.is_absent_from(answer.text) for answer in (*answers, idas))
-    assert all("No second key was created." in answer.text for answer in answers)
-    assert pair.names_there("anna").count(name) == 1
-
-
-@with_and_without_script
 @pytest.mark.parametrize("sends", ["double click", "five Enters"])
 def test_a_form_that_is_sent_many_times_makes_one_key_at_the_first_console(page_for: PageFor, pair: Pair, sends, js):
     name = f"{sends}, script {js}"
@@ -308,28 +148,6 @@ def test_a_form_that_is_sent_many_times_makes_one_key_at_the_first_console(page_
 
     value = Value.shown_in(created)
     assert value.given_to(Console(pair.first).exchange).status_code == 200
-    assert pair.names_there("anna").count(name) == 1
-
-
-@with_and_without_script
-def test_a_key_whose_page_was_lost_on_the_way_arrives_when_the_form_is_sent_again(page_for: PageFor, pair: Pair, js):
-    name = f"lost on the way, script {js}"
-    with LosesKeys(pair.second) as proxy:
-        page = page_for("anna", on=pair.second, at=proxy.url, js=js, expected=("net::ERR_EMPTY_RESPONSE", "htmx:"))
-        form = open_create(page)
-        fill(form, name)
-        form.get_by_role("button", name="Create API key").click()
-        if js:
-            expect(form.get_by_role("alert").get_by_text("The server did not answer.")).to_be_visible()
-            proxy.losing = False
-            created = submit(form)
-        else:
-            expect(page).to_have_title(ERROR_PAGE)
-            proxy.losing = False
-            page.reload()
-            created = dialog(page, "API key created")
-
-        assert {Value.shown_in(created)} == proxy.lost
     assert pair.names_there("anna").count(name) == 1
 
 
@@ -360,36 +178,6 @@ def test_a_key_whose_answer_was_lost_between_the_consoles_is_found_and_deleted(p
     expect(notes(page, f"{name} was deleted and no longer works.")).to_be_visible()
     expect(page.get_by_text(lost)).to_have_count(0)
     assert name not in pair.names_there("anna")
-
-
-@with_and_without_script
-def test_no_file_of_the_second_console_or_of_the_browser_ever_holds_the_value(
-    pair: Pair, playwright: Playwright, chromium_path: str, tmp_path: Path, js
-):
-    marker, profile = f"planted-{uuid4().hex[:12]}", tmp_path / "profile"
-    places = [pair.second.data_dir, pair.second.log_path, profile]
-
-    context = with_profile(playwright, chromium_path, profile, js, base_url=pair.second.url)
-    complaints = Complaints(context, expected=(404,))
-    page = context.pages[0]
-    page.goto("/")
-    log_in(page, "anna")
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
-    created = create_key(page, marker)
-    values = [Value.shown_in(created)]
-    download(created, tmp_path)
-    close_downloaded(created, js)
-    expect(row(page, marker)).to_be_visible()
-    page.goto(f"/{marker}")
-    values.append(Value.shown_in(create_key(page, f"{marker} and left open")))
-    context.close()
-
-    assert [value.files_with_it(*places) for value in values] == [[], []]
-    planted = files_with(marker, *places)
-    assert any(file.startswith("console.sqlite3") for file in planted)
-    assert {f"{pair.second.log_path.name} (utf-8)", "History (utf-8)"} <= set(planted)
-    assert values[0].files_with_it(tmp_path / "apikey.json") == ["apikey.json (utf-8)"]
-    assert complaints.heard == []
 
 
 # While the first console is slow.
@@ -517,8 +305,7 @@ def test_what_was_typed_stays_while_the_first_console_is_not_there(page_for: Pag
         form.get_by_role("button", name="Create API key").click()
         expect(form.get_by_role("alert")).to_contain_text(no_connection_to(pair))
         expect(page.get_by_text("key store")).to_have_count(0)
-        expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
-        expect(form.get_by_role("textbox", name="Description")).to_have_value("kept")
+        expect_typed(form, name, "kept")
     created = submit(form)
 
     assert Value.shown_in(created).looks_genuine()
@@ -600,8 +387,7 @@ def test_what_was_typed_is_there_again_after_a_new_log_in(page_for: PageFor, pai
     log_in(page, "olaf")
 
     form = dialog(page, "Create API key")
-    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
-    expect(form.get_by_role("textbox", name="Description")).to_have_value("Kept over the log-in")
+    expect_typed(form, name, "Kept over the log-in")
     expect(form.get_by_label("If the key leaks")).to_have_value("disable")
     submit(form)
     assert pair.names_there("olaf").count(name) == 1

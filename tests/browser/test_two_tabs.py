@@ -1,13 +1,16 @@
 """Two tabs, or two people, at once: each gets one clear outcome, and what was typed is kept."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS
-from tests.browser.conftest import PageFor
+from tests.browser.conftest import PageFor, with_and_without_script
 from tests.browser.steps import (
     choose_action,
+    delete,
     dialog,
+    edit,
+    expect_typed,
     fill,
     log_in,
     notes,
@@ -20,7 +23,6 @@ from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
 
-with_and_without_script = pytest.mark.parametrize("js", [True, False], ids=["script", "no-script"])
 
 CONFLICT = "Someone changed this API key while you were editing it. Compare, then save again."
 GONE = "That API key no longer exists. It may have been deleted in another tab."
@@ -31,20 +33,17 @@ EDIT = "Edit API key"
 def test_the_second_of_two_edits_sees_both_versions_and_decides(page_for: PageFor, server: ConsoleServer, js):
     name = f"edited in two tabs, script {js}"
     first, second = two_tabs(page_for, server, name, js=js, expected=(409,))
-    forms = [open_edit(tab, name) for tab in (first, second)]
+    form = open_edit(second, name)
 
-    fill(forms[0], f"{name}, first", "first was here")
-    forms[0].get_by_role("button", name="Save").click()
-    expect(notes(first, f"The changes to {name}, first were saved.")).to_be_visible()
-    fill(forms[1], f"{name}, second", "second was here")
-    forms[1].get_by_role("button", name="Save").click()
+    edit(first, name, f"{name}, first", "first was here")
+    fill(form, f"{name}, second", "second was here")
+    form.get_by_role("button", name="Save").click()
 
-    expect(forms[1].get_by_role("alert").get_by_text(CONFLICT)).to_be_visible()
-    expect(forms[1].get_by_text(f"{name}, first", exact=True)).to_be_visible()
-    expect(forms[1].get_by_text("first was here")).to_be_visible()
-    expect(forms[1].get_by_role("textbox", name="Name", exact=True)).to_have_value(f"{name}, second")
-    expect(forms[1].get_by_role("textbox", name="Description")).to_have_value("second was here")
-    forms[1].get_by_role("button", name="Save").click()
+    expect(form.get_by_role("alert").get_by_text(CONFLICT)).to_be_visible()
+    expect(form.get_by_text(f"{name}, first", exact=True)).to_be_visible()
+    expect(form.get_by_text("first was here")).to_be_visible()
+    expect_typed(form, f"{name}, second", "second was here")
+    form.get_by_role("button", name="Save").click()
     expect(notes(second, f"The changes to {name}, second were saved.")).to_be_visible()
     first.reload()
     expect(row(first, f"{name}, second")).to_contain_text("second was here")
@@ -103,9 +102,7 @@ def test_a_dialog_of_a_key_that_is_gone_says_so_and_its_row_goes(
     name = f"gone before {action}"
     first, second = two_tabs(page_for, server, name, expected=(404,))
 
-    choose_action(first, name, "Delete key")
-    dialog(first, "Delete key?").get_by_role("button", name="Delete key").click()
-    expect(row(first, name)).to_have_count(0)
+    delete(first, name)
 
     choose_action(second, name, action)
 
@@ -119,14 +116,11 @@ def test_an_edit_of_a_key_that_was_deleted_meanwhile_keeps_what_was_typed(page_f
     form = open_edit(second, name)
     fill(form, "typed in vain", "but kept")
 
-    choose_action(first, name, "Delete key")
-    dialog(first, "Delete key?").get_by_role("button", name="Delete key").click()
-    expect(row(first, name)).to_have_count(0)
+    delete(first, name)
     form.get_by_role("button", name="Save").click()
 
     expect(form.get_by_role("alert")).to_contain_text("This API key does not exist. It may have been deleted.")
-    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value("typed in vain")
-    expect(form.get_by_role("textbox", name="Description")).to_have_value("but kept")
+    expect_typed(form, "typed in vain", "but kept")
 
 
 @with_and_without_script
@@ -145,46 +139,40 @@ def test_a_form_sent_after_log_out_in_the_other_tab_comes_back_filled(page_for: 
     log_in(second, "alice")
     expect(second).to_have_url(CREATE)
     form = dialog(second, "Create API key")
-    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value(name)
-    expect(form.get_by_role("textbox", name="Description")).to_have_value("typed before")
+    expect_typed(form, name, "typed before")
     assert Visitor.logged_in(server, "alice").names_found(name) == 0
 
 
-def test_a_form_from_before_a_new_log_in_keeps_what_was_typed(page_for: PageFor, server: ConsoleServer):
-    first = page_for("alice", expected=(403,))
-    second = first.context.new_page()
-    form = open_create(second)
-    fill(form, "from before", "typed before")
+def sent_after_a_new_log_in(page_for: PageFor, name: str, js: bool = True) -> Locator:
+    """Fill in a form, log out and in in another tab, and send the form."""
+    first = page_for("alice", js=js, expected=(403,))
+    form = open_create(first.context.new_page())
+    fill(form, name, "typed before")
     first.goto("/")
-
     log_out(first)
     log_in(first, "alice")
     expect(first.get_by_role("heading", name="Dashboard")).to_be_visible()
     form.get_by_role("button", name="Create API key").click()
+    return form
+
+
+def test_a_form_from_before_a_new_log_in_keeps_what_was_typed(page_for: PageFor, server: ConsoleServer):
+    form = sent_after_a_new_log_in(page_for, "from before")
 
     expect(form.get_by_role("alert")).to_contain_text("This page is out of date.")
-    expect(form.get_by_role("textbox", name="Name", exact=True)).to_have_value("from before")
-    expect(form.get_by_role("textbox", name="Description")).to_have_value("typed before")
+    expect_typed(form, "from before", "typed before")
     assert Visitor.logged_in(server, "alice").names_found("from before") == 0
 
 
 def test_without_script_a_form_from_before_a_new_log_in_can_be_sent_again(page_for: PageFor, server: ConsoleServer):
-    first = page_for("alice", js=False, expected=(403,))
-    second = first.context.new_page()
-    form = open_create(second)
-    fill(form, "from <b>before</b>", "typed before")
-    first.goto("/")
+    page = sent_after_a_new_log_in(page_for, "from <b>before</b>", js=False).page
 
-    log_out(first)
-    log_in(first, "alice")
-    expect(first.get_by_role("heading", name="Dashboard")).to_be_visible()
-    form.get_by_role("button", name="Create API key").click()
-    expect(second.get_by_role("heading", name="This page is out of date")).to_be_visible()
-    expect(second.get_by_text("from <b>before</b>")).to_be_visible()
-    expect(second.get_by_text("typed before")).to_be_visible()
-    second.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("heading", name="This page is out of date")).to_be_visible()
+    expect(page.get_by_text("from <b>before</b>")).to_be_visible()
+    expect(page.get_by_text("typed before")).to_be_visible()
+    page.get_by_role("button", name="Send again").click()
 
-    created = dialog(second, "API key created")
+    created = dialog(page, "API key created")
     assert Value.shown_in(created).looks_genuine()
     assert Visitor.logged_in(server, "alice").names_found("from <b>before</b>") == 1
 

@@ -15,6 +15,8 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from tests.browser.steps import ENGLISH, Words
+from tests.browser.value import Value
 from tests.browser.visitor import Visitor
 from tests.cast import PASSWORD
 from tests.neighbours import Relay
@@ -121,6 +123,32 @@ class Road(Relay):
             self.server.daemon_threads = True
             self._prepare(self.server)
             self.__enter__()
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Somebody at a `console`, and a `stranger` to their keys, which are at the `keeper`: there, or another console."""
+
+    username: str
+    name: str
+    stranger: str
+    console: ConsoleServer
+    keeper: ConsoleServer
+    brand: str = ""
+
+    def title(self, t: Words = ENGLISH) -> str:
+        """Return what the list of keys is called."""
+        return t("%(brand)s API keys", brand=self.brand) if self.brand else t("API keys")
+
+    def product(self, t: Words) -> str:
+        return f"{self.brand} {t('Console')}".lstrip()
+
+    def number_of(self, name: str) -> int:
+        """Return how many keys of exactly that name the keeper has of them."""
+        return Visitor.logged_in(self.keeper, self.username).names_found(name)
+
+    def can_use(self, value: Value) -> bool:
+        return value.given_to(Console(self.keeper).exchange).status_code == 200
 
 
 @dataclass
