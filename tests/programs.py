@@ -164,12 +164,13 @@ class Site(Console):
         return person
 
     def sign(self, body: bytes) -> dict[str, str]:
-        """Return the headers of a report of leaked keys."""
-        signature = self.signing_key.sign(body, ec.ECDSA(SHA256()))
-        return {
-            "Github-Public-Key-Identifier": REPORTER,
-            "Github-Public-Key-Signature": base64.b64encode(signature).decode(),
-        }
+        return signed(self.signing_key, body)
+
+
+def signed(key: ec.EllipticCurvePrivateKey, body: bytes) -> dict[str, str]:
+    """Return the headers of a report of leaked keys."""
+    signature = base64.b64encode(key.sign(body, ec.ECDSA(SHA256()))).decode()
+    return {"Github-Public-Key-Identifier": REPORTER, "Github-Public-Key-Signature": signature}
 
 
 def public_pem(key: ec.EllipticCurvePrivateKey) -> str:

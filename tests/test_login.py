@@ -63,12 +63,6 @@ def test_the_log_in_page_is_a_form_with_labels_that_a_password_manager_understan
     assert form.find("input", id="password")["autocomplete"] == "current-password"
 
 
-def test_somebody_logged_in_is_led_on_from_the_log_in_page(alice_client):
-    response = alice_client.get(LOGIN)
-
-    assert (response.status_code, response["Location"]) == (302, "/")
-
-
 @pytest.mark.parametrize("path", ["/", KEYS, CREATE, edit_address(UNKNOWN_ID), "/password/", "/manage/"])
 def test_a_stranger_is_led_to_the_log_in_page_and_back(client, db, path):
     response = client.get(path, {"q": "a b"})
@@ -135,19 +129,20 @@ def test_bobs_user_id_is_kept_as_he_typed_it(bob):
     assert len(bobs.find_all()) == len(alices.find_all()), "no markup of his gets in"
 
 
-@pytest.mark.parametrize(
-    "username",
-    ["", " ", "alice\0", "a" * 10_000, "alice\r\nX-Header: 1", "🔑", "\udc80".encode("utf-8", "surrogatepass")],
-)
-def test_odd_user_ids_are_refused_like_any_other(alice, username):
-    response = log_in(username, WRONG)
+ODD_USER_IDS = [
+    "",
+    " ",
+    "alice\0",
+    "a" * 10_000,
+    "alice\r\nX-Header: 1",
+    "🔑",
+    "\udc80".encode("utf-8", "surrogatepass"),
+]
 
-    assert response.status_code == 422
-    assert page(response).find(role="alert").text == REFUSAL
 
-
-def test_an_empty_password_is_refused_like_any_other(alice):
-    response = log_in("alice", "")
+@pytest.mark.parametrize(("username", "password"), [*((odd, WRONG) for odd in ODD_USER_IDS), ("alice", "")])
+def test_odd_user_ids_and_an_empty_password_are_refused_like_any_other(alice, username, password):
+    response = log_in(username, password)
 
     assert response.status_code == 422
     assert page(response).find(role="alert").text == REFUSAL
@@ -326,13 +321,6 @@ def test_the_counters_hold_neither_user_ids_nor_addresses(alice):
     assert not [subject for subject in subjects if "alice" in subject or "192.0.2.1" in subject]
 
 
-def test_one_customers_ipv6_network_counts_as_one_address(alice):
-    answers = [guess(1, address=f"2001:db8:1:2::{index}")[0] for index in range(1, 7)]
-
-    assert answers == [422] * 5 + [429]
-    assert guess(1, address="2001:db8:1:3::1") == [422]
-
-
 def test_ipv4_clients_of_a_server_that_listens_on_ipv6_count_each_by_itself(alice):
     answers = guess(6, address="::ffff:192.0.2.1")
 
@@ -351,45 +339,43 @@ def test_of_forty_guesses_at_once_at_most_five_are_looked_at(alice):
     assert set(statuses) <= {422, 429}
 
 
-# Behind proxies
+# Who counts as one client
 
 
-def test_without_trusted_proxies_a_forwarded_address_is_ignored(alice):
-    answers = [guess(1, HTTP_X_FORWARDED_FOR=f"198.51.100.{index}")[0] for index in range(6)]
-
-    assert answers == [422] * 5 + [429]
+def forwarded(addresses: str, by: str = "10.0.0.1") -> dict[str, str]:
+    return {"address": by, "HTTP_X_FORWARDED_FOR": addresses}
 
 
-def test_behind_one_proxy_the_address_that_it_saw_counts_whatever_the_client_claims(alice, settings):
-    settings.TRUSTED_PROXIES = 1
+NO_ADDRESSES = ["", " , ", "unknown", "not an address", "198.51.100.9:port", "x" * 5000]
+# How many proxies are trusted, from where the nth log-in of one client comes, and from where one of another client.
+CLIENTS = {
+    "one customer's IPv6 network": (0, lambda n: {"address": f"2001:db8:1:2::{n}"}, {"address": "2001:db8:1:3::1"}),
+    "one that claims to be many": (0, lambda n: forwarded(f"198.51.100.{n}"), {"address": "10.0.0.2"}),
+    "the one that the only proxy saw": (
+        1,
+        lambda n: forwarded(f"203.0.113.{n}, 198.51.100.9"),
+        forwarded("203.0.113.1, 198.51.100.10"),
+    ),
+    "the one that the outer of two proxies saw": (
+        2,
+        lambda n: forwarded(f"203.0.113.{n}, 198.51.100.9, 10.0.0.{n}"),
+        forwarded("203.0.113.1, 198.51.100.10, 10.0.0.1"),
+    ),
+    **{
+        f"a proxy that forwards {text[:20]!r}": (1, lambda _n, text=text: forwarded(text), forwarded(text, "10.0.0.2"))
+        for text in NO_ADDRESSES
+    },
+}
 
-    answers = [
-        guess(1, address="10.0.0.1", HTTP_X_FORWARDED_FOR=f"203.0.113.{index}, 198.51.100.9")[0] for index in range(6)
-    ]
 
-    assert answers == [422] * 5 + [429]
-    assert guess(1, address="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.1, 198.51.100.10") == [422]
+@pytest.mark.parametrize(("proxies", "from_where", "elsewhere"), CLIENTS.values(), ids=CLIENTS)
+def test_attempts_count_by_client_whatever_it_claims(alice, settings, proxies, from_where, elsewhere):
+    settings.TRUSTED_PROXIES = proxies
 
-
-def test_behind_two_proxies_the_second_last_address_counts(alice, settings):
-    settings.TRUSTED_PROXIES = 2
-
-    answers = [
-        guess(1, HTTP_X_FORWARDED_FOR=f"203.0.113.{index}, 198.51.100.9, 10.0.0.{index}")[0] for index in range(6)
-    ]
-
-    assert answers == [422] * 5 + [429]
-    assert guess(1, HTTP_X_FORWARDED_FOR="203.0.113.1, 198.51.100.10, 10.0.0.1") == [422]
-
-
-@pytest.mark.parametrize("header", ["", " , ", "unknown", "not an address", "198.51.100.9:port", "x" * 5000])
-def test_a_forwarded_address_that_is_none_falls_back_to_the_proxys(alice, settings, header):
-    settings.TRUSTED_PROXIES = 1
-
-    answers = guess(6, address="10.0.0.1", HTTP_X_FORWARDED_FOR=header)
+    answers = [guess(1, **from_where(number))[0] for number in range(1, 7)]
 
     assert answers == [422] * 5 + [429]
-    assert guess(1, address="10.0.0.2", HTTP_X_FORWARDED_FOR=header) == [422]
+    assert guess(1, **elsewhere) == [422]
 
 
 # Administration has no door of its own
@@ -413,10 +399,11 @@ def test_the_admins_own_log_in_address_takes_no_password(client, dora):
     assert not is_logged_in(client)
 
 
-def test_dora_is_led_on_from_the_admins_log_in_address(dora_client):
-    response = dora_client.get("/admin/login/", {"next": "https://evil.example/"})
+@pytest.mark.parametrize(("address", "target"), [(LOGIN, "/"), ("/admin/login/", "/admin/")])
+def test_somebody_logged_in_is_led_on_from_every_log_in_address(dora_client, address, target):
+    response = dora_client.get(address, {"next": "https://evil.example/"})
 
-    assert (response.status_code, response["Location"]) == (302, "/admin/")
+    assert (response.status_code, response["Location"]) == (302, target)
 
 
 def test_administration_is_for_administrators(alice_client, dora_client):

@@ -9,8 +9,6 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 from django.utils import timezone
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
@@ -21,10 +19,10 @@ from apikeys.models import AuditEvent, RefreshToken
 from apikeys.values import mask
 from tests.api_errors import known_codes
 from tests.cast import PASSWORD
+from tests.programs import API_KEY_GRANT, REPORTER, public_pem, signed
 
 BX = "Basic " + base64.b64encode(b"bx:bx").decode()
 FORM = "application/x-www-form-urlencoded"
-API_KEY_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 RANDOM = "b1946ac92492d2347c6235b4d2611184"
 NO_ID = "00000000-0000-0000-0000-000000000000"
 # What no request brings about: the server broke, or its store did.
@@ -300,14 +298,8 @@ def alices(description, alice) -> Program:
 @pytest.fixture
 def reporter(settings) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    settings.LEAK_REPORT_KEYS = {"reporter": pem}
+    settings.LEAK_REPORT_KEYS = {REPORTER: public_pem(key)}
     return key
-
-
-def signed(key: ec.EllipticCurvePrivateKey, body: bytes) -> dict[str, str]:
-    signature = base64.b64encode(key.sign(body, ec.ECDSA(SHA256()))).decode()
-    return {"Github-Public-Key-Identifier": "reporter", "Github-Public-Key-Signature": signature}
 
 
 def walk_through_keys(program: Program, iam_id: str, account_id: str) -> None:

@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from tests.cast import PASSWORD
-from tests.programs import CLIENT, Console, Person, Program, Site
+from tests.programs import API_KEY_GRANT, CLIENT, Console, Person, Program, Site
 from tests.server import ConsoleServer
 
 UNKNOWN_KEY = (400, "BXNIM0415E")
@@ -85,6 +85,20 @@ def witness(pair: Pair) -> Witness:
     return found
 
 
+def password_grant(console: Console, person: Person):
+    return console.token_request(client=True, grant_type="password", username=person.username, password=PASSWORD)
+
+
+def tokens_of(console: Console, person: Person) -> dict:
+    answer = password_grant(console, person)
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+def renewal(console: Console, token: str):
+    return console.token_request(client=True, grant_type="refresh_token", refresh_token=token)
+
+
 def change_person(pair: Pair, person: Person, code: str) -> None:
     pair.here.server.run_python(
         f"from console.models import User\nuser = User.objects.get(username={person.username!r})\n{code}\nuser.save()"
@@ -143,13 +157,12 @@ def test_a_locked_key_still_authenticates(witness):
 
 
 def test_a_refresh_token_dies_with_its_key(witness):
-    value, there = witness.key["apikey"], witness.pair.there
-    grant = "urn:ibm:params:oauth:grant-type:apikey"
-    answer = witness.pair.here.token_request(client=True, grant_type=grant, apikey=value).json()
+    value = witness.key["apikey"]
+    answer = witness.pair.here.token_request(client=True, grant_type=API_KEY_GRANT, apikey=value).json()
 
     witness.annas.delete(f"/v1/apikeys/{witness.key['id']}")
 
-    refused = there.token_request(client=True, grant_type="refresh_token", refresh_token=answer["refresh_token"])
+    refused = renewal(witness.pair.there, answer["refresh_token"])
     assert (refused.status_code, refused.json()["errorCode"]) == (400, "BXNIM0407E")
 
 
@@ -183,9 +196,7 @@ def test_all_that_a_deactivated_person_had_is_dead_until_the_account_is_opened_a
     assert not witness.lives()
     assert annas.refused()
     assert not witness.introspected(token=witness.annas.token)
-    refused = pair.there.token_request(
-        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
-    )
+    refused = password_grant(pair.there, witness.person)
     assert (refused.status_code, refused.json()["errorCode"]) == (401, "BXNIM0602E")
 
     change_person(pair, witness.person, "user.is_active = True")
@@ -194,9 +205,7 @@ def test_all_that_a_deactivated_person_had_is_dead_until_the_account_is_opened_a
 
 
 def test_a_new_password_ends_what_the_old_one_gave_and_leaves_keys_alone(pair, witness):
-    answer = pair.here.token_request(
-        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
-    ).json()
+    answer = tokens_of(pair.here, witness.person)
     old = pair.there.with_token(answer["access_token"])
     assert not old.refused()
 
@@ -204,7 +213,7 @@ def test_a_new_password_ends_what_the_old_one_gave_and_leaves_keys_alone(pair, w
 
     assert old.refused()
     assert not witness.introspected(token=old.token)
-    refused = pair.there.token_request(client=True, grant_type="refresh_token", refresh_token=answer["refresh_token"])
+    refused = renewal(pair.there, answer["refresh_token"])
     assert (refused.status_code, refused.json()["errorCode"]) == (400, "BXNIM0407E")
     assert witness.lives()
 
@@ -262,17 +271,8 @@ def test_no_call_that_begins_after_the_deletion_was_acknowledged_succeeds(witnes
 # Refresh tokens
 
 
-def renewal(console: Console, token: str):
-    return console.token_request(client=True, grant_type="refresh_token", refresh_token=token)
-
-
 def test_a_refresh_token_works_once_and_used_again_ends_its_family(pair, witness):
-    first = pair.here.token_request(
-        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
-    ).json()["refresh_token"]
-    other = pair.here.token_request(
-        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
-    ).json()["refresh_token"]
+    first, other = (tokens_of(pair.here, witness.person)["refresh_token"] for _log_in in range(2))
 
     second = renewal(pair.there, first).json()["refresh_token"]
     third = renewal(pair.here, second).json()["refresh_token"]
@@ -286,9 +286,7 @@ def test_a_refresh_token_works_once_and_used_again_ends_its_family(pair, witness
 
 
 def test_of_many_renewals_with_one_refresh_token_at_once_only_one_succeeds(pair, witness):
-    token = pair.here.token_request(
-        client=True, grant_type="password", username=witness.person.username, password=PASSWORD
-    ).json()["refresh_token"]
+    token = tokens_of(pair.here, witness.person)["refresh_token"]
     start = threading.Barrier(2 * THREADS)
 
     def renew(console: Console) -> int:
@@ -302,12 +300,6 @@ def test_of_many_renewals_with_one_refresh_token_at_once_only_one_succeeds(pair,
 
 
 # Tokens that their owner ends
-
-
-def tokens_of(console: Console, person: Person) -> dict:
-    answer = console.token_request(client=True, grant_type="password", username=person.username, password=PASSWORD)
-    assert answer.status_code == 200
-    return dict(answer.json())
 
 
 def revoke(console: Console, token: str, client: tuple[str, str] | None = CLIENT) -> None:

@@ -21,6 +21,9 @@ SETTINGS = (
     "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
     "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
+USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
+USE_AN_ADDRESS = "IAM_URL: use an address such as https://iam.cloud.ibm.com."
+USE_LETTERS = "use a letter, then up to 5 more letters, digits or underscores."
 GROUP = "or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
 SHOW = """
 import django
@@ -103,36 +106,18 @@ def show(run):
             {"HTTPS": "true", "TRUSTED_PROXIES": "0"},
             "HTTPS=true needs a proxy in front that ends TLS: TRUSTED_PROXIES=1 or more.",
         ),
-        (
-            {"DATABASE_URL": "mysql://user:secret@db.example.com/keys"},
-            "DATABASE_URL: use postgresql://user:password@host/name, or leave it out.",
-        ),
-        (
-            {"DATABASE_URL": "keys"},
-            "DATABASE_URL: use postgresql://user:password@host/name, or leave it out.",
-        ),
+        ({"DATABASE_URL": "mysql://user:secret@db.example.com/keys"}, USE_POSTGRESQL),
+        ({"DATABASE_URL": "keys"}, USE_POSTGRESQL),
         ({"PORT": "80000"}, "PORT='80000': use a whole number from 1 to 65535."),
         ({"APIKEYS_BACKEND": "vault"}, "APIKEYS_BACKEND='vault': use 'embedded' or 'ibm-cloud'."),
-        ({"IAM_URL": "iam.cloud.ibm.com"}, "IAM_URL: use an address such as https://iam.cloud.ibm.com."),
-        (
-            {"IAM_URL": "https://iam.cloud.ibm.com/identity"},
-            "IAM_URL: use an address such as https://iam.cloud.ibm.com.",
-        ),
-        (
-            {"IAM_URL": "https://alice:pw@iam.cloud.ibm.com"},
-            "IAM_URL: use an address such as https://iam.cloud.ibm.com.",
-        ),
-        ({"IAM_URL": "https://iam.cloud.ibm.com:port"}, "IAM_URL: use an address such as https://iam.cloud.ibm.com."),
+        ({"IAM_URL": "iam.cloud.ibm.com"}, USE_AN_ADDRESS),
+        ({"IAM_URL": "https://iam.cloud.ibm.com/identity"}, USE_AN_ADDRESS),
+        ({"IAM_URL": "https://alice:pw@iam.cloud.ibm.com"}, USE_AN_ADDRESS),
+        ({"IAM_URL": "https://iam.cloud.ibm.com:port"}, USE_AN_ADDRESS),
         ({"IAM_URL": "http://iam.cloud.ibm.com"}, "IAM_URL: use https://, because passwords go there."),
         ({"ACCOUNTS_URL": "http://10.0.0.1"}, "ACCOUNTS_URL: use https://, because passwords go there."),
-        (
-            {"APIKEYS_PREFIX": "-apk"},
-            "APIKEYS_PREFIX='-apk': use a letter, then up to 5 more letters, digits or underscores.",
-        ),
-        (
-            {"APIKEYS_PREFIX": "mycompany_"},
-            "APIKEYS_PREFIX='mycompany_': use a letter, then up to 5 more letters, digits or underscores.",
-        ),
+        ({"APIKEYS_PREFIX": "-apk"}, f"APIKEYS_PREFIX='-apk': {USE_LETTERS}"),
+        ({"APIKEYS_PREFIX": "mycompany_"}, f"APIKEYS_PREFIX='mycompany_': {USE_LETTERS}"),
         ({"SECRET_KEY": "too short"}, "SECRET_KEY is too short: use 50 random characters or more."),
         (
             {"APIKEYS_PEPPERS": "1:5ec2e75ec2e7"},

@@ -320,18 +320,16 @@ def test_peppers_do_not_show_in_what_is_printed():
     assert "\\x01" not in repr(Peppers.parse(f"1:{'01' * 32}"))
 
 
+HEX = "5ec2e7" * 12
+NO_LIST = ["", HEX, f"one:{HEX}", f"0:{HEX}", f"-1:{HEX}", f"32768:{HEX}", f"1:{HEX},"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."),
-        ("5ec2e7" * 12, "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."),
-        (f"one:{'5ec2e7' * 12}", "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."),
-        (f"0:{'5ec2e7' * 12}", "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."),
-        (f"-1:{'5ec2e7' * 12}", "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."),
-        (f"32768:{'5ec2e7' * 12}", "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."),
-        (f"1:{'5ec2e7' * 12},", "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas."),
-        (f"1:{'5ec2e7' * 12},01:{'5ec2e7' * 12}", "pepper 1 is given twice."),
-        (f"4:{'5ec2e7' * 12}x", "pepper 4 is not hexadecimal."),
+        *((text, "write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas.") for text in NO_LIST),
+        (f"1:{HEX},01:{HEX}", "pepper 1 is given twice."),
+        (f"4:{HEX}x", "pepper 4 is not hexadecimal."),
         (f"4:{'5ec2e' * 13}", "pepper 4 is not hexadecimal."),
         ("4:5ec2e75ec2e7", "pepper 4 is too short: use 64 hexadecimal digits or more."),
         ("4:", "pepper 4 is too short: use 64 hexadecimal digits or more."),
