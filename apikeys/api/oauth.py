@@ -6,17 +6,9 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from apikeys import exceptions
 from apikeys.api.auth import basic_credentials, bearer_token
 from apikeys.api.decorators import resource
-from apikeys.exceptions import (
-    ApiKeyError,
-    ClientRefused,
-    IntrospectionRefused,
-    PropertyMissing,
-    PropertyRefused,
-    Unauthenticated,
-    ValueNotFound,
-)
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, tokens
@@ -50,11 +42,11 @@ def token(request: HttpRequest) -> JsonResponse:
         require_client(is_client)
         issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id)
     elif grant == oauth.GRANT_PASSCODE:
-        raise PropertyRefused(
+        raise exceptions.PropertyRefused(
             "grant_type", _("This server does not issue one-time passcodes. Use a password or an API key.")
         )
     else:
-        raise PropertyRefused("grant_type", _("This grant_type is not supported."))
+        raise exceptions.PropertyRefused("grant_type", _("This grant_type is not supported."))
     return JsonResponse(token_answer(issued))
 
 
@@ -73,7 +65,7 @@ def form_field(request: HttpRequest, name: str) -> str:
     """Return a form field. Raises PropertyMissing, also where the body is no form; PropertyRefused if repeated."""
     found = optional_field(request, name)
     if not found:
-        raise PropertyMissing(name)
+        raise exceptions.PropertyMissing(name)
     return found
 
 
@@ -81,7 +73,7 @@ def optional_field(request: HttpRequest, name: str) -> str:
     """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
     found = request.POST.getlist(name)
     if len(found) > 1:
-        raise PropertyRefused(name, _("A property appears more than once."))
+        raise exceptions.PropertyRefused(name, _("A property appears more than once."))
     return found[0] if found else ""
 
 
@@ -89,18 +81,18 @@ def client_is_known(request: HttpRequest) -> bool:
     """Tell whether the request names the public client `bx`. Raises ClientRefused for any other."""
     try:
         credentials = basic_credentials(request)
-    except Unauthenticated:
+    except exceptions.Unauthenticated:
         credentials = [("", "")]
     if not credentials:
         return False
     if oauth.PUBLIC_CLIENT not in credentials:
-        raise ClientRefused(_("The client in the Authorization header is unknown."))
+        raise exceptions.ClientRefused(_("The client in the Authorization header is unknown."))
     return True
 
 
 def require_client(is_client: bool) -> None:
     if not is_client:
-        raise ClientRefused
+        raise exceptions.ClientRefused
 
 
 def keys(request: HttpRequest) -> JsonResponse:
@@ -149,7 +141,7 @@ def introspect(request: HttpRequest) -> JsonResponse:
     if value := optional_field(request, "apikey"):
         try:
             subject = tokens.authenticate(value)
-        except ValueNotFound:
+        except exceptions.ValueNotFound:
             return JsonResponse({"active": False})
         key = subject.api_key
         found = {"active": True, "iam_id": subject.identity.iam_id, "account": {"bss": subject.identity.account_id}}
@@ -160,7 +152,7 @@ def introspect(request: HttpRequest) -> JsonResponse:
         return JsonResponse(found)
     try:
         _identity, claims = tokens.identify(form_field(request, "token"))
-    except Unauthenticated:
+    except exceptions.Unauthenticated:
         return JsonResponse({"active": False})
     return JsonResponse({"active": True, "token_type": "Bearer", **public_claims(claims)})
 
@@ -187,8 +179,8 @@ def require_introspection_caller(request: HttpRequest) -> None:
             tokens.authenticate_any([value for user, value in basic_credentials(request) if user == "apikey"])
         else:
             tokens.identify(bearer_token(request))
-    except ApiKeyError:
-        raise IntrospectionRefused from None
+    except exceptions.ApiKeyError:
+        raise exceptions.IntrospectionRefused from None
 
 
 token_view = resource(POST=token)

@@ -4,27 +4,17 @@ import re
 
 from django.http import HttpRequest
 
+from apikeys import domain
 from apikeys.api.auth import check_account
 from apikeys.api.fields import choice, parameter, printable
 from apikeys.cursors import read_cursor, write_cursor
-from apikeys.domain import (
-    ApiKeyPage,
-    ApiKeyQuery,
-    Caller,
-    Condition,
-    Cursor,
-    Match,
-    ServiceIdPage,
-    ServiceIdQuery,
-    ServiceIdSort,
-)
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import MAX_PAGE_SIZE, SORT_WORDS
 
 DEFAULT_PAGE_SIZE = 20
 KEY_SORTS = {word: sort for sort, word in SORT_WORDS.items()}
-SERVICE_ID_SORTS = {str(sort): sort for sort in ServiceIdSort}
+SERVICE_ID_SORTS = {str(sort): sort for sort in domain.ServiceIdSort}
 DEFAULT_SORT = "created_at"
 MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
 
@@ -33,10 +23,10 @@ _CONDITION = re.compile(r' *(name|description|id) +(co|eq|sw) +"((?:[^"\\]|\\["\
 _AND = re.compile(r"and\b", re.IGNORECASE | re.ASCII)
 
 
-def key_query(request: HttpRequest, caller: Caller) -> ApiKeyQuery:
+def key_query(request: HttpRequest, caller: domain.Caller) -> domain.ApiKeyQuery:
     """Return which keys a request asks for. Raises BadRequest."""
     check_account(caller, parameter(request, "account_id"))
-    return ApiKeyQuery(
+    return domain.ApiKeyQuery(
         conditions=conditions(request),
         iam_id=printable("iam_id", parameter(request, "iam_id")),
         whole_account=choice("scope", parameter(request, "scope", "entity"), ("entity", "account")) == "account",
@@ -48,10 +38,10 @@ def key_query(request: HttpRequest, caller: Caller) -> ApiKeyQuery:
     )
 
 
-def service_id_query(request: HttpRequest, caller: Caller) -> ServiceIdQuery:
+def service_id_query(request: HttpRequest, caller: domain.Caller) -> domain.ServiceIdQuery:
     """Return which service IDs a request asks for. Raises BadRequest."""
     check_account(caller, parameter(request, "account_id"))
-    return ServiceIdQuery(
+    return domain.ServiceIdQuery(
         name=printable("name", parameter(request, "name")),
         conditions=conditions(request),
         sort=SERVICE_ID_SORTS[choice("sort", parameter(request, "sort", DEFAULT_SORT), tuple(SERVICE_ID_SORTS))],
@@ -73,7 +63,7 @@ def is_descending(request: HttpRequest) -> bool:
     return choice("order", parameter(request, "order", "asc"), ("asc", "desc")) == "desc"
 
 
-def page_cursor(request: HttpRequest) -> Cursor | None:
+def page_cursor(request: HttpRequest) -> domain.Cursor | None:
     """Return where the page begins that `pagetoken` names, None for the first one. Raises BadRequest."""
     text = parameter(request, "pagetoken")
     try:
@@ -84,7 +74,7 @@ def page_cursor(request: HttpRequest) -> Cursor | None:
         ) from None
 
 
-def neighbours(request: HttpRequest, page: ApiKeyPage | ServiceIdPage) -> dict[str, str]:
+def neighbours(request: HttpRequest, page: domain.ApiKeyPage | domain.ServiceIdPage) -> dict[str, str]:
     """Return the URLs of the first page, and of those before and after this one where there are any."""
     urls = {"first": page_url(request, None)}
     if page.previous:
@@ -94,7 +84,7 @@ def neighbours(request: HttpRequest, page: ApiKeyPage | ServiceIdPage) -> dict[s
     return urls
 
 
-def page_url(request: HttpRequest, cursor: Cursor | None) -> str:
+def page_url(request: HttpRequest, cursor: domain.Cursor | None) -> str:
     """Return the full URL of a page of the same list."""
     parameters = request.GET.copy()
     parameters.pop("pagetoken", None)
@@ -104,15 +94,15 @@ def page_url(request: HttpRequest, cursor: Cursor | None) -> str:
     return request.build_absolute_uri(request.path + (f"?{query}" if query else ""))
 
 
-def conditions(request: HttpRequest) -> tuple[Condition, ...]:
+def conditions(request: HttpRequest) -> tuple[domain.Condition, ...]:
     """Return what `filter` asks for. Raises BadRequest."""
     text = parameter(request, "filter")
     return parse_filter(printable("filter", text)) if text else ()
 
 
-def parse_filter(text: str) -> tuple[Condition, ...]:
+def parse_filter(text: str) -> tuple[domain.Condition, ...]:
     """Read `name co "text" and id eq "…"`. Raises BadRequest for anything else."""
-    conditions: list[Condition] = []
+    conditions: list[domain.Condition] = []
     position = 0
     while True:
         found = _CONDITION.match(text, position)
@@ -120,7 +110,7 @@ def parse_filter(text: str) -> tuple[Condition, ...]:
             raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
         attribute, match, quoted = found.groups()
         unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
-        conditions.append(Condition(attribute.lower(), Match(match.lower()), unquoted))
+        conditions.append(domain.Condition(attribute.lower(), domain.Match(match.lower()), unquoted))
         position = found.end()
         if position == len(text):
             return tuple(conditions)

@@ -3,17 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from apikeys.domain import (
-    ApiKey,
-    ApiKeyChanges,
-    ApiKeyDraft,
-    ApiKeyPage,
-    ApiKeyQuery,
-    Caller,
-    HistoryEntry,
-    Identity,
-    IssuedApiKey,
-)
+from apikeys import domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +33,9 @@ class ApiKeyBackend(Protocol):
     """
 
     traits: ClassVar[StoreTraits]
-    identity: Identity
+    identity: domain.Identity
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: domain.Caller) -> None:
         """Bind the store to a caller. Raises LogInAgain where it needs an access that the caller has not."""
 
     @property
@@ -55,47 +45,47 @@ class ApiKeyBackend(Protocol):
     def count_api_keys(self, iam_id: str = "") -> int:
         """Return how many keys the identity has, or a service ID it manages. Raises InvalidApiKey."""
 
-    def list_api_keys(self, query: ApiKeyQuery) -> ApiKeyPage:
+    def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
         """Return one page in the order asked for; what is created or deleted meanwhile shows no row twice.
 
         Raises NotAuthorized for the whole account, unless `lists_whole_account`; InvalidApiKey for an owner that is
         neither the identity nor a service ID it manages.
         """
 
-    def get_api_key(self, key_id: str) -> ApiKey:
+    def get_api_key(self, key_id: str) -> domain.ApiKey:
         """Return the key. Raises ApiKeyNotFound."""
 
-    def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+    def get_details(self, key_id: str) -> tuple[domain.ApiKey, list[domain.HistoryEntry]]:
         """Return the key with its history and its last use, whatever a list tells of them. Raises ApiKeyNotFound."""
 
-    def get_history(self, key_id: str) -> list[HistoryEntry]:
+    def get_history(self, key_id: str) -> list[domain.HistoryEntry]:
         """Return the key's changes, oldest first, at least its creation. Raises ApiKeyNotFound."""
 
-    def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
+    def create_api_key(self, draft: domain.ApiKeyDraft) -> domain.IssuedApiKey:
         """Make a key and return it with its value, which is not kept.
 
         Raises ApiKeyLimitReached; InvalidApiKey for an owner that is not the caller's, or a value in use;
         CreationUnconfirmed where the store may have made the key, and its value is lost.
         """
 
-    def update_api_key(self, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
+    def update_api_key(self, key_id: str, changes: domain.ApiKeyChanges, *, entity_tag: str) -> domain.ApiKey:
         """Change the key and return its record.
 
         `entity_tag` may be a whole If-Match. Raises ApiKeyConflict when it does not name the key's present one,
         ApiKeyLocked, NotAuthorized for a person's key that is not the caller's, ApiKeyNotFound.
         """
 
-    def set_locked(self, key_id: str, locked: bool) -> ApiKey:
+    def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:
         """Lock the key against change and deletion, or unlock it; both may be repeated. Raises ApiKeyNotFound."""
 
-    def set_disabled(self, key_id: str, disabled: bool) -> ApiKey:
+    def set_disabled(self, key_id: str, disabled: bool) -> domain.ApiKey:
         """Stop the key from being used, or let it be used again; both may be repeated.
 
         Raises ApiKeyLocked, ApiKeyNotFound.
         """
 
-    def delete_api_key(self, key_id: str) -> ApiKey:
+    def delete_api_key(self, key_id: str) -> domain.ApiKey:
         """End the key for good, at once, and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
 
-    def delete_all_api_keys(self) -> list[ApiKey]:
+    def delete_all_api_keys(self) -> list[domain.ApiKey]:
         """End all keys of the identity, locked ones too, and return their last records."""

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
-from apikeys import values
+from apikeys import domain, exceptions, values
 from apikeys.backends.base import StoreTraits
 from apikeys.backends.keyset import counted_page_of, page_of
 from apikeys.backends.records import (
@@ -23,38 +23,14 @@ from apikeys.backends.records import (
     to_domain,
 )
 from apikeys.backends.search import fold, hint_end, skeleton
-from apikeys.domain import (
-    API_KEY_ID,
-    END,
-    IAM_ID,
-    NAME_MAX_LENGTH,
-    SERVICE_ID_PREFIX,
-    ApiKey,
-    ApiKeyChanges,
-    ApiKeyDraft,
-    ApiKeyPage,
-    ApiKeyQuery,
-    Caller,
-    HistoryEntry,
-    IssuedApiKey,
-    Sort,
-)
-from apikeys.exceptions import (
-    ApiKeyConflict,
-    ApiKeyLimitReached,
-    ApiKeyLocked,
-    ApiKeyNotFound,
-    InvalidApiKey,
-    NotAuthorized,
-)
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
 
 COLUMNS = {
-    Sort.NAME: "name_folded",
-    Sort.DESCRIPTION: "description",
-    Sort.CREATED: "created_at",
-    Sort.CREATED_BY: "created_by",
+    domain.Sort.NAME: "name_folded",
+    domain.Sort.DESCRIPTION: "description",
+    domain.Sort.CREATED: "created_at",
+    domain.Sort.CREATED_BY: "created_by",
 }
 MOST_COMPARED = 1000  # names of keys, when a new one is made
 
@@ -64,7 +40,7 @@ class EmbeddedBackend:
 
     traits: ClassVar = StoreTraits(is_upstream=False, lists_last_use=True, searches_while_typing=True, keeps_hint=True)
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: domain.Caller) -> None:
         self.identity = caller.identity
 
     @property
@@ -83,19 +59,19 @@ class EmbeddedBackend:
         return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Q(iam_id__in=managed))
 
     def _record(self, key_id: str, *, for_update: bool = False) -> ApiKeyRecord:
-        records = self._visible() if API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
+        records = self._visible() if domain.API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
         record = (records.select_for_update() if for_update else records).filter(id=key_id).first()
         if record is None:
-            raise ApiKeyNotFound
+            raise exceptions.ApiKeyNotFound
         return record
 
-    def _listed(self, query: ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
+    def _listed(self, query: domain.ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
         if query.whole_account:
             if not self.lists_whole_account:
-                raise NotAuthorized
+                raise exceptions.NotAuthorized
             records = self._visible()
             if query.kind:
-                service_ids = models.Q(iam_id__startswith=SERVICE_ID_PREFIX)
+                service_ids = models.Q(iam_id__startswith=domain.SERVICE_ID_PREFIX)
                 records = records.filter(service_ids if query.kind == "serviceid" else ~service_ids)
             return records.filter(iam_id=query.iam_id) if query.iam_id else records
         if query.iam_id in ("", self.identity.iam_id):
@@ -107,7 +83,7 @@ class EmbeddedBackend:
         """Raise InvalidApiKey unless the caller may make and list keys of `iam_id`: itself, or its service ID."""
         if iam_id == self.identity.iam_id:
             return
-        if not IAM_ID.fullmatch(iam_id):
+        if not domain.IAM_ID.fullmatch(iam_id):
             raise _mismatch()
         service_ids = ServiceIdRecord.objects.filter(iam_id=iam_id, account_id=self.identity.account_id)
         if not self.identity.is_administrator:
@@ -121,7 +97,7 @@ class EmbeddedBackend:
             self._check_owner(owner)
         return ApiKeyRecord.objects.filter(iam_id=owner, account_id=self.identity.account_id).count()
 
-    def list_api_keys(self, query: ApiKeyQuery) -> ApiKeyPage:
+    def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
         records = self._listed(query)
         if query.search:
             text = fold(query.search)
@@ -134,26 +110,26 @@ class EmbeddedBackend:
         page = (counted_page_of if query.counted else page_of)(
             records, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
         )
-        return ApiKeyPage(
+        return domain.ApiKeyPage(
             tuple(to_domain(row) for row in page.rows),
             next=page.next,
             previous=page.previous,
-            last=END if page.next else None,
+            last=domain.END if page.next else None,
             extent=page.extent,
         )
 
-    def get_api_key(self, key_id: str) -> ApiKey:
+    def get_api_key(self, key_id: str) -> domain.ApiKey:
         return to_domain(self._record(key_id))
 
-    def get_details(self, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+    def get_details(self, key_id: str) -> tuple[domain.ApiKey, list[domain.HistoryEntry]]:
         key = self.get_api_key(key_id)
         return key, history_of(key.id)
 
-    def get_history(self, key_id: str) -> list[HistoryEntry]:
+    def get_history(self, key_id: str) -> list[domain.HistoryEntry]:
         return history_of(self._record(key_id).id)
 
     @transaction.atomic
-    def create_api_key(self, draft: ApiKeyDraft) -> IssuedApiKey:
+    def create_api_key(self, draft: domain.ApiKeyDraft) -> domain.IssuedApiKey:
         owner = draft.iam_id or self.identity.iam_id
         self._check_owner(owner)
         self._make_room(owner)
@@ -172,7 +148,7 @@ class EmbeddedBackend:
                     created_by=self.identity.iam_id,
                     created_at=now,
                     modified_at=now,
-                    name_folded=fold(draft.name)[:NAME_MAX_LENGTH],
+                    name_folded=fold(draft.name)[: domain.NAME_MAX_LENGTH],
                     description_folded=fold(draft.description),
                     pepper=peppers.newest,
                     digest=peppers.digest(value, peppers.newest),
@@ -183,12 +159,12 @@ class EmbeddedBackend:
                 raise
             raise _unusable() from None
         add_history(self.identity, record.id, "create", [draft.name], "API key created")
-        return IssuedApiKey(to_domain(record), value, look_alike=_look_alike(record))
+        return domain.IssuedApiKey(to_domain(record), value, look_alike=_look_alike(record))
 
     def _make_room(self, owner: str) -> None:
         """Raise ApiKeyLimitReached when the owner has as many keys as allowed, InvalidApiKey when it is gone."""
         limit = settings.APIKEYS_PER_IDENTITY
-        is_service_id = owner.startswith(SERVICE_ID_PREFIX)
+        is_service_id = owner.startswith(domain.SERVICE_ID_PREFIX)
         if not limit and not is_service_id:
             return
         # Creations for one owner wait for each other at this row lock, so that no two of them take the last room, and
@@ -198,16 +174,16 @@ class EmbeddedBackend:
         if is_service_id and not held:
             raise _mismatch()
         if limit and ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
-            raise ApiKeyLimitReached(limit=limit)
+            raise exceptions.ApiKeyLimitReached(limit=limit)
 
-    def update_api_key(self, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
+    def update_api_key(self, key_id: str, changes: domain.ApiKeyChanges, *, entity_tag: str) -> domain.ApiKey:
         def apply(record: ApiKeyRecord) -> list[str]:
-            if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(SERVICE_ID_PREFIX):
-                raise NotAuthorized
+            if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
+                raise exceptions.NotAuthorized
             if record.locked:
-                raise ApiKeyLocked
+                raise exceptions.ApiKeyLocked
             if not names_version(entity_tag, record.entity_tag):
-                raise ApiKeyConflict
+                raise exceptions.ApiKeyConflict
             changed = changes.given()
             for name, value in changed.items():
                 setattr(record, name, value)
@@ -216,7 +192,7 @@ class EmbeddedBackend:
 
         return self._change(key_id, "update", apply)
 
-    def set_locked(self, key_id: str, locked: bool) -> ApiKey:
+    def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:
         def apply(record: ApiKeyRecord) -> list[str] | None:
             if record.locked == locked:
                 return None
@@ -225,10 +201,10 @@ class EmbeddedBackend:
 
         return self._change(key_id, "lock" if locked else "unlock", apply)
 
-    def set_disabled(self, key_id: str, disabled: bool) -> ApiKey:
+    def set_disabled(self, key_id: str, disabled: bool) -> domain.ApiKey:
         def apply(record: ApiKeyRecord) -> list[str] | None:
             if record.locked:
-                raise ApiKeyLocked
+                raise exceptions.ApiKeyLocked
             if record.disabled == disabled:
                 return None
             record.disabled = disabled
@@ -237,7 +213,7 @@ class EmbeddedBackend:
         return self._change(key_id, "disable" if disabled else "enable", apply)
 
     @transaction.atomic
-    def _change(self, key_id: str, action: str, apply: Callable[[ApiKeyRecord], list[str] | None]) -> ApiKey:
+    def _change(self, key_id: str, action: str, apply: Callable[[ApiKeyRecord], list[str] | None]) -> domain.ApiKey:
         """Change a record under a row lock. `apply` returns the names of what changed, or None for nothing at all."""
         record = self._record(key_id, for_update=True)
         params = apply(record)
@@ -247,19 +223,19 @@ class EmbeddedBackend:
         return to_domain(record)
 
     @transaction.atomic
-    def delete_api_key(self, key_id: str) -> ApiKey:
+    def delete_api_key(self, key_id: str) -> domain.ApiKey:
         record = self._record(key_id, for_update=True)
         if record.locked:
-            raise ApiKeyLocked
+            raise exceptions.ApiKeyLocked
         return remove(record)
 
     @transaction.atomic
-    def delete_all_api_keys(self) -> list[ApiKey]:
+    def delete_all_api_keys(self) -> list[domain.ApiKey]:
         return [remove(record) for record in self._own()]
 
 
-def _mismatch() -> InvalidApiKey:
-    return InvalidApiKey("iam_id", _("The specified IAM ID does not match the IAM ID in the token."))
+def _mismatch() -> exceptions.InvalidApiKey:
+    return exceptions.InvalidApiKey("iam_id", _("The specified IAM ID does not match the IAM ID in the token."))
 
 
 def _look_alike(record: ApiKeyRecord) -> str:
@@ -280,7 +256,7 @@ def _check_own_value(value: str) -> None:
         raise _unusable()
 
 
-def _unusable() -> InvalidApiKey:
-    return InvalidApiKey(
+def _unusable() -> exceptions.InvalidApiKey:
+    return exceptions.InvalidApiKey(
         "apikey", _("This value can't be used. Send 32 or more random characters, or let the server generate a value.")
     )

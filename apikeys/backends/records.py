@@ -12,21 +12,11 @@ from django.db import Error, models, transaction
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from apikeys import values
+from apikeys import domain, values
 from apikeys.backends.search import fold
-from apikeys.domain import (
-    NAME_MAX_LENGTH,
-    SERVICE_ID_PREFIX,
-    ApiKey,
-    Condition,
-    HistoryEntry,
-    Identity,
-    LeakedAction,
-    Match,
-)
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
 
-LOOKUPS = {Match.CONTAINS: "contains", Match.EQUALS: "exact", Match.STARTS_WITH: "startswith"}
+LOOKUPS = {domain.Match.CONTAINS: "contains", domain.Match.EQUALS: "exact", domain.Match.STARTS_WITH: "startswith"}
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +77,7 @@ def names_version(if_match: str, entity_tag: str) -> bool:
 
 def fold_words(record: ApiKeyRecord | ServiceIdRecord) -> None:
     """Set the columns that searches compare, from name and description."""
-    record.name_folded = fold(record.name)[:NAME_MAX_LENGTH]
+    record.name_folded = fold(record.name)[: domain.NAME_MAX_LENGTH]
     record.description_folded = fold(record.description)
 
 
@@ -99,10 +89,10 @@ def save_revision(record: ApiKeyRecord | ServiceIdRecord) -> None:
     record.save()
 
 
-def remove(record: ApiKeyRecord) -> ApiKey:
+def remove(record: ApiKeyRecord) -> domain.ApiKey:
     """Delete a record and its history for good; return what it was. A service ID keeps the count of its uses."""
     key = to_domain(record)
-    if key.last_used_at is not None and key.iam_id.startswith(SERVICE_ID_PREFIX):
+    if key.last_used_at is not None and key.iam_id.startswith(domain.SERVICE_ID_PREFIX):
         ServiceIdRecord.objects.filter(iam_id=key.iam_id).update(
             past_use_count=models.F("past_use_count") + key.use_count,
             past_last_used_at=Greatest(Coalesce("past_last_used_at", key.last_used_at), key.last_used_at),
@@ -112,18 +102,18 @@ def remove(record: ApiKeyRecord) -> ApiKey:
     return key
 
 
-def mark_leaked(record: ApiKeyRecord, identity: Identity) -> ApiKey:
+def mark_leaked(record: ApiKeyRecord, identity: domain.Identity) -> domain.ApiKey:
     """Mark a key as found in public, and disable or delete it as it says; being locked does not protect it."""
-    if record.action_when_leaked == LeakedAction.DELETE:
+    if record.action_when_leaked == domain.LeakedAction.DELETE:
         return remove(record)
     record.leaked = True
-    record.disabled = record.disabled or record.action_when_leaked == LeakedAction.DISABLE
+    record.disabled = record.disabled or record.action_when_leaked == domain.LeakedAction.DISABLE
     save_revision(record)
     add_history(identity, record.id, "leak", [], "API key found in public")
     return to_domain(record)
 
 
-def add_history(identity: Identity, object_id: str, action: str, params: list[str], message: str) -> None:
+def add_history(identity: domain.Identity, object_id: str, action: str, params: list[str], message: str) -> None:
     """Store one change of a key or a service ID, made by `identity`; words that may be values are masked."""
     HistoryRecord.objects.create(
         object_id=object_id,
@@ -135,21 +125,23 @@ def add_history(identity: Identity, object_id: str, action: str, params: list[st
     )
 
 
-def history_of(object_id: str) -> list[HistoryEntry]:
+def history_of(object_id: str) -> list[domain.HistoryEntry]:
     """Return the changes of a key or a service ID, oldest first."""
     return histories_of([object_id])[object_id]
 
 
-def histories_of(object_ids: Collection[str]) -> dict[str, list[HistoryEntry]]:
+def histories_of(object_ids: Collection[str]) -> dict[str, list[domain.HistoryEntry]]:
     """Return the changes of each of these keys or service IDs, oldest first, with one query."""
-    found: dict[str, list[HistoryEntry]] = {object_id: [] for object_id in object_ids}
+    found: dict[str, list[domain.HistoryEntry]] = {object_id: [] for object_id in object_ids}
     for row in HistoryRecord.objects.filter(object_id__in=found).order_by("timestamp", "id"):
-        entry = HistoryEntry(row.timestamp, row.iam_id, row.account_id, row.action, tuple(row.params), row.message)
+        entry = domain.HistoryEntry(
+            row.timestamp, row.iam_id, row.account_id, row.action, tuple(row.params), row.message
+        )
         found[row.object_id].append(entry)
     return found
 
 
-def filter_of(condition: Condition) -> models.Q:
+def filter_of(condition: domain.Condition) -> models.Q:
     """Return the filter for rows, of keys or of service IDs, that meet a condition."""
     lookup = LOOKUPS[condition.match]
     if condition.attribute == "id":
@@ -157,7 +149,7 @@ def filter_of(condition: Condition) -> models.Q:
     return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
 
 
-def to_domain(record: ApiKeyRecord) -> ApiKey:
+def to_domain(record: ApiKeyRecord) -> domain.ApiKey:
     """Return the key that a record holds: columns are called like attributes."""
-    held = {field.name: getattr(record, field.name) for field in fields(ApiKey)}
-    return ApiKey(**held | {"action_when_leaked": LeakedAction(record.action_when_leaked)})
+    held = {field.name: getattr(record, field.name) for field in fields(domain.ApiKey)}
+    return domain.ApiKey(**held | {"action_when_leaked": domain.LeakedAction(record.action_when_leaked)})

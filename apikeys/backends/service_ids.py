@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from django.db import models, transaction
 
+from apikeys import domain
 from apikeys.backends.keyset import beyond, cursor_at, page_of
 from apikeys.backends.records import (
     add_history,
@@ -14,34 +15,21 @@ from apikeys.backends.records import (
     remove,
     save_revision,
 )
-from apikeys.domain import (
-    SERVICE_ID,
-    ApiKey,
-    Caller,
-    HistoryEntry,
-    ServiceId,
-    ServiceIdChanges,
-    ServiceIdDraft,
-    ServiceIdPage,
-    ServiceIdQuery,
-    ServiceIdSort,
-    Usage,
-)
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
 COLUMNS = {
-    ServiceIdSort.NAME: "name_folded",
-    ServiceIdSort.DESCRIPTION: "description",
-    ServiceIdSort.CREATED: "created_at",
-    ServiceIdSort.MODIFIED: "modified_at",
+    domain.ServiceIdSort.NAME: "name_folded",
+    domain.ServiceIdSort.DESCRIPTION: "description",
+    domain.ServiceIdSort.CREATED: "created_at",
+    domain.ServiceIdSort.MODIFIED: "modified_at",
 }
 
 
 class EmbeddedServiceIds:
     """The service IDs that one identity manages: those it made; an administrator, all of the account."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: domain.Caller) -> None:
         self.identity = caller.identity
 
     def _records(self) -> "models.QuerySet[ServiceIdRecord]":
@@ -49,13 +37,13 @@ class EmbeddedServiceIds:
         return records if self.identity.is_administrator else records.filter(created_by=self.identity.iam_id)
 
     def _record(self, service_id: str, *, for_update: bool = False) -> ServiceIdRecord:
-        records = self._records() if SERVICE_ID.fullmatch(service_id) else ServiceIdRecord.objects.none()
+        records = self._records() if domain.SERVICE_ID.fullmatch(service_id) else ServiceIdRecord.objects.none()
         record = (records.select_for_update() if for_update else records).filter(id=service_id).first()
         if record is None:
             raise ServiceIdNotFound
         return record
 
-    def page(self, query: ServiceIdQuery) -> ServiceIdPage:
+    def page(self, query: domain.ServiceIdQuery) -> domain.ServiceIdPage:
         """Return one page in the order asked for."""
         records = self._records()
         if query.name:
@@ -68,33 +56,33 @@ class EmbeddedServiceIds:
         if found.rows and query.cursor is not None:
             before = beyond(ServiceIdRecord, column, cursor_at(found.rows[0], column), not query.descending)
             offset = records.filter(before).count()
-        return ServiceIdPage(
+        return domain.ServiceIdPage(
             tuple(to_domain(row) for row in found.rows), offset, next=found.next, previous=found.previous
         )
 
-    def get(self, service_id: str) -> ServiceId:
+    def get(self, service_id: str) -> domain.ServiceId:
         """Return one. Raises ServiceIdNotFound."""
         return to_domain(self._record(service_id))
 
-    def get_history(self, service_id: str) -> list[HistoryEntry]:
+    def get_history(self, service_id: str) -> list[domain.HistoryEntry]:
         """Return its changes, oldest first. Raises ServiceIdNotFound."""
         return history_of(self._record(service_id).id)
 
-    def get_usage(self, service_id: str) -> Usage:
+    def get_usage(self, service_id: str) -> domain.Usage:
         """Return how often its keys were used, those included that are deleted. Raises ServiceIdNotFound."""
         record = self._record(service_id)
         keys = ApiKeyRecord.objects.filter(iam_id=record.iam_id)
         found = keys.aggregate(count=models.Sum("use_count", default=0), last=models.Max("last_used_at"))
         moments = [moment for moment in (found["last"], record.past_last_used_at) if moment is not None]
-        return Usage(record.past_use_count + found["count"], max(moments, default=None))
+        return domain.Usage(record.past_use_count + found["count"], max(moments, default=None))
 
-    def made_with(self, nonce_digest: str) -> ServiceId | None:
+    def made_with(self, nonce_digest: str) -> domain.ServiceId | None:
         """Return the service ID that this identity made with the nonce of this digest, None without one."""
         record = self._records().filter(created_by=self.identity.iam_id, nonce_digest=nonce_digest).first()
         return to_domain(record) if record else None
 
     @transaction.atomic
-    def create(self, draft: ServiceIdDraft, *, nonce_digest: str = "") -> ServiceId:
+    def create(self, draft: domain.ServiceIdDraft, *, nonce_digest: str = "") -> domain.ServiceId:
         """Make one. Raises IntegrityError where the nonce of this digest made one before."""
         service_id = new_service_id()
         record = ServiceIdRecord(
@@ -114,7 +102,7 @@ class EmbeddedServiceIds:
         return to_domain(record)
 
     @transaction.atomic
-    def update(self, service_id: str, changes: ServiceIdChanges, *, entity_tag: str) -> ServiceId:
+    def update(self, service_id: str, changes: domain.ServiceIdChanges, *, entity_tag: str) -> domain.ServiceId:
         """Change one and return its record; `entity_tag` may be a whole If-Match.
 
         Raises ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
@@ -133,7 +121,7 @@ class EmbeddedServiceIds:
         return to_domain(record)
 
     @transaction.atomic
-    def set_locked(self, service_id: str, locked: bool) -> ServiceId:
+    def set_locked(self, service_id: str, locked: bool) -> domain.ServiceId:
         """Lock one against change and deletion, or unlock it; both may be repeated. Raises ServiceIdNotFound."""
         record = self._record(service_id, for_update=True)
         if record.locked != locked:
@@ -144,7 +132,7 @@ class EmbeddedServiceIds:
         return to_domain(record)
 
     @transaction.atomic
-    def delete(self, service_id: str) -> tuple[ServiceId, list[ApiKey]]:
+    def delete(self, service_id: str) -> tuple[domain.ServiceId, list[domain.ApiKey]]:
         """End a service ID and all of its keys, or nothing; return what they were.
 
         Raises DeleteNotPossible where one of its keys is locked, ServiceIdLocked, ServiceIdNotFound.
@@ -164,7 +152,7 @@ class EmbeddedServiceIds:
         return service, deleted
 
 
-def to_domain(record: ServiceIdRecord) -> ServiceId:
+def to_domain(record: ServiceIdRecord) -> domain.ServiceId:
     """Return the service ID that a record holds: columns are called like attributes."""
-    held = {field.name: getattr(record, field.name) for field in fields(ServiceId)}
-    return ServiceId(**held | {"unique_instance_crns": tuple(record.unique_instance_crns)})
+    held = {field.name: getattr(record, field.name) for field in fields(domain.ServiceId)}
+    return domain.ServiceId(**held | {"unique_instance_crns": tuple(record.unique_instance_crns)})

@@ -6,28 +6,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from apikeys.domain import (
-    API_KEY_ID,
-    ApiKey,
-    ApiKeyChanges,
-    ApiKeyDraft,
-    HistoryEntry,
-    IssuedApiKey,
-    LeakedAction,
-    ServiceId,
-    Sort,
-    Usage,
-)
+from apikeys import domain
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 
 KEY_FILE_NAME = "apikey.json"
 MAX_PAGE_SIZE = 100
 SORT_WORDS = {
-    Sort.NAME: "name",
-    Sort.DESCRIPTION: "description",
-    Sort.CREATED: "created_at",
-    Sort.CREATED_BY: "created_by",
+    domain.Sort.NAME: "name",
+    domain.Sort.DESCRIPTION: "description",
+    domain.Sort.CREATED: "created_at",
+    domain.Sort.CREATED_BY: "created_by",
 }
 # In the order of IBM's answers.
 KEY_MEMBERS = (
@@ -60,7 +49,7 @@ def parse_date(text: str) -> datetime:
         ) from None
 
 
-def key_file(issued: IssuedApiKey) -> str:
+def key_file(issued: domain.IssuedApiKey) -> str:
     """Return the file that the page offers: four fields in IBM's order, indented with tabs."""
     fields = {
         "name": issued.key.name,
@@ -72,7 +61,7 @@ def key_file(issued: IssuedApiKey) -> str:
 
 
 def api_key(
-    key: ApiKey, *, value: str = "", history: Iterable[HistoryEntry] | None = None, activity: bool = False
+    key: domain.ApiKey, *, value: str = "", history: Iterable[domain.HistoryEntry] | None = None, activity: bool = False
 ) -> dict[str, Any]:
     """Return an ApiKey as IBM's API does, fields in its order; `apikey` is there only with a value."""
     fields = _attributes(key, KEY_MEMBERS) | ({"apikey": value} if value else {}) | {"leaked": key.leaked}
@@ -88,7 +77,7 @@ def _activity(count: int, last_used_at: datetime | None) -> dict[str, Any]:
     return {**last, "authn_count": count}
 
 
-def create_body(draft: ApiKeyDraft, account_id: str) -> dict[str, Any]:
+def create_body(draft: domain.ApiKeyDraft, account_id: str) -> dict[str, Any]:
     """Return the body that asks for a key; headers say whether it is locked or disabled."""
     asked = {name: _json(value) for name, value in draft.attributes().items() if value is not None}
     del asked["locked"], asked["disabled"]
@@ -96,12 +85,12 @@ def create_body(draft: ApiKeyDraft, account_id: str) -> dict[str, Any]:
     return {**asked, **own_value, "account_id": account_id, "store_value": False}
 
 
-def update_body(changes: ApiKeyChanges) -> dict[str, Any]:
+def update_body(changes: domain.ApiKeyChanges) -> dict[str, Any]:
     """Return the body that asks for these changes of a key."""
     return {name: _json(change) for name, change in changes.given().items()}
 
 
-def _attributes(thing: ApiKey | ServiceId, names: Iterable[str]) -> dict[str, Any]:
+def _attributes(thing: domain.ApiKey | domain.ServiceId, names: Iterable[str]) -> dict[str, Any]:
     """Return those attributes that are not None."""
     return {name: _json(found) for name in names if (found := getattr(thing, name)) is not None}
 
@@ -115,7 +104,7 @@ def _json(value: object) -> object:
     return "" if value is None else value
 
 
-def parse_api_key(fields: dict[str, Any]) -> ApiKey:
+def parse_api_key(fields: dict[str, Any]) -> domain.ApiKey:
     """Read an ApiKey as IBM's API answers it; absent members have their defaults.
 
     Raises ValueError for a missing id, name or date of creation, and for a malformed id or date.
@@ -126,9 +115,9 @@ def parse_api_key(fields: dict[str, Any]) -> ApiKey:
     if created_at is None:
         raise ValueError("created_at")
     key_id = _needed(fields, "id")
-    if not API_KEY_ID.fullmatch(key_id):  # it becomes part of URLs
+    if not domain.API_KEY_ID.fullmatch(key_id):  # it becomes part of URLs
         raise ValueError("id")
-    return ApiKey(
+    return domain.ApiKey(
         id=key_id,
         entity_tag=text_of(fields, "entity_tag"),
         name=_needed(fields, "name"),
@@ -150,11 +139,11 @@ def parse_api_key(fields: dict[str, Any]) -> ApiKey:
     )
 
 
-def parse_history(fields: dict[str, Any]) -> list[HistoryEntry]:
+def parse_history(fields: dict[str, Any]) -> list[domain.HistoryEntry]:
     """Read the `history` of an ApiKey, oldest first. Raises ValueError for an entry without its date."""
     entries = [entry for entry in _list(fields, "history") if isinstance(entry, dict)]
     found = [
-        HistoryEntry(
+        domain.HistoryEntry(
             timestamp=moment,
             iam_id=text_of(entry, "iam_id"),
             account_id=text_of(entry, "iam_id_account"),
@@ -199,15 +188,18 @@ def _moment(fields: dict[str, Any], name: str) -> datetime | None:
         raise ValueError(name) from None
 
 
-def _leaked_action(fields: dict[str, Any]) -> LeakedAction:
+def _leaked_action(fields: dict[str, Any]) -> domain.LeakedAction:
     try:
-        return LeakedAction(text_of(fields, "action_when_leaked").lower() or LeakedAction.NONE)
+        return domain.LeakedAction(text_of(fields, "action_when_leaked").lower() or domain.LeakedAction.NONE)
     except ValueError:  # an action that IBM has added since
-        return LeakedAction.NONE
+        return domain.LeakedAction.NONE
 
 
 def service_id(
-    service: ServiceId, *, history: Iterable[HistoryEntry] | None = None, usage: Usage | None = None
+    service: domain.ServiceId,
+    *,
+    history: Iterable[domain.HistoryEntry] | None = None,
+    usage: domain.Usage | None = None,
 ) -> dict[str, Any]:
     """Return a ServiceId as IBM's API does."""
     fields = _attributes(service, SERVICE_ID_MEMBERS)
@@ -218,7 +210,7 @@ def service_id(
     return fields
 
 
-def history_entry(entry: HistoryEntry) -> dict[str, Any]:
+def history_entry(entry: domain.HistoryEntry) -> dict[str, Any]:
     return {
         "timestamp": format_date(entry.timestamp),
         "iam_id": entry.iam_id,

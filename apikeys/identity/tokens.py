@@ -19,18 +19,10 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apikeys import values
+from apikeys import exceptions, values
 from apikeys.backends.records import find_by_value, plan_pepper_move, to_domain
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, ApiKey, Identity
-from apikeys.exceptions import (
-    PasswordRefused,
-    RefreshTokenExpired,
-    RefreshTokenInvalid,
-    TokenRefused,
-    Unauthenticated,
-    ValueNotFound,
-)
 from apikeys.iam import oauth
 from apikeys.identity import signing, usage, users
 from apikeys.models import ApiKeyRecord, RefreshToken, Revocation, ServiceIdRecord, family_end
@@ -97,12 +89,12 @@ def authenticate(value: str) -> Subject:
     spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
     found = next(((text, record) for text in spellings if (record := find_by_value(text))), None)
     if found is None:
-        raise ValueNotFound
+        raise exceptions.ValueNotFound
     value, record = found
     key = to_domain(record)
     holder = _holder_of(key.iam_id)
     if holder is None or not key.authenticates:
-        raise ValueNotFound
+        raise exceptions.ValueNotFound
     usage.note(key.id, plan_pepper_move(record, value))
     return Subject(holder.identity, oauth.GRANT_API_KEY, api_key=key)
 
@@ -113,9 +105,9 @@ def authenticate_any(spellings: list[str]) -> Subject:
     Raises ValueNotFound.
     """
     for value in spellings:
-        with suppress(ValueNotFound):
+        with suppress(exceptions.ValueNotFound):
             return authenticate(value)
-    raise ValueNotFound
+    raise exceptions.ValueNotFound
 
 
 def key_id_of_value(value: str) -> str:
@@ -147,17 +139,17 @@ def refresh(token: str, *, client_id: str) -> Tokens:
 
     Raises TokenRefused.
     """
-    refusal: TokenRefused | None = None
+    refusal: exceptions.TokenRefused | None = None
     with transaction.atomic():
         row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
         if row is None:
-            raise RefreshTokenInvalid
+            raise exceptions.RefreshTokenInvalid
         subject = _subject_of_refresh_token(row)
         if row.used_at is not None or subject is None:
             _end_family(row.family)
-            refusal = RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
+            refusal = exceptions.RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
         elif not timezone.now() < row.expires_at <= _last_end():
-            refusal = RefreshTokenExpired()
+            refusal = exceptions.RefreshTokenExpired()
         else:
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
@@ -178,7 +170,7 @@ def revoke(token: str) -> None:
             return
         try:
             claims = signing.read(token)
-        except Unauthenticated:
+        except exceptions.Unauthenticated:
             return
         _revoke(uuid.UUID(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
 
@@ -209,7 +201,7 @@ def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
     # An id of another form is not looked up: databases refuse some characters.
     holder = _holder_of(iam_id) if IAM_ID.fullmatch(iam_id) else None
     if holder is None or not _source_lives(claims, holder) or _is_revoked(claims):
-        raise Unauthenticated
+        raise exceptions.Unauthenticated
     return holder.identity, claims
 
 
@@ -328,5 +320,5 @@ def authenticate_person(request: HttpRequest, username: str, password: str) -> S
     """
     user = django_authenticate(request, username=username, password=password)
     if user is None:
-        raise PasswordRefused
+        raise exceptions.PasswordRefused
     return Subject(users.identity_of(user), oauth.GRANT_PASSWORD, password_stamp=users.password_stamp(user))

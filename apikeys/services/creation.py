@@ -12,19 +12,9 @@ from contextlib import contextmanager, suppress
 
 from django.db import Error, IntegrityError, transaction
 
+from apikeys import exceptions
 from apikeys.backends import backend_for, store_traits
 from apikeys.domain import ApiKeyDraft, Caller, IssuedApiKey
-from apikeys.exceptions import (
-    ApiKeyError,
-    ApiKeyLimitReached,
-    ApiKeyNotFound,
-    CreationUnconfirmed,
-    DeletedSince,
-    HandoverError,
-    IdempotencyKeyReused,
-    InvalidApiKey,
-    StoreError,
-)
 from apikeys.services import audit
 from apikeys.services.delivery import Delivery, Wait, confirm_shown
 from apikeys.services.validation import check_expiration
@@ -67,7 +57,7 @@ def _create_embedded(
                 delivery.seal(issued)
             step.record(issued.key)
             return issued
-    except (IntegrityError, ApiKeyLimitReached):
+    except (IntegrityError, exceptions.ApiKeyLimitReached):
         # A request with the same nonce may have committed first: then its hand-over is there now.
         with transaction.atomic():
             continued = _continue(caller, delivery, expected)
@@ -89,11 +79,11 @@ def _create_upstream(
     with audit.change(caller, audit.CREATE, target_name=draft.name) as step:
         try:
             issued = store.create_api_key(draft)
-        except CreationUnconfirmed:
+        except exceptions.CreationUnconfirmed:
             if delivery:
                 delivery.mark_unconfirmed()
             raise
-        except ApiKeyError:
+        except exceptions.ApiKeyError:
             if delivery:
                 delivery.cancel_reservation()
             raise
@@ -133,13 +123,13 @@ def _continue(caller: Caller, delivery: Delivery | None, expected: ApiKeyDraft |
     key_id, value = opened
     key = backend_for(caller).get_api_key(key_id)
     if expected is not None and not expected.describes(key, value):
-        raise IdempotencyKeyReused
+        raise exceptions.IdempotencyKeyReused
     return IssuedApiKey(key, value)
 
 
 def confirm_receipt(caller: Caller, nonce: str) -> None:
     """Wipe the sealed value: the page that shows it has arrived. Unknown nonces, and no nonces, do nothing."""
-    with suppress(InvalidApiKey):
+    with suppress(exceptions.InvalidApiKey):
         Delivery(caller.identity.iam_id, nonce).confirm_receipt()
 
 
@@ -153,7 +143,7 @@ def more_time(caller: Caller, nonce: str) -> Wait | None:
 
     None where nothing waits: received and wiped, out of time, or never begun by this person with this nonce.
     """
-    with suppress(InvalidApiKey):
+    with suppress(exceptions.InvalidApiKey):
         return Delivery(caller.identity.iam_id, nonce).extend()
     return None
 
@@ -179,13 +169,13 @@ def _raising_deleted_since(caller: Caller) -> Iterator[None]:
     """Turn the end of a hand-over into DeletedSince where its key is gone: there is nothing left to delete."""
     try:
         yield
-    except HandoverError as exc:
+    except exceptions.HandoverError as exc:
         if not exc.key_id:
             raise
         try:
             backend_for(caller).get_api_key(exc.key_id)
-        except ApiKeyNotFound:
-            raise DeletedSince from None
-        except StoreError:
+        except exceptions.ApiKeyNotFound:
+            raise exceptions.DeletedSince from None
+        except exceptions.StoreError:
             pass  # nobody can tell now; what is known is told
         raise

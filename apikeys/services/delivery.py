@@ -20,16 +20,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apikeys import exceptions
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.domain import IssuedApiKey
-from apikeys.exceptions import (
-    AlreadyReceived,
-    ApiKeyNotFound,
-    BeingCreated,
-    CreationUnconfirmed,
-    HandoverExpired,
-    InvalidApiKey,
-)
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import Handover, HandoverState
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
@@ -69,7 +62,7 @@ class Delivery:
     def __init__(self, iam_id: str, nonce: str) -> None:
         """Raises InvalidApiKey unless the nonce has 22 to 128 URL-safe characters, 128 bits or more if random."""
         if _NONCE.fullmatch(nonce) is None:
-            raise InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
+            raise exceptions.InvalidApiKey("nonce", _("This form is incomplete. Send it again."))
         self.iam_id = iam_id
         self.nonce = nonce
         self.nonce_digest = hashlib.sha256(nonce.encode("ascii")).hexdigest()
@@ -126,11 +119,11 @@ class Delivery:
             return None
         match row.state:
             case HandoverState.RESERVED if _is_recent(row.created_at, ANSWER_WITHIN):
-                raise BeingCreated
+                raise exceptions.BeingCreated
             case HandoverState.RESERVED | HandoverState.UNCONFIRMED | HandoverState.DISMISSED:
-                raise CreationUnconfirmed(host=settings.IAM_HOST, name=row.key_name)
+                raise exceptions.CreationUnconfirmed(host=settings.IAM_HOST, name=row.key_name)
             case HandoverState.SHOWN | HandoverState.RECEIVED:
-                raise AlreadyReceived(row.key_id)
+                raise exceptions.AlreadyReceived(row.key_id)
         return row.key_id, self._unsealed(row)
 
     def open_for_download(self) -> tuple[str, str]:
@@ -140,9 +133,9 @@ class Delivery:
         """
         row = self._rows.select_for_update().first()
         if row is None:
-            raise ApiKeyNotFound
+            raise exceptions.ApiKeyNotFound
         if row.state is HandoverState.RECEIVED:
-            raise AlreadyReceived(row.key_id)
+            raise exceptions.AlreadyReceived(row.key_id)
         return row.key_id, self._unsealed(row)
 
     def confirm_receipt(self) -> None:
@@ -173,11 +166,11 @@ class Delivery:
 
     def _unsealed(self, row: Handover) -> str:
         if row.sealed is None or row.sealed_at is None or not _is_recent(row.sealed_at, _lifetime(row.extensions)):
-            raise HandoverExpired(row.key_id)
+            raise exceptions.HandoverExpired(row.key_id)
         try:
             value = unseal(self._cipher, bytes(row.sealed), f"{self.iam_id} {row.key_id}")
         except (InvalidTag, ValueError):
-            raise HandoverExpired(row.key_id) from None
+            raise exceptions.HandoverExpired(row.key_id) from None
         self.wait = _wait(row.sealed_at, row.extensions)
         return value.decode()
 

@@ -12,20 +12,8 @@ from typing import Any
 
 from django.db import transaction
 
+from apikeys import domain
 from apikeys.backends import backend_for, records
-from apikeys.domain import (
-    ApiKey,
-    ApiKeyChanges,
-    ApiKeyDraft,
-    ApiKeyPage,
-    ApiKeyQuery,
-    Caller,
-    HistoryEntry,
-    Identity,
-    Owner,
-    ServiceId,
-    Sort,
-)
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.identity import users
 from apikeys.services import audit, delivery
@@ -64,12 +52,12 @@ class Overview:
     """What a dashboard shows; `problem` is why the store told nothing, and `count` None then."""
 
     count: int | None
-    newest: tuple[ApiKey, ...]
+    newest: tuple[domain.ApiKey, ...]
     activity: tuple[Activity, ...]
     problem: ApiKeyError | None = None
 
 
-def overview(caller: Caller) -> Overview:
+def overview(caller: domain.Caller) -> Overview:
     """Return the number of keys, the newest three, and the last five things that were done."""
     backend = backend_for(caller)
     activity = tuple(
@@ -77,7 +65,7 @@ def overview(caller: Caller) -> Overview:
         for event in audit.recent(caller.identity.iam_id, 5)
     )
     try:
-        newest = backend.list_api_keys(ApiKeyQuery(sort=Sort.CREATED, page_size=3))
+        newest = backend.list_api_keys(domain.ApiKeyQuery(sort=domain.Sort.CREATED, page_size=3))
         # A first page that is the last one is the count, too: upstream need not be asked again.
         count = len(newest.keys) if newest.next is None else backend.count_api_keys()
     except StoreError as exc:
@@ -85,7 +73,7 @@ def overview(caller: Caller) -> Overview:
     return Overview(count, newest.keys, activity)
 
 
-def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
+def list_api_keys(caller: domain.Caller, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
     """Return one page of what the query asks for.
 
     Raises NotAuthorized for the whole account, unless `lists_whole_account`, and InvalidApiKey for the keys of somebody
@@ -94,22 +82,22 @@ def list_api_keys(caller: Caller, query: ApiKeyQuery) -> ApiKeyPage:
     return backend_for(caller).list_api_keys(query)
 
 
-def get_api_key(caller: Caller, key_id: str) -> ApiKey:
+def get_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     """Return one key. Raises ApiKeyNotFound."""
     return backend_for(caller).get_api_key(key_id)
 
 
-def get_details(caller: Caller, key_id: str) -> tuple[ApiKey, list[HistoryEntry]]:
+def get_details(caller: domain.Caller, key_id: str) -> tuple[domain.ApiKey, list[domain.HistoryEntry]]:
     """Return one key, its last use included, and its changes, oldest first. Raises ApiKeyNotFound."""
     return backend_for(caller).get_details(key_id)
 
 
-def lists_whole_account(caller: Caller) -> bool:
+def lists_whole_account(caller: domain.Caller) -> bool:
     """Tell whether the caller may list everybody's keys of the account."""
     return backend_for(caller).lists_whole_account
 
 
-def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
+def get_api_key_to_edit(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     """Return one key that the caller may edit. Raises NotAuthorized for another person's, ApiKeyNotFound."""
     key = get_api_key(caller, key_id)
     if not key.is_editable_by(caller.identity):
@@ -117,12 +105,12 @@ def get_api_key_to_edit(caller: Caller, key_id: str) -> ApiKey:
     return key
 
 
-def owners_of(keys: Iterable[ApiKey]) -> dict[str, Owner]:
+def owners_of(keys: Iterable[domain.ApiKey]) -> dict[str, domain.Owner]:
     """Return who owns and who created these keys, which the caller has seen, by IAM ID; no query for each key."""
     return users.owners({iam_id for key in keys for iam_id in (key.iam_id, key.created_by)})
 
 
-def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
+def count_api_keys(caller: domain.Caller, iam_ids: Sequence[str]) -> dict[str, int]:
     """Return the number of keys of each identity, which must be the caller's own or its service IDs.
 
     Raises InvalidApiKey.
@@ -131,7 +119,9 @@ def count_api_keys(caller: Caller, iam_ids: Sequence[str]) -> dict[str, int]:
     return {iam_id: backend.count_api_keys(iam_id) for iam_id in iam_ids}
 
 
-def update_api_key(caller: Caller, key_id: str, changes: ApiKeyChanges, *, entity_tag: str) -> ApiKey:
+def update_api_key(
+    caller: domain.Caller, key_id: str, changes: domain.ApiKeyChanges, *, entity_tag: str
+) -> domain.ApiKey:
     """Change a key and return its record; `entity_tag` may be a whole If-Match.
 
     Raises ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
@@ -146,7 +136,7 @@ def update_api_key(caller: Caller, key_id: str, changes: ApiKeyChanges, *, entit
     return key
 
 
-def lock_api_key(caller: Caller, key_id: str, *, locked: bool) -> ApiKey:
+def lock_api_key(caller: domain.Caller, key_id: str, *, locked: bool) -> domain.ApiKey:
     """Lock a key against change and deletion, or unlock it. Raises ApiKeyNotFound."""
     store = backend_for(caller)
     with audit.change(caller, audit.UPDATE, key_id) as step:
@@ -155,12 +145,12 @@ def lock_api_key(caller: Caller, key_id: str, *, locked: bool) -> ApiKey:
     return key
 
 
-def disable_api_key(caller: Caller, key_id: str, *, disabled: bool) -> ApiKey:
+def disable_api_key(caller: domain.Caller, key_id: str, *, disabled: bool) -> domain.ApiKey:
     """Stop a key from being used, at once, or let it be used again. Raises ApiKeyLocked, ApiKeyNotFound."""
     return (revocation(_set_disabled) if disabled else _set_disabled)(caller, key_id, disabled)
 
 
-def _set_disabled(caller: Caller, key_id: str, disabled: bool) -> ApiKey:
+def _set_disabled(caller: domain.Caller, key_id: str, disabled: bool) -> domain.ApiKey:
     store = backend_for(caller)
     with audit.change(caller, audit.UPDATE, key_id, revokes=disabled) as step:
         key = store.set_disabled(key_id, disabled)
@@ -168,18 +158,18 @@ def _set_disabled(caller: Caller, key_id: str, disabled: bool) -> ApiKey:
     return key
 
 
-def histories_of(seen: Iterable[ApiKey | ServiceId]) -> dict[str, list[HistoryEntry]]:
+def histories_of(seen: Iterable[domain.ApiKey | domain.ServiceId]) -> dict[str, list[domain.HistoryEntry]]:
     """Return the changes of what the caller has seen of this database, by id, oldest first; one query for all."""
     return records.histories_of([thing.id for thing in seen])
 
 
-def get_history(caller: Caller, key_id: str) -> list[HistoryEntry]:
+def get_history(caller: domain.Caller, key_id: str) -> list[domain.HistoryEntry]:
     """Return the changes of a key, oldest first. Raises ApiKeyNotFound."""
     return backend_for(caller).get_history(key_id)
 
 
 @revocation
-def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
+def delete_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
     store = backend_for(caller)
     with audit.change(caller, audit.DELETE, key_id, revokes=True) as step:
@@ -190,7 +180,7 @@ def delete_api_key(caller: Caller, key_id: str) -> ApiKey:
     return key
 
 
-def record_deletion(caller: Caller, key: ApiKey, **data: Any) -> None:
+def record_deletion(caller: domain.Caller, key: domain.ApiKey, **data: Any) -> None:
     """Wipe what is still sealed of the value of a key that was deleted, and write its event.
 
     For deletions that are part of a greater change, whose transaction holds all of it.
@@ -199,14 +189,14 @@ def record_deletion(caller: Caller, key: ApiKey, **data: Any) -> None:
     audit.record(caller, audit.DELETE, target=key, **data)
 
 
-def delete_identity(identity: Identity) -> None:
+def delete_identity(identity: domain.Identity) -> None:
     """End all keys of somebody who was deleted, locked ones too, and wipe the values that were not received yet."""
-    caller = Caller(identity)
+    caller = domain.Caller(identity)
     with transaction.atomic():
         for key in backend_for(caller).delete_all_api_keys():
             record_deletion(caller, key, cause="identity deleted")
 
 
-def owned_by(draft: ApiKeyDraft, iam_id: str) -> ApiKeyDraft:
+def owned_by(draft: domain.ApiKeyDraft, iam_id: str) -> domain.ApiKeyDraft:
     """Return the draft of a key for another identity."""
     return replace(draft, iam_id=iam_id)

@@ -2,48 +2,41 @@
 
 from django.db import IntegrityError
 
+from apikeys import domain
 from apikeys.backends import service_ids_for
-from apikeys.domain import (
-    ApiKeyDraft,
-    Caller,
-    HistoryEntry,
-    IssuedApiKey,
-    ServiceId,
-    ServiceIdChanges,
-    ServiceIdDraft,
-    ServiceIdPage,
-    ServiceIdQuery,
-    Usage,
-)
 from apikeys.exceptions import IdempotencyKeyReused
 from apikeys.services import audit, keys
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
 
 
-def list_service_ids(caller: Caller, query: ServiceIdQuery) -> ServiceIdPage:
+def list_service_ids(caller: domain.Caller, query: domain.ServiceIdQuery) -> domain.ServiceIdPage:
     """Return one page of the service IDs that the caller manages."""
     return service_ids_for(caller).page(query)
 
 
-def get_service_id(caller: Caller, service_id: str) -> ServiceId:
+def get_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceId:
     """Return one. Raises ServiceIdNotFound."""
     return service_ids_for(caller).get(service_id)
 
 
-def get_history(caller: Caller, service_id: str) -> list[HistoryEntry]:
+def get_history(caller: domain.Caller, service_id: str) -> list[domain.HistoryEntry]:
     """Return the changes of a service ID, oldest first. Raises ServiceIdNotFound."""
     return service_ids_for(caller).get_history(service_id)
 
 
-def get_usage(caller: Caller, service_id: str) -> Usage:
+def get_usage(caller: domain.Caller, service_id: str) -> domain.Usage:
     """Return how often a service ID has authenticated, and when last. Raises ServiceIdNotFound."""
     return service_ids_for(caller).get_usage(service_id)
 
 
 def create_service_id(
-    caller: Caller, draft: ServiceIdDraft, *, key: ApiKeyDraft | None = None, delivery: Delivery | None = None
-) -> tuple[ServiceId, IssuedApiKey | None]:
+    caller: domain.Caller,
+    draft: domain.ServiceIdDraft,
+    *,
+    key: domain.ApiKeyDraft | None = None,
+    delivery: Delivery | None = None,
+) -> tuple[domain.ServiceId, domain.IssuedApiKey | None]:
     """Make a service ID, with a first key where one is described.
 
     The same request sent again with the same nonce makes nothing, and returns what it made before: the key as long
@@ -58,8 +51,8 @@ def create_service_id(
 
 
 def _create(
-    caller: Caller, draft: ServiceIdDraft, key: ApiKeyDraft | None, delivery: Delivery | None
-) -> tuple[ServiceId, IssuedApiKey | None]:
+    caller: domain.Caller, draft: domain.ServiceIdDraft, key: domain.ApiKeyDraft | None, delivery: Delivery | None
+) -> tuple[domain.ServiceId, domain.IssuedApiKey | None]:
     store = service_ids_for(caller)
     of_key = delivery.for_first_key() if delivery else None
     with audit.change(caller, audit.SERVICE_ID_CREATE) as step:
@@ -76,7 +69,9 @@ def _create(
         return service, keys.create_api_key(caller, keys.owned_by(key, service.iam_id), of_key, same_only=True)
 
 
-def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges, *, entity_tag: str) -> ServiceId:
+def update_service_id(
+    caller: domain.Caller, service_id: str, changes: domain.ServiceIdChanges, *, entity_tag: str
+) -> domain.ServiceId:
     """Change a service ID and return its record; `entity_tag` may be a whole If-Match.
 
     Raises ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound.
@@ -87,7 +82,7 @@ def update_service_id(caller: Caller, service_id: str, changes: ServiceIdChanges
     return service
 
 
-def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> ServiceId:
+def lock_service_id(caller: domain.Caller, service_id: str, *, locked: bool) -> domain.ServiceId:
     """Lock against change and deletion, or unlock. Raises ServiceIdNotFound."""
     with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id) as step:
         service = service_ids_for(caller).set_locked(service_id, locked)
@@ -96,7 +91,7 @@ def lock_service_id(caller: Caller, service_id: str, *, locked: bool) -> Service
 
 
 @revocation
-def delete_service_id(caller: Caller, service_id: str) -> ServiceId:
+def delete_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceId:
     """End a service ID and its keys for good, or nothing of it.
 
     Raises DeleteNotPossible where one of its keys is locked, ServiceIdLocked, ServiceIdNotFound.

@@ -5,14 +5,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
-from apikeys.exceptions import (
-    ApiKeyError,
-    ApiKeyNotFound,
-    BackendRefused,
-    BackendUnavailable,
-    LogInAgain,
-    NotAuthorized,
-)
+from apikeys import exceptions
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.client import IAMError, IAMUnavailable
 from apikeys.iam.transport import NOT_IAM
@@ -36,7 +29,7 @@ def reject_malformed() -> Iterator[None]:
     try:
         yield
     except ValueError:
-        raise BackendUnavailable(NOT_IAM) from None
+        raise exceptions.BackendUnavailable(NOT_IAM) from None
 
 
 @contextmanager
@@ -44,25 +37,25 @@ def mark_may_have_happened() -> Iterator[None]:
     """Mark each ApiKeyError: the change was made, and only its result could not be read."""
     try:
         yield
-    except ApiKeyError as exc:
+    except exceptions.ApiKeyError as exc:
         exc.may_have_happened = True
         raise
 
 
-def error_of(exc: IAMError) -> ApiKeyError:
+def error_of(exc: IAMError) -> exceptions.ApiKeyError:
     """Return what a store raises for an error of its client."""
     host, text = settings.IAM_HOST, str(exc)
     if isinstance(exc, IAMUnavailable):
-        error: ApiKeyError = BackendUnavailable(exc.message, **exc.params)
+        error: exceptions.ApiKeyError = exceptions.BackendUnavailable(exc.message, **exc.params)
     elif exc.status >= 500:
-        error = BackendUnavailable(OWN_ERROR, host=host, text=text, trace=exc.trace or "–")
+        error = exceptions.BackendUnavailable(OWN_ERROR, host=host, text=text, trace=exc.trace or "–")
     elif exc.status == 401:
-        error = LogInAgain(host=host)
+        error = exceptions.LogInAgain(host=host)
     elif exc.status == 403:
-        error = NotAuthorized(REFUSED, host=host, text=text)
+        error = exceptions.NotAuthorized(REFUSED, host=host, text=text)
     elif exc.status == 404:
-        error = ApiKeyNotFound()
+        error = exceptions.ApiKeyNotFound()
     else:
-        error = BackendRefused(exc.status, host=host, text=text, trace=exc.trace, reason=exc.code)
+        error = exceptions.BackendRefused(exc.status, host=host, text=text, trace=exc.trace, reason=exc.code)
     error.may_have_happened = exc.may_have_happened
     return error

@@ -9,20 +9,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from apikeys import values
+from apikeys import domain, values
 from apikeys.cursors import read_cursor, write_cursor
-from apikeys.domain import (
-    COUNTED,
-    DEFAULT_PAGE_SIZE,
-    PAGE_SIZES,
-    ApiKey,
-    ApiKeyPage,
-    ApiKeyQuery,
-    Cursor,
-    Owner,
-    Sort,
-    is_printable,
-)
 
 ALL = "all"
 VIEWS = [("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys"))]
@@ -43,19 +31,19 @@ class ListState:
     A key's value in the search is replaced by its hint here, so that no link and no page repeats it.
     """
 
-    query: ApiKeyQuery
+    query: domain.ApiKeyQuery
 
     @classmethod
     def from_url(cls, parameters: QueryDict, *, may_see_all: bool) -> "ListState":
         sort, descending = _read_sort(parameters.get("sort", ""))
         raw_size = parameters.get("per_page", "")
         return cls(
-            ApiKeyQuery(
+            domain.ApiKeyQuery(
                 search=_printable(without_values(parameters.get("q", "")))[:SEARCH_MAX_LENGTH].strip(),
                 whole_account=may_see_all and parameters.get("view") == ALL,
                 sort=sort,
                 descending=descending,
-                page_size=int(raw_size) if raw_size in map(str, PAGE_SIZES) else DEFAULT_PAGE_SIZE,
+                page_size=int(raw_size) if raw_size in map(str, domain.PAGE_SIZES) else domain.DEFAULT_PAGE_SIZE,
                 cursor=_read_cursor(parameters.get("at", "")),
             )
         )
@@ -74,30 +62,30 @@ class ListState:
         pairs = {
             "view": self.view,
             "q": query.search,
-            "sort": self.sort if (query.sort, query.descending) != (Sort.CREATED, True) else "",
-            "per_page": "" if query.page_size == DEFAULT_PAGE_SIZE else str(query.page_size),
+            "sort": self.sort if (query.sort, query.descending) != (domain.Sort.CREATED, True) else "",
+            "per_page": "" if query.page_size == domain.DEFAULT_PAGE_SIZE else str(query.page_size),
             "at": write_cursor(query.cursor) if query.cursor else "",
         }
         encoded = urlencode({name: value for name, value in pairs.items() if value})
         return f"?{encoded}" if encoded else ""
 
-    def at(self, cursor: Cursor | None) -> "ListState":
+    def at(self, cursor: domain.Cursor | None) -> "ListState":
         return ListState(replace(self.query, cursor=cursor))
 
     def without_search(self) -> "ListState":
         return ListState(replace(self.query, search="", cursor=None))
 
-    def sorted_by(self, sort: Sort) -> "ListState":
+    def sorted_by(self, sort: domain.Sort) -> "ListState":
         """Return the first page by `sort`; the same column again turns its direction round."""
-        descending = not self.query.descending if sort is self.query.sort else sort is Sort.CREATED
+        descending = not self.query.descending if sort is self.query.sort else sort is domain.Sort.CREATED
         return ListState(replace(self.query, sort=sort, descending=descending, cursor=None))
 
 
 class Row(NamedTuple):
     """One line of the list; `owner` is None where all keys are the reader's own."""
 
-    key: ApiKey
-    owner: Owner | None
+    key: domain.ApiKey
+    owner: domain.Owner | None
     is_editable: bool
 
 
@@ -106,59 +94,62 @@ def without_values(search: str) -> str:
     return values.hinted(search, settings.APIKEYS_PREFIX)
 
 
-def position(page: ApiKeyPage, *, searched: bool) -> str:
+def position(page: domain.ApiKeyPage, *, searched: bool) -> str:
     """Return the position of a page in its list in words, such as "51-75 of 120"."""
     words = _position(page)
     return _("Found: %(position)s") % {"position": words} if searched else words
 
 
-def announcement(page: ApiKeyPage, query: ApiKeyQuery) -> str:
+def announcement(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
     """Return what a screen reader says of a new page: how many keys a search found, else its position in the list."""
     total = page.extent.total
-    if not query.search or query.cursor or total is None or total > COUNTED:
+    if not query.search or query.cursor or total is None or total > domain.COUNTED:
         return position(page, searched=bool(query.search))
     return ngettext("%(number)d key found", "%(number)d keys found", total) % {"number": total}
 
 
-def _position(page: ApiKeyPage) -> str:
+def _position(page: domain.ApiKeyPage) -> str:
     number, before, total = len(page.keys), page.extent.before, page.extent.total
     if before is None:
         if total is None:
             return ngettext("%(number)d key on this page", "%(number)d keys on this page", number) % {"number": number}
         if page.next is None:
-            return _("the last %(number)d of more than %(counted)s") % {"number": number, "counted": f"{COUNTED:,}"}
-        return _("after the first %(counted)s") % {"counted": f"{COUNTED:,}"}
+            return _("the last %(number)d of more than %(counted)s") % {
+                "number": number,
+                "counted": f"{domain.COUNTED:,}",
+            }
+        return _("after the first %(counted)s") % {"counted": f"{domain.COUNTED:,}"}
     rows = {"first": f"{before + 1:,}", "last": f"{before + number:,}"}
     if total is None:
         return _("%(first)s–%(last)s of more than %(last)s") % rows
-    rows["total"] = f"{total:,}" if total <= COUNTED else f"{COUNTED:,}+"
+    rows["total"] = f"{total:,}" if total <= domain.COUNTED else f"{domain.COUNTED:,}+"
     return _("%(first)s–%(last)s of %(total)s") % rows
 
 
-def order(query: ApiKeyQuery) -> str:
+def order(query: domain.ApiKeyQuery) -> str:
     """Return how a list is sorted, as a sentence."""
     columns = {
-        Sort.NAME: _("Name"),
-        Sort.DESCRIPTION: _("Description"),
-        Sort.CREATED: _("Created"),
-        Sort.CREATED_BY: _("Created by"),
+        domain.Sort.NAME: _("Name"),
+        domain.Sort.DESCRIPTION: _("Description"),
+        domain.Sort.CREATED: _("Created"),
+        domain.Sort.CREATED_BY: _("Created by"),
     }
     words = _("Sorted by %(column)s, descending.") if query.descending else _("Sorted by %(column)s, ascending.")
     return words % {"column": columns[query.sort]}
 
 
-def _read_cursor(text: str) -> Cursor | None:
+def _read_cursor(text: str) -> domain.Cursor | None:
     try:
         return read_cursor(text)
     except ValueError:
         return None
 
 
-def _read_sort(text: str) -> tuple[Sort, bool]:
+def _read_sort(text: str) -> tuple[domain.Sort, bool]:
     name = text.removeprefix("-")
-    return (Sort(name), text.startswith("-")) if name in set(Sort) else (Sort.CREATED, True)
+    return (domain.Sort(name), text.startswith("-")) if name in set(domain.Sort) else (domain.Sort.CREATED, True)
 
 
 def _printable(text: str) -> str:
     """Return `text` without what a database refuses: NUL, other control characters, halves of characters."""
-    return "".join(filter(is_printable, text))
+    return "".join(filter(domain.is_printable, text))

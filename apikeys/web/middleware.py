@@ -9,15 +9,7 @@ from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext
 from django_htmx.http import reswap, retarget
 
-from apikeys.exceptions import (
-    AccountNeeded,
-    AlreadyReceived,
-    ApiKeyError,
-    BackendUnavailable,
-    CreationUnconfirmed,
-    HandoverError,
-    LogInAgain,
-)
+from apikeys import exceptions
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
@@ -47,22 +39,22 @@ class ApiKeyErrors:
         return self.get_response(request)
 
     def process_exception(self, request: Request, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, ApiKeyError):
+        if not isinstance(exception, exceptions.ApiKeyError):
             return None
-        if isinstance(exception, LogInAgain):
+        if isinstance(exception, exceptions.LogInAgain):
             return log_in_again(request, exception)
-        if isinstance(exception, AccountNeeded):
+        if isinstance(exception, exceptions.AccountNeeded):
             return redirect_whole_page(
                 request, redirect_to_login(next_url_of(request), resolve_url(settings.CHOOSE_ACCOUNT_URL))
             )
-        if isinstance(exception, HandoverError):
+        if isinstance(exception, exceptions.HandoverError):
             return _answer_of_handover(request, exception)
         return _refusal(request, exception)
 
 
-def _answer_of_handover(request: Request, error: HandoverError) -> HttpResponse:
+def _answer_of_handover(request: Request, error: exceptions.HandoverError) -> HttpResponse:
     """Return a dialog for htmx, else a page, for a form to create or download that hands no value over."""
-    if isinstance(error, CreationUnconfirmed):
+    if isinstance(error, exceptions.CreationUnconfirmed):
         name, title = "unconfirmed", gettext("The API key may have been created")
     else:
         name, title = "handover_ended", _what_ended(request, error)
@@ -76,20 +68,24 @@ def _answer_of_handover(request: Request, error: HandoverError) -> HttpResponse:
     return render(request, f"apikeys/{'_' if request.htmx else ''}{name}.html", context, status=error.status)
 
 
-def _what_ended(request: Request, error: HandoverError) -> str:
+def _what_ended(request: Request, error: exceptions.HandoverError) -> str:
     if _url_name(request) != DOWNLOAD:
         return gettext("This key was already created")
-    return gettext("This key was already downloaded") if isinstance(error, AlreadyReceived) else _what_failed(request)
+    return (
+        gettext("This key was already downloaded")
+        if isinstance(error, exceptions.AlreadyReceived)
+        else _what_failed(request)
+    )
 
 
-def _refusal(request: Request, error: ApiKeyError) -> HttpResponse:
+def _refusal(request: Request, error: exceptions.ApiKeyError) -> HttpResponse:
     """Return the sentence for the page's alert region for htmx, else a page, to try again where that may help."""
     context = {"message": sentence(error)}
     if request.htmx:
         response = render(request, "_problem.html", context, status=error.status)
         return reswap(retarget(response, "#problem"), "innerHTML")
     context["title"] = _what_failed(request)
-    if isinstance(error, BackendUnavailable) and request.method == "GET":
+    if isinstance(error, exceptions.BackendUnavailable) and request.method == "GET":
         context["retry_url"] = request.get_full_path()
     return render(request, "apikeys/refused.html", context, status=error.status)
 

@@ -14,20 +14,9 @@ from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys
 from apikeys.services.messages import sentence
-from apikeys.web import drafts
+from apikeys.web import drafts, responses
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm
 from apikeys.web.listing import ListState, without_values
-from apikeys.web.responses import (
-    LIST,
-    UNPROCESSABLE,
-    dialog,
-    in_place,
-    list_context,
-    page_context,
-    see_other,
-    to_list,
-    wants_fragment,
-)
 
 
 @require_http_methods(["GET", "POST"])
@@ -42,12 +31,12 @@ def api_key_list(request: Request) -> HttpResponseBase:
     if request.method == "POST" or without_values(request.GET.get("q", "")) != request.GET.get("q", ""):
         sent = request.POST if request.method == "POST" else request.GET
         state = ListState.from_url(sent, may_see_all=keys.lists_whole_account(caller))
-        return see_other(reverse("api_key_list") + state.url())
-    if wants_fragment(request):
-        if request.htmx.target == LIST:
-            return in_place(request)
-        return render(request, "apikeys/_table.html", list_context(request))
-    context, status = page_context(request)
+        return responses.see_other(reverse("api_key_list") + state.url())
+    if responses.wants_fragment(request):
+        if request.htmx.target == responses.LIST:
+            return responses.in_place(request)
+        return render(request, "apikeys/_table.html", responses.list_context(request))
+    context, status = responses.page_context(request)
     return render(request, "apikeys/list.html", context, status=status)
 
 
@@ -58,7 +47,7 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     owners = keys.owners_of([key])
     people = {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
     leaked_action = LEAKED_ACTIONS[key.action_when_leaked]
-    return dialog(request, "details", {"key": key, "history": history, "leaked_action": leaked_action, **people})
+    return responses.dialog(request, "details", {"key": key, "history": history, "leaked_action": leaked_action, **people})
 
 
 @require_POST
@@ -67,7 +56,7 @@ def api_key_lock(request: Request, key_id: str, locked: bool) -> HttpResponseBas
     key = keys.lock_api_key(caller_of(request), key_id, locked=locked)
     message = _("%(name)s is locked: it can't be changed or deleted.") if locked else _("%(name)s is unlocked.")
     messages.success(request, message % {"name": key.name})
-    return to_list(request)
+    return responses.to_list(request)
 
 
 @require_POST
@@ -80,7 +69,7 @@ def api_key_disable(request: Request, key_id: str, disabled: bool) -> HttpRespon
         else _("%(name)s is enabled and works again.")
     )
     messages.success(request, message % {"name": key.name})
-    return to_list(request)
+    return responses.to_list(request)
 
 
 @require_http_methods(["GET", "POST"])
@@ -91,23 +80,23 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
         key = keys.get_api_key_to_edit(caller, key_id)
         initial = {name: getattr(key, name) for name in EditForm.base_fields if hasattr(key, name)}
         initial |= drafts.take(request, caller.identity.iam_id)
-        return dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
+        return responses.dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
     form = EditForm(request.POST)
     if not form.is_valid():
         key = keys.get_api_key(caller, key_id)  # that it is gone is said rather than what is wrong with the form
-        return dialog(request, "edit", {"form": form, "key": key}, UNPROCESSABLE)
+        return responses.dialog(request, "edit", {"form": form, "key": key}, responses.UNPROCESSABLE)
     try:
         try:
             changed = keys.update_api_key(caller, key_id, form.changes(), entity_tag=form.cleaned_data["entity_tag"])
         except ApiKeyConflict as exc:
             key = keys.get_api_key(caller, key_id)
             form.replace("entity_tag", key.entity_tag)
-            return dialog(request, "edit", {"form": form, "key": key, "conflict": sentence(exc)}, exc.status)
+            return responses.dialog(request, "edit", {"form": form, "key": key, "conflict": sentence(exc)}, exc.status)
     except StoreError as exc:
         form.add_error(None, sentence(exc))
-        return dialog(request, "edit", {"form": form}, exc.status)
+        return responses.dialog(request, "edit", {"form": form}, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
-    return to_list(request)
+    return responses.to_list(request)
 
 
 @require_http_methods(["GET", "POST"])
@@ -117,10 +106,10 @@ def api_key_delete(request: Request, key_id: str) -> HttpResponseBase:
         if request.method == "GET":
             key = keys.get_api_key(caller_of(request), key_id)
             owner = keys.owners_of([key])[key.iam_id]
-            return dialog(request, "delete", {"key": key, "owner": owner})
+            return responses.dialog(request, "delete", {"key": key, "owner": owner})
         deleted = keys.delete_api_key(caller_of(request), key_id)
     except ApiKeyNotFound:
         messages.info(request, _("That API key no longer exists. It may have been deleted in another tab."))
-        return to_list(request)
+        return responses.to_list(request)
     messages.success(request, _("%(name)s was deleted and no longer works.") % {"name": deleted.name})
-    return to_list(request)
+    return responses.to_list(request)
