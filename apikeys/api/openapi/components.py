@@ -48,8 +48,15 @@ TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "The caller did not send its own access token or API key."),
     "too_many_requests": (429, "Too many attempts. Retry-After gives the number of seconds to wait."),
 }
+SHARED_REFUSALS = {
+    "TooLarge": (413, "The body is larger than the server accepts."),
+    "Packed": (415, "The body is compressed or has another content encoding. Send it without one."),
+    "ServerFailed": (500, "The server could not finish the request. Try again shortly."),
+    "Unavailable": (503, "The key store or the database did not answer. Try again shortly."),
+    "DiskFull": (507, "The disk is full. API keys still work and can still be deleted and disabled."),
+}
 ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}
-TRACED = {"Transaction-Id": {"$ref": "#/components/headers/Transaction-Id"}}
+HEADERS = {401: ["WWW-Authenticate"], 429: ["Retry-After"]}  # of answers with this status
 YES_OR_NO: Schema = {"type": "boolean", "default": False}
 PRINTABLE = shapes.text(pattern=shapes.PRINTABLE)
 
@@ -99,34 +106,37 @@ PARAMETERS: dict[str, Schema] = {
     "IfMatch": parameter(
         "If-Match",
         "header",
-        shapes.text(pattern=r"^[\u0021-\u007e]+$", examples=["*", EXAMPLE_TAG]),
+        shapes.text(pattern=shapes.VISIBLE_ASCII, examples=["*", EXAMPLE_TAG]),
         "The entity tag of the version to change, quoted or not, or `*` for any version.",
         required=True,
     ),
 }
-SHARED = {name: {"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS}
+
+
+def headers_of(*names: str) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("Transaction-Id", *names)}
 
 
 def answer(
     description: str,
-    name: str = "",
+    schema: str | Schema = "",
     example: Any = None,
     *,
+    status: int = 200,
     tagged: bool = False,
     warned: bool = False,
     links: Schema | None = None,
 ) -> Schema:
-    """Return a success: with the schema of that name, or without a body.
+    """Return a success under its status: with a schema, which may be the name of one, or without a body.
 
     `tagged` with an Etag header, `warned` with a Warning header where a value was to be stored.
     """
-    headers = TRACED | ({"Etag": {"$ref": "#/components/headers/Etag"}} if tagged else {})
-    headers |= {"Warning": {"$ref": "#/components/headers/Warning"}} if warned else {}
+    headers = headers_of(*["Etag"] * tagged, *["Warning"] * warned)
     found: Schema = {"description": description, "headers": headers}
-    if name:
-        content = {"schema": shapes.ref(name)} | ({} if example is None else {"example": example})
-        found["content"] = {JSON: content}
-    return found | ({"links": links} if links else {})
+    if schema:
+        content = {"schema": shapes.ref(schema) if isinstance(schema, str) else schema}
+        found["content"] = {JSON: content | ({} if example is None else {"example": example})}
+    return {str(status): found | ({"links": links} if links else {})}
 
 
 def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str]], *, token: bool = False) -> Schema:
@@ -137,26 +147,15 @@ def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str
     else:
         item = {"properties": {"message_code": word}}
         narrowed = {"properties": {"status_code": {"const": status}, "errors": {"items": item}}}
-    headers: Schema = {**TRACED}
-    if status == 401:
-        headers["WWW-Authenticate"] = {"$ref": "#/components/headers/WWW-Authenticate"}
-    if status == 429:
-        headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    examples = {
+        code: {"summary": reasons[code][1], "value": error_example(status, code, reasons[code][1], token=token)}
+        for code in codes
+    }
+    schema = {"allOf": [shapes.ref("TokenError" if token else "Errors"), narrowed]}
     return {
         "description": " ".join(reasons[code][1] for code in codes),
-        "headers": headers,
-        "content": {
-            JSON: {
-                "schema": {"allOf": [shapes.ref("TokenError" if token else "Errors"), narrowed]},
-                "examples": {
-                    code: {
-                        "summary": reasons[code][1],
-                        "value": error_example(status, code, reasons[code][1], token=token),
-                    }
-                    for code in codes
-                },
-            }
-        },
+        "headers": headers_of(*HEADERS.get(status, ())),
+        "content": {JSON: {"schema": schema, "examples": examples}},
     }
 
 
@@ -188,44 +187,33 @@ def refusals(codes: Sequence[str], *, token: bool = False) -> Schema:
 
 def shared_responses() -> Schema:
     """Return the answers that any operation may give, in both shapes."""
-    found: Schema = {}
-    for prefix, token in (("", False), ("Token", True)):
-        for name, status, code, why in (
-            ("TooLarge", 413, CODES[413], "The body is larger than the server accepts."),
-            ("Packed", 415, CODES[415], "The body is compressed or has another content encoding. Send it without one."),
-            ("ServerFailed", 500, "internal_error", "The server could not finish the request. Try again shortly."),
-            (
-                "Unavailable",
-                503,
-                CODES[503],
-                "The key store or the database did not answer. Try again shortly.",
-            ),
-            (
-                "DiskFull",
-                507,
-                CODES[507],
-                "The disk is full. API keys still work and can still be deleted and disabled.",
-            ),
-        ):
-            found[f"{prefix}{name}"] = refused(status, (code,), {code: (status, why)}, token=token)
-    return found
+    return {
+        f"{prefix}{name}": refused(status, (code,), {code: (status, why)}, token=bool(prefix))
+        for prefix in ("", "Token")
+        for name, (status, why) in SHARED_REFUSALS.items()
+        for code in [CODES.get(status, "internal_error")]
+    }
 
 
 def operation(
-    operation_id: str,
     tag: str,
+    operation_id: str,
     summary: str,
     success: Schema,
     codes: Sequence[str] = (),
     *,
     description: str = "",
-    parameters: Sequence[Schema] = (),
+    parameters: Sequence[str | Schema] = (),
     body: Schema | None = None,
     security: list[Schema] = BEARER,
     token: bool = False,
     posts: bool = False,
 ) -> Schema:
-    """Return one operation. `posts` where it takes a body that nothing reads; `token` for the shape of /identity."""
+    """Return one operation; a text among the parameters names one of PARAMETERS.
+
+    `posts` where it takes a body that nothing reads; `token` for the shape of /identity.
+    """
+    needed = [{"$ref": f"#/components/parameters/{name}"} if isinstance(name, str) else name for name in parameters]
     prefix = "Token" if token else ""
     shared = dict(ALWAYS) | ({"413": "TooLarge", "415": "Packed"} if body or posts else {})
     responses = success | refusals(codes, token=token)
@@ -235,7 +223,7 @@ def operation(
         "tags": [tag],
         "summary": summary,
         **({"description": description} if description else {}),
-        **({"parameters": [*parameters]} if parameters else {}),
+        **({"parameters": needed} if needed else {}),
         **({"requestBody": body} if body else {}),
         "security": security,
         "responses": dict(sorted(responses.items())),

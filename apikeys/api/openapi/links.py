@@ -9,70 +9,48 @@ from apikeys.api.openapi.shapes import Schema
 from apikeys.iam.oauth import GRANT_API_KEY
 
 IN_BODY = "$response.body#/"
-SAME = "$request.path.id"  # for answers that have no body
-
-KEY_OPERATIONS = ("getApiKey", "deleteApiKey", "lockApiKey", "unlockApiKey", "disableApiKey", "enableApiKey")
-SERVICE_ID_OPERATIONS = ("getServiceId", "deleteServiceId", "lockServiceId", "unlockServiceId")
+VALUE, IAM_ID = f"{IN_BODY}apikey", f"{IN_BODY}iam_id"
 
 
 def link(operation_id: str, parameters: Schema, body: Any = None) -> Schema:
-    return {
-        "operationId": operation_id,
-        **({"parameters": parameters} if parameters else {}),
-        **({"requestBody": body} if body is not None else {}),
-    }
+    """Return one link by the name of its operation."""
+    more = ({"parameters": parameters} if parameters else {}) | ({"requestBody": body} if body is not None else {})
+    return {operation_id: {"operationId": operation_id, **more}}
 
 
-def by_id(operation_ids: tuple[str, ...], found_in: str) -> Schema:
-    """Return links to operations on the one object whose id is there."""
-    return {operation_id: link(operation_id, {"id": found_in}) for operation_id in operation_ids}
+def by_id(kind: str, verbs: tuple[str, ...], found_in: str) -> Schema:
+    """Return links to operations on the one key or service ID whose id is there."""
+    return {name: found for verb in verbs for name, found in link(f"{verb}{kind}", {"id": found_in}).items()}
 
 
 def change(operation_id: str) -> Schema:
     """Return the link to a change that is based on the version in the answer's body."""
-    return {operation_id: link(operation_id, {"id": f"{IN_BODY}id", "If-Match": f"{IN_BODY}entity_tag"})}
+    return link(operation_id, {"id": f"{IN_BODY}id", "If-Match": f"{IN_BODY}entity_tag"})
 
 
-def from_key() -> Schema:
-    """Return what can be done with a key that an answer shows."""
-    return by_id(KEY_OPERATIONS, f"{IN_BODY}id") | change("updateApiKey")
+def from_same(kind: str, opposite: str) -> Schema:
+    """Return what comes after one was locked, unlocked, disabled or enabled: above all the opposite.
+
+    Such an answer has no body: the id is that of the request.
+    """
+    return by_id(kind, (opposite, "get", "delete"), "$request.path.id")
 
 
-def from_new_key() -> Schema:
-    """Return what can be done with a new key, and with its value, which no other answer has."""
-    value = f"{IN_BODY}apikey"
-    return from_key() | {
-        "getApiKeyDetails": link("getApiKeyDetails", {"IAM-ApiKey": value}),
-        "getToken": link("getToken", {}, {"grant_type": GRANT_API_KEY, "apikey": value}),
-        "introspect": link("introspect", {}, {"apikey": value}),
-    }
-
-
-def from_same_key(opposite: str) -> Schema:
-    """Return what comes after a key was locked, unlocked, disabled or enabled: above all the opposite."""
-    return by_id((opposite, "getApiKey", "deleteApiKey"), SAME)
-
-
-def from_service_id() -> Schema:
-    """Return what can be done with a service ID that an answer shows."""
-    return by_id(SERVICE_ID_OPERATIONS, f"{IN_BODY}id") | change("updateServiceId")
-
-
-def from_same_service_id(opposite: str) -> Schema:
-    """Return what comes after a service ID was locked or unlocked: above all the opposite."""
-    return by_id((opposite, "getServiceId", "deleteServiceId"), SAME)
-
-
-def from_new_service_id() -> Schema:
-    """Return what can be done with a new service ID: also to make and list its keys."""
-    iam_id, account_id = f"{IN_BODY}iam_id", f"{IN_BODY}account_id"
-    return from_service_id() | {
-        "createApiKey": link("createApiKey", {}, {"name": f"{IN_BODY}name", "iam_id": iam_id}),
-        "listApiKeys": link("listApiKeys", {"iam_id": iam_id}),
-        "getIdentityLimits": link("getIdentityLimits", {"account_id": account_id, "apikeys_per_identity": iam_id}),
-    }
-
-
-def from_token() -> Schema:
-    """Return what can be done with an access token other than to send it along."""
-    return {"introspect": link("introspect", {}, {"token": f"{IN_BODY}access_token"})}
+# A key that an answer shows; a new one with its value, which no other answer has; a service ID; a new one, which can be
+# given keys; and an access token, other than to send it along.
+FROM_KEY = by_id("ApiKey", ("get", "delete", "lock", "unlock", "disable", "enable"), f"{IN_BODY}id")
+FROM_KEY |= change("updateApiKey")
+FROM_NEW_KEY = {
+    **FROM_KEY,
+    **link("getApiKeyDetails", {"IAM-ApiKey": VALUE}),
+    **link("getToken", {}, {"grant_type": GRANT_API_KEY, "apikey": VALUE}),
+    **link("introspect", {}, {"apikey": VALUE}),
+}
+FROM_SERVICE_ID = by_id("ServiceId", ("get", "delete", "lock", "unlock"), f"{IN_BODY}id") | change("updateServiceId")
+FROM_NEW_SERVICE_ID = {
+    **FROM_SERVICE_ID,
+    **link("createApiKey", {}, {"name": f"{IN_BODY}name", "iam_id": IAM_ID}),
+    **link("listApiKeys", {"iam_id": IAM_ID}),
+    **link("getIdentityLimits", {"account_id": f"{IN_BODY}account_id", "apikeys_per_identity": IAM_ID}),
+}
+FROM_TOKEN = link("introspect", {}, {"token": f"{IN_BODY}access_token"})

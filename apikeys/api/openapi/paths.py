@@ -1,19 +1,10 @@
 """All operations of the API: the paths of the OpenAPI description."""
 
-from apikeys.api.openapi import links, shapes
-from apikeys.api.openapi.components import (
-    JSON,
-    NOBODY,
-    OTHERS,
-    SHARED,
-    TOKENS,
-    TRACED,
-    answer,
-    body,
-    operation,
-    parameter,
-)
-from apikeys.api.openapi.key_paths import key_paths, service_id_paths
+from functools import partial
+
+from apikeys.api.openapi import components, links, shapes
+from apikeys.api.openapi.components import NOBODY, answer, body, operation, parameter
+from apikeys.api.openapi.key_paths import key_operations, service_id_operations
 from apikeys.api.openapi.shapes import Schema
 from apikeys.iam import oauth
 
@@ -26,194 +17,133 @@ TOKENS_EXAMPLE = {
     "expiration": 1896116400,
     "scope": oauth.SCOPE,
 }
+DISCOVERY = {
+    "/identity/.well-known/openid-configuration": ("getDiscovery", ""),
+    "/.well-known/oauth-authorization-server/identity": ("getServerMetadata", ", as RFC 8414 places it"),
+    "/.well-known/oauth-authorization-server": (
+        "getServerMetadataOfHost",
+        ", for clients that leave the issuer's path out",
+    ),
+    "/.well-known/openid-configuration": (
+        "getDiscoveryOfHost",
+        ", for clients that leave the issuer's path out (OpenID Connect)",
+    ),
+}
+EMPTY = {
+    "profiles": "Profiles",
+    "profile_templates": "ProfileTemplates",
+    "account_settings_templates": "AccountSettingsTemplates",
+}
+of_tokens = partial(operation, components.TOKENS, token=True)
+of_others = partial(operation, components.OTHERS)
 
 
 def paths() -> dict[str, Schema]:
-    """Return every path of apikeys/api/urls.py."""
-    return key_paths() | service_id_paths() | token_paths() | other_paths()
+    """Return every path of apikeys/api/urls.py, with its operations by method."""
+    found: dict[str, Schema] = {}
+    for address, described in (
+        key_operations() | service_id_operations() | token_operations() | other_operations()
+    ).items():
+        method, path = address.split()
+        found.setdefault(path, {})[method.lower()] = described
+    return found
 
 
-def token_paths() -> dict[str, Schema]:
-    return {
-        "/identity/token": {"post": get_token("getToken", "Get an access token")},
-        "/oidc/token": {"post": get_token("getTokenAtOldAddress", "Get an access token at the address used in 2018")},
-        "/identity/introspect": {
-            "post": operation(
-                "introspect",
-                TOKENS,
-                "Check whether an access token or a key's value is valid",
-                {"200": answer("Whether it is valid, and whose it is.", "Introspection", {"active": False})},
-                ("BXNIM0109E", "BXNIM0106E", "bad_request", "unauthorized"),
-                description="RFC 7662. The caller sends its own access token or API key.",
-                body=body("IntrospectionRequest", {"token": "header.claims.signature"}, media_type=FORM),
-                security=[{"bearer": []}, {"key": []}],
-                token=True,
-            )
-        },
-        "/identity/revoke": {
-            "post": operation(
-                "revoke",
-                TOKENS,
-                "Revoke an access token or a refresh token",
-                {"200": answer("Revoked, or it was never valid.", "Nothing", {})},
-                ("BXNIM0109E", "BXNIM0106E", "bad_request", "BXNIM0308E"),
-                description="RFC 7009. A refresh token is revoked with all tokens of the same log-in: the later "
-                "refresh tokens and their access tokens. An access token is revoked alone. Other properties "
-                "are ignored.",
-                body=body("RevocationRequest", {"token": "header.claims.signature"}, media_type=FORM),
-                security=[{}, {"client": []}],
-                token=True,
-            )
-        },
-        "/identity/keys": {
-            "get": operation(
-                "getKeys",
-                TOKENS,
-                "Get the public keys that verify access tokens",
-                {"200": answer("The keys.", "KeySet")},
-                security=NOBODY,
-                token=True,
-            )
-        },
-        "/identity/userinfo": {
-            "get": get_userinfo("getUserInfo", "Get the person or service ID of an access token"),
-            "post": get_userinfo(
-                "postUserInfo", "Get the person or service ID of an access token, by POST", posts=True
-            ),
-        },
-        "/identity/.well-known/openid-configuration": get_discovery("getDiscovery"),
-        "/.well-known/oauth-authorization-server/identity": get_discovery(
-            "getServerMetadata", ", as RFC 8414 places it"
-        ),
-        "/.well-known/oauth-authorization-server": get_discovery(
-            "getServerMetadataOfHost", ", for clients that leave the issuer's path out"
-        ),
-        "/.well-known/openid-configuration": get_discovery(
-            "getDiscoveryOfHost", ", for clients that leave the issuer's path out (OpenID Connect)"
-        ),
-    }
-
-
-def get_token(operation_id: str, summary: str) -> Schema:
-    return operation(
-        operation_id,
-        TOKENS,
-        summary,
-        {"200": answer("The token.", "Tokens", TOKENS_EXAMPLE, links=links.from_token())},
-        (
-            "BXNIM0109E",
-            "BXNIM0106E",
-            "BXNIM0415E",
-            "BXNIM0407E",
-            "BXNIM0408E",
-            "bad_request",
-            "BXNIM0308E",
-            "BXNIM0602E",
-            "too_many_requests",
-        ),
+def token_operations() -> dict[str, Schema]:
+    get_token = partial(
+        of_tokens,
+        success=answer("The token.", "Tokens", TOKENS_EXAMPLE, links=links.FROM_TOKEN),
+        codes=[code for code in components.TOKEN_REFUSALS if code != "unauthorized"],
         description="Only the client `bx` also gets a refresh token. Other properties are ignored.",
         body=body("TokenRequest", {"grant_type": oauth.GRANT_API_KEY, "apikey": "<the value>"}, media_type=FORM),
         security=[{}, {"client": []}],
-        token=True,
     )
-
-
-def get_userinfo(operation_id: str, summary: str, *, posts: bool = False) -> Schema:
-    success = {"200": answer("The person or the service ID.", "UserInfo")}
-    return operation(operation_id, TOKENS, summary, success, ("unauthorized",), token=True, posts=posts)
-
-
-def get_discovery(operation_id: str, which: str = "") -> Schema:
-    success = {"200": answer("OpenID Connect Discovery, and RFC 8414.", "Discovery")}
+    person = answer("The person or the service ID.", "UserInfo")
     return {
-        "get": operation(
-            operation_id, TOKENS, f"Get the addresses of the endpoints{which}", success, security=NOBODY, token=True
+        "POST /identity/token": get_token("getToken", "Get an access token"),
+        "POST /oidc/token": get_token("getTokenAtOldAddress", "Get an access token at the address used in 2018"),
+        "POST /identity/introspect": of_tokens(
+            "introspect",
+            "Check whether an access token or a key's value is valid",
+            answer("Whether it is valid, and whose it is.", "Introspection", {"active": False}),
+            ("BXNIM0109E", "BXNIM0106E", "bad_request", "unauthorized"),
+            description="RFC 7662. The caller sends its own access token or API key.",
+            body=body("IntrospectionRequest", {"token": "header.claims.signature"}, media_type=FORM),
+            security=[{"bearer": []}, {"key": []}],
+        ),
+        "POST /identity/revoke": of_tokens(
+            "revoke",
+            "Revoke an access token or a refresh token",
+            answer("Revoked, or it was never valid.", "Nothing", {}),
+            ("BXNIM0109E", "BXNIM0106E", "bad_request", "BXNIM0308E"),
+            description="RFC 7009. A refresh token is revoked with all tokens of the same log-in: the later "
+            "refresh tokens and their access tokens. An access token is revoked alone. Other properties "
+            "are ignored.",
+            body=body("RevocationRequest", {"token": "header.claims.signature"}, media_type=FORM),
+            security=[{}, {"client": []}],
+        ),
+        "GET /identity/keys": of_tokens(
+            "getKeys", "Get the public keys that verify access tokens", answer("The keys.", "KeySet"), security=NOBODY
+        ),
+        "GET /identity/userinfo": of_tokens(
+            "getUserInfo", "Get the person or service ID of an access token", person, ("unauthorized",)
+        ),
+        "POST /identity/userinfo": of_tokens(
+            "postUserInfo",
+            "Get the person or service ID of an access token, by POST",
+            person,
+            ("unauthorized",),
+            posts=True,
+        ),
+    } | {
+        f"GET {path}": of_tokens(
+            operation_id,
+            f"Get the addresses of the endpoints{which}",
+            answer("OpenID Connect Discovery, and RFC 8414.", "Discovery"),
+            security=NOBODY,
         )
+        for path, (operation_id, which) in DISCOVERY.items()
     }
 
 
-def other_paths() -> dict[str, Schema]:
+def other_operations() -> dict[str, Schema]:
     signature = {
         "Github-Public-Key-Identifier": "The entry in the server's LEAK_REPORT_KEYS that verifies the signature.",
         "Github-Public-Key-Signature": "ECDSA P-256 with SHA-256 over the body, DER, base64.",
     }
-    collections = {"profiles": "Profiles", "profile_templates": "ProfileTemplates"}
-    collections["account_settings_templates"] = "AccountSettingsTemplates"
-    empty = {
-        f"/v1/{path}": {
-            "get": operation(
-                f"list{name}",
-                OTHERS,
-                f"List {path.replace('_', ' ')} (always empty)",
-                {
-                    "200": {
-                        "description": "An empty list.",
-                        "headers": TRACED,
-                        "content": {
-                            JSON: {
-                                "schema": shapes.record({path: shapes.list_of({}, maxItems=0)}),
-                                "example": {path: []},
-                            }
-                        },
-                    }
-                },
-                ("bad_request", "unauthorized"),
-                parameters=[SHARED["AccountId"]],
-            )
-        }
-        for path, name in collections.items()
+    report = {"token": "<the value>", "type": "api_key", "url": "https://code.example/file", "source": "content"}
+    description = {
+        "type": "object",
+        "properties": {"openapi": {"const": "3.1.0"}},
+        "required": ["openapi", "info", "paths", "components"],
     }
     return {
-        "/v1/leaks": {
-            "post": operation(
-                "reportLeaks",
-                OTHERS,
-                "Report values found in public",
-                {"200": answer("A verdict on each value, in the order of the reports.", "LeakVerdicts")},
+        "POST /v1/leaks": of_others(
+            "reportLeaks",
+            "Report values found in public",
+            answer("A verdict on each value, in the order of the reports.", "LeakVerdicts"),
+            ("bad_request", "unauthorized"),
+            description="The partner notice of GitHub's secret scanning. A reported key is marked as leaked, then "
+            "disabled or deleted if its action_when_leaked says so, even if it is locked. The signature is checked "
+            "before the body is read.",
+            parameters=[
+                parameter(name, "header", shapes.text(pattern=shapes.VISIBLE_ASCII), what, required=True)
+                for name, what in signature.items()
+            ],
+            body=body("LeakReports", [report]),
+            security=NOBODY,
+        ),
+        **{
+            f"GET /v1/{path}": of_others(
+                f"list{name}",
+                f"List {path.replace('_', ' ')} (always empty)",
+                answer("An empty list.", shapes.record({path: shapes.list_of({}, maxItems=0)}), {path: []}),
                 ("bad_request", "unauthorized"),
-                description="The partner notice of GitHub's secret scanning. A reported key is marked as leaked, then "
-                "disabled or deleted if its action_when_leaked says so, even if it is locked. The signature is checked "
-                "before the body is read.",
-                parameters=[
-                    parameter(name, "header", shapes.text(pattern=r"^[\u0021-\u007e]+$"), description, required=True)
-                    for name, description in signature.items()
-                ],
-                body=body(
-                    "LeakReports",
-                    [
-                        {
-                            "token": "<the value>",
-                            "type": "api_key",
-                            "url": "https://code.example/file",
-                            "source": "content",
-                        }
-                    ],
-                ),
-                security=NOBODY,
+                parameters=["AccountId"],
             )
+            for path, name in EMPTY.items()
         },
-        **empty,
-        "/v1/openapi.json": {
-            "get": operation(
-                "getDescription",
-                OTHERS,
-                "Get this description",
-                {
-                    "200": {
-                        "description": "OpenAPI 3.1.",
-                        "headers": TRACED,
-                        "content": {
-                            JSON: {
-                                "schema": {
-                                    "type": "object",
-                                    "properties": {"openapi": {"const": "3.1.0"}},
-                                    "required": ["openapi", "info", "paths", "components"],
-                                }
-                            }
-                        },
-                    }
-                },
-                security=NOBODY,
-            )
-        },
+        "GET /v1/openapi.json": of_others(
+            "getDescription", "Get this description", answer("OpenAPI 3.1.", description), security=NOBODY
+        ),
     }

@@ -21,6 +21,7 @@ _PLAIN = rf"[^\u0000-\u001f\u007f-\u009f{_DIRECTION}]"
 _EDGE = rf"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_DIRECTION}]"
 
 PRINTABLE = r"^[^\u0000-\u001f]*$"
+VISIBLE_ASCII = r"^[\u0021-\u007e]+$"
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{22,128}$"
 
 
