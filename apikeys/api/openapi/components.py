@@ -57,6 +57,16 @@ SHARED_REFUSALS = {
 }
 ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}
 HEADERS = {401: ["WWW-Authenticate"], 429: ["Retry-After"]}  # of answers with this status
+EXAMPLE_CONTEXT = {
+    "requestId": "0" * 32,
+    "requestType": "incoming.Token",
+    "userAgent": "curl",
+    "url": "https://console.example/identity/token",
+    "startTime": "31.01.2030 18:00:00:000000 UTC",
+    "endTime": "31.01.2030 18:00:00:004000 UTC",
+    "elapsedTime": "4",
+    "locale": "en",
+}
 YES_OR_NO: Schema = {"type": "boolean", "default": False}
 PRINTABLE = shapes.text(pattern=shapes.PRINTABLE)
 
@@ -74,7 +84,7 @@ PARAMETERS: dict[str, Schema] = {
     "PageSize": parameter(
         "pagesize",
         "query",
-        {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
+        shapes.number(minimum=1, maximum=MAX_PAGE_SIZE, default=DEFAULT_PAGE_SIZE),
         "The maximum number of items to return.",
     ),
     "PageToken": parameter(
@@ -161,17 +171,7 @@ def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str
 
 def error_example(status: int, code: str, message: str, *, token: bool) -> Schema:
     if token:
-        context = {
-            "requestId": "0" * 32,
-            "requestType": "incoming.Token",
-            "userAgent": "curl",
-            "url": "https://console.example/identity/token",
-            "startTime": "31.01.2030 18:00:00:000000 UTC",
-            "endTime": "31.01.2030 18:00:00:004000 UTC",
-            "elapsedTime": "4",
-            "locale": "en",
-        }
-        return {"errorCode": code, "errorMessage": message, "context": context}
+        return {"errorCode": code, "errorMessage": message, "context": EXAMPLE_CONTEXT}
     error = {"code": WORDS.get(code, code), "message_code": code, "message": message}
     return {"errors": [error], "status_code": status, "trace": "0" * 32}
 

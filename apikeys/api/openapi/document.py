@@ -9,7 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from apikeys.api.decorators import resource
 from apikeys.api.openapi import components, paths
 from apikeys.api.openapi.schemas import schemas
-from apikeys.api.openapi.shapes import EXAMPLE_TAG, text
+from apikeys.api.openapi.shapes import ENTITY_TAG, EXAMPLE_TAG, Schema, number, text
 
 API_VERSION = "1"  # of the API, whatever the version of the program
 ABOUT = """\
@@ -22,6 +22,32 @@ Errors of `/v1` are `Errors`, those of `/identity` are `TokenError`; their messa
 Accept-Language. An unknown address returns 404 `BXNIM0102E`, a method that an address does not have 405 `BXNIM0060E` \
 with an Allow header, and a query parameter or form property given twice 400. Members and parameters that are not \
 described here are ignored."""
+
+
+def header(description: str, schema: Schema, *, required: bool = True) -> Schema:
+    return {"required": required, "description": description, "schema": schema}
+
+
+def basic(description: str) -> Schema:
+    return {"type": "http", "scheme": "basic", "description": description}
+
+
+HEADERS = {
+    "Transaction-Id": header(
+        "Identifies the request in the server's records. X-Correlation-Id is the same. An X-Correlation-Id that the "
+        "client sends is recorded beside it.",
+        text(pattern="^[0-9a-f]{32}$"),
+    ),
+    "Etag": header("The entity tag, as in the body.", text(pattern=ENTITY_TAG, examples=[EXAMPLE_TAG])),
+    "WWW-Authenticate": header("How to authenticate.", text(pattern="^(Bearer|Basic) ")),
+    "Warning": header(
+        "RFC 7234. Present if `store_value` was true: the value is not stored. Also present if the owner has another "
+        "key whose name looks the same.",
+        text(pattern="^299 - "),
+        required=False,
+    ),
+    "Retry-After": header("The number of seconds to wait.", number(minimum=1)),
+}
 
 
 @cache
@@ -41,46 +67,10 @@ def description(server_url: str, *, with_password: bool) -> dict[str, Any]:
                     "bearerFormat": "JWT",
                     "description": "An access token from /identity/token.",
                 },
-                "client": {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "The public client of command lines: user `bx`, password `bx`.",
-                },
-                "key": {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "User `apikey`, and a key's value as the password.",
-                },
+                "client": basic("The public client of command lines: user `bx`, password `bx`."),
+                "key": basic("User `apikey`, and a key's value as the password."),
             },
-            "headers": {
-                "Transaction-Id": {
-                    "required": True,
-                    "description": "Identifies the request in the server's records. X-Correlation-Id is the same. "
-                    "An X-Correlation-Id that the client sends is recorded beside it.",
-                    "schema": text(pattern="^[0-9a-f]{32}$"),
-                },
-                "Etag": {
-                    "required": True,
-                    "description": "The entity tag, as in the body.",
-                    "schema": text(pattern="^[1-9][0-9]*-[0-9a-f]{32}$", examples=[EXAMPLE_TAG]),
-                },
-                "WWW-Authenticate": {
-                    "required": True,
-                    "description": "How to authenticate.",
-                    "schema": text(pattern="^(Bearer|Basic) "),
-                },
-                "Warning": {
-                    "required": False,
-                    "description": "RFC 7234. Present if `store_value` was true: the value is not stored. Also present "
-                    "if the owner has another key whose name looks the same.",
-                    "schema": text(pattern="^299 - "),
-                },
-                "Retry-After": {
-                    "required": True,
-                    "description": "The number of seconds to wait.",
-                    "schema": {"type": "integer", "minimum": 1},
-                },
-            },
+            "headers": HEADERS,
             "parameters": components.PARAMETERS,
             "responses": components.shared_responses(),
             "schemas": schemas(with_password=with_password),

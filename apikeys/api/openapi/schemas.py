@@ -6,6 +6,7 @@ here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them
 
 from apikeys.api import bodies
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
+from apikeys.api.openapi.components import EXAMPLE_CONTEXT
 from apikeys.api.openapi.shapes import (
     PRINTABLE,
     UUID,
@@ -13,12 +14,14 @@ from apikeys.api.openapi.shapes import (
     about_iam_ids,
     account_id,
     api_key_id,
+    boolean,
     crn,
     entity_tag,
     iam_id,
     iam_ids,
     list_of,
     moment,
+    number,
     record,
     ref,
     request,
@@ -38,11 +41,8 @@ API_KEY: Schema = {
     "id": api_key_id(),
     "entity_tag": entity_tag(),
     "crn": crn("apikey", f"ApiKey-{UUID}"),
-    "locked": {
-        "type": "boolean",
-        "description": "If true, the key can't be changed, disabled or deleted. It still authenticates.",
-    },
-    "disabled": {"type": "boolean", "description": "If true, the key does not authenticate."},
+    "locked": boolean("If true, the key can't be changed, disabled or deleted. It still authenticates."),
+    "disabled": boolean("If true, the key does not authenticate."),
     "created_at": moment("When it was created."),
     "created_by": iam_id("Who created it."),
     "modified_at": moment("When it last changed."),
@@ -53,7 +53,7 @@ API_KEY: Schema = {
     "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH, examples=["Applies changes"]),
     "iam_id": iam_id("The person or service ID it authenticates."),
     "account_id": account_id("The account of its owner."),
-    "leaked": {"type": "boolean", "description": "Whether it was found in public."},
+    "leaked": boolean("Whether it was found in public."),
     "history": HISTORY,
     "activity": ref("Activity", "Only with include_activity."),
 }
@@ -65,7 +65,7 @@ SERVICE_ID: Schema = {
     "iam_id": iam_id("`iam-` followed by the id. Owns the keys of the service ID."),
     "entity_tag": entity_tag(),
     "crn": crn("serviceid", f"ServiceId-{UUID}"),
-    "locked": {"type": "boolean", "description": "If true, the service ID can't be changed or deleted."},
+    "locked": boolean("If true, the service ID can't be changed or deleted."),
     "created_at": moment("When it was created."),
     "modified_at": moment("When it last changed."),
     "account_id": account_id("Its account."),
@@ -75,6 +75,27 @@ SERVICE_ID: Schema = {
     "history": HISTORY,
     "activity": ref("Activity", "Only with include_activity. The uses of its keys, including deleted ones."),
 }
+TOKEN_CLAIMS = {
+    "active": {"const": True},
+    "token_type": {"const": "Bearer"},
+    "iam_id": iam_id("The person or service ID it authenticates."),
+    "iss": text(format="uri"),
+    "iat": number(),
+    "exp": number(),
+}
+PUBLIC_KEY = {
+    "kty": {"enum": ["RSA", "EC"]},
+    "alg": {"enum": ["RS256", "ES256"]},
+    "kid": text(pattern="^[0-9a-f]{32}$"),
+    "use": {"const": "sig"},
+}
+ENDPOINTS = (
+    "issuer", "token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint", "jwks_uri",
+)  # fmt: skip
+SUPPORTED = (
+    "grant_types", "response_types", "subject_types", "id_token_signing_alg_values", "token_endpoint_auth_methods",
+    "revocation_endpoint_auth_methods", "scopes",
+)  # fmt: skip
 
 
 def page_of(name: str, items: Schema, **more: Schema) -> Schema:
@@ -85,12 +106,7 @@ def page_of(name: str, items: Schema, **more: Schema) -> Schema:
         "previous": url | {"description": "The previous page. Absent on the first page."},
         "next": url | {"description": "The next page, with its pagetoken. Absent on the last page."},
     }
-    limit = {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": MAX_PAGE_SIZE,
-        "description": "The requested page size.",
-    }
+    limit = number("The requested page size.", minimum=1, maximum=MAX_PAGE_SIZE)
     return record({**more, "limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
 
 
@@ -120,7 +136,6 @@ def grants(*, with_password: bool) -> list[Schema]:
 
 def schemas(*, with_password: bool) -> Schema:
     """Return all schemas by name, in the order that a reader wants."""
-    seconds = {"type": "integer", "minimum": 0}
     return {
         "ApiKey": record(API_KEY, optional=("expires_at", "history", "activity")),
         "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at",)),
@@ -158,7 +173,7 @@ def schemas(*, with_password: bool) -> Schema:
         "Activity": record(
             {
                 "last_authn": moment("When it was last used, at most one minute late. Absent if it was never used."),
-                "authn_count": {"type": "integer", "minimum": 0, "description": "The number of uses."},
+                "authn_count": number("The number of uses."),
             },
             optional=("last_authn",),
         ),
@@ -166,8 +181,8 @@ def schemas(*, with_password: bool) -> Schema:
             {
                 "apikeys_per_identity": record(
                     {
-                        "limit": {"type": "integer", "minimum": 0, "description": "The limit. 0 means no limit."},
-                        "identities": list_of(record({"iam_id": text(), "count": {"type": "integer", "minimum": 0}})),
+                        "limit": number("The limit. 0 means no limit."),
+                        "identities": list_of(record({"iam_id": text(), "count": number()})),
                     }
                 )
             }
@@ -193,7 +208,7 @@ def schemas(*, with_password: bool) -> Schema:
         "ServiceIdList": page_of(
             "serviceids",
             ref("ServiceId"),
-            offset={"type": "integer", "minimum": 0, "description": "The number of service IDs before this page."},
+            offset=number("The number of service IDs before this page."),
         ),
         "ServiceIdCreate": request(
             {
@@ -244,8 +259,8 @@ def schemas(*, with_password: bool) -> Schema:
                 ),
                 "refresh_token": text("`not_supported` without the Basic header of the client `bx`."),
                 "token_type": {"const": "Bearer"},
-                "expires_in": seconds | {"description": "The lifetime in seconds."},
-                "expiration": seconds | {"description": "The end of the lifetime, in Unix seconds."},
+                "expires_in": number("The lifetime in seconds."),
+                "expiration": number("The end of the lifetime, in Unix seconds."),
                 "scope": {"const": oauth.SCOPE},
             }
         ),
@@ -270,35 +285,16 @@ def schemas(*, with_password: bool) -> Schema:
                         "account": record({"bss": account_id("The account.")}),
                         "apikey_id": api_key_id(),
                         "apikey_name": text(),
-                        "exp": seconds
-                        | {"description": "When the key expires, in Unix seconds. Absent if it does not."},
+                        "exp": number("When the key expires, in Unix seconds. Absent if it does not."),
                     },
                     optional=("exp",),
                     description="A valid value of a key.",
                 ),
-                {
-                    "type": "object",
-                    "properties": {
-                        "active": {"const": True},
-                        "token_type": {"const": "Bearer"},
-                        "iam_id": iam_id("The person or service ID it authenticates."),
-                        "iss": text(format="uri"),
-                        "iat": seconds,
-                        "exp": seconds,
-                    },
-                    "required": [
-                        "active",
-                        "token_type",
-                        "iam_id",
-                        "iss",
-                        "iat",
-                        "exp",
-                        "grant_type",
-                        "scope",
-                        "client_id",
-                    ],
-                    "description": "A valid access token, with its claims.",
-                },
+                request(
+                    TOKEN_CLAIMS,
+                    required=(*TOKEN_CLAIMS, "grant_type", "scope", "client_id"),
+                    description="A valid access token, with its claims.",
+                ),
             ]
         },
         "UserInfo": record(
@@ -319,46 +315,19 @@ def schemas(*, with_password: bool) -> Schema:
         "KeySet": record(
             {
                 "keys": list_of(
-                    {
-                        "type": "object",
-                        "properties": {
-                            "kty": {"enum": ["RSA", "EC"]},
-                            "alg": {"enum": ["RS256", "ES256"]},
-                            "kid": text(pattern="^[0-9a-f]{32}$"),
-                            "use": {"const": "sig"},
-                        },
-                        "required": ["kty", "alg", "kid", "use"],
-                        "anyOf": [{"required": ["n", "e"]}, {"required": ["crv", "x", "y"]}],
-                    }
+                    request(
+                        PUBLIC_KEY,
+                        required=PUBLIC_KEY,
+                        anyOf=[{"required": ["n", "e"]}, {"required": ["crv", "x", "y"]}],
+                    )
                 )
             },
             description="A JSON Web Key Set with the newest key first.",
         ),
         "Discovery": record(
             {
-                **dict.fromkeys(
-                    (
-                        "issuer",
-                        "token_endpoint",
-                        "introspection_endpoint",
-                        "revocation_endpoint",
-                        "userinfo_endpoint",
-                        "jwks_uri",
-                    ),
-                    text(format="uri"),
-                ),
-                **dict.fromkeys(
-                    (
-                        "grant_types_supported",
-                        "response_types_supported",
-                        "subject_types_supported",
-                        "id_token_signing_alg_values_supported",
-                        "token_endpoint_auth_methods_supported",
-                        "revocation_endpoint_auth_methods_supported",
-                        "scopes_supported",
-                    ),
-                    list_of(text(), minItems=1),
-                ),
+                **dict.fromkeys(ENDPOINTS, text(format="uri")),
+                **dict.fromkeys((f"{name}_supported" for name in SUPPORTED), list_of(text(), minItems=1)),
             },
             description="OpenID Connect Discovery.",
         ),
@@ -387,21 +356,7 @@ def schemas(*, with_password: bool) -> Schema:
                 "errorCode": text("The error code.", examples=["BXNIM0415E"]),
                 "errorMessage": text("A sentence in the language of Accept-Language."),
                 "errorDetails": text("The property that was refused."),
-                "context": record(
-                    dict.fromkeys(
-                        (
-                            "requestId",
-                            "requestType",
-                            "userAgent",
-                            "url",
-                            "startTime",
-                            "endTime",
-                            "elapsedTime",
-                            "locale",
-                        ),
-                        text(),
-                    )
-                ),
+                "context": record(dict.fromkeys(EXAMPLE_CONTEXT, text())),
             },
             optional=("errorDetails",),
             description="The response of /identity to a request that it refuses.",

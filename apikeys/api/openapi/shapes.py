@@ -21,6 +21,7 @@ _PLAIN = rf"[^\u0000-\u001f\u007f-\u009f{_DIRECTION}]"
 _EDGE = rf"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{_DIRECTION}]"
 
 PRINTABLE = r"^[^\u0000-\u001f]*$"
+ENTITY_TAG = "^[1-9][0-9]*-[0-9a-f]{32}$"
 VISIBLE_ASCII = r"^[\u0021-\u007e]+$"
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9_-]{22,128}$"
 
@@ -67,6 +68,16 @@ def text(description: str = "", **more: Any) -> Schema:
     return {"type": "string", **({"description": description} if description else {}), **more}
 
 
+def number(description: str = "", *, minimum: int = 0, **more: Any) -> Schema:
+    """Return the schema of a whole number."""
+    about = {"description": description} if description else {}
+    return {"type": "integer", "minimum": minimum, **more, **about}
+
+
+def boolean(description: str) -> Schema:
+    return {"type": "boolean", "description": description}
+
+
 def and_also(schema: Schema, sentence: str) -> Schema:
     """Return a schema whose description has one more sentence."""
     return schema | {"description": f"{schema['description']} {sentence}"}
@@ -90,7 +101,7 @@ def moment(description: str) -> Schema:
 def entity_tag() -> Schema:
     return text(
         "Identifies the version; each change raises its number by one. Send it as If-Match.",
-        pattern="^[1-9][0-9]*-[0-9a-f]{32}$",
+        pattern=ENTITY_TAG,
         examples=[EXAMPLE_TAG],
     )
 
