@@ -52,7 +52,7 @@ _ = gettext_noop
 
 
 class ApiKeyError(Exception):
-    """The root. `status` is the HTTP status, `code` IAM's code (docs/rest-api.md).
+    """The root. `status` is the HTTP status, `code` IAM's code (docs/rest-api.md), named by each class with its base.
 
     `may_have_happened` tells whether what was asked for may have been done all the same.
     """
@@ -62,17 +62,18 @@ class ApiKeyError(Exception):
     may_have_happened = False
     message = _("Something went wrong. Nothing was changed.")
 
+    def __init_subclass__(cls, *, status: int = 0, code: str = "") -> None:
+        cls.status, cls.code = status or cls.status, code or cls.code
+
     def __init__(self, message: str = "", **params: object) -> None:
         self.message = message or self.message
         self.params = params
         super().__init__(self.message % params if params else self.message)
 
 
-class InvalidApiKey(ApiKeyError):
+class InvalidApiKey(ApiKeyError, status=400, code="BXNIM0113E"):
     """`field` names the offending field of the request."""
 
-    status = 400
-    code = "BXNIM0113E"
     message = _("The request is not valid.")
 
     def __init__(self, field: str, message: str, **params: object) -> None:
@@ -80,19 +81,15 @@ class InvalidApiKey(ApiKeyError):
         super().__init__(message, **params)
 
 
-class BadRequest(InvalidApiKey):
-    code = "bad_request"
+class BadRequest(InvalidApiKey, code="bad_request"):
+    """A request is not of the form that the API reads."""
 
 
-class ApiKeyNotFound(ApiKeyError):
-    status = 404
-    code = "BXNIM0102E"
+class ApiKeyNotFound(ApiKeyError, status=404, code="BXNIM0102E"):
     message = _("This API key does not exist. It may have been deleted.")
 
 
-class DeletedSince(ApiKeyNotFound):
-    status = 409
-    code = "conflict"
+class DeletedSince(ApiKeyNotFound, status=409, code="conflict"):
     message = _("The API key that this form created has since been deleted. No second key was created.")
 
 
@@ -100,39 +97,29 @@ class ServiceIdNotFound(ApiKeyNotFound):
     message = _("This service ID does not exist. It may have been deleted.")
 
 
-class NotAuthorized(ApiKeyError):
-    status = 403
-    code = "BXNIM0513E"
+class NotAuthorized(ApiKeyError, status=403, code="BXNIM0513E"):
     message = _("You are not authorized to do this.")
 
 
-class LogInAgain(ApiKeyError):
-    status = 401
-    code = "unauthorized"
+class LogInAgain(ApiKeyError, status=401, code="unauthorized"):
     message = _("Your session at %(host)s has ended. Log in again.")
 
 
-class AccountNeeded(ApiKeyError):
-    status = 403
-    code = "BXNIM0513E"
+class AccountNeeded(ApiKeyError, status=403, code="BXNIM0513E"):
     message = _("Choose the account whose API keys you want to manage.")
 
 
-class Unauthenticated(ApiKeyError):
-    status = 401
-    code = "unauthorized"
+class Unauthenticated(ApiKeyError, status=401, code="unauthorized"):
     message = _("The access token is missing, invalid, or no longer valid. Get a new one.")
 
 
-class TokenRefused(ApiKeyError):
-    status = 400
-    code = "bad_request"
+class TokenRefused(ApiKeyError, status=400, code="bad_request"):
+    """No access token, or no introspection, for what was shown."""
 
 
-class PropertyMissing(TokenRefused):
+class PropertyMissing(TokenRefused, code="BXNIM0109E"):
     """`field` names the property."""
 
-    code = "BXNIM0109E"
     message = _("Property missing or empty: %(name)s")
 
     def __init__(self, name: str) -> None:
@@ -140,56 +127,43 @@ class PropertyMissing(TokenRefused):
         super().__init__(name=name)
 
 
-class PropertyRefused(TokenRefused):
+class PropertyRefused(TokenRefused, code="BXNIM0106E"):
     """`field` names the property."""
-
-    code = "BXNIM0106E"
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
         super().__init__(message)
 
 
-class ValueNotFound(TokenRefused):
+class ValueNotFound(TokenRefused, code="BXNIM0415E"):
     """Unknown, malformed, disabled, expired, deleted and owner gone: one public answer."""
 
-    code = "BXNIM0415E"
     message = _("Provided API key could not be found.")
 
 
-class RefreshTokenInvalid(TokenRefused):
-    code = "BXNIM0407E"
+class RefreshTokenInvalid(TokenRefused, code="BXNIM0407E"):
     message = _("Provided refresh token is invalid.")
 
 
-class RefreshTokenExpired(TokenRefused):
-    code = "BXNIM0408E"
+class RefreshTokenExpired(TokenRefused, code="BXNIM0408E"):
     message = _("Provided refresh token is expired.")
 
 
-class ClientRefused(TokenRefused):
-    status = 401
-    code = "BXNIM0308E"
+class ClientRefused(TokenRefused, status=401, code="BXNIM0308E"):
     message = _("No authorization header found.")
 
 
-class PasswordRefused(TokenRefused):
-    status = 401
-    code = "BXNIM0602E"
+class PasswordRefused(TokenRefused, status=401, code="BXNIM0602E"):
     message = _("The user ID or the password is not correct.")
 
 
-class IntrospectionRefused(TokenRefused):
-    status = 401
-    code = "unauthorized"
+class IntrospectionRefused(TokenRefused, status=401, code="unauthorized"):
     message = _("Introspection requires your own access token or API key.")
 
 
-class TooManyAttempts(ApiKeyError):
+class TooManyAttempts(ApiKeyError, status=429, code="too_many_requests"):
     """`retry_after` is in seconds."""
 
-    status = 429
-    code = "too_many_requests"
     message = _("Too many attempts. Wait a few minutes, then try again.")
 
     def __init__(self, retry_after: int) -> None:
@@ -197,21 +171,15 @@ class TooManyAttempts(ApiKeyError):
         super().__init__()
 
 
-class DeleteNotPossible(ApiKeyError):
-    status = 409
-    code = "BXNIM0105E"
+class DeleteNotPossible(ApiKeyError, status=409, code="BXNIM0105E"):
     message = _("An API key of this service ID is locked. Unlock it first. Nothing was deleted.")
 
 
-class ApiKeyConflict(ApiKeyError):
-    status = 409
-    code = "conflict"
+class ApiKeyConflict(ApiKeyError, status=409, code="conflict"):
     message = _("Someone changed this API key while you were editing it. Compare, then save again.")
 
 
-class ApiKeyLocked(ApiKeyError):
-    status = 409
-    code = "conflict"
+class ApiKeyLocked(ApiKeyError, status=409, code="conflict"):
     message = _("This API key is locked. Unlock it first.")
 
 
@@ -223,25 +191,18 @@ class ServiceIdLocked(ApiKeyLocked):
     message = _("This service ID is locked. Unlock it first.")
 
 
-class ApiKeyLimitReached(ApiKeyError):
-    status = 422
-    code = "BXNIM0151E"
+class ApiKeyLimitReached(ApiKeyError, status=422, code="BXNIM0151E"):
     message = _(
         "You have reached the limit of %(limit)d API keys. Delete a key that you no longer need, then try again."
     )
 
 
-class IdempotencyKeyReused(ApiKeyError):
-    status = 409
-    code = "conflict"
+class IdempotencyKeyReused(ApiKeyError, status=409, code="conflict"):
     message = _("This Idempotency-Key was already used with a different request. Use a new one for each API key.")
 
 
-class HandoverError(ApiKeyError):
+class HandoverError(ApiKeyError, status=409, code="conflict"):
     """The form was sent before; its value is not available, or not yet. `key_id` is its key, "" where unknown."""
-
-    status = 409
-    code = "conflict"
 
     def __init__(self, key_id: str = "", **params: object) -> None:
         self.key_id = key_id
@@ -260,34 +221,27 @@ class BeingCreated(HandoverError):
     message = _("This form was sent a moment ago, and the key is still being created. Send it again in a moment.")
 
 
-class CreationUnconfirmed(HandoverError):
+class CreationUnconfirmed(HandoverError, status=502, code="unavailable"):
     """`name` is what the key was to be called."""
 
     may_have_happened = True
-    status = 502
-    code = "unavailable"
     message = _(
         "%(host)s did not confirm that the API key %(name)s was created. It may exist: look for it in the list. "
         "If it is there and you do not have its value, delete it and create another key."
     )
 
 
-class LogInRefused(ApiKeyError):
+class LogInRefused(ApiKeyError, status=422, code="unauthorized"):
     """The message says why, as far as IAM says it."""
 
-    status = 422
-    code = "unauthorized"
+
+class StoreError(ApiKeyError, status=503, code="unavailable"):
+    """What only the store can mend; told in the page, where what was typed stays."""
 
 
-class StoreError(ApiKeyError):
-    status = 503
-    code = "unavailable"
-
-
-class BackendRefused(StoreError):
+class BackendRefused(StoreError, code="bad_request"):
     """`status` and `reason` are the store's own status and code; `text` are its words, `trace` its transaction id."""
 
-    code = "bad_request"
     message = _("%(host)s refused the request: %(text)s")
 
     def __init__(self, status: int, *, host: str, text: str, trace: str = "", reason: str = "") -> None:
