@@ -27,11 +27,10 @@ def new_entity_tag(revision: int = 1) -> str:
     return f"{revision}-{secrets.token_hex(16)}"
 
 
-class ApiKeyRecord(models.Model):
-    """One API key. `digest` is HMAC-SHA256 of the value under pepper number `pepper`."""
+class RevisedRecord(models.Model):
+    """What the records of keys and of service IDs have in common: each change is a revision with a tag of its own."""
 
-    id = models.CharField(primary_key=True, max_length=43, default=new_api_key_id)
-    iam_id = models.CharField(max_length=64)
+    id: str
     account_id = models.CharField(max_length=32)
     created_by = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now)
@@ -43,10 +42,23 @@ class ApiKeyRecord(models.Model):
     # Folded copies: databases disagree about the case of letters beyond ASCII.
     name_folded = models.TextField()
     description_folded = models.TextField(blank=True)
+    locked = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class ApiKeyRecord(RevisedRecord):
+    """One API key. `digest` is HMAC-SHA256 of the value under pepper number `pepper`."""
+
+    id = models.CharField(primary_key=True, max_length=43, default=new_api_key_id)
+    iam_id = models.CharField(max_length=64)
     pepper = models.PositiveSmallIntegerField()
     digest = models.CharField(max_length=64)
     hint = models.CharField(max_length=16)
-    locked = models.BooleanField(default=False)
     disabled = models.BooleanField(default=False)
     leaked = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -69,9 +81,6 @@ class ApiKeyRecord(models.Model):
             ),
         ]
 
-    def __str__(self) -> str:
-        return self.id
-
 
 class HistoryRecord(models.Model):
     """One change of a key or a service ID, as `include_history` tells it."""
@@ -91,24 +100,12 @@ class HistoryRecord(models.Model):
         return f"{self.action} {self.object_id}"
 
 
-class ServiceIdRecord(models.Model):
+class ServiceIdRecord(RevisedRecord):
     """An identity for a program of its own. Whoever made it manages it, and so do administrators."""
 
     id = models.CharField(primary_key=True, max_length=46, default=new_service_id)
     iam_id = models.CharField(max_length=64, unique=True)
-    account_id = models.CharField(max_length=32)
-    created_by = models.CharField(max_length=64)
-    created_at = models.DateTimeField(default=timezone.now)
-    modified_at = models.DateTimeField(default=timezone.now)
-    revision = models.PositiveIntegerField(default=1)
-    entity_tag = models.CharField(max_length=48, default=new_entity_tag)
-    name = models.CharField(max_length=NAME_MAX_LENGTH)
-    description = models.CharField(max_length=DESCRIPTION_MAX_LENGTH, blank=True)
-    # Folded copies: databases disagree about the case of letters beyond ASCII.
-    name_folded = models.TextField()
-    description_folded = models.TextField(blank=True)
     unique_instance_crns = models.JSONField(default=list)
-    locked = models.BooleanField(default=False)
     # Of the Idempotency-Key that made it; empty without one.
     nonce_digest = models.CharField(max_length=64, blank=True)
     # Uses of keys that were deleted; those of the others are counted with them.
@@ -124,9 +121,6 @@ class ServiceIdRecord(models.Model):
             )
         ]
         indexes = [models.Index(fields=["account_id", "created_at", "id"], name="service_ids_by_creation")]
-
-    def __str__(self) -> str:
-        return self.id
 
 
 class SigningKey(models.Model):

@@ -1,6 +1,6 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.conf import settings
@@ -13,9 +13,9 @@ from apikeys.backends.base import StoreTraits
 from apikeys.backends.keyset import counted_page_of, page_of
 from apikeys.backends.records import (
     add_history,
+    apply_changes,
     filter_of,
     find_by_value,
-    fold_words,
     history_of,
     names_version,
     remove,
@@ -176,50 +176,37 @@ class EmbeddedBackend:
         if limit and ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
             raise exceptions.ApiKeyLimitReached(limit=limit)
 
+    @transaction.atomic
     def update_api_key(self, key_id: str, changes: domain.ApiKeyChanges, *, entity_tag: str) -> domain.ApiKey:
-        def apply(record: ApiKeyRecord) -> list[str]:
-            if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
-                raise exceptions.NotAuthorized
-            if record.locked:
-                raise exceptions.ApiKeyLocked
-            if not names_version(entity_tag, record.entity_tag):
-                raise exceptions.ApiKeyConflict
-            changed = changes.given()
-            for name, value in changed.items():
-                setattr(record, name, value)
-            fold_words(record)
-            return sorted(changed)
-
-        return self._change(key_id, "update", apply)
-
-    def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:
-        def apply(record: ApiKeyRecord) -> list[str] | None:
-            if record.locked == locked:
-                return None
-            record.locked = locked
-            return []
-
-        return self._change(key_id, "lock" if locked else "unlock", apply)
-
-    def set_disabled(self, key_id: str, disabled: bool) -> domain.ApiKey:
-        def apply(record: ApiKeyRecord) -> list[str] | None:
-            if record.locked:
-                raise exceptions.ApiKeyLocked
-            if record.disabled == disabled:
-                return None
-            record.disabled = disabled
-            return []
-
-        return self._change(key_id, "disable" if disabled else "enable", apply)
+        record = self._record(key_id, for_update=True)
+        if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
+            raise exceptions.NotAuthorized
+        if record.locked:
+            raise exceptions.ApiKeyLocked
+        if not names_version(entity_tag, record.entity_tag):
+            raise exceptions.ApiKeyConflict
+        return self._revised(record, "update", apply_changes(record, changes))
 
     @transaction.atomic
-    def _change(self, key_id: str, action: str, apply: Callable[[ApiKeyRecord], list[str] | None]) -> domain.ApiKey:
-        """Change a record under a row lock. `apply` returns the names of what changed, or None for nothing at all."""
+    def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:
         record = self._record(key_id, for_update=True)
-        params = apply(record)
-        if params is not None:
-            save_revision(record)
-            add_history(self.identity, record.id, action, params, f"API key: {action}")
+        if record.locked == locked:
+            return to_domain(record)
+        record.locked = locked
+        return self._revised(record, "lock" if locked else "unlock")
+
+    @transaction.atomic
+    def set_disabled(self, key_id: str, disabled: bool) -> domain.ApiKey:
+        record = self._record(key_id, for_update=True)
+        if record.locked:
+            raise exceptions.ApiKeyLocked
+        if record.disabled == disabled:
+            return to_domain(record)
+        record.disabled = disabled
+        return self._revised(record, "disable" if disabled else "enable")
+
+    def _revised(self, record: ApiKeyRecord, action: str, params: Sequence[str] = ()) -> domain.ApiKey:
+        save_revision(record, self.identity, action, f"API key: {action}", params)
         return to_domain(record)
 
     @transaction.atomic

@@ -4,7 +4,7 @@ Who may see or change a row is checked in embedded.py and service_ids.py, which 
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apikeys import domain, values
 from apikeys.backends.search import fold
-from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_entity_tag
+from apikeys.models import ApiKeyRecord, HistoryRecord, RevisedRecord, ServiceIdRecord, new_entity_tag
 
 LOOKUPS = {domain.Match.CONTAINS: "contains", domain.Match.EQUALS: "exact", domain.Match.STARTS_WITH: "startswith"}
 
@@ -75,18 +75,30 @@ def names_version(if_match: str, entity_tag: str) -> bool:
     return entity_tag in (tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag for tag in tags)
 
 
-def fold_words(record: ApiKeyRecord | ServiceIdRecord) -> None:
+def fold_words(record: RevisedRecord) -> None:
     """Set the columns that searches compare, from name and description."""
     record.name_folded = fold(record.name)[: domain.NAME_MAX_LENGTH]
     record.description_folded = fold(record.description)
 
 
-def save_revision(record: ApiKeyRecord | ServiceIdRecord) -> None:
-    """Save a changed record as its next revision, with an entity tag and a date of its own."""
+def apply_changes(record: RevisedRecord, changes: domain.Changes) -> list[str]:
+    """Set what is to change of a record, which is not saved; return the names of it, sorted."""
+    given = changes.given()
+    for name, value in given.items():
+        setattr(record, name, value)
+    fold_words(record)
+    return sorted(given)
+
+
+def save_revision(
+    record: RevisedRecord, identity: domain.Identity, action: str, message: str, params: Sequence[str] = ()
+) -> None:
+    """Save a changed record as its next revision, with an entity tag, a date and an entry of its history."""
     record.revision += 1
     record.entity_tag = new_entity_tag(record.revision)
     record.modified_at = timezone.now()
     record.save()
+    add_history(identity, record.id, action, params, message)
 
 
 def remove(record: ApiKeyRecord) -> domain.ApiKey:
@@ -108,12 +120,11 @@ def mark_leaked(record: ApiKeyRecord, identity: domain.Identity) -> domain.ApiKe
         return remove(record)
     record.leaked = True
     record.disabled = record.disabled or record.action_when_leaked == domain.LeakedAction.DISABLE
-    save_revision(record)
-    add_history(identity, record.id, "leak", [], "API key found in public")
+    save_revision(record, identity, "leak", "API key found in public")
     return to_domain(record)
 
 
-def add_history(identity: domain.Identity, object_id: str, action: str, params: list[str], message: str) -> None:
+def add_history(identity: domain.Identity, object_id: str, action: str, params: Sequence[str], message: str) -> None:
     """Store one change of a key or a service ID, made by `identity`; words that may be values are masked."""
     HistoryRecord.objects.create(
         object_id=object_id,

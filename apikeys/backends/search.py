@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from apikeys.domain import ApiKey, ApiKeyQuery, Condition, Match
+from apikeys.domain import ApiKey, ApiKeyQuery, Match
 from apikeys.values import HINT_LENGTH
 
 # Character classes for regular expressions. Blank are spaces, format characters, and letters or symbols that are drawn
@@ -53,8 +53,7 @@ def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
     is_hint = bool(end) and key.hint.casefold().endswith(end)
     if wanted not in fold(key.name) and wanted not in fold(key.description) and not is_hint:
         return False
-    return all(_meets(key, condition) for condition in query.conditions)
-
-
-def _meets(key: ApiKey, condition: Condition) -> bool:
-    return MATCHERS[condition.match](fold(str(getattr(key, condition.attribute))), fold(condition.text))
+    return all(
+        MATCHERS[condition.match](fold(str(getattr(key, condition.attribute))), fold(condition.text))
+        for condition in query.conditions
+    )

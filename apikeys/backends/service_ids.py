@@ -8,6 +8,7 @@ from apikeys import domain
 from apikeys.backends.keyset import beyond, cursor_at, page_of
 from apikeys.backends.records import (
     add_history,
+    apply_changes,
     filter_of,
     fold_words,
     history_of,
@@ -112,12 +113,7 @@ class EmbeddedServiceIds:
             raise ServiceIdLocked
         if not names_version(entity_tag, record.entity_tag):
             raise ServiceIdConflict
-        changed = changes.given()
-        for name, value in changed.items():
-            setattr(record, name, value)
-        fold_words(record)
-        save_revision(record)
-        add_history(self.identity, record.id, "update", sorted(changed), "Service ID: update")
+        save_revision(record, self.identity, "update", "Service ID: update", apply_changes(record, changes))
         return to_domain(record)
 
     @transaction.atomic
@@ -126,9 +122,8 @@ class EmbeddedServiceIds:
         record = self._record(service_id, for_update=True)
         if record.locked != locked:
             record.locked = locked
-            save_revision(record)
             action = "lock" if locked else "unlock"
-            add_history(self.identity, record.id, action, [], f"Service ID: {action}")
+            save_revision(record, self.identity, action, f"Service ID: {action}")
         return to_domain(record)
 
     @transaction.atomic
