@@ -9,8 +9,8 @@ from apikeys.identity.request import Request
 from apikeys.services import leaks
 
 
-@sensitive_variables("reports", "verdicts")
-def report(request: Request) -> JsonResponse:
+@sensitive_variables("reports", "known")
+def report_leaks(request: Request) -> JsonResponse:
     """Act on each value, and say of each whether it was a key of this server.
 
     Raises Unauthenticated (401) for a signature that is missing or wrong, then BadRequest (400) for the body.
@@ -22,18 +22,18 @@ def report(request: Request) -> JsonResponse:
     )
     reports = leaks.parse_reports(request.body)
     caller = caller_for(request, leaks.REPORTER)
-    verdicts = leaks.act_on_all(reports, caller)
+    known = leaks.act_on_all(reports, caller)
     return JsonResponse(
         [
             {
-                "token_hash": leaks.token_hash(verdict.report.token),
-                "token_type": verdict.report.type,
-                "label": "true_positive" if verdict.known else "false_positive",
+                "token_hash": leaks.token_hash(report.token),
+                "token_type": report.type,
+                "label": "true_positive" if report.token in known else "false_positive",
             }
-            for verdict in verdicts
+            for report in reports
         ],
         safe=False,
     )
 
 
-collection = resource(POST=report)
+collection = resource(POST=report_leaks)

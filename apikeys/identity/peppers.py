@@ -1,7 +1,6 @@
 """Which peppers stored keys need, and the check that refuses to start without one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -10,14 +9,6 @@ from django.db import DatabaseError
 from django.db.models import Count, F
 
 from apikeys.models import ApiKeyRecord, PepperFingerprint
-
-
-@dataclass(frozen=True, slots=True)
-class PepperUsage:
-    """One pepper, and how many keys are stored under it."""
-
-    number: int
-    keys: int
 
 
 def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -54,13 +45,10 @@ def save_fingerprints(**kwargs: Any) -> None:
         PepperFingerprint.objects.get_or_create(number=number, defaults={"fingerprint": peppers.fingerprint(number)})
 
 
-def usage() -> list[PepperUsage]:
-    """Return each pepper that is configured or that keys are stored under, by number."""
+def usage() -> dict[int, int]:
+    """Return how many keys are stored under each pepper, by its number; under one that is configured it may be none."""
     counted = dict(ApiKeyRecord.objects.values_list("pepper").annotate(Count("id")))
-    return [
-        PepperUsage(number, counted.get(number, 0))
-        for number in sorted({*settings.APIKEYS_PEPPERS.by_number, *counted})
-    ]
+    return {number: counted.get(number, 0) for number in sorted({*settings.APIKEYS_PEPPERS.by_number, *counted})}
 
 
 def keys_under_older() -> list[ApiKeyRecord]:

@@ -7,7 +7,8 @@ authenticate is to read: while the database takes no writes keys work, and what 
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import itemgetter
 from threading import Event, Lock
 from time import monotonic
 
@@ -21,6 +22,7 @@ from apikeys.models import ApiKeyRecord
 
 INTERVAL_SECONDS = 60.0
 NEVER = float("-inf")
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 BATCH = 100  # keys in one transaction, which takes the write lock and must be short
 
 logger = logging.getLogger(__name__)
@@ -32,18 +34,8 @@ class Counter:
 
     written_at: float = NEVER  # monotonic seconds
     pending: int = 0
-    last: datetime | None = None
+    last: datetime = LONG_AGO
     move: PepperMove | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What is to be written of one key."""
-
-    key_id: str
-    count: int
-    last: datetime
-    move: PepperMove | None
 
 
 _counters: dict[str, Counter] = {}
@@ -77,14 +69,14 @@ def flush(*, everything: bool = False) -> None:
         batch = due[:BATCH]
         try:
             with transaction.atomic():
-                for use in batch:
-                    _write(use)
+                for key_id, uses in batch:
+                    _write(key_id, uses)
         except Error:
             _put_back(due)
             raise
-        for use in batch:
-            if use.move is not None:
-                move_to_newest_pepper(use.move)
+        for _key_id, uses in batch:
+            if uses.move is not None:
+                move_to_newest_pepper(uses.move)
         due = due[BATCH:]
 
 
@@ -97,34 +89,34 @@ def flush_at_end() -> None:
         logger.error("%d uses of keys were not counted: %s", lost, exc)
 
 
-def _take(everything: bool) -> list[Due]:
+def _take(everything: bool) -> list[tuple[str, Counter]]:
     """Return what is due and reset its counters; forget idle keys. Sorted, so that processes lock rows in one order."""
     clock = monotonic()
-    due: list[Due] = []
+    due: list[tuple[str, Counter]] = []
     with _lock:
         for key_id, counter in list(_counters.items()):
             if not everything and clock - counter.written_at < INTERVAL_SECONDS:
                 continue
-            if counter.pending and counter.last:
-                due.append(Due(key_id, counter.pending, counter.last, counter.move))
+            if counter.pending:
+                due.append((key_id, counter))
                 _counters[key_id] = Counter(written_at=clock)
             else:
                 del _counters[key_id]
-    return sorted(due, key=lambda use: use.key_id)
+    return sorted(due, key=itemgetter(0))
 
 
-def _put_back(due: list[Due]) -> None:
+def _put_back(due: list[tuple[str, Counter]]) -> None:
     with _lock:
-        for use in due:
-            counter = _counters.setdefault(use.key_id, Counter())
+        for key_id, uses in due:
+            counter = _counters.setdefault(key_id, Counter())
             counter.written_at = NEVER
-            counter.pending += use.count
-            counter.last = counter.last or use.last
-            counter.move = counter.move or use.move
+            counter.pending += uses.pending
+            counter.last = max(counter.last, uses.last)
+            counter.move = counter.move or uses.move
 
 
-def _write(use: Due) -> None:
-    ApiKeyRecord.objects.filter(id=use.key_id).update(
-        use_count=F("use_count") + use.count,
-        last_used_at=Greatest(Coalesce("last_used_at", use.last), use.last),
+def _write(key_id: str, uses: Counter) -> None:
+    ApiKeyRecord.objects.filter(id=key_id).update(
+        use_count=F("use_count") + uses.pending,
+        last_used_at=Greatest(Coalesce("last_used_at", uses.last), uses.last),
     )

@@ -41,14 +41,6 @@ class Report:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a report was right: `known` where the value was one of this server's keys."""
-
-    report: Report
-    known: bool
-
-
 def check_signature(body: bytes, key_identifier: str, signature: str) -> None:
     """Raise Unauthenticated unless `signature`, base64 of DER, is that of the named key over the body."""
     pem = settings.LEAK_REPORT_KEYS.get(key_identifier)
@@ -84,20 +76,18 @@ def _report(entry: Any) -> Report:
     return Report(token=without_surrogates(entry["token"]), **texts)
 
 
-def act_on_all(reports: list[Report], caller: Caller) -> list[Verdict]:
-    """Act on each report. A value in several of them is known in all, even if the first has its key deleted."""
-    verdicts = [act_on(report, caller) for report in reports]
-    known = {verdict.report.token for verdict in verdicts if verdict.known}
-    return [Verdict(report, known=report.token in known) for report in reports]
+def act_on_all(reports: list[Report], caller: Caller) -> set[str]:
+    """Act on each report, and return the values that were keys of this server, also those whose key is deleted now."""
+    return {report.token for report in reports if act_on(report, caller)}
 
 
 @revocation
-def act_on(report: Report, caller: Caller) -> Verdict:
-    """Do to a reported key what its `action_when_leaked` says, and mark it; a locked key, too."""
+def act_on(report: Report, caller: Caller) -> bool:
+    """Do to a reported key, also a locked one, what its `action_when_leaked` says; tell whether it is a key."""
     with transaction.atomic():
         record = find_by_value(report.token, for_update=True)
         if record is None:
-            return Verdict(report, known=False)
+            return False
         key = mark_leaked(record, caller.identity)
         # The source is a word or two by nature. A longer one is masked: it may be the value itself.
         source = report.source if len(report.source) < MIN_OWN_VALUE else MASK
@@ -106,7 +96,7 @@ def act_on(report: Report, caller: Caller) -> Verdict:
             record_deletion(caller, key, **told)
         else:
             audit.record(caller, audit.UPDATE, target=key, **told)
-    return Verdict(report, known=True)
+    return True
 
 
 def token_hash(token: str) -> str:

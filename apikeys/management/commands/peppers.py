@@ -18,15 +18,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         configured = settings.APIKEYS_PEPPERS
-        for use in peppers.usage():
-            if use.number == configured.newest:
+        for number, keys in peppers.usage().items():
+            if number == configured.newest:
                 remark = "newest: keys are made under it, and move to it when they are used"
-            elif use.number not in configured.by_number:
+            elif number not in configured.by_number:
                 remark = "missing: restore it, or these keys never work again"
             else:
-                remark = "still needed" if use.keys else "not needed: remove it"
-            count = f"{use.keys} key{'' if use.keys == 1 else 's'}"
-            self.stdout.write(f"Pepper {use.number}: {count}, {remark}.")
+                remark = "still needed" if keys else "not needed: remove it"
+            count = f"{keys} key{'' if keys == 1 else 's'}"
+            self.stdout.write(f"Pepper {number}: {count}, {remark}.")
         if options["keys"]:
             for record in peppers.keys_under_older():
                 last = f"{record.last_used_at:%Y-%m-%d}" if record.last_used_at else "never used"
