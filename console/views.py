@@ -1,6 +1,7 @@
 """Log in, log out, password, dashboard, API reference, language and theme, health."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -211,19 +212,12 @@ def _refused_draft(request: HttpRequest) -> dict[str, str]:
     return drafts.fields_of(request) | {name: sent[name] for name in ("nonce",) if name in sent}
 
 
-@requires_csrf_token
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem(request, 400)
+def _handler(status: int) -> Callable[[HttpRequest, Exception], HttpResponse]:
+    """Return what Django calls for an exception that stands for this status."""
+    return requires_csrf_token(lambda request, exception: problem(request, status))
 
 
-@requires_csrf_token
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem(request, 403)
-
-
-@requires_csrf_token
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem(request, 404)
+bad_request, permission_denied, page_not_found = map(_handler, (400, 403, 404))
 
 
 @requires_csrf_token

@@ -134,25 +134,18 @@ def do_change(options: argparse.Namespace) -> None:
     key = find_key(session, options.key)
     if not options.force and not confirm(f"Do you really want to {options.verb} API key {key['name']}? [y/N] > "):
         raise Refused("Nothing was changed.")
-    doing, done = WORDS[options.verb]
+    doing, done, change = VERBS[options.verb]
     report(f"{doing} API key {key['name']} under {session.account_id} as {session.user}...")
-    calls: dict[str, Callable[[Any], None]] = {
-        "delete": lambda client: client.delete_api_key(key["id"]),
-        "lock": lambda client: client.set_locked(key["id"], True),
-        "unlock": lambda client: client.set_locked(key["id"], False),
-        "disable": lambda client: client.set_disabled(key["id"], True),
-        "enable": lambda client: client.set_disabled(key["id"], False),
-    }
-    session.ask(calls[options.verb])
+    session.ask(lambda client: change(client, key["id"]))
     report(f"OK\nAPI key {key['name']} was {done}")
 
 
-WORDS = {
-    "delete": ("Deleting", "deleted"),
-    "lock": ("Locking", "locked"),
-    "unlock": ("Unlocking", "unlocked"),
-    "disable": ("Disabling", "disabled"),
-    "enable": ("Enabling", "enabled"),
+VERBS: dict[str, tuple[str, str, "Callable[[IAMClient, str], None]"]] = {
+    "delete": ("Deleting", "deleted", lambda client, key_id: client.delete_api_key(key_id)),
+    "lock": ("Locking", "locked", lambda client, key_id: client.set_locked(key_id, True)),
+    "unlock": ("Unlocking", "unlocked", lambda client, key_id: client.set_locked(key_id, False)),
+    "disable": ("Disabling", "disabled", lambda client, key_id: client.set_disabled(key_id, True)),
+    "enable": ("Enabling", "enabled", lambda client, key_id: client.set_disabled(key_id, False)),
 }
 
 

@@ -7,7 +7,7 @@ from itertools import dropwhile
 from typing import Any, NoReturn
 
 from apikeys import VERSION
-from apikeys.cli.keys import do_change, do_create, do_list, do_show, do_update
+from apikeys.cli.keys import VERBS, do_change, do_create, do_list, do_show, do_update
 from apikeys.cli.login import do_api, do_login, do_logout, do_target, do_tokens
 from apikeys.cli.offline import do_completion, do_config, do_help, do_scan, do_version
 from apikeys.cli.output import USAGE
@@ -149,7 +149,7 @@ def add_iam(iam: Any) -> None:
     add_output(update)
     update.set_defaults(run=do_update, parser=update)
 
-    for verb in ("delete", "lock", "unlock", "disable", "enable"):
+    for verb in VERBS:
         command = iam.add_parser(f"api-key-{verb}", help=f"{verb} a key")
         command.add_argument("key", metavar="NAME|ID")
         command.add_argument("-f", "--force", action="store_true", help="do not ask")

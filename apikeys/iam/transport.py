@@ -216,7 +216,8 @@ def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
     if isinstance(exc, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         sent = not isinstance(exc, requests.ConnectTimeout)
         return IAMUnavailable(NOT_IN_TIME, may_have_happened=sent, transient=True, host=host)
-    if isinstance(getattr(_cause(exc), "reason", None), NewConnectionError):
+    cause = exc.args[0] if exc.args else None  # the error of urllib3 that one of requests wraps
+    if isinstance(getattr(cause, "reason", None), NewConnectionError):
         return IAMUnavailable(
             _("There is no connection to %(host)s. Check the URL and the network."), transient=True, host=host
         )
@@ -230,11 +231,6 @@ def _unreachable(exc: Exception, url: str) -> IAMUnavailable:
 
 def _host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _cause(exc: Exception) -> object:
-    """Return the error of urllib3 that an error of requests wraps."""
-    return exc.args[0] if exc.args else None
 
 
 def _refusal(answer: Answer, url: str) -> IAMError:

@@ -1,11 +1,10 @@
 """The one place that turns an ApiKeyError into a page, or into a message for htmx."""
 
-from collections.abc import Callable
-
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse
 from django.shortcuts import render, resolve_url
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext
 from django_htmx.http import reswap, retarget
 
@@ -29,14 +28,8 @@ NOT_DONE = {
 }
 
 
-class ApiKeyErrors:
+class ApiKeyErrors(MiddlewareMixin):
     """Answers each ApiKeyError that a view raises: with the log-in, the choice of account, or a sentence."""
-
-    def __init__(self, get_response: Callable[[Request], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: Request) -> HttpResponse:
-        return self.get_response(request)
 
     def process_exception(self, request: Request, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, exceptions.ApiKeyError):
