@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
-from apikeys.services import keys
+from apikeys.services import creation
 from apikeys.services.delivery import Delivery
 from apikeys.web.forms import new_nonce
 from tests.cast import PASSWORD
@@ -82,7 +82,7 @@ def delivery_for(person, nonce: str = "") -> Delivery:
 def create_key() -> Callable[..., IssuedApiKey]:
     def create(person, name: str = "terraform", description: str = "", **fields: object) -> IssuedApiKey:
         draft = ApiKeyDraft(name=name, description=description, **fields)
-        return keys.create_api_key(caller_for(person), draft, delivery_for(person))
+        return creation.create_api_key(caller_for(person), draft, delivery_for(person))
 
     return create
 

@@ -24,7 +24,7 @@ from apikeys.exceptions import (
     InvalidApiKey,
 )
 from apikeys.models import ApiKeyRecord, Handover
-from apikeys.services import delivery, keys, unconfirmed
+from apikeys.services import creation, delivery, keys, unconfirmed
 from apikeys.values import is_genuine
 from apikeys.web.forms import new_nonce
 from tests.conftest import caller_for, delivery_for
@@ -34,15 +34,15 @@ from tests.threads import at_once
 
 def send(person, nonce: str, name: str = "terraform") -> IssuedApiKey:
     """Send the create form once."""
-    return keys.create_api_key(caller_for(person), ApiKeyDraft(name, ""), delivery_for(person, nonce))
+    return creation.create_api_key(caller_for(person), ApiKeyDraft(name, ""), delivery_for(person, nonce))
 
 
 def confirm(person, nonce: str) -> None:
-    keys.confirm_receipt(caller_for(person), nonce)
+    creation.confirm_receipt(caller_for(person), nonce)
 
 
 def confirm_by_picture(person, nonce: str) -> None:
-    keys.confirm_scriptless_receipt(caller_for(person), digest(nonce))
+    creation.confirm_scriptless_receipt(caller_for(person), digest(nonce))
 
 
 def digest(nonce: str) -> str:
@@ -50,7 +50,7 @@ def digest(nonce: str) -> str:
 
 
 def download(person, nonce: str) -> IssuedApiKey:
-    return keys.download_api_key(caller_for(person), nonce)
+    return creation.download_api_key(caller_for(person), nonce)
 
 
 def keys_of(person) -> list[str]:
@@ -70,7 +70,7 @@ def assert_refused(error: type[ApiKeyError], person, nonce: str) -> None:
 
 
 def more_time(person, nonce: str) -> delivery.Wait | None:
-    return keys.more_time(caller_for(person), nonce)
+    return creation.more_time(caller_for(person), nonce)
 
 
 def let_pass(seconds: int) -> None:

@@ -16,7 +16,7 @@ from django.views.debug import ExceptionReporter, get_exception_reporter_class
 from apikeys import values
 from apikeys.domain import ApiKeyDraft
 from apikeys.models import ApiKeyRecord
-from apikeys.services import keys
+from apikeys.services import creation
 from apikeys.web.forms import new_nonce
 from console.logs import LineFormatter, MaskedExceptionReporter, MaskFilter
 from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_address, edit_address
@@ -298,7 +298,7 @@ def test_a_value_in_an_exceptions_message_is_masked_in_the_report():
 
 
 def test_an_issued_key_shows_its_record_but_not_its_value(alice):
-    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice))
+    issued = creation.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice))
 
     printed = f"{issued} {issued!r} {[issued]}"
 

@@ -6,7 +6,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apikeys.domain import ApiKeyDraft, ServiceIdDraft
 from apikeys.models import AuditEvent, Handover, HistoryRecord, ServiceIdRecord
-from apikeys.services import audit, keys, service_ids
+from apikeys.services import audit, creation, service_ids
 from tests.conftest import caller_for, delivery_for
 
 RANDOM = {"Idempotency-Key": "3f2a91c07be84d5596d1a7f0e2c84b13"}
@@ -132,7 +132,7 @@ def test_the_end_of_each_key_of_a_deleted_service_id_is_audited_and_its_sealed_v
     caller = caller_for(alice)
     robot, first_key = ServiceIdDraft("robot"), ApiKeyDraft("first key")
     service, first = service_ids.create_service_id(caller, robot, key=first_key, delivery=delivery_for(alice))
-    second = keys.create_api_key(caller, ApiKeyDraft("second key", iam_id=service.iam_id))
+    second = creation.create_api_key(caller, ApiKeyDraft("second key", iam_id=service.iam_id))
 
     service_ids.delete_service_id(caller, service.id)
 

@@ -13,7 +13,7 @@ from apikeys.exceptions import (
     ApiKeyNotFound,
 )
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
-from apikeys.services import audit, keys
+from apikeys.services import audit, creation, keys
 from apikeys.web.forms import new_nonce
 from tests.addresses import UNKNOWN_ID
 from tests.conftest import caller_for, delivery_for
@@ -65,7 +65,7 @@ def test_a_form_sent_twice_is_one_creation_in_the_audit_log(alice):
     nonce = new_nonce()
 
     for _ in range(2):
-        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
+        creation.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
 
     assert [(event.action, event.outcome) for event in events()] == [(CREATE, "success")]
 
@@ -82,9 +82,9 @@ def test_looking_is_not_audited(alice, alices_key):
 
 def test_the_value_and_the_nonce_are_in_no_event(alice):
     nonce = new_nonce()
-    issued = keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
+    issued = creation.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
 
-    keys.confirm_receipt(caller_for(alice), nonce)
+    creation.confirm_receipt(caller_for(alice), nonce)
     keys.delete_api_key(caller_for(alice), issued.key.id)
 
     found = tables_with(issued.value) + tables_with(nonce)
@@ -95,7 +95,7 @@ def test_the_value_and_the_nonce_are_in_no_event(alice):
 def test_an_agent_of_absurd_length_is_cut(alice):
     caller = Caller(caller_for(alice).identity, agent="curl/8 " * 1_000)
 
-    keys.create_api_key(caller, ApiKeyDraft("terraform", ""))
+    creation.create_api_key(caller, ApiKeyDraft("terraform", ""))
 
     assert events()[-1].agent == ("curl/8 " * 1_000)[:255]
 
@@ -108,7 +108,7 @@ def test_a_creation_that_cannot_be_audited_or_handed_over_does_not_happen(alice,
     refuse_rows_of(refusing)
 
     with pytest.raises(IntegrityError, match="the disk is full"):
-        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice))
+        creation.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice))
 
     assert [model.objects.count() for model in (ApiKeyRecord, Handover, AuditEvent)] == [0, 0, 0]
 
@@ -160,7 +160,7 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
     acts = {
         UPDATE: lambda: keys.update_api_key(caller, key_id, ApiKeyChanges(name="n", description=""), entity_tag="1-0"),
         DELETE: lambda: keys.delete_api_key(caller, UNKNOWN_ID),
-        CREATE: lambda: keys.create_api_key(caller, ApiKeyDraft("n", ""), delivery_for(alice)),
+        CREATE: lambda: creation.create_api_key(caller, ApiKeyDraft("n", ""), delivery_for(alice)),
     }
 
     with pytest.raises(refusal):
@@ -172,11 +172,11 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
 
 def test_a_form_sent_again_after_the_receipt_is_audited_as_refused(alice):
     nonce = new_nonce()
-    keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
-    keys.confirm_receipt(caller_for(alice), nonce)
+    creation.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
+    creation.confirm_receipt(caller_for(alice), nonce)
 
     with pytest.raises(AlreadyReceived):
-        keys.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
+        creation.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
 
     assert [(event.outcome, event.reason) for event in events()] == [("success", ""), ("failure", "AlreadyReceived")]
 

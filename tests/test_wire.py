@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from apikeys import values
 from apikeys.api import bodies, fields, keys, paging
 from apikeys.api.openapi import shapes
-from apikeys.backends.service_ids import SERVICE_ID
 from apikeys.cursors import read_cursor, write_cursor
 from apikeys.domain import (
+    SERVICE_ID,
     ApiKeyChanges,
     ApiKeyDraft,
     Condition,

@@ -81,3 +81,8 @@ def no_content(act: Callable[..., object], **how: bool) -> Operation:
         return HttpResponse(status=204)
 
     return view
+
+
+def switch(act: Callable[..., object], name: str) -> Operation:
+    """Return a view whose POST does something with this keyword true, and whose DELETE with it false."""
+    return resource(POST=no_content(act, **{name: True}), DELETE=no_content(act, **{name: False}))

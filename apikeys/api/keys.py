@@ -9,7 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys.api import bodies, fields
 from apikeys.api.auth import check_account
-from apikeys.api.decorators import authenticated, no_content, resource
+from apikeys.api.decorators import authenticated, no_content, resource, switch
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, printable, text_field
 from apikeys.api.paging import key_query, neighbours
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft, Caller, HistoryEntry
@@ -17,7 +17,7 @@ from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
 from apikeys.identity import tokens
-from apikeys.services import keys
+from apikeys.services import creation, keys
 
 MAX_COUNTED = 100  # identities in one look at the limits
 PER_IDENTITY = "apikeys_per_identity"
@@ -59,7 +59,7 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
         locked=flag_header(request, "Entity-Lock"),
         disabled=flag_header(request, "Entity-Disable"),
     )
-    issued = keys.create_api_key(caller, draft, fields.delivery_for(request, caller), same_only=True)
+    issued = creation.create_api_key(caller, draft, fields.delivery_for(request, caller), same_only=True)
     answer = payloads.api_key(issued.key, value=issued.value)
     return created(answer, asked_to_store=asks_to_store(body), looks_like_another=bool(issued.look_alike))
 
@@ -157,12 +157,6 @@ def tagged(body: dict[str, Any]) -> JsonResponse:
 collection = resource(GET=list_keys, POST=create_key)
 details = resource(GET=key_details)
 item = resource(GET=get_key, PUT=update_key, DELETE=no_content(keys.delete_api_key))
-lock = resource(
-    POST=no_content(keys.lock_api_key, locked=True),
-    DELETE=no_content(keys.lock_api_key, locked=False),
-)
-disable = resource(
-    POST=no_content(keys.disable_api_key, disabled=True),
-    DELETE=no_content(keys.disable_api_key, disabled=False),
-)
+lock = switch(keys.lock_api_key, "locked")
+disable = switch(keys.disable_api_key, "disabled")
 limits = resource(GET=identity_limits, POST=bulk_identity_limits)

@@ -1,7 +1,5 @@
 """/identity: access tokens, their public keys, discovery, introspection, revocation."""
 
-from typing import Any
-
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -12,7 +10,6 @@ from apikeys.api.decorators import resource
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, tokens
-from apikeys.identity.tokens import Tokens
 
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
@@ -20,7 +17,7 @@ CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
 @sensitive_post_parameters("apikey", "password", "refresh_token")
-@sensitive_variables("issued")
+@sensitive_variables("issued", "answer")
 def token(request: HttpRequest) -> JsonResponse:
     """Exchange a key's value, a password or a refresh token for an access token.
 
@@ -47,11 +44,7 @@ def token(request: HttpRequest) -> JsonResponse:
         )
     else:
         raise exceptions.PropertyRefused("grant_type", _("This grant_type is not supported."))
-    return JsonResponse(token_answer(issued))
-
-
-def token_answer(issued: Tokens) -> dict[str, Any]:
-    return {
+    answer = {
         "access_token": issued.access_token,
         "refresh_token": issued.refresh_token,
         "token_type": "Bearer",
@@ -59,6 +52,7 @@ def token_answer(issued: Tokens) -> dict[str, Any]:
         "expiration": issued.expiration,
         "scope": oauth.SCOPE,
     }
+    return JsonResponse(answer)
 
 
 def form_field(request: HttpRequest, name: str) -> str:
@@ -154,7 +148,8 @@ def introspect(request: HttpRequest) -> JsonResponse:
         _identity, claims = tokens.identify(form_field(request, "token"))
     except exceptions.Unauthenticated:
         return JsonResponse({"active": False})
-    return JsonResponse({"active": True, "token_type": "Bearer", **public_claims(claims)})
+    public = {name: claim for name, claim in claims.items() if name != "password_stamp"}
+    return JsonResponse({"active": True, "token_type": "Bearer", **public})
 
 
 @sensitive_post_parameters("token")
@@ -166,10 +161,6 @@ def revoke(request: HttpRequest) -> JsonResponse:
     client_is_known(request)
     tokens.revoke(form_field(request, "token"))
     return JsonResponse({})
-
-
-def public_claims(claims: dict[str, Any]) -> dict[str, Any]:
-    return {name: claim for name, claim in claims.items() if name != "password_stamp"}
 
 
 def require_introspection_caller(request: HttpRequest) -> None:

@@ -5,7 +5,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys.api import bodies, fields
 from apikeys.api.auth import check_account
-from apikeys.api.decorators import Operation, authenticated, no_content, resource
+from apikeys.api.decorators import Operation, authenticated, no_content, resource, switch
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, text_field
 from apikeys.api.keys import asks_to_store, created, key_draft, tagged
 from apikeys.api.paging import neighbours, service_id_query
@@ -109,7 +109,4 @@ def empty_collection(name: str) -> Operation:
 
 collection = resource(GET=list_service_ids, POST=create_service_id)
 item = resource(GET=get_service_id, PUT=update_service_id, DELETE=no_content(service_ids.delete_service_id))
-lock = resource(
-    POST=no_content(service_ids.lock_service_id, locked=True),
-    DELETE=no_content(service_ids.lock_service_id, locked=False),
-)
+lock = switch(service_ids.lock_service_id, "locked")

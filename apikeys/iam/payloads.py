@@ -65,16 +65,16 @@ def api_key(
 ) -> dict[str, Any]:
     """Return an ApiKey as IBM's API does, fields in its order; `apikey` is there only with a value."""
     fields = _attributes(key, KEY_MEMBERS) | ({"apikey": value} if value else {}) | {"leaked": key.leaked}
-    if history is not None:
-        fields["history"] = [history_entry(entry) for entry in history]
-    if activity:
-        fields["activity"] = _activity(key.use_count, key.last_used_at)
-    return fields
+    return fields | _on_request(history, domain.Usage(key.use_count, key.last_used_at) if activity else None)
 
 
-def _activity(count: int, last_used_at: datetime | None) -> dict[str, Any]:
-    last = {} if last_used_at is None else {"last_authn": format_date(last_used_at)}
-    return {**last, "authn_count": count}
+def _on_request(history: Iterable[domain.HistoryEntry] | None, usage: domain.Usage | None) -> dict[str, Any]:
+    """Return the members of a key or a service ID that are there where they were asked for."""
+    found: dict[str, Any] = {} if history is None else {"history": [history_entry(entry) for entry in history]}
+    if usage is None:
+        return found
+    last = {} if usage.last_used_at is None else {"last_authn": format_date(usage.last_used_at)}
+    return found | {"activity": {**last, "authn_count": usage.count}}
 
 
 def create_body(draft: domain.ApiKeyDraft, account_id: str) -> dict[str, Any]:
@@ -202,12 +202,7 @@ def service_id(
     usage: domain.Usage | None = None,
 ) -> dict[str, Any]:
     """Return a ServiceId as IBM's API does."""
-    fields = _attributes(service, SERVICE_ID_MEMBERS)
-    if history is not None:
-        fields["history"] = [history_entry(entry) for entry in history]
-    if usage is not None:
-        fields["activity"] = _activity(usage.count, usage.last_used_at)
-    return fields
+    return _attributes(service, SERVICE_ID_MEMBERS) | _on_request(history, usage)
 
 
 def history_entry(entry: domain.HistoryEntry) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from apikeys import exceptions
 from apikeys.backends import backend_for, store_traits
 from apikeys.domain import ApiKeyDraft, Caller, IssuedApiKey
 from apikeys.services import audit
-from apikeys.services.delivery import Delivery, Wait, confirm_shown
+from apikeys.services.delivery import Delivery, Wait, receive
 from apikeys.services.validation import check_expiration
 from apikeys.upstream import slots
 
@@ -135,7 +135,7 @@ def confirm_receipt(caller: Caller, nonce: str) -> None:
 
 def confirm_scriptless_receipt(caller: Caller, nonce_digest: str) -> None:
     """Note that a page without script has arrived: it is not handed over again, save as the page's one download."""
-    confirm_shown(caller.identity.iam_id, nonce_digest)
+    receive(caller.identity.iam_id, nonce_digest)
 
 
 def more_time(caller: Caller, nonce: str) -> Wait | None:

@@ -140,7 +140,7 @@ class Delivery:
 
     def confirm_receipt(self) -> None:
         """Note the receipt and wipe the sealed value. Where the nonce began nothing, nothing happens."""
-        _receive(self.iam_id, self.nonce_digest, sealed=None)
+        receive(self.iam_id, self.nonce_digest, sealed=None)
 
     def extend(self) -> Wait | None:
         """Let a value that is still sealed wait 300 seconds more, and return how long it waits; None if nothing waits.
@@ -175,9 +175,14 @@ class Delivery:
         return value.decode()
 
 
-def confirm_shown(iam_id: str, nonce_digest: str) -> None:
-    """Note the receipt of a page without script; the sealed value stays for `open_for_download`."""
-    _receive(iam_id, nonce_digest)
+def receive(iam_id: str, nonce_digest: str, **wiped: None) -> None:
+    """Note the first receipt; not of a reservation, of which nobody has received anything.
+
+    Of a page without script nothing is wiped: the sealed value stays for `open_for_download`.
+    """
+    rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=nonce_digest).exclude(key_id="")
+    # One statement: no other request may see a row that is wiped and not yet received.
+    rows.update(received_at=Coalesce("received_at", timezone.now()), **wiped)
 
 
 def wipe(key_id: str) -> None:
@@ -222,7 +227,8 @@ class Sweep:
         by_day = [Q(extensions=number, sealed_at__lte=now - _lifetime(number) + SWEEP) for number in EXTENSIONS]
         yield reduce(or_, by_day, Q(sealed_at__gt=now + CLOCK_TOLERANCE))
         for number in EXTENSIONS:
-            latest = ran - _monotonic_lifetime(number).total_seconds()
+            # Counted from the sweep that saw a row first: until that one and from the last one on pass two pauses.
+            latest = ran - (_lifetime(number) + CLOCK_TOLERANCE - 2 * SWEEP).total_seconds()
             overdue = [pk for pk, first_seen in self._first_seen.items() if first_seen <= latest]
             for start in range(0, len(overdue), BATCH):
                 yield Q(extensions=number, pk__in=overdue[start : start + BATCH])
@@ -232,14 +238,6 @@ def _lifetime(extensions: int) -> timedelta:
     return LIFETIME * (1 + extensions)
 
 
-def _monotonic_lifetime(extensions: int) -> timedelta:
-    """Return after which time by the monotonic clock a row is too old, counted from the sweep that saw it first.
-
-    Until that sweep and from the last one on pass two pauses.
-    """
-    return _lifetime(extensions) + CLOCK_TOLERANCE - 2 * SWEEP
-
-
 def _is_recent(moment: datetime, age: timedelta) -> bool:
     first, last = recent(age)
     return first <= moment <= last
@@ -247,10 +245,3 @@ def _is_recent(moment: datetime, age: timedelta) -> bool:
 
 def _wait(sealed_at: datetime, extensions: int) -> Wait:
     return Wait(sealed_at + _lifetime(extensions) - SWEEP, MOST_EXTENSIONS - extensions)
-
-
-def _receive(iam_id: str, nonce_digest: str, **wiped: None) -> None:
-    """Note the first receipt; not of a reservation, of which nobody has received anything."""
-    rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=nonce_digest).exclude(key_id="")
-    # One statement: no other request may see a row that is wiped and not yet received.
-    rows.update(received_at=Coalesce("received_at", timezone.now()), **wiped)

@@ -17,23 +17,8 @@ from apikeys.backends import backend_for, records
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.identity import users
 from apikeys.services import audit, delivery
-from apikeys.services.creation import (
-    confirm_receipt,
-    confirm_scriptless_receipt,
-    create_api_key,
-    download_api_key,
-    more_time,
-)
 from apikeys.services.unconfirmed import dismiss_for_deleted
 from apikeys.storage.reserve import revocation
-
-__all__ = [
-    "confirm_receipt",
-    "confirm_scriptless_receipt",
-    "create_api_key",
-    "download_api_key",
-    "more_time",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from django.db import IntegrityError
 from apikeys import domain
 from apikeys.backends import service_ids_for
 from apikeys.exceptions import IdempotencyKeyReused
-from apikeys.services import audit, keys
+from apikeys.services import audit, creation, keys
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
 
@@ -66,7 +66,7 @@ def _create(
             step.record_nothing()
         if key is None:
             return service, None
-        return service, keys.create_api_key(caller, keys.owned_by(key, service.iam_id), of_key, same_only=True)
+        return service, creation.create_api_key(caller, keys.owned_by(key, service.iam_id), of_key, same_only=True)
 
 
 def update_service_id(

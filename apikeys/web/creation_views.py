@@ -12,7 +12,7 @@ from apikeys.exceptions import ApiKeyLimitReached, BeingCreated, NotAuthorized, 
 from apikeys.iam import payloads
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys, unconfirmed
+from apikeys.services import creation, unconfirmed
 from apikeys.services.delivery import LIFETIME, MOST_EXTENSIONS, Delivery
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
@@ -50,7 +50,7 @@ def create_and_show(request: Request, draft: ApiKeyDraft, delivery: Delivery) ->
 
     No redirect: the value would have to wait somewhere for the next request.
     """
-    issued = keys.create_api_key(caller_of(request), draft, delivery)
+    issued = creation.create_api_key(caller_of(request), draft, delivery)
     context = {
         "issued": issued,
         "delivery": delivery,
@@ -67,7 +67,7 @@ def create_and_show(request: Request, draft: ApiKeyDraft, delivery: Delivery) ->
 @sensitive_post_parameters("nonce")
 def api_key_receipt(request: Request) -> HttpResponseBase:
     """The receipt: the page with the value was drawn, or is being closed; the sealed value is wiped."""
-    keys.confirm_receipt(caller_of(request), request.POST.get("nonce", ""))
+    creation.confirm_receipt(caller_of(request), request.POST.get("nonce", ""))
     if request.htmx and request.htmx.target != LIST:
         return HttpResponse(status=204)
     return to_list(request)
@@ -77,7 +77,7 @@ def api_key_receipt(request: Request) -> HttpResponseBase:
 def api_key_scriptless_receipt(request: Request, nonce_digest: str) -> HttpResponse:
     """The picture that a page without script has below the value: asking for it is the receipt of the page."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
-        keys.confirm_scriptless_receipt(caller_of(request), nonce_digest)
+        creation.confirm_scriptless_receipt(caller_of(request), nonce_digest)
     return HttpResponse(PIXEL, content_type="image/svg+xml")
 
 
@@ -88,7 +88,7 @@ def api_key_more_time(request: Request) -> HttpResponse:
 
     Without script the answer is a page in another tab: the one with the value has to stay where it is.
     """
-    wait = keys.more_time(caller_of(request), request.POST.get("nonce", ""))
+    wait = creation.more_time(caller_of(request), request.POST.get("nonce", ""))
     if request.htmx:
         return HttpResponse(status=204)
     request.shows_value = True  # in the other tab: the document after it comes later
@@ -100,7 +100,7 @@ def api_key_more_time(request: Request) -> HttpResponse:
 @sensitive_variables("issued")
 def api_key_download(request: Request) -> HttpResponse:
     """The file, for a page without script, once."""
-    issued = keys.download_api_key(caller_of(request), request.POST.get("nonce", ""))
+    issued = creation.download_api_key(caller_of(request), request.POST.get("nonce", ""))
     return HttpResponse(
         payloads.key_file(issued),
         content_type="application/json",

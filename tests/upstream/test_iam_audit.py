@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection
 
 from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Caller, Identity, api_key_crn
 from apikeys.iam.client import IAMClient
-from apikeys.services import keys
+from apikeys.services import creation, keys
 from apikeys.services.delivery import Delivery
 from apikeys.storage import reserve
 from apikeys.web.forms import new_nonce
@@ -200,7 +200,7 @@ def test_a_change_that_cannot_be_audited_is_not_asked_for(iam, annas_caller, ful
     caller = annas_caller
     key = iam.add_key(caller.identity.iam_id, "terraform")
     changes = {
-        "create": lambda: keys.create_api_key(
+        "create": lambda: creation.create_api_key(
             caller, ApiKeyDraft("tofu"), Delivery(caller.identity.iam_id, new_nonce())
         ),
         "update": lambda: keys.update_api_key(
