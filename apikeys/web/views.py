@@ -45,9 +45,9 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     """Everything about a key but its value, and its history."""
     key, history = keys.get_details(caller_of(request), key_id)
     owners = keys.owners_of([key])
-    people = {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
-    leaked_action = LEAKED_ACTIONS[key.action_when_leaked]
-    return responses.dialog(request, "details", {"key": key, "history": history, "leaked_action": leaked_action, **people})
+    context = {"key": key, "history": history, "leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
+    context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
+    return responses.dialog(request, "details", context)
 
 
 @require_POST
