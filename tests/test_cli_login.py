@@ -95,16 +95,22 @@ FORMS = {
     "command line": '{"id": "x", "crn": "x", "iam_id": "x", "name": "MyKey", "apikey": "VALUE", "locked": false}',
     "before 2020": '{\n\t"name": "MyKey",\n\t"apikey": "VALUE",\n\t"createdAt": "x",\n\t"uuid": "x"\n}',
     "page": '{"name": "MyKey", "description": "", "createdAt": "2026-02-19T18:59+0000", "apikey": "VALUE"}\n',
+    "another spelling": '{"name": "MyKey", "apiKey": "VALUE"}',
     "value alone": "VALUE\n",
     "with a byte order mark": '\ufeff{"apikey": "VALUE"}',
     "value with a byte order mark": "\ufeffVALUE",
 }
+ENCODED = [
+    *((form, "utf-8") for form in FORMS),
+    *((form, encoding) for form in ("page", "another spelling") for encoding in ("utf-8-sig", "utf-16")),
+    ("with a byte order mark", "utf-16-be"),
+]
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_log_in_with_a_file_in_every_form_there_is(terminal, site, annas, form):
+@pytest.mark.parametrize(("form", "encoding"), ENCODED)
+def test_log_in_with_a_file_in_every_form_and_encoding_there_is(terminal, site, annas, form, encoding):
     value = annas.create_key("MyKey")["apikey"]
-    (terminal.home / "key.json").write_text(form.replace("VALUE", value))
+    (terminal.home / "key.json").write_bytes(FORMS[form].replace("VALUE", value).encode(encoding))
 
     done = terminal.run("login", "-a", site.url, "--apikey", "@key.json")
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cast import PASSWORD
 from tests.cli_person import log_in, names, refused
+from tests.fault_server import NOT_IAMS
 from tests.neighbours import Fixed, Relay, Silent, make_certificates
 
 # Runs the command line with less patience, so that no test waits for the usual seconds.
@@ -48,21 +49,16 @@ def test_this_machine_without_a_scheme_means_http(terminal, site, anna):
     assert f"API endpoint: {site.url}\n" in done.out
 
 
-def test_no_answer_in_time(terminal):
-    with Silent() as silent:
-        done = terminal.execute(
-            [sys.executable, "-c", IMPATIENT, "login", "-a", silent.url, "-u", "anna", "-p", PASSWORD]
-        )
-
-    refused(done, f"{silent.url[7:]} did not answer in time.")
+LOG_IN, LIST = ["login", "-u", "anna", "-p", PASSWORD], ["iam", "api-keys"]  # a list is asked for again
 
 
-def test_no_answer_in_time_to_a_question_that_is_repeated(logged_in):
+@pytest.mark.parametrize("command", [LOG_IN, LIST], ids=["log-in", "list"])
+def test_no_answer_in_time(logged_in, command):
     with Silent() as silent:
         logged_in.change_session(url=silent.url)
-        done = logged_in.execute([sys.executable, "-c", IMPATIENT, "iam", "api-keys"])
+        done = logged_in.execute([sys.executable, "-c", IMPATIENT, *command])
 
-    refused(done, "did not answer in time.")
+    refused(done, f"{silent.url[7:]} did not answer in time.")
 
 
 @pytest.mark.parametrize("status", [200, 404, 418])
@@ -74,21 +70,22 @@ def test_an_answer_in_html(terminal, status):
     assert "<" not in done.err
 
 
-@pytest.mark.parametrize("body", ["[]", "7", '{"access_token": "x"}', "{}", '{"access_token": "x", "expiration": "?"}'])
-def test_an_answer_in_json_that_is_not_iams(terminal, body):
-    with Fixed(200, body, Content_Type="application/json") as other:
-        done = log_in(terminal, other.url)
-
-    refused(done, "The server's response is not a valid IAM response. Check the URL.")
-
-
-@pytest.mark.parametrize("body", ["{}", '{"apikeys": 7}', "[]", "<html>"])
-def test_a_list_that_is_none(logged_in, body):
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        *(
+            (LOG_IN, body)
+            for body in ("[]", "7", '{"access_token": "x"}', "{}", '{"access_token": "x", "expiration": "?"}')
+        ),
+        *((LIST, body) for body in ("{}", '{"apikeys": 7}', "[]", "<html>")),
+    ],
+)
+def test_an_answer_that_is_not_iams(logged_in, command, body):
     with Fixed(200, body, Content_Type="application/json") as other:
         logged_in.change_session(url=other.url)
-        done = logged_in.run("iam", "api-keys")
+        done = logged_in.run(*command)
 
-    refused(done, "The server's response is not a valid IAM response. Check the URL.")
+    refused(done, NOT_IAMS)
 
 
 def test_a_list_that_repeats_itself(logged_in):
@@ -153,29 +150,18 @@ def test_a_private_authority_is_trusted_when_told_so(terminal, site, anna, certi
     assert [target.partition("?")[0] for _method, target in front.asked] == ["/identity/token", "/v1/apikeys"]
 
 
-def test_an_unknown_authority_is_not_trusted(terminal, site, certificates):
+@pytest.mark.parametrize(
+    ("host", "authorities"),
+    [("localhost", ""), ("127.0.0.1", "authority.pem"), ("localhost", "/no/such/file.pem")],
+    ids=["an unknown authority", "another name", "a missing file of authorities"],
+)
+def test_a_certificate_is_not_trusted(terminal, site, certificates, host, authorities):
+    bundle = str(certificates[0].parent / authorities) if authorities else ""
     with Relay(site.url, certificates[1]) as front:
-        done = log_in(terminal, front.url)
+        done = log_in(terminal, front.url.replace("localhost", host), REQUESTS_CA_BUNDLE=bundle)
 
-    refused(done, f"The certificate of {front.url[8:]} is not trusted.")
+    refused(done, f"The certificate of {host}:{front.url.rpartition(':')[2]} is not trusted.")
     assert front.asked == []
-
-
-def test_a_certificate_for_another_name_is_not_trusted(terminal, site, certificates):
-    authority, certificate = certificates
-    with Relay(site.url, certificate) as front:
-        url = front.url.replace("localhost", "127.0.0.1")
-        done = log_in(terminal, url, REQUESTS_CA_BUNDLE=str(authority))
-
-    refused(done, "The certificate of 127.0.0.1:", "is not trusted.")
-    assert front.asked == []
-
-
-def test_a_missing_file_of_authorities_is_one_sentence(terminal, site, certificates):
-    with Relay(site.url, certificates[1]) as front:
-        done = log_in(terminal, front.url, REQUESTS_CA_BUNDLE="/no/such/file.pem")
-
-    refused(done, "is not trusted.")
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
