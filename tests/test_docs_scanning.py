@@ -62,6 +62,16 @@ class Repository(Terminal):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
+    def commit(self, subject: str, *flags: str) -> Done:
+        """Try to commit all that is there."""
+        self.git("add", ".")
+        return self.try_git("commit", "--quiet", *flags, "-m", subject)
+
+    def guard(self) -> None:
+        """Put the hook of the page where git finds it."""
+        self.write(".git/hooks/pre-commit", git_hook())
+        (self.home / ".git" / "hooks" / "pre-commit").chmod(0o755)
+
     def subjects(self) -> list[str]:
         return self.git("log", "--format=%s").out.splitlines()
 
@@ -76,10 +86,9 @@ def repository(tmp_path) -> Repository:
 
 def test_every_command_runs_and_prints_what_the_page_shows(repository):
     repository.write("old.txt", value())
-    repository.git("add", "old.txt")
-    repository.git("commit", "--quiet", "-m", "Add")
-    repository.git("rm", "--quiet", "old.txt")
-    repository.git("commit", "--quiet", "-m", "Remove")
+    repository.commit("Add")
+    (repository.home / "old.txt").unlink()
+    repository.commit("Remove")
     repository.write("settings.py", f'"""Settings."""\n\nAPI_KEY = "{value()}"\n')
     repository.write("deploy/job.yaml", "\n" * 7 + f"        IBM_API_KEY: {value()}\n")
     repository.write("apikeys_console.py", only_block("python"))
@@ -103,30 +112,22 @@ def test_the_page_holds_no_value():
     assert mask(page) == page
 
 
-def test_links_lead_to_files_that_exist():
-    for file in re.findall(r"\]\((?!https:)([^)#]*)", PAGE.read_text(encoding="utf-8")):
-        assert (PAGE.parent / file).exists(), file
-
-
 # The git hook
 
 
 @pytest.fixture
 def guarded(repository) -> Repository:
     """A repository with the hook of the page, and a commit that it let pass."""
-    repository.write(".git/hooks/pre-commit", git_hook())
-    (repository.home / ".git" / "hooks" / "pre-commit").chmod(0o755)
+    repository.guard()
     repository.write("fine.txt", "fine\n")
-    repository.git("add", ".")
-    repository.git("commit", "--quiet", "-m", "Fine")
+    repository.commit("Fine")
     return repository
 
 
 def test_a_commit_without_a_value_passes_the_first_and_the_next(guarded):
     guarded.write("sub folder/ünï\n'more'.txt", "fine, too\n")
-    guarded.git("add", ".")
 
-    guarded.git("commit", "--quiet", "-m", "More")
+    guarded.commit("More")
 
     assert guarded.subjects() == ["More", "Fine"]
 
@@ -135,9 +136,8 @@ def test_a_commit_without_a_value_passes_the_first_and_the_next(guarded):
 def test_a_commit_with_a_value_is_refused(guarded, name):
     planted = value()
     guarded.write(name, f'{{"apikey": "{planted}"}}\n')
-    guarded.git("add", ".")
 
-    done = guarded.try_git("commit", "--quiet", "-m", "Leak")
+    done = guarded.commit("Leak")
 
     assert done.status == 1
     assert f"{name}:1:13: API key apk_…{planted[-4:]}\n" in done.out + done.err
@@ -147,12 +147,10 @@ def test_a_commit_with_a_value_is_refused(guarded, name):
 
 
 def test_the_very_first_commit_is_looked_at(repository):
-    repository.write(".git/hooks/pre-commit", git_hook())
-    (repository.home / ".git" / "hooks" / "pre-commit").chmod(0o755)
+    repository.guard()
     repository.write("key.txt", value())
-    repository.git("add", ".")
 
-    assert repository.try_git("commit", "--quiet", "-m", "Leak").status == 1
+    assert repository.commit("Leak").status == 1
 
 
 def test_what_is_staged_counts_and_not_what_lies_in_the_folder(guarded):
@@ -170,8 +168,7 @@ def test_what_is_staged_counts_and_not_what_lies_in_the_folder(guarded):
 
 def test_it_looks_at_commits_of_all_changes_and_of_single_files_from_below(guarded):
     guarded.write("sub/other.txt", "fine")
-    guarded.git("add", ".")
-    guarded.git("commit", "--quiet", "-m", "Other")
+    guarded.commit("Other")
     guarded.write("fine.txt", value())
 
     assert guarded.try_git("commit", "--quiet", "--all", "-m", "Leak").status == 1
@@ -185,8 +182,7 @@ def test_it_looks_at_commits_of_all_changes_and_of_single_files_from_below(guard
 def test_taking_a_value_out_or_away_passes(guarded):
     guarded.write("one.txt", value())
     guarded.write("two.txt", value())
-    guarded.git("add", ".")
-    guarded.git("commit", "--quiet", "--no-verify", "-m", "Leak")
+    guarded.commit("Leak", "--no-verify")
 
     guarded.write("one.txt", "out")
     guarded.git("rm", "--quiet", "two.txt")
@@ -199,9 +195,8 @@ def test_it_leaves_nothing_behind(guarded):
     guarded.environment["TMPDIR"] = str(guarded.home / "temporary")
     (guarded.home / "temporary").mkdir()
     guarded.write("key.txt", value())
-    guarded.git("add", "key.txt")
 
-    assert guarded.try_git("commit", "--quiet", "-m", "Leak").status == 1
+    assert guarded.commit("Leak").status == 1
 
     assert list((guarded.home / "temporary").iterdir()) == []
 
@@ -209,9 +204,8 @@ def test_it_leaves_nothing_behind(guarded):
 def test_a_hook_that_can_not_look_refuses(guarded):
     guarded.environment["TMPDIR"] = str(guarded.home / "missing")
     guarded.write("more.txt", "fine")
-    guarded.git("add", "more.txt")
 
-    assert guarded.try_git("commit", "--quiet", "-m", "More").status == 1
+    assert guarded.commit("More").status == 1
 
 
 # pre-commit
