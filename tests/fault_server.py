@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import json
 import socket
-import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.neighbours import InThread
 from tests.recorded_iam import UNAUTHORIZED, Asked, RecordedIAM, Reply, kind_of, token_error, v1_error
 
 LONG = 60.0  # seconds; nobody waits for it: leaving the server ends every wait
@@ -114,7 +114,7 @@ class Hold(threading.Event):
     answers = False
 
 
-class FaultServer(RecordedIAM):
+class FaultServer(InThread, RecordedIAM):
     """Started by `with`. `asked` are the requests it has read, in their order; `fail` says what goes wrong next."""
 
     def __init__(self, certificate: Path | None = None) -> None:
@@ -154,27 +154,12 @@ class FaultServer(RecordedIAM):
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # of a client that went away
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.is_tls = certificate is not None
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(
-                self.server.socket, server_side=True, do_handshake_on_connect=False
-            )
-            self.url = f"https://localhost:{self.server.server_port}"
+        self.serve_with(Server(("127.0.0.1", 0), Handler), certificate)
 
-    def __enter__(self) -> "FaultServer":
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.over.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__exit__(*exc)
 
     # What a test says and asks
 

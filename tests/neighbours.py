@@ -6,6 +6,7 @@ import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import requests
@@ -14,10 +15,33 @@ import trustme
 HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding"}
 
 
-class Neighbour:
-    """A server in a thread, started by `with`. `asked` are the requests it got, as method and target."""
+class InThread:
+    """A server that runs in a thread while `with` lasts, for HTTPS where it has a certificate; `url` is its address."""
 
-    def __init__(self) -> None:
+    def serve_with(self, server: ThreadingHTTPServer, certificate: Path | None) -> None:
+        self.server = server
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = f"https://localhost:{server.server_port}"
+
+    def __enter__(self) -> Self:
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Neighbour(InThread):
+    """A server that tells how it was asked: `asked` are the requests it got, as method and target."""
+
+    def __init__(self, certificate: Path | None = None) -> None:
         self.asked: list[tuple[str, str]] = []
         neighbour = self
 
@@ -43,24 +67,14 @@ class Neighbour:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        self.serve_with(server, certificate)
 
     def answer(
         self, method: str, target: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         raise NotImplementedError
-
-    def __enter__(self) -> "Neighbour":
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 class Fixed(Neighbour):
@@ -84,16 +98,9 @@ class Relay(Neighbour):
     """
 
     def __init__(self, console_url: str, certificate: Path | None = None, failures: tuple[int, ...] = ()) -> None:
-        super().__init__()
+        super().__init__(certificate)
         self.console_url = console_url
         self.failures = list(failures)
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(
-                self.server.socket, server_side=True, do_handshake_on_connect=False
-            )
-            self.url = f"https://localhost:{self.server.server_port}"
 
     def answer(
         self, method: str, target: str, headers: dict[str, str], body: bytes

@@ -5,7 +5,7 @@ import math
 import socket
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from apikeys.iam import sockets, transport
 from apikeys.iam.client import IAMClient, IAMError
 from tests import fault_server as faults
 from tests.cast import PASSWORD
-from tests.fault_server import Fault, FaultServer
+from tests.fault_server import NOT_IAMS, Fault, FaultServer
 from tests.neighbours import Silent, make_certificates
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSCODE, iam_id_of
 
@@ -26,7 +26,6 @@ OVERTIME = 1.0
 
 BROKEN = "closed the connection before it answered."
 LATE = "did not answer in time."
-NOT_IAMS = "The server's response is not a valid IAM response. Check the URL."
 NO_WORDS = "and no explanation. Check the URL, or try again later."
 BUSY = "is receiving too many requests. Wait a moment, then try again."
 INTERNAL = "An internal error occurred."
@@ -55,6 +54,15 @@ TABLE = {
     "a redirect": (faults.REDIRECT, NO_WORDS, 1, False),
     "a redirect in JSON": (faults.REDIRECT_JSON, NO_WORDS, 1, False),
     "an expired token": (faults.EXPIRED, "The access token is not valid.", 1, False),
+}
+# What a client does, by the kind of its request.
+ACTS: dict[str, Callable[[IAMClient, dict], object]] = {
+    "list": lambda client, _key: client.api_key_page(),
+    "update": lambda client, key: client.update_api_key(key["id"], key["entity_tag"], {"name": "tofu"}),
+    "delete": lambda client, key: client.delete_api_key(key["id"]),
+    "lock": lambda client, key: client.set_locked(key["id"], True),
+    "disable": lambda client, key: client.set_disabled(key["id"], True),
+    "token": lambda client, _key: client.log_in_with_passcode(f"{PASSCODE}-anna"),
 }
 every_fault = pytest.mark.parametrize("name", TABLE)
 
@@ -151,13 +159,9 @@ def test_a_list_is_whole_after_two_faults_that_pass(iam, client):
 def test_what_is_not_safe_to_repeat_is_not(iam, client, kind):
     key = iam.add_key(ANNAS, "terraform")
     iam.fail(kind, faults.ERROR_503, times=3)
-    acts = {
-        "update": lambda: client.update_api_key(key["id"], key["entity_tag"], {"name": "tofu"}),
-        "token": lambda: client.log_in_with_passcode(f"{PASSCODE}-anna"),
-        "refresh": lambda: client.refresh(next(iter(iam.refreshers))),
-    }
+    renew = lambda client, _key: client.refresh(next(iter(iam.refreshers)))  # noqa: E731
 
-    refusal(acts[kind])
+    refusal(lambda: ACTS.get(kind, renew)(client, key))
 
     assert iam.count(kind) == 1
 
@@ -172,23 +176,19 @@ def test_it_is_asked_again_when_the_server_says(iam, client, when):
     assert iam.count("list") == 2
 
 
-@pytest.mark.parametrize("retry_after", ["9", "86400", "9" * 400, "date"])
-def test_nobody_waits_longer_than_a_person_would(iam, client, retry_after):
-    client.deadline = math.inf
+@pytest.mark.parametrize(
+    ("retry_after", "patience"),
+    [*((retry_after, math.inf) for retry_after in ("9", "86400", "9" * 400, "date")), ("2", PATIENCE)],
+)
+def test_nobody_waits_to_ask_again_longer_than_a_person_would_or_beyond_the_deadline(
+    iam, client, retry_after, patience
+):
+    client.deadline = time.monotonic() + patience
     iam.fail("list", faults.too_many(faults.http_date(3600) if retry_after == "date" else retry_after))
 
     refused = refusal(lambda: client.api_key_page())
 
     assert BUSY in str(refused)
-    assert iam.count("list") == 1
-
-
-def test_nobody_waits_beyond_the_deadline_to_ask_again(iam, client):
-    client.deadline = time.monotonic() + PATIENCE
-    iam.fail("list", faults.too_many("2"))
-
-    refusal(lambda: client.api_key_page())
-
     assert iam.count("list") == 1
 
 
@@ -344,11 +344,23 @@ def test_a_list_that_leads_in_a_circle_is_left(iam, client):
     assert iam.count("list") == 2
 
 
-@pytest.mark.parametrize("fault", [faults.EMPTY_OBJECT, faults.KEYS_NOT_A_LIST])
-def test_a_list_without_keys_is_none(iam, client, fault):
-    iam.fail("list", fault)
+def tokens(access_token: str) -> Fault:
+    return Fault((200, {}, {"access_token": access_token, "refresh_token": "r", "expiration": 1}))
 
-    assert str(refusal(lambda: client.api_key_page())) == NOT_IAMS
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        *(("list", fault) for fault in (faults.EMPTY_OBJECT, faults.KEYS_NOT_A_LIST)),
+        *(("token", tokens(token)) for token in ("", "two\nlines", "🔑")),  # no header can say it
+        *((kind, faults.HTML_200) for kind in ("delete", "lock", "disable")),  # a website has done nothing
+    ],
+)
+def test_an_answer_of_success_that_is_not_iams_is_none(iam, client, kind, fault):
+    key = iam.add_key(ANNAS, "terraform")
+    iam.fail(kind, fault)
+
+    assert str(refusal(lambda: ACTS[kind](client, key))) == NOT_IAMS
 
 
 @pytest.mark.parametrize("resources", [7, None, {"metadata": 1}, [7, None, {}, {"metadata": {"guid": "a"}}]])
@@ -370,13 +382,6 @@ def test_both_shapes_of_an_error_tell_message_code_and_transaction(iam, client):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("token", ["", "two\nlines", "🔑"])
-def test_a_token_that_no_header_can_say_is_not_iams(iam, client, token):
-    iam.fail("token", Fault((200, {}, {"access_token": token, "refresh_token": "r", "expiration": 1})))
-
-    assert str(refusal(lambda: client.log_in_with_password("anna", PASSWORD))) == NOT_IAMS
-
-
 @pytest.mark.parametrize("location", ["/elsewhere", "http://[::1", "http://127.0.0.1:1/v1/apikeys"])
 def test_a_redirect_is_not_followed_wherever_it_leads(iam, client, location):
     iam.fail("list", Fault((302, {"Location": location}, b"x" * 100)))
@@ -395,19 +400,6 @@ def test_a_deletion_whose_answer_was_lost_is_done(iam, client):
 
     assert refused.status == 404
     assert iam.count("delete") == 3
-
-
-@pytest.mark.parametrize("kind", ["delete", "lock", "disable"])
-def test_a_website_that_answers_everything_with_success_has_done_nothing(iam, client, kind):
-    key = iam.add_key(ANNAS, "terraform")
-    iam.fail(kind, faults.HTML_200)
-    acts = {
-        "delete": lambda: client.delete_api_key(key["id"]),
-        "lock": lambda: client.set_locked(key["id"], True),
-        "disable": lambda: client.set_disabled(key["id"], True),
-    }
-
-    assert str(refusal(acts[kind])) == NOT_IAMS
 
 
 # Requests
