@@ -50,15 +50,18 @@ def check(tmp_path):
     return run
 
 
+@pytest.fixture
+def key(annas) -> dict:
+    return annas.create_key("checker")
+
+
 def lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """Return the word that each check came to, by what was checked."""
     found = [line.strip().partition(":")[0].split(None, 1) for line in done.stdout.splitlines() if line[:2] == "  "]
     return {name: word for word, name in found}
 
 
-def test_reading_only_says_what_works_and_changes_nothing(check, site, annas):
-    key = annas.create_key("checker")
-
+def test_reading_only_says_what_works_and_changes_nothing(check, site, annas, key):
     done = check(site.url, key["apikey"])
 
     told = key["apikey"] in done.stdout + done.stderr
@@ -70,8 +73,7 @@ def test_reading_only_says_what_works_and_changes_nothing(check, site, annas):
     assert [(one["id"], one["entity_tag"]) for one in annas.listed()] == [(key["id"], key["entity_tag"])]
 
 
-def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, annas, tmp_path):
-    key = annas.create_key("checker")
+def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, annas, key, tmp_path):
     file = tmp_path / "apikey.json"
     file.write_text(f'{{"apikey": "{key["apikey"]}"}}')
 
@@ -82,8 +84,7 @@ def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, anna
     assert [one["id"] for one in annas.listed()] == [key["id"]]
 
 
-def test_reading_asks_for_two_pages_however_many_keys_there_are(check, site, annas):
-    key = annas.create_key("checker")
+def test_reading_asks_for_two_pages_however_many_keys_there_are(check, site, annas, key):
     for number in range(3):
         annas.create_key(f"robot {number}")
     with Relay(site.url) as front:
@@ -95,8 +96,7 @@ def test_reading_asks_for_two_pages_however_many_keys_there_are(check, site, ann
     assert len(own) == 2
 
 
-def test_a_key_that_can_t_be_read_is_deleted_all_the_same(check, site, annas):
-    key = annas.create_key("checker")
+def test_a_key_that_can_t_be_read_is_deleted_all_the_same(check, site, annas, key):
     with Nameless(site.url) as front:
         done = check(front.url, key["apikey"], "--write")
 
@@ -106,8 +106,7 @@ def test_a_key_that_can_t_be_read_is_deleted_all_the_same(check, site, annas):
     assert [one["id"] for one in annas.listed()] == [key["id"]]
 
 
-def test_a_key_that_stays_is_named(check, site, annas):
-    key = annas.create_key("checker")
+def test_a_key_that_stays_is_named(check, site, annas, key):
     with Undeleting(site.url) as front:
         done = check(front.url, key["apikey"], "--write")
 

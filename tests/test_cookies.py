@@ -19,6 +19,12 @@ def set_cookies(response: requests.Response) -> list[str]:
     return response.raw.headers.getlist("Set-Cookie")
 
 
+def submit(client: Client, at: str, action: str, **typed: str):
+    """Open a page, fill in its form that goes to `action`, and send it."""
+    form = page(client.get(at)).find_all("form", action=action)[0]
+    return client.post(action, fields(form) | typed)
+
+
 def with_prefix(client: Client) -> Client:
     """Give the browser its cookies under the prefixed names instead."""
     for name in NAMES:
@@ -31,13 +37,12 @@ def with_prefix(client: Client) -> Client:
 def older(alice) -> Client:
     """Alice's browser, logged in, with Chinese and dark chosen, whose cookies all have the prefix."""
     client = Client(enforce_csrf_checks=True)
-    for path, typed in (
-        ("/login/", {"username": "alice", "password": PASSWORD}),
-        ("/language/", {"language": "zh-hant"}),
-        ("/theme/", {"theme": "dark"}),
-    ):
-        form = page(client.get("/login/" if path == "/login/" else "/")).find_all("form", action=path)[0]
-        assert client.post(path, fields(form) | typed).status_code == 302
+    answers = [
+        submit(client, "/login/", "/login/", username="alice", password=PASSWORD),
+        submit(client, "/", "/language/", language="zh-hant"),
+        submit(client, "/", "/theme/", theme="dark"),
+    ]
+    assert [answer.status_code for answer in answers] == [302, 302, 302]
     return with_prefix(client)
 
 
@@ -100,16 +105,13 @@ def test_an_older_session_goes_on_with_its_language_its_theme_and_its_open_form(
 
 
 def test_what_is_chosen_now_comes_before_what_was_chosen_then(older):
-    form = page(older.get("/")).find_all("form", action="/theme/")[0]
-    older.post("/theme/", fields(form) | {"theme": "light"})
+    submit(older, "/", "/theme/", theme="light")
 
     assert page(older.get("/")).find("html")["data-theme"] == "light"
 
 
 def test_log_out_ends_an_older_session(older):
-    form = page(older.get("/")).find_all("form", action="/logout/")[0]
-
-    older.post("/logout/", fields(form))
+    submit(older, "/", "/logout/")
 
     assert older.get(KEYS).status_code == 302
     assert Session.objects.count() == 0
@@ -117,13 +119,11 @@ def test_log_out_ends_an_older_session(older):
 
 def test_log_out_ends_the_older_session_beside_the_new_one_too(older, alice):
     now = Client(enforce_csrf_checks=True)
-    form = page(now.get("/login/")).find_all("form", action="/login/")[0]
-    now.post("/login/", fields(form) | {"username": "alice", "password": PASSWORD})
+    submit(now, "/login/", "/login/", username="alice", password=PASSWORD)
     now.cookies["__Host-session"] = older.cookies["__Host-session"].value
     assert Session.objects.count() == 2
 
-    form = page(now.get("/")).find_all("form", action="/logout/")[0]
-    now.post("/logout/", fields(form))
+    submit(now, "/", "/logout/")
 
     assert now.get(KEYS).status_code == 302
     assert older.get(KEYS).status_code == 302

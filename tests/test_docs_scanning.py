@@ -106,12 +106,6 @@ def test_every_command_runs_and_prints_what_the_page_shows(repository):
     assert not (repository.home / "history.patch").exists()
 
 
-def test_the_page_holds_no_value():
-    page = PAGE.read_text(encoding="utf-8")
-
-    assert mask(page) == page
-
-
 # The git hook
 
 
