@@ -83,46 +83,42 @@ def test_the_database_of_another_console_is_nobodys_concern_at_a_first_start(tmp
 # DATABASE_URL
 
 
-@pytest.mark.parametrize("name", [name for name in ODD_NAMES if name != "a\tb"])
-def test_a_url_names_a_file_with_its_characters_encoded(tmp_path, name):
-    file = tmp_path / name / "keys.sqlite3"
-
-    assert database(f"sqlite:///{quote(str(file))}", tmp_path)["NAME"] == str(file)
-
-
-def test_a_relative_file_is_taken_from_the_folder_of_the_process(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        *(
+            (f"sqlite:////srv/{quote(name)}/keys.sqlite3", f"/srv/{name}/keys.sqlite3")
+            for name in ODD_NAMES
+            if name != "a\tb"
+        ),
+        ("sqlite:////srv/keys.sqlite3?timeout=20", "/srv/keys.sqlite3"),  # an option of other programs
+        ("sqlite:///keys.sqlite3", "keys.sqlite3"),  # in the folder of the process
+    ],
+)
+def test_a_url_names_a_file_with_its_characters_encoded(tmp_path, monkeypatch, url, file):
     monkeypatch.chdir(tmp_path)
 
-    assert database("sqlite:///keys.sqlite3", tmp_path)["NAME"] == str(tmp_path / "keys.sqlite3")
+    assert database(url, tmp_path)["NAME"] == str(tmp_path / file)
 
 
-def test_options_of_other_programs_are_no_part_of_the_path(tmp_path):
-    assert database("sqlite:////srv/keys.sqlite3?timeout=20", tmp_path)["NAME"] == "/srv/keys.sqlite3"
-
-
-@pytest.mark.parametrize("url", ["sqlite:////srv/a#b/keys.sqlite3", "sqlite:////srv/a?b/keys.sqlite3"])
-def test_a_url_that_names_another_file_than_it_seems_to_is_refused(tmp_path, url):
-    assert refusal_of(url, tmp_path) == (
-        "DATABASE_URL: '#' and '?' end the path of a URL, so it names the file /srv/a. Write %23 and %3F instead, "
-        "or leave it out."
-    )
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite://:memory:", "sqlite:///:memory:", "sqlite://a/b"])
-def test_a_url_of_no_file_is_refused(tmp_path, url):
-    assert refusal_of(url, tmp_path) == USE_FILE
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
+USE_CODES = (
+    "DATABASE_URL: '#' and '?' end the path of a URL, so it names the file /srv/a. Write %23 and %3F instead, "
+    "or leave it out."
+)
+REFUSED = {
+    USE_CODES: ["sqlite:////srv/a#b/keys.sqlite3", "sqlite:////srv/a?b/keys.sqlite3"],
+    USE_FILE: ["sqlite://", "sqlite:///", "sqlite://:memory:", "sqlite:///:memory:", "sqlite://a/b"],
+    USE_POSTGRESQL: [
         "postgresql://user:5ec2e7@host:port/keys", "postgresql://user:5ec2e7@host", "postgresql://user:5ec2e7@host/",
         "postgis://user:5ec2e7@host/keys", "mysql://user:5ec2e7@host/keys", "keys", "http://host/keys",
         "postgresql://user:5ec2e7@[host/keys",
     ],
-)  # fmt: skip
-def test_a_url_of_no_postgresql_database_is_refused_without_repeating_it(tmp_path, url):
-    assert refusal_of(url, tmp_path) == USE_POSTGRESQL
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "url"), [(sentence, url) for sentence in REFUSED for url in REFUSED[sentence]])
+def test_a_url_of_no_database_or_of_another_than_it_seems_is_refused_without_repeating_it(tmp_path, sentence, url):
+    assert refusal_of(url, tmp_path) == sentence
 
 
 def test_a_url_of_a_server_is_taken_apart(tmp_path):
