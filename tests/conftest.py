@@ -109,3 +109,10 @@ def console_server(tmp_path_factory):
     """A console of its own process that says all it can in its log; started once for all tests that ask for it."""
     with ConsoleServer(tmp_path_factory.mktemp("console") / "data", LOG_LEVEL="DEBUG") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def https_console(tmp_path_factory):
+    """A console behind a proxy that ends TLS; started once for all tests that ask for it."""
+    with ConsoleServer(tmp_path_factory.mktemp("https") / "data", HTTPS="true") as server:
+        yield server

@@ -70,19 +70,14 @@ def test_log_in_at_an_address_of_ipv6(tmp_path):
         assert "cross the network in clear" not in console.log
 
 
-def test_over_tls_every_cookie_is_secure_and_of_this_host_alone(tmp_path):
-    with ConsoleServer(tmp_path / "data", HTTPS="true") as console:
-        behind_tls = {"X-Forwarded-Proto": "https", "Origin": console.url.replace("http:", "https:")}
-        opened = requests.get(f"{console.url}/login/", headers=behind_tls, timeout=30)
-        token = opened.cookies["__Host-csrf"]
-        form = fields(page(opened).find_all("form", action="/login/")[0])
-        entered = requests.post(
-            f"{console.url}/login/",
-            form | dict(zip(("username", "password"), ADMIN, strict=True)),
-            headers=behind_tls | {"Cookie": f"__Host-csrf={token}"},
-            allow_redirects=False,
-            timeout=30,
-        )
+def test_over_tls_every_cookie_is_secure_and_of_this_host_alone(https_console):
+    person = HttpPerson(https_console.url)
+    person.headers["X-Forwarded-Proto"] = "https"
+    person.headers["Origin"] = https_console.url.replace("http:", "https:")
+
+    opened = person.get("/login/")
+    person.headers["Cookie"] = f"__Host-csrf={opened.cookies['__Host-csrf']}"  # which its own jar keeps for TLS
+    entered = person.submit(opened, "/login/", username=ADMIN[0], password=ADMIN[1])
 
     assert entered.status_code == 302
     given = set_cookies(opened) + set_cookies(entered)

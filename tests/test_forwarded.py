@@ -28,13 +28,6 @@ def console(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="module")
-def https_console(tmp_path_factory):
-    """A console behind a proxy that ends TLS."""
-    with ConsoleServer(tmp_path_factory.mktemp("https") / "data", HTTPS="true") as server:
-        yield server
-
-
 def send(console, method: str, path: str, *lines: str, body: bytes = b"", leaves: bool = False) -> int:
     """Send exactly these header lines; return the status, 0 for no answer. Who `leaves` sends nothing more."""
     server = urlsplit(console.url)

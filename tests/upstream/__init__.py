@@ -13,7 +13,7 @@ import requests
 
 from tests.addresses import CREATE, KEYS
 from tests.cast import PASSWORD
-from tests.fault_server import FaultServer
+from tests.fault_server import Fault, FaultServer
 from tests.http_person import HttpPerson
 from tests.markup import fields, page
 from tests.recorded_iam import iam_id_of
@@ -91,6 +91,19 @@ def value_of(console: ConsoleWithUpstream, person: Visitor) -> str:
     console.iam.values[value] = person.iam_id
     console.iam.secrets.add(value)
     return value
+
+
+def lose_creations(console: ConsoleWithUpstream, person: Visitor, *faults: Fault) -> None:
+    """Ask for a key `terraform` once for each fault, and lose the answer."""
+    console.iam.fail("create", *faults)
+    for _fault in faults:
+        assert person.post(CREATE, data=person.create_form() | {"name": "terraform"}).status_code == 502
+
+
+def dismiss_forms(person: Visitor) -> list[dict[str, str]]:
+    """Return what the forms of the list would send that dismiss a notice, and where to, as `action`."""
+    forms = page(person.get(KEYS)).find_all("form")
+    return [fields(form) | {"action": form["action"]} for form in forms if form["action"].endswith("/settle/")]
 
 
 def value_on(response: requests.Response) -> str:

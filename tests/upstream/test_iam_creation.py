@@ -8,7 +8,7 @@ import pytest
 from tests import fault_server as faults
 from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
 from tests.fault_server import Fault, FaultServer
-from tests.markup import fields, page
+from tests.markup import page
 from tests.recorded_iam import v1_error
 from tests.upstream import (
     HTMX,
@@ -17,6 +17,8 @@ from tests.upstream import (
     UNCONFIRMED,
     ConsoleWithUpstream,
     Visitor,
+    dismiss_forms,
+    lose_creations,
     seconds_ago,
     value_on,
 )
@@ -29,8 +31,12 @@ def listed(person: Visitor) -> str:
 
 
 def dismiss(person: Visitor) -> None:
-    [form] = [form for form in page(person.get(KEYS)).find_all("form") if form["action"].endswith("/settle/")]
-    assert person.post(form["action"], data=fields(form)).status_code == 303
+    [form] = dismiss_forms(person)
+    assert person.post(form["action"], data=form).status_code == 303
+
+
+def delete(person: Visitor, key: dict) -> None:
+    person.submit(person.get(delete_address(key["id"])), delete_address(key["id"]))
 
 
 MADE = [faults.LOST, faults.CUT_BODY, faults.NO_VALUE, faults.BAD_DATE, faults.NO_ID]
@@ -49,7 +55,7 @@ def test_an_answer_that_was_lost_is_said_and_the_key_that_was_made_is_offered_fo
     again = anna.post(CREATE, data=form, headers=headers)
     [made] = console.iam.keys_of(anna.iam_id)
     notice = listed(anna)
-    anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+    delete(anna, made)
 
     assert (told.status_code, again.status_code) == (502, 502)
     assert "It may exist: look for it in the list." in page(told).raw
@@ -78,12 +84,11 @@ def test_a_key_that_was_not_made_is_looked_for_and_the_notice_dismissed(console,
 
 
 def test_a_deletion_whose_own_answer_is_lost_takes_the_notice_away_too(console, anna):
-    console.iam.fail("create", faults.LOST)
-    anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+    lose_creations(console, anna, faults.LOST)
     [made] = console.iam.keys_of(anna.iam_id)
     console.iam.fail("delete", faults.LOST)
 
-    anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+    delete(anna, made)
 
     tree = page(anna.get(KEYS))
     assert "terraform was deleted and no longer works." in tree.find(class_="toasts").text
@@ -92,10 +97,9 @@ def test_a_deletion_whose_own_answer_is_lost_takes_the_notice_away_too(console, 
 
 def test_the_deletion_of_an_older_key_of_the_same_name_dismisses_nothing(console, anna):
     older = console.iam.add_key(anna.iam_id, "terraform", created_at="2026-02-19T18:59+0000")
-    console.iam.fail("create", faults.LOST)
-    anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+    lose_creations(console, anna, faults.LOST)
 
-    anna.submit(anna.get(delete_address(older["id"])), delete_address(older["id"]))
+    delete(anna, older)
 
     notice = listed(anna)
     assert UNCONFIRMED in notice
@@ -103,13 +107,11 @@ def test_the_deletion_of_an_older_key_of_the_same_name_dismisses_nothing(console
 
 
 def test_of_two_unconfirmed_creations_a_deletion_dismisses_one(console, anna):
-    console.iam.fail("create", faults.LOST, faults.RESET)
-    for _time in range(2):
-        anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
+    lose_creations(console, anna, faults.LOST, faults.RESET)
     before = listed(anna).count(UNCONFIRMED)
     [made] = console.iam.keys_of(anna.iam_id)
 
-    anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+    delete(anna, made)
 
     notice = listed(anna)
     assert (before, notice.count(UNCONFIRMED)) == (2, 1)
@@ -118,11 +120,10 @@ def test_of_two_unconfirmed_creations_a_deletion_dismisses_one(console, anna):
 
 def test_bob_is_told_nothing_of_annas_unconfirmed_creation_and_cannot_dismiss_it(console, anna):
     bob = Visitor(console, "bob")
-    console.iam.fail("create", faults.LOST)
-    anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})
-    [form] = [form for form in page(anna.get(KEYS)).find_all("form") if form["action"].endswith("/settle/")]
+    lose_creations(console, anna, faults.LOST)
+    [form] = dismiss_forms(anna)
 
-    bob.post(form["action"], data=fields(form) | {"csrfmiddlewaretoken": bob.create_form()["csrfmiddlewaretoken"]})
+    bob.post(form["action"], data=form | {"csrfmiddlewaretoken": bob.create_form()["csrfmiddlewaretoken"]})
 
     assert UNCONFIRMED not in listed(bob)
     assert UNCONFIRMED in listed(anna)
@@ -250,7 +251,7 @@ def test_a_console_that_is_killed_while_it_asks_tells_of_the_key_after_its_resta
             restarted.sql(AGED, seconds_ago(61))
             notice, again = listed(anna), anna.post(CREATE, data=form)
             [made] = iam.keys_of(anna.iam_id)
-            anna.submit(anna.get(delete_address(made["id"])), delete_address(made["id"]))
+            delete(anna, made)
             afterwards = listed(anna)
 
     assert asking.exception() is not None

@@ -16,8 +16,9 @@ from tests.upstream import (
     MAY_BE_ONE,
     NOT_HERE,
     UNCONFIRMED,
-    ConsoleWithUpstream,
     Visitor,
+    dismiss_forms,
+    lose_creations,
     seconds_ago,
     value_on,
 )
@@ -27,12 +28,6 @@ AGED = "UPDATE apikeys_handover SET created_at = ? WHERE iam_id = ?"
 HANDOVERS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"
 HELD = Fault(wait=60)
 REFUSED = v1_error(403, "forbidden", "BXNIM0513E", "You may not create API keys.")
-
-
-def lose(person: Visitor, console: ConsoleWithUpstream, fault: Fault = faults.RESET) -> None:
-    """Ask for a key, and lose the answer; by default no key was made."""
-    console.iam.fail("create", fault)
-    assert person.post(CREATE, data=person.create_form() | {"name": "terraform"}).status_code == 502
 
 
 def held_creation(console, person: Visitor, form: dict[str, str], fault: Fault = HELD, *, headers=None, answers=True):
@@ -45,11 +40,6 @@ def notice(person: Visitor, address: str = KEYS) -> str:
     warnings = page(person.get(address)).find_all(class_="msg msg--warning")
     [said] = [warning.text for warning in warnings if UNCONFIRMED in warning.text]
     return said
-
-
-def dismiss_forms(person: Visitor) -> list[dict[str, str]]:
-    forms = page(person.get(KEYS)).find_all("form")
-    return [fields(form) | {"action": form["action"]} for form in forms if form["action"].endswith("/settle/")]
 
 
 def minutes_ago(minutes: float) -> str:
@@ -65,7 +55,7 @@ def test_a_key_whose_value_was_handed_over_is_not_named(console, anna, is_receiv
     anna.post(CREATE, data=form)
     if is_received:
         anna.post(RECEIPT, data=form)
-    lose(anna, console)
+    lose_creations(console, anna, faults.RESET)
 
     assert NOT_HERE in notice(anna)
 
@@ -74,7 +64,7 @@ def test_a_key_whose_value_was_handed_over_is_not_named(console, anna, is_receiv
     ("created", "is_named"), [(0, False), (50, False), (59, True), (60, True), (64, True), (66, False), (120, False)]
 )
 def test_only_keys_that_were_made_about_then_are_named(console, anna, created, is_named):
-    lose(anna, console)
+    lose_creations(console, anna, faults.RESET)
     console.sql(AGED, seconds_ago(3600), anna.iam_id)
     console.iam.add_key(anna.iam_id, "terraform", created_at=minutes_ago(created))
 
@@ -85,7 +75,7 @@ def test_only_keys_that_were_made_about_then_are_named(console, anna, created, i
 
 @pytest.mark.parametrize("name", ["Terraform", "terraform ", "terra"])
 def test_a_key_of_another_name_is_not_named(console, anna, name):
-    lose(anna, console)
+    lose_creations(console, anna, faults.RESET)
     console.iam.add_key(anna.iam_id, name)
 
     assert NOT_HERE in notice(anna)
@@ -96,7 +86,7 @@ def test_somebody_elses_key_is_not_named_to_an_administrator(console):
     console.iam.administrators.add(ida.iam_id)
     console.iam.heal()
     ida.log_in(ida.username, PASSWORD)
-    lose(ida, console)
+    lose_creations(console, ida, faults.RESET)
     bens = console.iam.add_key(ben.iam_id, "terraform")
 
     seen = page(ida.get(f"{KEYS}?view=all"))
@@ -109,7 +99,7 @@ def test_somebody_elses_key_is_not_named_to_an_administrator(console):
 
 
 def test_the_notice_is_there_too_while_iam_does_not_answer(console, anna):
-    lose(anna, console, faults.LOST)
+    lose_creations(console, anna, faults.LOST)
     console.iam.fail("list", faults.ERROR_500, times=3)
 
     answer = anna.get(KEYS)
