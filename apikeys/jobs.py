@@ -43,14 +43,8 @@ class Sweeper:
     """
 
     def __init__(self, chores: Iterable[Chore] = ()) -> None:
-        self.chores: list[Chore] = [
-            *chores,
-            reserve.fill,
-            delivery.Sweep().run,
-            usage.flush,
-            tokens.forget_expired,
-        ]
-        self.chores.append(sessions.forget_old if store_traits().is_upstream else retention.remove_expired)
+        forget = sessions.forget_old if store_traits().is_upstream else retention.remove_expired
+        self.chores = [*chores, reserve.fill, delivery.Sweep().run, usage.flush, tokens.forget_expired, forget]
         self.fault = ""
 
     def run(self) -> None:

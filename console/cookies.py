@@ -11,6 +11,11 @@ from console.sessions import SessionStore
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
+def set_cookie(response: HttpResponse, name: str, text: str, max_age: int | None = None) -> None:
+    """Set a cookie that no script can read, for `max_age` seconds, or until the browser ends."""
+    response.set_cookie(name, text, max_age, secure=settings.SECURE_COOKIES, httponly=True, samesite="Lax")
+
+
 def prefixed_cookies(get_response: GetResponse) -> GetResponse:
     """Take a prefixed cookie for the plain one that is absent.
 

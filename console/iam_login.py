@@ -29,7 +29,6 @@ from console import limiter
 from console.models import Account, User
 from console.views import UNPROCESSABLE, Login
 
-SECRETS = {LoginMethod.PASSWORD: "password", LoginMethod.PASSCODE: "passcode", LoginMethod.API_KEY: "apikey"}
 MAX_SECRET_LENGTH = 4096
 METHODS = [
     (LoginMethod.PASSWORD, gettext_lazy("Password")),
@@ -52,7 +51,7 @@ class IAMLoginForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         fields = self.cleaned_data
         method = LoginMethod(fields.get("way") or LoginMethod.PASSWORD)
-        username, secret = fields.get("username") or "", fields.get(SECRETS[method]) or ""
+        username, secret = fields.get("username") or "", fields.get(method) or ""  # a method is called like its field
         if self.errors or not secret or (method is LoginMethod.PASSWORD and not username):
             raise forms.ValidationError(_("Enter your log-in details."))
         address = cast("Request", self.request).client_address

@@ -4,17 +4,13 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.http.multipartparser import MultiPartParserError
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
+from apikeys.api.errors import UNREADABLE
 from apikeys.storage.errors import fault_of
 from apikeys.values import mask, mask_path, mask_sent
 from console.database import first_line
-
-# Requests that can't be read: the fault is not in the code that a traceback shows.
-UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation)
 
 
 class FaultFilter(logging.Filter):

@@ -23,9 +23,8 @@ from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
 from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page
+from console.cookies import GetResponse, set_cookie
 from console.errors import problem
-
-GetResponse = Callable[[HttpRequest], HttpResponse]
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -209,13 +208,8 @@ def bfcache_cookie(get_response: GetResponse) -> Callable[[Request], HttpRespons
         is_document = request.headers.get("Sec-Fetch-Dest", "document") == "document"
         follows_value = request.COOKIES.get(settings.BFCACHE_COOKIE_NAME, "").startswith("1.")
         if request.shows_value or (is_document and follows_value):
-            response.set_cookie(
-                settings.BFCACHE_COOKIE_NAME,
-                f"{int(request.shows_value)}.{secrets.token_urlsafe(9)}",
-                secure=settings.SECURE_COOKIES,
-                httponly=True,
-                samesite="Lax",
-            )
+            mark = f"{int(request.shows_value)}.{secrets.token_urlsafe(9)}"
+            set_cookie(response, settings.BFCACHE_COOKIE_NAME, mark)
         return response
 
     return middleware

@@ -77,13 +77,11 @@ def committed_frames(wal: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _check_journal(file: Path, wal: Path, frames: list[tuple[int, bytes]]) -> None:
-    advice = (
-        f"If you restored {file.name}, remove {wal} and {file.with_name(f'{file.name}-shm')} and start again; "
-        f"if you did not, run: touch {wal}"
-    )
+    advice = f"If you restored {file.name}, remove {wal} and {file.with_name(f'{file.name}-shm')} and start again; "
+    advice += "if you did not,"
     later = file.stat().st_ctime - wal.stat().st_ctime
     if later > SECONDS_APART and not _is_being_written(file, frames, later):
-        raise Misfit(f"{file} was put there after its journal, {wal.name}, was written. {advice}")
+        raise Misfit(f"{file} was put there after its journal, {wal.name}, was written. {advice} run: touch {wal}")
     with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
         try:
             (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
@@ -92,8 +90,7 @@ def _check_journal(file: Path, wal: Path, frames: list[tuple[int, bytes]]) -> No
     if found != "ok":
         raise Misfit(
             f"{file} and its journal, {wal.name}, do not belong together, or are damaged ({found.splitlines()[0]}). "
-            f"If you restored {file.name}, remove {wal} and {file.with_name(f'{file.name}-shm')} and start again; "
-            "if you did not, restore it from your backup."
+            f"{advice} restore it from your backup."
         )
 
 

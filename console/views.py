@@ -35,6 +35,7 @@ from apikeys.storage.reserve import revocation
 from apikeys.web import drafts
 from console import csrf, sessions
 from console.context_processors import THEMES
+from console.cookies import set_cookie
 from console.errors import for_exception, problem
 
 UNPROCESSABLE = 422
@@ -138,14 +139,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(next_url)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        response.set_cookie(
-            settings.THEME_COOKIE_NAME,
-            theme,
-            max_age=settings.LANGUAGE_COOKIE_AGE,
-            secure=settings.SECURE_COOKIES,
-            httponly=True,
-            samesite="Lax",
-        )
+        set_cookie(response, settings.THEME_COOKIE_NAME, theme, settings.LANGUAGE_COOKIE_AGE)
     return response
 
 

@@ -6,9 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpResponse
-from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
@@ -44,11 +42,7 @@ def resource(**operations: Operation) -> Operation:
             response = operation(request, **arguments)
         except ApiKeyError as exc:
             response = errors.error_answer(request, exc)
-        except (
-            BadRequest,
-            MultiPartParserError,
-            SuspiciousOperation,
-        ):  # Django can't read it; it would log a traceback for each
+        except errors.UNREADABLE:  # Django would log a traceback for each
             response = errors.status_answer(request, 400, _("The server can't read this request."))
         errors.with_headers(request, response)
         patch_vary_headers(response, ["Accept-Language", "Authorization"])

@@ -4,8 +4,9 @@ import time
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.http import HttpRequest, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.translation import get_language
 
@@ -13,6 +14,8 @@ from apikeys.api.paths import is_token_path
 from apikeys.exceptions import ApiKeyError, TokenRefused, TooManyAttempts
 from apikeys.services.messages import sentence
 
+# Requests that Django can't read: the fault is not in the code that a traceback shows.
+UNREADABLE = (BadRequest, MultiPartParserError, SuspiciousOperation)
 NO_STORE = "no-cache, no-store, must-revalidate"
 WORDS = {
     "BXNIM0102E": "not_found",
@@ -80,10 +83,10 @@ def with_headers(request: HttpRequest, response: Response) -> Response:
 def token_body(request: HttpRequest, code: str, message: str, details: str = "") -> dict[str, object]:
     now = time.time()
     started = getattr(request, "started_at", now)
-    body: dict[str, object] = {"errorCode": code, "errorMessage": message}
-    if details:
-        body["errorDetails"] = details
-    return body | {
+    return {
+        "errorCode": code,
+        "errorMessage": message,
+        **({"errorDetails": details} if details else {}),
         "context": {
             "requestId": getattr(request, "correlation_id", ""),
             "requestType": f"incoming.{request.path.rpartition('/')[2].title()}",
@@ -93,7 +96,7 @@ def token_body(request: HttpRequest, code: str, message: str, details: str = "")
             "endTime": _moment(now),
             "elapsedTime": str(int((now - started) * 1000)),
             "locale": (get_language() or "en").replace("-", "_"),
-        }
+        },
     }
 
 

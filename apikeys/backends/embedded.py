@@ -9,19 +9,9 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import domain, exceptions, values
+from apikeys.backends import records
 from apikeys.backends.base import StoreTraits
 from apikeys.backends.keyset import counted_page_of, page_of
-from apikeys.backends.records import (
-    add_history,
-    apply_changes,
-    filter_of,
-    find_by_value,
-    history_of,
-    names_version,
-    remove,
-    save_revision,
-    to_domain,
-)
 from apikeys.backends.search import fold, hint_end, skeleton
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
@@ -59,8 +49,8 @@ class EmbeddedBackend:
         return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Q(iam_id__in=managed))
 
     def _record(self, key_id: str, *, for_update: bool = False) -> ApiKeyRecord:
-        records = self._visible() if domain.API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
-        record = (records.select_for_update() if for_update else records).filter(id=key_id).first()
+        rows = self._visible() if domain.API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
+        record = (rows.select_for_update() if for_update else rows).filter(id=key_id).first()
         if record is None:
             raise exceptions.ApiKeyNotFound
         return record
@@ -69,11 +59,11 @@ class EmbeddedBackend:
         if query.whole_account:
             if not self.lists_whole_account:
                 raise exceptions.NotAuthorized
-            records = self._visible()
+            rows = self._visible()
             if query.kind:
                 service_ids = models.Q(iam_id__startswith=domain.SERVICE_ID_PREFIX)
-                records = records.filter(service_ids if query.kind == "serviceid" else ~service_ids)
-            return records.filter(iam_id=query.iam_id) if query.iam_id else records
+                rows = rows.filter(service_ids if query.kind == "serviceid" else ~service_ids)
+            return rows.filter(iam_id=query.iam_id) if query.iam_id else rows
         if query.iam_id in ("", self.identity.iam_id):
             return self._own()
         self._check_owner(query.iam_id)
@@ -98,20 +88,20 @@ class EmbeddedBackend:
         return ApiKeyRecord.objects.filter(iam_id=owner, account_id=self.identity.account_id).count()
 
     def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
-        records = self._listed(query)
+        rows = self._listed(query)
         if query.search:
             text = fold(query.search)
             found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
             if end := hint_end(query.search):
                 found |= models.Q(hint__iendswith=end)
-            records = records.filter(found)
+            rows = rows.filter(found)
         for condition in query.conditions:
-            records = records.filter(filter_of(condition))
+            rows = rows.filter(records.filter_of(condition))
         page = (counted_page_of if query.counted else page_of)(
-            records, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
+            rows, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
         )
         return domain.ApiKeyPage(
-            tuple(to_domain(row) for row in page.rows),
+            tuple(records.to_domain(row) for row in page.rows),
             next=page.next,
             previous=page.previous,
             last=domain.END if page.next else None,
@@ -119,14 +109,14 @@ class EmbeddedBackend:
         )
 
     def get_api_key(self, key_id: str) -> domain.ApiKey:
-        return to_domain(self._record(key_id))
+        return records.to_domain(self._record(key_id))
 
     def get_details(self, key_id: str) -> tuple[domain.ApiKey, list[domain.HistoryEntry]]:
         key = self.get_api_key(key_id)
-        return key, history_of(key.id)
+        return key, records.history_of(key.id)
 
     def get_history(self, key_id: str) -> list[domain.HistoryEntry]:
-        return history_of(self._record(key_id).id)
+        return records.history_of(self._record(key_id).id)
 
     @transaction.atomic
     def create_api_key(self, draft: domain.ApiKeyDraft) -> domain.IssuedApiKey:
@@ -134,8 +124,11 @@ class EmbeddedBackend:
         self._check_owner(owner)
         self._make_room(owner)
         peppers = settings.APIKEYS_PEPPERS
-        if draft.value:
-            _check_own_value(draft.value)
+        # A value that is easily guessed and one in use are refused alike, after the same time: whoever is told that a value
+        # is in use has somebody else's key.
+        is_taken = bool(draft.value) and records.find_by_value(draft.value) is not None
+        if is_taken or (draft.value and values.is_guessable(draft.value)):
+            raise _unusable()
         value = draft.value or values.generate(settings.APIKEYS_PREFIX)
         now = timezone.now()
         try:
@@ -158,8 +151,8 @@ class EmbeddedBackend:
             if not draft.value:
                 raise
             raise _unusable() from None
-        add_history(self.identity, record.id, "create", [draft.name], "API key created")
-        return domain.IssuedApiKey(to_domain(record), value, look_alike=_look_alike(record))
+        records.add_history(self.identity, record.id, "create", [draft.name], "API key created")
+        return domain.IssuedApiKey(records.to_domain(record), value, look_alike=_look_alike(record))
 
     def _make_room(self, owner: str) -> None:
         """Raise ApiKeyLimitReached when the owner has as many keys as allowed, InvalidApiKey when it is gone."""
@@ -183,15 +176,15 @@ class EmbeddedBackend:
             raise exceptions.NotAuthorized
         if record.locked:
             raise exceptions.ApiKeyLocked
-        if not names_version(entity_tag, record.entity_tag):
+        if not records.names_version(entity_tag, record.entity_tag):
             raise exceptions.ApiKeyConflict
-        return self._revised(record, "update", apply_changes(record, changes))
+        return self._revised(record, "update", records.apply_changes(record, changes))
 
     @transaction.atomic
     def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:
         record = self._record(key_id, for_update=True)
         if record.locked == locked:
-            return to_domain(record)
+            return records.to_domain(record)
         record.locked = locked
         return self._revised(record, "lock" if locked else "unlock")
 
@@ -201,24 +194,24 @@ class EmbeddedBackend:
         if record.locked:
             raise exceptions.ApiKeyLocked
         if record.disabled == disabled:
-            return to_domain(record)
+            return records.to_domain(record)
         record.disabled = disabled
         return self._revised(record, "disable" if disabled else "enable")
 
     def _revised(self, record: ApiKeyRecord, action: str, params: Sequence[str] = ()) -> domain.ApiKey:
-        save_revision(record, self.identity, action, f"API key: {action}", params)
-        return to_domain(record)
+        records.save_revision(record, self.identity, action, f"API key: {action}", params)
+        return records.to_domain(record)
 
     @transaction.atomic
     def delete_api_key(self, key_id: str) -> domain.ApiKey:
         record = self._record(key_id, for_update=True)
         if record.locked:
             raise exceptions.ApiKeyLocked
-        return remove(record)
+        return records.remove(record)
 
     @transaction.atomic
     def delete_all_api_keys(self) -> list[domain.ApiKey]:
-        return [remove(record) for record in self._own()]
+        return [records.remove(record) for record in self._own()]
 
 
 def _mismatch() -> exceptions.InvalidApiKey:
@@ -231,16 +224,6 @@ def _look_alike(record: ApiKeyRecord) -> str:
     shape = skeleton(record.name)
     names = others.values_list("name", flat=True)[:MOST_COMPARED]
     return next((name for name in names if skeleton(name) == shape), "")
-
-
-def _check_own_value(value: str) -> None:
-    """Raise the same InvalidApiKey for a value that is easily guessed and for one that is in use.
-
-    Who is told that a value is in use has somebody else's key.
-    """
-    is_taken = find_by_value(value) is not None  # looked up in any case, so that both refusals take the same time
-    if values.is_guessable(value) or is_taken:
-        raise _unusable()
 
 
 def _unusable() -> exceptions.InvalidApiKey:

@@ -64,10 +64,8 @@ class IBMCloudBackend:
                 raise
             return self.list_api_keys(replace(query, cursor=None))  # a page token that the service no longer knows
         following, before = page_token(answer, "next"), page_token(answer, "previous")
-        if cursor and cursor.position and not before and not cursor.backward:
-            first = domain.Cursor("", "", backward=True)  # where IAM names no previous page, back leads to the first
-        else:
-            first = None
+        # Where IAM names no previous page, back leads to the first.
+        first = domain.Cursor("", "", backward=True) if cursor and cursor.position and not cursor.backward else None
         is_first = cursor is None or not cursor.position
         return domain.ApiKeyPage(
             keys,

@@ -6,6 +6,8 @@ Who may see or change a row is checked in embedded.py and service_ids.py, which 
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import or_
 
 from django.conf import settings
 from django.db import Error, models, transaction
@@ -28,11 +30,8 @@ def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | Non
     """
     peppers = settings.APIKEYS_PEPPERS
     digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
-    where = digests[0]
-    for other in digests[1:]:
-        where |= other
     records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
-    return records.filter(where).first()
+    return records.filter(reduce(or_, digests)).first()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,8 @@ from dataclasses import fields
 from django.db import models, transaction
 
 from apikeys import domain
+from apikeys.backends import records
 from apikeys.backends.keyset import beyond, cursor_at, page_of
-from apikeys.backends.records import (
-    add_history,
-    apply_changes,
-    filter_of,
-    fold_words,
-    history_of,
-    names_version,
-    remove,
-    save_revision,
-)
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
@@ -34,29 +25,29 @@ class EmbeddedServiceIds:
         self.identity = caller.identity
 
     def _records(self) -> "models.QuerySet[ServiceIdRecord]":
-        records = ServiceIdRecord.objects.filter(account_id=self.identity.account_id)
-        return records if self.identity.is_administrator else records.filter(created_by=self.identity.iam_id)
+        rows = ServiceIdRecord.objects.filter(account_id=self.identity.account_id)
+        return rows if self.identity.is_administrator else rows.filter(created_by=self.identity.iam_id)
 
     def _record(self, service_id: str, *, for_update: bool = False) -> ServiceIdRecord:
-        records = self._records() if domain.SERVICE_ID.fullmatch(service_id) else ServiceIdRecord.objects.none()
-        record = (records.select_for_update() if for_update else records).filter(id=service_id).first()
+        rows = self._records() if domain.SERVICE_ID.fullmatch(service_id) else ServiceIdRecord.objects.none()
+        record = (rows.select_for_update() if for_update else rows).filter(id=service_id).first()
         if record is None:
             raise ServiceIdNotFound
         return record
 
     def page(self, query: domain.ServiceIdQuery) -> domain.ServiceIdPage:
         """Return one page in the order asked for."""
-        records = self._records()
+        rows = self._records()
         if query.name:
-            records = records.filter(name=query.name)
+            rows = rows.filter(name=query.name)
         for condition in query.conditions:
-            records = records.filter(filter_of(condition))
+            rows = rows.filter(records.filter_of(condition))
         column = COLUMNS[query.sort]
-        found = page_of(records, column, descending=query.descending, size=query.page_size, cursor=query.cursor)
+        found = page_of(rows, column, descending=query.descending, size=query.page_size, cursor=query.cursor)
         offset = 0
         if found.rows and query.cursor is not None:
             before = beyond(ServiceIdRecord, column, cursor_at(found.rows[0], column), not query.descending)
-            offset = records.filter(before).count()
+            offset = rows.filter(before).count()
         return domain.ServiceIdPage(
             tuple(to_domain(row) for row in found.rows), offset, next=found.next, previous=found.previous
         )
@@ -67,7 +58,7 @@ class EmbeddedServiceIds:
 
     def get_history(self, service_id: str) -> list[domain.HistoryEntry]:
         """Return its changes, oldest first. Raises ServiceIdNotFound."""
-        return history_of(self._record(service_id).id)
+        return records.history_of(self._record(service_id).id)
 
     def get_usage(self, service_id: str) -> domain.Usage:
         """Return how often its keys were used, those included that are deleted. Raises ServiceIdNotFound."""
@@ -97,9 +88,9 @@ class EmbeddedServiceIds:
             locked=draft.locked,
             nonce_digest=nonce_digest,
         )
-        fold_words(record)
+        records.fold_words(record)
         record.save(force_insert=True)
-        add_history(self.identity, record.id, "create", [draft.name], "Service ID created")
+        records.add_history(self.identity, record.id, "create", [draft.name], "Service ID created")
         return to_domain(record)
 
     @transaction.atomic
@@ -111,9 +102,11 @@ class EmbeddedServiceIds:
         record = self._record(service_id, for_update=True)
         if record.locked:
             raise ServiceIdLocked
-        if not names_version(entity_tag, record.entity_tag):
+        if not records.names_version(entity_tag, record.entity_tag):
             raise ServiceIdConflict
-        save_revision(record, self.identity, "update", "Service ID: update", apply_changes(record, changes))
+        records.save_revision(
+            record, self.identity, "update", "Service ID: update", records.apply_changes(record, changes)
+        )
         return to_domain(record)
 
     @transaction.atomic
@@ -123,7 +116,7 @@ class EmbeddedServiceIds:
         if record.locked != locked:
             record.locked = locked
             action = "lock" if locked else "unlock"
-            save_revision(record, self.identity, action, f"Service ID: {action}")
+            records.save_revision(record, self.identity, action, f"Service ID: {action}")
         return to_domain(record)
 
     @transaction.atomic
@@ -141,7 +134,7 @@ class EmbeddedServiceIds:
         found = list(keys)
         if any(key.locked for key in found):
             raise DeleteNotPossible
-        service, deleted = to_domain(record), [remove(key) for key in found]
+        service, deleted = to_domain(record), [records.remove(key) for key in found]
         HistoryRecord.objects.filter(object_id=record.id).delete()
         record.delete()
         return service, deleted

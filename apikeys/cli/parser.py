@@ -162,7 +162,8 @@ def add_output(command: argparse.ArgumentParser) -> None:
 
 def join_values(top: Parser, arguments: Sequence[str]) -> list[str]:
     """Return the arguments with `-o VALUE` as `-o=VALUE`, so that argparse takes values that begin with "-"."""
-    with_value = options_with_value(find_command(top, arguments))
+    actions = find_command(top, arguments)._actions
+    with_value = {option for action in actions if action.nargs is None for option in action.option_strings}
     joined: list[str] = []
     rest = iter(arguments)
     for argument in rest:
@@ -181,7 +182,3 @@ def find_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> a
     if commands is None or not rest or rest[0] not in commands.choices:
         return parser
     return find_command(commands.choices[rest[0]], rest[1:])
-
-
-def options_with_value(command: argparse.ArgumentParser) -> set[str]:
-    return {option for action in command._actions if action.nargs is None for option in action.option_strings}

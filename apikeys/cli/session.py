@@ -77,7 +77,7 @@ class Session:
                 draft.unlink()
             raise SessionError(f"Can't save the log-in in {folder()}: {exc.strerror}.") from None
 
-    def begin(self, url: str, pair: "TokenPair") -> None:
+    def begin(self, url: str, pair: "TokenPair | Session") -> None:
         self.url, self.access_token = url, pair.access_token
         self.refresh_token, self.expiration = pair.refresh_token, pair.expiration
 
@@ -144,8 +144,7 @@ class Session:
         with _lock():
             stored = Session.load()
             if stored.access_token and stored.access_token != self.access_token:  # renewed by another process
-                self.access_token, self.refresh_token = stored.access_token, stored.refresh_token
-                self.expiration = stored.expiration
+                self.begin(self.url, stored)
                 return
             if not self.refresh_token:
                 raise over

@@ -9,14 +9,9 @@ from functools import cache
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 from django.conf import settings
 from django.utils import timezone
 
@@ -126,7 +121,7 @@ def rotate() -> SigningKey:
         used_lately, _key = _signer(keys, now - LIFETIME - timedelta(seconds=LEEWAY_SECONDS))
         SigningKey.objects.filter(signs_from__lt=used_lately.signs_from).delete()
     kid = secrets.token_hex(16)
-    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return SigningKey.objects.create(
         kid=kid,
         algorithm=algorithm,
@@ -146,7 +141,7 @@ def _opened(kid: str, sealed: bytes) -> PrivateKey | None:
         der = unseal(_cipher(), sealed, kid)
     except InvalidTag:
         return None
-    key = load_der_private_key(der, password=None)
+    key = serialization.load_der_private_key(der, password=None)
     return key if isinstance(key, PrivateKey) else None
 
 

@@ -6,7 +6,7 @@ made, and NotAuthorized for what IAM forbids.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -180,8 +180,3 @@ def delete_identity(identity: domain.Identity) -> None:
     with transaction.atomic():
         for key in backend_for(caller).delete_all_api_keys():
             record_deletion(caller, key, cause="identity deleted")
-
-
-def owned_by(draft: domain.ApiKeyDraft, iam_id: str) -> domain.ApiKeyDraft:
-    """Return the draft of a key for another identity."""
-    return replace(draft, iam_id=iam_id)

@@ -4,7 +4,6 @@ The signature, ECDSA P-256 with SHA-256 over the raw body, is checked before a b
 """
 
 import base64
-import binascii
 import hashlib
 import json
 from dataclasses import dataclass
@@ -43,15 +42,12 @@ class Report:
 
 def check_signature(body: bytes, key_identifier: str, signature: str) -> None:
     """Raise Unauthenticated unless `signature`, base64 of DER, is that of the named key over the body."""
-    pem = settings.LEAK_REPORT_KEYS.get(key_identifier)
-    if not pem:
-        raise Unauthenticated(_("The signature of the report is missing or not valid."))
     try:
-        key = load_pem_public_key(pem.encode())
+        key = load_pem_public_key(settings.LEAK_REPORT_KEYS[key_identifier].encode())
         if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
             raise ValueError
         key.verify(base64.b64decode(signature, validate=True), body, ECDSA(SHA256()))
-    except (InvalidSignature, ValueError, binascii.Error):
+    except (KeyError, InvalidSignature, ValueError):
         raise Unauthenticated(_("The signature of the report is missing or not valid.")) from None
 
 

@@ -1,5 +1,7 @@
 """One function for each thing that can be done with service IDs."""
 
+from dataclasses import replace
+
 from django.db import IntegrityError
 
 from apikeys import domain
@@ -66,7 +68,7 @@ def _create(
             step.record_nothing()
         if key is None:
             return service, None
-        return service, creation.create_api_key(caller, keys.owned_by(key, service.iam_id), of_key, same_only=True)
+        return service, creation.create_api_key(caller, replace(key, iam_id=service.iam_id), of_key, same_only=True)
 
 
 def update_service_id(

@@ -6,7 +6,7 @@ so some are kept free; and one person with many tabs, or strangers at the log-in
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 
 from django.conf import settings
@@ -19,22 +19,18 @@ _held: Counter[str] = Counter()
 _lock = Lock()
 
 
-@contextmanager
-def hold(caller: str) -> Iterator[None]:
+def hold(caller: str) -> AbstractContextManager[None]:
     """Hold one of the process's slots, and of the caller's, for as long as a call lasts.
 
     Raises BackendBusy at once where none is free: to wait for one would take a thread, too.
     """
-    with _hold({"": settings.IAM_SLOTS, caller: settings.IAM_SLOTS_PER_PERSON}):
-        yield
+    return _hold({"": settings.IAM_SLOTS, caller: settings.IAM_SLOTS_PER_PERSON})
 
 
-@contextmanager
-def hold_for_login(address: str) -> Iterator[None]:
+def hold_for_login(address: str) -> AbstractContextManager[None]:
     """Hold a slot for a log-in, of the share that all log-ins have together. Raises BackendBusy."""
     limits = {_LOG_INS: settings.IAM_SLOTS_OF_LOG_INS, address: settings.IAM_SLOTS_PER_ADDRESS}
-    with _hold({"": settings.IAM_SLOTS} | limits):
-        yield
+    return _hold({"": settings.IAM_SLOTS} | limits)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def page_context(request: Request) -> tuple[dict[str, Any], int]:
 def dialog(request: Request, name: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """Return one of DIALOGS: alone for htmx, else as a page of its own over the list."""
     fragment = f"apikeys/_{name}.html"
-    context |= {"dialog_id": name, "author": drafts.signed_author(request.user.iam_id)}
+    context |= {"dialog_id": name, "author": drafts.SIGNER.sign(request.user.iam_id)}
     if wants_fragment(request):
         return render(request, fragment, context | {"state_url": state_of(request).url()}, status=status)
     context |= {"fragment": fragment, "page_title": DIALOGS[name]}

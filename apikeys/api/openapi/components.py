@@ -78,8 +78,8 @@ def parameter(name: str, location: str, schema: Schema, description: str, *, req
 
 # The parameters that several operations have, and what an operation refers to each with.
 PARAMETERS: dict[str, Schema] = {
-    "ApiKeyId": parameter("id", "path", shapes.api_key_id(), "The key's id."),
-    "ServiceIdId": parameter("id", "path", shapes.service_id_id(), "The service ID's id."),
+    "ApiKeyId": parameter("id", "path", shapes.id_of("ApiKey"), "The key's id."),
+    "ServiceIdId": parameter("id", "path", shapes.id_of("ServiceId"), "The service ID's id."),
     "AccountId": parameter("account_id", "query", PRINTABLE, "The token's account; no other is accepted."),
     "PageSize": parameter(
         "pagesize",

@@ -1,7 +1,7 @@
 """The OpenAPI description as a page shows it: groups of operations, and the schemas that they speak of."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 SHORT_PATTERN = 48  # characters; longer ones are for programs, the description says it in words
@@ -141,13 +141,9 @@ def _fields(schema: Described) -> tuple[Field, ...]:
                 schema=_name(member) or _name(member.get("items", {})),
             )
         )
-        found += [_below(name, field) for field in _fields(inner)]
-        found += [_below(f"{name}[]", field) for field in _fields(member.get("items", {}))]
+        found += [replace(field, name=f"{name}.{field.name}") for field in _fields(inner)]
+        found += [replace(field, name=f"{name}[].{field.name}") for field in _fields(member.get("items", {}))]
     return tuple(found)
-
-
-def _below(outer: str, field: Field) -> Field:
-    return Field(f"{outer}.{field.name}", field.kind, field.description, field.required, schema=field.schema)
 
 
 def kind(schema: Described) -> str:

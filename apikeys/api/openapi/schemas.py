@@ -13,19 +13,18 @@ from apikeys.api.openapi.shapes import (
     Schema,
     about_iam_ids,
     account_id,
-    api_key_id,
     boolean,
     crn,
     entity_tag,
     iam_id,
     iam_ids,
+    id_of,
     list_of,
     moment,
     number,
     record,
     ref,
     request,
-    service_id_id,
     text,
 )
 from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
@@ -38,7 +37,7 @@ HISTORY = list_of(
     ref("HistoryEntry"), "Only with include_history. Oldest first; includes at least the creation.", minItems=1
 )
 API_KEY: Schema = {
-    "id": api_key_id(),
+    "id": id_of("ApiKey"),
     "entity_tag": entity_tag(),
     "crn": crn("apikey", f"ApiKey-{UUID}"),
     "locked": boolean("If true, the key can't be changed, disabled or deleted. It still authenticates."),
@@ -61,7 +60,7 @@ CREATED_API_KEY = {name: schema for name, schema in API_KEY.items() if name not 
     "apikey": text("The value. Only this response contains it.", minLength=MIN_OWN_VALUE)
 }
 SERVICE_ID: Schema = {
-    "id": service_id_id(),
+    "id": id_of("ServiceId"),
     "iam_id": iam_id("`iam-` followed by the id. Owns the keys of the service ID."),
     "entity_tag": entity_tag(),
     "crn": crn("serviceid", f"ServiceId-{UUID}"),
@@ -283,7 +282,7 @@ def schemas(*, with_password: bool) -> Schema:
                         "active": {"const": True},
                         "iam_id": iam_id("The person or service ID it authenticates."),
                         "account": record({"bss": account_id("The account.")}),
-                        "apikey_id": api_key_id(),
+                        "apikey_id": id_of("ApiKey"),
                         "apikey_name": text(),
                         "exp": number("When the key expires, in Unix seconds. Absent if it does not."),
                     },

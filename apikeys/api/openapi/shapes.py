@@ -106,12 +106,8 @@ def entity_tag() -> Schema:
     )
 
 
-def api_key_id() -> Schema:
-    return text(pattern=f"^ApiKey-{UUID}$", examples=[f"ApiKey-{ZERO_UUID}"])
-
-
-def service_id_id() -> Schema:
-    return text(pattern=f"^ServiceId-{UUID}$", examples=[f"ServiceId-{ZERO_UUID}"])
+def id_of(kind: str) -> Schema:
+    return text(pattern=f"^{kind}-{UUID}$", examples=[f"{kind}-{ZERO_UUID}"])
 
 
 def iam_id(description: str) -> Schema:

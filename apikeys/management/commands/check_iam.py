@@ -36,9 +36,8 @@ class Command(BaseCommand):
         self.client = IAMClient(settings.IAM_URL)
         self.failures = 0
         self.stdout.write(f"Checking {settings.IAM_URL}, {'writing one key' if write else 'reading only'}.\n\n")
-        if not self.step("tells what it offers", self.discovery):
-            raise CommandError("Nothing else was tried.")
-        if not self.step("gives an access token for the API key", lambda: self.token(value)):
+        answers = self.step("tells what it offers", self.discovery)
+        if not (answers and self.step("gives an access token for the API key", lambda: self.token(value))):
             raise CommandError("Nothing else was tried.")
         self.step("renews it with the refresh token", self.renewal)
         self.step("knows this API key by its value", lambda: describe(self.client.get_api_key_by_value(value)))
@@ -88,14 +87,12 @@ class Command(BaseCommand):
         return f"good for {int(self.pair.expiration - time.time()) // 60} more minutes"
 
     def listing(self) -> str:
-        first = self.client.api_key_page(pagesize="1", account_id=self.account_id, iam_id=self.iam_id)
+        own = {"pagesize": "1", "account_id": self.account_id, "iam_id": self.iam_id}
+        first = self.client.api_key_page(**own)
         fields = list(first["apikeys"])
         if token := page_token(first, "next"):
             # The second page shows that page tokens work; all pages might take long.
-            second = self.client.api_key_page(
-                pagesize="1", account_id=self.account_id, iam_id=self.iam_id, pagetoken=token
-            )
-            fields += second["apikeys"]
+            fields += self.client.api_key_page(**own, pagetoken=token)["apikeys"]
         self.keys = [payloads.parse_api_key(key) for key in fields]
         return f"{'two pages' if token else 'one page'} with {len(self.keys)} of yours"
 
