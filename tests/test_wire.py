@@ -375,11 +375,11 @@ def test_reports_are_read_as_storable_text_or_refused(body):
 
 
 @thoroughly
-@given(ANY_TEXT | st.from_regex(shapes.service_id_id()["pattern"]))
+@given(ANY_TEXT | st.from_regex(shapes.id_of("ServiceId")["pattern"]))
 @example("")
 @example("ServiceId-00000000-0000-4000-8000-000000000000\n")
 @example("ServiceId-00000000-0000-4000-8000-00000000000A")
 def test_an_id_of_a_service_id_has_the_form_that_the_description_says(text):
-    described = re.fullmatch(shapes.service_id_id()["pattern"].strip("^$"), text) is not None
+    described = re.fullmatch(shapes.id_of("ServiceId")["pattern"].strip("^$"), text) is not None
 
     assert (SERVICE_ID.fullmatch(text) is not None) == described

@@ -124,8 +124,8 @@ class EmbeddedBackend:
         self._check_owner(owner)
         self._make_room(owner)
         peppers = settings.APIKEYS_PEPPERS
-        # A value that is easily guessed and one in use are refused alike, after the same time: whoever is told that a value
-        # is in use has somebody else's key.
+        # A value that is easily guessed and one in use are refused alike, after the same time: whoever is told that a
+        # value is in use has somebody else's key.
         is_taken = bool(draft.value) and records.find_by_value(draft.value) is not None
         if is_taken or (draft.value and values.is_guessable(draft.value)):
             raise _unusable()

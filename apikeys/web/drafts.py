@@ -28,11 +28,6 @@ def fields_of(request: HttpRequest) -> dict[str, str]:
     return {name: request.POST[name][:MAX_LENGTH] for name in FIELDS if name in request.POST}
 
 
-def signed_author(iam_id: str) -> str:
-    """Return what the forms of this person carry in the field `author`."""
-    return SIGNER.sign(iam_id)
-
-
 def author_of(request: HttpRequest) -> str:
     """Return the IAM ID of whose form was sent, "" where it does not say or the signature is forged."""
     try:
