@@ -16,6 +16,7 @@ from tests import databases
 from tests.cast import ADMIN
 
 ROOT = Path(__file__).resolve().parent.parent
+RUN_SECONDS = 120
 START_SECONDS = 60
 
 
@@ -111,16 +112,15 @@ class ConsoleServer:
         rows = {"rows": databases.rows(self.database)} if self.environment["DATABASE_URL"] else {}
         return found | rows | {str(self.log_path): self.log_path.read_bytes()}
 
+    def attempt(self, *arguments: str, **kwargs: str) -> subprocess.CompletedProcess[str]:
+        """Run manage.py with this server's settings to its end, whatever that is."""
+        command, environment = [sys.executable, "manage.py", *arguments], self.environment | kwargs
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS)
+
     def manage(self, *arguments: str, **kwargs: str) -> str:
         """Run manage.py with this server's settings and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment | kwargs,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = self.attempt(*arguments, **kwargs)
+        done.check_returncode()
         return done.stdout
 
     def run_python(self, code: str) -> str:

@@ -343,12 +343,8 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
-def test_a_bad_body_under_a_good_signature_is_a_bad_request(octocat, body):
+def test_a_bad_body_is_a_bad_request_and_under_a_bad_signature_not_even_read(octocat, body):
     refused(post(body, octocat.sign(body)), 400, "bad_request")
-
-
-@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
-def test_a_bad_body_under_a_bad_signature_is_not_even_read(octocat, body):
     refused(post(body, octocat.sign(body + b" ")), 401, "unauthorized")
 
 

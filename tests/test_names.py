@@ -76,17 +76,8 @@ def test_one_character_too_many_is_refused_with_both_numbers(clean, field, limit
 @pytest.mark.parametrize(
     ("character", "sentence"),
     [
-        ("\0", "This contains a control character. Remove it."),
-        ("\a", "This contains a control character. Remove it."),
-        ("\t", "This contains a control character. Remove it."),
-        ("\n", "This contains a control character. Remove it."),
-        ("\r", "This contains a control character. Remove it."),
-        ("\x1b", "This contains a control character. Remove it."),
-        ("\x7f", "This contains a control character. Remove it."),
-        ("\x80", "This contains a control character. Remove it."),
-        ("\x9b", "This contains a control character. Remove it."),
-        ("\ud800", "This contains an invalid character. Type it again."),
-        ("\udfff", "This contains an invalid character. Type it again."),
+        *((character, "This contains a control character. Remove it.") for character in "\0\a\t\n\r\x1b\x7f\x80\x9b"),
+        *((character, "This contains an invalid character. Type it again.") for character in "\ud800\udfff"),
     ],
 )
 def test_what_no_name_should_hold_is_refused(clean, field, character, sentence):

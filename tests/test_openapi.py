@@ -486,21 +486,20 @@ def meet_every_shared_refusal(program: Program) -> None:
 
 @pytest.mark.django_db
 def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other(
-    description, alice, bob, dora, reporter, settings
+    alices, description, alice, dora, reporter, settings
 ):
-    program = Program(description)
-    program.log_in(alice.username)
+    program = alices
     walk_through_keys(program, alice.iam_id, alice.account_id)
     walk_through_service_ids(program, "/v1/serviceids", alice.account_id)
     walk_through_the_rest(program, reporter, alice.iam_id)
     meet_every_shared_refusal(program)
-    alices = program.call(201, "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})["id"]
+    hers = program.call(201, "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})["id"]
     settings.APIKEYS_PER_IDENTITY = 1
     program.call("BXNIM0151E", "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})
     settings.APIKEYS_PER_IDENTITY = 0
     program.log_in(dora.username)
     program.call(200, "GET", "/v1/apikeys?scope=account&type=user")
-    program.call("BXNIM0513E", "PUT", f"/v1/apikeys/{alices}", {"name": "hers"}, **{"If-Match": "*"})
+    program.call("BXNIM0513E", "PUT", f"/v1/apikeys/{hers}", {"name": "hers"}, **{"If-Match": "*"})
     walk_through_tokens(program, alice.username, settings)
 
     documented = {

@@ -73,23 +73,17 @@ def test_a_method_that_no_page_has_is_refused_as_such(site: Site, path, method):
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
+def many_parts(more: str = "") -> bytes:
+    parts = (f'--x\r\nContent-Disposition: form-data; name="a{n}"{more}\r\n\r\n1\r\n' for n in range(150))
+    return f"{''.join(parts)}--x--\r\n".encode()
+
+
 BROKEN = {
     "no boundary": ("multipart/form-data", b"x"),
     "an empty boundary": ('multipart/form-data; boundary=""', b"x"),
     "a very long boundary": (f"multipart/form-data; boundary={'x' * 300}", b"x"),
-    "too many fields": (
-        MULTIPART,
-        b"".join(b'--x\r\nContent-Disposition: form-data; name="a%d"\r\n\r\n1\r\n' % number for number in range(150))
-        + b"--x--\r\n",
-    ),
-    "too many files": (
-        MULTIPART,
-        b"".join(
-            b'--x\r\nContent-Disposition: form-data; name="a%d"; filename="f"\r\n\r\n1\r\n' % number
-            for number in range(150)
-        )
-        + b"--x--\r\n",
-    ),
+    "too many fields": (MULTIPART, many_parts()),
+    "too many files": (MULTIPART, many_parts(more='; filename="f"')),
     "a form of too many fields": (FORM, b"&".join(b"a%d=1" % number for number in range(150))),
 }
 

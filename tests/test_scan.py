@@ -27,10 +27,14 @@ WITHOUT_PRIVILEGES = (
 
 
 @pytest.fixture
-def terminal(tmp_path) -> Terminal:
-    home = tmp_path / "home"
-    home.mkdir()
-    return Terminal(home)
+def path(tmp_path) -> Path:
+    """A file to be scanned, which is not there yet."""
+    return tmp_path / "file"
+
+
+def places_in(path: Path) -> list[tuple[int, int]]:
+    """Return line and column of each value that is found in a file."""
+    return [(one.line, one.column) for one in scan.scan([str(path)], PREFIX)]
 
 
 def found_by(done) -> list[tuple[str, int, int]]:
@@ -121,38 +125,33 @@ def small_pieces(monkeypatch):
 
 @pytest.mark.parametrize("front", range(140))
 @pytest.mark.usefixtures("small_pieces")
-def test_a_value_is_found_once_wherever_a_piece_of_the_file_ends(tmp_path, front):
+def test_a_value_is_found_once_wherever_a_piece_of_the_file_ends(path, front):
     genuine = value()
-    path = tmp_path / "file"
     for behind in ("", "\n", "\n" + "y" * 150):
         path.write_text(f"é\n{'x' * front}.{genuine}{behind}", encoding="utf-8")
 
-        found = list(scan.scan([str(path)], PREFIX))
-
-        assert [(one.line, one.column) for one in found] == [(2, front + 2)]
+        assert places_in(path) == [(2, front + 2)]
 
 
 @pytest.mark.parametrize("front", range(70))
 @pytest.mark.usefixtures("small_pieces")
-def test_a_longer_word_is_none_wherever_a_piece_of_the_file_ends(tmp_path, front):
-    path = tmp_path / "file"
+def test_a_longer_word_is_none_wherever_a_piece_of_the_file_ends(path, front):
     for word in (f"z{value()}", f"{value()}z", value()[:-1]):
         path.write_text(f"{'.' * front}{word}{'.' * 100}")
 
-        assert list(scan.scan([str(path)], PREFIX)) == []
+        assert places_in(path) == []
 
 
 @pytest.mark.parametrize("length", range(44, 180))
 @pytest.mark.usefixtures("small_pieces")
-def test_a_value_at_the_very_beginning_is_found_once_in_a_file_of_any_length(tmp_path, length):
-    path = tmp_path / "file"
+def test_a_value_at_the_very_beginning_is_found_once_in_a_file_of_any_length(path, length):
     path.write_text(value() + "." * (length - 44))
 
-    assert [(one.line, one.column) for one in scan.scan([str(path)], PREFIX)] == [(1, 1)]
+    assert places_in(path) == [(1, 1)]
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_lines_and_columns_stay_right_over_many_pieces(tmp_path):
+def test_lines_and_columns_stay_right_over_many_pieces(path):
     chance = random.Random(7)
     lines = []
     expected = []
@@ -163,10 +162,9 @@ def test_lines_and_columns_stay_right_over_many_pieces(tmp_path):
             expected.append((number, len(before) + 1))
             before += value() + "."
         lines.append(before)
-    path = tmp_path / "file"
     path.write_text("\n".join(lines), encoding="utf-8")
 
-    assert [(one.line, one.column) for one in scan.scan([str(path)], PREFIX)] == expected
+    assert places_in(path) == expected
 
 
 def test_real_pieces_are_as_good_as_small_ones(terminal, tmp_path):
@@ -182,11 +180,10 @@ def test_real_pieces_are_as_good_as_small_ones(terminal, tmp_path):
     assert found == [(str(path), 1, end + shift + 1) for end, shift in zip(ends, (-44, -20, 0), strict=True)]
 
 
-def test_several_values_on_a_line(tmp_path):
-    path = tmp_path / "file"
+def test_several_values_on_a_line(path):
     path.write_text(f"{value()} {value()}-{value()}_{value()}")
 
-    assert [one.column for one in scan.scan([str(path)], PREFIX)] == [1, 46, 91, 136]
+    assert places_in(path) == [(1, 1), (1, 46), (1, 91), (1, 136)]
 
 
 # What is scanned

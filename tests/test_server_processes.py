@@ -11,7 +11,7 @@ import requests
 from console import ports
 from console.management.commands import serve
 from tests.programs import Site
-from tests.server import ROOT, ConsoleServer
+from tests.server import ConsoleServer
 from tests.test_last_used import stored_count, used_five_times
 from tests.waiting import until
 
@@ -83,10 +83,7 @@ def kill_alone(server: ConsoleServer) -> None:
 
 def second_start(server: ConsoleServer) -> str:
     """Return why another server with the same settings does not start."""
-    second = subprocess.run(
-        [sys.executable, "manage.py", "serve"],
-        cwd=ROOT, env=server.environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    second = server.attempt("serve")
     assert second.returncode == 1
     return second.stderr
 

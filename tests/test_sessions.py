@@ -13,6 +13,7 @@ from django.utils import timezone
 from apikeys.jobs import Sweeper
 from apikeys.web.forms import new_nonce
 from console import sessions
+from console.models import User
 from console.sessions import BEGAN
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address
 from tests.cast import PASSWORD
@@ -98,23 +99,16 @@ def test_a_log_in_gives_a_new_session_whatever_was_sent_before(alice):
 # Its end
 
 
-def test_log_out_ends_the_session_for_whoever_has_its_key(alice):
-    client = enter()
-    key = session_of(client)
-
-    client.post("/logout/")
-
-    assert not is_logged_in(with_session(key))
-    assert Session.objects.count() == 0
-
-
-def test_log_out_ends_one_session_and_not_the_others(alice):
+def test_log_out_ends_the_session_for_whoever_has_its_key_and_not_the_others(alice):
     here, elsewhere = enter(), enter()
+    key = session_of(here)
 
     here.post("/logout/")
 
+    assert not is_logged_in(with_session(key))
     assert not is_logged_in(here)
     assert is_logged_in(elsewhere)
+    assert Session.objects.count() == 1
 
 
 def test_a_session_ends_after_twelve_hours_at_the_latest(alice_client):
@@ -152,15 +146,9 @@ def test_twelve_hours_count_from_the_log_in_whatever_is_done_meanwhile(alice):
     assert ends - timezone.now() <= timedelta(hours=1)
 
 
-def test_a_disabled_person_is_out_at_once(alice, alice_client):
-    alice.is_active = False
-    alice.save()
-
-    assert not is_logged_in(alice_client)
-
-
-def test_a_deleted_person_is_out_at_once(alice, alice_client):
-    alice.delete()
+@pytest.mark.parametrize("end", [lambda people: people.update(is_active=False), lambda people: people.delete()])
+def test_a_disabled_or_deleted_person_is_out_at_once(alice, alice_client, end):
+    end(User.objects.filter(pk=alice.pk))
 
     assert not is_logged_in(alice_client)
 
@@ -168,24 +156,19 @@ def test_a_deleted_person_is_out_at_once(alice, alice_client):
 # The password
 
 
-def test_a_new_password_ends_alices_other_sessions_and_not_this_one(alice):
+def test_a_new_password_ends_alices_other_sessions_and_gives_this_one_a_new_key(alice):
     here, elsewhere = enter(), enter()
+    old_key = session_of(here)
 
     response = change_password(here)
 
     assert (response.status_code, response["Location"]) == (302, "/")
+    told = page(here.get("/")).find(class_="toasts").text
+    assert "Your password was changed. Your other sessions have ended." in told
     assert is_logged_in(here)
-    assert not is_logged_in(elsewhere)
-
-
-def test_a_new_password_gives_this_session_a_new_key(alice):
-    client = enter()
-    old_key = session_of(client)
-
-    change_password(client)
-
-    assert session_of(client) != old_key
+    assert session_of(here) != old_key
     assert not is_logged_in(with_session(old_key))
+    assert not is_logged_in(elsewhere)
 
 
 def test_the_new_password_works_and_the_old_one_does_not(alice):
@@ -195,15 +178,6 @@ def test_the_new_password_works_and_the_old_one_does_not(alice):
 
     refused = Client().post("/login/", {"username": "alice", "password": PASSWORD})
     assert refused.status_code == 422
-
-
-def test_changing_the_password_is_told_afterwards(alice):
-    client = enter()
-    change_password(client)
-
-    told = page(client.get("/")).find(class_="toasts").text
-
-    assert "Your password was changed. Your other sessions have ended." in told
 
 
 @pytest.mark.parametrize(

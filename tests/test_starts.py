@@ -3,8 +3,6 @@
 import secrets
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -16,7 +14,7 @@ from console.sqlite_files import SECONDS_APART
 from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.postgres import PostgresServer
-from tests.server import ROOT, ConsoleServer, free_port
+from tests.server import ConsoleServer, free_port
 
 GENERATED = {"CONSOLE_ADMIN_PASSWORD": ""}
 
@@ -35,11 +33,7 @@ def passwords(logs: list[str]) -> list[str]:
 
 def refused_start(data_dir: Path, **environment: str) -> str:
     """Start a server that must not come up, and return what it printed."""
-    console = ConsoleServer(data_dir, **environment)
-    done = subprocess.run(
-        [sys.executable, "manage.py", "serve"],
-        cwd=ROOT, env=console.environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = ConsoleServer(data_dir, **environment).attempt("serve")
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -100,10 +94,7 @@ def test_a_start_gives_up_on_a_database_server_with_a_sentence(tmp_path):
 def test_other_commands_say_in_a_line_that_the_database_is_away(tmp_path, command):
     console = ConsoleServer(tmp_path / "data", DATABASE_URL=f"postgresql://console@127.0.0.1:{free_port()}/keys")
 
-    done = subprocess.run(
-        [sys.executable, "manage.py", command],
-        cwd=ROOT, env=console.environment, capture_output=True, text=True,
-    )  # fmt: skip
+    done = console.attempt(command)
 
     assert done.returncode != 0
     assert len(done.stderr.strip().splitlines()) == 1
