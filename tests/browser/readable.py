@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -22,6 +23,12 @@ def unreadable(page: Page, *, is_small: bool) -> list[str]:
     page.emulate_media(color_scheme="light")
     with small(page) if is_small else large_text(page):
         return found + list(page.evaluate(TOO_WIDE))
+
+
+def unreadable_along(states: Iterator[tuple[str, Page]], *, is_small: bool) -> tuple[list[str], int]:
+    """Return what can't be read at each stop of a walk, and how many stops there were."""
+    found = [[f"{where}: {problem}" for problem in unreadable(page, is_small=is_small)] for where, page in states]
+    return list(chain.from_iterable(found)), len(found)
 
 
 def violations(page: Page) -> list[str]:

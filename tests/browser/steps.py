@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.utils import translation
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Error, Keyboard, Locator, Page, expect
 
 from tests.addresses import KEYS
 from tests.browser.value import Value
@@ -114,20 +114,22 @@ def row(page: Page, name: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
 
 
-def choose_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> None:
-    """Open the Actions of a key and choose one, on a page that has its scripts."""
+def action(page: Page, name: str, role: str, label: str, t: Words = ENGLISH) -> Locator:
+    """Open the Actions of a key, on a page that has loaded all, and return one of them."""
     page.wait_for_load_state()
     actions = row(page, name)
     actions.get_by_role("button", name=t("Actions for %(name)s", name=name), exact=True).click()
-    actions.get_by_role("link", name=t(action), exact=True).click()
+    return actions.get_by_role(role, name=t(label), exact=True)
 
 
-def press_action(page: Page, name: str, action: str, t: Words = ENGLISH) -> None:
-    """Open the Actions of a key and press one that is done at once."""
-    page.wait_for_load_state()
-    actions = row(page, name)
-    actions.get_by_role("button", name=t("Actions for %(name)s", name=name), exact=True).click()
-    actions.get_by_role("button", name=t(action), exact=True).click()
+def choose_action(page: Page, name: str, label: str, t: Words = ENGLISH) -> None:
+    """Choose an action that leads to a dialog."""
+    action(page, name, "link", label, t).click()
+
+
+def press_action(page: Page, name: str, label: str, t: Words = ENGLISH) -> None:
+    """Press an action that is done at once."""
+    action(page, name, "button", label, t).click()
 
 
 def edit(page: Page, name: str, new_name: str, description: str, t: Words = ENGLISH) -> None:
@@ -189,11 +191,11 @@ def is_dark(page: Page) -> bool:
     return max(map(int, re.findall(r"\d+", colour)[:3])) < 128
 
 
-def tab_to(control: Locator) -> None:
-    """Press Tab until the control has the focus."""
+def tab_to(control: Locator) -> Keyboard:
+    """Press Tab until the control has the focus, and return the keyboard, to go on with."""
     expect(control).to_be_visible()
     for _ in range(TABS):
         if focused(control):
-            return
+            return control.page.keyboard
         control.page.keyboard.press("Tab")
     raise AssertionError(f"Tab never reaches {control}")

@@ -68,7 +68,7 @@ def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str
     bob = Visitor.logged_in(server, BOB)
     for name in (*USUAL, STRANGE, LONG):
         if not bob.names_found(name):
-            bob.post(CREATE, bob.form(CREATE) | {"name": name, "description": USUAL.get(name, f"{LONG} <script>")})
+            bob.create_key(name, USUAL.get(name, f"{LONG} <script>"))
     page = visit(BOB)
     page.goto("/")
     yield "dashboard", page

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.addresses import KEYS
 from tests.browser import stops
 from tests.browser.conftest import DESKTOP, MOBILE, PageFor
-from tests.browser.readable import bad_contrasts, unreadable, violations
+from tests.browser.readable import bad_contrasts, unreadable_along, violations
 from tests.browser.steps import choose_action, create_key, dialog, leave_unsaved, open_create, row
 from tests.server import ConsoleServer
 
@@ -26,13 +26,7 @@ def every_state(page_for: PageFor, server: ConsoleServer, broken_server: Console
 @pytest.mark.parametrize("viewport", [DESKTOP, MOBILE], ids=["1440x900", "390x844"])
 def test_everything_can_be_read_light_and_dark_small_and_large(every_state, viewport, locale):
     """Axe finds no violation, and nothing scrolls sideways at 320 pixels or with text of 200 %."""
-    found, seen = [], 0
-    for where, page in every_state(locale, viewport=viewport):
-        seen += 1
-        found += [f"{where}: {problem}" for problem in unreadable(page, is_small=viewport == MOBILE)]
-
-    assert found == []
-    assert seen == stops.NUMBER
+    assert unreadable_along(every_state(locale, viewport=viewport), is_small=viewport == MOBILE) == ([], stops.NUMBER)
 
 
 def test_axe_would_find_a_violation(page_for: PageFor):

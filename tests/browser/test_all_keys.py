@@ -3,20 +3,15 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.addresses import CREATE, KEYS
+from tests.addresses import KEYS
 from tests.browser.conftest import PageFor, large_and_small, with_and_without_script
-from tests.browser.steps import dialog, notes, row
+from tests.browser.steps import action, dialog, notes, row
 from tests.browser.visitor import Visitor
 from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
-
-
-def create_key(server: ConsoleServer, username: str, name: str) -> None:
-    person = Visitor.logged_in(server, username)
-    person.post(CREATE, person.form(CREATE) | {"name": name, "description": "of somebody else"})
 
 
 def choose(page: Page, view: str, *, js: bool) -> None:
@@ -25,18 +20,11 @@ def choose(page: Page, view: str, *, js: bool) -> None:
         page.get_by_role("button", name="Search").click()
 
 
-def action(page: Page, name: str, role: str, label: str) -> Locator:
-    """Open the Actions of a key and return one of them."""
-    page.wait_for_load_state()
-    row(page, name).get_by_role("button", name=f"Actions for {name}").click()
-    return row(page, name).get_by_role(role, name=label)
-
-
 @large_and_small
 @with_and_without_script
 def test_dora_finds_disables_and_deletes_alices_key(page_for: PageFor, server: ConsoleServer, js, viewport):
     name = f"foreign {js} {viewport['width']}"
-    create_key(server, "alice", name)
+    Visitor.logged_in(server, "alice").create_key(name)
     page = page_for("dora", js=js, viewport=viewport)
     page.goto(f"{KEYS}?q={name}")
     expect(page.get_by_role("heading", name="No key matches your search")).to_be_visible()
@@ -66,7 +54,7 @@ def test_dora_finds_disables_and_deletes_alices_key(page_for: PageFor, server: C
 @with_and_without_script
 def test_the_order_stays_when_another_view_is_chosen(page_for: PageFor, own_server: ConsoleServer, js):
     for person, name in (("dora", "c"), ("alice", "b"), ("alice", "a")):
-        create_key(own_server, person, name)
+        Visitor.logged_in(own_server, person).create_key(name)
     page = page_for("dora", on=own_server, js=js)
     page.goto(KEYS)
     rows = page.get_by_role("rowheader")
@@ -85,8 +73,8 @@ def test_the_order_stays_when_another_view_is_chosen(page_for: PageFor, own_serv
 
 
 def test_while_dora_types_the_view_and_the_order_stay(page_for: PageFor, server: ConsoleServer):
-    create_key(server, "alice", "typed for b")
-    create_key(server, "alice", "typed for a")
+    Visitor.logged_in(server, "alice").create_key("typed for b")
+    Visitor.logged_in(server, "alice").create_key("typed for a")
     page = page_for("dora")
     page.goto(KEYS)
 
@@ -100,8 +88,8 @@ def test_while_dora_types_the_view_and_the_order_stay(page_for: PageFor, server:
 
 
 def test_alice_is_offered_no_other_view(page_for: PageFor, server: ConsoleServer):
-    create_key(server, "erin", "erin's own")
-    create_key(server, "alice", "alice's own")
+    Visitor.logged_in(server, "erin").create_key("erin's own")
+    Visitor.logged_in(server, "alice").create_key("alice's own")
     page = page_for("alice")
 
     page.goto(f"{KEYS}?view=all&q='s own")

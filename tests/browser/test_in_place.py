@@ -5,12 +5,13 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.addresses import CREATE, KEYS, delete_address
+from tests.addresses import KEYS, delete_address
 from tests.browser.conftest import PageFor, with_and_without_script
 from tests.browser.steps import (
     choose_action,
     close_unsaved,
     create_key,
+    delete,
     dialog,
     fill,
     focused,
@@ -70,15 +71,19 @@ class Keyboard:
 
 
 @pytest.fixture
-def named(server: ConsoleServer):
-    """Give a person keys of these names, the last one newest."""
+def alices_list(page_for: PageFor, server: ConsoleServer):
+    """Give Alice keys of these names, the last one newest, and listen to her list; `query` is that of its address."""
 
-    def make(username: str, *names: str) -> None:
-        person = Visitor.logged_in(server, username)
+    def open_list(*names: str, query: str, **options) -> Page:
+        alice = Visitor.logged_in(server, "alice")
         for name in names:
-            person.post(CREATE, person.form(CREATE) | {"name": name})
+            alice.create_key(name)
+        page = page_for("alice", **options)
+        page.goto(f"{KEYS}?{query}")
+        listen(page)
+        return page
 
-    return make
+    return open_list
 
 
 def actions(page: Page, name: str) -> Locator:
@@ -148,10 +153,8 @@ def test_create_show_copy_close_and_delete_take_few_key_presses(page_for: PageFo
     assert len(keyboard.pressed) <= MOST_KEY_PRESSES, keyboard.pressed
 
 
-def test_arrows_move_in_a_menu_and_escape_returns_to_its_button(page_for: PageFor, named):
-    named("alice", "in a menu")
-    page = page_for("alice")
-    page.goto(f"{KEYS}?q=in a menu")
+def test_arrows_move_in_a_menu_and_escape_returns_to_its_button(alices_list):
+    page = alices_list("in a menu", query="q=in a menu")
     menu = row(page, "in a menu")
     button = actions(page, "in a menu")
     details, delete = (menu.get_by_role("link", name=name) for name in ("Details", "Delete key"))
@@ -183,12 +186,9 @@ def test_arrows_move_in_a_menu_and_escape_returns_to_its_button(page_for: PageFo
         ("Lock API key", "is locked: it can't be changed or deleted."),
     ],
 )
-def test_an_action_changes_the_row_in_place_and_is_said_once(page_for: PageFor, named, action, told):
+def test_an_action_changes_the_row_in_place_and_is_said_once(alices_list, action, told):
     name = f"acted on by {action}"
-    named("alice", name)
-    page = page_for("alice")
-    page.goto(f"{KEYS}?q={name}")
-    listen(page)
+    page = alices_list(name, query=f"q={name}")
 
     press_action(page, name, action)
 
@@ -214,16 +214,11 @@ def test_after_an_action_the_page_stays_where_it_was_scrolled_to(page_for: PageF
     assert is_same_page(page)
 
 
-def test_after_a_deletion_the_focus_is_on_the_row_that_moved_up(page_for: PageFor, named):
-    named("alice", "row 3 of them", "row 2 of them", "row 1 of them")
-    page = page_for("alice")
-    page.goto(f"{KEYS}?q=of them")
-    listen(page)
+def test_after_a_deletion_the_focus_is_on_the_row_that_moved_up(alices_list):
+    page = alices_list("row 3 of them", "row 2 of them", "row 1 of them", query="q=of them")
 
     for name, next_one in (("row 2 of them", "row 3 of them"), ("row 3 of them", "row 1 of them")):
-        choose_action(page, name, "Delete key")
-        dialog(page, "Delete key?").get_by_role("button", name="Delete key").click()
-        expect(row(page, name)).to_have_count(0)
+        delete(page, name)
         expect(actions(page, next_one)).to_be_focused()
 
     told = "row 3 of them was deleted and no longer works."
@@ -233,11 +228,8 @@ def test_after_a_deletion_the_focus_is_on_the_row_that_moved_up(page_for: PageFo
     assert is_same_page(page)
 
 
-def test_an_edit_is_seen_in_place_and_the_focus_is_back_on_the_row(page_for: PageFor, named):
-    named("alice", "to be edited")
-    page = page_for("alice")
-    page.goto(f"{KEYS}?q=edited")
-    listen(page)
+def test_an_edit_is_seen_in_place_and_the_focus_is_back_on_the_row(alices_list):
+    page = alices_list("to be edited", query="q=edited")
 
     row(page, "to be edited").get_by_role("button").click()
     row(page, "to be edited").get_by_role("link", name="Edit API key").click()
@@ -252,10 +244,8 @@ def test_an_edit_is_seen_in_place_and_the_focus_is_back_on_the_row(page_for: Pag
     assert is_same_page(page)
 
 
-def test_a_dialog_has_its_focus_from_its_first_moment_so_that_no_typing_goes_elsewhere(page_for: PageFor, named):
-    named("alice", "typed into at once")
-    page = page_for("alice")
-    page.goto(f"{KEYS}?q=typed into at once")
+def test_a_dialog_has_its_focus_from_its_first_moment_so_that_no_typing_goes_elsewhere(alices_list):
+    page = alices_list("typed into at once", query="q=typed into at once")
     page.evaluate(
         """() => new MutationObserver((changes, watching) => {
              const dialog = document.querySelector("#dialog-slot dialog");
@@ -285,18 +275,15 @@ def test_the_last_key_deleted_and_the_first_one_created_change_the_page_in_place
     for _ in range(2):
         create_here(page, "only one")
         expect(actions(page, "only one")).to_be_focused()
-        choose_action(page, "only one", "Delete key")
-        dialog(page, "Delete key?").get_by_role("button", name="Delete key").click()
+        delete(page, "only one")
         expect(page.get_by_role("heading", name="You have no API keys yet")).to_be_visible()
         expect(page.get_by_role("link", name="Create API key")).to_be_focused()
 
     assert is_same_page(page)
 
 
-def test_a_new_key_is_on_top_of_the_list_with_the_focus_on_it_wherever_one_was(page_for: PageFor, named):
-    named("alice", *(f"earlier {number:02}" for number in range(12)))
-    page = page_for("alice")
-    page.goto(f"{KEYS}?q=earlier&sort=name&per_page=10")
+def test_a_new_key_is_on_top_of_the_list_with_the_focus_on_it_wherever_one_was(alices_list):
+    page = alices_list(*(f"earlier {number:02}" for number in range(12)), query="q=earlier&sort=name&per_page=10")
     page.get_by_role("link", name="Next page").click()
     expect(row(page, "earlier 11")).to_be_visible()
     listen(page)
@@ -312,11 +299,8 @@ def test_a_new_key_is_on_top_of_the_list_with_the_focus_on_it_wherever_one_was(p
 # Search, order, page
 
 
-def test_a_search_and_an_order_are_said_with_their_count(page_for: PageFor, named):
-    named("alice", *(f"counted {number:02}" for number in range(12)))
-    page = page_for("alice")
-    page.goto(f"{KEYS}?per_page=10")
-    listen(page)
+def test_a_search_and_an_order_are_said_with_their_count(alices_list):
+    page = alices_list(*(f"counted {number:02}" for number in range(12)), query="per_page=10")
 
     page.get_by_role("searchbox").press_sequentially("counted")
     first = said(page, "12 keys found")
@@ -369,11 +353,9 @@ def test_a_value_that_is_pasted_into_the_search_finds_its_key_and_is_sent_nowher
 
 
 @pytest.mark.parametrize("action", ["Disable API key", "Lock API key"])
-def test_a_key_that_another_tab_deleted_is_told_and_its_row_goes(page_for: PageFor, server, named, action):
+def test_a_key_that_another_tab_deleted_is_told_and_its_row_goes(server, alices_list, action):
     gone, there = f"gone: {action}", f"still there, not gone: {action}"
-    named("alice", there, gone)
-    page = page_for("alice", expected=(404,))
-    page.goto(f"{KEYS}?q={gone}")
+    page = alices_list(there, gone, query=f"q={gone}", expected=(404,))
     link = row(page, gone).get_by_role("rowheader").get_by_role("link").get_attribute("href")
     listen(page)
     address = delete_address(str(link).partition("?")[0].strip("/").rpartition("/")[2])
@@ -390,10 +372,8 @@ def test_a_key_that_another_tab_deleted_is_told_and_its_row_goes(page_for: PageF
     assert is_same_page(page)
 
 
-def test_a_session_that_ended_under_an_action_leads_over_the_log_in_back(page_for: PageFor, named):
-    named("alice", "out of session")
-    page = page_for("alice", expected=(401,))
-    page.goto(f"{KEYS}?q=session")
+def test_a_session_that_ended_under_an_action_leads_over_the_log_in_back(alices_list):
+    page = alices_list("out of session", query="q=session", expected=(401,))
     page.context.clear_cookies(name=re.compile("session$"))
 
     press_action(page, "out of session", "Lock API key")

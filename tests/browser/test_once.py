@@ -328,53 +328,34 @@ def test_only_the_page_without_script_confirms_its_receipt_by_a_picture(page_for
     assert asked == {True: ["POST xhr"], False: ["GET image"]}
 
 
-def test_a_page_that_is_put_away_hides_the_value(page_for: PageFor):
-    page = page_for("alice")
-    created = create_key(page, "put away")
+def create_and_show(page_for: PageFor, name: str) -> Locator:
+    created = create_key(page_for("alice"), name)
     created.get_by_role("button", name="Show").click()
     expect(created.locator("#value")).to_be_visible()
+    return created
 
-    put_away(page)
+
+def test_a_page_that_is_put_away_hides_the_value(page_for: PageFor):
+    created = create_and_show(page_for, "put away")
+
+    put_away(created.page)
 
     expect(created.locator("#value")).to_be_hidden()
     expect(created.get_by_role("button", name="Show")).to_be_visible()
 
 
 def test_paper_never_shows_the_value(page_for: PageFor):
-    page = page_for("alice")
-    created = create_key(page, "on paper")
-    created.get_by_role("button", name="Show").click()
-    expect(created.locator("#value")).to_be_visible()
-
+    created = create_and_show(page_for, "on paper")
     said = created.get_by_text("The key itself is never printed.")
     expect(said).to_be_hidden()
-    page.emulate_media(media="print")
+
+    created.page.emulate_media(media="print")
 
     expect(created.locator("#value")).to_be_hidden()
     expect(said).to_be_visible()
 
 
 # It cannot vanish by accident.
-
-
-@pytest.mark.parametrize("way", ["Escape", "Close"])
-def test_an_unsaved_key_asks_before_it_goes(page_for: PageFor, way):
-    page = page_for("alice")
-    created = create_key(page, f"unsaved {way}")
-    value = Value.shown_in(created)
-
-    for _ in range(3):  # browsers let a second Esc through, whatever the page says
-        leave(created, way)
-        expect(created.get_by_text(UNSAVED)).to_be_visible()
-        expect(created.get_by_role("button", name="Stay here")).to_be_focused()
-    created.get_by_role("button", name="Stay here").click()
-    expect(created.get_by_text(UNSAVED)).to_be_hidden()
-    assert Value.shown_in(created) == value
-
-    leave(created, way)
-    created.get_by_role("button", name="Close without saving").click()
-    expect(row(page, f"unsaved {way}")).to_be_visible()
-    assert value.is_gone_from(page)
 
 
 def test_a_click_beside_the_dialog_changes_nothing(page_for: PageFor):
@@ -399,12 +380,24 @@ def copy_by_hand(created: Locator, _folder: Path) -> None:
     created.page.keyboard.press("ControlOrMeta+C")
 
 
-@pytest.mark.parametrize("save", [copy, copy_by_hand])
-def test_the_browser_asks_before_leaving_until_the_key_was_saved(page_for: PageFor, save: Callable, tmp_path: Path):
+def nothing(_created: Locator, _folder: Path) -> None:
+    """Begin no saving."""
+
+
+def say_that_it_arrived(created: Locator, _folder: Path) -> None:
+    close_downloaded(created, js=True)
+    expect(created).to_be_hidden()
+
+
+@pytest.mark.parametrize(("begin", "save"), [(nothing, copy), (nothing, copy_by_hand), (download, say_that_it_arrived)])
+def test_the_browser_asks_before_leaving_until_the_key_is_known_to_be_saved(
+    page_for: PageFor, begin: Callable, save: Callable, tmp_path: Path
+):
     page = page_for("alice", permissions=("clipboard-read", "clipboard-write"))
     created = create_key(page, f"leaving {save.__name__}")
     value = Value.shown_in(created)
     asked = stay_when_asked(page)
+    begin(created, tmp_path)
 
     with page.expect_event("dialog"):
         page.close(run_before_unload=True)
@@ -413,23 +406,6 @@ def test_the_browser_asks_before_leaving_until_the_key_was_saved(page_for: PageF
 
     save(created, tmp_path)
     page.goto("/password/")
-    assert asked == ["beforeunload"]
-
-
-def test_the_browser_asks_before_leaving_until_the_download_is_known_to_have_arrived(page_for: PageFor, tmp_path: Path):
-    page = page_for("alice")
-    created = create_key(page, "leaving after a download")
-    value = Value.shown_in(created)
-    asked = stay_when_asked(page)
-    download(created, tmp_path)
-
-    with page.expect_event("dialog"):
-        page.close(run_before_unload=True)
-    assert asked == ["beforeunload"]
-    assert Value.shown_in(created) == value
-
-    close_downloaded(created, js=True)
-    expect(row(page, "leaving after a download")).to_be_visible()
     assert asked == ["beforeunload"]
 
 
@@ -449,26 +425,39 @@ def cancel(created: Locator) -> None:
     begun.value.cancel()
 
 
+def save_nothing(_created: Locator) -> None:
+    """Leave the key unsaved."""
+
+
 @pytest.mark.parametrize("way", ["Escape", "Close"])
-@pytest.mark.parametrize("fail", [refuse, cancel])
-def test_a_download_that_never_arrived_loses_nothing(page_for: PageFor, fail: Callable, way):
-    name = f"download, {fail.__name__}, {way}"
+@pytest.mark.parametrize(
+    ("fail", "question", "answer"),
+    [
+        (save_nothing, UNSAVED, "Close without saving"),
+        (refuse, "Did the download arrive?", "Yes, close"),
+        (cancel, "Did the download arrive?", "Yes, close"),
+    ],
+)
+def test_a_key_asks_before_it_goes_unsaved_or_after_a_download_that_never_arrived(
+    page_for: PageFor, fail: Callable, question, answer, way
+):
+    name = f"{fail.__name__}, {way}"
     page = page_for("alice")
     created = create_key(page, name)
     value = Value.shown_in(created)
-    question = created.get_by_role("alert").filter(has_text="Did the download arrive?")
+    asking = created.get_by_role("alert").filter(has_text=question)
 
     fail(created)
-    for _ in range(3):
+    for _ in range(3):  # browsers let a second Esc through, whatever the page says
         leave(created, way)
-        expect(question).to_be_visible()
-        expect(question.get_by_role("button", name="Stay here")).to_be_focused()
-    question.get_by_role("button", name="Stay here").click()
-    expect(question).to_be_hidden()
+        expect(asking).to_be_visible()
+        expect(asking.get_by_role("button", name="Stay here")).to_be_focused()
+    asking.get_by_role("button", name="Stay here").click()
+    expect(asking).to_be_hidden()
     assert Value.shown_in(created) == value
 
     leave(created, way)
-    question.get_by_role("button", name="Yes, close").click()
+    asking.get_by_role("button", name=answer).click()
     expect(row(page, name)).to_be_visible()
     assert value.is_gone_from(page)
 

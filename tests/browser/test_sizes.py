@@ -76,27 +76,19 @@ def test_tab_brings_what_has_the_focus_into_sight_at_400_percent(page_for: PageF
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"),
-    {
-        "cut": "<p id=x>A text that is longer</p>",
-        "broken": "<p id=x>A wordthatislonger</p>",
-        "overlaps": "<p>One text</p><p id=x>Another text</p>",
-        "covered": "<button>Press</button><div id=x></div>",
-        "bars": "<div id=x>One line<div></div></div>",
-        "sideways": "<div id=x>Wide</div>",
-    }.items(),
+    ("kind", "style", "body"),
+    [
+        ("cut", "overflow: hidden; white-space: nowrap; width: 3em", "<p id=x>A text that is longer</p>"),
+        ("broken", "overflow-wrap: anywhere; width: 5em", "<p id=x>A wordthatislonger</p>"),
+        ("overlaps", "margin-top: -2em", "<p>One text</p><p id=x>Another text</p>"),
+        ("covered", "position: fixed; inset: 0", "<button>Press</button><div id=x></div>"),
+        ("bars", "overflow: auto; height: 2em; line-height: calc(2em + 1px)", "<div id=x>One line<div></div></div>"),
+        ("sideways", "width: 101vw", "<div id=x>Wide</div>"),
+    ],
 )
-def test_the_walk_would_find_a_fault(page_for: PageFor, kind, body):
-    styles = {
-        "cut": "overflow: hidden; white-space: nowrap; width: 3em",
-        "broken": "overflow-wrap: anywhere; width: 5em",
-        "overlaps": "margin-top: -2em",
-        "covered": "position: fixed; inset: 0",
-        "bars": "overflow: auto; height: 2em; line-height: calc(2em + 1px)",
-        "sideways": "width: 101vw",
-    }
+def test_the_walk_would_find_a_fault(page_for: PageFor, kind, style, body):
     page = page_for(None)
-    page.set_content(f"<!DOCTYPE html><style>#x {{ {styles[kind]} }}</style>{body}")
+    page.set_content(f"<!DOCTYPE html><style>#x {{ {style} }}</style>{body}")
 
     assert {fault.kind for fault in faults_of(page, "page")} == {kind}
 

@@ -157,24 +157,36 @@ def test_the_title_of_a_page_of_its_own_tells_the_end_too(page: Page):
 # Clocks that jump.
 
 
-@pytest.mark.parametrize("hours", [1, 24])
-def test_a_clock_that_is_set_back_gives_no_more_time(page: Page, hours):
-    created = create_key(page, f"set back by {hours}")
-    value = Value.shown_in(created)
-
+def set_back(page: Page, hours: int) -> None:
     set_clock(page, -hours * HOUR)
     page.clock.fast_forward("05:00")
 
-    dialog(page, OVER)
-    assert value.is_gone_from(page)
 
-
-def test_a_machine_that_slept_finds_the_time_over(page: Page):
-    created = create_key(page, "slept")
-    value = Value.shown_in(created)
-
+def sleep(page: Page) -> None:
     set_clock(page, HOUR)
     page.clock.run_for(1000)
+
+
+def come_to_the_front(page: Page) -> None:
+    """Nothing waits for a timer here: none goes off."""
+    stop_clock(page)
+    set_clock(page, HOUR)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
+
+
+JUMPS = {
+    "set back by an hour": lambda page: set_back(page, 1),
+    "set back by a day": lambda page: set_back(page, 24),
+    "of a machine that slept": sleep,
+    "of a tab that comes to the front again": come_to_the_front,
+}
+
+
+@pytest.mark.parametrize("clock", JUMPS)
+def test_a_clock_that_jumps_gives_no_more_time(page: Page, clock):
+    value = Value.shown_in(create_key(page, f"clock {clock}"))
+
+    JUMPS[clock](page)
 
     dialog(page, OVER)
     assert value.is_gone_from(page)
@@ -191,18 +203,6 @@ def test_a_button_that_is_pressed_after_the_end_does_nothing_any_more(page: Page
 
     dialog(page, OVER)
     assert [url for url in asked if MORE_TIME in url] == []
-
-
-def test_a_tab_that_comes_to_the_front_again_does_not_wait_for_its_timer(page: Page):
-    created = create_key(page, "was in the background")
-    stop_clock(page)
-    value = Value.shown_in(created)
-
-    set_clock(page, HOUR)
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
-
-    dialog(page, OVER)
-    assert value.is_gone_from(page)
 
 
 # More time.

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.addresses import KEYS, delete_address, details_address
 from tests.browser import stops_upstream
 from tests.browser.conftest import DESKTOP, MOBILE, PageFor, large_and_small, with_and_without_script
-from tests.browser.readable import unreadable
+from tests.browser.readable import unreadable_along
 from tests.browser.steps import (
     choose_action,
     create_key,
@@ -453,11 +453,6 @@ def test_anna_logs_in_each_way_with_the_keyboard_only(page_for: PageFor, pair: P
     [pytest.param(DESKTOP, "en-US", id="1440x900-en"), pytest.param(MOBILE, "zh-TW", id="390x844-zh-TW")],
 )
 def test_everything_can_be_read_light_and_dark_small_and_large(page_for: PageFor, pair: Pair, viewport, locale):
-    found, seen = [], 0
+    states = stops_upstream.every_state(page_for, pair, locale, viewport=viewport)
 
-    for where, page in stops_upstream.every_state(page_for, pair, locale, viewport=viewport):
-        seen += 1
-        found += [f"{where}: {problem}" for problem in unreadable(page, is_small=viewport == MOBILE)]
-
-    assert found == []
-    assert seen == stops_upstream.NUMBER
+    assert unreadable_along(states, is_small=viewport == MOBILE) == ([], stops_upstream.NUMBER)

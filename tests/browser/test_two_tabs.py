@@ -222,8 +222,7 @@ def test_the_theme_is_remembered_in_every_tab_and_after_log_out(page_for: PageFo
 
 def two_tabs(page_for: PageFor, server: ConsoleServer, name: str, **options) -> tuple[Page, Page]:
     """Return two tabs of Alice, each with a list that has a key of that name."""
-    alice = Visitor.logged_in(server, "alice")
-    alice.post(CREATE, alice.form(CREATE) | {"name": name})
+    Visitor.logged_in(server, "alice").create_key(name)
     first = page_for("alice", **options)
     second = first.context.new_page()
     for tab in (first, second):

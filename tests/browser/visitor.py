@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import requests
 from playwright.sync_api import BrowserContext
 
-from tests.addresses import KEYS
+from tests.addresses import CREATE, KEYS
 from tests.cast import PASSWORD
 from tests.markup import fields, parse
 from tests.server import ConsoleServer
@@ -43,6 +43,9 @@ class Visitor:
         tree = parse(self.get(path).text)
         posts = [form for form in tree.find_all("form", method="post") if form["action"].partition("?")[0] == path]
         return fields(posts[0])
+
+    def create_key(self, name: str, description: str = "") -> None:
+        self.post(CREATE, self.form(CREATE) | {"name": name, "description": description})
 
     def names_found(self, name: str) -> int:
         """Return how many keys of this person the list finds under exactly that name."""
