@@ -21,7 +21,6 @@ from apikeys.upstream import discovery, sessions
 
 logger = logging.getLogger(__name__)
 
-
 Chore = Callable[[], object]
 
 

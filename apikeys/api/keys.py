@@ -23,7 +23,6 @@ MAX_COUNTED = 100  # identities in one look at the limits
 PER_IDENTITY = "apikeys_per_identity"
 # RFC 7234, section 5.5: a header of ASCII characters, for programs and their logs.
 NOT_STORED = '299 - "The value is not stored: this answer is the only one that carries it."'
-
 LOOKS_LIKE_ANOTHER = '299 - "The owner has another API key whose name looks the same."'
 
 

@@ -21,8 +21,7 @@ def report_leaks(request: Request) -> JsonResponse:
         request.headers.get("Github-Public-Key-Signature", ""),
     )
     reports = leaks.parse_reports(request.body)
-    caller = caller_for(request, leaks.REPORTER)
-    known = leaks.act_on_all(reports, caller)
+    known = leaks.act_on_all(reports, caller_for(request, leaks.REPORTER))
     return JsonResponse(
         [
             {

@@ -21,9 +21,8 @@ def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
     """Return one page of the service IDs that the caller manages. Raises BadRequest (400), Unauthenticated (401)."""
     query = service_id_query(request, caller)
     refuse_group(parameter(request, "group_id"))
-    with_history = flag(request, "include_history")
     page = service_ids.list_service_ids(caller, query)
-    histories = keys.histories_of(page.service_ids) if with_history else {}
+    histories = keys.histories_of(page.service_ids) if flag(request, "include_history") else {}
     found = [payloads.service_id(service, history=histories.get(service.id)) for service in page.service_ids]
     return JsonResponse(
         {"offset": page.offset, "limit": query.page_size, **neighbours(request, page), "serviceids": found}

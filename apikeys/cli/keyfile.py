@@ -17,8 +17,6 @@ ORDER = (
     "id", "crn", "iam_id", "account_id", "name", "description", "apikey", "locked", "entity_tag",
     "created_at", "created_by", "modified_at",
 )  # fmt: skip
-
-
 API_KEY_VARIABLE = "IBMCLOUD_API_KEY"  # contains a value, or @FILE
 API_KEY_VARIABLES = (API_KEY_VARIABLE, "BLUEMIX_API_KEY")  # the second is the name of 2017
 MEMBERS = ("apikey", "apiKey")  # of the JSON object, today and in 2017

@@ -70,7 +70,10 @@ def flush(*, everything: bool = False) -> None:
         try:
             with transaction.atomic():
                 for key_id, uses in batch:
-                    _write(key_id, uses)
+                    ApiKeyRecord.objects.filter(id=key_id).update(
+                        use_count=F("use_count") + uses.pending,
+                        last_used_at=Greatest(Coalesce("last_used_at", uses.last), uses.last),
+                    )
         except Error:
             _put_back(due)
             raise
@@ -113,10 +116,3 @@ def _put_back(due: list[tuple[str, Counter]]) -> None:
             counter.pending += uses.pending
             counter.last = max(counter.last, uses.last)
             counter.move = counter.move or uses.move
-
-
-def _write(key_id: str, uses: Counter) -> None:
-    ApiKeyRecord.objects.filter(id=key_id).update(
-        use_count=F("use_count") + uses.pending,
-        last_used_at=Greatest(Coalesce("last_used_at", uses.last), uses.last),
-    )

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import JsonResponse
 
 from apikeys.api.decorators import resource
 from apikeys.api.openapi import components, paths
@@ -83,8 +83,4 @@ def current() -> dict[str, Any]:
     return description(settings.PUBLIC_URL, with_password=settings.PASSWORD_GRANT)
 
 
-def describe(request: HttpRequest) -> JsonResponse:
-    return JsonResponse(current())
-
-
-view = resource(GET=describe)
+view = resource(GET=lambda request: JsonResponse(current()))

@@ -83,7 +83,6 @@ def schemas(description: Described) -> list[Schema]:
 
 
 def _operation(description: Described, method: str, path: str, operation: Described) -> Operation:
-    parameters = [_resolved(description, parameter) for parameter in operation.get("parameters", [])]
     content = operation.get("requestBody", {}).get("content", {})
     media_type, body = next(iter(content.items()), ("", NOTHING))
     return Operation(
@@ -101,7 +100,7 @@ def _operation(description: Described, method: str, path: str, operation: Descri
                 required=parameter.get("required", False),
                 location=parameter["in"],
             )
-            for parameter in parameters
+            for parameter in (_resolved(description, found) for found in operation.get("parameters", []))
         ),
         body=_name(body["schema"]) if body else "",
         media_type=media_type,
