@@ -40,6 +40,13 @@ _AROUND = f"{string.whitespace}\u0085\u00a0\u200b\u2028\u2029\u3000\ufeff\"'`“
 MIN_OWN_VALUE, MAX_OWN_VALUE = 32, 1000
 MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
+# What stands in an address of the console for certain: an id, or a word of its own.
+_OF_ADDRESSES = re.compile(
+    rf"{_ID.pattern}|\.well-known|accounts|add|admin|api|apikeys|change|console|create|delete|details|disable|docs|done"
+    r"|download|edit|enable|favicon\.ico|healthz|history|identity|introspect|keys|language|leaks|limits|lock|login|logout"
+    r"|manage|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration|password|password_change|readyz"
+    r"|receipt|revoke|security|serviceids|settle|static|theme|token|unlock|user|userinfo|v1"
+)
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
 _AGENT = re.compile(r"[A-Za-z][\w.+-]*/\d")
 _ORIGIN = re.compile(r"[A-Za-z0-9:/.\[\]_-]*")
@@ -117,17 +124,15 @@ def mask_sent(text: str) -> str:
 
 
 def mask_path(path: str) -> str:
-    """Return an address with all masked that stands where an id is expected, is none, and is as long as a value.
+    """Return an address in which all is masked but ids and words of its own, once the rest is as long as a value.
 
     A value of somebody's own may have any characters, slashes too.
     """
     pieces = path.split("/")
-    place = 3  # behind /v1/apikeys or /manage/security
-    behind = [piece for piece in pieces[place:] if not _ID.fullmatch(piece)]
-    if len("/".join(behind)) >= MIN_OWN_VALUE:
-        pieces[place:] = [piece if _ID.fullmatch(piece) else MASK for piece in pieces[place:]]
-    hidden = [MASK if len(piece) >= MIN_OWN_VALUE and not _ID.fullmatch(piece) else piece for piece in pieces]
-    return mask("/".join(hidden))
+    foreign = [piece for piece in pieces if not _OF_ADDRESSES.fullmatch(piece)]
+    if len("/".join(foreign).strip("/")) < MIN_OWN_VALUE:
+        return mask(path)
+    return "/".join(MASK if piece and not _OF_ADDRESSES.fullmatch(piece) else piece for piece in pieces)
 
 
 def mask_agent(text: str) -> str:

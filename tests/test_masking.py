@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
+from django.urls import get_resolver
 
 from apikeys.values import MASK, mask_agent, mask_correlation_id, mask_origin, mask_path, mask_sent
 from tests.programs import Program, Site
@@ -18,62 +20,62 @@ ID = "ApiKey-00000000-0000-4000-8000-000000000000"
 
 # What is searched for: a value of the server's, two of one's own, a token.
 SECRETS: dict[str, Callable[[Site, Program], str]] = {
-    "a generated value": lambda site, annas: annas.create_key()["apikey"],
-    "a value of 32 small letters": lambda site, annas: own_value(annas, string.ascii_lowercase, 32),
-    "a value with slashes and spaces": lambda site, annas: own_value(annas, "/ .,;:!+" + string.ascii_lowercase, 60),
-    "an access token": lambda site, annas: site.use(annas.create_key()["apikey"]).token,
+    "a generated value": lambda site, alices: alices.create_key()["apikey"],
+    "a value of 32 small letters": lambda site, alices: own_value(alices, string.ascii_lowercase, 32),
+    "a value with slashes and spaces": lambda site, alices: own_value(alices, "/ .,;:!+" + string.ascii_lowercase, 60),
+    "an access token": lambda site, alices: site.use(alices.create_key()["apikey"]).token,
 }
 
 
-def own_value(annas: Program, alphabet: str, length: int) -> str:
+def own_value(alices: Program, alphabet: str, length: int) -> str:
     value = "".join(secrets.choice(alphabet) for _ in range(length - 2))
-    return annas.create_key(apikey=f"a{value}z")["apikey"]
+    return alices.create_key(apikey=f"a{value}z")["apikey"]
 
 
-def as_id(site: Site, annas: Program, secret: str) -> None:
+def as_id(site: Site, alices: Program, secret: str) -> None:
     for kind in ("apikeys", "serviceids"):
         for method in ("GET", "DELETE", "PUT"):
-            annas.call(method, f"/v1/{kind}/{quote(secret, safe='')}", json={"name": "x"}, headers={"If-Match": "*"})
+            alices.call(method, f"/v1/{kind}/{quote(secret, safe='')}", json={"name": "x"}, headers={"If-Match": "*"})
         for action in ("lock", "disable", "nothing"):
-            annas.post(f"/v1/{kind}/{quote(secret, safe='')}/{action}")
+            alices.post(f"/v1/{kind}/{quote(secret, safe='')}/{action}")
 
 
-def in_addresses(site: Site, annas: Program, secret: str) -> None:
+def in_addresses(site: Site, alices: Program, secret: str) -> None:
     text = quote(secret, safe="")
     for target in (f"/{text}", f"/v1/{text}", f"/v1/apikeys?filter={text}&iam_id={text}", f"/manage/{text}/x",
                    f"/manage/security/apikeys/{text}/", f"/static/{text}", f"/login/?next=/{text}",
                    f"/v1/accounts/{text}/limits/identity?apikeys_per_identity={text}"):  # fmt: skip
         for method in ("GET", "DELETE", "POST"):
-            send(site.url, method, target, {"Authorization": f"Bearer {annas.token}"}, b"")
+            send(site.url, method, target, {"Authorization": f"Bearer {alices.token}"}, b"")
 
 
-def in_headers(site: Site, annas: Program, secret: str) -> None:
+def in_headers(site: Site, alices: Program, secret: str) -> None:
     names = ("User-Agent", "X-Correlation-Id", "Transaction-Id", "X-Forwarded-For", "Accept-Language", "If-Match",
              "Idempotency-Key", "Entity-Lock", "IAM-ApiKey", "HX-Current-URL")  # fmt: skip
     for name in names:
-        annas.delete(f"/v1/apikeys/{ID}", headers={name: secret})
-        annas.post("/v1/apikeys", json={"name": "x", "iam_id": annas.iam_id}, headers={name: secret})
-    bearer = {"Authorization": f"Bearer {annas.token}"}
+        alices.delete(f"/v1/apikeys/{ID}", headers={name: secret})
+        alices.post("/v1/apikeys", json={"name": "x", "iam_id": alices.iam_id}, headers={name: secret})
+    bearer = {"Authorization": f"Bearer {alices.token}"}
     for name in ("Host", "Origin", "Referer", "Cookie", "Content-Type", "Authorization"):
         for target in ("/login/", f"/v1/apikeys/{ID}", "/identity/token"):
             send(site.url, "POST", target, bearer | {name: secret}, b"a=b")
 
 
-def in_bodies(site: Site, annas: Program, secret: str) -> None:
+def in_bodies(site: Site, alices: Program, secret: str) -> None:
     """Save as the name of a key, where a person sees it."""
-    new = {"name": "x", "iam_id": annas.iam_id}
+    new = {"name": "x", "iam_id": alices.iam_id}
     for name in ("iam_id", "account_id", "expires_at", "action_when_leaked", "store_value", secret):
-        annas.post("/v1/apikeys", json={**new, name: secret})
+        alices.post("/v1/apikeys", json={**new, name: secret})
     for name in ("grant_type", "apikey", "username", "refresh_token", "token", secret):
         for path in ("token", "introspect", "revoke"):
-            annas.post(f"/identity/{path}", data={"grant_type": "password", name: secret})
-    annas.post("/identity/token", files={"apikey": (secret, b"x"), secret: ("x", b"x")})
+            alices.post(f"/identity/{path}", data={"grant_type": "password", name: secret})
+    alices.post("/identity/token", files={"apikey": (secret, b"x"), secret: ("x", b"x")})
     program = Program(site.url)
     program.post("/login/", data={"username": secret, "password": secret}, files={secret: (secret, b"x")})
 
 
-def in_reports(site: Site, annas: Program, secret: str) -> None:
-    leaked = annas.create_key()["apikey"]
+def in_reports(site: Site, alices: Program, secret: str) -> None:
+    leaked = alices.create_key()["apikey"]
     report = {"token": leaked, "type": secret, "url": secret, "source": secret}
     body = json.dumps([report]).encode()
     assert send(site.url, "POST", "/v1/leaks", site.sign(body) | JSON, body).status == 200
@@ -90,25 +92,25 @@ def spellings(secret: str) -> list[bytes]:
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 @pytest.mark.parametrize("what", SECRETS)
-def test_no_byte_that_the_server_writes_has_what_a_client_sent(site, annas, what, place):
-    secret = SECRETS[what](site, annas)
+def test_no_byte_that_the_server_writes_has_what_a_client_sent(site, alices, what, place):
+    secret = SECRETS[what](site, alices)
 
-    place(site, annas, secret)
+    place(site, alices, secret)
 
     kept = site.server.kept()
     found = [name for name, content in kept.items() if any(text in content for text in spellings(secret))]
     assert found == []
 
 
-def test_an_id_that_is_none_is_audited_as_such_and_a_real_one_as_it_is(site, annas):
-    key = annas.create_key("mine")
-    annas.post(f"/v1/apikeys/{key['id']}/lock")
+def test_an_id_that_is_none_is_audited_as_such_and_a_real_one_as_it_is(site, alices):
+    key = alices.create_key("mine")
+    alices.post(f"/v1/apikeys/{key['id']}/lock")
 
     for key_id in (key["id"], ID, "kjhgfdsaqwertzuiopyxcvbnmlkjhgfd", "short"):
-        annas.delete(f"/v1/apikeys/{key_id}", headers={"X-Correlation-Id": "a-run-of-mine", "User-Agent": "mine/1.0"})
+        alices.delete(f"/v1/apikeys/{key_id}", headers={"X-Correlation-Id": "a-run-of-mine", "User-Agent": "mine/1.0"})
 
-    crn = f"crn:v1:bluemix:public:iam-identity::a/{annas.claims['account']['bss']}::apikey:"
-    events = audited(site, annas.iam_id, "user-apikey.delete")
+    crn = f"crn:v1:bluemix:public:iam-identity::a/{alices.claims['account']['bss']}::apikey:"
+    events = audited(site, alices.iam_id, "user-apikey.delete")
     assert [event["target_id"] for event in events] == [f"{crn}{key['id']}", f"{crn}{ID}", *["(not an id)"] * 2]
     assert {event["agent"] for event in events} == {"mine/1.0"}
     assert {event["request_data"]["client_correlation_id"] for event in events} == {"a-run-of-mine"}
@@ -117,10 +119,10 @@ def test_an_id_that_is_none_is_audited_as_such_and_a_real_one_as_it_is(site, ann
     assert len(set(names)) == len(names)
 
 
-def test_the_answer_carries_the_servers_name_of_the_request_by_which_its_event_is_found(site, annas):
-    answer = annas.delete(f"/v1/apikeys/{ID}", headers={"X-Correlation-Id": "0" * 32})
+def test_the_answer_carries_the_servers_name_of_the_request_by_which_its_event_is_found(site, alices):
+    answer = alices.delete(f"/v1/apikeys/{ID}", headers={"X-Correlation-Id": "0" * 32})
 
-    [event] = audited(site, annas.iam_id, "user-apikey.delete")
+    [event] = audited(site, alices.iam_id, "user-apikey.delete")
     assert event["correlation_id"] == answer.headers["X-Correlation-Id"] == answer.headers["Transaction-Id"]
     assert event["correlation_id"] != "0" * 32
     assert event["request_data"]["client_correlation_id"] == "0" * 32
@@ -143,10 +145,12 @@ def audited(site: Site, iam_id: str, action: str) -> list[dict]:
     ("path", "shown"),
     [
         (f"/v1/apikeys/{ID}/lock", f"/v1/apikeys/{ID}/lock"),
-        (f"/v1/apikeys/{'x' * 32}/lock", f"/v1/apikeys/{MASK}/{MASK}"),
+        (f"/v1/apikeys/{'x' * 32}/lock", f"/v1/apikeys/{MASK}/lock"),
         ("/v1/apikeys/short", "/v1/apikeys/short"),
         (f"/v1/apikeys/{'a b/' * 8}x", "/v1/apikeys/" + "/".join([MASK] * 9)),
         (f"/{'x' * 32}", f"/{MASK}"),
+        ("/twenty-characters-x/ twenty more of them", f"/{MASK}/{MASK}"),
+        ("/manage/security/apikeys/create/more-time/", "/manage/security/apikeys/create/more-time/"),
         (f"/manage/security/apikeys/{ID}/edit/", f"/manage/security/apikeys/{ID}/edit/"),
         (f"/v1/serviceids/{ID}{'x' * 40}", f"/v1/serviceids/{MASK}"),
         ("/robots.txt", "/robots.txt"),
@@ -155,6 +159,20 @@ def audited(site: Site, iam_id: str, action: str) -> list[dict]:
 )
 def test_an_address_shows_ids_and_short_words(path, shown):
     assert mask_path(path) == shown
+
+
+def test_the_words_of_every_long_address_are_known():
+    def patterns(resolver) -> Iterator[str]:
+        for pattern in resolver.url_patterns:
+            below = patterns(pattern) if hasattr(pattern, "url_patterns") else [""]
+            yield from (f"{pattern.pattern}{rest}" for rest in below)
+
+    paths = [
+        f"/{re.sub(r'<[^>]*>', ID, path)}" for path in patterns(get_resolver()) if not re.search(r"\(\?P|digest", path)
+    ]
+
+    assert len(paths) > 50
+    assert [path for path in paths if mask_path(path) != path] == []
 
 
 @pytest.mark.parametrize(
@@ -199,15 +217,15 @@ def test_what_names_no_software_and_no_host_is_masked():
     assert mask_origin("[::1]:8000") == "[::1]:8000"
 
 
-def test_a_stranger_is_told_nothing_of_a_value_that_somebody_else_has(site, annas, bens):
+def test_a_stranger_is_told_nothing_of_a_value_that_somebody_else_has(site, alices, bobs):
     """What can be guessed and what is in use is refused in the same words."""
-    taken = annas.create_key()["apikey"]
+    taken = alices.create_key()["apikey"]
 
     answers = [
-        bens.post("/v1/apikeys", json={"name": "mine", "iam_id": bens.iam_id, "apikey": value})
-        for value in (taken, own_value(annas, string.ascii_letters, 40), "password" * 4)
+        bobs.post("/v1/apikeys", json={"name": "mine", "iam_id": bobs.iam_id, "apikey": value})
+        for value in (taken, own_value(alices, string.ascii_letters, 40), "password" * 4)
     ]
 
     assert [answer.status_code for answer in answers] == [400] * 3
     assert len({json.dumps(answer.json()["errors"]) for answer in answers}) == 1
-    assert bens.listed() == []
+    assert bobs.listed() == []
