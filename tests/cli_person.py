@@ -22,9 +22,11 @@ def terminal(tmp_path) -> Terminal:
 
 
 @pytest.fixture
-def logged_in(terminal, site, anna) -> Terminal:
-    """Anna's terminal, as a log-in with her password leaves it."""
-    answer = site.token_request(client=True, grant_type="password", username=anna.username, password=PASSWORD).json()
+def logged_in(terminal, site, site_alice) -> Terminal:
+    """Alice's terminal, as a log-in with her password leaves it."""
+    answer = site.token_request(
+        client=True, grant_type="password", username=site_alice.username, password=PASSWORD
+    ).json()
     kept = {name: answer[name] for name in ("access_token", "refresh_token", "expiration")}
     terminal.session_file.parent.mkdir(parents=True)
     terminal.session_file.write_text(json.dumps(kept | {"url": site.url, "target": {}}))
@@ -32,9 +34,9 @@ def logged_in(terminal, site, anna) -> Terminal:
 
 
 @pytest.fixture
-def three_keys(annas) -> dict[str, dict]:
+def three_keys(alices) -> dict[str, dict]:
     made = {"MyKey": "mine", "terraform": "Applies changes", "Terraform-test": "-"}
-    return {name: annas.create_key(name, description=description) for name, description in made.items()}
+    return {name: alices.create_key(name, description=description) for name, description in made.items()}
 
 
 def create(terminal: Terminal, name: str, *flags: str) -> dict:
@@ -59,4 +61,4 @@ def refused(done, *words: str) -> None:
 
 
 def log_in(terminal: Terminal, url: str, **environment: str):
-    return terminal.run("login", "-a", url, "-u", "anna", "-p", PASSWORD, **environment)
+    return terminal.run("login", "-a", url, "-u", "alice", "-p", PASSWORD, **environment)

@@ -17,7 +17,7 @@ from tests.cast import PASSWORD
 from tests.cli_person import logged_in, terminal, three_keys  # noqa: F401  (fixtures)
 from tests.databases import SERVER
 from tests.postgres import database_url, postgres  # noqa: F401  (fixtures)
-from tests.programs import anna, annas, ben, bens, dana, danas, site  # noqa: F401  (fixtures)
+from tests.programs import alices, bobs, doras, site, site_alice, site_bob, site_dora  # noqa: F401  (fixtures)
 from tests.server import ConsoleServer
 
 

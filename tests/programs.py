@@ -1,6 +1,6 @@
 """A running console for the tests of programs, the people who have accounts there, and plain HTTP calls to it.
 
-Anna owns keys, Ben is a stranger to them, Dana administers. Each test gets new ones, so that tests share a
+Alice owns keys, Bob is a stranger to them, Dora administers. Each test gets new ones, so that tests share a
 server without meeting.
 """
 
@@ -35,9 +35,9 @@ def person(number, kind):
     name = f"{{kind}}{{number}}"
     return User(
         username=name, password=password, first_name=kind.title(), last_name=str(number),
-        email=f"{{name}}@example.com", is_superuser=kind == "dana", account_id=account,
+        email=f"{{name}}@example.com", is_superuser=kind == "dora", account_id=account,
     )
-kinds = {{"anna": {PEOPLE}, "ben": {PEOPLE}, "dana": {PEOPLE // 5}}}
+kinds = {{"alice": {PEOPLE}, "bob": {PEOPLE}, "dora": {PEOPLE // 5}}}
 made = User.objects.bulk_create([person(n, kind) for kind, count in kinds.items() for n in range(count)])
 print(json.dumps([[user.username, user.iam_id, user.account_id] for user in made]))
 """
@@ -191,31 +191,31 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture
-def anna(site: Site) -> Person:
-    return site.next_person("anna")
+def site_alice(site: Site) -> Person:
+    return site.next_person("alice")
 
 
 @pytest.fixture
-def ben(site: Site) -> Person:
-    return site.next_person("ben")
+def site_bob(site: Site) -> Person:
+    return site.next_person("bob")
 
 
 @pytest.fixture
-def dana(site: Site) -> Person:
-    return site.next_person("dana")
+def site_dora(site: Site) -> Person:
+    return site.next_person("dora")
 
 
 @pytest.fixture
-def annas(site: Site, anna: Person) -> Program:
-    """A program that runs as Anna."""
-    return site.log_in(anna)
+def alices(site: Site, site_alice: Person) -> Program:
+    """A program that runs as Alice."""
+    return site.log_in(site_alice)
 
 
 @pytest.fixture
-def bens(site: Site, ben: Person) -> Program:
-    return site.log_in(ben)
+def bobs(site: Site, site_bob: Person) -> Program:
+    return site.log_in(site_bob)
 
 
 @pytest.fixture
-def danas(site: Site, dana: Person) -> Program:
-    return site.log_in(dana)
+def doras(site: Site, site_dora: Person) -> Program:
+    return site.log_in(site_dora)

@@ -51,8 +51,8 @@ def check(tmp_path):
 
 
 @pytest.fixture
-def key(annas) -> dict:
-    return annas.create_key("checker")
+def key(alices) -> dict:
+    return alices.create_key("checker")
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -61,19 +61,19 @@ def lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return {name: word for word, name in found}
 
 
-def test_reading_only_says_what_works_and_changes_nothing(check, site, annas, key):
+def test_reading_only_says_what_works_and_changes_nothing(check, site, alices, key):
     done = check(site.url, key["apikey"])
 
     told = key["apikey"] in done.stdout + done.stderr
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("All of it works.")
     assert lines(done)["lists keys, page by page"] == "yes"
-    assert lines(done)["lists the keys of the whole account"] == "(no)"  # Anna is no administrator
+    assert lines(done)["lists the keys of the whole account"] == "(no)"  # Alice is no administrator
     assert not told
-    assert [(one["id"], one["entity_tag"]) for one in annas.listed()] == [(key["id"], key["entity_tag"])]
+    assert [(one["id"], one["entity_tag"]) for one in alices.listed()] == [(key["id"], key["entity_tag"])]
 
 
-def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, annas, key, tmp_path):
+def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, alices, key, tmp_path):
     file = tmp_path / "apikey.json"
     file.write_text(f'{{"apikey": "{key["apikey"]}"}}')
 
@@ -81,12 +81,12 @@ def test_writing_makes_a_key_changes_it_and_leaves_none_behind(check, site, anna
 
     assert done.returncode == 0, done.stderr
     assert {"makes a key", "changes it", "locks it", "disables it", "deletes it"} <= lines(done).keys()
-    assert [one["id"] for one in annas.listed()] == [key["id"]]
+    assert [one["id"] for one in alices.listed()] == [key["id"]]
 
 
-def test_reading_asks_for_two_pages_however_many_keys_there_are(check, site, annas, key):
+def test_reading_asks_for_two_pages_however_many_keys_there_are(check, site, alices, key):
     for number in range(3):
-        annas.create_key(f"robot {number}")
+        alices.create_key(f"robot {number}")
     with Relay(site.url) as front:
         done = check(front.url, key["apikey"])
 
@@ -96,21 +96,21 @@ def test_reading_asks_for_two_pages_however_many_keys_there_are(check, site, ann
     assert len(own) == 2
 
 
-def test_a_key_that_can_t_be_read_is_deleted_all_the_same(check, site, annas, key):
+def test_a_key_that_can_t_be_read_is_deleted_all_the_same(check, site, alices, key):
     with Nameless(site.url) as front:
         done = check(front.url, key["apikey"], "--write")
 
     assert done.returncode == 1
     assert lines(done)["makes a key"] == "NO"
     assert lines(done)["deletes it"] == "yes"
-    assert [one["id"] for one in annas.listed()] == [key["id"]]
+    assert [one["id"] for one in alices.listed()] == [key["id"]]
 
 
-def test_a_key_that_stays_is_named(check, site, annas, key):
+def test_a_key_that_stays_is_named(check, site, alices, key):
     with Undeleting(site.url) as front:
         done = check(front.url, key["apikey"], "--write")
 
-    [left] = [one for one in annas.listed() if one["id"] != key["id"]]
+    [left] = [one for one in alices.listed() if one["id"] != key["id"]]
     assert done.returncode == 1
     assert f"The key {left['name']!r} is still there: delete it by hand." in done.stderr
 

@@ -9,14 +9,14 @@ import pytest
 from tests.cli_person import VALUE, create, listed, refused
 
 
-def test_create_shows_the_key_once_in_the_rows_of_the_original(logged_in, site, anna):
+def test_create_shows_the_key_once_in_the_rows_of_the_original(logged_in, site, site_alice):
     done = logged_in.run("iam", "api-key-create", "MyKey", "-d", "this is my API key")
 
     assert (done.status, done.err) == (0, "")
     key = listed(logged_in)[0]
     value = VALUE.search(done.out)[0]
     assert done.out == (
-        f"Creating API key MyKey under {anna.account_id} as {anna.email}...\n"
+        f"Creating API key MyKey under {site_alice.account_id} as {site_alice.email}...\n"
         "OK\n"
         "API key MyKey was created\n"
         "\n"
@@ -92,7 +92,7 @@ def test_create_as_json_with_a_file_holds_the_value_only_in_the_file(logged_in):
 
 
 @pytest.mark.parametrize("make", [lambda p: p.write_text("mine"), lambda p: p.symlink_to("/dev/full"), Path.mkdir])
-def test_what_exists_is_not_overwritten_and_no_key_is_made(logged_in, annas, make):
+def test_what_exists_is_not_overwritten_and_no_key_is_made(logged_in, alices, make):
     path = logged_in.home / "key.json"
     make(path)
     before = path.lstat()
@@ -102,16 +102,16 @@ def test_what_exists_is_not_overwritten_and_no_key_is_made(logged_in, annas, mak
     refused(done, "key.json already exists and was left unchanged. Choose another file.")
     after = path.lstat()
     assert (after.st_mode, after.st_size, after.st_mtime_ns) == (before.st_mode, before.st_size, before.st_mtime_ns)
-    assert annas.listed() == []
+    assert alices.listed() == []
 
 
-def test_a_file_that_can_not_be_made_makes_no_key(logged_in, annas):
+def test_a_file_that_can_not_be_made_makes_no_key(logged_in, alices):
     refused(
         logged_in.run("iam", "api-key-create", "MyKey", "-f", "no/such/folder/key.json"),
         "Can't create no/such/folder/key.json: ",
     )
 
-    assert annas.listed() == []
+    assert alices.listed() == []
 
 
 def test_a_refused_creation_leaves_no_file(logged_in):
@@ -131,20 +131,20 @@ def test_a_full_disk_shows_the_key_instead_of_losing_it(logged_in, site):
 
 
 @pytest.mark.parametrize("lock", ["", "--lock"])
-def test_a_key_that_can_not_be_shown_is_deleted_again(logged_in, annas, lock):
+def test_a_key_that_can_not_be_shown_is_deleted_again(logged_in, alices, lock):
     done = logged_in.shell(f"apikeys iam api-key-create MyKey {lock} --output json > /dev/full")
 
     refused(done, "The API key can't be shown: No space left on device. It was deleted.")
     assert not VALUE.search(done.err)
-    assert annas.listed() == []
+    assert alices.listed() == []
 
 
-def test_a_reader_that_goes_away_loses_no_key_unseen(logged_in, annas):
+def test_a_reader_that_goes_away_loses_no_key_unseen(logged_in, alices):
     done = logged_in.shell(
         'set -o pipefail; apikeys iam api-key-create MyKey | { read -r first; echo "$first"; }; echo $?'
     )
 
-    kept = annas.listed()
+    kept = alices.listed()
     lines = done.out.splitlines()
     assert lines[0].startswith("Creating API key MyKey")
     assert "Traceback" not in done.err

@@ -10,7 +10,7 @@ from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
 # List and show
 
 
-def test_list_shows_name_description_date_and_state(logged_in, anna, three_keys):
+def test_list_shows_name_description_date_and_state(logged_in, site_alice, three_keys):
     logged_in.run("iam", "api-key-lock", "terraform", "-f")
     logged_in.run("iam", "api-key-disable", "MyKey", "-f")
 
@@ -18,7 +18,7 @@ def test_list_shows_name_description_date_and_state(logged_in, anna, three_keys)
 
     dates = {name: key["created_at"] for name, key in three_keys.items()}
     assert done.out == (
-        f"Getting all API keys of {anna.email} under account {anna.account_id}...\n"
+        f"Getting all API keys of {site_alice.email} under account {site_alice.account_id}...\n"
         "OK\n"
         "\n"
         "Name             Description       Created At              State\n"
@@ -51,12 +51,12 @@ def test_list_of_what_contains_a_text(logged_in, three_keys, flags, found):
     assert names(logged_in, *flags) == found
 
 
-def test_list_as_json_is_what_the_api_says(logged_in, annas, three_keys):
-    assert listed(logged_in) == annas.listed(sort="name")
+def test_list_as_json_is_what_the_api_says(logged_in, alices, three_keys):
+    assert listed(logged_in) == alices.listed(sort="name")
 
 
-def test_a_list_longer_than_a_page_is_read_to_its_end(logged_in, annas):
-    made = {annas.create_key(f"key {number:03}")["name"] for number in range(103)}
+def test_a_list_longer_than_a_page_is_read_to_its_end(logged_in, alices):
+    made = {alices.create_key(f"key {number:03}")["name"] for number in range(103)}
 
     assert set(names(logged_in)) == made
 
@@ -66,13 +66,13 @@ def test_an_empty_list_is_only_titles(logged_in):
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-def test_show_by_name_or_id(logged_in, anna, three_keys, by):
+def test_show_by_name_or_id(logged_in, site_alice, three_keys, by):
     key = three_keys["terraform"]
 
     done = logged_in.run("iam", "api-key", key[by])
 
     assert done.out == (
-        f"Getting API key {key[by]} under {anna.account_id} as {anna.email}...\n"
+        f"Getting API key {key[by]} under {site_alice.account_id} as {site_alice.email}...\n"
         "OK\n"
         "\n"
         f"ID             {key['id']}\n"
@@ -85,8 +85,8 @@ def test_show_by_name_or_id(logged_in, anna, three_keys, by):
     )
 
 
-def test_show_tells_expiry_and_last_use(logged_in, site, annas):
-    key = annas.create_key("MyKey", expires_at="2090-01-31T18:00+0000")
+def test_show_tells_expiry_and_last_use(logged_in, site, alices):
+    key = alices.create_key("MyKey", expires_at="2090-01-31T18:00+0000")
     site.use(key["apikey"])
 
     shown = logged_in.run("iam", "api-key", "MyKey").out
@@ -102,8 +102,8 @@ def test_show_as_json(logged_in, three_keys):
     assert key["activity"] == {"authn_count": 0}
 
 
-def test_a_name_that_a_terminal_can_not_show_stops_nothing(logged_in, annas):
-    annas.create_key("金鑰 ünï")
+def test_a_name_that_a_terminal_can_not_show_stops_nothing(logged_in, alices):
+    alices.create_key("金鑰 ünï")
 
     done = logged_in.run("iam", "api-keys", PYTHONIOENCODING="ascii")
 
@@ -150,20 +150,21 @@ def test_update_of_nothing_is_wrong_usage(logged_in, three_keys):
 
 
 @pytest.mark.parametrize("force", ["-f", "--force"])
-def test_delete_without_asking(logged_in, anna, annas, three_keys, force):
+def test_delete_without_asking(logged_in, site_alice, alices, three_keys, force):
     done = logged_in.run("iam", "api-key-delete", "terraform", force)
 
     assert done.out == (
-        f"Deleting API key terraform under {anna.account_id} as {anna.email}...\nOK\nAPI key terraform was deleted\n"
+        f"Deleting API key terraform under {site_alice.account_id} as {site_alice.email}...\nOK\n"
+        "API key terraform was deleted\n"
     )
-    assert [key["name"] for key in annas.listed(sort="name")] == ["MyKey", "Terraform-test"]
+    assert [key["name"] for key in alices.listed(sort="name")] == ["MyKey", "Terraform-test"]
 
 
 @pytest.mark.parametrize(
     ("answer", "status"),
     [("y", 0), ("Yes", 0), (" YES ", 0), ("", 1), ("n", 1), ("no", 1), ("yes please", 1)],
 )
-def test_delete_asks_and_anything_but_yes_changes_nothing(logged_in, annas, three_keys, answer, status):
+def test_delete_asks_and_anything_but_yes_changes_nothing(logged_in, alices, three_keys, answer, status):
     talk = logged_in.talk("iam", "api-key-delete", "terraform")
 
     talk.wait_for("Do you really want to delete API key terraform? [y/N] > ")
@@ -171,13 +172,13 @@ def test_delete_asks_and_anything_but_yes_changes_nothing(logged_in, annas, thre
 
     assert talk.end() == status
     assert ("Nothing was changed." in talk.shown) == (status == 1)
-    assert len(annas.listed()) == 2 + status
+    assert len(alices.listed()) == 2 + status
 
 
-def test_a_script_that_can_not_answer_deletes_nothing(logged_in, annas, three_keys):
+def test_a_script_that_can_not_answer_deletes_nothing(logged_in, alices, three_keys):
     refused(logged_in.run("iam", "api-key-delete", "terraform"), "Nothing was entered")
 
-    assert len(annas.listed()) == 3
+    assert len(alices.listed()) == 3
 
 
 def test_lock_and_unlock(logged_in, three_keys):
@@ -208,57 +209,57 @@ def test_disable_and_enable(logged_in, site, three_keys):
 
 
 @pytest.mark.parametrize("verb", CHANGES)
-def test_each_change_asks_first(logged_in, annas, three_keys, verb):
-    before = annas.listed()
+def test_each_change_asks_first(logged_in, alices, three_keys, verb):
+    before = alices.listed()
     talk = logged_in.talk("iam", f"api-key-{verb}", "terraform")
 
     talk.wait_for(f"Do you really want to {verb} API key terraform? [y/N] > ")
     talk.answer("n")
 
     assert talk.end() == 1
-    assert annas.listed() == before
+    assert alices.listed() == before
 
 
 @pytest.mark.parametrize("command", ["api-key", *(f"api-key-{verb}" for verb in CHANGES), "api-key-update"])
-def test_a_name_that_fits_several_keys_changes_nothing_and_lists_their_ids(logged_in, annas, command):
-    twins = [annas.create_key("twin") for _ in range(2)]
-    before = annas.listed()
+def test_a_name_that_fits_several_keys_changes_nothing_and_lists_their_ids(logged_in, alices, command):
+    twins = [alices.create_key("twin") for _ in range(2)]
+    before = alices.listed()
     flags = {"api-key": [], "api-key-update": ["-n", "changed"]}.get(command, ["-f"])
 
     done = logged_in.run("iam", command, "twin", *flags)
 
     refused(done, "There are 2 API keys named twin. Use an ID instead:")
     assert sorted(KEY_ID.findall(done.err)) == sorted(key["id"] for key in twins)
-    assert annas.listed() == before
+    assert alices.listed() == before
     assert logged_in.run("iam", command, twins[0]["id"], *flags).status == 0
 
 
-def test_a_name_that_is_the_id_of_another_key_means_that_key(logged_in, annas):
-    first = annas.create_key("first")
-    annas.create_key(first["id"])
+def test_a_name_that_is_the_id_of_another_key_means_that_key(logged_in, alices):
+    first = alices.create_key("first")
+    alices.create_key(first["id"])
 
     assert logged_in.run("iam", "api-key-delete", first["id"], "-f").status == 0
 
-    assert [key["name"] for key in annas.listed()] == [first["id"]]
+    assert [key["name"] for key in alices.listed()] == [first["id"]]
 
 
 @pytest.mark.parametrize("key", ["terrafor", "TERRAFORM", "ApiKey-00000000-0000-4000-8000-000000000000", "../x", ""])
-def test_an_unknown_key_is_refused(logged_in, annas, three_keys, key):
+def test_an_unknown_key_is_refused(logged_in, alices, three_keys, key):
     refused(logged_in.run("iam", "api-key-delete", key, "-f"), f"API key {key} was not found.")
 
-    assert len(annas.listed()) == 3
+    assert len(alices.listed()) == 3
 
 
-def test_a_key_of_somebody_else_is_unknown(logged_in, bens):
-    key = bens.create_key("Ben's")
+def test_a_key_of_somebody_else_is_unknown(logged_in, bobs):
+    key = bobs.create_key("Bob's")
 
     refused(logged_in.run("iam", "api-key-delete", key["id"], "-f"), "was not found")
 
-    assert len(bens.listed()) == 1
+    assert len(bobs.listed()) == 1
 
 
-def test_a_name_of_an_older_server_cannot_turn_what_the_terminal_writes(site, logged_in, annas):
-    key = annas.create_key()
+def test_a_name_of_an_older_server_cannot_turn_what_the_terminal_writes(site, logged_in, alices):
+    key = alices.create_key()
     site.server.run_python(
         "from apikeys.models import ApiKeyRecord\n"
         f"ApiKeyRecord.objects.filter(id={key['id']!r}).update(name='a\\u202eb', description='c\\u2066d')"

@@ -14,22 +14,22 @@ from tests.cli_person import names, refused
 # Log in
 
 
-def test_log_in_asks_for_email_and_password_at_a_terminal_and_shows_no_password(terminal, site, anna):
+def test_log_in_asks_for_email_and_password_at_a_terminal_and_shows_no_password(terminal, site, site_alice):
     talk = terminal.talk("login", "-a", site.url)
 
     talk.wait_for("Email> ")
-    talk.answer(anna.username)
+    talk.answer(site_alice.username)
     talk.wait_for("Password> ")
     talk.answer(PASSWORD)
 
     assert talk.end() == 0
     assert PASSWORD not in talk.shown
-    assert f"User:          {anna.email}\n" in talk.shown
+    assert f"User:          {site_alice.email}\n" in talk.shown
     assert names(terminal) == []
 
 
-def test_log_in_asks_only_for_what_was_not_given(terminal, site, anna):
-    talk = terminal.talk("login", "-a", site.url, "-u", anna.username)
+def test_log_in_asks_only_for_what_was_not_given(terminal, site, site_alice):
+    talk = terminal.talk("login", "-a", site.url, "-u", site_alice.username)
 
     talk.wait_for("Password> ")
     talk.answer(PASSWORD)
@@ -38,14 +38,14 @@ def test_log_in_asks_only_for_what_was_not_given(terminal, site, anna):
     assert "Email>" not in talk.shown
 
 
-def test_log_in_reads_answers_from_a_pipe_too(terminal, site, anna):
-    done = terminal.run("login", "-a", site.url, typed=f"{anna.username}\n{PASSWORD}\n")
+def test_log_in_reads_answers_from_a_pipe_too(terminal, site, site_alice):
+    done = terminal.run("login", "-a", site.url, typed=f"{site_alice.username}\n{PASSWORD}\n")
 
     assert done.status == 0, done.err
     assert terminal.session()["url"] == site.url
 
 
-@pytest.mark.parametrize("typed", ["", "anna\n", "\udcff\n"], ids=["nothing", "half", "no text"])
+@pytest.mark.parametrize("typed", ["", "alice\n", "\udcff\n"], ids=["nothing", "half", "no text"])
 def test_log_in_without_an_answer_is_refused(terminal, site, typed):
     done = subprocess.run(
         [sys.executable, "-m", "apikeys", "login", "-a", site.url],
@@ -73,16 +73,16 @@ def test_interrupting_a_prompt_changes_nothing(terminal, site):
     assert not terminal.session_file.exists()
 
 
-def test_a_wrong_password_is_refused_in_the_servers_words(terminal, site, anna):
-    done = terminal.run("login", "-a", site.url, "-u", anna.username, "-p", "wrong")
+def test_a_wrong_password_is_refused_in_the_servers_words(terminal, site, site_alice):
+    done = terminal.run("login", "-a", site.url, "-u", site_alice.username, "-p", "wrong")
 
     refused(done, "The user ID or the password is not correct.", "Transaction ID: ")
     assert "wrong" not in done.out + done.err
     assert not terminal.session_file.exists()
 
 
-def test_log_in_with_a_key(terminal, site, anna, annas):
-    value = annas.create_key("MyKey")["apikey"]
+def test_log_in_with_a_key(terminal, site, site_alice, alices):
+    value = alices.create_key("MyKey")["apikey"]
 
     done = terminal.run("login", "-a", site.url, "--apikey", value)
 
@@ -108,8 +108,8 @@ ENCODED = [
 
 
 @pytest.mark.parametrize(("form", "encoding"), ENCODED)
-def test_log_in_with_a_file_in_every_form_and_encoding_there_is(terminal, site, annas, form, encoding):
-    value = annas.create_key("MyKey")["apikey"]
+def test_log_in_with_a_file_in_every_form_and_encoding_there_is(terminal, site, alices, form, encoding):
+    value = alices.create_key("MyKey")["apikey"]
     (terminal.home / "key.json").write_bytes(FORMS[form].replace("VALUE", value).encode(encoding))
 
     done = terminal.run("login", "-a", site.url, "--apikey", "@key.json")
@@ -118,14 +118,14 @@ def test_log_in_with_a_file_in_every_form_and_encoding_there_is(terminal, site, 
     assert names(terminal) == ["MyKey"]
 
 
-def test_a_file_is_found_below_the_home_folder(terminal, site, annas):
-    (terminal.home / "key.json").write_text(annas.create_key("MyKey")["apikey"])
+def test_a_file_is_found_below_the_home_folder(terminal, site, alices):
+    (terminal.home / "key.json").write_text(alices.create_key("MyKey")["apikey"])
 
     assert terminal.run("login", "-a", site.url, "--apikey", "@~/key.json").status == 0
 
 
-def test_a_file_that_the_page_offers_logs_in(terminal, site, annas):
-    value = annas.create_key("MyKey")["apikey"]
+def test_a_file_that_the_page_offers_logs_in(terminal, site, alices):
+    value = alices.create_key("MyKey")["apikey"]
     now = datetime.now(UTC)
     key = ApiKey("ApiKey-x", "1-x", "MyKey", "", "IBMid-X", "x", now, "IBMid-X", now, "")
     (terminal.home / payloads.KEY_FILE_NAME).write_text(payloads.key_file(IssuedApiKey(key, value)))
@@ -159,8 +159,8 @@ def test_a_file_that_can_not_be_read_is_refused(terminal, site, name):
 
 
 @pytest.mark.parametrize("at", ["", "@"], ids=["value", "file"])
-def test_log_in_with_the_environment(terminal, site, annas, at):
-    value = annas.create_key("MyKey")["apikey"]
+def test_log_in_with_the_environment(terminal, site, alices, at):
+    value = alices.create_key("MyKey")["apikey"]
     (terminal.home / "key.json").write_text(value)
 
     done = terminal.run("login", "-a", site.url, IBMCLOUD_API_KEY="@key.json" if at else value)
@@ -169,24 +169,26 @@ def test_log_in_with_the_environment(terminal, site, annas, at):
     assert names(terminal) == ["MyKey"]
 
 
-def test_what_is_said_on_the_command_line_counts_more_than_the_environment(terminal, site, anna, annas, bens):
-    annas.create_key("Anna's")
-    bens_value = bens.create_key("Ben's")["apikey"]
+def test_what_is_said_on_the_command_line_counts_more_than_the_environment(terminal, site, site_alice, alices, bobs):
+    alices.create_key("Alice's")
+    bobs_value = bobs.create_key("Bob's")["apikey"]
 
-    done = terminal.run("login", "-a", site.url, "-u", anna.username, "-p", PASSWORD, IBMCLOUD_API_KEY="no such value")
+    done = terminal.run(
+        "login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD, IBMCLOUD_API_KEY="no such value"
+    )
     assert done.status == 0, done.err
-    assert names(terminal) == ["Anna's"]
+    assert names(terminal) == ["Alice's"]
 
-    terminal.run("login", "--apikey", bens_value, IBMCLOUD_API_KEY="no such value")
-    assert names(terminal) == ["Ben's"]
+    terminal.run("login", "--apikey", bobs_value, IBMCLOUD_API_KEY="no such value")
+    assert names(terminal) == ["Bob's"]
 
 
-def test_the_address_comes_from_the_environment_or_from_the_last_log_in(terminal, site, anna):
+def test_the_address_comes_from_the_environment_or_from_the_last_log_in(terminal, site, site_alice):
     refused(terminal.run("login"), "No API endpoint is set. Use 'apikeys login -a URL', or set APIKEYS_URL.")
 
-    assert terminal.run("login", "-u", anna.username, "-p", PASSWORD, APIKEYS_URL=site.url).status == 0
+    assert terminal.run("login", "-u", site_alice.username, "-p", PASSWORD, APIKEYS_URL=site.url).status == 0
     assert terminal.run("logout").status == 0
-    done = terminal.run("login", "-u", anna.username, "-p", PASSWORD)
+    done = terminal.run("login", "-u", site_alice.username, "-p", PASSWORD)
 
     assert done.status == 0, done.err
     assert f"API endpoint: {site.url}\n" in done.out
@@ -212,17 +214,17 @@ def test_a_value_that_was_deleted_is_refused(terminal, site):
 # Target
 
 
-def test_the_target_of_the_log_in_is_kept_shown_and_changed(terminal, site, anna):
+def test_the_target_of_the_log_in_is_kept_shown_and_changed(terminal, site, site_alice):
     done = terminal.run(
-        "login", "-a", site.url, "-u", anna.username, "-p", PASSWORD,
-        "-r", "us-south", "-o", "MyOrg", "-s", "dev", "-c", anna.account_id, "-g", "default",
+        "login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD,
+        "-r", "us-south", "-o", "MyOrg", "-s", "dev", "-c", site_alice.account_id, "-g", "default",
     )  # fmt: skip
     assert done.status == 0, done.err
 
     shown = (
         f"API endpoint:  {site.url}\n"
-        f"User:          {anna.email}\n"
-        f"Account:       {anna.account_id}\n"
+        f"User:          {site_alice.email}\n"
+        f"Account:       {site_alice.account_id}\n"
         "Region:        us-south\n"
         "Organization:  MyOrg\n"
         "Space:         dev\n"

@@ -45,20 +45,20 @@ def ibmcloud(terminal):
     return terminal
 
 
-def test_a_deployment_script_of_the_original_runs_to_its_end(ibmcloud, site, anna, annas):
-    script = DEPLOYMENT.format(host=site.url.removeprefix("http://"), url=site.url, user=anna.username)
+def test_a_deployment_script_of_the_original_runs_to_its_end(ibmcloud, site, site_alice, alices):
+    script = DEPLOYMENT.format(host=site.url.removeprefix("http://"), url=site.url, user=site_alice.username)
 
     done = ibmcloud.shell(script, PASSWORD=PASSWORD)
 
     assert (done.status, done.err) == (0, "")
-    assert annas.listed() == []
+    assert alices.listed() == []
     scheme, token = (ibmcloud.home / "token").read_text().split()
     assert scheme == "Bearer"
     assert token == json.loads((ibmcloud.home / "token.json").read_text())["iam_token"].removeprefix("Bearer ")
     assert site.with_token(token).refused()  # the key is deleted, and the log-out has revoked it
 
 
-def test_quiet_leaves_results_and_errors(logged_in, anna):
+def test_quiet_leaves_results_and_errors(logged_in, site_alice):
     made = logged_in.run("-q", "iam", "api-key-create", "MyKey")
     listed = logged_in.run("iam", "api-keys", "-q")
     missing = logged_in.run("iam", "--quiet", "api-key-delete", "nothing", "-f")
@@ -121,21 +121,21 @@ def test_ibm_clouds_endpoint_is_its_iam_unless_a_console_is_named(terminal, site
 
 
 def test_an_address_with_a_password_in_it_is_refused_and_not_repeated(terminal):
-    done = terminal.run("api", "https://anna:secret@console.example.com")
+    done = terminal.run("api", "https://alice:secret@console.example.com")
 
     refused(done, "The URL contains a user name.")
     assert "secret" not in done.out + done.err
 
 
-def test_that_certificates_are_checked_all_the_same_is_a_warning(terminal, site, anna):
-    done = terminal.run("login", "-a", site.url, "-u", anna.username, "-p", PASSWORD, "--skip-ssl-validation")
+def test_that_certificates_are_checked_all_the_same_is_a_warning(terminal, site, site_alice):
+    done = terminal.run("login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD, "--skip-ssl-validation")
 
     assert done.status == 0
     assert done.err.startswith("Warning: certificates are always checked.")
 
 
 @pytest.mark.parametrize(
-    "way", [["--apikey", "a key"], ["-u", "anna", "-p", "a password"], ["--sso"]], ids=lambda way: way[0]
+    "way", [["--apikey", "a key"], ["-u", "alice", "-p", "a password"], ["--sso"]], ids=lambda way: way[0]
 )
 def test_nothing_secret_goes_to_another_machine_over_http_unasked(terminal, way):
     with Fixed(200, "{}") as proxy:
@@ -159,8 +159,8 @@ AROUND = {
 
 
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
-def test_a_value_is_taken_without_what_a_file_or_a_shell_put_round_it(terminal, site, annas, around):
-    given = around.format(annas.create_key("MyKey")["apikey"])
+def test_a_value_is_taken_without_what_a_file_or_a_shell_put_round_it(terminal, site, alices, around):
+    given = around.format(alices.create_key("MyKey")["apikey"])
     (terminal.home / "key").write_text(given)
     (terminal.home / "key").chmod(0o600)
 
@@ -184,9 +184,9 @@ def test_what_can_be_no_value_is_named(terminal, site, text, sentence):
     refused(terminal.run("login", "-a", site.url, "--apikey", text), sentence)
 
 
-def test_a_key_file_that_others_can_read_is_told_of(terminal, site, annas):
+def test_a_key_file_that_others_can_read_is_told_of(terminal, site, alices):
     file = terminal.home / "key.json"
-    file.write_text(annas.create_key("MyKey")["apikey"])
+    file.write_text(alices.create_key("MyKey")["apikey"])
 
     def told(mode: int) -> str:
         file.chmod(mode)
@@ -276,7 +276,7 @@ def test_a_python_without_requests_gets_a_sentence(terminal, bare_python):
     def run(*arguments: str):
         return terminal.execute([str(bare_python), "-P", "-m", "apikeys", *arguments])
 
-    done = run("login", "-a", "localhost:1", "-u", "anna", "-p", PASSWORD)
+    done = run("login", "-a", "localhost:1", "-u", "alice", "-p", PASSWORD)
 
     refused(done, "The Python package requests is missing.", "-m pip install requests")
     assert run("version").status == run("scan", ".").status == 0

@@ -42,14 +42,14 @@ def test_a_name_without_a_scheme_means_https(terminal):
     refused(done, "There is no connection to ")
 
 
-def test_this_machine_without_a_scheme_means_http(terminal, site, anna):
-    done = terminal.run("login", "-a", site.url.removeprefix("http://"), "-u", anna.username, "-p", PASSWORD)
+def test_this_machine_without_a_scheme_means_http(terminal, site, site_alice):
+    done = terminal.run("login", "-a", site.url.removeprefix("http://"), "-u", site_alice.username, "-p", PASSWORD)
 
     assert done.status == 0, done.err
     assert f"API endpoint: {site.url}\n" in done.out
 
 
-LOG_IN, LIST = ["login", "-u", "anna", "-p", PASSWORD], ["iam", "api-keys"]  # a list is asked for again
+LOG_IN, LIST = ["login", "-u", "alice", "-p", PASSWORD], ["iam", "api-keys"]  # a list is asked for again
 
 
 @pytest.mark.parametrize("command", [LOG_IN, LIST], ids=["log-in", "list"])
@@ -108,7 +108,7 @@ def test_a_redirect_is_not_followed(terminal, logged_in, site, status):
         assert target.asked == []
 
 
-def test_a_question_is_repeated_after_a_passing_fault_and_a_creation_never(logged_in, site, annas):
+def test_a_question_is_repeated_after_a_passing_fault_and_a_creation_never(logged_in, site, alices):
     with Relay(site.url, failures=(503, 429)) as relay:
         logged_in.change_session(url=relay.url)
         assert names(logged_in) == []
@@ -118,10 +118,10 @@ def test_a_question_is_repeated_after_a_passing_fault_and_a_creation_never(logge
         logged_in.change_session(url=relay.url)
         refused(logged_in.run("iam", "api-key-create", "MyKey"), "status 503")
         assert relay.asked == [("POST", "/v1/apikeys")]
-    assert annas.listed() == []
+    assert alices.listed() == []
 
 
-def test_a_password_for_the_same_machine_in_netrc_is_not_sent_in_place_of_the_token(logged_in, anna):
+def test_a_password_for_the_same_machine_in_netrc_is_not_sent_in_place_of_the_token(logged_in, site_alice):
     netrc = logged_in.home / ".netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
@@ -137,11 +137,11 @@ def certificates(tmp_path_factory) -> tuple[Path, Path]:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
-def test_a_private_authority_is_trusted_when_told_so(terminal, site, anna, certificates):
+def test_a_private_authority_is_trusted_when_told_so(terminal, site, site_alice, certificates):
     authority, certificate = certificates
     with Relay(site.url, certificate) as front:
         done = terminal.run(
-            "login", "-a", front.url, "-u", anna.username, "-p", PASSWORD, REQUESTS_CA_BUNDLE=str(authority)
+            "login", "-a", front.url, "-u", site_alice.username, "-p", PASSWORD, REQUESTS_CA_BUNDLE=str(authority)
         )
 
         assert done.status == 0, done.err
@@ -165,10 +165,10 @@ def test_a_certificate_is_not_trusted(terminal, site, certificates, host, author
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_a_proxy_is_used(terminal, site, anna, variable):
+def test_a_proxy_is_used(terminal, site, site_alice, variable):
     with Relay(site.url) as proxy:
         done = terminal.run(
-            *("login", "-a", "http://console.test", "-u", anna.username, "-p", PASSWORD),
+            *("login", "-a", "http://console.test", "-u", site_alice.username, "-p", PASSWORD),
             **{variable: proxy.url, "APIKEYS_ALLOW_HTTP": "true"},
         )
 
@@ -176,12 +176,12 @@ def test_a_proxy_is_used(terminal, site, anna, variable):
     assert proxy.asked == [("POST", "http://console.test/identity/token")]
 
 
-def test_what_no_proxy_names_is_asked_directly(terminal, site, anna):
+def test_what_no_proxy_names_is_asked_directly(terminal, site, site_alice):
     with Silent() as gone:
         pass
 
     done = terminal.run(
-        "login", "-a", site.url, "-u", anna.username, "-p", PASSWORD, HTTP_PROXY=gone.url, NO_PROXY="127.0.0.1"
+        "login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD, HTTP_PROXY=gone.url, NO_PROXY="127.0.0.1"
     )
 
     assert done.status == 0, done.err

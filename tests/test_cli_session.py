@@ -10,21 +10,23 @@ from tests.cli_person import names, refused
 from tests.neighbours import Fixed
 
 
-def test_the_session_file_is_for_its_owner_alone(logged_in, site, anna):
+def test_the_session_file_is_for_its_owner_alone(logged_in, site, site_alice):
     logged_in.session_file.unlink()
     logged_in.session_file.parent.rmdir()
 
-    assert logged_in.run("login", "-a", site.url, "-u", anna.username, "-p", PASSWORD).status == 0
+    assert logged_in.run("login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD).status == 0
 
     assert stat.S_IMODE(logged_in.session_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(logged_in.session_file.parent.stat().st_mode) == 0o700
     assert PASSWORD.encode() not in logged_in.session_file.read_bytes()
 
 
-def test_the_session_follows_xdg_config_home(terminal, site, anna):
+def test_the_session_follows_xdg_config_home(terminal, site, site_alice):
     elsewhere = terminal.home / "elsewhere"
 
-    done = terminal.run("login", "-a", site.url, "-u", anna.username, "-p", PASSWORD, XDG_CONFIG_HOME=str(elsewhere))
+    done = terminal.run(
+        "login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD, XDG_CONFIG_HOME=str(elsewhere)
+    )
 
     assert done.status == 0, done.err
     assert stat.S_IMODE((elsewhere / "apikeys" / "session.json").stat().st_mode) == 0o600
@@ -52,17 +54,17 @@ BROKEN_SESSIONS = {
 
 
 @pytest.mark.parametrize("text", BROKEN_SESSIONS.values(), ids=BROKEN_SESSIONS)
-def test_a_broken_session_is_none(logged_in, site, anna, text):
+def test_a_broken_session_is_none(logged_in, site, site_alice, text):
     logged_in.session_file.write_bytes(text.encode(errors="surrogateescape"))
 
     refused(logged_in.run("iam", "api-keys"), "Not logged in.")
-    assert logged_in.run("login", "-a", site.url, "-u", anna.username, "-p", PASSWORD).status == 0
+    assert logged_in.run("login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD).status == 0
 
 
-def test_a_session_that_can_not_be_kept_is_one_sentence(terminal, site, anna):
+def test_a_session_that_can_not_be_kept_is_one_sentence(terminal, site, site_alice):
     (terminal.home / ".config").write_text("a file where a folder should be")
 
-    done = terminal.run("login", "-a", site.url, "-u", anna.username, "-p", PASSWORD)
+    done = terminal.run("login", "-a", site.url, "-u", site_alice.username, "-p", PASSWORD)
 
     refused(done, "Can't save the log-in in ")
 
@@ -86,8 +88,8 @@ def test_a_token_that_the_server_no_longer_takes_is_renewed_without_a_word(logge
     assert names(logged_in) == []
 
 
-def test_a_log_in_with_a_key_renews_itself_too(terminal, site, annas):
-    terminal.run("login", "-a", site.url, "--apikey", annas.create_key("MyKey")["apikey"])
+def test_a_log_in_with_a_key_renews_itself_too(terminal, site, alices):
+    terminal.run("login", "-a", site.url, "--apikey", alices.create_key("MyKey")["apikey"])
     terminal.change_session(expiration=0)
 
     assert names(terminal) == ["MyKey"]
@@ -106,7 +108,7 @@ def test_many_processes_at_once_renew_once_and_all_succeed(logged_in):
     assert names(logged_in) == []  # nobody used a refresh token twice: its family lives
 
 
-def test_a_log_in_that_has_ended_says_so_and_is_forgotten(logged_in, site, anna):
+def test_a_log_in_that_has_ended_says_so_and_is_forgotten(logged_in, site, site_alice):
     logged_in.change_session(expiration=0, refresh_token="spent")
 
     refused(logged_in.run("iam", "api-keys"), "Your session has ended. Use 'apikeys login' to log in again.")
@@ -114,10 +116,10 @@ def test_a_log_in_that_has_ended_says_so_and_is_forgotten(logged_in, site, anna)
     refused(logged_in.run("iam", "api-keys"), "Not logged in.")
 
 
-def test_a_deleted_key_ends_the_log_in_that_was_made_with_it(terminal, site, annas):
-    key = annas.create_key("MyKey")
+def test_a_deleted_key_ends_the_log_in_that_was_made_with_it(terminal, site, alices):
+    key = alices.create_key("MyKey")
     terminal.run("login", "-a", site.url, "--apikey", key["apikey"])
-    annas.delete(f"/v1/apikeys/{key['id']}")
+    alices.delete(f"/v1/apikeys/{key['id']}")
 
     refused(terminal.run("iam", "api-keys"), "Your session has ended.")
 

@@ -25,20 +25,20 @@ ibmcloud iam api-key-delete MyKey -f
 """
 
 
-def test_a_script_for_the_original_runs_unchanged_but_for_the_url(terminal, site, anna, annas):
-    script = ORIGINAL_SCRIPT.format(url=site.url, user=anna.username)
+def test_a_script_for_the_original_runs_unchanged_but_for_the_url(terminal, site, site_alice, alices):
+    script = ORIGINAL_SCRIPT.format(url=site.url, user=site_alice.username)
 
     done = terminal.shell(script, PASSWORD=PASSWORD)
 
     assert done.status == 0, done.err
     assert done.err == ""
-    assert f"Creating API key MyKey under {anna.account_id} as {anna.email}...\nOK\n" in done.out
+    assert f"Creating API key MyKey under {site_alice.account_id} as {site_alice.email}...\nOK\n" in done.out
     assert "API key MyKey was created\n" in done.out
     assert "Successfully saved API key information to key.json\n" in done.out
     assert re.search(r"^MyKey   this is my API key   \S+\+0000   active$", done.out, re.MULTILINE)
     assert done.out.endswith("OK\nAPI key MyKey was deleted\n")
     assert not VALUE.search(done.out)
-    assert annas.listed() == []
+    assert alices.listed() == []
     value = json.loads((terminal.home / "key.json").read_text())["apikey"]
     assert site.exchange(value).status_code == 400
 
@@ -56,33 +56,33 @@ def test_a_description_may_be_anything(logged_in, text):
 
 
 @pytest.mark.parametrize("text", [text for text in TRICKY if text != "--"])
-def test_a_name_after_two_dashes_may_be_anything(logged_in, annas, text):
+def test_a_name_after_two_dashes_may_be_anything(logged_in, alices, text):
     done = logged_in.run("iam", "api-key-create", "-d", "x", "--", text)
 
     assert done.status == 0, done.err
-    assert [key["name"] for key in annas.listed()] == [text.strip()]
+    assert [key["name"] for key in alices.listed()] == [text.strip()]
 
 
-def test_a_new_name_may_begin_with_a_dash(logged_in, annas):
-    annas.create_key("MyKey")
+def test_a_new_name_may_begin_with_a_dash(logged_in, alices):
+    alices.create_key("MyKey")
 
     assert logged_in.run("iam", "api-key-update", "MyKey", "-n", "-f").status == 0
 
-    assert [key["name"] for key in annas.listed()] == ["-f"]
+    assert [key["name"] for key in alices.listed()] == ["-f"]
     assert logged_in.run("iam", "api-key-delete", "-f", "--", "-f").status == 0
-    assert annas.listed() == []
+    assert alices.listed() == []
 
 
-def test_a_key_may_be_called_like_a_command(logged_in, annas):
-    annas.create_key("api-key-create")
+def test_a_key_may_be_called_like_a_command(logged_in, alices):
+    alices.create_key("api-key-create")
 
     assert logged_in.run("iam", "api-key-delete", "-f", "api-key-create").status == 0
 
-    assert annas.listed() == []
+    assert alices.listed() == []
 
 
 def test_a_password_may_begin_with_a_dash(terminal, site):
-    refused(terminal.run("login", "-a", site.url, "-u", "-anna", "-p", "-p"), "The user ID or the password")
+    refused(terminal.run("login", "-a", site.url, "-u", "-alice", "-p", "-p"), "The user ID or the password")
 
 
 def test_a_file_may_begin_with_a_dash(logged_in):
@@ -137,12 +137,12 @@ def test_wrong_usage_is_status_2_and_one_sentence(terminal, arguments):
     assert re.fullmatch(r"apikeys[a-z -]*: .+", done.err.splitlines()[-1])
 
 
-def test_an_argument_that_is_no_text_is_wrong_usage(logged_in, annas):
+def test_an_argument_that_is_no_text_is_wrong_usage(logged_in, alices):
     done = logged_in.shell("apikeys iam api-key-create MyKey -d $'\\xff'")
 
     assert done.status == 2
     assert "Traceback" not in done.err
-    assert annas.listed() == []
+    assert alices.listed() == []
 
 
 # Start and help

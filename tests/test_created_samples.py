@@ -42,8 +42,8 @@ class Ran:
 
 
 @pytest.fixture
-def created(site: Site, anna: Person) -> Created:
-    visitor = HttpPerson(site.url).log_in(anna.username, PASSWORD)
+def created(site: Site, site_alice: Person) -> Created:
+    visitor = HttpPerson(site.url).log_in(site_alice.username, PASSWORD)
     shown = visitor.submit(visitor.get(CREATE), CREATE, name=NAME)
     tree = page(shown)
     use = tree.find("details", class_="use")

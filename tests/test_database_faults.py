@@ -44,8 +44,8 @@ def write_lock(data_dir: Path):
 
 
 @pytest.mark.sqlite
-def test_keys_work_at_once_while_another_program_holds_the_write_lock_and_are_counted_later(site, annas):
-    keys = [annas.create_key(f"key {number}") for number in range(8)]
+def test_keys_work_at_once_while_another_program_holds_the_write_lock_and_are_counted_later(site, alices):
+    keys = [alices.create_key(f"key {number}") for number in range(8)]
 
     with write_lock(site.server.data_dir):
         start = time.monotonic()
@@ -54,12 +54,12 @@ def test_keys_work_at_once_while_another_program_holds_the_write_lock_and_are_co
 
     assert {answer.status_code for answer in answers} == {200}
     assert seconds < AT_ONCE
-    until(lambda: [told_count(annas, key["id"]) for key in keys] == [1] * len(keys))
+    until(lambda: [told_count(alices, key["id"]) for key in keys] == [1] * len(keys))
 
 
 @pytest.mark.sqlite
-def test_a_client_that_keeps_refresh_tokens_gets_an_access_token_without_one(site, annas):
-    value = annas.create_key()["apikey"]
+def test_a_client_that_keeps_refresh_tokens_gets_an_access_token_without_one(site, alices):
+    value = alices.create_key()["apikey"]
 
     with write_lock(site.server.data_dir):
         answer = site.token_request(client=True, grant_type=API_KEY_GRANT, apikey=value)
@@ -79,7 +79,7 @@ LIST, CREATE = "/manage/security/apikeys/", "/manage/security/apikeys/create/"
 
 def visitor(site: Site) -> HttpPerson:
     """Return somebody who is logged in with a browser."""
-    return HttpPerson(site.url).log_in(site.next_person("anna").username, PASSWORD)
+    return HttpPerson(site.url).log_in(site.next_person("alice").username, PASSWORD)
 
 
 def assert_page_says_unavailable(answer: requests.Response) -> None:
@@ -104,15 +104,15 @@ def new_lines(site: Site, before: str) -> list[str]:
 
 
 @pytest.mark.sqlite
-def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sentence_and_in_time(site, annas):
+def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sentence_and_in_time(site, alices):
     person = visitor(site)
     form = person.get(CREATE)
     log = site.server.log
 
     with write_lock(site.server.data_dir):
         created = person.submit(form, CREATE, name="terraform")
-        created_by_api = create(annas)
-        logged_in = site.token_request(client=True, grant_type="password", username="anna", password=PASSWORD)
+        created_by_api = create(alices)
+        logged_in = site.token_request(client=True, grant_type="password", username="alice", password=PASSWORD)
         assert person.get("/healthz").status_code == 200
 
     assert_page_says_unavailable(created)
@@ -144,22 +144,22 @@ def console(server, tmp_path):
 
 @pytest.mark.postgres
 def test_a_lock_that_is_held_for_long_holds_no_request_for_long(console, server):
-    annas = console.log_in(console.next_person("anna"))
-    value = annas.create_key()["apikey"]
+    alices = console.log_in(console.next_person("alice"))
+    value = alices.create_key()["apikey"]
     with server.connect(f"console_{server.databases}") as holder, holder.transaction():
         holder.execute("LOCK TABLE apikeys_apikeyrecord IN ACCESS EXCLUSIVE MODE")
         with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(annas.get, "/v1/apikeys") for _request in range(4)]
+            asked = [pool.submit(alices.get, "/v1/apikeys") for _request in range(4)]
             exchanged = [pool.submit(console.exchange, value) for _request in range(4)]
             time.sleep(0.5)
-            alive = annas.get("/healthz")
+            alive = alices.get("/healthz")
         answers = [request.result() for request in asked + exchanged]
 
     assert alive.status_code == 200
     assert alive.elapsed.total_seconds() < LONGEST
     for answer in answers:
         assert_api_says_unavailable(answer)
-    assert annas.get("/v1/apikeys").status_code == console.exchange(value).status_code == 200
+    assert alices.get("/v1/apikeys").status_code == console.exchange(value).status_code == 200
 
 
 def on_each_new_key(server: PostgresServer, statement: str) -> None:
@@ -177,21 +177,21 @@ def create(program) -> requests.Response:
 
 @pytest.mark.postgres
 def test_a_statement_that_takes_long_is_given_up(console, server):
-    annas = console.log_in(console.next_person("anna"))
+    alices = console.log_in(console.next_person("alice"))
     on_each_new_key(server, "PERFORM pg_sleep(60)")
 
-    assert_api_says_unavailable(create(annas))
+    assert_api_says_unavailable(create(alices))
 
-    assert annas.listed() == []
+    assert alices.listed() == []
     assert "(canceling statement due to statement timeout)" in console.server.log
 
 
 @pytest.mark.postgres
 def test_a_full_disk_of_the_server_is_told_as_such(console, server):
-    annas = console.log_in(console.next_person("anna"))
+    alices = console.log_in(console.next_person("alice"))
     on_each_new_key(server, "RAISE SQLSTATE '53100' USING MESSAGE = 'could not extend file'")
 
-    answer = create(annas)
+    answer = create(alices)
 
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (507, "insufficient_storage")
     assert "(could not extend file)" in console.server.log
@@ -200,10 +200,10 @@ def test_a_full_disk_of_the_server_is_told_as_such(console, server):
 
 @pytest.mark.postgres
 def test_an_error_that_is_the_programs_own_stays_one_and_has_its_traceback(console, server):
-    annas = console.log_in(console.next_person("anna"))
+    alices = console.log_in(console.next_person("alice"))
     on_each_new_key(server, "PERFORM no_such_function()")
 
-    assert create(annas).status_code == 500
+    assert create(alices).status_code == 500
 
     assert "Traceback" in console.server.log
 
@@ -211,15 +211,15 @@ def test_an_error_that_is_the_programs_own_stays_one_and_has_its_traceback(conso
 @pytest.mark.postgres
 def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_when_it_is_back(console, server):
     person = visitor(console)
-    annas = console.log_in(console.next_person("anna"))
-    value = annas.create_key()["apikey"]
+    alices = console.log_in(console.next_person("alice"))
+    value = alices.create_key()["apikey"]
     assert person.get(LIST).status_code == 200
     log = console.server.log
 
     server.stop()
     try:
         listed, fragment = person.get(LIST), person.get(LIST, headers={"HX-Request": "true"})
-        asked, exchanged = annas.get("/v1/apikeys"), console.exchange(value)
+        asked, exchanged = alices.get("/v1/apikeys"), console.exchange(value)
         alive, ready = person.get("/healthz"), person.get("/readyz")
     finally:
         server.start()
@@ -236,5 +236,5 @@ def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_w
     assert paths == [LIST, LIST, "/v1/apikeys", "/identity/token", "/readyz"]
     assert "Traceback" not in console.server.log
     until(lambda: person.get("/readyz").status_code == 200)
-    assert person.get(LIST).status_code == annas.get("/v1/apikeys").status_code == 200
+    assert person.get(LIST).status_code == alices.get("/v1/apikeys").status_code == 200
     assert console.exchange(value).status_code == 200

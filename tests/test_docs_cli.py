@@ -65,7 +65,7 @@ class Reader:
 class Journey:
     """What came of reading the whole page once."""
 
-    anna: Person
+    site_alice: Person
     home: Path
     printed: list[str]
     front: Relay
@@ -78,7 +78,7 @@ def journey(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Journey:
     authority, certificate = make_certificates(tmp_path_factory.mktemp("certificates"))
     (home / "company.pem").write_bytes(authority.read_bytes())
     (home / "apikeys-console").symlink_to(ROOT)
-    anna = site.next_person("anna")
+    site_alice = site.next_person("alice")
     terminal = Terminal(home, PASSWORD=PASSWORD)
     python = Path(sys.executable).parent  # for a checkout whose packages are elsewhere than in .venv
     terminal.environment["PATH"] = f"{home / '.local' / 'bin'}:{python}:{terminal.environment['PATH']}"
@@ -89,10 +89,10 @@ def journey(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Journey:
             "https://console.example.com": front.url,
             "http://proxy.example.com:3128": proxy.url,
             "console.example.com": front.url.removeprefix("https://"),
-            "anna": anna.username,
+            "alice": site_alice.username,
         }
         reader = Reader(terminal, names)
-        return Journey(anna, home, [reader.run(example) for example in examples(PAGE)], front, proxy)
+        return Journey(site_alice, home, [reader.run(example) for example in examples(PAGE)], front, proxy)
 
 
 def test_every_example_prints_what_the_page_shows(journey):
@@ -114,7 +114,7 @@ def test_what_shows_nothing_on_the_page_refuses_nothing(journey):
 
 
 def test_the_examples_leave_what_they_say(journey, site):
-    left = sorted(key["name"] for key in site.log_in(journey.anna).listed())
+    left = sorted(key["name"] for key in site.log_in(journey.site_alice).listed())
 
     assert left == ["backup", "laptop", "robot"]
     for name in left:

@@ -44,8 +44,8 @@ def outputs(site: Site, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What each example printed; any that fails or complains fails the test."""
     assert shutil.which("curl"), "The examples of docs/rest-api.md are for curl, which is not installed here."
     folder = tmp_path_factory.mktemp("examples")
-    anna = site.log_in(site.next_person("anna"))
-    value = anna.create_key("examples")["apikey"]
+    site_alice = site.log_in(site.next_person("alice"))
+    value = site_alice.create_key("examples")["apikey"]
     # One shell for all, as variables and functions of one example are used by the next.
     script = "set -eu\n" + "".join(
         f"echo {number} > at\n{{\n{code}\n}} > out{number} 2> err{number}\n"

@@ -39,7 +39,7 @@ class Repository(Terminal):
     """A git repository of somebody who has the command line on their PATH."""
 
     def __init__(self, home: Path) -> None:
-        person = {"NAME": "Anna", "EMAIL": "anna@example.com"}
+        person = {"NAME": "Alice", "EMAIL": "alice@example.com"}
         super().__init__(
             home,
             GIT_CONFIG_GLOBAL=os.devnull,

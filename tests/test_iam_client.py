@@ -20,7 +20,7 @@ from tests.fault_server import NOT_IAMS, Fault, FaultServer
 from tests.neighbours import Silent, make_certificates
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSCODE, iam_id_of
 
-ANNAS = iam_id_of("anna")
+ANNAS = iam_id_of("alice")
 PATIENCE = 0.4  # seconds that a test gives to what does not answer
 OVERTIME = 1.0
 
@@ -62,7 +62,7 @@ ACTS: dict[str, Callable[[IAMClient, dict], object]] = {
     "delete": lambda client, key: client.delete_api_key(key["id"]),
     "lock": lambda client, key: client.set_locked(key["id"], True),
     "disable": lambda client, key: client.set_disabled(key["id"], True),
-    "token": lambda client, _key: client.log_in_with_passcode(f"{PASSCODE}-anna"),
+    "token": lambda client, _key: client.log_in_with_passcode(f"{PASSCODE}-alice"),
 }
 every_fault = pytest.mark.parametrize("name", TABLE)
 
@@ -81,7 +81,7 @@ def well(iam):
 @pytest.fixture
 def client(iam) -> IAMClient:
     client = IAMClient(iam.url, deadline=time.monotonic() + 30)
-    client.log_in_with_password("anna", PASSWORD)
+    client.log_in_with_password("alice", PASSWORD)
     iam.forget_requests()
     return client
 
@@ -287,7 +287,7 @@ def test_a_certificate_is_trusted_by_the_authorities_of_the_environment_only(cer
         refused = refusal(lambda: client.create_api_key({"name": "terraform"}))
         asked = list(front.asked)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
-        pair = client.log_in_with_password("anna", PASSWORD)
+        pair = client.log_in_with_password("alice", PASSWORD)
 
     assert str(refused) == f"The certificate of {front.url[8:]} is not trusted."
     assert not refused.may_have_happened
@@ -300,7 +300,7 @@ def test_tls_that_breaks_after_the_request_may_have_made_a_key(certificates, mon
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates[0]))
     with FaultServer(certificates[1]) as front:
         client = IAMClient(front.url)
-        client.log_in_with_password("anna", PASSWORD)
+        client.log_in_with_password("alice", PASSWORD)
         client.deadline = time.monotonic() + PATIENCE
         front.fail("create", getattr(faults, fault))
         refused = refusal(lambda: client.create_api_key({"name": "terraform"}))
@@ -406,7 +406,7 @@ def test_a_deletion_whose_answer_was_lost_is_done(iam, client):
 
 
 def test_no_cookie_of_one_person_is_sent_with_the_requests_of_another(iam, client):
-    IAMClient(iam.url).log_in_with_password("ben", PASSWORD)
+    IAMClient(iam.url).log_in_with_password("bob", PASSWORD)
     client.api_key_page()
 
     assert [asked.kind for asked in iam.asked] == ["token", "list"]
@@ -415,7 +415,7 @@ def test_no_cookie_of_one_person_is_sent_with_the_requests_of_another(iam, clien
 
 
 def test_requests_say_who_asks_and_for_which_account(iam, client):
-    pair = client.log_in_with_password("anna", PASSWORD)
+    pair = client.log_in_with_password("alice", PASSWORD)
 
     same = client.refresh(pair.refresh_token)
     client.refresh(same.refresh_token, account_id=OTHER_ACCOUNT)

@@ -8,7 +8,7 @@ from tests.contract import ApiKeyBackendContract
 from tests.server import ConsoleServer
 from tests.upstream import LastingToken
 
-# The contract speaks of Alice and Bob; at the other console they are Anna and Ben.
+# The contract speaks of Alice and Bob; at the other console they are Alice and Bob.
 
 
 @pytest.fixture
@@ -29,12 +29,12 @@ class TestIBMCloudBackend(ApiKeyBackendContract):
     counts = False
 
     @pytest.fixture
-    def alice(self, anna):
-        return anna
+    def alice(self, site_alice):
+        return site_alice
 
     @pytest.fixture
-    def bob(self, ben):
-        return ben
+    def bob(self, site_bob):
+        return site_bob
 
     @pytest.fixture(autouse=True)
     def there(self, site, upstream):
@@ -48,7 +48,7 @@ class TestIBMCloudBackend(ApiKeyBackendContract):
 
     def lock(self, key_id):
         """As an administrator there does."""
-        answer = self.site.log_in(self.site.next_person("dana")).post(f"/v1/apikeys/{key_id}/lock")
+        answer = self.site.log_in(self.site.next_person("dora")).post(f"/v1/apikeys/{key_id}/lock")
         assert answer.status_code == 204
 
     def allow(self, limit, settings):

@@ -18,15 +18,15 @@ EXPIRES_AT = "2049-01-02T18:30:00+0000"
 NEW_DESCRIPTION = "This is an updated description"
 
 
-def test_ibms_suite_of_its_python_client_passes(site, dana, danas):
+def test_ibms_suite_of_its_python_client_passes(site, site_dora, doras):
     """It is run as the owner of the account, who administers it."""
-    value = danas.create_key("suite")["apikey"]
-    suite = Suite(sdk_for(site, value), dana.account_id, dana.iam_id, value)
+    value = doras.create_key("suite")["apikey"]
+    suite = Suite(sdk_for(site, value), site_dora.account_id, site_dora.iam_id, value)
 
     for call in [*calls(), Suite.cleanup_resources]:
         call(suite)
 
-    assert [key["name"] for key in danas.listed()] == ["suite"]
+    assert [key["name"] for key in doras.listed()] == ["suite"]
 
 
 def calls() -> list[Callable[["Suite"], None]]:

@@ -360,10 +360,10 @@ def stored_count(server: ConsoleServer) -> int:
 
 def used_five_times(site: Site) -> None:
     """Use a new key: the first use is written soon, the other four are in memory."""
-    annas = site.log_in(site.next_person("anna"))
-    key = annas.create_key()
+    alices = site.log_in(site.next_person("alice"))
+    key = alices.create_key()
     site.use(key["apikey"])
-    until(lambda: told_count(annas, key["id"]) == 1)
+    until(lambda: told_count(alices, key["id"]) == 1)
     for _use in range(4):
         site.use(key["apikey"])
 

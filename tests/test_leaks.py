@@ -357,17 +357,17 @@ def test_a_body_with_one_bad_report_does_nothing_at_all(octocat, unharmed):
 # A running server
 
 
-def test_a_running_server_acts_on_a_report_at_once(site, annas):
-    kept = annas.create_key("kept")
-    lost = annas.create_key("lost", action_when_leaked="delete")
-    found = annas.create_key("found", action_when_leaked="disable")
+def test_a_running_server_acts_on_a_report_at_once(site, alices):
+    kept = alices.create_key("kept")
+    lost = alices.create_key("lost", action_when_leaked="delete")
+    found = alices.create_key("found", action_when_leaked="disable")
     program = site.use(found["apikey"])
     body = json.dumps([WHERE | {"token": key["apikey"]} for key in (lost, found)]).encode()
 
     answer = site.with_token("").post(ADDRESS, data=body, headers=site.sign(body))
 
     assert [verdict["label"] for verdict in answer.json()] == ["true_positive", "true_positive"]
-    states = {key["name"]: (key["leaked"], key["disabled"]) for key in annas.listed()}
+    states = {key["name"]: (key["leaked"], key["disabled"]) for key in alices.listed()}
     assert states == {"kept": (False, False), "found": (True, True)}
     assert program.refused()
     assert [site.exchange(key["apikey"]).status_code for key in (kept, lost, found)] == [200, 400, 400]

@@ -152,15 +152,15 @@ def test_a_key_whose_name_was_allowed_once_is_shown_renamed_and_deleted(alice, a
 # Programs, and people
 
 
-def test_a_program_is_warned_of_a_name_that_looks_like_another(site, annas, bens):
-    new = {"iam_id": annas.iam_id}
-    answers = [annas.post("/v1/apikeys", json={**new, "name": name}) for name in ("tofu", "tоfu", "plan")]
-    bens_answer = bens.post("/v1/apikeys", json={"iam_id": bens.iam_id, "name": "tofu"})
+def test_a_program_is_warned_of_a_name_that_looks_like_another(site, alices, bobs):
+    new = {"iam_id": alices.iam_id}
+    answers = [alices.post("/v1/apikeys", json={**new, "name": name}) for name in ("tofu", "tоfu", "plan")]
+    bobs_answer = bobs.post("/v1/apikeys", json={"iam_id": bobs.iam_id, "name": "tofu"})
 
     warning = '299 - "The owner has another API key whose name looks the same."'
     assert [answer.status_code for answer in answers] == [201] * 3
     assert [answer.headers.get("Warning") for answer in answers] == [None, warning, None]
-    assert "Warning" not in bens_answer.headers
+    assert "Warning" not in bobs_answer.headers
 
 
 @pytest.mark.parametrize("field", ["first_name", "last_name"])
@@ -173,19 +173,19 @@ def test_the_name_of_a_person_turns_no_direction(alice, field):
 
 @pytest.mark.parametrize("resource", ["apikeys", "serviceids"])
 @pytest.mark.parametrize("field", ["name", "description"])
-def test_programs_are_refused_what_the_form_refuses(annas, resource, field):
+def test_programs_are_refused_what_the_form_refuses(alices, resource, field):
     good = {"name": " terraform\t", "description": "\u3000Applies changes "}
-    whose = {"iam_id": annas.iam_id, "account_id": annas.claims["account"]["bss"]}
+    whose = {"iam_id": alices.iam_id, "account_id": alices.claims["account"]["bss"]}
     bad = {**good, field: "\u202eterraform"}
-    made = annas.post(f"/v1/{resource}", json=whose | good).json()
+    made = alices.post(f"/v1/{resource}", json=whose | good).json()
     address, any_tag = f"/v1/{resource}/{made['id']}", {"If-Match": "*"}
 
-    refusals = [annas.post(f"/v1/{resource}", json=whose | bad), annas.put(address, json=bad, headers=any_tag)]
-    changed = annas.put(address, json=good, headers=any_tag).json()
+    refusals = [alices.post(f"/v1/{resource}", json=whose | bad), alices.put(address, json=bad, headers=any_tag)]
+    changed = alices.put(address, json=good, headers=any_tag).json()
 
     assert [refusal.status_code for refusal in refusals] == [400, 400]
     assert all("direction of text" in refusal.text for refusal in refusals)
     for kept in (made, changed):
         assert (kept["name"], kept["description"]) == ("terraform", "Applies changes")
-    assert annas.get(address).json()["entity_tag"] == changed["entity_tag"]
+    assert alices.get(address).json()["entity_tag"] == changed["entity_tag"]
     assert changed["entity_tag"].startswith("2-"), "the refused change left the record alone"

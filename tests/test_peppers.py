@@ -355,15 +355,15 @@ def test_two_servers_move_a_key_that_both_are_asked_about_and_its_pepper_can_go(
     shared = {"PUBLIC_URL": "http://console.test"}
     with ConsoleServer(data_dir, APIKEYS_PEPPERS=OLD, **shared) as server:
         site = Site(server)
-        person = site.next_person("anna")
+        person = site.next_person("alice")
         created = [site.log_in(person).create_key(f"key {number}") for number in range(8)]
 
     with ExitStack() as stack:
         consoles = [
             Console(stack.enter_context(ConsoleServer(data_dir, APIKEYS_PEPPERS=BOTH, **shared))) for _ in range(2)
         ]
-        annas = consoles[0].log_in(person)
-        before = {key["id"]: key for key in annas.listed()}
+        alices = consoles[0].log_in(person)
+        before = {key["id"]: key for key in alices.listed()}
         start = threading.Barrier(4)
 
         def use_all(console: Console) -> list[int]:
@@ -374,7 +374,7 @@ def test_two_servers_move_a_key_that_both_are_asked_about_and_its_pepper_can_go(
             statuses = [status for used in pool.map(use_all, consoles * 2) for status in used]
 
         assert statuses == [200] * 32
-        assert {key["id"]: key for key in annas.listed()} == before
+        assert {key["id"]: key for key in alices.listed()} == before
         assert "stays under pepper" not in "".join(console.server.log for console in consoles)
         counted = consoles[0].server.manage("peppers").splitlines()
         assert counted[0] == "Pepper 1: 0 keys, not needed: remove it."

@@ -23,8 +23,8 @@ def percent_encoded(text: str) -> str:
 
 
 @pytest.mark.parametrize("spell", [str, percent_encoded, lambda value: value.replace("_", "%5F")])
-def test_the_value_of_a_caller_of_introspection_may_be_form_encoded(site, annas, spell):
-    value = annas.create_key()["apikey"]
+def test_the_value_of_a_caller_of_introspection_may_be_form_encoded(site, alices, spell):
+    value = alices.create_key()["apikey"]
 
     answer = send(site.url, "POST", "/identity/introspect", basic("apikey", spell(value)), f"apikey={value}".encode())
 
@@ -32,17 +32,17 @@ def test_the_value_of_a_caller_of_introspection_may_be_form_encoded(site, annas,
     assert answer.json["active"]
 
 
-def test_a_value_of_ones_own_that_looks_encoded_is_taken_as_it_is(site, annas):
+def test_a_value_of_ones_own_that_looks_encoded_is_taken_as_it_is(site, alices):
     value = "one%20of%20my%20own%2C%20long+enough+to+be+taken"
-    annas.create_key(apikey=value)
+    alices.create_key(apikey=value)
 
     answer = send(site.url, "POST", "/identity/introspect", basic("apikey", value), b"token=unknown")
 
     assert (answer.status, answer.json) == (200, {"active": False})
 
 
-def test_the_client_of_command_lines_may_be_form_encoded(site, anna):
-    form = f"grant_type=password&username={anna.username}&password={PASSWORD.replace(' ', '+')}".encode()
+def test_the_client_of_command_lines_may_be_form_encoded(site, site_alice):
+    form = f"grant_type=password&username={site_alice.username}&password={PASSWORD.replace(' ', '+')}".encode()
 
     for path in ("/identity/token", "/oidc/token"):
         answer = send(site.url, "POST", path, basic(*map(percent_encoded, CLIENT)), form)
@@ -50,17 +50,17 @@ def test_the_client_of_command_lines_may_be_form_encoded(site, anna):
         assert (answer.headers["Pragma"], "no-store" in answer.headers["Cache-Control"]) == ("no-cache", True)
 
 
-def test_userinfo_tells_whom_a_token_stands_for_and_nothing_of_the_token(site, anna, annas):
-    assert annas.get("/identity/userinfo").json() == {
-        "sub": anna.email,
-        "iam_id": anna.iam_id,
+def test_userinfo_tells_whom_a_token_stands_for_and_nothing_of_the_token(site, site_alice, alices):
+    assert alices.get("/identity/userinfo").json() == {
+        "sub": site_alice.email,
+        "iam_id": site_alice.iam_id,
         "realmid": "IBMid",
-        "identifier": anna.iam_id.removeprefix("IBMid-"),
-        "given_name": "Anna",
-        "family_name": anna.username.removeprefix("anna"),
-        "name": f"Anna {anna.username.removeprefix('anna')}",
-        "email": anna.email,
-        "account": {"valid": True, "bss": anna.account_id, "frozen": True},
+        "identifier": site_alice.iam_id.removeprefix("IBMid-"),
+        "given_name": "Alice",
+        "family_name": site_alice.username.removeprefix("alice"),
+        "name": f"Alice {site_alice.username.removeprefix('alice')}",
+        "email": site_alice.email,
+        "account": {"valid": True, "bss": site_alice.account_id, "frozen": True},
     }
 
 

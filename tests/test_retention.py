@@ -204,9 +204,9 @@ def test_several_processes_at_once_remove_each_key_once(alice, create_key, clock
 # With a real server
 
 
-def test_a_running_server_removes_such_keys_by_itself(site, annas):
+def test_a_running_server_removes_such_keys_by_itself(site, alices):
     old, locked, young = (
-        annas.create_key(name, expires_at="2090-01-31T18:00+0000")["id"] for name in ("old", "locked", "young")
+        alices.create_key(name, expires_at="2090-01-31T18:00+0000")["id"] for name in ("old", "locked", "young")
     )
     site.server.run_python(
         f"""
@@ -219,7 +219,7 @@ for key_id, days, locked in (({old!r}, 91, False), ({locked!r}, 91, True), ({you
 """
     )
 
-    until(lambda: annas.get(f"/v1/apikeys/{old}").status_code == 404)
+    until(lambda: alices.get(f"/v1/apikeys/{old}").status_code == 404)
 
-    assert {key["id"] for key in annas.listed()} == {locked, young}
-    assert annas.get(f"/v1/apikeys/{old}").status_code == 404
+    assert {key["id"] for key in alices.listed()} == {locked, young}
+    assert alices.get(f"/v1/apikeys/{old}").status_code == 404

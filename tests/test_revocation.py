@@ -44,12 +44,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @dataclass
 class Witness:
-    """A key of Anna's, an access token made from it on each server, and Ben who asks about them."""
+    """A key of Alice's, an access token made from it on each server, and Bob who asks about them."""
 
     pair: Pair
     person: Person
-    annas: Program
-    bens: Program
+    alices: Program
+    bobs: Program
     key: dict
     tokens: list[str]
 
@@ -68,7 +68,7 @@ class Witness:
         return found.pop()
 
     def introspected(self, **form: str) -> bool:
-        answer = self.pair.there.introspect(self.bens, **form)
+        answer = self.pair.there.introspect(self.bobs, **form)
         if not answer["active"]:
             assert answer == {"active": False}
         return bool(answer["active"])
@@ -76,11 +76,11 @@ class Witness:
 
 @pytest.fixture
 def witness(pair: Pair) -> Witness:
-    anna, ben = pair.here.next_person("anna"), pair.here.next_person("ben")
-    annas, bens = pair.here.log_in(anna), pair.here.log_in(ben)
-    key = annas.create_key("deploy")
+    site_alice, site_bob = pair.here.next_person("alice"), pair.here.next_person("bob")
+    alices, bobs = pair.here.log_in(site_alice), pair.here.log_in(site_bob)
+    key = alices.create_key("deploy")
     tokens = [pair.here.use(key["apikey"]).token, pair.there.use(key["apikey"]).token]
-    found = Witness(pair, anna, annas, bens, key, tokens)
+    found = Witness(pair, site_alice, alices, bobs, key, tokens)
     assert found.lives()
     return found
 
@@ -109,7 +109,7 @@ def change_person(pair: Pair, person: Person, code: str) -> None:
 
 
 def test_a_deleted_key_is_dead_on_the_other_server_at_once(witness):
-    assert witness.annas.delete(f"/v1/apikeys/{witness.key['id']}").status_code == 204
+    assert witness.alices.delete(f"/v1/apikeys/{witness.key['id']}").status_code == 204
 
     assert not witness.lives()
 
@@ -117,28 +117,30 @@ def test_a_deleted_key_is_dead_on_the_other_server_at_once(witness):
 def test_a_disabled_key_is_dead_on_the_other_server_until_it_is_enabled(witness):
     address = f"/v1/apikeys/{witness.key['id']}/disable"
 
-    assert witness.annas.post(address).status_code == 204
+    assert witness.alices.post(address).status_code == 204
     assert not witness.lives()
 
-    assert witness.annas.delete(address).status_code == 204
+    assert witness.alices.delete(address).status_code == 204
     assert witness.lives()
 
 
 def test_an_expired_key_is_dead_on_the_other_server_until_its_date_is_moved(witness):
     address, any_tag = f"/v1/apikeys/{witness.key['id']}", {"If-Match": "*"}
 
-    expired = witness.annas.put(address, json={"expires_at": "2020-01-31T18:00+0000"}, headers=any_tag)
+    expired = witness.alices.put(address, json={"expires_at": "2020-01-31T18:00+0000"}, headers=any_tag)
     assert expired.json()["expires_at"] == "2020-01-31T18:00+0000"
     assert not witness.lives()
 
-    assert witness.annas.put(address, json={"expires_at": ""}, headers=any_tag).status_code == 200
+    assert witness.alices.put(address, json={"expires_at": ""}, headers=any_tag).status_code == 200
     assert witness.lives()
 
 
 def test_a_key_dies_by_itself_at_its_date_on_both_servers(witness):
     soon = time.gmtime(time.time() + 3)
     date = time.strftime("%Y-%m-%dT%H:%M:%S+0000", soon)
-    answer = witness.annas.put(f"/v1/apikeys/{witness.key['id']}", json={"expires_at": date}, headers={"If-Match": "*"})
+    answer = witness.alices.put(
+        f"/v1/apikeys/{witness.key['id']}", json={"expires_at": date}, headers={"If-Match": "*"}
+    )
     assert answer.status_code == 200
 
     there, pause = witness.pair.there, threading.Event()
@@ -151,7 +153,7 @@ def test_a_key_dies_by_itself_at_its_date_on_both_servers(witness):
 
 
 def test_a_locked_key_still_authenticates(witness):
-    assert witness.annas.post(f"/v1/apikeys/{witness.key['id']}/lock").status_code == 204
+    assert witness.alices.post(f"/v1/apikeys/{witness.key['id']}/lock").status_code == 204
 
     assert witness.lives()
 
@@ -160,28 +162,28 @@ def test_a_refresh_token_dies_with_its_key(witness):
     value = witness.key["apikey"]
     answer = witness.pair.here.token_request(client=True, grant_type=API_KEY_GRANT, apikey=value).json()
 
-    witness.annas.delete(f"/v1/apikeys/{witness.key['id']}")
+    witness.alices.delete(f"/v1/apikeys/{witness.key['id']}")
 
     refused = renewal(witness.pair.there, answer["refresh_token"])
     assert (refused.status_code, refused.json()["errorCode"]) == (400, "BXNIM0407E")
 
 
 def test_a_service_ids_token_dies_with_its_key(witness):
-    made = witness.annas.post("/v1/serviceids", json={"name": "robot", "account_id": witness.person.account_id})
-    key = witness.annas.create_key("its key", iam_id=made.json()["iam_id"])
+    made = witness.alices.post("/v1/serviceids", json={"name": "robot", "account_id": witness.person.account_id})
+    key = witness.alices.create_key("its key", iam_id=made.json()["iam_id"])
     robots = witness.pair.there.use(key["apikey"])
     assert not robots.refused()
 
-    witness.annas.delete(f"/v1/apikeys/{key['id']}")
+    witness.alices.delete(f"/v1/apikeys/{key['id']}")
 
     assert robots.refused()
     assert witness.lives()
 
 
 def test_somebody_elses_deletion_leaves_this_key_alone(witness):
-    other = witness.bens.create_key()
+    other = witness.bobs.create_key()
 
-    witness.bens.delete(f"/v1/apikeys/{other['id']}")
+    witness.bobs.delete(f"/v1/apikeys/{other['id']}")
 
     assert witness.lives()
 
@@ -190,18 +192,18 @@ def test_somebody_elses_deletion_leaves_this_key_alone(witness):
 
 
 def test_all_that_a_deactivated_person_had_is_dead_until_the_account_is_opened_again(pair, witness):
-    annas = pair.there.with_token(witness.annas.token)
+    alices = pair.there.with_token(witness.alices.token)
 
     change_person(pair, witness.person, "user.is_active = False")
     assert not witness.lives()
-    assert annas.refused()
-    assert not witness.introspected(token=witness.annas.token)
+    assert alices.refused()
+    assert not witness.introspected(token=witness.alices.token)
     refused = password_grant(pair.there, witness.person)
     assert (refused.status_code, refused.json()["errorCode"]) == (401, "BXNIM0602E")
 
     change_person(pair, witness.person, "user.is_active = True")
     assert witness.lives()
-    assert not annas.refused()
+    assert not alices.refused()
 
 
 def test_a_new_password_ends_what_the_old_one_gave_and_leaves_keys_alone(pair, witness):
@@ -219,14 +221,14 @@ def test_a_new_password_ends_what_the_old_one_gave_and_leaves_keys_alone(pair, w
 
 
 def test_all_that_a_deleted_person_had_is_dead_for_good(pair, witness):
-    annas = pair.there.with_token(witness.annas.token)
+    alices = pair.there.with_token(witness.alices.token)
 
     pair.here.server.run_python(
         f"from console.models import User\nUser.objects.get(username={witness.person.username!r}).delete()"
     )
 
     assert not witness.lives()
-    assert annas.refused()
+    assert alices.refused()
 
 
 # At the same moment
@@ -256,7 +258,7 @@ def test_no_call_that_begins_after_the_deletion_was_acknowledged_succeeds(witnes
     with ThreadPoolExecutor(2 * THREADS) as pool:
         calls = [pool.submit(call_again_and_again, call) for call in [exchanges, lists] * THREADS]
         begun.wait(60)
-        assert witness.annas.delete(f"/v1/apikeys/{witness.key['id']}").status_code == 204
+        assert witness.alices.delete(f"/v1/apikeys/{witness.key['id']}").status_code == 204
         deleted_at = time.monotonic()
         acknowledged.set()
         seen = [call.result() for call in calls]
@@ -446,7 +448,7 @@ def test_a_new_signing_key_is_published_before_it_signs_and_tokens_stay_valid_on
 def test_anybody_can_check_a_token_with_the_published_keys_and_it_names_no_audience(pair, witness):
     jwks = jwt.PyJWKSet.from_dict(Program(pair.there.url).get("/identity/keys").json())
 
-    for token in (*witness.tokens, witness.annas.token):
+    for token in (*witness.tokens, witness.alices.token):
         key = jwks[kid_of(token)]
         claims = jwt.decode(token, key, algorithms=["RS256"], issuer="http://console.test/identity")
         assert key.key.key_size == 3072

@@ -354,7 +354,7 @@ def test_it_stops_a_commit_as_a_plain_git_hook(terminal):
     hook = terminal.home / ".git" / "hooks" / "pre-commit"
     script = "git diff --cached --name-only --diff-filter=ACMR -z | xargs -0 -r apikeys scan"
     done = terminal.shell(
-        "git init --quiet . && git config user.email a@example.com && git config user.name Anna && "
+        "git init --quiet . && git config user.email a@example.com && git config user.name Alice && "
         f"mkdir -p .git/hooks && printf '%s\\n' '#!/bin/sh' '{script}' > {hook} && chmod +x {hook} && "
         "echo bin > .git/info/exclude && echo fine > fine && git add fine && git commit --quiet -m Fine && "
         f"echo {value()} > key && git add key && git commit --quiet -m Leak"

@@ -47,9 +47,9 @@ SUITE = [
 
 
 @pytest.fixture
-def script(node, site, anna, annas):
-    """Run a script as Anna, with a key of hers called `sdk`; return what it tells as JSON."""
-    value = annas.create_key("sdk")["apikey"]
+def script(node, site, site_alice, alices):
+    """Run a script as Alice, with a key of hers called `sdk`; return what it tells as JSON."""
+    value = alices.create_key("sdk")["apikey"]
 
     def run(*command: str) -> Any:
         done = subprocess.run(
@@ -59,8 +59,8 @@ def script(node, site, anna, annas):
                 "PATH": os.environ["PATH"],
                 "SERVER_URL": site.url,
                 "IBMCLOUD_API_KEY": value,
-                "IAM_ID": anna.iam_id,
-                "ACCOUNT_ID": anna.account_id,
+                "IAM_ID": site_alice.iam_id,
+                "ACCOUNT_ID": site_alice.account_id,
             },
             capture_output=True,
             text=True,
@@ -78,11 +78,11 @@ def journey(script):
     return lambda chapter: script("journey.js", chapter)
 
 
-def test_ibms_suite_of_its_node_client_passes(script, annas):
+def test_ibms_suite_of_its_node_client_passes(script, alices):
     passed = script("ibm_suite.js")
 
     assert passed == SUITE
-    assert [key["name"] for key in annas.listed()] == ["sdk"]
+    assert [key["name"] for key in alices.listed()] == ["sdk"]
 
 
 def test_the_lock_file_holds_hashes_and_no_address():
@@ -94,7 +94,7 @@ def test_the_lock_file_holds_hashes_and_no_address():
     assert not any("resolved" in package for package in packages.values())
 
 
-def test_keys_are_created_used_and_looked_at(journey, anna):
+def test_keys_are_created_used_and_looked_at(journey, site_alice):
     report = journey("create")
 
     created = report["created"]["result"]
@@ -103,7 +103,7 @@ def test_keys_are_created_used_and_looked_at(journey, anna):
     assert re.fullmatch(r"[A-Za-z0-9_-]{44}", value)
     assert (created["name"], created["description"]) == ("terraform", "Applies changes")
     assert (created["support_sessions"], created["action_when_leaked"]) == (True, "disable")
-    assert (created["iam_id"], created["expires_at"]) == (anna.iam_id, "2090-01-31T18:00+0000")
+    assert (created["iam_id"], created["expires_at"]) == (site_alice.iam_id, "2090-01-31T18:00+0000")
     assert report["used"] == ["sdk", "terraform"]
     got = report["got"]
     assert report["etag"] == got["entity_tag"]
@@ -145,7 +145,7 @@ def test_keys_are_updated_locked_disabled_and_deleted(journey):
     assert report["left"] == ["sdk"]
 
 
-def test_service_ids_live_their_life(journey, anna):
+def test_service_ids_live_their_life(journey, site_alice):
     report = journey("service_ids")
 
     robot = report["robot"]
@@ -161,7 +161,7 @@ def test_service_ids_live_their_life(journey, anna):
     refusal = json.loads(report["delete_with_locked_key"]["body"])["errors"][0]
     assert (refusal["message_code"], refusal["code"]) == ("BXNIM0105E", "delete_not_possible")
     assert report["limits"]["apikeys_per_identity"]["identities"] == [
-        {"iam_id": anna.iam_id, "count": 1},
+        {"iam_id": site_alice.iam_id, "count": 1},
         {"iam_id": robot["iam_id"], "count": 2},
     ]
     assert (report["lock"]["status"], report["unlock"]["status"]) == (204, 204)
@@ -172,14 +172,14 @@ def test_service_ids_live_their_life(journey, anna):
     assert (report["get_deleted"]["status"], report["get_deleted_key"]["status"]) == (404, 404)
 
 
-def test_tokens_are_renewed_and_a_client_that_names_itself_gets_a_refresh_token(journey, site, annas):
+def test_tokens_are_renewed_and_a_client_that_names_itself_gets_a_refresh_token(journey, site, alices):
     report = journey("refresh")
 
     assert report["before"] == report["after"] == ["sdk"]
     assert report["renewed"] is True
     answer = site.token_request(client=True, grant_type="refresh_token", refresh_token=report["refresh_token"])
     assert answer.status_code == 200
-    assert site.with_token(answer.json()["access_token"]).listed() == annas.listed()
+    assert site.with_token(answer.json()["access_token"]).listed() == alices.listed()
 
 
 def test_a_refusal_comes_with_the_servers_own_words(journey):

@@ -31,21 +31,21 @@ def sdk_for(site, value) -> IamIdentityV1:
 
 
 @pytest.fixture
-def sdk(site, annas) -> IamIdentityV1:
-    """The client as Anna's program sets it up, with a key of hers."""
-    return sdk_for(site, annas.create_key("sdk")["apikey"])
+def sdk(site, alices) -> IamIdentityV1:
+    """The client as Alice's program sets it up, with a key of hers."""
+    return sdk_for(site, alices.create_key("sdk")["apikey"])
 
 
 @pytest.fixture
-def created(sdk, anna) -> dict:
-    """A new key of Anna's, its value under `apikey`."""
-    return sdk.create_api_key(name="terraform", iam_id=anna.iam_id, description="Applies changes").get_result()
+def created(sdk, site_alice) -> dict:
+    """A new key of Alice's, its value under `apikey`."""
+    return sdk.create_api_key(name="terraform", iam_id=site_alice.iam_id, description="Applies changes").get_result()
 
 
 @pytest.fixture
-def service(sdk, anna) -> dict:
-    """A new service ID of Anna's."""
-    return sdk.create_service_id(account_id=anna.account_id, name="robot").get_result()
+def service(sdk, site_alice) -> dict:
+    """A new service ID of Alice's."""
+    return sdk.create_service_id(account_id=site_alice.account_id, name="robot").get_result()
 
 
 @contextmanager
@@ -74,8 +74,8 @@ def names_of(result) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["", "/identity/token"])
-def test_a_key_authenticates_whichever_way_the_address_is_written(site, annas, path):
-    value = annas.create_key()["apikey"]
+def test_a_key_authenticates_whichever_way_the_address_is_written(site, alices, path):
+    value = alices.create_key()["apikey"]
     sdk = sdk_with(site, IAMAuthenticator(value, url=site.url + path))
 
     answer = sdk.list_api_keys()
@@ -84,8 +84,8 @@ def test_a_key_authenticates_whichever_way_the_address_is_written(site, annas, p
     assert names_of(answer.get_result()) == ["robot"]
 
 
-def test_an_access_token_alone_authenticates(site, annas):
-    sdk = sdk_with(site, BearerTokenAuthenticator(annas.token))
+def test_an_access_token_alone_authenticates(site, alices):
+    sdk = sdk_with(site, BearerTokenAuthenticator(alices.token))
 
     assert sdk.list_api_keys().get_result()["apikeys"] == []
 
@@ -100,8 +100,8 @@ def test_the_client_takes_the_lifetime_from_the_token(sdk):
     assert manager.refresh_token == "not_supported"
 
 
-def test_a_client_that_names_itself_gets_a_refresh_token_that_works_once(site, annas):
-    value = annas.create_key()["apikey"]
+def test_a_client_that_names_itself_gets_a_refresh_token_that_works_once(site, alices):
+    value = alices.create_key()["apikey"]
     authenticator = IAMAuthenticator(value, url=site.url, client_id="bx", client_secret="bx")
     sdk_with(site, authenticator).list_api_keys()
     refresh_token = authenticator.token_manager.refresh_token
@@ -136,16 +136,16 @@ def test_an_unknown_value_is_refused_in_words(site):
 
 
 @pytest.mark.parametrize("around", ["{}\n", " {}", '"{}"', "\ufeff{}\r\n"])
-def test_a_value_is_taken_with_what_a_file_or_a_shell_put_round_it(site, annas, around):
-    value = annas.create_key()["apikey"]
+def test_a_value_is_taken_with_what_a_file_or_a_shell_put_round_it(site, alices, around):
+    value = alices.create_key()["apikey"]
 
     assert [key["name"] for key in site.use(around.format(value)).listed()] == ["robot"]
-    assert site.introspect(annas, apikey=around.format(value))["active"] is True
+    assert site.introspect(alices, apikey=around.format(value))["active"] is True
 
 
-def test_a_value_of_ones_own_that_begins_with_a_quotation_mark_is_taken_as_it_is(site, annas, anna):
-    own = f'"a value with quotation marks round it, {anna.iam_id}"'
-    key = annas.create_key("mine", apikey=own)
+def test_a_value_of_ones_own_that_begins_with_a_quotation_mark_is_taken_as_it_is(site, alices, site_alice):
+    own = f'"a value with quotation marks round it, {site_alice.iam_id}"'
+    key = alices.create_key("mine", apikey=own)
 
     assert site.use(own).listed()[0]["id"] == key["id"]
     assert site.exchange(own.strip('"')).status_code == 400
@@ -154,12 +154,12 @@ def test_a_value_of_ones_own_that_begins_with_a_quotation_mark_is_taken_as_it_is
 # Keys: create and look at
 
 
-def test_create_returns_the_key_with_its_value_and_never_again(sdk, anna):
+def test_create_returns_the_key_with_its_value_and_never_again(sdk, site_alice):
     asked = {
         "name": "terraform",
-        "iam_id": anna.iam_id,
+        "iam_id": site_alice.iam_id,
         "description": "Applies changes",
-        "account_id": anna.account_id,
+        "account_id": site_alice.account_id,
         "support_sessions": True,
         "action_when_leaked": "disable",
         "expires_at": "2090-01-31T18:00+0000",
@@ -172,16 +172,18 @@ def test_create_returns_the_key_with_its_value_and_never_again(sdk, anna):
     assert VALUE.fullmatch(key.pop("apikey"))
     assert KEY_ID.fullmatch(key["id"])
     assert ENTITY_TAG.fullmatch(key["entity_tag"])
-    assert key["crn"] == f"crn:v1:bluemix:public:iam-identity::a/{anna.account_id}::apikey:{key['id']}"
+    assert key["crn"] == f"crn:v1:bluemix:public:iam-identity::a/{site_alice.account_id}::apikey:{key['id']}"
     assert DATE.fullmatch(key["created_at"])
-    told = asked | {"created_by": anna.iam_id, "locked": False, "disabled": False, "leaked": False}
+    told = asked | {"created_by": site_alice.iam_id, "locked": False, "disabled": False, "leaked": False}
     assert {name: key[name] for name in told} == told
     assert sdk.get_api_key(id=key["id"]).get_result() == key
 
 
-def test_the_clients_own_model_of_a_key_reads_the_answer(sdk, anna):
+def test_the_clients_own_model_of_a_key_reads_the_answer(sdk, site_alice):
     before = datetime.now(UTC).replace(second=0, microsecond=0)
-    created = sdk.create_api_key(name="terraform", iam_id=anna.iam_id, expires_at="2090-01-31T18:00+0000").get_result()
+    created = sdk.create_api_key(
+        name="terraform", iam_id=site_alice.iam_id, expires_at="2090-01-31T18:00+0000"
+    ).get_result()
 
     key = ApiKey.from_dict(created)
 
@@ -193,24 +195,24 @@ def test_the_clients_own_model_of_a_key_reads_the_answer(sdk, anna):
     }
 
 
-def test_a_created_key_works_at_once_in_the_client(site, sdk, anna):
-    value = sdk.create_api_key(name="terraform", iam_id=anna.iam_id).get_result()["apikey"]
+def test_a_created_key_works_at_once_in_the_client(site, sdk, site_alice):
+    value = sdk.create_api_key(name="terraform", iam_id=site_alice.iam_id).get_result()["apikey"]
 
     assert sorted(names_of(sdk_for(site, value).list_api_keys().get_result())) == ["sdk", "terraform"]
 
 
-def test_a_value_of_ones_own_is_taken_and_works(site, sdk, anna):
-    own = f"my own value, of 32 characters or more: {anna.iam_id}"
+def test_a_value_of_ones_own_is_taken_and_works(site, sdk, site_alice):
+    own = f"my own value, of 32 characters or more: {site_alice.iam_id}"
 
-    created = sdk.create_api_key(name="mine", iam_id=anna.iam_id, apikey=own).get_result()
+    created = sdk.create_api_key(name="mine", iam_id=site_alice.iam_id, apikey=own).get_result()
 
     assert created["apikey"] == own
     assert sdk_for(site, own).get_api_keys_details(iam_api_key=own).get_result()["id"] == created["id"]
 
 
-def test_create_locked_and_create_disabled(site, sdk, anna):
-    locked = sdk.create_api_key(name="locked", iam_id=anna.iam_id, entity_lock="true").get_result()
-    disabled = sdk.create_api_key(name="disabled", iam_id=anna.iam_id, entity_disable="true").get_result()
+def test_create_locked_and_create_disabled(site, sdk, site_alice):
+    locked = sdk.create_api_key(name="locked", iam_id=site_alice.iam_id, entity_lock="true").get_result()
+    disabled = sdk.create_api_key(name="disabled", iam_id=site_alice.iam_id, entity_disable="true").get_result()
 
     assert (locked["locked"], locked["disabled"]) == (True, False)
     assert (disabled["locked"], disabled["disabled"]) == (False, True)
@@ -218,9 +220,9 @@ def test_create_locked_and_create_disabled(site, sdk, anna):
         sdk_for(site, disabled["apikey"]).list_api_keys()
 
 
-def test_a_key_for_somebody_else_is_refused_in_the_words_of_the_original(sdk, ben):
+def test_a_key_for_somebody_else_is_refused_in_the_words_of_the_original(sdk, site_bob):
     with refused(400) as refusal:
-        sdk.create_api_key(name="hers", iam_id=ben.iam_id)
+        sdk.create_api_key(name="hers", iam_id=site_bob.iam_id)
 
     assert refusal.value.message == "The specified IAM ID does not match the IAM ID in the token."
 
@@ -231,7 +233,7 @@ def until_counted(sdk, key_id: str) -> None:
     until(lambda: sdk.get_api_key(**activity).get_result()["activity"]["authn_count"])
 
 
-def test_get_tells_history_and_activity_when_asked(site, sdk, anna, created):
+def test_get_tells_history_and_activity_when_asked(site, sdk, site_alice, created):
     sdk_for(site, created["apikey"]).list_api_keys()
     until_counted(sdk, created["id"])
     sdk.lock_api_key(id=created["id"])
@@ -244,7 +246,7 @@ def test_get_tells_history_and_activity_when_asked(site, sdk, anna, created):
     assert full.get_headers()["Etag"] == key["entity_tag"]
     assert [entry["action"] for entry in key["history"]] == ["create", "lock"]
     first = key["history"][0]
-    assert (first["iam_id"], first["iam_id_account"]) == (anna.iam_id, anna.account_id)
+    assert (first["iam_id"], first["iam_id_account"]) == (site_alice.iam_id, site_alice.account_id)
     assert DATE.fullmatch(first["timestamp"])
     assert key["activity"]["authn_count"] == 1
     assert DATE.fullmatch(key["activity"]["last_authn"])
@@ -266,8 +268,8 @@ def test_details_by_value(sdk, created):
     assert [entry["action"] for entry in with_history["history"]] == ["create"]
 
 
-def test_details_of_somebody_elses_value_are_not_found(sdk, bens):
-    value = bens.create_key()["apikey"]
+def test_details_of_somebody_elses_value_are_not_found(sdk, bobs):
+    value = bobs.create_key()["apikey"]
 
     with refused(404):
         sdk.get_api_keys_details(iam_api_key=value)
@@ -276,19 +278,22 @@ def test_details_of_somebody_elses_value_are_not_found(sdk, bens):
 # Keys: list
 
 
-def test_the_list_is_read_page_by_page_to_the_end(sdk, anna):
-    made = ["sdk", *(sdk.create_api_key(name=f"key {n}", iam_id=anna.iam_id).get_result()["name"] for n in range(6))]
+def test_the_list_is_read_page_by_page_to_the_end(sdk, site_alice):
+    made = [
+        "sdk",
+        *(sdk.create_api_key(name=f"key {n}", iam_id=site_alice.iam_id).get_result()["name"] for n in range(6)),
+    ]
 
-    found = pages(sdk.list_api_keys, pagesize=1, account_id=anna.account_id, iam_id=anna.iam_id)
+    found = pages(sdk.list_api_keys, pagesize=1, account_id=site_alice.account_id, iam_id=site_alice.iam_id)
 
     assert [names_of(page) for page in found] == [[name] for name in made]
     assert {page["limit"] for page in found} == {1}
     assert ["previous" in page for page in found] == [False, *[True] * 6]
 
 
-def test_the_list_leads_back_to_where_it_began(sdk, anna):
+def test_the_list_leads_back_to_where_it_began(sdk, site_alice):
     for number in range(4):
-        sdk.create_api_key(name=f"key {number}", iam_id=anna.iam_id)
+        sdk.create_api_key(name=f"key {number}", iam_id=site_alice.iam_id)
     first = sdk.list_api_keys(pagesize=2).get_result()
     second = sdk.list_api_keys(pagesize=2, pagetoken=get_query_param(first["next"], "pagetoken")).get_result()
 
@@ -300,9 +305,9 @@ def test_the_list_leads_back_to_where_it_began(sdk, anna):
 
 @pytest.mark.parametrize("sort", ["name", "description", "created_at", "created_by"])
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_the_list_is_sorted_as_asked_over_all_its_pages(sdk, anna, sort, order):
+def test_the_list_is_sorted_as_asked_over_all_its_pages(sdk, site_alice, sort, order):
     for name, description in (("b", "2"), ("c", "1"), ("a", "3")):
-        sdk.create_api_key(name=name, iam_id=anna.iam_id, description=description)
+        sdk.create_api_key(name=name, iam_id=site_alice.iam_id, description=description)
 
     found = [key for page in pages(sdk.list_api_keys, sort=sort, order=order, pagesize=1) for key in page["apikeys"]]
 
@@ -311,9 +316,9 @@ def test_the_list_is_sorted_as_asked_over_all_its_pages(sdk, anna, sort, order):
     assert column == sorted(column, reverse=order == "desc")
 
 
-def test_the_list_is_filtered_by_name(sdk, anna):
+def test_the_list_is_filtered_by_name(sdk, site_alice):
     for name in ("terraform prod", "TERRAFORM test", "ansible"):
-        sdk.create_api_key(name=name, iam_id=anna.iam_id)
+        sdk.create_api_key(name=name, iam_id=site_alice.iam_id)
 
     found = sdk.list_api_keys(filter='name co "terraform"', sort="name").get_result()
 
@@ -328,17 +333,17 @@ def test_the_list_tells_history_when_asked(sdk):
     assert [entry["action"] for entry in full[0]["history"]] == ["create"]
 
 
-def test_an_administrator_lists_the_whole_account_and_nobody_else_does(site, sdk, anna, danas, dana):
-    administrators = sdk_for(site, danas.create_key("admin")["apikey"])
-    service = sdk.create_service_id(account_id=anna.account_id, name="robot").get_result()
+def test_an_administrator_lists_the_whole_account_and_nobody_else_does(site, sdk, site_alice, doras, site_dora):
+    administrators = sdk_for(site, doras.create_key("admin")["apikey"])
+    service = sdk.create_service_id(account_id=site_alice.account_id, name="robot").get_result()
     sdk.create_api_key(name="its key", iam_id=service["iam_id"])
 
     def owners(**parameters):
-        asked = {"account_id": dana.account_id, "scope": "account", "pagesize": 100} | parameters
+        asked = {"account_id": site_dora.account_id, "scope": "account", "pagesize": 100} | parameters
         return {key["iam_id"] for page in pages(administrators.list_api_keys, **asked) for key in page["apikeys"]}
 
-    assert {anna.iam_id, dana.iam_id, service["iam_id"]} <= owners()
-    assert {anna.iam_id, dana.iam_id} <= owners(type="user")
+    assert {site_alice.iam_id, site_dora.iam_id, service["iam_id"]} <= owners()
+    assert {site_alice.iam_id, site_dora.iam_id} <= owners(type="user")
     assert service["iam_id"] not in owners(type="user")
     assert {iam_id[:14] for iam_id in owners(type="serviceid")} == {"iam-ServiceId-"}
     with refused(403):
@@ -436,32 +441,34 @@ def test_a_deleted_key_is_gone(site, sdk, created):
 
 
 @pytest.mark.parametrize("call", ["get_api_key", "delete_api_key", "lock_api_key", "disable_api_key"])
-def test_somebody_elses_key_is_like_one_that_never_was(sdk, bens, call):
-    bens_key = bens.create_key()
+def test_somebody_elses_key_is_like_one_that_never_was(sdk, bobs, call):
+    bobs_key = bobs.create_key()
 
     with refused(404):
-        getattr(sdk, call)(id=bens_key["id"])
+        getattr(sdk, call)(id=bobs_key["id"])
 
-    bens_key.pop("apikey")
-    assert bens.listed() == [bens_key]
+    bobs_key.pop("apikey")
+    assert bobs.listed() == [bobs_key]
 
 
 # Limits
 
 
-def test_limits_count_the_keys_of_oneself_and_ones_service_ids_one_by_one_and_in_bulk(sdk, anna, annas, service):
+def test_limits_count_the_keys_of_oneself_and_ones_service_ids_one_by_one_and_in_bulk(sdk, site_alice, alices, service):
     for number in range(2):
         sdk.create_api_key(name=f"key {number}", iam_id=service["iam_id"])
-    address = f"/v1/accounts/{anna.account_id}/limits/identity"
-    ids = [anna.iam_id, service["iam_id"]]
+    address = f"/v1/accounts/{site_alice.account_id}/limits/identity"
+    ids = [site_alice.iam_id, service["iam_id"]]
 
     def told(**body):
-        answer = annas.post(address, json=body)
+        answer = alices.post(address, json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()["apikeys_per_identity"]["identities"]
 
-    limits = sdk.get_account_limits(account_id=anna.account_id, apikeys_per_identity=",".join(ids)).get_result()
-    listed = sdk.bulk_list_account_entity_consumption(account_id=anna.account_id, apikeys_per_identity=ids).get_result()
+    limits = sdk.get_account_limits(account_id=site_alice.account_id, apikeys_per_identity=",".join(ids)).get_result()
+    listed = sdk.bulk_list_account_entity_consumption(
+        account_id=site_alice.account_id, apikeys_per_identity=ids
+    ).get_result()
 
     both = [{"iam_id": ids[0], "count": 1}, {"iam_id": ids[1], "count": 2}]
     assert limits["apikeys_per_identity"] == {"limit": 1000, "identities": both}
@@ -469,16 +476,18 @@ def test_limits_count_the_keys_of_oneself_and_ones_service_ids_one_by_one_and_in
     assert told(profiles=True) == told(apikeys_per_identity=[]) == both[:1]
 
 
-def test_limits_of_a_stranger_are_not_told_in_bulk_either(sdk, anna, ben):
+def test_limits_of_a_stranger_are_not_told_in_bulk_either(sdk, site_alice, site_bob):
     with refused(400):
-        sdk.bulk_list_account_entity_consumption(account_id=anna.account_id, apikeys_per_identity=[ben.iam_id])
+        sdk.bulk_list_account_entity_consumption(
+            account_id=site_alice.account_id, apikeys_per_identity=[site_bob.iam_id]
+        )
 
 
 # Service IDs
 
 
-def test_a_service_id_is_created_looked_at_and_listed(sdk, anna):
-    created = sdk.create_service_id(account_id=anna.account_id, name="robot", description="Of the build")
+def test_a_service_id_is_created_looked_at_and_listed(sdk, site_alice):
+    created = sdk.create_service_id(account_id=site_alice.account_id, name="robot", description="Of the build")
 
     service = created.get_result()
     assert created.get_status_code() == 201
@@ -490,28 +499,30 @@ def test_a_service_id_is_created_looked_at_and_listed(sdk, anna):
     got = sdk.get_service_id(id=service["id"], include_history=True)
     assert got.get_headers()["Etag"] == service["entity_tag"]
     assert [entry["action"] for entry in got.get_result().pop("history")] == ["create"]
-    assert sdk.list_service_ids(account_id=anna.account_id, name="robot").get_result()["serviceids"] == [service]
+    assert sdk.list_service_ids(account_id=site_alice.account_id, name="robot").get_result()["serviceids"] == [service]
 
 
-def test_service_ids_are_listed_page_by_page(sdk, anna):
-    made = {sdk.create_service_id(account_id=anna.account_id, name=f"robot {n}").get_result()["id"] for n in range(3)}
+def test_service_ids_are_listed_page_by_page(sdk, site_alice):
+    made = {
+        sdk.create_service_id(account_id=site_alice.account_id, name=f"robot {n}").get_result()["id"] for n in range(3)
+    }
 
-    found = pages(sdk.list_service_ids, account_id=anna.account_id, pagesize=1)
+    found = pages(sdk.list_service_ids, account_id=site_alice.account_id, pagesize=1)
 
     assert len(found) == 3
     assert {service.id for page in found for service in ServiceIdList.from_dict(page).serviceids} == made
 
 
-def test_a_service_id_authenticates_with_a_key_of_its_own(site, sdk, anna):
+def test_a_service_id_authenticates_with_a_key_of_its_own(site, sdk, site_alice):
     service = sdk.create_service_id(
-        account_id=anna.account_id,
+        account_id=site_alice.account_id,
         name="robot",
         apikey=ApiKeyInsideCreateServiceIdRequest(name="first key", description="Made with it"),
     ).get_result()
     second = sdk.create_api_key(name="second key", iam_id=service["iam_id"]).get_result()
 
     assert second["iam_id"] == service["iam_id"]
-    assert second["created_by"] == anna.iam_id
+    assert second["created_by"] == site_alice.iam_id
     for value in (service["apikey"]["apikey"], second["apikey"]):
         robots = sdk_for(site, value)
         assert names_of(robots.list_api_keys(sort="name").get_result()) == ["first key", "second key"]
@@ -533,8 +544,8 @@ def test_a_service_id_is_updated_only_with_a_fresh_entity_tag(sdk, service):
     assert sdk.get_service_id(id=service["id"]).get_result() == updated
 
 
-def test_a_locked_service_id_is_not_changed_until_it_is_unlocked(sdk, anna):
-    created = sdk.create_service_id(account_id=anna.account_id, name="robot", entity_lock="true").get_result()
+def test_a_locked_service_id_is_not_changed_until_it_is_unlocked(sdk, site_alice):
+    created = sdk.create_service_id(account_id=site_alice.account_id, name="robot", entity_lock="true").get_result()
     assert created["locked"] is True
 
     for change in (
@@ -589,10 +600,10 @@ def service_names(result) -> list[str]:
 
 
 @pytest.fixture
-def three_services(sdk, anna):
+def three_services(sdk, site_alice):
     """Made in this order; the first is changed last."""
     made = [
-        sdk.create_service_id(account_id=anna.account_id, name=name, description=description).get_result()
+        sdk.create_service_id(account_id=site_alice.account_id, name=name, description=description).get_result()
         for name, description in (("builder", "2"), ("Änderer", "1"), ("tester", "3"))
     ]
     sdk.update_service_id(id=made[0]["id"], if_match="*", name="Builder")
@@ -610,9 +621,9 @@ def three_services(sdk, anna):
 )
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_service_ids_are_sorted_as_asked_over_all_their_pages_forth_and_back(
-    sdk, anna, three_services, sort, names, order
+    sdk, site_alice, three_services, sort, names, order
 ):
-    asked = {"account_id": anna.account_id, "sort": sort, "order": order, "pagesize": 1}
+    asked = {"account_id": site_alice.account_id, "sort": sort, "order": order, "pagesize": 1}
 
     found = pages(sdk.list_service_ids, **asked)
     back = get_query_param(found[2]["previous"], "pagetoken")
@@ -633,13 +644,13 @@ def test_service_ids_are_sorted_as_asked_over_all_their_pages_forth_and_back(
         ('description co "4"', []),
     ],
 )
-def test_service_ids_are_filtered_whatever_their_letters_case(sdk, anna, three_services, text, names):
-    assert service_names(sdk.list_service_ids(account_id=anna.account_id, filter=text).get_result()) == names
+def test_service_ids_are_filtered_whatever_their_letters_case(sdk, site_alice, three_services, text, names):
+    assert service_names(sdk.list_service_ids(account_id=site_alice.account_id, filter=text).get_result()) == names
 
 
-def test_the_list_of_service_ids_tells_history_when_asked(sdk, anna, three_services):
-    plain = sdk.list_service_ids(account_id=anna.account_id).get_result()["serviceids"]
-    full = sdk.list_service_ids(account_id=anna.account_id, include_history=True).get_result()["serviceids"]
+def test_the_list_of_service_ids_tells_history_when_asked(sdk, site_alice, three_services):
+    plain = sdk.list_service_ids(account_id=site_alice.account_id).get_result()["serviceids"]
+    full = sdk.list_service_ids(account_id=site_alice.account_id, include_history=True).get_result()["serviceids"]
 
     assert "history" not in plain[0]
     assert [entry["action"] for entry in full[0]["history"]] == ["create", "update"]
@@ -648,9 +659,9 @@ def test_the_list_of_service_ids_tells_history_when_asked(sdk, anna, three_servi
 @pytest.mark.parametrize(
     "asked", [{"sort": "created_by"}, {"order": "up"}, {"filter": "name"}, {"group_id": "ServiceIdGroup-1"}]
 )
-def test_a_list_of_service_ids_that_cannot_be_given_is_refused_and_not_guessed(sdk, anna, three_services, asked):
+def test_a_list_of_service_ids_that_cannot_be_given_is_refused_and_not_guessed(sdk, site_alice, three_services, asked):
     with refused(400) as refusal:
-        sdk.list_service_ids(account_id=anna.account_id, **asked)
+        sdk.list_service_ids(account_id=site_alice.account_id, **asked)
 
     assert refusal.value.http_response.json()["errors"][0]["details"] in asked
 
@@ -674,9 +685,11 @@ def test_the_activity_of_a_service_id_is_that_of_its_keys_and_outlives_them(site
     assert activity() == used
 
 
-def test_unique_instance_crns_are_kept_told_changed_and_cleared(sdk, anna):
+def test_unique_instance_crns_are_kept_told_changed_and_cleared(sdk, site_alice):
     crns = ["crn:v1:bluemix:public:cloud-object-storage:global:a/1:2::", "crn:v1:bluemix:public:kms:us-south:a/1:3::"]
-    created = sdk.create_service_id(account_id=anna.account_id, name="robot", unique_instance_crns=crns).get_result()
+    created = sdk.create_service_id(
+        account_id=site_alice.account_id, name="robot", unique_instance_crns=crns
+    ).get_result()
 
     def kept():
         return sdk.get_service_id(id=created["id"]).get_result()["unique_instance_crns"]
@@ -684,7 +697,7 @@ def test_unique_instance_crns_are_kept_told_changed_and_cleared(sdk, anna):
     assert created["unique_instance_crns"] == kept() == crns
     sdk.update_service_id(id=created["id"], if_match="*", name="android")
     assert kept() == crns
-    [listed] = sdk.list_service_ids(account_id=anna.account_id).get_result()["serviceids"]
+    [listed] = sdk.list_service_ids(account_id=site_alice.account_id).get_result()["serviceids"]
     assert listed["unique_instance_crns"] == crns
     changed = sdk.update_service_id(id=created["id"], if_match="*", unique_instance_crns=crns[:1]).get_result()
     assert changed["unique_instance_crns"] == kept() == crns[:1]
@@ -692,9 +705,9 @@ def test_unique_instance_crns_are_kept_told_changed_and_cleared(sdk, anna):
     assert kept() == []
 
 
-def test_a_value_that_was_to_be_stored_is_not_and_the_answer_warns_of_it(sdk, anna):
+def test_a_value_that_was_to_be_stored_is_not_and_the_answer_warns_of_it(sdk, site_alice):
     with_first_key = sdk.create_service_id(
-        account_id=anna.account_id,
+        account_id=site_alice.account_id,
         name="robot",
         apikey=ApiKeyInsideCreateServiceIdRequest(name="first key", store_value=True),
     )
@@ -711,49 +724,49 @@ def test_a_value_that_was_to_be_stored_is_not_and_the_answer_warns_of_it(sdk, an
     assert "apikey" not in sdk.get_api_key(id=second.get_result()["id"]).get_result()
 
 
-def test_the_value_of_a_persons_key_is_not_to_be_stored(sdk, anna):
+def test_the_value_of_a_persons_key_is_not_to_be_stored(sdk, site_alice):
     with refused(400) as refusal:
-        sdk.create_api_key(name="mine", iam_id=anna.iam_id, store_value=True)
+        sdk.create_api_key(name="mine", iam_id=site_alice.iam_id, store_value=True)
 
     assert refusal.value.message == "store_value must be false for a person's API key."
     assert names_of(sdk.list_api_keys().get_result()) == ["sdk"]
 
 
-def test_a_first_key_can_be_disabled_from_the_start_but_a_service_id_cannot(site, sdk, anna):
+def test_a_first_key_can_be_disabled_from_the_start_but_a_service_id_cannot(site, sdk, site_alice):
     disabled = {"Entity-Disable": "true"}
 
     created = sdk.create_service_id(
-        account_id=anna.account_id,
+        account_id=site_alice.account_id,
         name="robot",
         entity_lock="true",
         apikey=ApiKeyInsideCreateServiceIdRequest(name="first key"),
         headers=disabled,
     ).get_result()
     with refused(400) as refusal:
-        sdk.create_service_id(account_id=anna.account_id, name="android", headers=disabled)
+        sdk.create_service_id(account_id=site_alice.account_id, name="android", headers=disabled)
 
     assert (created["locked"], created["apikey"]["locked"], created["apikey"]["disabled"]) == (True, False, True)
     assert site.exchange(created["apikey"]["apikey"]).status_code == 400
     assert refusal.value.message == "A service ID can't be disabled, only its API keys can."
-    assert service_names(sdk.list_service_ids(account_id=anna.account_id).get_result()) == ["robot"]
+    assert service_names(sdk.list_service_ids(account_id=site_alice.account_id).get_result()) == ["robot"]
 
 
-def test_somebody_elses_service_id_is_like_one_that_never_was(site, bens, ben, service):
-    strangers = sdk_for(site, bens.create_key()["apikey"])
+def test_somebody_elses_service_id_is_like_one_that_never_was(site, bobs, site_bob, service):
+    strangers = sdk_for(site, bobs.create_key()["apikey"])
 
     with refused(404):
         strangers.get_service_id(id=service["id"])
     with refused(400):
         strangers.create_api_key(name="a back door", iam_id=service["iam_id"])
 
-    assert strangers.list_service_ids(account_id=ben.account_id).get_result()["serviceids"] == []
+    assert strangers.list_service_ids(account_id=site_bob.account_id).get_result()["serviceids"] == []
 
 
 # What clients ask for at start
 
 
-def test_the_collections_that_this_server_has_nothing_in_are_empty(sdk, anna):
-    assert sdk.list_profiles(account_id=anna.account_id).get_result()["profiles"] == []
-    assert sdk.list_profile_templates(account_id=anna.account_id).get_result()["profile_templates"] == []
-    settings = sdk.list_account_settings_templates(account_id=anna.account_id).get_result()
+def test_the_collections_that_this_server_has_nothing_in_are_empty(sdk, site_alice):
+    assert sdk.list_profiles(account_id=site_alice.account_id).get_result()["profiles"] == []
+    assert sdk.list_profile_templates(account_id=site_alice.account_id).get_result()["profile_templates"] == []
+    settings = sdk.list_account_settings_templates(account_id=site_alice.account_id).get_result()
     assert settings["account_settings_templates"] == []

@@ -14,11 +14,13 @@ ADDRESS = "/v1/serviceids"
 
 
 @pytest.fixture
-def create(annas, anna):
-    """Send Anna's creation of a service ID with her Idempotency-Key; return status and body."""
+def create(alices, site_alice):
+    """Send Alice's creation of a service ID with her Idempotency-Key; return status and body."""
 
     def send(headers=RANDOM, **fields):
-        answer = annas.post(ADDRESS, json={"account_id": anna.account_id, "name": "robot"} | fields, headers=headers)
+        answer = alices.post(
+            ADDRESS, json={"account_id": site_alice.account_id, "name": "robot"} | fields, headers=headers
+        )
         return answer.status_code, answer.json()
 
     return send
@@ -28,23 +30,23 @@ def names(program) -> list[str]:
     return [service["name"] for service in program.get(ADDRESS).json()["serviceids"]]
 
 
-def test_a_creation_that_is_sent_again_makes_no_second_service_id(create, annas):
+def test_a_creation_that_is_sent_again_makes_no_second_service_id(create, alices):
     first = create()
     second = create()
 
     assert first == second
     assert first[0] == 201
-    assert names(annas) == ["robot"]
+    assert names(alices) == ["robot"]
 
 
-def test_a_creation_that_is_sent_again_returns_its_first_key_with_its_value(create, annas, site):
+def test_a_creation_that_is_sent_again_returns_its_first_key_with_its_value(create, alices, site):
     first = create(apikey={"name": "first key"})
     second = create(apikey={"name": "first key"})
 
     assert first == second
     assert first[0] == 201
     service = first[1]
-    assert len(annas.listed(iam_id=service["iam_id"])) == 1
+    assert len(alices.listed(iam_id=service["iam_id"])) == 1
     assert site.exchange(second[1]["apikey"]["apikey"]).status_code == 200
 
 
@@ -61,46 +63,46 @@ def test_a_creation_that_is_sent_again_returns_its_first_key_with_its_value(crea
     ],
     ids=str,
 )
-def test_another_creation_with_the_same_idempotency_key_is_refused(create, annas, other):
+def test_another_creation_with_the_same_idempotency_key_is_refused(create, alices, other):
     made = create(apikey={"name": "first key"})
 
     status, body = create(**{"apikey": {"name": "first key"}} | other)
 
     assert (status, body["errors"][0]["code"]) == (409, "conflict")
-    assert names(annas) == ["robot"]
-    assert len(annas.listed(iam_id=made[1]["iam_id"])) == 1
+    assert names(alices) == ["robot"]
+    assert len(alices.listed(iam_id=made[1]["iam_id"])) == 1
 
 
-def test_a_first_key_that_only_the_second_request_asks_for_is_refused(create, annas):
+def test_a_first_key_that_only_the_second_request_asks_for_is_refused(create, alices):
     made = create()
 
     status, _body = create(apikey={"name": "first key"})
 
     assert status == 409
-    assert annas.listed(iam_id=made[1]["iam_id"]) == []
+    assert alices.listed(iam_id=made[1]["iam_id"]) == []
 
 
-def test_an_idempotency_key_counts_for_its_address_and_its_owner(create, annas, bens, ben):
+def test_an_idempotency_key_counts_for_its_address_and_its_owner(create, alices, bobs, site_bob):
     create()
 
-    key = annas.create_key("robot", headers=RANDOM)
-    bens_service = bens.post(ADDRESS, json={"account_id": ben.account_id, "name": "robot"}, headers=RANDOM)
+    key = alices.create_key("robot", headers=RANDOM)
+    bobs_service = bobs.post(ADDRESS, json={"account_id": site_bob.account_id, "name": "robot"}, headers=RANDOM)
 
     assert key["name"] == "robot"
-    assert bens_service.status_code == 201
-    assert names(bens) == names(annas) == ["robot"]
+    assert bobs_service.status_code == 201
+    assert names(bobs) == names(alices) == ["robot"]
 
 
-def test_a_key_that_was_made_active_is_not_the_one_that_was_to_be_disabled(annas):
-    body = {"name": "robot", "iam_id": annas.iam_id}
-    annas.create_key(headers=RANDOM)
+def test_a_key_that_was_made_active_is_not_the_one_that_was_to_be_disabled(alices):
+    body = {"name": "robot", "iam_id": alices.iam_id}
+    alices.create_key(headers=RANDOM)
 
-    disabled = annas.post("/v1/apikeys", json=body, headers=RANDOM | {"Entity-Disable": "true"})
-    locked = annas.post("/v1/apikeys", json=body, headers=RANDOM | {"Entity-Lock": "true"})
-    same = annas.post("/v1/apikeys", json=body, headers=RANDOM | {"Entity-Disable": "false"})
+    disabled = alices.post("/v1/apikeys", json=body, headers=RANDOM | {"Entity-Disable": "true"})
+    locked = alices.post("/v1/apikeys", json=body, headers=RANDOM | {"Entity-Lock": "true"})
+    same = alices.post("/v1/apikeys", json=body, headers=RANDOM | {"Entity-Disable": "false"})
 
     assert (disabled.status_code, locked.status_code, same.status_code) == (409, 409, 201)
-    assert [(key["disabled"], key["locked"]) for key in annas.listed()] == [(False, False)]
+    assert [(key["disabled"], key["locked"]) for key in alices.listed()] == [(False, False)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -370,7 +370,7 @@ def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):
         console.run_python(
             "from console.iam_login import person_of\n"
             "from apikeys.upstream.login import LoginResult\n"
-            "person_of(LoginResult(None, 'IBMid-ANNA', 'Anna', 'anna@example.com', ''))"
+            "person_of(LoginResult(None, 'IBMid-ANNA', 'Alice', 'alice@example.com', ''))"
         )
         before = console.run_python("from console.models import User\nprint(User.objects.count())")
 

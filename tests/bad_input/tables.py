@@ -86,8 +86,8 @@ def wrong_tokens() -> Iterator[Bad]:
 # Ids in the path
 
 # One's own, somebody else's, nobody's, and the beginning of each.
-KEY_IDS = ("<key>", "<bens_key>", "ApiKey-00000000-0000-4000-8000-000000000000", "ApiKey-")
-SERVICE_IDS = ("<service>", "<bens_service>", "ServiceId-00000000-0000-4000-8000-000000000000", "ServiceId-")
+KEY_IDS = ("<key>", "<bobs_key>", "ApiKey-00000000-0000-4000-8000-000000000000", "ApiKey-")
+SERVICE_IDS = ("<service>", "<bobs_service>", "ServiceId-00000000-0000-4000-8000-000000000000", "ServiceId-")
 
 
 def wrong_ids() -> Iterator[Bad]:
@@ -238,11 +238,11 @@ BAD_OWN_VALUES = {
     "a password over and over, and more": "Password123" * 3 + "!",
     "a long one over and over": "a good password " * 60,
     "one's own that is in use": "<value>",
-    "somebody else's that is in use": "<bens_value>",
+    "somebody else's that is in use": "<bobs_value>",
 }
 FOREIGN = {
-    "somebody else": "<bens_iam_id>",
-    "somebody else's service ID": "iam-<bens_service>",
+    "somebody else": "<bobs_iam_id>",
+    "somebody else's service ID": "iam-<bobs_service>",
     "nobody": "IBMid-0000000000",
     "no service ID": f"iam-{SERVICE_IDS[2]}",
     "a NUL": "<iam_id>\0",
@@ -371,7 +371,7 @@ BAD_NONCES = [
 ]  # fmt: skip
 OTHER_VALUES = {
     "unknown": "apk_" + "0" * 40,
-    "somebody else's": "<bens_value>",
+    "somebody else's": "<bobs_value>",
     "longer": "<value>x",
     "an id": "<key>",
     "very long": "x" * 6000,
@@ -389,7 +389,7 @@ def wrong_queries() -> Iterator[Bad]:
     yield from parameters(LISTS, "filter", {text[:40]: quote(text) for text in BAD_FILTERS})
     yield from parameters(LISTS, "filter", {"a NUL": "name%20co%20%22%00%22"})
     yield from parameters(LISTS, "pagetoken", BAD_PAGE_TOKENS)
-    for query in ("scope=account", "scope=account&type=user", "scope=account&iam_id=<bens_iam_id>"):
+    for query in ("scope=account", "scope=account&type=user", "scope=account&iam_id=<bobs_iam_id>"):
         yield Bad("listApiKeys", f"{query} of no administrator", FORBIDDEN, query=query)
     limits, name = "getIdentityLimits", "apikeys_per_identity"
     for what, iam_id in FOREIGN.items():

@@ -146,7 +146,7 @@ def wrong_requests_of_getting_tokens() -> Iterator[Bad]:
         "the right password and a space": {"password": f"{PASSWORD} "},
         "a password with a NUL": {"password": f"{PASSWORD}\0"},
         "a very long password": {"password": "x" * 100_000},
-        "somebody else's name": {"username": "<bens_username>", "password": "wrong"},
+        "somebody else's name": {"username": "<bobs_username>", "password": "wrong"},
         "an unknown name": {"username": "nobody"},
         "a name with a NUL": {"username": "<username>\0"},
         "a very long name": {"username": "x" * 100_000},

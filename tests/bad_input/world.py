@@ -16,7 +16,7 @@ from tests.raw_http import Answer, send
 
 @dataclass(repr=False)
 class World:
-    """Anna with a key and a service ID, and the names under which requests speak of them."""
+    """Alice with a key and a service ID, and the names under which requests speak of them."""
 
     site: Site
     program: Program
@@ -79,21 +79,23 @@ STORED = (
 
 
 def make_world(site: Site) -> World:
-    """Return a new Anna with a key and a service ID: all that good requests speak of."""
-    anna = site.next_person("anna")
-    tokens = site.token_request(client=True, grant_type="password", username=anna.username, password=PASSWORD).json()
+    """Return a new Alice with a key and a service ID: all that good requests speak of."""
+    site_alice = site.next_person("alice")
+    tokens = site.token_request(
+        client=True, grant_type="password", username=site_alice.username, password=PASSWORD
+    ).json()
     program = site.with_token(tokens["access_token"])
-    key = program.create_key("Anna's")
+    key = program.create_key("Alice's")
     names = {
         "token": program.token,
         "refresh_token": tokens["refresh_token"],
-        "iam_id": anna.iam_id,
-        "account": anna.account_id,
-        "username": anna.username,
+        "iam_id": site_alice.iam_id,
+        "account": site_alice.account_id,
+        "username": site_alice.username,
         "tag": key["entity_tag"],
         "key": key["id"],
         "value": key["apikey"],
-        "service": service_of(program, anna),
+        "service": service_of(program, site_alice),
     }
     return World(site, program, names)
 
@@ -105,16 +107,16 @@ def service_of(program: Program, person: Person) -> str:
 
 
 def make_world_of_bad_requests(site: Site) -> World:
-    """Return one with keys that do not work any more, too, and with Ben, who has a key and a service ID of his own."""
-    world, ben = make_world(site), site.next_person("ben")
-    program, bens = world.program, site.log_in(ben)
-    bens_key = bens.create_key("Ben's")
+    """Return one with keys that do not work any more, too, and with Bob, who has a key and a service ID of his own."""
+    world, site_bob = make_world(site), site.next_person("bob")
+    program, bobs = world.program, site.log_in(site_bob)
+    bobs_key = bobs.create_key("Bob's")
     world.names |= {
-        "bens_iam_id": ben.iam_id,
-        "bens_username": ben.username,
-        "bens_key": bens_key["id"],
-        "bens_value": bens_key["apikey"],
-        "bens_service": service_of(bens, ben),
+        "bobs_iam_id": site_bob.iam_id,
+        "bobs_username": site_bob.username,
+        "bobs_key": bobs_key["id"],
+        "bobs_value": bobs_key["apikey"],
+        "bobs_service": service_of(bobs, site_bob),
     }
     dying = {kind: program.create_key(kind) for kind in ("deleted", "disabled", "expired")}
     by_key = site.use(dying["deleted"]["apikey"]).token
@@ -123,8 +125,8 @@ def make_world_of_bad_requests(site: Site) -> World:
     past = {"expires_at": "2020-01-31T18:00+0000"}
     program.put(f"/v1/apikeys/{dying['expired']['id']}", json=past, headers={"If-Match": "*"})
     world.names |= {f"{kind}_value": key["apikey"] for kind, key in dying.items()}
-    dead_ids = {kind: key["id"] for kind, key in dying.items()} | {"somebody else's": bens_key["id"]}
-    world.forge = Forge.of(site, good=program.token, by_key=by_key, dead_key_ids=dead_ids, other_iam_id=ben.iam_id)
+    dead_ids = {kind: key["id"] for kind, key in dying.items()} | {"somebody else's": bobs_key["id"]}
+    world.forge = Forge.of(site, good=program.token, by_key=by_key, dead_key_ids=dead_ids, other_iam_id=site_bob.iam_id)
     return world
 
 
