@@ -1,6 +1,6 @@
-"""One function for each thing a person or a program can do with keys: the one door to the stores.
+"""One function for each thing a person or a program can do with keys that exist; creation.py makes them.
 
-Limits, audit and hand-over happen here and nowhere else. Browser pages and REST call the same functions.
+Pages and REST call the same functions, so that each change has its audit event. Limits are kept by the stores.
 With an upstream store each of them also raises StoreError, which has may_have_happened where a change may have been
 made, and NotAuthorized for what IAM forbids.
 """
