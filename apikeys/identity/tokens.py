@@ -139,22 +139,21 @@ def refresh(token: str, *, client_id: str) -> Tokens:
 
     Raises TokenRefused.
     """
-    refusal: exceptions.TokenRefused | None = None
     with transaction.atomic():
         row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
         if row is None:
             raise exceptions.RefreshTokenInvalid
         subject = _subject_of_refresh_token(row)
-        if row.used_at is not None or subject is None:
-            _end_family(row.family)
-            refusal = exceptions.RefreshTokenInvalid()  # raised outside, so that the end of the family is kept
-        elif not timezone.now() < row.expires_at <= _last_end():
-            refusal = exceptions.RefreshTokenExpired()
-        else:
+        if row.used_at is None and subject is not None:
+            if not timezone.now() < row.expires_at <= _last_end():
+                raise exceptions.RefreshTokenExpired
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
             return issue(subject, client_id=client_id, with_refresh=True, family=Family(row.family, row.family_ends_at))
-    raise refusal
+    # Not in the transaction that holds the token: two that end a family, each with a token of it, would be a deadlock.
+    with transaction.atomic():
+        _end_family(row.family)
+    raise exceptions.RefreshTokenInvalid
 
 
 @revocation
