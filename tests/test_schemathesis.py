@@ -106,13 +106,15 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {token}"}
     me = requests.post(f"{server.url}/identity/introspect", {"token": token}, headers=headers, timeout=30).json()
     key = {"name": "its details are asked for", "iam_id": me["iam_id"]}
-    value = requests.post(f"{server.url}/v1/apikeys", json=key, headers=headers, timeout=30).json()["apikey"]
+    made = requests.post(f"{server.url}/v1/apikeys", json=key, headers=headers, timeout=30).json()
+    robot = {"name": "it is locked and unlocked", "account_id": me["account"]["bss"]}
+    service = requests.post(f"{server.url}/v1/serviceids", json=robot, headers=headers, timeout=30).json()
     description: dict[str, Any] = requests.get(f"{server.url}/v1/openapi.json", timeout=30).json()
 
     mine = {
         "iam_id": {"enum": [me["iam_id"]]},
         "account_id": {"enum": [me["account"]["bss"]]},
-        "IAM-ApiKey": {"enum": [value]},
+        "IAM-ApiKey": {"enum": [made["apikey"]]},
         "Github-Public-Key-Identifier": {"enum": [REPORTER]},
         "Github-Public-Key-Signature": {"enum": [TO_BE_SIGNED]},
     }
@@ -141,6 +143,11 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     operations = [(path, method) for path, methods in description["paths"].items() for method in methods]
     for path, method in operations:
         operation = description["paths"][path][method]
+        # Else it is a matter of luck whether a scenario comes to them by a link, with an id that exists.
+        if path in ("/v1/apikeys/{id}/lock", "/v1/apikeys/{id}/disable"):
+            operation["parameters"] = [with_example(components["parameters"]["ApiKeyId"], made["id"])]
+        if path == "/v1/serviceids/{id}/lock":
+            operation["parameters"] = [with_example(components["parameters"]["ServiceIdId"], service["id"])]
         parameters = [found for found in operation.get("parameters", []) if not is_page_token(found)]
         for parameter in parameters:
             if parameter.get("name") == "Entity-Disable" and "serviceids" in path:
@@ -156,6 +163,10 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
                 if name in content["example"]:
                     content["example"][name] = mine[name]["enum"][0]
     return description
+
+
+def with_example(parameter: dict[str, Any], example: str) -> dict[str, Any]:
+    return parameter | {"schema": parameter["schema"] | {"examples": [example]}}
 
 
 def is_page_token(parameter: dict[str, Any]) -> bool:
