@@ -8,7 +8,7 @@ import pytest
 from tests.terminal import Conversation, Terminal
 
 
-def completed(terminal: Terminal, *line: str, shell_words: str = "") -> list[str]:
+def completed(terminal: Terminal, *line: str) -> list[str]:
     """Return what bash offers for the last word of the line."""
     quoted = " ".join(f"'{word}'" for word in line)
     done = terminal.shell(

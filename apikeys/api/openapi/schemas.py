@@ -30,6 +30,7 @@ from apikeys.api.openapi.shapes import (
 from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
 from apikeys.iam import oauth
 from apikeys.iam.payloads import MAX_PAGE_SIZE
+from apikeys.identity import signing
 from apikeys.services import leaks
 from apikeys.values import MIN_OWN_VALUE
 
@@ -84,7 +85,7 @@ TOKEN_CLAIMS = {
 }
 PUBLIC_KEY = {
     "kty": {"enum": ["RSA", "EC"]},
-    "alg": {"enum": ["RS256", "ES256"]},
+    "alg": {"enum": list(signing.ALGORITHMS)},
     "kid": text(pattern="^[0-9a-f]{32}$"),
     "use": {"const": "sig"},
 }
