@@ -4,6 +4,7 @@ import itertools
 import math
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ PATIENCE = 4.0  # seconds
 IMPATIENT = {"DJANGO_SETTINGS_MODULE": "tests.impatient", "REQUEST_SECONDS": str(PATIENCE)}
 HTMX = {"HX-Request": "true"}
 ATTEMPTS = 5  # to log in, at the console where they are few
+LOG_INS_PER_ADDRESS = 3  # that may wait for IAM at once in a process of 32 threads
 
 # The notice of a creation whose answer was lost.
 UNCONFIRMED = "The server did not confirm that the API key"
@@ -69,6 +71,12 @@ class Visitor(HttpPerson):
     def create_form(self) -> dict[str, str]:
         """Return what the create form would send; to draw it, nobody asks IAM."""
         return fields(page(self.get(CREATE, headers=HTMX)).find("form", id="create-form"))
+
+
+def arrive(console: ConsoleServer, count: int) -> list[Visitor]:
+    """Log as many people in, side by side: as many at once as the console takes from one address."""
+    with ThreadPoolExecutor(LOG_INS_PER_ADDRESS) as pool:
+        return list(pool.map(lambda _number: Visitor(console), range(count)))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_
 from tests.fault_server import NOT_IAMS, Fault, FaultServer
 from tests.markup import fields, page
 from tests.neighbours import Silent, make_certificates
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
+from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, arrive
 
 LATE = "did not answer in time."
 BROKEN = "closed the connection before it answered."
@@ -87,12 +87,7 @@ CHANGES = ("create", "save", "delete it", "lock it")
 def visits(console) -> dict[tuple[str, bool], Visit]:
     """One visitor for each act, with and without script, all logged in before anything fails."""
     everybody = [(name, is_htmx) for name in ACTS for is_htmx in (False, True)]
-
-    def arrive(_place: tuple[str, bool]) -> Visitor:
-        return Visitor(console)
-
-    with ThreadPoolExecutor(4) as pool:
-        people = list(pool.map(arrive, everybody))
+    people = arrive(console, len(everybody))
     return {
         place: Visit(person, console.iam.add_key(person.iam_id, "terraform"), place[1])
         for place, person in zip(everybody, people, strict=True)

@@ -13,12 +13,19 @@ import requests
 from tests.addresses import CREATE, KEYS
 from tests.fault_server import Fault
 from tests.markup import fields, page
-from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, console_with_upstream
+from tests.upstream import (
+    HTMX,
+    LOG_INS_PER_ADDRESS,
+    ConsoleWithUpstream,
+    Visitor,
+    arrive,
+    console_with_upstream,
+)
 
 SLOW = Fault(wait=60)  # until the test lets it go, or the console gives up after nine seconds
 PEOPLE = 20
 SLOTS, SLOTS_PER_PERSON = 24, 8
-LOG_INS, LOG_INS_PER_ADDRESS, STRANGERS = 6, 3, 28
+LOG_INS, STRANGERS = 6, 28
 BUSY = "Too many requests are already waiting for"
 
 
@@ -34,11 +41,6 @@ def process(tmp_path_factory) -> Iterator[ConsoleWithUpstream]:
     """One process, so that its slots can be counted."""
     with console_with_upstream(tmp_path_factory.mktemp("slots"), TRUSTED_PROXIES="1") as console:
         yield console
-
-
-def arrive(console: ConsoleWithUpstream, count: int) -> list[Visitor]:
-    with ThreadPoolExecutor(LOG_INS_PER_ADDRESS) as pool:  # a process refuses a fourth at once
-        return list(pool.map(lambda _number: Visitor(console), range(count)))
 
 
 def until_waiting(console: ConsoleWithUpstream, count: int) -> None:
