@@ -79,12 +79,18 @@ class Adapter:
         if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads a body only where it has a length
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
         answer = await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ)
-        protocol.response_bytes(answer.status, answer.headers, answer.body)
+        # What was left of a body would be read as the next request: the server closes, and the client must know.
+        close = [("connection", "close")] if self.is_too_large(environ, body) else []
+        protocol.response_bytes(answer.status, answer.headers + close, answer.body)
+
+    def is_too_large(self, environ: Environ, body: bytes = b"") -> bool:
+        """Tell whether a body is not read to its end, by the length it announces and by what was read of it."""
+        return max(int(environ.get("CONTENT_LENGTH") or 0), len(body)) > self.largest_body
 
     async def body(self, environ: Environ, protocol: HTTPProtocol) -> bytes | None:
         """Return the body, or None where the client left before its end."""
         length = environ.get("CONTENT_LENGTH", "")
-        if not (length or "HTTP_TRANSFER_ENCODING" in environ) or (length and int(length) > self.largest_body):
+        if not (length or "HTTP_TRANSFER_ENCODING" in environ) or self.is_too_large(environ):
             return b""
         body = bytearray()
         async for chunk in protocol:

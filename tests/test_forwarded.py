@@ -169,6 +169,25 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(console, lines):
     assert send(console, "POST", "/login/", *lines, body=b"x" * 1000) == 413
 
 
+LARGEST = 128 * 1024
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Length": str(LARGEST + 1)}, b"x"),
+        ({"Transfer-Encoding": "chunked"}, b"%x\r\n%b\r\n0\r\n\r\n" % (LARGEST + 1, b"x" * (LARGEST + 1))),
+    ],
+    ids=["announced", "chunked"],
+)
+def test_who_sends_a_body_that_is_too_large_is_told_that_the_connection_ends(console, headers, body):
+    answer = raw_http.send(
+        console.url, "POST", "/v1/apikeys", {"Host": "127.0.0.1", "Content-Type": "application/json"} | headers, body
+    )
+
+    assert (answer.status, answer.headers["Connection"]) == (413, "close")
+
+
 class Dripping:
     """A client as Granian shows it, which promises a body and then keeps silent; `said` is what it was answered."""
 
