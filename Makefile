@@ -22,7 +22,7 @@ help:
 	@echo "make format   let the formatters rewrite the code"
 	@echo "make lock     resolve the dependencies again (needs uv)"
 	@echo "make messages bring the translation catalogues up to date"
-	@echo "make bench    measurements, side by side with a peer"
+	@echo "make bench    measurements beside what is to be reached; BENCH='--keys 20000 --rows list' does less of it"
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python manage.py serve
@@ -106,7 +106,7 @@ messages: $(VENV)/dev.stamp
 	$(BIN)/python locale/catalogues.py
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH)
 
 clean:
-	rm -rf $(VENV) .venv-other .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-other .bench .mypy_cache .ruff_cache .pytest_cache

@@ -49,6 +49,8 @@ class PostgresServer:
     The server refuses to run as root: started by root, it runs as the user postgres, or nobody.
     """
 
+    settings: tuple[str, ...] = SETTINGS
+
     def __init__(self) -> None:
         programs = find()
         assert programs, "These tests need PostgreSQL's server: run python -m tests.postgres, or set POSTGRES_BIN."
@@ -58,17 +60,7 @@ class PostgresServer:
         self.databases = 0
 
     def __enter__(self) -> "PostgresServer":
-        self.folder = Path(tempfile.mkdtemp(prefix="apikeys-postgres-"))
-        password = self.folder / "password"
-        password.write_text(f"{PASSWORD}\n")
-        self.identity = unprivileged_identity()
-        for path in (self.folder, password):
-            os.chown(path, self.identity.get("user", -1), self.identity.get("group", -1))
-        self.data = self.folder / "data"
-        self.run(
-            "initdb", "--pgdata", self.data, "--username", USER, "--pwfile", password, "--auth", "scram-sha-256",
-            "--encoding", "UTF8", "--locale", "C", "--no-sync",
-        )  # fmt: skip
+        self.make_cluster(Path(tempfile.mkdtemp(prefix="apikeys-postgres-")))
         try:
             self.start()
         except BaseException:
@@ -79,6 +71,22 @@ class PostgresServer:
     def __exit__(self, *_exc: object) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def make_cluster(self, folder: Path) -> None:
+        """Make an empty cluster in an empty folder."""
+        self.settle(folder)
+        password = folder / "password"
+        password.write_text(f"{PASSWORD}\n")
+        for path in (folder, password):
+            os.chown(path, self.identity.get("user", -1), self.identity.get("group", -1))
+        self.run(
+            "initdb", "--pgdata", self.data, "--username", USER, "--pwfile", password, "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--locale", "C", "--no-sync",
+        )  # fmt: skip
+
+    def settle(self, folder: Path) -> None:
+        """Say where the cluster is, and who runs it."""
+        self.folder, self.data, self.identity = folder, folder / "data", unprivileged_identity()
 
     def run(self, program: str, *arguments: object) -> None:
         done = subprocess.run(
@@ -93,7 +101,7 @@ class PostgresServer:
             self.process = subprocess.Popen(
                 [
                     self.programs / "postgres", "-D", self.data, "-p", str(self.port),
-                    *[part for setting in SETTINGS for part in ("-c", setting)],
+                    *[part for setting in self.settings for part in ("-c", setting)],
                 ],
                 **self.identity, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip

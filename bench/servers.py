@@ -1,0 +1,63 @@
+"""Servers that are measured: where they listen, and what processor time and memory their processes take."""
+
+import os
+import time
+from pathlib import Path
+
+from bench.store import Store
+from tests.server import ConsoleServer
+
+CORES = sorted(os.sched_getaffinity(0))
+# Of several processors the last is the load's own; servers have another one, databases any but the servers'.
+OF_LOAD = {CORES[-1]}
+OF_SERVERS = {CORES[0]}
+OF_DATABASES = set(CORES[1:]) or OF_SERVERS
+PROCESS_CLOCK = 2  # CPUCLOCK_SCHED of a whole process, threads that ended included
+SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "bench.settings",
+    "WORKERS": "1",
+    "LOG_LEVEL": "WARNING",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "APIKEYS_PER_IDENTITY": "10000000",
+}
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that came of it."""
+    found = [pid]
+    for parent in found:
+        children = Path(f"/proc/{parent}/task/{parent}/children")
+        found += map(int, children.read_text().split()) if children.exists() else []
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process and all that came of it have had, in user and system mode."""
+    return sum(time.clock_gettime((~each << 3) | PROCESS_CLOCK) for each in family(pid))
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory of the largest of these processes: the worker."""
+    pages = (int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in family(pid))
+    return max(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def pin(pid: int, cores: set[int]) -> None:
+    """Keep a process, all that came of it, and what will, on these processors."""
+    for each in family(pid):
+        for task in Path(f"/proc/{each}/task").iterdir():
+            os.sched_setaffinity(int(task.name), cores)
+
+
+class Console(ConsoleServer):
+    """The console with one worker, on a processor of its own, with the addresses of bench/urls.py."""
+
+    name = "console"
+
+    def __init__(self, store: Store, **environment: str) -> None:
+        super().__init__(store.data_dir, **SETTINGS | {"DATABASE_URL": store.url} | environment)
+
+    def __enter__(self) -> "Console":
+        super().__enter__()
+        pin(self.process.pid, OF_SERVERS)
+        return self
