@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any, NewType, Protocol
 
@@ -300,12 +300,21 @@ class IssuedApiKey:
 
 
 class Sort(StrEnum):
-    """What a list of keys is sorted by."""
+    """What a list of keys is sorted by; a store says in its traits which of these it can.
+
+    A description counts with its first SORTED_LETTERS letters, folded. A key that was never used sorts like one that
+    was used before all others, one that never expires like one that does after all others.
+    """
 
     NAME = "name"
     DESCRIPTION = "description"
     CREATED = "created"
     CREATED_BY = "created_by"
+    LAST_USED = "last_used"
+    EXPIRES = "expires"
+
+
+SORTED_LETTERS = 100
 
 
 class Match(StrEnum):
@@ -323,6 +332,48 @@ class Condition:
     attribute: str
     match: Match
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which keys a list is narrowed down to: those that meet all that is given; by default every key.
+
+    `expires_within_days`: they work now, as far as their expiration says, and no longer after so many days.
+    `unused_for_days`: not used for so many days, or never, however young the key is.
+    `created_since`: on this day, in UTC, or later.
+    """
+
+    status: Status | None = None
+    expires_within_days: int | None = None
+    unused_for_days: int | None = None
+    created_since: date | None = None
+    leaked: bool | None = None
+
+    def given(self) -> frozenset[str]:
+        """Return the names of the filters that are given."""
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)
+
+    def expires_before(self, now: datetime) -> datetime | None:
+        """Return the last moment at which a key may expire, None where none is given."""
+        return _shifted(now, self.expires_within_days)
+
+    def used_before(self, now: datetime) -> datetime | None:
+        """Return the last moment at which a key may have been used, None where none is given."""
+        return _shifted(now, None if self.unused_for_days is None else -self.unused_for_days)
+
+    def created_from(self) -> datetime | None:
+        """Return the first moment at which a key may have been created, None where none is given."""
+        day = self.created_since
+        return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+ALL_FILTERS = frozenset(field.name for field in fields(Filters))
+NO_FILTERS = Filters()
+MAX_DAYS = 36_500  # of a filter: a century
+
+
+def _shifted(now: datetime, days: int | None) -> datetime | None:
+    return None if days is None else now + timedelta(days=days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +402,7 @@ class ApiKeyQuery:
 
     search: str = ""
     conditions: tuple[Condition, ...] = ()
+    filters: Filters = NO_FILTERS
     iam_id: str = ""
     whole_account: bool = False
     kind: str = ""  # "user" or "serviceid", with whole_account; both where empty

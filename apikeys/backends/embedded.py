@@ -10,25 +10,27 @@ from django.utils import timezone
 
 from apikeys import domain, exceptions, values
 from apikeys.backends import records
-from apikeys.backends.base import StoreTraits
+from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.keyset import counted_page_of, page_of
+from apikeys.backends.orders import COLUMNS, filtered, with_column
 from apikeys.backends.search import fold, hint_end, skeleton
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
 
-COLUMNS = {
-    domain.Sort.NAME: "name_folded",
-    domain.Sort.DESCRIPTION: "description",
-    domain.Sort.CREATED: "created_at",
-    domain.Sort.CREATED_BY: "created_by",
-}
 MOST_COMPARED = 1000  # names of keys, when a new one is made
 
 
 class EmbeddedBackend:
     """Keys of one identity in the database of the console; the contract is `ApiKeyBackend`'s."""
 
-    traits: ClassVar = StoreTraits(is_upstream=False, lists_last_use=True, searches_while_typing=True, keeps_hint=True)
+    traits: ClassVar = StoreTraits(
+        is_upstream=False,
+        lists_last_use=True,
+        searches_while_typing=True,
+        keeps_hint=True,
+        sorts=frozenset(domain.Sort),
+        filters=domain.ALL_FILTERS,
+    )
 
     def __init__(self, caller: domain.Caller) -> None:
         self.identity = caller.identity
@@ -88,7 +90,9 @@ class EmbeddedBackend:
         return ApiKeyRecord.objects.filter(iam_id=owner, account_id=self.identity.account_id).count()
 
     def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
-        rows = self._listed(query)
+        check_query(self.traits, query)
+        column = COLUMNS[query.sort]
+        rows = with_column(filtered(self._listed(query), query.filters, timezone.now()), column)
         if query.search:
             text = fold(query.search)
             found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
@@ -98,7 +102,7 @@ class EmbeddedBackend:
         for condition in query.conditions:
             rows = rows.filter(records.filter_of(condition))
         page = (counted_page_of if query.counted else page_of)(
-            rows, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
+            rows, column, descending=query.descending, size=query.page_size, cursor=query.cursor
         )
         return domain.ApiKeyPage(
             tuple(records.to_domain(row) for row in page.rows),

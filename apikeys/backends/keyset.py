@@ -24,11 +24,14 @@ class KeysetPage(Generic[Row]):
 def page_of(
     records: "models.QuerySet[Row]", column: str, *, descending: bool, size: int, cursor: Cursor | None
 ) -> KeysetPage[Row]:
-    """Return `size` rows at most, sorted by a column and then by id, from the cursor on."""
+    """Return `size` rows at most, sorted by a column, or what they are annotated with, and then by id.
+
+    They begin at the cursor.
+    """
     backward = cursor is not None and cursor.backward
     descending_here = descending != backward
     if cursor is not None:
-        records = records.filter(beyond(records.model, column, cursor, descending_here))
+        records = records.filter(beyond(records, column, cursor, descending_here))
     sign = "-" if descending_here else ""
     found = list(records.order_by(f"{sign}{column}", f"{sign}id")[: size + 1])
     more = len(found) > size
@@ -63,7 +66,7 @@ def counted_page_of(
         return replace(page, extent=Extent(0 if cursor is None else None, total))
     before = 0
     if page.previous is not None:
-        rows_before = beyond(records.model, column, cursor_at(page.rows[0], column), not descending)
+        rows_before = beyond(records, column, cursor_at(page.rows[0], column), not descending)
         before = count_to(records.filter(rows_before), COUNTED)
     end = before + len(page.rows)
     return replace(
@@ -79,12 +82,14 @@ def count_to(records: "models.QuerySet[Row]", limit: int) -> int:
     return records.order_by()[: limit + 1].count()
 
 
-def beyond(model: type[models.Model], column: str, cursor: Cursor, descending: bool) -> models.Q:
+def beyond(records: "models.QuerySet[Row]", column: str, cursor: Cursor, descending: bool) -> models.Q:
     """Return the filter for rows after the cursor's row, in the direction of paging."""
     if cursor == END:
         return models.Q()
     position: str | datetime = cursor.position
-    if isinstance(model._meta.get_field(column), models.DateTimeField):
+    annotation = records.query.annotations.get(column)
+    field = records.model._meta.get_field(column) if annotation is None else annotation.output_field
+    if isinstance(field, models.DateTimeField):
         try:
             position = datetime.fromisoformat(cursor.position).astimezone(UTC)
         except (ValueError, OverflowError):

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from apikeys.domain import ApiKey, ApiKeyQuery, Match
+from apikeys.domain import ApiKey, ApiKeyQuery, Filters, Match
 from apikeys.values import HINT_LENGTH
 
 # Character classes for regular expressions. Blank are spaces, format characters, and letters or symbols that are drawn
@@ -48,12 +49,27 @@ def hint_end(search: str) -> str:
 
 
 def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
-    """Tell whether a key is one that the query's search and conditions look for."""
+    """Tell whether a key is one that the query's search, conditions and filters look for."""
     wanted, end = fold(query.search), hint_end(query.search).casefold()
     is_hint = bool(end) and key.hint.casefold().endswith(end)
     if wanted not in fold(key.name) and wanted not in fold(key.description) and not is_hint:
         return False
-    return all(
+    return passes(key, query.filters) and all(
         MATCHERS[condition.match](fold(str(getattr(key, condition.attribute))), fold(condition.text))
         for condition in query.conditions
+    )
+
+
+def passes(key: ApiKey, filters: Filters) -> bool:
+    """Tell whether a key meets all that is given of the filters, now."""
+    now = datetime.now(UTC)
+    expires_before, used_before, created_from = (
+        filters.expires_before(now), filters.used_before(now), filters.created_from(),
+    )  # fmt: skip
+    return (
+        filters.status in (None, key.status)
+        and filters.leaked in (None, key.leaked)
+        and (expires_before is None or (key.expires_at is not None and now < key.expires_at <= expires_before))
+        and (used_before is None or key.last_used_at is None or key.last_used_at <= used_before)
+        and (created_from is None or key.created_at >= created_from)
     )

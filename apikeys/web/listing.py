@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from apikeys import domain, values
+from apikeys.backends import store_traits
 from apikeys.cursors import read_cursor, write_cursor
 
 ALL = "all"
@@ -133,6 +134,8 @@ def order(query: domain.ApiKeyQuery) -> str:
         domain.Sort.DESCRIPTION: _("Description"),
         domain.Sort.CREATED: _("Created"),
         domain.Sort.CREATED_BY: _("Created by"),
+        domain.Sort.LAST_USED: _("Last used"),
+        domain.Sort.EXPIRES: _("Expires"),
     }
     words = _("Sorted by %(column)s, descending.") if query.descending else _("Sorted by %(column)s, ascending.")
     return words % {"column": columns[query.sort]}
@@ -147,7 +150,7 @@ def _read_cursor(text: str) -> domain.Cursor | None:
 
 def _read_sort(text: str) -> tuple[domain.Sort, bool]:
     name = text.removeprefix("-")
-    return (domain.Sort(name), text.startswith("-")) if name in set(domain.Sort) else (domain.Sort.CREATED, True)
+    return (domain.Sort(name), text.startswith("-")) if name in store_traits().sorts else (domain.Sort.CREATED, True)
 
 
 def _printable(text: str) -> str:
