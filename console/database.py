@@ -1,5 +1,6 @@
 """Where the database is: the setting for Django, from a path or from DATABASE_URL."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -7,11 +8,15 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
+SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "console.postgresql"
+DJANGOS_POSTGRESQL = "django.db.backends.postgresql"
 # Seconds to wait: for the server, for what another transaction holds, for one statement. No request hangs for long.
 CONNECT_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 3, 3, 8
-# A server that is gone without a word is noticed in that time, too. What DATABASE_URL says instead is taken.
+# A server that is gone without a word is noticed in that time, too. What DATABASE_URL says instead is taken, save
+# that no server will do which only reads: it may not know yet that a key was deleted.
+READ_WRITE = "read-write"
 SERVER_OPTIONS: dict[str, Any] = {
+    "target_session_attrs": READ_WRITE,
     "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": 4,
     "keepalives_interval": 2,
@@ -29,7 +34,17 @@ SQLITE_OPTIONS = {
 # A connection lasts as long as its thread, and is tried before each request.
 LASTING = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
+USE_HOSTS = "DATABASE_URL: for several servers use postgresql://user:password@host1:5432,host2:5432/name."
+USE_READ_WRITE = (
+    "DATABASE_URL: leave target_session_attrs out, or use read-write. A server that only reads may not know yet that a "
+    "key was deleted."
+)
 USE_FILE = "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out."
+
+
+SEVERAL_HOSTS = re.compile(r"(?P<before>[A-Za-z]+://(?:[^/?#]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<after>.*)", re.DOTALL)
+HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:\[\]]+))(?::(?P<port>[0-9]{1,5}))?")
+DEFAULT_PORT, LAST_PORT = 5432, 65535
 
 
 def database(url: str, file: Path) -> dict[str, Any]:
@@ -62,13 +77,30 @@ def _file_of(url: str) -> Path:
 
 
 def _on_server(url: str) -> dict[str, Any]:
+    several = SEVERAL_HOSTS.fullmatch(url)
+    hosts = _hosts_of(several["hosts"]) if several else {}
     try:
-        found: dict[str, Any] = dict(dj_database_url.parse(url))
+        found: dict[str, Any] = dict(
+            dj_database_url.parse(f"{several['before']}host{several['after']}" if several else url)
+        )
     except ValueError as exc:
         raise ImproperlyConfigured(USE_POSTGRESQL) from exc
-    if found.get("ENGINE") != POSTGRESQL or not found.get("NAME"):
+    if found.get("ENGINE") != DJANGOS_POSTGRESQL or not found.get("NAME"):
         raise ImproperlyConfigured(USE_POSTGRESQL)
-    return found | LASTING | {"OPTIONS": SERVER_OPTIONS | found.get("OPTIONS", {})}
+    options = SERVER_OPTIONS | found.get("OPTIONS", {})
+    if options["target_session_attrs"] != READ_WRITE:
+        raise ImproperlyConfigured(USE_READ_WRITE)
+    return found | hosts | LASTING | {"ENGINE": POSTGRESQL, "OPTIONS": options}
+
+
+def _hosts_of(text: str) -> dict[str, str]:
+    """Return the settings for several servers, in libpq's form: `a:1,b:2` are the hosts `a,b` and the ports `1,2`."""
+    found = [HOST.fullmatch(part) for part in text.split(",")]
+    hosts = [unquote(host["ipv6"] or host["name"]) for host in found if host]
+    ports = [int(host["port"] or DEFAULT_PORT) for host in found if host]
+    if len(hosts) < len(found) or not all(0 < port <= LAST_PORT for port in ports):
+        raise ImproperlyConfigured(USE_HOSTS)
+    return {"HOST": ",".join(hosts), "PORT": ",".join(map(str, ports))}
 
 
 def limit_waiting(connection: Any, **_kwargs: Any) -> None:

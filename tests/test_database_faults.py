@@ -238,3 +238,32 @@ def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_w
     until(lambda: person.get("/readyz").status_code == 200)
     assert person.get(LIST).status_code == alices.get("/v1/apikeys").status_code == 200
     assert console.exchange(value).status_code == 200
+
+
+def set_read_only(server: PostgresServer, word: str) -> None:
+    """Let transactions only read, unless they ask for more, or let them write again; connections stay open."""
+    with server.connect() as connection:
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {word}")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.postgres
+def test_a_server_that_takes_no_changes_any_more_is_not_read_either_until_it_does_again(console, server):
+    """It may have been demoted, and another may know that a key was deleted."""
+    alices = console.log_in(console.next_person("alice"))
+    value = alices.create_key()["apikey"]
+
+    set_read_only(server, "on")
+    try:
+        until(lambda: console.exchange(value).status_code == 503)
+        listed, created, exchanged = alices.get("/v1/apikeys"), create(alices), console.exchange(value)
+        ready = alices.get("/readyz")
+    finally:
+        set_read_only(server, "off")
+
+    for answer in (listed, created, exchanged):
+        assert_api_says_unavailable(answer)
+    assert (ready.status_code, ready.text) == (503, "not ready: the database does not answer\n")
+    assert "Traceback" not in console.server.log
+    until(lambda: console.exchange(value).status_code == 200)
+    assert create(alices).status_code == 201

@@ -356,7 +356,7 @@ def test_a_database_server_is_one_variable(show):
         DATABASE_URL="postgresql://console:secret@db.example.com/keys",
     )
 
-    assert shown == repr(["django.db.backends.postgresql", "db.example.com", "keys", "console"])
+    assert shown == repr(["console.postgresql", "db.example.com", "keys", "console"])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
