@@ -20,7 +20,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
-from console import ports, sqlite_files
+from console import copying, ports, sqlite_files
 from console.database import first_line
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
@@ -59,6 +59,8 @@ class Command(BaseCommand):
                 self.check_files()
                 self.wait_for_database()
                 with database_locked(connection, self.waits):
+                    if copying.is_unfinished():
+                        raise CommandError("The database holds a part of a copy: run manage.py copy_store to its end.")
                     call_command("migrate", interactive=False, verbosity=0)
                     self.check(databases=["default"])  # refuses here, before anything listens
                     self.collect_static()
