@@ -1,5 +1,6 @@
 """What every page knows: brand, store, theme, languages."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,11 @@ THEMES = ("system", "light", "dark")
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
+    return shell_of(theme if theme in THEMES else "system")
+
+
+def shell_of(theme: str) -> dict[str, Any]:
+    """Return what a page knows in the reader's language, whoever asks for it."""
     keys = _("%(brand)s API keys") % {"brand": settings.CONSOLE_BRAND} if settings.CONSOLE_BRAND else _("API keys")
     store = store_traits()
     return {
@@ -21,12 +27,18 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "keys_title": keys,
         "store": store,
         "chooses_account": store.is_upstream and bool(settings.ACCOUNTS_URL),
-        "theme": theme if theme in THEMES else "system",
-        "languages": [(code, translation.get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES],
+        "theme": theme,
+        "languages": _languages(),
         "html_lang": html_lang(translation.get_language() or settings.LANGUAGE_CODE),
     }
 
 
+@cache
+def _languages() -> list[tuple[str, str]]:
+    return [(code, translation.get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+
+
+@cache
 def html_lang(code: str) -> str:
     """Return the code as HTML writes it: zh-Hant, not zh-hant."""
     language, dash, variant = code.partition("-")

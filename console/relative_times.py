@@ -23,22 +23,24 @@ def distance(value: datetime, now: datetime | None = None) -> str:
 
 
 def _since(unit: float, number: int) -> str:
-    words = {
-        MINUTE: ngettext("%(number)d minute ago", "%(number)d minutes ago", number),
-        HOUR: ngettext("%(number)d hour ago", "%(number)d hours ago", number),
-        DAY: ngettext("%(number)d day ago", "%(number)d days ago", number),
-        MONTH: ngettext("%(number)d month ago", "%(number)d months ago", number),
-        YEAR: ngettext("%(number)d year ago", "%(number)d years ago", number),
-    }
-    return words[unit] % {"number": number}
+    return _SINCE[unit](number) % {"number": number}
 
 
 def _until(unit: float, number: int) -> str:
-    words = {
-        MINUTE: ngettext("in %(number)d minute", "in %(number)d minutes", number),
-        HOUR: ngettext("in %(number)d hour", "in %(number)d hours", number),
-        DAY: ngettext("in %(number)d day", "in %(number)d days", number),
-        MONTH: ngettext("in %(number)d month", "in %(number)d months", number),
-        YEAR: ngettext("in %(number)d year", "in %(number)d years", number),
-    }
-    return words[unit] % {"number": number}
+    return _UNTIL[unit](number) % {"number": number}
+
+
+_SINCE = {
+    MINUTE: lambda number: ngettext("%(number)d minute ago", "%(number)d minutes ago", number),
+    HOUR: lambda number: ngettext("%(number)d hour ago", "%(number)d hours ago", number),
+    DAY: lambda number: ngettext("%(number)d day ago", "%(number)d days ago", number),
+    MONTH: lambda number: ngettext("%(number)d month ago", "%(number)d months ago", number),
+    YEAR: lambda number: ngettext("%(number)d year ago", "%(number)d years ago", number),
+}
+_UNTIL = {
+    MINUTE: lambda number: ngettext("in %(number)d minute", "in %(number)d minutes", number),
+    HOUR: lambda number: ngettext("in %(number)d hour", "in %(number)d hours", number),
+    DAY: lambda number: ngettext("in %(number)d day", "in %(number)d days", number),
+    MONTH: lambda number: ngettext("in %(number)d month", "in %(number)d months", number),
+    YEAR: lambda number: ngettext("in %(number)d year", "in %(number)d years", number),
+}

@@ -9,6 +9,11 @@ root.classList.add("js");
 const slot = () => document.getElementById("dialog-slot");
 let opener = null;
 
+// The button of a menu.
+function openerOf(menu) {
+  return document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+}
+
 function enhance(tree) {
   for (const button of tree.querySelectorAll("[data-js]")) button.hidden = false;
   for (const dialog of tree.querySelectorAll("dialog.modal[open]:not(:modal)")) openModal(dialog);
@@ -44,7 +49,7 @@ enhance(document);
 addEventListener("htmx:load", (event) => enhance(event.target.parentNode ?? document));
 
 addEventListener("click", (event) => {
-  const target = event.target.closest("[data-dismiss],[data-reveal],[data-close],[popovertarget],[hx-get]");
+  const target = event.target.closest("[data-dismiss],[data-reveal],[data-close]");
   if (!target) return;
   if (target.dataset.dismiss !== undefined) target.closest(".msg").remove();
   if (target.dataset.reveal) reveal(target);
@@ -52,11 +57,14 @@ addEventListener("click", (event) => {
     event.preventDefault();
     target.closest("dialog").close();
   }
-  if (target.matches("[hx-get]") && target.getAttribute("hx-target") === "#dialog-slot") {
-    const menu = target.closest("[popover]");
-    opener = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : target;
-    if (menu) menu.hidePopover();
-  }
+});
+
+// What asks for a dialog gets the focus back; what asks in a dialog has no place of its own.
+addEventListener("htmx:beforeRequest", ({ detail: { elt, target } }) => {
+  if (target !== slot() || elt.closest("dialog")) return;
+  const menu = elt.closest("[popover]");
+  opener = menu ? openerOf(menu) : elt;
+  if (menu) menu.hidePopover();
 });
 
 function reveal(button) {

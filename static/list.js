@@ -9,6 +9,53 @@
   const actionsOf = (row) => row?.querySelector("[popovertarget]");
   const isOpen = () => byId("list") !== null && root.dataset.dialogIsPage === undefined;
 
+  // Actions of a row: without script a link to the details of its key, here the button of a menu. There is one menu,
+  // whose copy beside the button has the addresses of that key and what can be done to it.
+
+  function makeButtons() {
+    for (const link of document.querySelectorAll("a[data-can]")) {
+      const button = document.createElement("button");
+      const key = link.closest("tr").querySelector("th a").id;
+      Object.assign(button, { className: link.className, id: `actions-${key}`, ariaExpanded: "false" });
+      Object.assign(button.dataset, { can: link.dataset.can, url: link.getAttribute("href") });
+      button.setAttribute("popovertarget", `m-${key}`);
+      button.append(...link.childNodes);
+      link.replaceWith(button);
+    }
+  }
+
+  makeButtons();
+  addEventListener("htmx:load", makeButtons);
+
+  function bringMenu(button) {
+    const id = button.getAttribute("popovertarget");
+    if (byId(id)) return;
+    document.querySelector("#keys tbody .menu")?.remove();
+    const menu = byId("actions").content.firstElementChild.cloneNode(true);
+    const can = ["", ...button.dataset.can.split(" ")];
+    const [path, query] = button.dataset.url.split(/(?=\?)/);
+    menu.id = id;
+    for (const item of menu.querySelectorAll("[data-action]")) {
+      const { action } = item.dataset;
+      const url = `${path}${action && `${action}/`}${query ?? ""}`;
+      if (!can.includes(action)) item.parentElement.remove();
+      else if (item.matches("a")) setAttributes(item, { href: url, "hx-get": url });
+      else setAttributes(item, { formaction: url, "hx-post": url });
+    }
+    button.after(menu);
+    htmx.process(menu);
+  }
+
+  function setAttributes(element, attributes) {
+    for (const [name, text] of Object.entries(attributes)) element.setAttribute(name, text);
+  }
+
+  // Before the button opens what it controls.
+  addEventListener("click", (event) => {
+    const button = event.target.closest?.("#keys tbody [popovertarget]");
+    if (button) bringMenu(button);
+  }, true);
+
   // Focus: on what had it, else on the row that now stands where its row stood.
 
   let place = { id: "", row: 0 };
@@ -16,7 +63,7 @@
   function notePlace(control) {
     const row = control.closest("#keys tbody tr");
     const menu = control.closest(".menu");
-    const holder = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : control;
+    const holder = menu ? openerOf(menu) : control;
     place = { id: holder?.id ?? "", row: row ? rows().indexOf(row) : 0 };
     if (row && menu) {
       menu.hidePopover();

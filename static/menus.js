@@ -6,7 +6,11 @@
   const items = (menu) => [...menu.querySelectorAll("a[href], button")];
 
   addEventListener("toggle", (event) => {
-    if (event.newState === "open" && event.target.matches(".menu")) items(event.target)[0]?.focus();
+    if (!event.target.matches(".menu")) return;
+    const isOpen = event.newState === "open";
+    const opener = openerOf(event.target);
+    if (opener?.ariaExpanded) opener.ariaExpanded = String(isOpen);
+    if (isOpen) items(event.target)[0]?.focus();
   }, true);
 
   addEventListener("keydown", (event) => {
@@ -15,7 +19,7 @@
     if (event.key === "Escape") {
       event.preventDefault();
       menu.hidePopover();
-      document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`).focus();
+      openerOf(menu).focus();
       return;
     }
     const all = items(menu);

@@ -1,5 +1,6 @@
 """The state of the list, read from its URL and written into one: whose keys, search, sort, page size, cursor."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -83,11 +84,27 @@ class ListState:
 
 
 class Row(NamedTuple):
-    """One line of the list; `owner` is None where all keys are the reader's own."""
+    """One line of the list; `owner` is None where all keys are the reader's own, `url` leads to the key's details."""
 
     key: domain.ApiKey
     owner: domain.Owner | None
-    is_editable: bool
+    url: str
+    actions: tuple[str, ...]
+
+
+def rows_of(
+    keys: Iterable[domain.ApiKey], identity: domain.Identity, owners: Mapping[str, domain.Owner], base: str, query: str
+) -> list[Row]:
+    """Return the lines of these keys; the details of each are below `base`, with `query` for the way back."""
+    return [Row(key, owners.get(key.iam_id), f"{base}{key.id}/{query}", actions_of(key, identity)) for key in keys]
+
+
+def actions_of(key: domain.ApiKey, identity: domain.Identity) -> tuple[str, ...]:
+    """Return what an identity that sees a key can do to it: the last parts of addresses below that of its details."""
+    if key.locked:
+        return ("unlock",)
+    edit = ("edit",) if key.is_editable_by(identity) else ()
+    return (*edit, "lock", "enable" if key.disabled else "disable", "delete")
 
 
 def without_values(search: str) -> str:

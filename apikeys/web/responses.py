@@ -21,7 +21,7 @@ from apikeys.identity.request import Request
 from apikeys.services import keys, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
-from apikeys.web.listing import SORTS, VIEWS, ListState, Row, announcement, order, position
+from apikeys.web.listing import SORTS, VIEWS, ListState, announcement, order, position, rows_of
 from apikeys.web.navigation import open_page
 
 UNPROCESSABLE = 422
@@ -53,7 +53,7 @@ def list_context(request: Request) -> dict[str, Any]:
     return {
         "state": state,
         "page": page,
-        "rows": [Row(key, owners.get(key.iam_id), key.is_editable_by(caller.identity)) for key in page.keys],
+        "rows": rows_of(page.keys, caller.identity, owners, base, state.url()),
         "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
         "unsearched_url": base + state.without_search().url(),

@@ -16,7 +16,7 @@ from apikeys.services import keys
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm
-from apikeys.web.listing import ListState, without_values
+from apikeys.web.listing import ListState, actions_of, without_values
 
 
 @require_http_methods(["GET", "POST"])
@@ -43,10 +43,12 @@ def api_key_list(request: Request) -> HttpResponseBase:
 @require_GET
 def api_key_details(request: Request, key_id: str) -> HttpResponse:
     """Everything about a key but its value, and its history."""
-    key, history = keys.get_details(caller_of(request), key_id)
+    caller = caller_of(request)
+    key, history = keys.get_details(caller, key_id)
     owners = keys.owners_of([key])
     context = {"key": key, "history": history, "leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
+    context |= {"actions": actions_of(key, caller.identity), "key_url": reverse("api_key_details", args=[key.id])}
     return responses.dialog(request, "details", context)
 
 
