@@ -109,4 +109,4 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(BENCH)
 
 clean:
-	rm -rf $(VENV) .venv-other .bench .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-other .venv-peers .bench .mypy_cache .ruff_cache .pytest_cache

@@ -3,12 +3,14 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench import groups, table
 from bench.load import LoadGenerator
+from bench.peer import PEERS, Peer
 from bench.probes import Probe, Stopwatch
-from bench.rows import ONE, SIXTEEN, Round, Rows
+from bench.rows import ONE, SIXTEEN, Result, Round, Rows
 from bench.servers import OF_DATABASES, OF_LOAD, Console, pin
 from bench.store import DATABASES, ROOT, Shelf, Store, say
 from bench.visits import Visits
@@ -22,7 +24,7 @@ def main() -> None:
     shelf = Shelf(options.cache, options.keys)
     for database in DATABASES if options.database == "both" else [options.database]:
         with shelf.opened(database) as store:
-            measure(store, options)
+            measure(shelf, store, options)
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -32,8 +34,8 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=names, default=list(groups.NAMES), help=f"some of: {','.join(groups.NAMES)} (all of them)"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured, in turn (5)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long, each time (1)")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each thing is measured, in turn (7)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="how long, each time (0.5)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where databases are kept (.bench)")
     return parser.parse_args(given)
 
@@ -45,20 +47,29 @@ def names(text: str) -> list[str]:
     return chosen
 
 
-def measure(store: Store, options: argparse.Namespace) -> None:
+def measure(shelf: Shelf, store: Store, options: argparse.Namespace) -> None:
     """Measure with one database, and print the tables."""
     if store.postgres:
         pin(store.postgres.process.pid, OF_DATABASES)
-    with LoadGenerator(OF_LOAD) as load, Console(store) as console:
-        visits = Visits(console, store)
+    with ExitStack() as stack:
+        load = stack.enter_context(LoadGenerator(OF_LOAD))
+        names = PEERS if groups.WITH_PEERS & set(options.rows) else ()
+        peers = [stack.enter_context(Peer(name, shelf, store.postgres)) for name in names]
+        visits = Visits(stack.enter_context(Console(store)), store, peers)
         stopwatch = Stopwatch(load, options.seconds, store.postgres)
         chosen = [groups.GROUPS[name](visits) for name in options.rows if name in groups.GROUPS]
         rounds = in_turn(stopwatch, probes_of(chosen), options.rounds)
         found = [row.result(rounds) for rows in chosen for row in rows.rows]
-        for name in options.rows:
-            if name in groups.ONCE:
-                say(name)
-                found += groups.ONCE[name](visits)
+        try:
+            for name in options.rows:
+                if name in groups.ONCE:
+                    say(name)
+                    found += groups.ONCE[name](visits, stopwatch)
+        finally:
+            show(store, found, rounds)
+
+
+def show(store: Store, found: Sequence[Result], rounds: Sequence[Round]) -> None:
     sys.stdout.write(f"\n{store.database}, {sum(store.held.values()):,} keys\n\n{table.results(found)}\n\n")
     sys.stdout.write(f"{table.samples(rounds)}\n")
     sys.stdout.flush()
@@ -74,7 +85,7 @@ def in_turn(stopwatch: Stopwatch, probes: Sequence[Probe], rounds: int) -> list[
     for probe in probes:
         stopwatch.measure(probe, SIXTEEN, WARM_UP)
     measured: list[Round] = []
-    for each in range(rounds):
+    for each in range(rounds if probes else 0):
         say(f"round {each + 1} of {rounds}")
         measured.append(
             {

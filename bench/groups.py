@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
-from bench import keys
-from bench.probes import Probe
+from bench import keys, once
+from bench.peer import DRF_API_KEY, KNOX
+from bench.probes import Probe, Stopwatch
 from bench.rows import ONE, SIXTEEN, Reach, Result, Row, Rows, cpu, latency, per_cpu_second, rate
 from bench.visits import GRANT, LIST, Visits
 from bench.waiting import waiting
+from bench.weight import weight
 
 BLANK = "blank page"
 CONSTANT = "constant"
@@ -104,12 +106,28 @@ def search(visits: Visits) -> Rows:
 
 
 def introspect(visits: Visits) -> Rows:
-    rows = rates("introspection", INTROSPECTION, CONSTANT, "the constant view")
+    """All checks of this console are made, those of the caller's token too; the peers check no caller."""
+    at_least = Reach(2.5, at_least=True)
+    rows = rates("introspection", INTROSPECTION, DRF_API_KEY, "djangorestframework-api-key", at_least)
+    rows += rates("introspection", INTROSPECTION, KNOX, "django-rest-knox", Reach(40, at_least=True))
+    rows += rates("introspection", INTROSPECTION, CONSTANT, "the constant view")
     rows += [
         Row(f"introspection, 16 at a time: {name}", latency(INTROSPECTION, name), "ms", "on one core", Reach(limit))
         for name, limit in (("p50", 5.0), ("p99", 15.0))
     ]
-    return Rows(rows, [constant_view(visits), introspection(visits)])
+    probes = [constant_view(visits), visits.peer(DRF_API_KEY), introspection(visits), visits.peer(KNOX)]
+    return Rows(rows, probes)
+
+
+def details(visits: Visits) -> Rows:
+    tokens = visits.tokens(keys.MANY)
+    asked = [
+        visits.call("/v1/apikeys/details", tokens[place % len(tokens)], f"IAM-ApiKey: {value}")
+        for place, value in enumerate(visits.values(keys.MANY, 1000))
+    ]
+    probe = visits.probe("details by value", *asked)
+    rows = rates(probe.name, probe.name, DRF_API_KEY, "djangorestframework-api-key", Reach(2.0, at_least=True))
+    return Rows(rows, [visits.peer(DRF_API_KEY), probe])
 
 
 def exchange(visits: Visits) -> Rows:
@@ -140,12 +158,20 @@ GROUPS: dict[str, Callable[[Visits], Rows]] = {
     "names": names,
     "search": search,
     "introspect": introspect,
+    "details": details,
     "exchange": exchange,
     "rest": rest,
 }
 
-# Figures that are not computed from probes; each takes as long as it takes, once.
-ONCE: dict[str, Callable[[Visits], list[Result]]] = {
-    "waiting": lambda _visits: waiting(),
+# Figures that no probe gives; each is taken once.
+ONCE: dict[str, Callable[[Visits, Stopwatch], list[Result]]] = {
+    "sorts": once.sorts,
+    "texts": once.searches,
+    "weight": lambda visits, _stopwatch: weight(visits),
+    "creation": once.creation,
+    "memory": once.memory,
+    "start": once.start,
+    "waiting": lambda _visits, _stopwatch: waiting(),
 }
 NAMES = (*GROUPS, *ONCE)
+WITH_PEERS = {"introspect", "details"}

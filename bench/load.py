@@ -29,7 +29,7 @@ class Job:
     connections: int = 1
     seconds: float = 60.0
     count: int = 1_000_000
-    status: int = 200  # of every answer; another one ends the load
+    status: int = 200  # of every answer, 0 for any; another one ends the load
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Connection:
         if not blank:
             return False
         status = int(head[9:12])
-        if status != self.job.status:
+        if self.job.status not in (0, status):
             raise Failed(f"status {status} in place of {self.job.status}: {body[:200].decode(errors='replace')}")
         head = head.lower()
         _before, found, length = head.partition(b"\r\ncontent-length:")

@@ -33,7 +33,7 @@ class Store:
     data_dir: Path
     url: str
     held: dict[str, int]
-    postgres: PostgresServer | None = None
+    postgres: "KeptPostgres | None" = None
 
 
 def fingerprint(*globs: str) -> str:

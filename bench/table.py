@@ -30,11 +30,13 @@ def results(found: Iterable[Result]) -> str:
 
 
 def samples(rounds: Sequence[Round]) -> str:
-    """Return what each probe told: medians of the rounds."""
+    """Return what each probe told: medians of the rounds, "" without any."""
+    if not any(rounds):
+        return ""
     lines: list[Sequence[str]] = [
         ("probe", "at once", "requests/s", "CPU ms", "database", "p50 ms", "p99 ms", "client busy")
     ]
-    for name, connections in rounds[0] if rounds else ():
+    for name, connections in rounds[0]:
         each = [measured[name, connections] for measured in rounds]
         columns = [
             spread([sample.rate for sample in each]),

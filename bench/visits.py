@@ -1,12 +1,14 @@
 """Requests as browsers and programs send them to the console."""
 
 import re
+from collections.abc import Sequence
 from html import unescape
 from urllib.parse import urlencode
 
 import requests
 
 from bench import keys
+from bench.peer import Peer
 from bench.probes import Probe
 from bench.servers import Console
 from bench.store import Store
@@ -23,29 +25,45 @@ CALLERS = 16  # tokens in turn
 class Visits:
     """What people of the data set ask of a console that runs."""
 
-    def __init__(self, console: Console, store: Store) -> None:
+    def __init__(self, console: Console, store: Store, peers: Sequence[Peer] = ()) -> None:
         self.console, self.store = console, store
+        self.peers = {peer.name: peer for peer in peers}
         self.cookies: dict[str, str] = {}
 
     def probe(self, name: str, *asked: str) -> Probe:
         return Probe(name, self.console.process.pid, self.console.port, asked)
 
+    def peer(self, name: str) -> Probe:
+        """Return look-ups of a peer."""
+        peer = self.peers[name]
+        return Probe(name, peer.process.pid, peer.port, peer.requests())
+
     def page(self, person: str, path: str) -> str:
         """Return the request of a person's browser for a page."""
-        return self._request("GET", path, BROWSER, f"Cookie: {self.cookie(person)}")
+        return self.request("GET", path, BROWSER, f"Cookie: {self.cookie(person)}")
 
     def call(self, path: str, token: str, *headers: str) -> str:
         """Return a program's request for what is at `path`."""
-        return self._request("GET", path, PROGRAM, f"Authorization: Bearer {token}", *headers)
+        return self.request("GET", path, PROGRAM, f"Authorization: Bearer {token}", *headers)
+
+    def posted(self, person: str, path: str, fields: dict[str, str]) -> str:
+        """Return the request of a person's browser that sends a form of a page."""
+        headers = f"Origin: {self.console.url}", f"Cookie: {self.cookie(person)}"
+        return self.request("POST", path, BROWSER, FORM, *headers, body=urlencode(fields))
+
+    def list_at(self, **parameters: str) -> str:
+        """Return the address of a list."""
+        return f"{LIST}?{urlencode(parameters)}"
 
     def plain(self, path: str) -> str:
-        return self._request("GET", path, PROGRAM)
+        return self.request("GET", path, PROGRAM)
 
     def form(self, path: str, fields: dict[str, str], *headers: str) -> str:
         """Return a program's request that sends a form."""
-        return self._request("POST", path, PROGRAM, FORM, *headers, body=urlencode(fields))
+        return self.request("POST", path, PROGRAM, FORM, *headers, body=urlencode(fields))
 
-    def _request(self, method: str, path: str, *headers: str, body: str = "") -> str:
+    def request(self, method: str, path: str, *headers: str, body: str = "") -> str:
+        """Return a whole request."""
         length = [f"Content-Length: {len(body)}"] if body else []
         lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.console.port}", *headers, *length]
         return "\r\n".join(lines) + "\r\n\r\n" + body
