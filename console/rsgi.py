@@ -50,6 +50,7 @@ class Adapter:
 
     A request takes a thread once its body is there. A body larger than `largest_body` bytes is read no further
     than that; one that ends early is refused with 400, and one that takes longer than `body_seconds` with 408.
+    `serving` names the clients, by address and port, whose request has a thread or waits for one.
     """
 
     def __init__(self, application: Application, *, threads: int, largest_body: int, body_seconds: float) -> None:
@@ -57,6 +58,7 @@ class Adapter:
         self.largest_body = largest_body
         self.body_seconds = body_seconds
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self.serving: set[str] = set()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         unreadable = unreadable_headers(scope)
@@ -78,7 +80,11 @@ class Adapter:
         environ["wsgi.input"] = io.BytesIO(body)
         if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads a body only where it has a length
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
-        answer = await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ)
+        self.serving.add(client := scope.client)
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ)
+        finally:
+            self.serving.discard(client)
         # What was left of a body would be read as the next request: the server closes, and the client must know.
         close = [("connection", "close")] if self.is_too_large(environ, body) else []
         protocol.response_bytes(answer.status, answer.headers + close, answer.body)
@@ -92,12 +98,13 @@ class Adapter:
         length = environ.get("CONTENT_LENGTH", "")
         if not (length or "HTTP_TRANSFER_ENCODING" in environ) or self.is_too_large(environ):
             return b""
-        body = bytearray()
+        body, ends = bytearray(), 0
         async for chunk in protocol:
             body += chunk
+            ends += not chunk  # Granian gives one empty chunk for an end, and one before it for what broke off
             if len(body) > self.largest_body:
                 break
-        return bytes(body) if not length or len(body) == int(length) else None
+        return bytes(body) if (len(body) == int(length) if length else ends < 2) else None
 
     def answer(self, environ: Environ) -> Answer:
         """Let the application answer, in a thread of the pool."""

@@ -48,7 +48,10 @@ APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded", "ibm-cl
 _is_upstream = APIKEYS_BACKEND != "embedded"  # the store itself, which says so to everybody else, is not loaded yet
 # Requests served at once by each worker. One that waits for IAM holds a thread and a database connection.
 THREADS = env_int("THREADS", 32 if _is_upstream else 4, low=1, high=256)
+CONNECTIONS = env_int("CONNECTIONS", 1024, low=16, high=16_384)  # of each worker, idle ones included
+IDLE_SECONDS = env_int("IDLE_SECONDS", 30, low=1, high=3600)  # what a connection has until its next head is complete
 BODY_SECONDS = 20  # what a client has to send a body of at most 128 KiB
+ANSWER_SECONDS = 60  # what a client has to take what it was sent
 WORKER_END_SECONDS = 10  # what a worker that is to end has for the requests that it began
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 

@@ -12,12 +12,13 @@ from django.conf import settings
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from console.connections import Warden
 from console.database import limit_waiting
 from console.rsgi import Adapter
 from console.wsgi import application as wsgi_application
 
 PARENT_CHECK_SECONDS = 0.5
-OPEN_FILES = 4096
+OTHER_FILES = 256  # beside connections
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ def _end_without(parent: int | None) -> None:
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold values
 # Each connection is an open file, and many systems allow 1,024 unless a process asks for more.
-_open_files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (max(_open_files, min(OPEN_FILES, _most)), _most))
+_open_files, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+_open_files = max(_open_files, min(settings.CONNECTIONS + OTHER_FILES, _most_files))
+resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 
 from apikeys import jobs  # noqa: E402  (their models need the application)
 from console import limiter, sessions  # noqa: E402
@@ -61,6 +63,12 @@ application = Adapter(
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
 
+Warden(
+    settings.PORT,
+    most=min(settings.CONNECTIONS, _open_files - OTHER_FILES),
+    answer_seconds=settings.ANSWER_SECONDS,
+    serving=application.serving,
+).start()
 jobs.start([limiter.forget_ended, sessions.forget_expired])
 end_with_parent()
 

@@ -17,8 +17,8 @@ from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
-    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
-    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
+    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
+    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
     "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."

@@ -29,7 +29,6 @@ from console.models import User
 FIRST_PASSWORD_BYTES = 18
 WAIT_STEP_SECONDS = 2.0
 HEADER_BYTES = 64 * 1024  # of a request: cookies of a host with many applications, and room to spare
-CONNECTIONS = 1024  # of each worker, idle ones included: requests wait for a thread, not for a connection
 
 
 class Command(BaseCommand):
@@ -192,8 +191,8 @@ def serve() -> None:
         interface=Interfaces.RSGI,
         http=HTTPModes.http1,  # a stream of HTTP/2 that promises a body and sends none holds its thread for ever
         workers=settings.WORKERS,
-        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
-        backpressure=CONNECTIONS,
+        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES, header_read_timeout=settings.IDLE_SECONDS * 1000),
+        backpressure=settings.CONNECTIONS,
         respawn_failed_workers=True,
         log_enabled=True,
         log_level="warning",  # type: ignore[arg-type]
