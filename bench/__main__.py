@@ -52,7 +52,8 @@ def measure(shelf: Shelf, store: Store, options: argparse.Namespace) -> None:
     if store.postgres:
         pin(store.postgres.process.pid, OF_DATABASES)
     with ExitStack() as stack:
-        load = stack.enter_context(LoadGenerator(OF_LOAD))
+        load = stack.enter_context(LoadGenerator())
+        pin(load.process.pid, OF_LOAD)
         names = PEERS if groups.WITH_PEERS & set(options.rows) else ()
         peers = [stack.enter_context(Peer(name, shelf, store.postgres)) for name in names]
         visits = Visits(stack.enter_context(Console(store)), store, peers)

@@ -5,7 +5,6 @@ costs here must be little beside what it costs the server, and `busy` tells whet
 """
 
 import json
-import os
 import selectors
 import socket
 import subprocess
@@ -132,10 +131,7 @@ def percentile(ordered: list[float], share: float) -> float:
 
 
 class LoadGenerator:
-    """The process that loads, on processors of its own; started by `with`."""
-
-    def __init__(self, cores: set[int]) -> None:
-        self.cores = cores
+    """The process that loads; started by `with`."""
 
     def __enter__(self) -> "LoadGenerator":
         self.process = subprocess.Popen(
@@ -145,7 +141,6 @@ class LoadGenerator:
             stdout=subprocess.PIPE,
             text=True,
         )
-        os.sched_setaffinity(self.process.pid, self.cores)
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from bench.store import Store
@@ -43,10 +44,12 @@ def resident_bytes(pid: int) -> int:
 
 
 def pin(pid: int, cores: set[int]) -> None:
-    """Keep a process, all that came of it, and what will, on these processors."""
+    """Keep a process, all that came of it, and what will, on these processors, before others where that is allowed."""
     for each in family(pid):
         for task in Path(f"/proc/{each}/task").iterdir():
             os.sched_setaffinity(int(task.name), cores)
+            with suppress(PermissionError):
+                os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(1))
 
 
 class Console(ConsoleServer):

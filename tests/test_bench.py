@@ -9,7 +9,6 @@ import pytest
 
 from bench.load import Failed, Job, LoadGenerator
 from bench.rows import Reach, Result
-from bench.servers import OF_LOAD
 from bench.table import results
 from tests.server import ROOT
 
@@ -55,7 +54,7 @@ def test_a_few_rows_are_measured_on_a_real_server(tmp_path):
 
 
 def test_a_load_counts_each_answer(teller):
-    with LoadGenerator(OF_LOAD) as load:
+    with LoadGenerator() as load:
         figures = load.run(Job(teller, [request("/200"), request("/200/other")], connections=4, count=50))
 
     assert figures.count == 50
@@ -63,7 +62,7 @@ def test_a_load_counts_each_answer(teller):
 
 
 def test_a_load_fails_with_another_answer_than_the_expected_one(teller):
-    with LoadGenerator(OF_LOAD) as load, pytest.raises(Failed, match="status 404 in place of 200"):
+    with LoadGenerator() as load, pytest.raises(Failed, match="status 404 in place of 200"):
         load.run(Job(teller, [request("/200"), request("/404")], connections=2, count=50))
 
 

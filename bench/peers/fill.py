@@ -3,12 +3,13 @@
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from values import drf_api_key, knox_token
 
 PER_USER = 1000  # tokens; knox reads all of a user's with each look-up
+Row = tuple[object, ...]
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -31,13 +32,15 @@ def fill_drf_api_key(count: int) -> None:
     from rest_framework_api_key.models import APIKey
 
     hasher = Sha512ApiKeyHasher()
-    rows = []
-    for number in range(count):
-        value = drf_api_key(number)
-        prefix, digest = value.partition(".")[0], hasher.encode(value, "")
-        rows.append((f"{prefix}.{digest}", prefix, digest, MADE_AT, f"key {number}", False, None))
+
+    def rows() -> Iterator[Row]:
+        for number in range(count):
+            value = drf_api_key(number)
+            prefix, digest = value.partition(".")[0], hasher.encode(value, "")
+            yield f"{prefix}.{digest}", prefix, digest, MADE_AT, f"key {number}", False, None
+
     columns = ("id", "prefix", "hashed_key", "created", "name", "revoked", "expiry_date")
-    insert(APIKey._meta.db_table, columns, rows)
+    insert(APIKey._meta.db_table, columns, rows())
 
 
 def fill_knox(count: int) -> None:
@@ -46,15 +49,17 @@ def fill_knox(count: int) -> None:
 
     users = [get_user_model()(username=f"user{number}") for number in range(-(-count // PER_USER))]
     ids = [user.pk for user in get_user_model().objects.bulk_create(users)]
-    rows = []
-    for number in range(count):
-        token = knox_token(number)
-        digest = hashlib.sha512(token.encode()).hexdigest()
-        rows.append((digest, token[:15], ids[number // PER_USER], MADE_AT, None))
-    insert(AuthToken._meta.db_table, ("digest", "token_key", "user_id", "created", "expiry"), rows)
+
+    def rows() -> Iterator[Row]:
+        for number in range(count):
+            token = knox_token(number)
+            digest = hashlib.sha512(token.encode()).hexdigest()
+            yield digest, token[:15], ids[number // PER_USER], MADE_AT, None
+
+    insert(AuthToken._meta.db_table, ("digest", "token_key", "user_id", "created", "expiry"), rows())
 
 
-def insert(table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def insert(table: str, columns: tuple[str, ...], rows: Iterator[Row]) -> None:
     from django.db import connection
 
     names = ", ".join(columns)
