@@ -7,22 +7,26 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import groups, table
-from bench.load import LoadGenerator
+from bench.load import Job, LoadGenerator
 from bench.peer import PEERS, Peer
 from bench.probes import Probe, Stopwatch
 from bench.rows import ONE, SIXTEEN, Result, Round, Rows
 from bench.servers import OF_DATABASES, OF_LOAD, Console, pin
-from bench.store import DATABASES, ROOT, Shelf, Store, say
+from bench.store import DATABASES, POSTGRESQL, ROOT, Shelf, Store, say
 from bench.visits import Visits
+from tests import postgres
 
 CACHE = ROOT / ".bench"
-WARM_UP = 40  # requests of each probe before any is measured
+WARM_UP = 100  # requests of each probe at most, for a second at most, before any is measured
 
 
 def main() -> None:
     options = arguments(sys.argv[1:])
     shelf = Shelf(options.cache, options.keys)
-    for database in DATABASES if options.database == "both" else [options.database]:
+    databases = DATABASES if options.database == "both" else [options.database]
+    if POSTGRESQL in databases and not postgres.find():
+        postgres.install()
+    for database in databases:
         with shelf.opened(database) as store:
             measure(shelf, store, options)
 
@@ -84,7 +88,7 @@ def probes_of(chosen: Iterable[Rows]) -> list[Probe]:
 def in_turn(stopwatch: Stopwatch, probes: Sequence[Probe], rounds: int) -> list[Round]:
     """Measure all probes in turn, as often as there are rounds."""
     for probe in probes:
-        stopwatch.measure(probe, SIXTEEN, WARM_UP)
+        stopwatch.load.run(Job(probe.port, list(probe.requests), SIXTEEN, seconds=1, count=WARM_UP))
     measured: list[Round] = []
     for each in range(rounds if probes else 0):
         say(f"round {each + 1} of {rounds}")

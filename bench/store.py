@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,9 @@ class KeptPostgres(PostgresServer):
         with self.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {new} WITH (FORCE)").format(**names))
             connection.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
+            found = connection.execute("SELECT datname FROM pg_database").fetchall()
+            for older in older_than(name, [each for (each,) in found]):
+                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(older)))
 
 
 class Shelf:
@@ -144,8 +147,16 @@ class Shelf:
             folder.mkdir(parents=True)
             make(folder)
             (folder / DONE).touch()
+            for older in older_than(folder.name, [path.name for path in self.folder.iterdir()]):
+                shutil.rmtree(self.folder / older)
             say(f"{folder.name}: made in {time.monotonic() - began:.0f} s")
         return folder
+
+
+def older_than(name: str, names: Iterable[str]) -> list[str]:
+    """Return those of `names` that differ from this one only in what they were made of."""
+    stem = name.rpartition("_")[0]
+    return [each for each in names if each != name and each.rpartition("_")[0] == stem]
 
 
 def store_in(folder: Path, database: str, url: str, postgres: KeptPostgres | None = None) -> Store:
