@@ -9,25 +9,31 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apikeys.backends import store_traits
+from apikeys.backends.base import StoreTraits
 
 THEMES = ("system", "light", "dark")
+SHELL = ("brand", "store", "chooses_account", "theme")  # what follows from no other of them, nor from the language
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
-    return shell_of(theme if theme in THEMES else "system")
-
-
-def shell_of(theme: str) -> dict[str, Any]:
-    """Return what a page knows in the reader's language, whoever asks for it."""
-    keys = _("%(brand)s API keys") % {"brand": settings.CONSOLE_BRAND} if settings.CONSOLE_BRAND else _("API keys")
     store = store_traits()
+    return shell_of(
+        brand=settings.CONSOLE_BRAND,
+        store=store,
+        chooses_account=store.is_upstream and bool(settings.ACCOUNTS_URL),
+        theme=theme if theme in THEMES else "system",
+    )
+
+
+def shell_of(*, brand: str, store: StoreTraits, chooses_account: bool, theme: str) -> dict[str, Any]:
+    """Return what a page knows that is drawn with this, in the reader's language."""
     return {
-        "brand": settings.CONSOLE_BRAND,
-        "keys_title": keys,
+        "brand": brand,
         "store": store,
-        "chooses_account": store.is_upstream and bool(settings.ACCOUNTS_URL),
+        "chooses_account": chooses_account,
         "theme": theme,
+        "keys_title": _("%(brand)s API keys") % {"brand": brand} if brand else _("API keys"),
         "languages": _languages(),
         "html_lang": html_lang(translation.get_language() or settings.LANGUAGE_CODE),
     }

@@ -15,14 +15,14 @@ from apikeys.backends import store_traits
 from apikeys.cursors import read_cursor, write_cursor
 
 ALL = "all"
-VIEWS = [("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys"))]
+VIEWS = (("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys")))
 # Where there are no column heads to press.
-SORTS = [
+SORTS = (
     ("-created", gettext_lazy("Newest first")),
     ("created", gettext_lazy("Oldest first")),
     ("name", gettext_lazy("Name, A to Z")),
     ("-name", gettext_lazy("Name, Z to A")),
-]
+)
 SEARCH_MAX_LENGTH = 255
 
 

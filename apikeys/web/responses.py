@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,15 +12,14 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
 
-from apikeys import values
-from apikeys.domain import PAGE_SIZES, ApiKeyPage, Sort
+from apikeys.domain import ApiKeyPage, Sort
 from apikeys.exceptions import NotAuthorized, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
-from apikeys.web.listing import SORTS, VIEWS, ListState, announcement, order, position, rows_of
+from apikeys.web.listing import ListState, announcement, order, position, rows_of
 from apikeys.web.navigation import open_page
 
 UNPROCESSABLE = 422
@@ -50,25 +48,32 @@ def list_context(request: Request) -> dict[str, Any]:
         page = keys.list_api_keys(caller, replace(state.query, counted=True))
     owners = keys.owners_of(page.keys) if state.query.whole_account else {}
     base = reverse("api_key_list")
+    searched = bool(state.query.search)
     return {
         "state": state,
         "page": page,
         "rows": rows_of(page.keys, caller.identity, owners, base, state.url()),
         "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
-        "unsearched_url": base + state.without_search().url(),
-        "position": position(page, searched=bool(state.query.search)),
-        "announcement": announcement(page, state.query),
-        "order": order(state.query),
-        "value_like": values.VALUE_LIKE.pattern,
-        "value_prefix": settings.APIKEYS_PREFIX,
-        "hint_length": values.HINT_LENGTH,
-        "views": VIEWS,
-        "sorts": SORTS,
-        "page_sizes": [(size, size) for size in PAGE_SIZES],
-        "sort_urls": {sort.value: base + state.sorted_by(sort).url() for sort in Sort},
-        "offers_last": page.last is not None or page.extent.total is not None,
-        **_page_urls(state, page),
+        "list_facts": {
+            "view": state.view,
+            "sort": state.sort,
+            "by": state.query.sort,
+            "descending": state.query.descending,
+            "page_size": state.query.page_size,
+            "offers_all": keys.lists_whole_account(caller),
+            "offers_last": page.last is not None or page.extent.total is not None,
+        },
+        "list_texts": {
+            "search": state.query.search,
+            "state_url": state.url(),
+            "unsearched_url": base + state.without_search().url(),
+            "position": position(page, searched=searched),
+            "announcement": announcement(page, state.query),
+            "order": order(state.query),
+            **{f"sort_{sort}": base + state.sorted_by(sort).url() for sort in Sort},
+            **_page_urls(state, page),
+        },
     }
 
 

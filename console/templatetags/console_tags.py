@@ -5,10 +5,11 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
+from html import escape
 from pathlib import Path
-from typing import Any
 
 from django import template
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.template import Context
 from django.template.loader import render_to_string
@@ -20,15 +21,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from apikeys.domain import Status
-from apikeys.web.listing import Row
-from console.context_processors import shell_of
-from console.patterns import BLANKS, fill, pattern
+from apikeys import values
+from apikeys.domain import PAGE_SIZES, Status
+from apikeys.web.listing import SORTS, VIEWS, Row
+from console.patterns import draw, filler
 from console.relative_times import distance
 
 TIME_FAR_AWAY = '<time datetime="{at}">{far} <span class="exact">{exact}</span></time>'
 MOST_DAYS = 4096  # whose words are kept: those of ten years
-MOST_PATTERNS = 256  # of one kind that are kept: more than languages, themes and places make
+LIST = "api_key_list"
+PAGE_SIZE_CHOICES = tuple((size, size) for size in PAGE_SIZES)
 
 register = template.Library()
 
@@ -46,12 +48,12 @@ def _sprite_url() -> str:
 
 
 @register.simple_tag
+@cache
 def script(path: str) -> SafeString:
     """Return a deferred script with the hash that its content must have."""
     return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(path), _sha384(path))
 
 
-@cache
 def _sha384(path: str) -> str:
     found = finders.find(path)
     if not isinstance(found, str):
@@ -80,78 +82,97 @@ def when(value: datetime | None) -> str | SafeString:
     if value is None:
         return _("Never")
     exact = _written(value, clock=True)
-    return fill(TIME_FAR_AWAY, at=_machine(value), far=distance(value), exact=exact)
+    return SafeString(TIME_FAR_AWAY.format(at=_machine(value), far=escape(distance(value)), exact=escape(exact)))
+
+
+@register.simple_tag(takes_context=True)
+def part(context: Context, name: str, **texts: str) -> SafeString:
+    """Return a pattern that no facts decide on, filled."""
+    return draw(context, name, {name: str(text) for name, text in texts.items()})
 
 
 @register.simple_tag(takes_context=True)
 def header(context: Context, *, alone: bool = False) -> SafeString:
     """Return the bar above a page; `alone` for one that knows neither session nor database, thus no account."""
     request = context["request"]
-    facts = {name: context[name] for name in ("theme", "brand", "store", "chooses_account")}
-    facts |= {"place": _place(request.path, context["store"].is_upstream), "alone": alone}
-    blanks = {"csrf_token": str(context["csrf_token"])}
+    facts = {"place": _place(request.path, context["store"].is_upstream), "alone": alone}
+    texts = {"csrf_token": str(context["csrf_token"])}
     if not alone:
         user = context["user"]
-        email = getattr(user, "email", "")  # nobody has none
-        facts |= {"is_staff": user.is_staff, "has_email": bool(email)}
-        blanks |= {"name": str(user), "email": email, "username": user.get_username(), "next": request.get_full_path()}
-    return fill(_header(get_language(), **facts), **blanks)
-
-
-@lru_cache(maxsize=MOST_PATTERNS)
-def _header(language: str | None, *, theme: str, **facts: Any) -> str:
-    context = shell_of(theme) | facts | {"person": BLANKS, "csrf_token": BLANKS["csrf_token"]}
-    return pattern("_header.html", context)
+        facts["is_staff"] = user.is_staff
+        texts |= {"name": str(user), "username": user.get_username(), "next": request.get_full_path()}
+        texts["email"] = getattr(user, "email", "")  # nobody has none
+    return draw(context, "header", texts, facts)
 
 
 def _place(path: str, is_upstream: bool) -> str:
     """Return the name of a URL that the bar leads to; "key" for what is below the list's, "" for all others."""
     places = _places(is_upstream)
-    return places.get(path, "key" if path.startswith(reverse("api_key_list")) else "")
+    return next((name for name, url in places.items() if path == url), "key" if path.startswith(places[LIST]) else "")
 
 
 @cache
 def _places(is_upstream: bool) -> dict[str, str]:
-    names = ("dashboard", "api_key_list", *(() if is_upstream else ("api_reference",)))
-    return {reverse(name): name for name in names}
+    return {name: reverse(name) for name in ("dashboard", LIST, *(() if is_upstream else ("api_reference",)))}
 
 
 @register.simple_tag(takes_context=True)
-def rows(context: Context) -> SafeString:
-    """Return the rows of the list in `rows`, each by the pattern of templates/apikeys/_row.html."""
-    listed: Sequence[Row] = context["rows"]
-    names_owner = bool(listed) and listed[0].owner is not None
-    row_pattern = _row_pattern(get_language(), names_owner=names_owner, store=context["store"])
-    return SafeString("".join(_row(row_pattern, row) for row in listed))
+def toolbar(context: Context) -> SafeString:
+    """Return what stands above a list: search, view, Create."""
+    facts = {name: context["list_facts"][name] for name in ("view", "offers_all")}
+    texts = {name: context["list_texts"][name] for name in ("search", "state_url")}
+    texts |= {
+        "csrf_token": str(context["csrf_token"]),
+        "value_like": values.VALUE_LIKE.pattern,
+        "value_prefix": settings.APIKEYS_PREFIX,
+        "hint_length": str(values.HINT_LENGTH),
+    }
+    return draw(context, "toolbar", texts, facts | {"views": VIEWS})
 
 
-def _row(row_pattern: str, row: Row) -> SafeString:
+@register.simple_tag(takes_context=True)
+def no_keys(context: Context) -> SafeString:
+    """Return what stands in place of a list without a key."""
+    return draw(context, "empty", {"state_url": context["state_url"]}, context["list_facts"])
+
+
+@register.simple_tag(takes_context=True)
+def table(context: Context) -> SafeString:
+    """Return all of a list that a search changes: its rows, or that there are none, and what leads to other pages."""
+    facts = context["list_facts"] | {"sorts": SORTS, "page_sizes": PAGE_SIZE_CHOICES}
+    return draw(context, "table", context["list_texts"] | {"rows": _rows(context)}, facts)
+
+
+def _rows(context: Context) -> SafeString:
+    rows: Sequence[Row] = context["rows"]
+    if not rows:
+        return SafeString()
+    texts = [_texts(row) for row in rows]
+    fill = filler(context, "row", texts[0])
+    return SafeString("".join(map(fill, texts)))
+
+
+def _texts(row: Row) -> dict[str, str]:
+    """Return what a row says."""
     key, owner = row.key, row.owner
-    blanks: dict[str, str] = {}
+    texts = {
+        "id": key.id,
+        "url": row.url,
+        "name": key.name,
+        "hint": key.hint,
+        "description": key.description,
+        "described": key.description or "–",
+        "status": _status(key.status, get_language()),
+        "expiry": _expiry(key.expires_at, is_over=key.is_expired) if key.expires_at else "",
+        "created": when(key.created_at),
+        "used": when(key.last_used_at),
+        "actions": " ".join(row.actions),
+    }
     if owner is not None:
         name = owner.name or owner.iam_id
-        blanks["owner"] = f"{name} ({owner.user_id})" if owner.user_id else name
-        blanks["owner_cell"] = render_to_string("apikeys/_owner.html", {"owner": owner})
-    return fill(
-        row_pattern,
-        id=key.id,
-        url=row.url,
-        name=key.name,
-        hint=key.hint,
-        description=key.description,
-        described=key.description or "–",
-        status=_status(key.status, get_language()),
-        expiry=_expiry(key.expires_at, is_over=key.is_expired) if key.expires_at else "",
-        created=when(key.created_at),
-        used=when(key.last_used_at),
-        actions=" ".join(row.actions),
-        **blanks,
-    )
-
-
-@lru_cache(maxsize=MOST_PATTERNS)
-def _row_pattern(language: str | None, **facts: Any) -> str:
-    return pattern("apikeys/_row.html", facts | {"row": BLANKS})
+        texts["owner"] = f"{name} ({owner.user_id})" if owner.user_id else name
+        texts["owner_cell"] = render_to_string("apikeys/_owner.html", {"owner": owner})
+    return texts
 
 
 @cache
