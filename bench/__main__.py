@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 from bench import groups, table
 from bench.load import Job, LoadGenerator
@@ -17,6 +18,7 @@ from bench.visits import Visits
 from tests import postgres
 
 CACHE = ROOT / ".bench"
+Subject = TypeVar("Subject")
 WARM_UP = 100  # requests of each probe at most, for a second at most, before any is measured
 
 
@@ -55,23 +57,36 @@ def measure(shelf: Shelf, store: Store, options: argparse.Namespace) -> None:
     """Measure with one database, and print the tables."""
     if store.postgres:
         pin(store.postgres.process.pid, OF_DATABASES)
-    with ExitStack() as stack:
-        load = stack.enter_context(LoadGenerator())
-        pin(load.process.pid, OF_LOAD)
-        names = PEERS if groups.WITH_PEERS & set(options.rows) else ()
-        peers = [stack.enter_context(Peer(name, shelf, store.postgres)) for name in names]
-        visits = Visits(stack.enter_context(Console(store)), store, peers)
-        stopwatch = Stopwatch(load, options.seconds, store.postgres)
-        chosen = [groups.GROUPS[name](visits) for name in options.rows if name in groups.GROUPS]
-        rounds = in_turn(stopwatch, probes_of(chosen), options.rounds)
-        found = [row.result(rounds) for rows in chosen for row in rows.rows]
-        try:
-            for name in options.rows:
-                if name in groups.ONCE:
-                    say(name)
-                    found += groups.ONCE[name](visits, stopwatch)
-        finally:
-            show(store, found, rounds)
+    found: list[Result] = []
+    rounds: list[Round] = []
+    try:
+        with LoadGenerator() as load:
+            pin(load.process.pid, OF_LOAD)
+            stopwatch = Stopwatch(load, options.seconds, store.postgres)
+            with ExitStack() as stack:
+                names = PEERS if groups.WITH_PEERS & set(options.rows) else ()
+                peers = [stack.enter_context(Peer(name, shelf, store.postgres)) for name in names]
+                visits = Visits(stack.enter_context(Console(store)), store, peers)
+                chosen = [groups.GROUPS[name](visits) for name in options.rows if name in groups.GROUPS]
+                rounds += in_turn(stopwatch, probes_of(chosen), options.rounds)
+                found += [row.result(rounds) for rows in chosen for row in rows.rows]
+                found += results_of(groups.ONCE, options.rows, visits, stopwatch)
+            found += results_of(groups.ALONE, options.rows, store, stopwatch)
+    finally:
+        show(store, found, rounds)
+
+
+def results_of(
+    functions: Mapping[str, Callable[[Subject, Stopwatch], list[Result]]],
+    names: Iterable[str],
+    subject: Subject,
+    stopwatch: Stopwatch,
+) -> Iterator[Result]:
+    """Give the results of those functions that have one of the names."""
+    for name in names:
+        if name in functions:
+            say(name)
+            yield from functions[name](subject, stopwatch)
 
 
 def show(store: Store, found: Sequence[Result], rounds: Sequence[Round]) -> None:

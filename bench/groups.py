@@ -6,6 +6,7 @@ from bench import keys, once
 from bench.peer import DRF_API_KEY, KNOX
 from bench.probes import Probe, Stopwatch
 from bench.rows import ONE, SIXTEEN, Reach, Result, Row, Rows, cpu, latency, per_cpu_second, rate
+from bench.store import Store
 from bench.visits import GRANT, LIST, Visits
 from bench.waiting import waiting
 from bench.weight import weight
@@ -169,9 +170,12 @@ ONCE: dict[str, Callable[[Visits, Stopwatch], list[Result]]] = {
     "texts": once.searches,
     "weight": lambda visits, _stopwatch: weight(visits),
     "creation": once.creation,
-    "memory": once.memory,
-    "start": once.start,
     "waiting": lambda _visits, _stopwatch: waiting(),
 }
-NAMES = (*GROUPS, *ONCE)
+# Likewise, while no other server of the console runs.
+ALONE: dict[str, Callable[[Store, Stopwatch], list[Result]]] = {
+    "memory": once.memory,
+    "start": once.start,
+}
+NAMES = (*GROUPS, *ONCE, *ALONE)
 WITH_PEERS = {"introspect", "details"}

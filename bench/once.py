@@ -17,8 +17,8 @@ from bench import keys
 from bench.load import Job
 from bench.probes import Stopwatch
 from bench.rows import Reach, Result
-from bench.servers import Console, resident_bytes
-from bench.store import ROOT, say
+from bench.servers import CORES, Console, pin, resident_bytes
+from bench.store import ROOT, Store, say
 from bench.visits import GRANT, LIST, Visits
 from tests.markup import fields, page
 
@@ -95,11 +95,10 @@ def creation(visits: Visits, stopwatch: Stopwatch) -> list[Result]:
     ]
 
 
-def memory(visits: Visits, stopwatch: Stopwatch) -> list[Result]:
+def memory(store: Store, stopwatch: Stopwatch) -> list[Result]:
     """Look at the memory of a new worker after few and after many requests of all kinds."""
-    with Console(visits.store) as console:
-        own = Visits(console, visits.store)
-        job = Job(console.port, mixed(own), 16, seconds=MEMORY_SECONDS)
+    with Console(store) as console:
+        job = Job(console.port, mixed(Visits(console, store)), 16, seconds=MEMORY_SECONDS)
         sizes = []
         for count in (FEWEST, MOST - FEWEST):
             say(f"{count:,} requests of all kinds")
@@ -132,16 +131,17 @@ def mixed(visits: Visits) -> list[str]:
     return found
 
 
-def start(visits: Visits, _stopwatch: Stopwatch) -> list[Result]:
+def start(store: Store, _stopwatch: Stopwatch) -> list[Result]:
     """Start the console twice with `make run`, as somebody does who has it already; the second start counts."""
-    console = Console(visits.store)
     command = ["make", "--no-print-directory", f"VENV={sys.prefix}", "run"]
     seconds = 0.0
     for _start in range(2):
+        console = Console(store)  # at a port of its own, where nobody answers yet
         began = time.monotonic()
         process = subprocess.Popen(
             command, cwd=ROOT, env=console.environment, stdout=subprocess.DEVNULL, start_new_session=True
         )
+        pin(process.pid, set(CORES))
         try:
             wait_for(f"{console.url}/readyz", process)
             seconds = time.monotonic() - began

@@ -46,9 +46,9 @@ def resident_bytes(pid: int) -> int:
 def pin(pid: int, cores: set[int]) -> None:
     """Keep a process, all that came of it, and what will, on these processors, before others where that is allowed."""
     for each in family(pid):
-        for task in Path(f"/proc/{each}/task").iterdir():
-            os.sched_setaffinity(int(task.name), cores)
-            with suppress(PermissionError):
+        for task in Path(f"/proc/{each}/task").glob("*"):
+            with suppress(PermissionError, ProcessLookupError):
+                os.sched_setaffinity(int(task.name), cores)
                 os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(1))
 
 

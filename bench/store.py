@@ -96,16 +96,17 @@ class Shelf:
     def opened(self, database: str) -> Iterator[Store]:
         """Give a copy of a database of that kind, which goes away again."""
         run = self.folder / f"run_{os.getpid()}"
+        data = run / "data"
         with ExitStack() as stack:
             stack.callback(shutil.rmtree, run, ignore_errors=True)
             if database == SQLITE:
-                shutil.copytree(self.in_file(), run)
-                yield store_in(run, database, "")
+                shutil.copytree(self.in_file(), data)
+                yield store_in(data, database, "")
             else:
                 server = stack.enter_context(KeptPostgres(self.folder / POSTGRESQL))
-                shutil.copytree(self.on_server(server), run)
+                shutil.copytree(self.on_server(server), data)
                 server.copy("run", self.migrated)
-                yield store_in(run, database, f"{server.url}/run", server)
+                yield store_in(data, database, f"{server.url}/run", server)
 
     def in_file(self) -> Path:
         """Return the folder of a console whose database is a file."""
