@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests import nginx, packages
 from tests.databases import SERVER_VARIABLE, make_database
 from tests.server import free_port
 
@@ -157,18 +158,8 @@ def database_url(postgres) -> str:
 
 
 def install() -> None:
-    """Install PostgreSQL's server where there is none, or end with a sentence."""
-    for command in (
-        ["apt-get", "update"],
-        ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql"],
-    ):
-        if find():
-            break
-        print("Trying:", *command, flush=True)
-        try:
-            subprocess.run(command, check=False, timeout=900, stdin=subprocess.DEVNULL)
-        except (OSError, subprocess.TimeoutExpired) as exc:
-            print(exc, flush=True)
+    """Install PostgreSQL's server where there is none, or end with a sentence; also what stands before consoles."""
+    packages.install("postgresql", find)
     programs = find()
     if not programs:
         sys.exit(
@@ -176,6 +167,7 @@ def install() -> None:
             "folder of its programs."
         )
     print(f"Tests of PostgreSQL use {programs}", flush=True)
+    nginx.install()
 
 
 def main(*command: str) -> None:
