@@ -18,7 +18,7 @@ from django.shortcuts import resolve_url
 from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
-from apikeys.api.paths import as_served, is_api
+from apikeys.api.paths import is_api
 from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
@@ -82,7 +82,6 @@ def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]
     """Set `client_address` and `correlation_id`, and refuse what no page of the console ever sends."""
 
     def middleware(request: Request) -> HttpResponse:
-        request.path = request.path_info = as_served(request.path_info)
         request.client_address = client_address(request)
         request.correlation_id = secrets.token_hex(16)
         refusal = _refusal(request)
@@ -145,7 +144,7 @@ def client_address(request: HttpRequest) -> str:
     if settings.TRUSTED_PROXIES:
         hops = [hop for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
         forwarded = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else ""
-    return ip_address(forwarded) or ip_address(peer) or peer
+    return (forwarded and ip_address(forwarded)) or ip_address(peer) or peer
 
 
 def ip_address(hop: str) -> str:
@@ -191,6 +190,18 @@ class LoginRequired(LoginRequiredMiddleware):
         else:
             next_url = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
         return redirect_whole_page(request, redirect_to_login(next_url, resolve_url(settings.LOGIN_URL)))
+
+
+def content_length_header(get_response: GetResponse) -> GetResponse:
+    """Tell the length of every answer, as Django's CommonMiddleware does for pages."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
+
+    return middleware
 
 
 def bfcache_cookie(get_response: GetResponse) -> Callable[[Request], HttpResponse]:
