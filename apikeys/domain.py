@@ -93,8 +93,37 @@ class LeakedAction(StrEnum):
     DELETE = "delete"
 
 
+class Ending:
+    """What a key needs to tell whether it can be used; each kind of key has these."""
+
+    __slots__ = ()
+    disabled: bool
+    expires_at: datetime | None
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether `expires_at` has come."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def authenticates(self) -> bool:
+        """Tell whether a program can use the key now. A locked key can be used, only not changed."""
+        return not (self.disabled or self.is_expired)
+
+
 @dataclass(frozen=True, slots=True)
-class ApiKey:
+class UsedKey(Ending):
+    """What the use of a key needs to know of it; an `ApiKey` has everything."""
+
+    id: str
+    name: str
+    iam_id: str
+    disabled: bool
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey(Ending):
     """The record about a value. All dates are UTC; `entity_tag` changes with every change of the record."""
 
     id: str
@@ -124,16 +153,6 @@ class ApiKey:
     def is_editable_by(self, identity: Identity) -> bool:
         """Tell whether that identity may edit it: nobody, administrators included, edits another person's key."""
         return self.iam_id == identity.iam_id or self.iam_id.startswith(SERVICE_ID_PREFIX)
-
-    @property
-    def is_expired(self) -> bool:
-        """Whether `expires_at` has come."""
-        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
-
-    @property
-    def authenticates(self) -> bool:
-        """Tell whether a program can use the key now. A locked key can be used, only not changed."""
-        return not (self.disabled or self.is_expired)
 
     @property
     def status(self) -> Status:

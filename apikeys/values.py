@@ -182,6 +182,10 @@ class Peppers:
         """Return HMAC-SHA256 of a value under pepper `number`, 64 hex digits. Raises KeyError without that pepper."""
         return hmac.new(self.by_number[number], value.encode("utf-8"), hashlib.sha256).hexdigest()
 
+    def digests(self, value: str) -> list[tuple[str, int]]:
+        """Return the digest of a value under each pepper, together with the pepper's number."""
+        return [(self.digest(value, number), number) for number in self.by_number]
+
     def fingerprint(self, number: int) -> str:
         """Return 16 hex digits that tell one pepper from another and reveal nothing of it."""
         return hmac.new(self.by_number[number], b"fingerprint of this pepper", hashlib.sha256).hexdigest()[:16]

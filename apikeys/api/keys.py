@@ -16,7 +16,6 @@ from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
-from apikeys.identity import tokens
 from apikeys.services import creation, keys
 
 MAX_COUNTED = 100  # identities in one look at the limits
@@ -92,14 +91,12 @@ def get_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonResponse:
 
 
 @authenticated
-@sensitive_variables("value")
 def key_details(request: HttpRequest, caller: Caller) -> JsonResponse:
     """Return the key of a value that the caller may see.
 
     Raises BadRequest (400), Unauthenticated (401), ApiKeyNotFound (404).
     """
-    value = needed_header(request, "IAM-ApiKey")
-    key = keys.get_api_key(caller, tokens.key_id_of_value(value))
+    key = keys.get_api_key_of_value(caller, needed_header(request, "IAM-ApiKey"))
     return tagged(payloads.api_key(key, history=history_where_asked(request, caller, key)))
 
 

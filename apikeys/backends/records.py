@@ -6,7 +6,7 @@ Who may see or change a row is checked in embedded.py and service_ids.py, which 
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.utils import timezone
 from apikeys import domain, values
 from apikeys.backends.search import fold
 from apikeys.models import ApiKeyRecord, HistoryRecord, RevisedRecord, ServiceIdRecord, new_entity_tag
+from apikeys.storage.statements import Columns, Statement, table
 
 LOOKUPS = {domain.Match.CONTAINS: "contains", domain.Match.EQUALS: "exact", domain.Match.STARTS_WITH: "startswith"}
 
@@ -28,10 +29,24 @@ def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | Non
 
     `for_update` locks the row until the transaction ends.
     """
-    peppers = settings.APIKEYS_PEPPERS
-    digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
-    records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
-    return records.filter(reduce(or_, digests)).first()
+    pairs = settings.APIKEYS_PEPPERS.digests(value)
+    if for_update:
+        found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
+        return ApiKeyRecord.objects.select_for_update().filter(found).first()
+    rows = _of_digests(len(pairs)).rows([part for pair in pairs for part in pair])
+    return rows[0][0] if rows else None
+
+
+@cache
+def _of_digests(number: int) -> Statement:
+    keys = Columns(ApiKeyRecord, "key", {field.name for field in ApiKeyRecord._meta.concrete_fields})
+    sql = f"SELECT {keys} FROM {table(ApiKeyRecord, 'key')} WHERE {has_digest('key', number)}"  # noqa: S608
+    return Statement(sql, keys)
+
+
+def has_digest(alias: str, number: int) -> str:
+    """Return the condition that a key is stored under one of `number` digests, each with its pepper."""
+    return " OR ".join([f'({alias}."digest" = %s AND {alias}."pepper" = %s)'] * number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +178,8 @@ def to_domain(record: ApiKeyRecord) -> domain.ApiKey:
     """Return the key that a record holds: columns are called like attributes."""
     held = {field.name: getattr(record, field.name) for field in fields(domain.ApiKey)}
     return domain.ApiKey(**held | {"action_when_leaked": domain.LeakedAction(record.action_when_leaked)})
+
+
+def to_used(record: ApiKeyRecord) -> domain.UsedKey:
+    """Return what the use of a key needs to know of its record, which may have no other columns."""
+    return domain.UsedKey(record.id, record.name, record.iam_id, record.disabled, record.expires_at)
