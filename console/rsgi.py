@@ -9,15 +9,18 @@ import io
 import logging
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol
+from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
 Environ = dict[str, Any]
+Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 NAME = re.compile(r"[a-z0-9-]+")  # no two such names are one in WSGI
@@ -38,13 +41,6 @@ NO_CREDENTIALS = "unreadable"  # as the value of Authorization: no scheme has th
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes = field(repr=False)
-
-
 class Adapter:
     """An RSGI application that serves a WSGI application, `threads` requests at once.
 
@@ -57,57 +53,93 @@ class Adapter:
         self.application = application
         self.largest_body = largest_body
         self.body_seconds = body_seconds
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self.serving: set[str] = set()
+        # A pool of the standard library makes two futures of each request, and wakes the loop before the client.
+        self.requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        for number in range(threads):
+            threading.Thread(target=self._work, name=f"request_{number}", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self.requests.get()()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        unreadable = unreadable_headers(scope)
-        if names := sorted(unreadable & REFUSED):
-            refuse(protocol, 400, f"The header {names[0]} has characters other than ASCII.")
-            return
-        environ = environ_of(scope) | {wsgi_name(name): "" for name in unreadable & BLANKED}
-        if "authorization" in unreadable:  # the API itself refuses it
-            environ["HTTP_AUTHORIZATION"] = NO_CREDENTIALS
-        try:
-            async with asyncio.timeout(self.body_seconds):
-                body = await self.body(environ, protocol)
-        except TimeoutError:
-            protocol.response_empty(408, [("connection", "close")])
-            return
-        if body is None:
-            refuse(protocol, 400, "The body ended early.")
-            return
+        headers, unreadable = headers_of(scope)
+        if unreadable:
+            if names := sorted(unreadable & REFUSED):
+                refuse(protocol, 400, f"The header {names[0]} has characters other than ASCII.")
+                return
+            headers |= {wsgi_name(name): "" for name in unreadable & BLANKED}
+            if "authorization" in unreadable:  # the API itself refuses it
+                headers["HTTP_AUTHORIZATION"] = NO_CREDENTIALS
+        environ = environ_of(scope, headers)
+        body = b""
+        if self.has_body(environ):
+            try:
+                async with asyncio.timeout(self.body_seconds):
+                    whole = await self.body(environ, protocol)
+            except TimeoutError:
+                protocol.response_empty(408, [("connection", "close")])
+                return
+            if whole is None:
+                refuse(protocol, 400, "The body ended early.")
+                return
+            body = whole
         environ["wsgi.input"] = io.BytesIO(body)
         if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads a body only where it has a length
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
-        self.serving.add(client := scope.client)
-        try:
-            answer = await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ)
-        finally:
-            self.serving.discard(client)
         # What was left of a body would be read as the next request: the server closes, and the client must know.
         close = [("connection", "close")] if self.is_too_large(environ, body) else []
-        protocol.response_bytes(answer.status, answer.headers + close, answer.body)
+        await self.answered(environ, protocol, scope.client, close)
+
+    async def answered(
+        self, environ: Environ, protocol: HTTPProtocol, client: str, more: list[tuple[str, str]]
+    ) -> None:
+        """Return when a thread has answered the request, with `more` headers. Raises what the server can't send."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def request() -> None:
+            refusal = None
+            try:
+                status, headers, body = self.answer(environ)
+                self.serving.discard(client)  # before it can send its next request
+                protocol.response_bytes(status, headers + more, body)
+            except Exception as exc:  # noqa: BLE001  (it goes to who waits)
+                refusal = exc
+            with suppress(RuntimeError):  # the loop is closed: the process ends
+                loop.call_soon_threadsafe(finish, done, refusal)
+
+        self.serving.add(client)
+        self.requests.put(request)
+        await done
 
     def is_too_large(self, environ: Environ, body: bytes = b"") -> bool:
         """Tell whether a body is not read to its end, by the length it announces and by what was read of it."""
         return max(int(environ.get("CONTENT_LENGTH") or 0), len(body)) > self.largest_body
 
+    def has_body(self, environ: Environ) -> bool:
+        """Tell whether there is a body that is to be read."""
+        return ("CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ) and not self.is_too_large(environ)
+
     async def body(self, environ: Environ, protocol: HTTPProtocol) -> bytes | None:
         """Return the body, or None where the client left before its end."""
-        length = environ.get("CONTENT_LENGTH", "")
-        if not (length or "HTTP_TRANSFER_ENCODING" in environ) or self.is_too_large(environ):
-            return b""
+        if length := environ.get("CONTENT_LENGTH", ""):
+            try:
+                whole: bytes = await protocol()
+            except ProtocolClosed:
+                return None
+            return whole if len(whole) == int(length) else None
         body, ends = bytearray(), 0
         async for chunk in protocol:
             body += chunk
             ends += not chunk  # Granian gives one empty chunk for an end, and one before it for what broke off
             if len(body) > self.largest_body:
                 break
-        return bytes(body) if (len(body) == int(length) if length else ends < 2) else None
+        return bytes(body) if ends < 2 else None
 
     def answer(self, environ: Environ) -> Answer:
-        """Let the application answer, in a thread of the pool."""
+        """Let the application answer; raise nothing."""
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
@@ -121,8 +153,17 @@ class Adapter:
                 getattr(parts, "close", lambda: None)()  # Django's end of the request
         except Exception:  # Django answers errors of its own; this one was raised around it
             logger.exception("A request failed outside of Django.")
-            return Answer(500, [], b"")
-        return Answer(started[0], started[1], body)
+            return 500, [], b""
+        return started[0], started[1], body
+
+
+def finish(done: "asyncio.Future[None]", error: Exception | None) -> None:
+    if done.cancelled():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 def refuse(protocol: HTTPProtocol, status: int, reason: str) -> None:
@@ -136,17 +177,12 @@ def refuse(protocol: HTTPProtocol, status: int, reason: str) -> None:
     protocol.response_bytes(status, headers, f"{reason}\n".encode())
 
 
-def unreadable_headers(scope: Scope) -> set[str]:
-    """Return the names of headers whose value Granian does not give."""
-    return set(scope.headers.keys()) - {name for name, _text in scope.headers.items()}
-
-
-def environ_of(scope: Scope) -> Environ:
-    """Return WSGI's environ of a request, without its body."""
+def environ_of(scope: Scope, headers: Environ) -> Environ:
+    """Return WSGI's environ of a request with these headers, without its body."""
     server, _, port = scope.server.rpartition(":")
     return {
         "HTTP_HOST": "",
-        **headers_of(scope),
+        **headers,
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": scope.path.encode().decode("latin-1"),
@@ -165,17 +201,36 @@ def environ_of(scope: Scope) -> Environ:
     }
 
 
-def headers_of(scope: Scope) -> Environ:
-    """Return the headers under WSGI's names; lines of one name are joined, as one line would have them."""
+def headers_of(scope: Scope) -> tuple[Environ, set[str]]:
+    """Return the headers under WSGI's names, and the names of those whose value Granian does not give.
+
+    Lines of one name are joined, as one line would have them.
+    """
     found: dict[str, list[str]] = {}
     for name, text in scope.headers.items():
-        if NAME.fullmatch(name):
-            found.setdefault(name, []).append(text)
-    return {
-        wsgi_name(name): (texts[0] if name in UNPREFIXED else SEPARATORS.get(name, ",").join(texts))
+        found.setdefault(name, []).append(text)
+    environ = {
+        COMMON.get(name) or wsgi_name(name): texts[0] if len(texts) == 1 else joined(name, texts)
         for name, texts in found.items()
+        if name in COMMON or NAME.fullmatch(name)
     }
+    return environ, {*scope.headers.keys()} - found.keys()
+
+
+def joined(name: str, texts: list[str]) -> str:
+    return texts[0] if name in UNPREFIXED else SEPARATORS.get(name, ",").join(texts)
 
 
 def wsgi_name(name: str) -> str:
     return UNPREFIXED.get(name, f"HTTP_{name.upper().replace('-', '_')}")
+
+
+# The names that most requests have; any other name is put together anew.
+COMMON = {
+    name: wsgi_name(name)
+    for name in (
+        "accept", "accept-encoding", "accept-language", "authorization", "connection", "content-length", "content-type",
+        "cookie", "host", "iam-apikey", "origin", "referer", "user-agent", "x-forwarded-for", "x-forwarded-host",
+        "x-forwarded-port", "x-forwarded-proto", "x-real-ip",
+    )
+}  # fmt: skip

@@ -193,10 +193,7 @@ class Dripping:
 
     said: tuple[int, list[tuple[str, str]]] | None = None
 
-    def __aiter__(self) -> "Dripping":
-        return self
-
-    async def __anext__(self) -> bytes:
+    async def __call__(self) -> bytes:
         await asyncio.sleep(60)
         return b"x"
 
