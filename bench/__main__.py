@@ -12,7 +12,7 @@ from bench.load import Job, LoadGenerator
 from bench.peer import PEERS, Peer
 from bench.probes import Probe, Stopwatch
 from bench.rows import ONE, SIXTEEN, Result, Round, Rows
-from bench.servers import OF_DATABASES, OF_LOAD, Console, pin
+from bench.servers import OF_DATABASES, OF_LOAD, Console, measuring_alone, pin
 from bench.store import DATABASES, POSTGRESQL, ROOT, Shelf, Store, say
 from bench.visits import Visits
 from tests import postgres
@@ -29,7 +29,7 @@ def main() -> None:
     if POSTGRESQL in databases and not postgres.find():
         postgres.install()
     for database in databases:
-        with shelf.opened(database) as store:
+        with shelf.opened(database) as store, measuring_alone():
             measure(shelf, store, options)
 
 
