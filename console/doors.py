@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from apikeys.api.paths import as_served, is_api
@@ -35,10 +36,7 @@ class ProgramsHandler(BaseHandler):
 
     def __init__(self) -> None:
         """Raise ImproperlyConfigured for middleware that wants more than requests and responses."""
-        self._view_middleware: list[Any] = []
-        self._template_response_middleware: list[Any] = []
-        self._exception_middleware: list[Any] = []
-        self.passes: Any = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
+        self.passes: Any = convert_exception_to_response(self.view_answers)
         for name in reversed(settings.PROGRAMS_MIDDLEWARE):
             try:
                 middleware = import_string(name)(self.passes)
@@ -47,3 +45,9 @@ class ProgramsHandler(BaseHandler):
             if any(hasattr(middleware, hook) for hook in HOOKS):
                 raise ImproperlyConfigured(f"PROGRAMS_MIDDLEWARE: {name} has hooks that programs do not pass.")
             self.passes = convert_exception_to_response(middleware)
+
+    def view_answers(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the answer of the view at the address; there are no hooks round it, and no template is drawn later."""
+        view, arguments, keywords = self.resolve_request(request)
+        answer: HttpResponseBase = view(request, *arguments, **keywords)
+        return answer

@@ -18,6 +18,7 @@ class Columns:
         # In the model's order, in which it takes them.
         self.fields = [field for field in model._meta.concrete_fields if field.name in {*names}]
         self.names = [field.attname for field in self.fields]
+        self._names = frozenset(self.names)  # the model looks each of its columns up among them
         self.key = self.fields.index(model._meta.pk)
 
     def __str__(self) -> str:
@@ -26,7 +27,7 @@ class Columns:
 
     def record(self, row: Sequence[Any]) -> Any | None:
         """Return the instance that these columns make, None for those of a join that found nothing."""
-        return None if row[self.key] is None else self.model.from_db(connection.alias, self.names, row)
+        return None if row[self.key] is None else self.model.from_db(connection.alias, self._names, row)
 
 
 def table(model: type[models.Model], alias: str) -> str:
