@@ -19,6 +19,8 @@ from granian._granian import RSGIHTTPProtocol as HTTPProtocol
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
+from console import stopping
+
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -54,6 +56,7 @@ class Adapter:
         self.largest_body = largest_body
         self.body_seconds = body_seconds
         self.serving: set[str] = set()
+        self.ends_connections = False
         # A pool of the standard library makes two futures of each request, and wakes the loop before the client.
         self.requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
         for number in range(threads):
@@ -62,6 +65,14 @@ class Adapter:
     def _work(self) -> None:
         while True:
             self.requests.get()()
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Listen for the signal that comes before a stop; Granian calls this before the first request."""
+        loop.add_signal_handler(stopping.SIGNAL, self.end_connections)
+
+    def end_connections(self) -> None:
+        """End each connection with its next answer."""
+        self.ends_connections = True
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         headers, unreadable = headers_of(scope)
@@ -89,7 +100,8 @@ class Adapter:
         if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads a body only where it has a length
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
         # What was left of a body would be read as the next request: the server closes, and the client must know.
-        close = [("connection", "close")] if self.is_too_large(environ, body) else []
+        ends = self.ends_connections or self.is_too_large(environ, body)
+        close = [("connection", "close")] if ends else []
         await self.answered(environ, protocol, scope.client, close)
 
     async def answered(

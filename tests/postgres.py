@@ -22,6 +22,7 @@ import pytest
 from tests import nginx, packages
 from tests.databases import SERVER_VARIABLE, make_database
 from tests.server import free_port
+from tests.waiting import until
 
 USER, PASSWORD = "console", "a p@ss/word#1?"
 PASSWORD_IN_A_URL = "a%20p%40ss%2Fword%231%3F"
@@ -80,14 +81,18 @@ class PostgresServer:
         password.write_text(f"{PASSWORD}\n")
         for path in (folder, password):
             os.chown(path, self.identity.get("user", -1), self.identity.get("group", -1))
-        self.run(
-            "initdb", "--pgdata", self.data, "--username", USER, "--pwfile", password, "--auth", "scram-sha-256",
-            "--encoding", "UTF8", "--locale", "C", "--no-sync",
-        )  # fmt: skip
+        self.fill(password)
 
     def settle(self, folder: Path) -> None:
         """Say where the cluster is, and who runs it."""
         self.folder, self.data, self.identity = folder, folder / "data", unprivileged_identity()
+
+    def fill(self, password: Path) -> None:
+        """Make the folder of its data; the file has the password of its administrator."""
+        self.run(
+            "initdb", "--pgdata", self.data, "--username", USER, "--pwfile", password, "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--locale", "C", "--no-sync",
+        )  # fmt: skip
 
     def run(self, program: str, *arguments: object) -> None:
         done = subprocess.run(
@@ -96,13 +101,13 @@ class PostgresServer:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
-    def start(self) -> None:
-        """Start the server and return when it answers."""
+    def start(self, *settings: str) -> None:
+        """Start the server, with these settings beside its usual ones, and return when it answers."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     self.programs / "postgres", "-D", self.data, "-p", str(self.port),
-                    *[part for setting in self.settings for part in ("-c", setting)],
+                    *[part for setting in (*self.settings, *settings) for part in ("-c", setting)],
                 ],
                 **self.identity, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
@@ -121,6 +126,11 @@ class PostgresServer:
             self.process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
             self.process.wait(START_SECONDS)
 
+    def crash(self) -> None:
+        """End the server as a machine that fails does: nothing is written any more, and no standby is told."""
+        self.process.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown
+        self.process.wait(START_SECONDS)
+
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Return a connection of its administrator, each statement of which is a transaction."""
         return psycopg.connect(f"{self.url}/{database}", autocommit=True)
@@ -133,6 +143,44 @@ class PostgresServer:
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
+
+
+class Standby(PostgresServer):
+    """A copy of a primary that follows it: the primary acknowledges a change once it is visible here, too.
+
+    It only reads until it is promoted.
+    """
+
+    def __init__(self, primary: PostgresServer) -> None:
+        super().__init__()
+        self.primary = primary
+
+    def fill(self, password: Path) -> None:
+        self.run(
+            "pg_basebackup", "--dbname", f"{self.primary.url}/postgres", "--pgdata", self.data,
+            "--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast", "--no-sync",
+        )  # fmt: skip
+
+    def __enter__(self) -> "Standby":
+        super().__enter__()
+        try:
+            self.be_waited_for()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def be_waited_for(self) -> None:
+        """Have the primary wait for this standby with each change."""
+        with self.primary.connect() as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+            connection.execute("SELECT pg_reload_conf()")
+            until(lambda: connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall() == [("sync",)])
+
+    def promote(self) -> None:
+        """Make it the primary and return when it takes changes; the old one must be gone, or read-only."""
+        self.run("pg_ctl", "promote", "--pgdata", self.data, "--wait")
 
 
 def unprivileged_identity() -> dict[str, Any]:

@@ -175,16 +175,21 @@ def who_to_stop(port: int) -> str:
 
 
 def serve() -> None:
-    """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished."""
+    """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished.
+
+    On SIGTERM connections that are kept alive end first: console/stopping.py.
+    """
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
-    from granian.server import Server
+    from granian.log import LogLevels
+
+    from console.stopping import StoppingServer
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     if store_traits().is_upstream:
         # Granian advises against more threads than processors can run; these wait for another service.
         logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in str(record.msg))
-    server = Server(
+    server = StoppingServer(
         "console.worker:application",
         address=settings.HOST,
         port=settings.PORT,
@@ -195,7 +200,7 @@ def serve() -> None:
         backpressure=settings.CONNECTIONS,
         respawn_failed_workers=True,
         log_enabled=True,
-        log_level="warning",  # type: ignore[arg-type]
+        log_level=LogLevels.warning,
         websockets=False,
         workers_kill_timeout=settings.WORKER_END_SECONDS,
     )
