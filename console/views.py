@@ -34,6 +34,7 @@ from apikeys.storage import reserve
 from apikeys.storage.reserve import revocation
 from apikeys.web import drafts
 from apikeys.web.compression import compressed
+from apikeys.web.listing import number_of
 from console import csrf, sessions
 from console.context_processors import THEMES
 from console.cookies import set_cookie
@@ -48,7 +49,8 @@ def dashboard(request: Request) -> HttpResponse:
     """How many keys, the newest, what happened lately."""
     overview = keys.overview(caller_of(request))
     problem = sentence(overview.problem) if overview.problem else ""
-    page = render(request, "dashboard.html", {"overview": overview, "store_problem": problem})
+    count = "–" if overview.count is None else number_of(overview.count)
+    page = render(request, "dashboard.html", {"overview": overview, "count": count, "store_problem": problem})
     return page if request.META.get("QUERY_STRING") else compressed(request, page)
 
 

@@ -35,7 +35,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a dashboard shows; `problem` is why the store told nothing, and `count` None then."""
+    """What a dashboard shows; `problem` is why the store told nothing, and `count` None then.
+
+    Of more than domain.COUNTED keys `count` may be no more than that they are more.
+    """
 
     count: int | None
     newest: tuple[domain.ApiKey, ...]
@@ -51,9 +54,9 @@ def overview(caller: domain.Caller) -> Overview:
         for event in audit.recent(caller.identity.iam_id, 5)
     )
     try:
-        newest = backend.list_api_keys(domain.ApiKeyQuery(sort=domain.Sort.CREATED, page_size=3))
-        # A first page that is the last one is the count, too: upstream need not be asked again.
-        count = len(newest.keys) if newest.next is None else backend.count_api_keys()
+        newest = backend.list_api_keys(domain.ApiKeyQuery(sort=domain.Sort.CREATED, page_size=3, counted=True))
+        # Only a store whose lists do not tell is asked again.
+        count = backend.count_api_keys() if newest.extent.total is None else newest.extent.total
     except StoreError as exc:
         return Overview(None, (), activity, exc)
     return Overview(count, newest.keys, activity)
