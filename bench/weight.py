@@ -107,8 +107,9 @@ def weight(visits: Visits) -> list[Result]:
     later = browser.later_visit(first)
     of_admin = Browser(visits, keys.ADMINISTRATOR).first_visit(ADMIN)
     title, admin = "first visit of the list, 25 keys", "Django's admin: "
+    heads = sum(len(answer.head) for answer in first.values()) / 1000
     return [
-        Result(title, [kilobytes(first)], "kB", f"{admin}{kilobytes(of_admin):.0f} kB", Reach(36)),
+        Result(title, [kilobytes(first)], "kB", f"{admin}{kilobytes(of_admin):.0f} kB; heads: {heads:.1f}", Reach(36)),
         Result(title, [len(first)], "requests", f"{admin}{len(of_admin)}", Reach(6)),
         Result("later visits", [kilobytes(later)], "kB", f"{len(later)} requests", Reach(6)),
     ]
