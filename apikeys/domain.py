@@ -334,6 +334,7 @@ class Sort(StrEnum):
 
 
 SORTED_LETTERS = 100
+HINT_LENGTH = 4  # last characters of a value
 
 
 class Match(StrEnum):

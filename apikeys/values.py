@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from apikeys.domain import API_KEY_ID, SERVICE_ID
+from apikeys.domain import API_KEY_ID, HINT_LENGTH, SERVICE_ID
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LENGTH = 44
@@ -24,7 +24,6 @@ MAX_PREFIX = LENGTH - CHECKSUM_LENGTH - MIN_RANDOM
 DEFAULT_PREFIX = "apk_"
 PREFIX_HELP = f"a letter, then up to {MAX_PREFIX - 1} more letters, digits or underscores"
 MIN_PEPPER_BYTES = 32
-HINT_LENGTH = 4  # last characters of a value
 
 # A run as long as a value, with small and capital letters; what stands next to a value may be part of the run.
 VALUE_LIKE = re.compile(

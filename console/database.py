@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from apikeys.storage.deadline import limit_statements
+
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "console.postgresql"
 DJANGOS_POSTGRESQL = "django.db.backends.postgresql"
 # Seconds to wait: for the server, for what another transaction holds, for one statement. No request hangs for long.
@@ -118,6 +120,8 @@ def limit_waiting(connection: Any, **_kwargs: Any) -> None:
         words = [word for name, seconds in limits.items() for word in (name, f"{seconds}s")]
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {columns}", words)
+    else:
+        limit_statements(connection, STATEMENT_SECONDS)
 
 
 def refuse_misplaced(file: Path) -> None:

@@ -159,7 +159,8 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
             alices.list_api_keys(replace(query, cursor=cursor))
 
         index, column = ("keys_by_name", "name_folded") if sort is Sort.NAME else ("keys_by_creation", "created_at")
-        assert index_for(captured[0]["sql"]) == (index, {"iam_id": "=", column: "<" if descending else ">"})
+        sign = "<" if descending else ">"
+        assert index_for(captured[0]["sql"]) == (index, {"iam_id": "=", column: sign, "id": sign})
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,6 +10,8 @@ from apikeys.iam import oauth
 from apikeys.identity import tokens, users
 from apikeys.services import service_ids
 from tests.conftest import caller_for
+from tests.markup import page
+from tests.test_pages import many
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,17 @@ def test_a_list_with_histories_asks_as_often_for_many_rows_as_for_one(alice, cre
 
     assert histories == [["create"]]
     assert look() == ([["create"]] * 6, queries)
+
+
+def test_the_dashboard_counts_a_thousand_keys_and_no_more(alice, alice_client):
+    many(alice, 1_001)
+
+    with CaptureQueriesContext(connection) as context:
+        shown = page(alice_client.get("/"))
+
+    counts = [query["sql"] for query in context if "COUNT" in query["sql"] and "apikeys_apikeyrecord" in query["sql"]]
+    assert "1,000+" in shown.text
+    assert [sql for sql in counts if "LIMIT 1001" not in sql] == []
 
 
 def test_to_look_at_a_token_from_a_password_is_one_question(alice):

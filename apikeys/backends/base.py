@@ -54,7 +54,8 @@ class ApiKeyBackend(Protocol):
         """Return one page in the order asked for; what is created or deleted meanwhile shows no row twice.
 
         Raises NotAuthorized for the whole account, unless `lists_whole_account`; InvalidApiKey for an owner that is
-        neither the identity nor a service ID it manages, and for a sort or a filter that is not among the traits.
+        neither the identity nor a service ID it manages, and for a sort or a filter that is not among the traits;
+        SearchTooSlow for a search or filters that no index serves in a long list.
         """
 
     def get_api_key(self, key_id: str) -> domain.ApiKey:

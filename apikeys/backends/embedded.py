@@ -1,6 +1,7 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import ClassVar
 
 from django.conf import settings
@@ -11,12 +12,14 @@ from django.utils import timezone
 from apikeys import domain, exceptions, values
 from apikeys.backends import records
 from apikeys.backends.base import StoreTraits, check_query
-from apikeys.backends.keyset import counted_page_of, page_of
-from apikeys.backends.orders import COLUMNS, filtered, with_column
-from apikeys.backends.search import fold, hint_end, skeleton
+from apikeys.backends.finding import Scope, narrowed
+from apikeys.backends.keyset import Listed, count_to, counted_page_of, page_of
+from apikeys.backends.search import fold, skeleton
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
+from apikeys.storage.deadline import TimeIsOver, time_limit
 
+SEARCH_SECONDS = 2.0  # for a page of a search or of a filtered list
 MOST_COMPARED = 1000  # names of keys, when a new one is made
 
 
@@ -71,6 +74,14 @@ class EmbeddedBackend:
         self._check_owner(query.iam_id)
         return self._visible().filter(iam_id=query.iam_id)
 
+    def _scope(self, query: domain.ApiKeyQuery) -> Scope:
+        """Return whose keys `_listed` returns."""
+        if query.whole_account:
+            return Scope(account_id=self.identity.account_id, iam_id=query.iam_id)
+        if query.iam_id in ("", self.identity.iam_id):
+            return Scope(iam_id=self.identity.iam_id)
+        return Scope(account_id=self.identity.account_id, iam_id=query.iam_id)
+
     def _check_owner(self, iam_id: str) -> None:
         """Raise InvalidApiKey unless the caller may make and list keys of `iam_id`: itself, or its service ID."""
         if iam_id == self.identity.iam_id:
@@ -91,19 +102,13 @@ class EmbeddedBackend:
 
     def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
         check_query(self.traits, query)
-        column = COLUMNS[query.sort]
-        rows = with_column(filtered(self._listed(query), query.filters, timezone.now()), column)
-        if query.search:
-            text = fold(query.search)
-            found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
-            if end := hint_end(query.search):
-                found |= models.Q(hint__iendswith=end)
-            rows = rows.filter(found)
-        for condition in query.conditions:
-            rows = rows.filter(records.filter_of(condition))
-        page = (counted_page_of if query.counted else page_of)(
-            rows, column, descending=query.descending, size=query.page_size, cursor=query.cursor
-        )
+        found = narrowed(query, self._listed(query), self._scope(query), timezone.now())
+        paged = counted_page_of if query.counted else page_of
+        try:
+            with nullcontext() if isinstance(found, Listed) else time_limit(SEARCH_SECONDS):
+                page = paged(found, descending=query.descending, size=query.page_size, cursor=query.cursor)
+        except TimeIsOver:
+            raise exceptions.SearchTooSlow from None
         return domain.ApiKeyPage(
             tuple(records.to_domain(row) for row in page.rows),
             next=page.next,
@@ -170,7 +175,7 @@ class EmbeddedBackend:
         held = list(owners._default_manager.select_for_update().filter(iam_id=owner).values_list("pk"))
         if is_service_id and not held:
             raise _mismatch()
-        if limit and ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
+        if limit and count_to(ApiKeyRecord.objects.filter(iam_id=owner), limit - 1) >= limit:
             raise exceptions.ApiKeyLimitReached(limit=limit)
 
     @transaction.atomic

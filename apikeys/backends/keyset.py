@@ -2,13 +2,79 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from django.db import models
 
 from apikeys.domain import COUNTED, END, Cursor, Extent
 
 Row = TypeVar("Row", bound=models.Model)
+
+
+class Source(Protocol[Row]):
+    """Rows in the order of a column, or of what they are annotated with, and then of their id."""
+
+    @property
+    def column(self) -> str:
+        """What the rows are sorted by before their id."""
+
+    def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[Row]:
+        """Return the first rows beyond the cursor, in this direction."""
+
+    def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        """Return how many rows are beyond the cursor, in this direction, and `limit + 1` where there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[Row]):
+    """Rows that the database reads in the order of an index."""
+
+    rows: "models.QuerySet[Row]"
+    column: str
+
+    def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[Row]:
+        found: list[Row] = []
+        for part in self.parts(cursor, descending=descending):
+            found += part.order_by(*self.order(descending=descending))[: limit - len(found)]
+            if len(found) == limit:
+                break
+        return found
+
+    def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        number = 0
+        for part in self.parts(cursor, descending=descending):
+            number += count_to(part, limit - number)
+            if number > limit:
+                break
+        return number
+
+    def parts(self, cursor: Cursor | None, *, descending: bool) -> "list[models.QuerySet[Row]]":
+        """Return the rows beyond the cursor, in this direction: one after the other, in their order.
+
+        SQLite compares no rows in an index of an expression: there those that are the same in it come first.
+        """
+        if cursor is None or cursor == END or self.column not in self.rows.query.annotations:
+            return [self.beyond(cursor, descending=descending)]
+        position = position_of(self.rows, self.column, cursor)
+        if position is None:
+            return [self.rows]
+        step = "lt" if descending else "gt"
+        return [
+            self.rows.filter(**{self.column: position, f"id__{step}": cursor.key_id}),
+            self.rows.filter(**{f"{self.column}__{step}": position}),
+        ]
+
+    def order(self, *, descending: bool) -> tuple[str, str]:
+        sign = "-" if descending else ""
+        return f"{sign}{self.column}", f"{sign}id"
+
+    def beyond(self, cursor: Cursor | None, *, descending: bool) -> "models.QuerySet[Row]":
+        """Return all rows beyond the cursor, in this direction."""
+        return self.rows if cursor is None else self.rows.filter(beyond(self.rows, self.column, cursor, descending))
+
+    def ordered(self, cursor: Cursor | None, *, descending: bool) -> "models.QuerySet[Row]":
+        """Return the same rows in their order."""
+        return self.beyond(cursor, descending=descending).order_by(*self.order(descending=descending))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +87,10 @@ class KeysetPage(Generic[Row]):
     extent: Extent = field(default_factory=Extent)
 
 
-def page_of(
-    records: "models.QuerySet[Row]", column: str, *, descending: bool, size: int, cursor: Cursor | None
-) -> KeysetPage[Row]:
-    """Return `size` rows at most, sorted by a column, or what they are annotated with, and then by id.
-
-    They begin at the cursor.
-    """
+def page_of(source: Source[Row], *, descending: bool, size: int, cursor: Cursor | None) -> KeysetPage[Row]:
+    """Return `size` rows at most from the cursor on."""
     backward = cursor is not None and cursor.backward
-    descending_here = descending != backward
-    if cursor is not None:
-        records = records.filter(beyond(records, column, cursor, descending_here))
-    sign = "-" if descending_here else ""
-    found = list(records.order_by(f"{sign}{column}", f"{sign}id")[: size + 1])
+    found = source.read(cursor, size + 1, descending=descending != backward)
     more = len(found) > size
     rows = found[:size]
     if backward:
@@ -44,30 +101,28 @@ def page_of(
     has_next = cursor != END if backward else more
     return KeysetPage(
         rows,
-        next=cursor_at(rows[-1], column) if has_next else None,
-        previous=cursor_at(rows[0], column, backward=True) if has_previous else None,
+        next=cursor_at(rows[-1], source.column) if has_next else None,
+        previous=cursor_at(rows[0], source.column, backward=True) if has_previous else None,
     )
 
 
-def counted_page_of(
-    records: "models.QuerySet[Row]", column: str, *, descending: bool, size: int, cursor: Cursor | None
-) -> KeysetPage[Row]:
+def counted_page_of(source: Source[Row], *, descending: bool, size: int, cursor: Cursor | None) -> KeysetPage[Row]:
     """Return the same page with its extent. No query counts more than COUNTED rows and one.
 
     The last page has the rows that somebody finds there who comes from the first, not the last `size` ones.
     """
-    total = count_to(records, COUNTED) if cursor is not None else None
+    total = source.count(None, COUNTED, descending=descending) if cursor is not None else None
     if cursor == END and total and total <= COUNTED:
         size = total % size or size
-    page = page_of(records, column, descending=descending, size=size, cursor=cursor)
+    page = page_of(source, descending=descending, size=size, cursor=cursor)
     if total is None:  # the first page: nothing is left to be counted where it is the only one
-        total = count_to(records, COUNTED) if page.next else len(page.rows)
+        total = source.count(None, COUNTED, descending=descending) if page.next else len(page.rows)
     if not page.rows:
         return replace(page, extent=Extent(0 if cursor is None else None, total))
     before = 0
     if page.previous is not None:
-        rows_before = beyond(records, column, cursor_at(page.rows[0], column), not descending)
-        before = count_to(records.filter(rows_before), COUNTED)
+        first = cursor_at(page.rows[0], source.column)
+        before = source.count(first, COUNTED, descending=not descending)
     end = before + len(page.rows)
     return replace(
         page,
@@ -77,31 +132,65 @@ def counted_page_of(
     )
 
 
-def count_to(records: "models.QuerySet[Row]", limit: int) -> int:
+def count_to(records: "models.QuerySet[Any]", limit: int) -> int:
     """Return how many rows there are, and `limit + 1` where there are more."""
-    return records.order_by()[: limit + 1].count()
+    return records.order_by().values("pk")[: limit + 1].count()
 
 
-def beyond(records: "models.QuerySet[Row]", column: str, cursor: Cursor, descending: bool) -> models.Q:
+def beyond(records: "models.QuerySet[Any]", column: str, cursor: Cursor, descending: bool) -> models.Q:
     """Return the filter for rows after the cursor's row, in the direction of paging."""
-    if cursor == END:
+    position = None if cursor == END else position_of(records, column, cursor)
+    if position is None:
         return models.Q()
-    position: str | datetime = cursor.position
+    step = "lt" if descending else "gt"
+    if column in records.query.annotations:
+        # The first condition is implied by the rest; databases seek the index by it.
+        return models.Q(**{f"{column}__{step}e": position}) & (
+            models.Q(**{f"{column}__{step}": position}) | models.Q(**{f"id__{step}": cursor.key_id})
+        )
+    field = records.model._meta.get_field(column)
+    return models.Q(Beyond(column, models.Value(position, field), models.Value(cursor.key_id), descending=descending))
+
+
+def position_of(records: "models.QuerySet[Any]", column: str, cursor: Cursor) -> str | datetime | None:
+    """Return where the cursor stands in the column, None for one that was never handed out: it is the beginning."""
     annotation = records.query.annotations.get(column)
     field = records.model._meta.get_field(column) if annotation is None else annotation.output_field
-    if isinstance(field, models.DateTimeField):
-        try:
-            position = datetime.fromisoformat(cursor.position).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return models.Q()  # a cursor that was never handed out: the list from its beginning
-    step = "lt" if descending else "gt"
-    # The first condition is implied by the rest; databases seek the index by it.
-    return models.Q(**{f"{column}__{step}e": position}) & (
-        models.Q(**{f"{column}__{step}": position}) | models.Q(**{f"id__{step}": cursor.key_id})
-    )
+    return moment_of(cursor) if isinstance(field, models.DateTimeField) else cursor.position
+
+
+class Beyond(models.Func):
+    """Whether a row, as its column and id, is after another in this direction.
+
+    Compared as rows, which databases seek in an index, also among many rows that are the same in the column.
+    """
+
+    output_field = models.BooleanField()
+
+    def __init__(self, column: str, position: models.Value, key_id: models.Value, *, descending: bool) -> None:
+        super().__init__(column, "id", position, key_id)
+        self.sign = "<" if descending else ">"
+
+    def as_sql(self, compiler: Any, connection: Any, **_extra: Any) -> Any:  # type: ignore[override]
+        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
+        column, key, position, key_id = (sql for sql, _parameters in compiled)
+        parameters = [parameter for _sql, found in compiled for parameter in found]
+        return f"({column}, {key}) {self.sign} ({position}, {key_id})", parameters
+
+
+def moment_of(cursor: Cursor) -> datetime | None:
+    """Return the moment that a cursor of a list sorted by moments stands at, None where it stands at none."""
+    try:
+        return datetime.fromisoformat(cursor.position).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def cursor_at(record: models.Model, column: str, *, backward: bool = False) -> Cursor:
     """Return the cursor of the page after a record's row, or `backward` of the one before it."""
-    position = getattr(record, column)
-    return Cursor(position.isoformat() if isinstance(position, datetime) else position, str(record.pk), backward)
+    return cursor_of(getattr(record, column), str(record.pk), backward=backward)
+
+
+def cursor_of(position: str | datetime, key_id: str, *, backward: bool = False) -> Cursor:
+    """Return the cursor beside the row that has this id and this in the sorted column."""
+    return Cursor(position.isoformat() if isinstance(position, datetime) else position, key_id, backward)

@@ -1,8 +1,4 @@
-"""What lists of keys are sorted and filtered by, as expressions of the database; models.py has their indexes.
-
-The text of each expression is the same in a query and in its index, down to the constants: a database finds the index
-by it.
-"""
+"""What lists of keys are sorted and filtered by; models.py has the expressions and their indexes."""
 
 from datetime import datetime
 from functools import reduce
@@ -11,43 +7,8 @@ from typing import Any
 
 from django.db import models
 
-from apikeys.domain import SORTED_LETTERS, Filters, Sort, Status
-
-
-class _OrElse(models.Func):
-    """A moment, or another one where there is none."""
-
-    output_field = models.DateTimeField()
-    template = "COALESCE(%(expressions)s, '%(otherwise)s')"
-
-    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        # With its zone, or an index would depend on the one of the session that made it.
-        return self.as_sql(compiler, connection, template="COALESCE(%(expressions)s, '%(otherwise)s+00')", **extra)
-
-
-class LastUse(_OrElse):
-    """When a key was used last; for one that never was, before all others."""
-
-    def __init__(self) -> None:
-        super().__init__("last_used_at", otherwise="0001-01-01 00:00:00")
-
-
-class Expiration(_OrElse):
-    """When a key expires; for one that never does, after all others."""
-
-    def __init__(self) -> None:
-        super().__init__("expires_at", otherwise="9999-12-31 00:00:00")
-
-
-class DescriptionStart(models.Func):
-    """The beginning of a folded description: an index of PostgreSQL takes no text of a thousand letters."""
-
-    output_field = models.TextField()
-    template = f"SUBSTR(%(expressions)s, 1, {SORTED_LETTERS})"
-
-    def __init__(self) -> None:
-        super().__init__("description_folded")
-
+from apikeys.domain import Filters, Sort, Status
+from apikeys.models import DescriptionStart, Expiration, HintEnd, LastUse
 
 # By name: a column, or what rows are annotated with.
 EXPRESSIONS: dict[str, models.Func] = {
@@ -70,32 +31,47 @@ def with_column(records: "models.QuerySet[Any]", column: str) -> "models.QuerySe
     return records.annotate(**{column: EXPRESSIONS[column]}) if column in EXPRESSIONS else records
 
 
-def filtered(records: "models.QuerySet[Any]", filters: Filters, now: datetime) -> "models.QuerySet[Any]":
-    """Return the rows that meet all that is given of the filters."""
-    if not filters.given():
-        return records
-    records = records.alias(last_use=LastUse(), expiration=Expiration())
-    if filters.status is not None:
-        records = records.filter(status_is(filters.status, now))
+class Apart(models.Func):
+    """A column in a form that no index has: what a database compares so, or sorts by, it looks up elsewhere."""
+
+    arity = 1
+    template = "COALESCE(%(expressions)s, %(expressions)s)"
+
+
+def with_compared(records: "models.QuerySet[Any]") -> "models.QuerySet[Any]":
+    """Return the rows with what `is_met` and searches compare; `…_apart` is for where another index is to be used."""
+    compared = {"last_use": LastUse(), "expiration": Expiration()}
+    apart = {f"{name}_apart": Apart(expression) for name, expression in compared.items()}
+    apart |= {f"{name}_apart": Apart(name) for name in ("created_at", "leaked", "disabled", "locked")}
+    found: models.QuerySet[Any] = records.alias(hint_end=HintEnd(), **compared, **apart)
+    return found
+
+
+def is_met(filters: Filters, now: datetime, *, apart: bool) -> models.Q:
+    """Return the filter for rows that meet all that is given of the filters; `apart` leaves their indexes alone."""
+    suffix = "_apart" if apart else ""
+    compared: dict[str, Any] = {}
     if filters.leaked is not None:
-        records = records.filter(leaked=filters.leaked)
+        compared[f"leaked{suffix}"] = filters.leaked
     if (expires_before := filters.expires_before(now)) is not None:
-        records = records.filter(expiration__gt=now, expiration__lte=expires_before, expires_at__isnull=False)
+        compared |= {f"expiration{suffix}__gt": now, f"expiration{suffix}__lte": expires_before}
+        compared["expires_at__isnull"] = False
     if (used_before := filters.used_before(now)) is not None:
-        records = records.filter(last_use__lte=used_before)
+        compared[f"last_use{suffix}__lte"] = used_before
     if (created_from := filters.created_from()) is not None:
-        records = records.filter(created_at__gte=created_from)
-    return records
+        compared[f"created_at{suffix}__gte"] = created_from
+    met = models.Q(**compared)
+    return met if filters.status is None else met & _status_is(filters.status, now, suffix)
 
 
-def status_is(status: Status, now: datetime) -> models.Q:
+def _status_is(status: Status, now: datetime, suffix: str) -> models.Q:
     """Return the filter for keys of this status: of several that apply a key has the first."""
-    # What a status follows from, and what it does not follow from.
+    # What a status follows from, and what it does not follow from, which is true of most keys: no index is of use.
     signs = {
-        Status.LEAKED: (models.Q(leaked=True), models.Q(leaked=False)),
-        Status.EXPIRED: (models.Q(expiration__lte=now), models.Q(expiration__gt=now)),
-        Status.DISABLED: (models.Q(disabled=True), models.Q(disabled=False)),
-        Status.LOCKED: (models.Q(locked=True), models.Q(locked=False)),
+        Status.LEAKED: (models.Q(**{f"leaked{suffix}": True}), models.Q(leaked_apart=False)),
+        Status.EXPIRED: (models.Q(**{f"expiration{suffix}__lte": now}), models.Q(expiration_apart__gt=now)),
+        Status.DISABLED: (models.Q(**{f"disabled{suffix}": True}), models.Q(disabled_apart=False)),
+        Status.LOCKED: (models.Q(**{f"locked{suffix}": True}), models.Q(locked_apart=False)),
         Status.ACTIVE: (models.Q(), models.Q()),
     }
     order = list(Status)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, reduce
-from operator import attrgetter, or_
+from operator import or_
 
 from django.conf import settings
 from django.db import Error, models, transaction
@@ -169,20 +169,23 @@ def histories_of(object_ids: Collection[str]) -> dict[str, list[domain.HistoryEn
 def filter_of(condition: domain.Condition) -> models.Q:
     """Return the filter for rows, of keys or of service IDs, that meet a condition."""
     lookup = LOOKUPS[condition.match]
+    if condition.attribute == "id" and condition.match is domain.Match.EQUALS:
+        return models.Q(id=_as_written(condition.text))
     if condition.attribute == "id":
         return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
     return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
 
 
+def _as_written(text: str) -> str:
+    """Return an id in the letters that ids are written in, so that the primary key finds it."""
+    kind, dash, number = fold(text).partition("-")
+    return {"apikey": "ApiKey", "serviceid": "ServiceId"}.get(kind, kind) + dash + number
+
+
 def to_domain(record: ApiKeyRecord) -> domain.ApiKey:
     """Return the key that a record holds: columns are called like attributes."""
-    held = dict(zip(_ATTRIBUTES, _attributes_of(record), strict=True))
-    held["action_when_leaked"] = domain.LeakedAction(record.action_when_leaked)
-    return domain.ApiKey(**held)
-
-
-_ATTRIBUTES = tuple(field.name for field in fields(domain.ApiKey))
-_attributes_of = attrgetter(*_ATTRIBUTES)
+    held = {field.name: getattr(record, field.name) for field in fields(domain.ApiKey)}
+    return domain.ApiKey(**held | {"action_when_leaked": domain.LeakedAction(record.action_when_leaked)})
 
 
 def to_used(record: ApiKeyRecord) -> domain.UsedKey:

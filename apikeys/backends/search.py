@@ -5,8 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from apikeys.domain import ApiKey, ApiKeyQuery, Filters, Match
-from apikeys.values import HINT_LENGTH
+from apikeys.domain import HINT_LENGTH, ApiKey, ApiKeyQuery, Filters, Match
 
 # Character classes for regular expressions. Blank are spaces, format characters, and letters or symbols that are drawn
 # as nothing. Marks are drawn onto the character before them.
@@ -43,9 +42,12 @@ def skeleton(text: str) -> str:
 
 
 def hint_end(search: str) -> str:
-    """Return the end of a hint that a search may mean, "" for a search of fewer characters than a hint shows."""
+    """Return the end of a hint that a search may mean, "" where it can be none.
+
+    It is as long as what a hint shows of a value's end; what is longer has the dots of the hint before that.
+    """
     text = search.strip().replace("...", "…")
-    return text if len(text) >= HINT_LENGTH else ""
+    return text if len(text) == HINT_LENGTH or text[:-HINT_LENGTH].endswith("…") else ""
 
 
 def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:

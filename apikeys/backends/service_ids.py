@@ -6,7 +6,7 @@ from django.db import models, transaction
 
 from apikeys import domain
 from apikeys.backends import records
-from apikeys.backends.keyset import beyond, cursor_at, page_of
+from apikeys.backends.keyset import Listed, beyond, cursor_at, page_of
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
@@ -43,7 +43,8 @@ class EmbeddedServiceIds:
         for condition in query.conditions:
             rows = rows.filter(records.filter_of(condition))
         column = COLUMNS[query.sort]
-        found = page_of(rows, column, descending=query.descending, size=query.page_size, cursor=query.cursor)
+        listed = Listed(rows, column)
+        found = page_of(listed, descending=query.descending, size=query.page_size, cursor=query.cursor)
         offset = 0
         if found.rows and query.cursor is not None:
             before = beyond(rows, column, cursor_at(found.rows[0], column), not query.descending)

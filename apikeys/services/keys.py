@@ -37,7 +37,7 @@ class Activity:
 class Overview:
     """What a dashboard shows; `problem` is why the store told nothing, and `count` None then.
 
-    Of more than domain.COUNTED keys `count` may be no more than that they are more.
+    `count` is COUNTED + 1 where there may be more.
     """
 
     count: int | None
@@ -45,9 +45,16 @@ class Overview:
     activity: tuple[Activity, ...]
     problem: ApiKeyError | None = None
 
+    @property
+    def counted(self) -> str | None:
+        """The number of keys as it is shown, such as "1,000+"; None where the store told nothing."""
+        if self.count is None:
+            return None
+        return str(self.count) if self.count <= domain.COUNTED else f"{domain.COUNTED:,}+"
+
 
 def overview(caller: domain.Caller) -> Overview:
-    """Return the number of keys, the newest three, and the last five things that were done."""
+    """Return the number of keys, as far as it is counted, the newest three, and the last five things that were done."""
     backend = backend_for(caller)
     activity = tuple(
         Activity(event.action, event.target_name, event.address, event.event_time, event.outcome)
@@ -55,8 +62,10 @@ def overview(caller: domain.Caller) -> Overview:
     )
     try:
         newest = backend.list_api_keys(domain.ApiKeyQuery(sort=domain.Sort.CREATED, page_size=3, counted=True))
-        # Only a store whose lists do not tell is asked again.
-        count = backend.count_api_keys() if newest.extent.total is None else newest.extent.total
+        # A first page that is the last one is the count, too: upstream need not be asked again.
+        count = len(newest.keys) if newest.next is None else newest.extent.total
+        if count is None:
+            count = min(backend.count_api_keys(), domain.COUNTED + 1)
     except StoreError as exc:
         return Overview(None, (), activity, exc)
     return Overview(count, newest.keys, activity)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from html import escape
+from pathlib import Path
 
 from django import template
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.template import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -20,9 +22,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apikeys import values
-from apikeys.domain import PAGE_SIZES, Status
+from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Status
 from apikeys.web.listing import SORTS, VIEWS, Row
-from console import static_files
 from console.patterns import draw, filler
 from console.relative_times import distance
 
@@ -48,10 +49,16 @@ def _sprite_url() -> str:
 
 @register.simple_tag
 @cache
-def scripts() -> SafeString:
-    """Return the deferred scripts of a page, with the hash that their content must have."""
-    digest = base64.b64encode(hashlib.sha384(static_files.scripts()).digest()).decode()
-    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(static_files.SCRIPTS), digest)
+def script(path: str) -> SafeString:
+    """Return a deferred script with the hash that its content must have."""
+    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(path), _sha384(path))
+
+
+def _sha384(path: str) -> str:
+    found = finders.find(path)
+    if not isinstance(found, str):
+        raise FileNotFoundError(path)
+    return base64.b64encode(hashlib.sha384(Path(found).read_bytes()).digest()).decode()
 
 
 @register.filter
@@ -118,7 +125,7 @@ def toolbar(context: Context) -> SafeString:
         "csrf_token": str(context["csrf_token"]),
         "value_like": values.VALUE_LIKE.pattern,
         "value_prefix": settings.APIKEYS_PREFIX,
-        "hint_length": str(values.HINT_LENGTH),
+        "hint_length": str(HINT_LENGTH),
     }
     return draw(context, "toolbar", texts, facts | {"views": VIEWS})
 

@@ -1,0 +1,75 @@
+"""What takes too long is ended: for the person a sentence, for a program an answer, for the others their turn."""
+
+import time
+
+import pytest
+from django.db import OperationalError, connection
+
+from apikeys.backends import embedded
+from apikeys.backends.finding import Narrowed
+from apikeys.storage.deadline import TimeIsOver, limit_statements, time_limit
+from tests.addresses import KEYS
+from tests.markup import page
+
+pytestmark = pytest.mark.django_db
+
+ENDLESS = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+    "postgresql": "SELECT pg_sleep(3600)",
+}
+SENTENCE = "This search takes too long. Type more letters, or use fewer filters at once."
+
+
+def never_end(*_arguments: object, **_keywords: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(ENDLESS[connection.vendor])
+        cursor.fetchall()
+
+
+@pytest.fixture
+def endless_search(monkeypatch):
+    """A search that the database would not end by itself."""
+    monkeypatch.setattr(embedded, "SEARCH_SECONDS", 0.1)
+    monkeypatch.setattr(Narrowed, "read", never_end)
+
+
+def test_a_statement_ends_with_its_time_and_the_next_one_runs():
+    with pytest.raises(TimeIsOver), time_limit(0.1):
+        never_end()
+
+    with time_limit(5), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+
+
+def test_another_error_of_the_database_stays_what_it_is():
+    with pytest.raises(OperationalError), time_limit(5):
+        raise OperationalError("the database is away")
+
+
+@pytest.mark.sqlite
+def test_every_statement_of_a_serving_process_has_an_end():
+    limit = limit_statements(connection, 0.1)
+    try:
+        with pytest.raises(OperationalError, match="interrupted"):
+            never_end()
+        time.sleep(0.15)
+        with connection.cursor() as cursor:  # the time is the statement's own, not the connection's
+            cursor.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT max(i) FROM n"
+            )
+            assert cursor.fetchone() == (20000,)
+    finally:
+        connection.execute_wrappers.remove(limit)
+        connection.connection.set_progress_handler(None, 0)
+
+
+def test_a_person_reads_that_the_search_takes_too_long(alice_client, alices_key, endless_search):
+    answer = alice_client.get(f"{KEYS}?q=zz")
+
+    assert answer.status_code == 503
+    assert SENTENCE in page(answer).text
+
+
+def test_a_list_without_a_search_is_not_in_its_way(alice_client, alices_key, endless_search):
+    assert alice_client.get(KEYS).status_code == 200
