@@ -1,7 +1,7 @@
 """The index of trigrams over the folded names and descriptions of keys, which a search of three letters or more asks.
 
 PostgreSQL keeps two GIN indexes of pg_trgm, which the planner finds by itself. SQLite keeps a table of FTS5, which
-backends/text.py asks, and triggers that change it in the same statement that changes a key, whoever runs it. Where a
+backends/finding.py asks, and triggers that change it in the same statement that changes a key, whoever runs it. Where a
 database has neither, a search reads the keys themselves.
 
 A row of KEYTEXT has the number of its key in KEYNUMBER: the second of its creation, and its place within that second.
