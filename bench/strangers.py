@@ -1,7 +1,7 @@
 """What other people notice while strangers hold connections to the bare port: `python -m bench.strangers`.
 
 A row for each attack: how long /healthz took for others meanwhile, how long the server held the strangers' connections,
-and what it had more of afterwards than before. All on the loopback, some seven minutes for each server.
+and what it had more of afterwards than before. All on the loopback, ten minutes for each server.
 """
 
 import argparse
@@ -14,17 +14,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from subprocess import DEVNULL
+from types import MappingProxyType
 
+from bench.servers import CORES, pin
 from tests.server import ROOT, ConsoleServer, free_port
-from tests.strangers import BEHAVIOURS, Crowd, Footprint, footprint, workers_of
+from tests.strangers import BEHAVIOURS, Behaviour, Crowd, Footprint, footprint, workers_of
 
 ATTACKS = (
+    (0, "nobody"),
     (12, "slow body"),
     (200, "slow body"),
     (200, "slow chunked body"),
@@ -40,23 +44,31 @@ ATTACKS = (
     (50, "giant head"),
     (50, "5,000 headers"),
     (20, "pipelines requests"),
+    (1000, "asks again and again"),
     (3000, "idle"),
     (3000, "half a head"),
+    (3000, "comes again when cut off"),
 )
 SURVIVED_SECONDS = 0.5  # p99 of the others' requests
+HEAD_START_SECONDS = 0.5  # of the strangers
 PROBES = 4  # at once
 PROBE_PAUSE_SECONDS = 0.02
 PROBE_TIMEOUT_SECONDS = 5.0
-LET_GO_SECONDS = 75.0  # is waited for that
 LEFT_OVER_SECONDS = 10.0
 START_SECONDS = 30.0
 HEAD = "| strangers | what they do | p50 ms | p99 ms | held s | left: sockets, files, threads | MB: first, most, last |"
+
+NOTHING = Behaviour()
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 GRANIAN = "granian --interface wsgi --port {port} --workers {workers} --blocking-threads 4 console.wsgi:application"
 PEERS = {
     "granian-wsgi": GRANIAN,
     "granian-wsgi-http1": f"{GRANIAN} --http 1 --backpressure 1024",
-    "waitress": "waitress --listen=127.0.0.1:{port} --threads=4 console.wsgi:application",
+    "waitress": (
+        "waitress --listen=127.0.0.1:{port} --threads=4 --connection-limit=1024 --asyncore-use-poll "
+        "console.wsgi:application"
+    ),
 }
 
 
@@ -69,19 +81,20 @@ class Server:
 
 
 @contextmanager
-def console(folder: Path, workers: int) -> Iterator[Server]:
-    with ConsoleServer(folder / "data", WORKERS=str(workers), LOG_LEVEL="ERROR", DATABASE_URL="") as server:
+def console(folder: Path, workers: int, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[Server]:
+    environment = {**settings, "WORKERS": str(workers), "LOG_LEVEL": "ERROR", "DATABASE_URL": ""}
+    with ConsoleServer(folder / "data", **environment) as server:
         yield Server(server.port, workers_of(server.process.pid))
 
 
 @contextmanager
-def peer(folder: Path, workers: int, command: str) -> Iterator[Server]:
+def peer(folder: Path, workers: int, command: str, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[Server]:
     """Serve the console's WSGI application by another server."""
-    with ConsoleServer(folder / "data", LOG_LEVEL="ERROR", DATABASE_URL="") as prepared:
+    with ConsoleServer(folder / "data", **{**settings, "LOG_LEVEL": "ERROR", "DATABASE_URL": ""}) as prepared:
         environment = prepared.environment
     port = free_port()
     words = command.format(port=port, workers=workers).split()
-    with subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, env=environment) as process:
+    with subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, env=environment, stderr=DEVNULL) as process:
         try:
             end = time.monotonic() + START_SECONDS
             while not is_well(port):
@@ -159,20 +172,25 @@ class Outcome:
         ]
 
 
-def attack(server: Server, count: int, kind: str, seconds: float, pool: ProcessPoolExecutor) -> Outcome:
-    """Let strangers loose on a server while others ask it; they go when it has let go of them, or will not."""
+def attack(
+    server: Server, count: int, kind: str, pool: ProcessPoolExecutor, *, seconds: float, patience: float
+) -> Outcome:
+    """Let strangers loose on a server while others ask it for some seconds; they go once it has let go of them all.
+
+    They go after `patience` seconds, too, and those who go by themselves when nobody asks any more.
+    """
     before = footprint(server.pids)
     most = before.memory
-    with Crowd(server.port, count, BEHAVIOURS[kind]) as strangers:
+    with Crowd(server.port, count, BEHAVIOURS.get(kind, NOTHING)) as strangers:
         began = time.monotonic()
-        strangers.act(1)
+        strangers.act(HEAD_START_SECONDS)
         probing = pool.submit(probe, server.port, seconds)
         while not probing.done():
             strangers.act(0.5)
             time.sleep(0.01)
             most = max(most, footprint(server.pids).memory)
         if not strangers.behaviour.goes:
-            strangers.act(began + LET_GO_SECONDS - time.monotonic())
+            strangers.act(began + patience - time.monotonic())
         lasted, held = time.monotonic() - began, 0 if strangers.behaviour.goes else len(strangers)
     end = time.monotonic() + LEFT_OVER_SECONDS
     while footprint(server.pids).sockets > before.sockets and time.monotonic() < end:
@@ -185,9 +203,11 @@ def main() -> None:
     parser.add_argument("--server", choices=["console", *PEERS], default="console", help="must be installed")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=6, help="for which others ask during an attack")
+    parser.add_argument("--patience", type=float, default=75, help="for which strangers hold what the server lets them")
     parser.add_argument("--only", default="", help="attacks whose name has this text")
     arguments = parser.parse_args()
     attacks = [(count, kind) for count, kind in ATTACKS if arguments.only in kind]
+    pin(os.getpid(), set(CORES))  # for what is started from here, too
     with ProcessPoolExecutor(1, get_context("spawn")) as pool, tempfile.TemporaryDirectory() as folder:
         path, workers = Path(folder), arguments.workers
         serving = peer(path, workers, PEERS[arguments.server]) if arguments.server in PEERS else console(path, workers)
@@ -195,7 +215,7 @@ def main() -> None:
             say(f"{arguments.server}, {len(server.pids)} processes\n\n{HEAD}\n{'|---' * HEAD.count(' | ')}|---|")
             survived = 0
             for count, kind in attacks:
-                outcome = attack(server, count, kind, arguments.seconds, pool)
+                outcome = attack(server, count, kind, pool, seconds=arguments.seconds, patience=arguments.patience)
                 survived += outcome.is_survived
                 say(f"| {count:,} | {' | '.join([kind, *outcome.cells])} |")
             say(f"\n{survived} of {len(attacks)} survived: p99 of the others at most 500 ms, no socket left over")

@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -82,7 +82,7 @@ def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]
     """Set `client_address` and `correlation_id`, and refuse what no page of the console ever sends."""
 
     def middleware(request: Request) -> HttpResponse:
-        request.client_address = client_address(request)
+        request.client_address = client_address(request.META)
         request.correlation_id = secrets.token_hex(16)
         refusal = _refusal(request)
         if refusal is not None:
@@ -137,12 +137,12 @@ def is_plain(request: HttpRequest) -> bool:
     return codings[0].strip().lower() in ("", "identity") and codings[1].strip().lower() in ("", "chunked")
 
 
-def client_address(request: HttpRequest) -> str:
+def client_address(environ: Mapping[str, Any]) -> str:
     """Return the peer's address, or what the outermost trusted proxy says in X-Forwarded-For."""
-    peer = str(request.META.get("REMOTE_ADDR", ""))
+    peer = str(environ.get("REMOTE_ADDR", ""))
     forwarded = ""
     if settings.TRUSTED_PROXIES:
-        hops = [hop for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        hops = [hop for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
         forwarded = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else ""
     return (forwarded and ip_address(forwarded)) or ip_address(peer) or peer
 

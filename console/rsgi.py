@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import Any
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol
@@ -20,6 +19,7 @@ from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
 from console import stopping
+from console.turns import Turns
 
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
@@ -44,21 +44,30 @@ logger = logging.getLogger(__name__)
 
 
 class Adapter:
-    """An RSGI application that serves a WSGI application, `threads` requests at once.
+    """An RSGI application that serves a WSGI application, `threads` requests at once, those of each `asker` in turn.
 
     A request takes a thread once its body is there. A body larger than `largest_body` bytes is read no further
     than that; one that ends early is refused with 400, and one that takes longer than `body_seconds` with 408.
     `serving` names the clients, by address and port, whose request has a thread or waits for one.
     """
 
-    def __init__(self, application: Application, *, threads: int, largest_body: int, body_seconds: float) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        threads: int,
+        asker: Callable[[Environ], str],
+        largest_body: int,
+        body_seconds: float,
+    ) -> None:
         self.application = application
+        self.asker = asker
         self.largest_body = largest_body
         self.body_seconds = body_seconds
         self.serving: set[str] = set()
         self.ends_connections = False
         # A pool of the standard library makes two futures of each request, and wakes the loop before the client.
-        self.requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.requests: Turns[Callable[[], None]] = Turns()
         for number in range(threads):
             threading.Thread(target=self._work, name=f"request_{number}", daemon=True).start()
 
@@ -123,7 +132,7 @@ class Adapter:
                 loop.call_soon_threadsafe(finish, done, refusal)
 
         self.serving.add(client)
-        self.requests.put(request)
+        self.requests.put(self.asker(environ), request)
         await done
 
     def is_too_large(self, environ: Environ, body: bytes = b"") -> bool:

@@ -264,7 +264,7 @@ except OSError as exc:
         f"{STATIC_ROOT} can't be made: {exc.strerror}. The console writes to DATA_DIR with DATABASE_URL, too."
     ) from exc
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+STORAGES = {"staticfiles": {"BACKEND": "console.static_files.Storage"}}
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Languages and time

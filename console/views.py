@@ -33,6 +33,8 @@ from apikeys.services.messages import sentence
 from apikeys.storage import reserve
 from apikeys.storage.reserve import revocation
 from apikeys.web import drafts
+from apikeys.web.compression import compressed
+from apikeys.web.listing import number_of
 from console import csrf, sessions
 from console.context_processors import THEMES
 from console.cookies import set_cookie
@@ -47,7 +49,9 @@ def dashboard(request: Request) -> HttpResponse:
     """How many keys, the newest, what happened lately."""
     overview = keys.overview(caller_of(request))
     problem = sentence(overview.problem) if overview.problem else ""
-    return render(request, "dashboard.html", {"overview": overview, "store_problem": problem})
+    count = "–" if overview.count is None else number_of(overview.count)
+    page = render(request, "dashboard.html", {"overview": overview, "count": count, "store_problem": problem})
+    return page if request.META.get("QUERY_STRING") else compressed(request, page)
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
@@ -93,7 +97,8 @@ def api_reference(request: HttpRequest) -> HttpResponse:
         "schemas": reference.schemas(described),
         "server_url": settings.PUBLIC_URL,
     }
-    return render(request, "api_reference.html", context)
+    page = render(request, "api_reference.html", context)
+    return page if request.META.get("QUERY_STRING") else compressed(request, page)
 
 
 def too_many_message(seconds: int) -> str:

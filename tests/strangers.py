@@ -30,17 +30,22 @@ UPGRADE += b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settin
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a stranger does: says `first`, then `more` each second; reads the answers; or is cut off and comes again."""
+    """What a stranger does: says `first`, then `more` each second, and `first` again after each answer if it `asks_on`.
+
+    It reads its answers or not, cuts its connection each second, comes again when the server ends it, or does not.
+    """
 
     first: bytes = b""
     more: bytes = b""
     reads: bool = True
     cuts: bool = False
+    asks_on: bool = False
+    returns: bool = False
 
     @property
     def goes(self) -> bool:
         """Tell whether they leave by themselves: no server ends the connection of one who asks and is answered."""
-        return self.cuts or self.more.endswith(ASK)
+        return self.cuts or self.asks_on or self.returns or self.more.endswith(ASK)
 
 
 BEHAVIOURS = {
@@ -59,6 +64,8 @@ BEHAVIOURS = {
         b"GET /healthz HTTP/1.1\r\n" + HOST + b"".join(b"X-%d: a\r\n" % n for n in range(5000)) + b"\r\n"
     ),
     "pipelines requests": Behaviour(ASK * 1000, ASK * 1000),
+    "asks again and again": Behaviour(ASK, asks_on=True),
+    "comes again when cut off": Behaviour(ASK[:-2], returns=True),
 }
 
 
@@ -131,11 +138,15 @@ class Crowd:
                 self.unsaid[number] = self.unsaid[number][connection.send(self.unsaid[number]) :]
         if event & GONE:
             self.leave(number)
+            if self.behaviour.returns:
+                self.connect()
 
     def hear(self, number: int, answer: bytes) -> None:
         if number in self.unanswered and answer.startswith(b"HTTP/1."):
             self.unanswered.discard(number)
             self.statuses[int(answer.split()[1])] += 1
+        if self.behaviour.asks_on and not self.unsaid[number]:
+            self.unsaid[number] = self.behaviour.first
 
     def __len__(self) -> int:
         """Return how many the server has not closed."""

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from console.middleware import ip_address
+from console.middleware import client_address, ip_address
 from console.rsgi import Adapter
 from tests import raw_http
 from tests.programs import API_KEY_GRANT
@@ -208,7 +208,11 @@ def test_a_body_that_does_not_come_takes_no_thread_and_has_an_end():
     )  # fmt: skip
     served: list[object] = []
     adapter = Adapter(
-        lambda environ, _start: served.append(environ) or [], threads=1, largest_body=100, body_seconds=0.05
+        lambda environ, _start: served.append(environ) or [],
+        threads=1,
+        asker=client_address,
+        largest_body=100,
+        body_seconds=0.05,
     )
     client = Dripping()
 

@@ -1,5 +1,6 @@
 """Strangers at the bare port: others are answered meanwhile, their connections end, and nothing is left over."""
 
+import asyncio
 import fcntl
 import http.client
 import json
@@ -7,14 +8,20 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 
 import pytest
 import requests
 
 from console.connections import YOUNG_SECONDS, Warden
+from console.middleware import client_address
+from console.rsgi import Adapter
+from console.turns import Turns
 from tests import strangers
 from tests.programs import Program, Site
 from tests.server import ConsoleServer
@@ -253,3 +260,65 @@ def is_ended(accepted: socket.socket) -> bool:
     poll = select.poll()
     poll.register(accepted, 0)
     return bool(poll.poll(0))
+
+
+# Requests that wait for a thread
+
+
+def test_who_asks_a_lot_waits_for_others_as_they_do():
+    turns: Turns[str] = Turns()
+    for item in ("stranger 1", "stranger 2", "stranger 3", "alice 1", "alice 2", "bob 1"):
+        turns.put(item.split()[0], item)
+
+    served = [turns.get() for _ in range(6)]
+
+    assert served == ["stranger 1", "alice 1", "bob 1", "stranger 2", "alice 2", "stranger 3"]
+
+
+def test_a_thread_that_comes_early_waits_for_its_item():
+    turns: Turns[str] = Turns()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(turns.get)
+        turns.put("alice", "hers")
+
+        assert waiting.result(SECONDS) == "hers"
+
+
+class Silent:
+    """A client as Granian shows it, who sent no body; `answers` gets its address."""
+
+    def __init__(self, address: str, answers: list[str]) -> None:
+        self.address, self.answers = address, answers
+
+    def response_bytes(self, _status: int, _headers: list[tuple[str, str]], _body: bytes) -> None:
+        self.answers.append(self.address)
+
+
+def test_requests_of_many_connections_wait_in_turns_with_those_of_others():
+    answers: list[str] = []
+    may_go_on = threading.Event()
+
+    def application(_environ: dict[str, object], start_response: Callable[..., None]) -> list[bytes]:
+        may_go_on.wait(SECONDS)
+        start_response("200 OK", [])
+        return []
+
+    adapter = Adapter(application, threads=1, asker=client_address, largest_body=100, body_seconds=1)
+
+    async def ask() -> None:
+        asking = []
+        for port, address in enumerate(["127.0.0.2"] * 4 + ["127.0.0.1"]):
+            scope = SimpleNamespace(
+                server="127.0.0.1:8000", client=f"{address}:{port}", method="GET", path="/", query_string="",
+                scheme="http", http_version="1.1", headers={},
+            )  # fmt: skip
+            asking.append(asyncio.create_task(adapter.__rsgi__(scope, Silent(address, answers))))
+            await asyncio.sleep(0)
+        may_go_on.set()
+        await asyncio.gather(*asking)
+
+    asyncio.run(ask())
+
+    assert sorted(answers) == ["127.0.0.1"] + ["127.0.0.2"] * 4
+    assert answers.index("127.0.0.1") <= 2  # behind the one that had its thread, and one whose turn it was
+    assert adapter.serving == set()

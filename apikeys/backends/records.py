@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, reduce
-from operator import or_
+from operator import attrgetter, or_
 
 from django.conf import settings
 from django.db import Error, models, transaction
@@ -184,8 +184,13 @@ def _as_written(text: str) -> str:
 
 def to_domain(record: ApiKeyRecord) -> domain.ApiKey:
     """Return the key that a record holds: columns are called like attributes."""
-    held = {field.name: getattr(record, field.name) for field in fields(domain.ApiKey)}
-    return domain.ApiKey(**held | {"action_when_leaked": domain.LeakedAction(record.action_when_leaked)})
+    held = dict(zip(_ATTRIBUTES, _attributes_of(record), strict=True))
+    held["action_when_leaked"] = domain.LeakedAction(record.action_when_leaked)
+    return domain.ApiKey(**held)
+
+
+_ATTRIBUTES = tuple(field.name for field in fields(domain.ApiKey))
+_attributes_of = attrgetter(*_ATTRIBUTES)
 
 
 def to_used(record: ApiKeyRecord) -> domain.UsedKey:

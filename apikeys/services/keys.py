@@ -45,13 +45,6 @@ class Overview:
     activity: tuple[Activity, ...]
     problem: ApiKeyError | None = None
 
-    @property
-    def counted(self) -> str | None:
-        """The number of keys as it is shown, such as "1,000+"; None where the store told nothing."""
-        if self.count is None:
-            return None
-        return str(self.count) if self.count <= domain.COUNTED else f"{domain.COUNTED:,}+"
-
 
 def overview(caller: domain.Caller) -> Overview:
     """Return the number of keys, as far as it is counted, the newest three, and the last five things that were done."""

@@ -126,6 +126,11 @@ def announcement(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
     return ngettext("%(number)d key found", "%(number)d keys found", total) % {"number": total}
 
 
+def number_of(total: int) -> str:
+    """Return how many keys there are, "1,000+" for more than are counted."""
+    return f"{total:,}" if total <= domain.COUNTED else f"{domain.COUNTED:,}+"
+
+
 def _position(page: domain.ApiKeyPage) -> str:
     number, before, total = len(page.keys), page.extent.before, page.extent.total
     if before is None:
@@ -140,7 +145,7 @@ def _position(page: domain.ApiKeyPage) -> str:
     rows = {"first": f"{before + 1:,}", "last": f"{before + number:,}"}
     if total is None:
         return _("%(first)s–%(last)s of more than %(last)s") % rows
-    rows["total"] = f"{total:,}" if total <= domain.COUNTED else f"{domain.COUNTED:,}+"
+    rows["total"] = number_of(total)
     return _("%(first)s–%(last)s of %(total)s") % rows
 
 

@@ -39,6 +39,14 @@ def state_of(request: Request) -> ListState:
     return ListState.from_url(request.GET, may_see_all=keys.lists_whole_account(caller_of(request)))
 
 
+def is_plain(request: Request) -> bool:
+    """Tell whether the URL asks for the reader's own keys, and has nothing that a stranger could have chosen."""
+    state = state_of(request)
+    query = state.query
+    free = query.search or query.cursor or query.whole_account
+    return not free and state.url().removeprefix("?") == request.META.get("QUERY_STRING", "")
+
+
 def list_context(request: Request) -> dict[str, Any]:
     """Return what the list's templates need, from the state in the URL."""
     caller, state = caller_of(request), state_of(request)

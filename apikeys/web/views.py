@@ -15,6 +15,7 @@ from apikeys.identity.request import Request
 from apikeys.services import keys
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
+from apikeys.web.compression import compressed
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm
 from apikeys.web.listing import ListState, actions_of, without_values
 
@@ -35,9 +36,11 @@ def api_key_list(request: Request) -> HttpResponseBase:
     if responses.wants_fragment(request):
         if request.htmx.target == responses.LIST:
             return responses.in_place(request)
-        return render(request, "apikeys/_table.html", responses.list_context(request))
-    context, status = responses.page_context(request)
-    return render(request, "apikeys/list.html", context, status=status)
+        page = render(request, "apikeys/_table.html", responses.list_context(request))
+    else:
+        context, status = responses.page_context(request)
+        page = render(request, "apikeys/list.html", context, status=status)
+    return compressed(request, page) if responses.is_plain(request) else page
 
 
 @require_GET

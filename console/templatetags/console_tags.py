@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from html import escape
-from pathlib import Path
 
 from django import template
 from django.conf import settings
-from django.contrib.staticfiles import finders
 from django.template import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -24,6 +22,7 @@ from django.utils.translation import gettext as _
 from apikeys import values
 from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Status
 from apikeys.web.listing import SORTS, VIEWS, Row
+from console import static_files
 from console.patterns import draw, filler
 from console.relative_times import distance
 
@@ -49,16 +48,10 @@ def _sprite_url() -> str:
 
 @register.simple_tag
 @cache
-def script(path: str) -> SafeString:
-    """Return a deferred script with the hash that its content must have."""
-    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(path), _sha384(path))
-
-
-def _sha384(path: str) -> str:
-    found = finders.find(path)
-    if not isinstance(found, str):
-        raise FileNotFoundError(path)
-    return base64.b64encode(hashlib.sha384(Path(found).read_bytes()).digest()).decode()
+def scripts() -> SafeString:
+    """Return the deferred scripts of a page, with the hash that their content must have."""
+    digest = base64.b64encode(hashlib.sha384(static_files.scripts()).digest()).decode()
+    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(static_files.SCRIPTS), digest)
 
 
 @register.filter

@@ -83,6 +83,7 @@ class Command(BaseCommand):
     def copy_rows(self) -> None:
         there, here = copying.counts(SOURCE), copying.counts(TARGET)
         progress = Progress(self.stdout, sum(there.values()))
+        copying.hurry()
         for table, rows in there.items():
             progress.skip(here[table])
             copying.copy_table(table, progress.passed)
