@@ -132,10 +132,13 @@ def mixed(visits: Visits) -> list[str]:
 
 
 def start(store: Store, _stopwatch: Stopwatch) -> list[Result]:
-    """Start the console twice with `make run`, as somebody does who has it already; the second start counts."""
+    """Start the console twice with `make run`, as somebody does who has used it; the second start counts.
+
+    SQLite's journal, which stays behind what was written, is part of what the second start finds.
+    """
     command = ["make", "--no-print-directory", f"VENV={sys.prefix}", "run"]
     seconds = 0.0
-    for _start in range(2):
+    for number in range(2):
         console = Console(store)  # at a port of its own, where nobody answers yet
         began = time.monotonic()
         process = subprocess.Popen(
@@ -145,6 +148,8 @@ def start(store: Store, _stopwatch: Stopwatch) -> list[Result]:
         try:
             wait_for(f"{console.url}/readyz", process)
             seconds = time.monotonic() - began
+            if number == 0:
+                Visits(console, store).log_in(keys.MANY)
         finally:
             os.killpg(process.pid, signal.SIGINT)
             process.wait(START_LIMIT)
