@@ -56,14 +56,15 @@
     if (button) bringMenu(button);
   }, true);
 
-  // Focus: on what had it, else on the row that now stands where its row stood.
+  // Focus: on what had it, else on the row that now stands where its row stood; after a filter on what opens them.
 
   let place = { id: "", row: 0 };
 
   function notePlace(control) {
     const row = control.closest("#keys tbody tr");
     const menu = control.closest(".menu");
-    const holder = menu ? openerOf(menu) : control;
+    const isFilter = control.matches(".chips a, .empty [hx-get]");
+    const holder = menu ? openerOf(menu) : isFilter ? byId("filters") : control;
     place = { id: holder?.id ?? "", row: row ? rows().indexOf(row) : 0 };
     if (row && menu) {
       menu.hidePopover();
@@ -81,6 +82,13 @@
   addEventListener("click", (event) => {
     const control = event.target.closest("#list :is(a, button)");
     if (control && !control.hasAttribute("popovertarget")) notePlace(control);
+  });
+
+  // The filters are applied: what comes is not below them, be it the list or that there is none.
+  addEventListener("htmx:beforeRequest", ({ target }) => {
+    if (!target.matches(".menu--form")) return;
+    target.hidePopover();
+    openerOf(target).focus();
   });
 
   // Words: what was done, or how much was found.

@@ -1,9 +1,9 @@
 // Menus: once open, the first item has the focus; arrows, Home and End move it, Escape returns it to the button.
-// A menu that the focus leaves closes.
+// A menu that the focus leaves closes. In one that is a form, arrows belong to its fields.
 "use strict";
 
 (() => {
-  const items = (menu) => [...menu.querySelectorAll("a[href], button")];
+  const items = (menu) => [...menu.querySelectorAll("a[href], button, select, input:not([type=hidden])")];
 
   addEventListener("toggle", (event) => {
     if (!event.target.matches(".menu")) return;
@@ -22,6 +22,7 @@
       openerOf(menu).focus();
       return;
     }
+    if (menu.matches(".menu--form")) return;
     const all = items(menu);
     const here = all.indexOf(event.target);
     const to = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: -1 }[event.key];

@@ -71,5 +71,13 @@ def test_a_person_reads_that_the_search_takes_too_long(alice_client, alices_key,
     assert SENTENCE in page(answer).text
 
 
+def test_filters_that_take_too_long_can_be_cleared(alice_client, alices_key, endless_search):
+    answer = alice_client.get(f"{KEYS}?status=active&sort=name")
+
+    link = page(answer).find("a", href=f"{KEYS}?sort=name")
+    assert (answer.status_code, link.text) == (503, "Clear search and filters")
+    assert "terraform" in page(alice_client.get(link["href"])).text
+
+
 def test_a_list_without_a_search_is_not_in_its_way(alice_client, alices_key, endless_search):
     assert alice_client.get(KEYS).status_code == 200

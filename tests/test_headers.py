@@ -266,7 +266,10 @@ def test_a_file_with_a_value_is_data_that_no_browser_shows_or_keeps(alice_client
 # Compression
 
 
-COMPRESSED = ["/", KEYS, f"{KEYS}?sort=name", f"{KEYS}?sort=-name&per_page=50", "/docs/api/"]
+COMPRESSED = [
+    "/", KEYS, f"{KEYS}?sort=name", f"{KEYS}?sort=-name&per_page=50", f"{KEYS}?status=active&leaked=false",
+    "/docs/api/",
+]  # fmt: skip
 
 
 def coding_of(response) -> str:
@@ -309,7 +312,8 @@ def test_a_page_that_a_stranger_can_have_a_hand_in_or_that_holds_a_value_is_neve
     key, nonce = alices_key.key, new_nonce()
     following = page(alice_client.get(KEYS)).find("a", rel="next")["href"]
     addresses = [
-        f"{KEYS}?q={'x' * 100}", f"{KEYS}?q=", f"{KEYS}?unknown=x", f"{KEYS}?sort=name&x=y", following, "/?x=y",
+        f"{KEYS}?q={'x' * 100}", f"{KEYS}?q=", f"{KEYS}?unknown=x", f"{KEYS}?sort=name&x=y", following,
+        f"{KEYS}?created_since=2020-01-01", f"{KEYS}?status=x", f"{KEYS}?leaked=false&status=active", "/?x=y",
         "/docs/api/?x=y", "/login/", "/login/?next=/x", "/password/", CREATE, edit_address(key.id),
         delete_address(key.id), details_address(key.id), "/nowhere/", "/healthz", "/admin/",
     ]  # fmt: skip

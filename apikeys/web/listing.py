@@ -1,4 +1,4 @@
-"""The state of the list, read from its URL and written into one: whose keys, search, sort, page size, cursor."""
+"""The state of the list, read from its URL and written into one: whose keys, search, filters, order, size, cursor."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,16 +13,26 @@ from django.utils.translation import gettext_lazy, ngettext
 from apikeys import domain, values
 from apikeys.backends import store_traits
 from apikeys.cursors import read_cursor, write_cursor
+from apikeys.web.filters import read_filters, written_filters
 
 ALL = "all"
 VIEWS = (("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys")))
-# Where there are no column heads to press.
+# Beside the heads of columns: not every screen has these, and not all that can be sorted by is a column.
 SORTS = (
     ("-created", gettext_lazy("Newest first")),
     ("created", gettext_lazy("Oldest first")),
     ("name", gettext_lazy("Name, A to Z")),
     ("-name", gettext_lazy("Name, Z to A")),
+    ("description", gettext_lazy("Description, A to Z")),
+    ("-description", gettext_lazy("Description, Z to A")),
+    ("-last_used", gettext_lazy("Last used, latest first")),
+    ("last_used", gettext_lazy("Last used, never first")),
+    ("expires", gettext_lazy("Expires, soonest first")),
+    ("-expires", gettext_lazy("Expires, never first")),
+    ("created_by", gettext_lazy("Created by, ID ascending")),
+    ("-created_by", gettext_lazy("Created by, ID descending")),
 )
+LATEST_FIRST = (domain.Sort.CREATED, domain.Sort.LAST_USED)  # where a column is first sorted by
 SEARCH_MAX_LENGTH = 255
 
 
@@ -39,9 +49,11 @@ class ListState:
     def from_url(cls, parameters: QueryDict, *, may_see_all: bool) -> "ListState":
         sort, descending = _read_sort(parameters.get("sort", ""))
         raw_size = parameters.get("per_page", "")
+        filters = read_filters(parameters, store_traits().filters)
         return cls(
             domain.ApiKeyQuery(
                 search=_printable(without_values(parameters.get("q", "")))[:SEARCH_MAX_LENGTH].strip(),
+                filters=filters,
                 whole_account=may_see_all and parameters.get("view") == ALL,
                 sort=sort,
                 descending=descending,
@@ -64,6 +76,7 @@ class ListState:
         pairs = {
             "view": self.view,
             "q": query.search,
+            **written_filters(query.filters),
             "sort": self.sort if (query.sort, query.descending) != (domain.Sort.CREATED, True) else "",
             "per_page": "" if query.page_size == domain.DEFAULT_PAGE_SIZE else str(query.page_size),
             "at": write_cursor(query.cursor) if query.cursor else "",
@@ -77,9 +90,14 @@ class ListState:
     def without_search(self) -> "ListState":
         return ListState(replace(self.query, search="", cursor=None))
 
+    def without_filters(self, *names: str) -> "ListState":
+        """Return the first page without these filters, without any of them where none is named."""
+        rest = replace(self.query.filters, **dict.fromkeys(names)) if names else domain.NO_FILTERS
+        return ListState(replace(self.query, filters=rest, cursor=None))
+
     def sorted_by(self, sort: domain.Sort) -> "ListState":
         """Return the first page by `sort`; the same column again turns its direction round."""
-        descending = not self.query.descending if sort is self.query.sort else sort is domain.Sort.CREATED
+        descending = not self.query.descending if sort is self.query.sort else sort in LATEST_FIRST
         return ListState(replace(self.query, sort=sort, descending=descending, cursor=None))
 
 
@@ -112,18 +130,32 @@ def without_values(search: str) -> str:
     return values.hinted(search, settings.APIKEYS_PREFIX)
 
 
-def position(page: domain.ApiKeyPage, *, searched: bool) -> str:
+def is_narrowed(query: domain.ApiKeyQuery) -> bool:
+    """Tell whether a list may lack keys of its view: those that no search finds, or a filter leaves out."""
+    return bool(query.search or query.filters.given())
+
+
+def position(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
     """Return the position of a page in its list in words, such as "51-75 of 120"."""
     words = _position(page)
-    return _("Found: %(position)s") % {"position": words} if searched else words
+    return _("Found: %(position)s") % {"position": words} if is_narrowed(query) else words
 
 
 def announcement(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
-    """Return what a screen reader says of a new page: how many keys a search found, else its position in the list."""
+    """Return what a screen reader says of a new page: how many keys were found, else its position in the list."""
     total = page.extent.total
-    if not query.search or query.cursor or total is None or total > domain.COUNTED:
-        return position(page, searched=bool(query.search))
+    if not page.keys:
+        return nothing_found(query)
+    if not is_narrowed(query) or query.cursor or total is None or total > domain.COUNTED:
+        return position(page, query)
     return ngettext("%(number)d key found", "%(number)d keys found", total) % {"number": total}
+
+
+def nothing_found(query: domain.ApiKeyQuery) -> str:
+    """Return what is said in place of a list without a key, "" where it has all there are."""
+    if not query.filters.given():
+        return _("No key matches your search") if query.search else ""
+    return _("No key matches your search and filters") if query.search else _("No key matches your filters")
 
 
 def number_of(total: int) -> str:

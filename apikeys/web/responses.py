@@ -19,7 +19,8 @@ from apikeys.identity.request import Request
 from apikeys.services import keys, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
-from apikeys.web.listing import ListState, announcement, order, position, rows_of
+from apikeys.web.filters import CREATED_SINCE, given_filters
+from apikeys.web.listing import ListState, announcement, is_narrowed, nothing_found, order, position, rows_of
 from apikeys.web.navigation import open_page
 
 UNPROCESSABLE = 422
@@ -40,10 +41,13 @@ def state_of(request: Request) -> ListState:
 
 
 def is_plain(request: Request) -> bool:
-    """Tell whether the URL asks for the reader's own keys, and has nothing that a stranger could have chosen."""
+    """Tell whether the URL asks for the reader's own keys, and has nothing that a stranger could have chosen.
+
+    What is chosen from a few words of this console's own is no such thing; a date is.
+    """
     state = state_of(request)
     query = state.query
-    free = query.search or query.cursor or query.whole_account
+    free = query.search or query.cursor or query.whole_account or CREATED_SINCE in query.filters.given()
     return not free and state.url().removeprefix("?") == request.META.get("QUERY_STRING", "")
 
 
@@ -56,13 +60,16 @@ def list_context(request: Request) -> dict[str, Any]:
         page = keys.list_api_keys(caller, replace(state.query, counted=True))
     owners = keys.owners_of(page.keys) if state.query.whole_account else {}
     base = reverse("api_key_list")
-    searched = bool(state.query.search)
     return {
         "state": state,
         "page": page,
         "rows": rows_of(page.keys, caller.identity, owners, base, state.url()),
         "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
+        "list_filters": [
+            (name, value, base + state.without_filters(name).url())
+            for name, value in given_filters(state.query.filters)
+        ],
         "list_facts": {
             "view": state.view,
             "sort": state.sort,
@@ -76,7 +83,9 @@ def list_context(request: Request) -> dict[str, Any]:
             "search": state.query.search,
             "state_url": state.url(),
             "unsearched_url": base + state.without_search().url(),
-            "position": position(page, searched=searched),
+            "unfiltered_url": base + state.without_filters().url(),
+            "nothing_found": nothing_found(state.query),
+            "position": position(page, state.query),
             "announcement": announcement(page, state.query),
             "order": order(state.query),
             **{f"sort_{sort}": base + state.sorted_by(sort).url() for sort in Sort},
@@ -104,7 +113,10 @@ def page_context(request: Request) -> tuple[dict[str, Any], int]:
     except (StoreError, NotAuthorized) as exc:
         state = state_of(request)
         context = {"state": state, "state_url": state.url(), "store_problem": sentence(exc)}
-        context |= {"page": ApiKeyPage(()), "retry_url": reverse("api_key_list") + state.url()}
+        base = reverse("api_key_list")
+        context |= {"page": ApiKeyPage(()), "retry_url": base + state.url()}
+        if is_narrowed(state.query):
+            context["whole_list_url"] = base + state.without_search().without_filters().url()
         status = exc.status
     listed = context["page"].keys
     context["unconfirmed"] = [

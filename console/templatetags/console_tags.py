@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from html import escape
+from typing import Any
 
 from django import template
 from django.conf import settings
@@ -20,7 +21,9 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apikeys import values
+from apikeys.backends.base import StoreTraits
 from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Status
+from apikeys.web.filters import OFFERS, written, written_filters
 from apikeys.web.listing import SORTS, VIEWS, Row
 from console import static_files
 from console.patterns import draw, filler
@@ -132,8 +135,69 @@ def no_keys(context: Context) -> SafeString:
 @register.simple_tag(takes_context=True)
 def table(context: Context) -> SafeString:
     """Return all of a list that a search changes: its rows, or that there are none, and what leads to other pages."""
-    facts = context["list_facts"] | {"sorts": SORTS, "page_sizes": PAGE_SIZE_CHOICES}
-    return draw(context, "table", context["list_texts"] | {"rows": _rows(context)}, facts)
+    facts = context["list_facts"] | {"sorts": _sorts(context["store"], get_language()), "page_sizes": PAGE_SIZE_CHOICES}
+    given = written_filters(context["state"].query.filters)
+    texts = {
+        "rows": _rows(context),
+        "filters": _filters(context),
+        "filters_told": format_html_join(
+            SafeString("<br>"), "{}", ((_filter_words(name, value),) for name, value, _url in context["list_filters"])
+        ),
+        "filters_kept": _hidden(given),
+        "filters_of_search": _hidden(given, form="search"),
+    }
+    return draw(context, "table", context["list_texts"] | texts, facts)
+
+
+@cache
+def _sorts(store: StoreTraits, language: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple((value, str(words)) for value, words in SORTS if value.removeprefix("-") in store.sorts)
+
+
+def _filters(context: Context) -> SafeString:
+    """Return what narrows a list down: a form, and each filter that is given with a link that takes it away."""
+    if not context["store"].filters:
+        return SafeString()
+    state, texts = context["state"], context["list_texts"]
+    given = written_filters(state.query.filters)
+    language = get_language()
+    options = {name: _options(name, given.get(name, ""), language) for name, offer in OFFERS.items() if offer.choices}
+    chips = [
+        draw(context, "chip", {"words": _filter_words(name, value), "url": url})
+        for name, value, url in context["list_filters"]
+    ]
+    shown = {
+        **options,
+        "search": texts["search"],
+        "view": state.view,
+        "sort": state.sort,
+        "page_size": str(state.query.page_size),
+        "unfiltered_url": texts["unfiltered_url"],
+        "created_since": given.get("created_since", ""),
+        "chips": SafeString("".join(chips)),
+    }
+    return draw(context, "filters", shown)
+
+
+@cache
+def _options(name: str, chosen: str, language: str | None) -> SafeString:
+    options = [(written(value), words) for value, words in OFFERS[name].choices.items()]
+    return SafeString(render_to_string("apikeys/_options.html", {"options": options, "chosen": chosen}).strip())
+
+
+def _filter_words(name: str, value: Any) -> str:
+    """Return a filter that is given in words, such as "Status: Active"."""
+    label, choices = OFFERS[name]
+    choice = _day(value, get_language()) if isinstance(value, date) else choices[value]
+    # Translators: a filter of the list, and what is chosen of it.
+    return _("%(filter)s: %(choice)s") % {"filter": label, "choice": choice}
+
+
+def _hidden(texts: Mapping[str, str], form: str = "") -> SafeString:
+    """Return hidden inputs, of the form with this id where they stand elsewhere."""
+    of_form = format_html(' form="{}"', form) if form else ""
+    fields: Iterable[tuple[str, str, str]] = ((name, text, of_form) for name, text in texts.items())
+    return format_html_join("", '<input type="hidden" name="{}" value="{}"{}>', fields)
 
 
 def _rows(context: Context) -> SafeString:
