@@ -9,6 +9,7 @@ from apikeys.backends import embedded
 from apikeys.backends.finding import Narrowed
 from apikeys.storage.deadline import TimeIsOver, limit_statements, time_limit
 from tests.addresses import KEYS
+from tests.conftest import program_of
 from tests.markup import page
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +82,16 @@ def test_filters_that_take_too_long_can_be_cleared(alice_client, alices_key, end
 
 def test_a_list_without_a_search_is_not_in_its_way(alice_client, alices_key, endless_search):
     assert alice_client.get(KEYS).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["filter=name+co+%22zz%22", "unused_for_days=90", "sort=last_authn&status=active"])
+def test_a_program_is_told_that_its_search_takes_too_long(alice, alices_key, endless_search, query):
+    answer = program_of(alice).get(f"/v1/apikeys?{query}")
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["message_code"], error["message"]) == (503, "unavailable", SENTENCE)
+    assert "Retry-After" not in answer  # to ask for the same again is of no use
+
+
+def test_a_programs_list_without_a_search_is_not_in_its_way(alice, alices_key, endless_search):
+    assert program_of(alice).get("/v1/apikeys?sort=expires_at").status_code == 200

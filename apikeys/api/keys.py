@@ -30,13 +30,14 @@ def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
     """Return one page of keys.
 
     Raises BadRequest (400), Unauthenticated (401), NotAuthorized (403) where the account's or another person's keys
-    are not the caller's to see.
+    are not the caller's to see, InvalidApiKey (400) for what the store can't sort or filter by, SearchTooSlow (503).
     """
     query = key_query(request, caller)
     page = keys.list_api_keys(caller, query)
     histories = keys.histories_of(page.keys) if flag(request, "include_history") else {}
     listed = [payloads.api_key(key, history=histories.get(key.id)) for key in page.keys]
-    return JsonResponse({"limit": query.page_size, **neighbours(request, page), "apikeys": listed})
+    head = {"limit": query.page_size, **neighbours(request, page), **payloads.applied(query)}
+    return JsonResponse(head | {"apikeys": listed})
 
 
 @authenticated

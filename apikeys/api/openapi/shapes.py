@@ -35,7 +35,8 @@ _CONDITION = (
     rf' *{any_case("name", "description", "id")} +{any_case("co", "eq", "sw")} +"([^"\\\u0000-\u001f]|\\["\\])*" *'
 )
 FILTER = rf"^({_CONDITION}({any_case('and')} +{_CONDITION[2:]})*)?$"
-FULL_DATE = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]"
+DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+FULL_DATE = f"{DAY}T([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
 def trimmed(most: int) -> str:
