@@ -12,9 +12,20 @@ from django.utils import timezone
 
 from apikeys.backends import backend_for
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Cursor, Filters, IssuedApiKey, Sort, Status
+from apikeys.domain import (
+    ApiKeyChanges,
+    ApiKeyDraft,
+    ApiKeyQuery,
+    Cursor,
+    Filters,
+    IssuedApiKey,
+    ServiceIdDraft,
+    Sort,
+    Status,
+)
 from apikeys.exceptions import ApiKeyLimitReached
 from apikeys.models import ApiKeyRecord
+from apikeys.services.service_ids import create_service_id
 from apikeys.values import Peppers
 from tests.conftest import caller_for
 from tests.contract import ApiKeyBackendContract, backward, forward
@@ -161,6 +172,51 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
         index, column = ("keys_by_name", "name_folded") if sort is Sort.NAME else ("keys_by_creation", "created_at")
         sign = "<" if descending else ">"
         assert index_for(captured[0]["sql"]) == (index, {"iam_id": "=", column: sign, "id": sign})
+
+
+# Whoever asks, and however many keys the account has besides.
+OF_ONE_OWNER = {
+    "a service ID of one's own": lambda alice, dora, service: (alice, ApiKeyQuery(iam_id=service.iam_id)),
+    "an administrator's look at one": lambda alice, dora, service: (dora, ApiKeyQuery(iam_id=service.iam_id)),
+    "a person in the list of all": lambda alice, dora, service: (
+        dora, ApiKeyQuery(iam_id=alice.iam_id, whole_account=True),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", OF_ONE_OWNER)
+@pytest.mark.parametrize(
+    ("sort", "index"),
+    [
+        (Sort.NAME, "keys_by_name"),
+        (Sort.DESCRIPTION, "keys_by_description"),
+        (Sort.CREATED, "keys_by_creation"),
+        (Sort.CREATED_BY, "keys_by_creator"),
+        (Sort.LAST_USED, "keys_by_last_use"),
+        (Sort.EXPIRES, "keys_by_expiration"),
+    ],
+)
+def test_a_list_of_one_owners_keys_is_read_in_an_index_of_owners(alice, dora, who, sort, index):
+    service, _key = create_service_id(caller_for(alice), ServiceIdDraft("robot"))
+    asker, query = OF_ONE_OWNER[who](alice, dora, service)
+
+    with CaptureQueriesContext(connection) as captured:
+        backend_of(asker).list_api_keys(replace(query, sort=sort))
+
+    assert index_for(captured[-1]["sql"]) == (index, {"iam_id": "="})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", OF_ONE_OWNER)
+def test_keys_of_one_owner_are_counted_in_an_index_of_owners(alice, dora, who):
+    service, _key = create_service_id(caller_for(alice), ServiceIdDraft("robot"))
+    asker, query = OF_ONE_OWNER[who](alice, dora, service)
+
+    with CaptureQueriesContext(connection) as captured:
+        backend_of(asker).count_api_keys(query.iam_id)
+
+    assert index_for(captured[-1]["sql"])[1] == {"iam_id": "="}
 
 
 @pytest.mark.django_db(transaction=True)
