@@ -205,4 +205,6 @@ def serve() -> None:
         workers_kill_timeout=settings.WORKER_END_SECONDS,
     )
     server.serve()
+    if connection.vendor == "sqlite":  # its workers left without closing their connections
+        sqlite_files.end_journal(Path(connection.settings_dict["NAME"]))
     sys.stdout.write("Stopped.\n")
