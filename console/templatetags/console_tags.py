@@ -1,10 +1,10 @@
-"""Icons, scripts with integrity, moments in the reader's language, and code in running text."""
+"""Icons, scripts with integrity, moments, code in running text, and the parts of pages that are drawn as patterns."""
 
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from functools import cache, lru_cache
+from datetime import date, datetime
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -14,7 +14,6 @@ from django.template import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils import formats
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -26,11 +25,10 @@ from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Status
 from apikeys.web.filters import OFFERS, written, written_filters
 from apikeys.web.listing import SORTS, VIEWS, Row
 from console import static_files
+from console.moments import Moments, day
 from console.patterns import draw, filler
-from console.relative_times import distance
 
-TIME_FAR_AWAY = '<time datetime="{at}">{far} <span class="exact">{exact}</span></time>'
-MOST_DAYS = 4096  # whose words are kept: those of ten years
+EXPIRY = '<p class="small expiry">{words} <span class="exact">{exact}</span></p>'
 LIST = "api_key_list"
 PAGE_SIZE_CHOICES = tuple((size, size) for size in PAGE_SIZES)
 
@@ -65,20 +63,21 @@ def prose(text: str) -> SafeString:
 
 
 @register.simple_tag
-def moment(value: datetime | None, *, clock: bool = False) -> str | SafeString:
+def moment(value: datetime | None, *, clock: bool = False) -> str:
     """Return `14 Nov 2026` in the reader's language, in UTC, or "Never"; `clock` adds hours and minutes."""
-    if value is None:
-        return _("Never")
-    return _time(value, _written(value, clock=clock))
+    return Moments().written(value, clock=clock)
 
 
 @register.simple_tag
-def when(value: datetime | None) -> str | SafeString:
+def when(value: datetime | None) -> str:
     """Return how far away a moment is, with the moment itself in a line below, or "Never"."""
-    if value is None:
-        return _("Never")
-    exact = _written(value, clock=True)
-    return SafeString(TIME_FAR_AWAY.format(at=_machine(value), far=escape(distance(value)), exact=escape(exact)))
+    return Moments().when(value)
+
+
+@register.filter
+def far(value: datetime) -> str:
+    """Return "in 3 days" or "3 days ago"."""
+    return Moments().far(value)
 
 
 @register.simple_tag(takes_context=True)
@@ -188,7 +187,7 @@ def _options(name: str, chosen: str, language: str | None) -> SafeString:
 def _filter_words(name: str, value: Any) -> str:
     """Return a filter that is given in words, such as "Status: Active"."""
     label, choices = OFFERS[name]
-    choice = _day(value, get_language()) if isinstance(value, date) else choices[value]
+    choice = day(value, get_language()) if isinstance(value, date) else choices[value]
     # Translators: a filter of the list, and what is chosen of it.
     return _("%(filter)s: %(choice)s") % {"filter": label, "choice": choice}
 
@@ -204,12 +203,13 @@ def _rows(context: Context) -> SafeString:
     rows: Sequence[Row] = context["rows"]
     if not rows:
         return SafeString()
-    texts = [_texts(row) for row in rows]
+    moments = Moments()
+    texts = [_texts(row, moments) for row in rows]
     fill = filler(context, "row", texts[0])
     return SafeString("".join(map(fill, texts)))
 
 
-def _texts(row: Row) -> dict[str, str]:
+def _texts(row: Row, moments: Moments) -> dict[str, str]:
     """Return what a row says."""
     key, owner = row.key, row.owner
     texts = {
@@ -219,10 +219,10 @@ def _texts(row: Row) -> dict[str, str]:
         "hint": key.hint,
         "description": key.description,
         "described": key.description or "–",
-        "status": _status(key.status, get_language()),
-        "expiry": _expiry(key.expires_at, is_over=key.is_expired) if key.expires_at else "",
-        "created": when(key.created_at),
-        "used": when(key.last_used_at),
+        "status": _status(key.status, moments.language),
+        "expiry": _expiry(key.expires_at, moments) if key.expires_at else "",
+        "created": moments.when(key.created_at),
+        "used": moments.when(key.last_used_at),
         "actions": " ".join(row.actions),
     }
     if owner is not None:
@@ -237,45 +237,7 @@ def _status(word: Status, language: str | None) -> SafeString:
     return SafeString(render_to_string("apikeys/_status.html", {"key": {"status": word}}).strip())
 
 
-def _expiry(end: datetime, *, is_over: bool) -> SafeString:
+def _expiry(end: datetime, moments: Moments) -> SafeString:
     """Return how far away the expiration of a key is, with the moment itself in a line below."""
-    words = (_("Expired %(far)s") if is_over else _("Expires %(far)s")) % {"far": distance(end)}
-    exact = moment(end, clock=True)
-    return format_html('<p class="small expiry">{} <span class="exact">{}</span></p>', words, exact)
-
-
-@register.filter
-def far(value: datetime) -> str:
-    """Return "in 3 days" or "3 days ago"."""
-    return distance(value)
-
-
-def _time(value: datetime, text: str) -> SafeString:
-    return format_html('<time datetime="{}">{}</time>', _machine(value), text)
-
-
-def _machine(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _written(value: datetime, *, clock: bool) -> str:
-    moment, language = value.astimezone(UTC), get_language()
-    day = _day(moment.date(), language)
-    return _with_clock(language).format(date=day, time=f"{moment:%H:%M}") if clock else day
-
-
-@cache
-def _with_clock(language: str | None) -> str:
-    # Translators: a date and a time of day.
-    return _("%(date)s, %(time)s UTC") % {"date": "{date}", "time": "{time}"}
-
-
-@cache
-def _format(language: str | None) -> str:
-    # Translators: how a date is written in a table, in Django's format letters.
-    return _("j M Y")
-
-
-@lru_cache(maxsize=MOST_DAYS)
-def _day(day: date, language: str | None) -> str:
-    return formats.date_format(day, _format(language))
+    words = (_("Expired %(far)s") if end <= moments.now else _("Expires %(far)s")) % {"far": moments.far(end)}
+    return SafeString(EXPIRY.format(words=escape(words), exact=moments.written(end, clock=True)))
