@@ -1,6 +1,8 @@
 """Where the database is: the setting for Django, from a path or from DATABASE_URL."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -122,6 +124,16 @@ def limit_waiting(connection: Any, **_kwargs: Any) -> None:
             cursor.execute(f"SELECT {columns}", words)
     else:
         limit_statements(connection, STATEMENT_SECONDS)
+
+
+@contextmanager
+def without_waiting(connection: Any) -> Iterator[None]:
+    """Let `connection` fail at once where its server is gone, for who asks whether it is there."""
+    connection.waits_for_server = False
+    try:
+        yield
+    finally:
+        connection.waits_for_server = True
 
 
 def refuse_misplaced(file: Path) -> None:

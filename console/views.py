@@ -38,6 +38,7 @@ from apikeys.web.listing import number_of
 from console import csrf, sessions
 from console.context_processors import THEMES
 from console.cookies import set_cookie
+from console.database import without_waiting
 from console.errors import for_exception, problem
 
 UNPROCESSABLE = 422
@@ -174,9 +175,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _unready() -> str:
     """Return why this server should get no requests, "" where it should."""
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            return "the database lacks migrations"
+        with without_waiting(connection):
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                return "the database lacks migrations"
     except Error:
         return "the database does not answer"
     return "the disk is full" if reserve.is_disk_full() else ""

@@ -1,5 +1,6 @@
 """What people and programs notice when the database is busy, away or full, and what they can still do."""
 
+import secrets
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -136,10 +137,18 @@ def server():
         yield server
 
 
+@contextmanager
+def console_of(server: PostgresServer, folder: Path, *, waits: int):
+    """A console on a new database; its requests wait so many seconds for a server that has gone."""
+    with ConsoleServer(folder, DATABASE_URL=server.new_database(), FAILOVER_SECONDS=str(waits)) as console:
+        yield Site(console)
+
+
 @pytest.fixture
 def console(server, tmp_path):
-    with ConsoleServer(tmp_path / "data", DATABASE_URL=server.new_database()) as console:
-        yield Site(console)
+    """One whose requests are refused at once while the database is away."""
+    with console_of(server, tmp_path / "data", waits=0) as site:
+        yield site
 
 
 @pytest.mark.postgres
@@ -238,6 +247,65 @@ def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_w
     until(lambda: person.get("/readyz").status_code == 200)
     assert person.get(LIST).status_code == alices.get("/v1/apikeys").status_code == 200
     assert console.exchange(value).status_code == 200
+
+
+@pytest.mark.postgres
+def test_while_a_database_that_was_there_is_away_for_a_moment_requests_wait_for_it(server, tmp_path):
+    with console_of(server, tmp_path / "data", waits=60) as console, ThreadPoolExecutor(3) as pool:
+        person, alices = visitor(console), console.log_in(console.next_person("alice"))
+        value = alices.create_key()["apikey"]
+
+        server.stop()
+        try:
+            asked = [pool.submit(person.get, LIST), pool.submit(console.exchange, value)]
+            asked += [pool.submit(create, alices)]
+            ready = alices.get("/readyz")
+            time.sleep(1)
+            waiting = [not request.done() for request in asked]
+        finally:
+            server.start()
+        answers = [request.result().status_code for request in asked]
+
+    assert ready.status_code == 503
+    assert waiting == [True, True, True]
+    assert answers == [200, 200, 201]
+
+
+CUT = "IF nextval('cuts') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF"
+
+
+@pytest.fixture
+def alices_whose_connection_is_cut(console, server):
+    """A program of Alice's; the first key that anybody creates costs the console its connection to the database."""
+    program = console.log_in(console.next_person("alice"))
+    with server.connect(f"console_{server.databases}") as connection:
+        connection.execute("CREATE SEQUENCE cuts")
+    on_each_new_key(server, CUT)
+    return program
+
+
+@pytest.mark.postgres
+def test_a_creation_that_may_be_sent_twice_is_done_although_its_connection_is_cut(
+    console, alices_whose_connection_is_cut
+):
+    alices = alices_whose_connection_is_cut
+    once = {"Idempotency-Key": secrets.token_hex(16)}
+
+    created = alices.create_key(headers=once)
+
+    assert [key["id"] for key in alices.listed()] == [created["id"]]
+    assert alices.create_key(headers=once)["apikey"] == created["apikey"]
+    assert "the request is answered once more" in console.server.log
+
+
+@pytest.mark.postgres
+def test_a_creation_that_may_not_is_refused_when_its_connection_is_cut(console, alices_whose_connection_is_cut):
+    alices = alices_whose_connection_is_cut
+
+    assert_api_says_unavailable(create(alices))
+
+    assert alices.listed() == []
+    assert "answered once more" not in console.server.log
 
 
 def set_read_only(server: PostgresServer, word: str) -> None:

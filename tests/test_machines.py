@@ -1,6 +1,7 @@
 """Two consoles on one database behind a proxy: restarted one after the other, and while a standby is promoted."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.postgres
 
 PROGRAMS = 4
 ROUNDS = 8  # keys created and used between two events
+AWAY = 1.0  # seconds without a server
 USABLE = 10.0  # seconds from a promotion to an answer
 
 
@@ -69,7 +71,7 @@ def test_consoles_are_restarted_one_after_the_other_and_no_request_fails(tmp_pat
     assert found.deleted >= ROUNDS
 
 
-def test_a_standby_is_promoted_and_no_acknowledged_change_is_lost_or_undone(tmp_path):
+def test_a_standby_is_promoted_and_no_request_fails_and_no_acknowledged_change_is_lost_or_undone(tmp_path):
     with PostgresServer() as primary, Standby(primary) as standby:
         name = primary.new_database().rpartition("/")[2]
         both = f"{primary.url},127.0.0.1:{standby.port}/{name}"
@@ -77,7 +79,7 @@ def test_a_standby_is_promoted_and_no_acknowledged_change_is_lost_or_undone(tmp_
             with them.load as load:
                 load.wait_for(ROUNDS)
                 primary.crash()
-                until(lambda: load.found.failed)
+                time.sleep(AWAY)
                 standby.promote()
                 until(lambda: all(is_ready(console) for console in them.consoles), USABLE)
                 load.wait_for(ROUNDS)
@@ -89,8 +91,8 @@ def test_a_standby_is_promoted_and_no_acknowledged_change_is_lost_or_undone(tmp_
             found = load.check_all()
             logs = [console.log for console in them.consoles]
 
+    assert found.failed == {}
     assert found.broken_promises == []
-    assert set(found.failed) <= {"502", "503"}
     assert found.deleted >= ROUNDS
     assert not [log for log in logs if "Traceback" in log]
 

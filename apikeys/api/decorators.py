@@ -1,11 +1,13 @@
 """What every operation of the API shares: method, access token, errors in IAM's shape, no cookies."""
 
+import logging
 import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import Error, connection
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -13,11 +15,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from apikeys.api import auth, errors
+from apikeys.api.paths import is_token_path
 from apikeys.domain import Caller
 from apikeys.exceptions import ApiKeyError
 from apikeys.identity.request import Request
+from apikeys.storage.errors import is_connection_lost
 
 Operation = Callable[..., HttpResponseBase]
+logger = logging.getLogger(__name__)
+REPEATABLE = ("GET", "HEAD", "DELETE")
 
 
 def resource(**operations: Operation) -> Operation:
@@ -39,7 +45,7 @@ def resource(**operations: Operation) -> Operation:
             refused.headers["Allow"] = ", ".join(allowed)
             return refused
         try:
-            response = operation(request, **arguments)
+            response = answered(operation, request, arguments)
         except ApiKeyError as exc:
             response = errors.error_answer(request, exc)
         except errors.UNREADABLE:  # Django would log a traceback for each
@@ -50,6 +56,30 @@ def resource(**operations: Operation) -> Operation:
 
     view.methods = frozenset(operations)  # type: ignore[attr-defined]
     return view
+
+
+def answered(operation: Operation, request: Request, arguments: dict[str, Any]) -> HttpResponseBase:
+    """Return what the operation answers, on its second try where the first lost the database and twice does no harm."""
+    try:
+        return operation(request, **arguments)
+    except Error as exc:
+        if not (is_repeatable(request) and is_connection_lost(exc)):
+            raise
+        logger.warning("The connection to the database was lost; the request is answered once more.")
+    connection.close()
+    return operation(request, **arguments)
+
+
+def is_repeatable(request: Request) -> bool:
+    """Tell whether to do the request twice is to do it once, for who looks at the store and the last answer.
+
+    Forms of /identity ask, or leave a token behind that nobody gets; but a refresh token is good once.
+    """
+    return (
+        request.method in REPEATABLE
+        or "Idempotency-Key" in request.headers
+        or (is_token_path(request) and "refresh_token" not in request.POST)
+    )
 
 
 def authenticated(operation: Operation) -> Operation:

@@ -1,14 +1,67 @@
 """The connection to PostgreSQL; Django finds it by the name of this module."""
 
+import time
+from typing import Any
+
+from django.conf import settings
 from django.db.backends.postgresql import base
-from psycopg import Error
+from psycopg import Connection, Error, OperationalError
+
+PAUSE = 0.2  # seconds between two attempts
+
+
+class Absence:
+    """How long no server has been there that takes changes, as far as this process knows; all its threads share it."""
+
+    def __init__(self) -> None:
+        self.was_there = False
+        self.since: float | None = None
+
+    def end(self) -> None:
+        """Note that a server is there."""
+        self.was_there, self.since = True, None
+
+    def is_short(self) -> bool:
+        """Note that none is there, and tell whether FAILOVER_SECONDS have not passed since the first that noted it."""
+        now = time.monotonic()
+        if self.since is None:
+            self.since = now
+        return self.was_there and now - self.since < settings.FAILOVER_SECONDS
+
+
+absence = Absence()
+
+
+class NoServer(OperationalError):
+    """No server of DATABASE_URL takes changes; nothing was asked."""
+
+    found_no_server = True  # for apikeys.storage.errors
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Tried before each request that asks the database, as Django's own is, in one question."""
+    """Waits a moment for the next server when one has gone; tried before each request that asks the database."""
+
+    waits_for_server = True  # False: an answer is wanted now, for who asks whether the server is there
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> "Connection[Any]":
+        """Return a connection to a server that takes changes.
+
+        Raises NoServer when there is none, and has been none for FAILOVER_SECONDS; at once in a process that never
+        had one.
+        """
+        while True:
+            try:
+                connection: Connection[Any] = super().get_new_connection(conn_params)
+            except OperationalError as exc:
+                if not (absence.is_short() and self.waits_for_server):
+                    raise NoServer(*exc.args) from exc
+                time.sleep(PAUSE)
+            else:
+                absence.end()
+                return connection
 
     def is_usable(self) -> bool:
-        """Tell whether the server answers and takes changes.
+        """Tell whether the server answers and takes changes, in one question.
 
         One that was demoted or fenced answers, but knows nothing of keys that were deleted since. A connection to
         it is given up, and the next one goes to the server of DATABASE_URL that takes changes.
