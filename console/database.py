@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from apikeys.storage.deadline import limit_statements
 
-SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "console.postgresql"
+SQLITE, POSTGRESQL = "console.sqlite", "console.postgresql"
 DJANGOS_POSTGRESQL = "django.db.backends.postgresql"
 # Seconds to wait: for the server, for what another transaction holds, for one statement. No request hangs for long.
 CONNECT_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 3, 3, 8

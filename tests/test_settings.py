@@ -283,7 +283,7 @@ def test_a_bare_checkout_has_safe_defaults(show, data_dir):
     assert shown == repr(
         (
             False, "127.0.0.1", 8000, ["localhost", "127.0.0.1", "[::1]"], 0,
-            False, "django.db.backends.sqlite3",
+            False, "console.sqlite",
             str(data_dir / "console.sqlite3"), "apk_", 1000,
         )
     )  # fmt: skip
