@@ -4,7 +4,7 @@ They come with every page or stand there once for each row. HTML stays in templa
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -30,22 +30,26 @@ def draw(context: Context, name: str, texts: Mapping[str, str] = NOTHING, facts:
     `facts` decide how it is drawn and must be few, for each combination is kept. In its template each of `texts` is
     true unless it is empty, and can be shown; more is not known of it there.
     """
-    return filler(context, name, [text for text in texts if texts[text]], facts)(texts)
+    pattern = _of_page(context, name, [text for text in texts if texts[text]], facts)
+    return SafeString(pattern.format_map(_safe(texts)))
 
 
-def filler(
-    context: Context, name: str, texts: Iterable[str], facts: Facts = NOTHING
-) -> Callable[[Mapping[str, str]], SafeString]:
-    """Return the function that fills a pattern, for many uses; `texts` are the names of those that are not empty."""
+def draw_each(context: Context, name: str, uses: Sequence[Mapping[str, str]]) -> SafeString:
+    """Return a pattern filled for each of these uses, one after the other; in its template each text is true."""
+    if not uses:
+        return SafeString()
+    pattern = _of_page(context, name, uses[0])
+    return SafeString("".join([pattern.format_map(_safe(texts)) for texts in uses]))
+
+
+def _of_page(context: Context, name: str, texts: Iterable[str], facts: Facts = NOTHING) -> str:
     shell = tuple((fact, context[fact]) for fact in SHELL)
-    pattern = _pattern(name, get_language(), shell, tuple(facts.items()), frozenset(texts))
+    return _pattern(name, get_language(), shell, tuple(facts.items()), frozenset(texts))
 
-    def fill(texts: Mapping[str, str]) -> SafeString:
-        # As in a template, what is no SafeString is escaped.
-        safe = {name: text if type(text) is SafeString else escape(text) for name, text in texts.items()}
-        return SafeString(pattern.format_map(safe))
 
-    return fill
+def _safe(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts as a template shows them: what is no SafeString is escaped."""
+    return {name: text if type(text) is SafeString else escape(text) for name, text in texts.items()}
 
 
 @lru_cache(maxsize=MOST_KEPT)

@@ -39,7 +39,7 @@ def api_key_list(request: Request) -> HttpResponseBase:
         page = render(request, "apikeys/_table.html", responses.list_context(request))
     else:
         context, status = responses.page_context(request)
-        page = render(request, "apikeys/list.html", context, status=status)
+        page = render(request, "apikeys/page.html", context, status=status)
     return compressed(request, page) if responses.is_plain(request) else page
 
 
