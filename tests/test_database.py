@@ -14,6 +14,7 @@ from console.database import (
     USE_HOSTS,
     USE_POSTGRESQL,
     USE_READ_WRITE,
+    USE_THRESHOLD,
     database,
     refuse_misplaced,
 )
@@ -132,6 +133,7 @@ REFUSED = {
         f"postgresql://user:5ec2e7@{hosts}/keys?target_session_attrs={attributes}"
         for hosts in ("a", "a,b") for attributes in ("any", "standby", "read-write&target_session_attrs=any", "1")
     ],
+    USE_THRESHOLD: ["postgresql://user:5ec2e7@host/keys?prepare_threshold=never"],
 }  # fmt: skip
 
 
@@ -147,6 +149,15 @@ def test_a_url_of_a_server_is_taken_apart(tmp_path):
         "ENGINE": POSTGRESQL, "HOST": "db.example.com", "USER": "console", "PASSWORD": "p@ss",
         "NAME": "keys", "OPTIONS": SERVER_OPTIONS | {"sslmode": "require"},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold"), [("", 0), ("?prepare_threshold=none", None), ("?prepare_threshold=3", 3)]
+)
+def test_plans_are_kept_on_the_server_unless_the_url_says_that_a_pooler_loses_them(tmp_path, text, threshold):
+    found = database(f"postgresql://console:p%40ss@host/keys{text}", tmp_path)
+
+    assert found["OPTIONS"]["prepare_threshold"] == threshold
 
 
 @pytest.mark.parametrize(

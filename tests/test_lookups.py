@@ -154,8 +154,8 @@ class TestStatements(TestCase):
         after = lookups.find_source(person.iam_id).holder
 
         assert before is not None and after is not None
-        assert users.password_stamp(before.person) != users.password_stamp(after.person)
-        assert users.password_stamp(after.person) == users.password_stamp(User.objects.get())
+        assert before.password_stamp != after.password_stamp
+        assert after.password_stamp == users.password_stamp(User.objects.get())
 
     def test_nothing_is_found_of_nothing(self) -> None:
         assert lookups.find_value([]) is None

@@ -17,31 +17,33 @@ from django.utils import timezone
 from apikeys import domain, values
 from apikeys.backends.search import fold
 from apikeys.models import ApiKeyRecord, HistoryRecord, RevisedRecord, ServiceIdRecord, new_entity_tag
-from apikeys.storage.statements import Columns, Statement, table
+from apikeys.storage.statements import Columns, Row, Statement, table
 
 LOOKUPS = {domain.Match.CONTAINS: "contains", domain.Match.EQUALS: "exact", domain.Match.STARTS_WITH: "startswith"}
 
 logger = logging.getLogger(__name__)
 
 
-def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
-    """Return the record of a value, whoever owns it and whatever its state, or None.
-
-    `for_update` locks the row until the transaction ends.
-    """
+def find_by_value(value: str) -> Row | None:
+    """Return the columns of a value's record, whoever owns it and whatever its state, or None."""
     pairs = settings.APIKEYS_PEPPERS.digests(value)
-    if for_update:
-        found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
-        return ApiKeyRecord.objects.select_for_update().filter(found).first()
-    rows = _of_digests(len(pairs)).rows([part for pair in pairs for part in pair])
-    return rows[0][0] if rows else None
+    statement, keys = _of_digests(len(pairs))
+    parts = statement.rows([part for pair in pairs for part in pair])
+    return keys.row(parts[0][0]) if parts else None
+
+
+def lock_by_value(value: str) -> ApiKeyRecord | None:
+    """Return the record of a value, likewise, and lock it until the transaction ends."""
+    pairs = settings.APIKEYS_PEPPERS.digests(value)
+    found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
+    return ApiKeyRecord.objects.select_for_update().filter(found).first()
 
 
 @cache
-def _of_digests(number: int) -> Statement:
+def _of_digests(number: int) -> tuple[Statement, Columns]:
     keys = Columns(ApiKeyRecord, "key", {field.name for field in ApiKeyRecord._meta.concrete_fields})
     sql = f"SELECT {keys} FROM {table(ApiKeyRecord, 'key')} WHERE {has_digest('key', number)}"  # noqa: S608
-    return Statement(sql, keys)
+    return Statement(sql, keys), keys
 
 
 def has_digest(alias: str, number: int) -> str:
@@ -59,7 +61,7 @@ class PepperMove:
     digest: str
 
 
-def plan_pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
+def plan_pepper_move(record: ApiKeyRecord | Row, value: str) -> PepperMove | None:
     """Return how a key moves to the newest pepper, None where it is there. Nothing is written."""
     peppers = settings.APIKEYS_PEPPERS
     if record.pepper == peppers.newest:
@@ -182,7 +184,7 @@ def _as_written(text: str) -> str:
     return {"apikey": "ApiKey", "serviceid": "ServiceId"}.get(kind, kind) + dash + number
 
 
-def to_domain(record: ApiKeyRecord) -> domain.ApiKey:
+def to_domain(record: ApiKeyRecord | Row) -> domain.ApiKey:
     """Return the key that a record holds: columns are called like attributes."""
     held = dict(zip(_ATTRIBUTES, _attributes_of(record), strict=True))
     held["action_when_leaked"] = domain.LeakedAction(record.action_when_leaked)
@@ -193,6 +195,6 @@ _ATTRIBUTES = tuple(field.name for field in fields(domain.ApiKey))
 _attributes_of = attrgetter(*_ATTRIBUTES)
 
 
-def to_used(record: ApiKeyRecord) -> domain.UsedKey:
+def to_used(record: ApiKeyRecord | Row) -> domain.UsedKey:
     """Return what the use of a key needs to know of its record, which may have no other columns."""
     return domain.UsedKey(record.id, record.name, record.iam_id, record.disabled, record.expires_at)

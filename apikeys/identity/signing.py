@@ -23,7 +23,7 @@ from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import Unauthenticated
 from apikeys.models import SigningKey
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
-from apikeys.storage.statements import Columns, Statement, table
+from apikeys.storage.statements import Columns, Row, Statement, table
 
 ALGORITHMS = ("RS256", "ES256")
 LIFETIME = timedelta(minutes=60)
@@ -52,18 +52,21 @@ def sign(claims: dict[str, Any]) -> str:
     return jwt.encode(claims, key, algorithm=record.algorithm, headers={"kid": record.kid, "typ": "JWT"})
 
 
-def _usable_keys() -> list[tuple[SigningKey, PrivateKey]]:
+def _usable_keys() -> list[tuple[Row, PrivateKey]]:
     """Return the keys that this SECRET_KEY opens, newest first."""
-    return [(record, key) for [record] in _all_keys().rows([]) if (key := _open(record)) is not None]
+    statement, keys = _all_keys()
+    records = [keys.row(part) for [part] in statement.rows([])]
+    return [(record, key) for record in records if (key := _open(record)) is not None]
 
 
 @cache
-def _all_keys() -> Statement:
+def _all_keys() -> tuple[Statement, Columns]:
     keys = Columns(SigningKey, "signing", {field.name for field in SigningKey._meta.concrete_fields})
-    return Statement(f"SELECT {keys} FROM {table(SigningKey, 'signing')} ORDER BY signing.signs_from DESC", keys)  # noqa: S608
+    sql = f"SELECT {keys} FROM {table(SigningKey, 'signing')} ORDER BY signing.signs_from DESC"  # noqa: S608
+    return Statement(sql, keys), keys
 
 
-def _signer(keys: list[tuple[SigningKey, PrivateKey]], moment: datetime) -> tuple[SigningKey, PrivateKey]:
+def _signer(keys: list[tuple[Row, PrivateKey]], moment: datetime) -> tuple[Row, PrivateKey]:
     """Return which of the keys, newest first and at least one, signs at that moment."""
     begun = [pair for pair in keys if pair[0].signs_from <= moment]
     # After a change of TOKEN_ALGORITHM the old key signs until the new one has been published for long enough.
@@ -211,7 +214,7 @@ def rotate() -> SigningKey:
     )
 
 
-def _open(record: SigningKey) -> PrivateKey | None:
+def _open(record: SigningKey | Row) -> PrivateKey | None:
     """Return the private key, or None where SECRET_KEY is no longer the one that sealed it."""
     return _opened(record.kid, bytes(record.sealed_private_key))
 

@@ -192,7 +192,7 @@ def _identity_of(source: Source, *, is_of_key: bool, password_stamp: str) -> Ide
     if is_of_key:
         is_good = source.key is not None and source.key.authenticates
     else:
-        present = users.password_stamp(source.holder.person) if source.holder.person else ""
+        present = source.holder.password_stamp
         is_good = bool(present) and secrets.compare_digest(present.encode(), password_stamp.encode("utf-8", "replace"))
     return source.holder.identity if is_good else None
 
