@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -39,6 +39,15 @@ class MomentOr(models.Func):
     output_field = models.DateTimeField()
     template = "COALESCE(%(expressions)s, '%(otherwise)s')"
 
+    def __init__(self, column: str, otherwise: str) -> None:
+        super().__init__(column, otherwise=otherwise)
+        self.column, self.otherwise = column, datetime.fromisoformat(otherwise).replace(tzinfo=UTC)
+
+    def of(self, row: Any) -> datetime:
+        """Return what this is for a row that was read."""
+        value: datetime | None = getattr(row, self.column)
+        return self.otherwise if value is None else value
+
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         # With its zone, or an index would depend on the one of the session that made it.
         return self.as_sql(compiler, connection, template="COALESCE(%(expressions)s, '%(otherwise)s+00')", **extra)
@@ -63,9 +72,14 @@ class DescriptionStart(models.Func):
 
     output_field = models.TextField()
     template = f"SUBSTR(%(expressions)s, 1, {SORTED_LETTERS})"
+    column = "description_folded"
 
     def __init__(self) -> None:
-        super().__init__("description_folded")
+        super().__init__(self.column)
+
+    def of(self, row: Any) -> str:
+        """Return what this is for a row that was read."""
+        return str(getattr(row, self.column))[:SORTED_LETTERS]
 
 
 class HintEnd(models.Func):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -13,8 +13,9 @@ from apikeys import domain, exceptions, values
 from apikeys.backends import records
 from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.finding import Scope, narrowed
-from apikeys.backends.keyset import Listed, count_to, counted_page_of, page_of
-from apikeys.backends.orders import Apart
+from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
+from apikeys.backends.orders import COLUMNS, Apart
+from apikeys.backends.plain import Plain
 from apikeys.backends.search import fold, skeleton
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
@@ -71,8 +72,6 @@ class EmbeddedBackend:
 
     def _listed(self, query: domain.ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
         if query.whole_account:
-            if not self.lists_whole_account:
-                raise exceptions.NotAuthorized
             rows = self._of_owner(query.iam_id) if query.iam_id else self._visible()
             if query.kind:
                 service_ids = models.Q(iam_id__startswith=domain.SERVICE_ID_PREFIX)
@@ -90,6 +89,16 @@ class EmbeddedBackend:
         if query.iam_id in ("", self.identity.iam_id):
             return Scope(iam_id=self.identity.iam_id)
         return Scope(account_id=self.identity.account_id, iam_id=query.iam_id)
+
+    def _found(self, query: domain.ApiKeyQuery) -> Source[Any]:
+        """Return the rows that the query asks for. Raises NotAuthorized, InvalidApiKey."""
+        if query.whole_account and not self.lists_whole_account:
+            raise exceptions.NotAuthorized
+        scope = self._scope(query)
+        whose = [*scope.columns().items()]
+        if len(whose) == 1 and not (query.search or query.conditions or query.kind or query.filters.given()):
+            return Plain(*whose[0], COLUMNS[query.sort])
+        return narrowed(query, self._listed(query), scope, timezone.now())
 
     def _check_owner(self, iam_id: str) -> None:
         """Raise InvalidApiKey unless the caller may make and list keys of `iam_id`: itself, or its service ID."""
@@ -112,10 +121,10 @@ class EmbeddedBackend:
 
     def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
         check_query(self.traits, query)
-        found = narrowed(query, self._listed(query), self._scope(query), timezone.now())
+        found = self._found(query)
         paged = counted_page_of if query.counted else page_of
         try:
-            with nullcontext() if isinstance(found, Listed) else time_limit(SEARCH_SECONDS):
+            with nullcontext() if isinstance(found, (Plain, Listed)) else time_limit(SEARCH_SECONDS):
                 page = paged(found, descending=query.descending, size=query.page_size, cursor=query.cursor)
         except TimeIsOver:
             raise exceptions.SearchTooSlow from None

@@ -8,6 +8,7 @@ its rows in the order of creation: a search in that order asks it at once.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, models
 
@@ -47,6 +48,9 @@ class Narrowed:
     wanted_in_order: models.Q
     wanted: models.Q
     is_rare: bool = False  # an equality leaves few of them
+
+    def place_of(self, row: ApiKeyRecord) -> Any:
+        return getattr(row, self.column)
 
     @property
     def found(self) -> "Listed[ApiKeyRecord]":

@@ -8,15 +8,22 @@ from django.db import models
 
 from apikeys.domain import COUNTED, END, Cursor, Extent
 
-Row = TypeVar("Row", bound=models.Model)
+
+class Identified(Protocol):
+    """A row, as a model's instance or as a tuple that has columns as attributes."""
+
+    id: Any
+
+
+Row = TypeVar("Row", bound=Identified)
+Record = TypeVar("Record", bound=models.Model)
 
 
 class Source(Protocol[Row]):
     """Rows in the order of a column, or of what they are annotated with, and then of their id."""
 
-    @property
-    def column(self) -> str:
-        """What the rows are sorted by before their id."""
+    def place_of(self, row: Row) -> str | datetime:
+        """Return what a row is sorted by before its id."""
 
     def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[Row]:
         """Return the first rows beyond the cursor, in this direction."""
@@ -26,14 +33,17 @@ class Source(Protocol[Row]):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Generic[Row]):
+class Listed(Generic[Record]):
     """Rows that the database reads in the order of an index."""
 
-    rows: "models.QuerySet[Row]"
+    rows: "models.QuerySet[Record]"
     column: str
 
-    def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[Row]:
-        found: list[Row] = []
+    def place_of(self, row: Record) -> Any:
+        return getattr(row, self.column)
+
+    def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[Record]:
+        found: list[Record] = []
         for part in self.parts(cursor, descending=descending):
             found += part.order_by(*self.order(descending=descending))[: limit - len(found)]
             if len(found) == limit:
@@ -48,7 +58,7 @@ class Listed(Generic[Row]):
                 break
         return number
 
-    def parts(self, cursor: Cursor | None, *, descending: bool) -> "list[models.QuerySet[Row]]":
+    def parts(self, cursor: Cursor | None, *, descending: bool) -> "list[models.QuerySet[Record]]":
         """Return the rows beyond the cursor, in this direction: one after the other, in their order.
 
         SQLite compares no rows in an index of an expression: there those that are the same in it come first.
@@ -68,11 +78,11 @@ class Listed(Generic[Row]):
         sign = "-" if descending else ""
         return f"{sign}{self.column}", f"{sign}id"
 
-    def beyond(self, cursor: Cursor | None, *, descending: bool) -> "models.QuerySet[Row]":
+    def beyond(self, cursor: Cursor | None, *, descending: bool) -> "models.QuerySet[Record]":
         """Return all rows beyond the cursor, in this direction."""
         return self.rows if cursor is None else self.rows.filter(beyond(self.rows, self.column, cursor, descending))
 
-    def ordered(self, cursor: Cursor | None, *, descending: bool) -> "models.QuerySet[Row]":
+    def ordered(self, cursor: Cursor | None, *, descending: bool) -> "models.QuerySet[Record]":
         """Return the same rows in their order."""
         return self.beyond(cursor, descending=descending).order_by(*self.order(descending=descending))
 
@@ -101,8 +111,8 @@ def page_of(source: Source[Row], *, descending: bool, size: int, cursor: Cursor 
     has_next = cursor != END if backward else more
     return KeysetPage(
         rows,
-        next=cursor_at(rows[-1], source.column) if has_next else None,
-        previous=cursor_at(rows[0], source.column, backward=True) if has_previous else None,
+        next=cursor_at(source, rows[-1]) if has_next else None,
+        previous=cursor_at(source, rows[0], backward=True) if has_previous else None,
     )
 
 
@@ -121,7 +131,7 @@ def counted_page_of(source: Source[Row], *, descending: bool, size: int, cursor:
         return replace(page, extent=Extent(0 if cursor is None else None, total))
     before = 0
     if page.previous is not None:
-        first = cursor_at(page.rows[0], source.column)
+        first = cursor_at(source, page.rows[0])
         before = source.count(first, COUNTED, descending=not descending)
     end = before + len(page.rows)
     return replace(
@@ -186,9 +196,9 @@ def moment_of(cursor: Cursor) -> datetime | None:
         return None
 
 
-def cursor_at(record: models.Model, column: str, *, backward: bool = False) -> Cursor:
-    """Return the cursor of the page after a record's row, or `backward` of the one before it."""
-    return cursor_of(getattr(record, column), str(record.pk), backward=backward)
+def cursor_at(source: Source[Row], row: Row, *, backward: bool = False) -> Cursor:
+    """Return the cursor of the page after a row, or `backward` of the one before it."""
+    return cursor_of(source.place_of(row), row.id, backward=backward)
 
 
 def cursor_of(position: str | datetime, key_id: str, *, backward: bool = False) -> Cursor:

@@ -11,7 +11,7 @@ from apikeys.domain import Filters, Sort, Status
 from apikeys.models import DescriptionStart, Expiration, HintEnd, LastUse
 
 # By name: a column, or what rows are annotated with.
-EXPRESSIONS: dict[str, models.Func] = {
+EXPRESSIONS: dict[str, DescriptionStart | LastUse | Expiration] = {
     "description_start": DescriptionStart(),
     "last_use": LastUse(),
     "expiration": Expiration(),

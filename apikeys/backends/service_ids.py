@@ -47,7 +47,7 @@ class EmbeddedServiceIds:
         found = page_of(listed, descending=query.descending, size=query.page_size, cursor=query.cursor)
         offset = 0
         if found.rows and query.cursor is not None:
-            before = beyond(rows, column, cursor_at(found.rows[0], column), not query.descending)
+            before = beyond(rows, column, cursor_at(listed, found.rows[0]), not query.descending)
             offset = rows.filter(before).count()
         return domain.ServiceIdPage(
             tuple(to_domain(row) for row in found.rows), offset, next=found.next, previous=found.previous
