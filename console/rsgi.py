@@ -46,6 +46,9 @@ logger = logging.getLogger(__name__)
 class Adapter:
     """An RSGI application that serves a WSGI application, `threads` requests at once, those of each `asker` in turn.
 
+    `direct` is asked first, for answers without WSGI's detour; it returns None for a request that it leaves to the
+    application.
+
     A request takes a thread once its body is there. A body larger than `largest_body` bytes is read no further
     than that; one that ends early is refused with 400, and one that takes longer than `body_seconds` with 408.
     `serving` names the clients, by address and port, whose request has a thread or waits for one.
@@ -55,12 +58,13 @@ class Adapter:
         self,
         application: Application,
         *,
+        direct: Callable[[Environ], Answer | None] = lambda _environ: None,
         threads: int,
         asker: Callable[[Environ], str],
         largest_body: int,
         body_seconds: float,
     ) -> None:
-        self.application = application
+        self.application, self.direct = application, direct
         self.asker = asker
         self.largest_body = largest_body
         self.body_seconds = body_seconds
@@ -167,6 +171,8 @@ class Adapter:
             started[:] = [int(status.split(" ", 1)[0]), headers]
 
         try:
+            if (answer := self.direct(environ)) is not None:
+                return answer
             parts = self.application(environ, start_response)
             try:
                 body = b"".join(parts)

@@ -170,7 +170,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "console.doors.by_address",  # the API passes PROGRAMS_MIDDLEWARE, everything else what follows
+    "console.doors.by_address",  # programs go another way, everybody else passes what follows
     "console.middleware.security_headers",  # above WhiteNoise, which answers by itself
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.middleware.request_gate",
@@ -187,16 +187,6 @@ MIDDLEWARE = [
     "console.middleware.LoginRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "apikeys.web.middleware.ApiKeyErrors",
-]
-PROGRAMS_MIDDLEWARE = [
-    "console.middleware.security_headers",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "console.middleware.request_gate",
-    "console.middleware.bfcache_cookie",  # a browser can open an address of the API after a page with a value
-    "django.middleware.security.SecurityMiddleware",
-    "console.cookies.prefixed_cookies",
-    "django.middleware.locale.LocaleMiddleware",
-    "console.middleware.content_length_header",
 ]
 
 ROOT_URLCONF = "console.urls"

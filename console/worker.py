@@ -53,10 +53,12 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 
 from apikeys import jobs  # noqa: E402  (their models need the application)
 from console import limiter, sessions  # noqa: E402
+from console.doors import ProgramsApplication  # noqa: E402
 from console.middleware import client_address  # noqa: E402
 
 application = Adapter(
     wsgi_application,
+    direct=ProgramsApplication(),
     threads=settings.THREADS,
     asker=client_address,
     largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,

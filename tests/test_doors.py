@@ -1,17 +1,21 @@
-"""Programs pass fewer middleware than people, and are told the same: the answers are compared header by header."""
+"""Programs have a door of their own, and are told the same at each: answers are compared header by header."""
 
+import logging
 import re
+from http.cookies import SimpleCookie
 
 import pytest
-from django.conf import settings as django_settings
-from django.core.exceptions import ImproperlyConfigured
-from django.test import Client
+from django.test import Client, RequestFactory
 
-from console.doors import ProgramsHandler
+from apikeys.iam import oauth
+from console.doors import ProgramsApplication
+from tests.conftest import program_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
-OF_ONE_REQUEST = re.compile(rb"[0-9a-f]{32}|\d\d\.\d\d\.\d{4} [\d:]+ UTC|\"elapsedTime\": \"\d+\"")
+OF_ONE_REQUEST = re.compile(
+    rb"[0-9a-f]{32}|[0-9a-f-]{36}|\d\d\.\d\d\.\d{4} [\d:]+ UTC|\"elapsedTime\": \"\d+\"|eyJ[\w.-]+|\"expiration\": \d+"
+)
 FORM = "application/x-www-form-urlencoded"
 REQUESTS = {
     "a list without a token": ("GET", "/v1/apikeys", {}),
@@ -41,20 +45,72 @@ REQUESTS = {
 def told(client: Client, method: str, path: str, how: dict) -> tuple:
     """Return status, headers, cookies and body of an answer, without what no two answers have in common."""
     answer = client.generic(method, path, **how)
-    headers = {name: OF_ONE_REQUEST.sub(b"", text.encode()) for name, text in answer.headers.items()}
-    cookies = {name: {**morsel, "value": morsel.value[:2]} for name, morsel in answer.cookies.items()}
-    return answer.status_code, headers, cookies, OF_ONE_REQUEST.sub(b"", answer.content)
+    return compared(answer.status_code, dict(answer.headers.items()), answer.cookies, answer.content)
+
+
+def told_by_the_server(client: Client, method: str, path: str, how: dict) -> tuple:
+    """Return the same of the answer that the server gets without Django's handler."""
+    environ = RequestFactory(**client.defaults).generic(method, path, **how).environ
+    status, headers, body = ProgramsApplication()(environ)
+    cookies = SimpleCookie("; ".join(text for name, text in headers if name == "Set-Cookie"))
+    plain = [(name, text) for name, text in headers if name != "Set-Cookie"]
+    assert len({name.lower() for name, _text in plain}) == len(plain)
+    return compared(status, dict(plain), cookies, b"" if method == "HEAD" else body)  # the server leaves it out
+
+
+def compared(status: int, headers: dict[str, str], cookies: SimpleCookie, body: bytes) -> tuple:
+    told = {name: OF_ONE_REQUEST.sub(b"", text.encode()) for name, text in headers.items()}
+    if OF_ONE_REQUEST.sub(b"", body) != body:
+        told.pop("Content-Length", None)  # of what differs
+    set_ = {name: {**morsel, "value": morsel.value[:2]} for name, morsel in cookies.items()}
+    return status, told, set_, OF_ONE_REQUEST.sub(b"", body)
 
 
 @pytest.mark.parametrize("https", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_program_is_told_what_it_would_be_told_at_the_other_door(settings, name, https):
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = https, 3600 * https
-    at_programs = told(Client(), *REQUESTS[name])
-    settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
-    at_pages = told(Client(), *REQUESTS[name])
+    check_doors(settings, Client(), *REQUESTS[name])
 
-    assert at_programs == at_pages
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("name", ["introspection", "details", "exchange", "list", "creation", "deletion"])
+def test_so_is_a_program_that_gets_what_it_asks_for(settings, alice, create_key, name, secure):
+    settings.SECURE_HSTS_SECONDS = 3600
+    value = create_key(alice, "deploy").value
+    exchange = f"grant_type={oauth.GRANT_API_KEY}"
+    gone = create_key(alice, "old").key.id
+    answers = {
+        "introspection": ("POST", "/identity/introspect", {"data": f"apikey={value}", "content_type": FORM}),
+        "details": ("GET", "/v1/apikeys/details", {"HTTP_IAM_APIKEY": value}),
+        "exchange": ("POST", "/identity/token", {"data": f"{exchange}&apikey={value}", "content_type": FORM}),
+        "list": ("GET", "/v1/apikeys?sort=name&pagesize=1", {"HTTP_ACCEPT_LANGUAGE": "zh-hant"}),
+        "creation": (
+            "POST", "/v1/apikeys",
+            {"data": f'{{"name": "deploy", "iam_id": "{alice.iam_id}", "store_value": true}}',
+             "content_type": "application/json"},
+        ),
+        "deletion": ("DELETE", f"/v1/apikeys/{gone}", {}),
+    }  # fmt: skip
+    method, path, how = answers[name]
+    client = Client() if name == "exchange" else program_of(alice)
+    status, *_rest = check_doors(settings, client, method, path, how | {"secure": secure})
+
+    assert status == {"creation": 400, "deletion": 404}.get(name, 200)
+
+
+def check_doors(settings, client: Client, method: str, path: str, how: dict) -> tuple:
+    """Ask at the programs' door, as the server does and as middleware does, and at the pages'; return the answer."""
+    if method == "DELETE":
+        told(client, method, path, how)
+    by_middleware = told(client, method, path, how)
+    by_server = told_by_the_server(client, method, path, how)
+    settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
+    at_pages = told(Client(**client.defaults), method, path, how)
+
+    assert by_middleware == at_pages
+    assert by_server == at_pages
+    return at_pages
 
 
 def test_https_is_demanded_of_programs_and_then_kept(settings):
@@ -74,15 +130,24 @@ def test_slashes_too_many_lead_to_the_same_door(path):
     assert status == (401 if "v1" in path else 200)
 
 
-def test_programs_pass_nothing_that_people_do_not_pass():
-    # CommonMiddleware sets the same header, and looks for addresses that lack a slash.
-    own = {"console.middleware.content_length_header"}
+def test_what_the_pages_serve_is_left_to_them():
+    environ = RequestFactory().get("/healthz").environ
 
-    assert set(django_settings.PROGRAMS_MIDDLEWARE) - own <= set(django_settings.MIDDLEWARE)
+    assert ProgramsApplication()(environ) is None
 
 
-def test_middleware_whose_hooks_would_be_passed_over_is_refused(settings):
-    settings.PROGRAMS_MIDDLEWARE = [*settings.PROGRAMS_MIDDLEWARE, "console.middleware.LoginRequired"]
+def test_a_refusal_and_an_error_are_logged_once(monkeypatch, caplog):
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("a bug")
 
-    with pytest.raises(ImproperlyConfigured, match="LoginRequired has hooks"):
-        ProgramsHandler()
+    application = ProgramsApplication()
+    with caplog.at_level(logging.WARNING):
+        application(RequestFactory().get("/v1/apikeys").environ)
+        application(RequestFactory().get("/v1/nothing").environ)
+        monkeypatch.setattr("apikeys.identity.signing.public_keys", fail)
+        status, _headers, _body = application(RequestFactory().get("/identity/keys").environ)
+
+    assert status == 500
+    assert [record.getMessage() for record in caplog.records if record.name == "django.request"] == [
+        "Unauthorized: /v1/apikeys", "Not Found: /v1/nothing", "Internal Server Error: /identity/keys",
+    ]  # fmt: skip

@@ -480,8 +480,7 @@ def test_the_real_server_answers_nonsense_and_lives_on(visitor, console_server):
 
 def test_the_settings_of_the_tests_are_those_of_the_console_where_it_matters():
     dispatcher, *pages = django_settings.MIDDLEWARE
-    programs = django_settings.PROGRAMS_MIDDLEWARE
     assert dispatcher == "console.doors.by_address"
-    assert pages[0] == programs[0] == "console.middleware.security_headers"
-    assert "django.middleware.gzip.GZipMiddleware" not in [*pages, *programs]
+    assert pages[0] == "console.middleware.security_headers"
+    assert "django.middleware.gzip.GZipMiddleware" not in pages
     assert django_settings.MESSAGE_STORAGE == "django.contrib.messages.storage.session.SessionStorage"

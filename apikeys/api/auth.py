@@ -15,7 +15,7 @@ from apikeys.identity.request import Request
 
 def bearer_token(request: HttpRequest) -> str:
     """Return the access token of the request. Raises Unauthenticated."""
-    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _space, token = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     return token.strip()
@@ -39,7 +39,7 @@ def basic_credentials(request: HttpRequest) -> list[tuple[str, str]]:
     RFC 6749, section 2.3.1, lets clients encode both as in a form; most of them do not.
     Returns nothing without the header. Raises Unauthenticated for a broken one.
     """
-    header = request.headers.get("Authorization", "")
+    header = request.META.get("HTTP_AUTHORIZATION", "")
     scheme, _space, encoded = header.partition(" ")
     if not header:
         return []

@@ -23,6 +23,7 @@ from apikeys.storage.errors import is_connection_lost
 
 Operation = Callable[..., HttpResponseBase]
 logger = logging.getLogger(__name__)
+VARY = ("Accept-Language", "Authorization")
 REPEATABLE = ("GET", "HEAD", "DELETE")
 
 
@@ -51,7 +52,10 @@ def resource(**operations: Operation) -> Operation:
         except errors.UNREADABLE:  # Django would log a traceback for each
             response = errors.status_answer(request, 400, _("The server can't read this request."))
         errors.with_headers(request, response)
-        patch_vary_headers(response, ["Accept-Language", "Authorization"])
+        if "Vary" in response.headers:
+            patch_vary_headers(response, VARY)
+        else:
+            response.headers["Vary"] = ", ".join(VARY)
         return response
 
     view.methods = frozenset(operations)  # type: ignore[attr-defined]

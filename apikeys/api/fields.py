@@ -87,7 +87,7 @@ def flag_header(request: HttpRequest, name: str) -> bool:
 
 def needed_header(request: HttpRequest, name: str) -> str:
     """Return a header as UTF-8. WSGI hands bytes over as Latin-1; values may have any characters. Raises BadRequest."""
-    text = request.headers.get(name, "")
+    text = str(request.META.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
     if not text:
         raise BadRequest(name, _("The header %(name)s is missing."), name=name)
     try:
