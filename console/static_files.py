@@ -1,9 +1,11 @@
-"""The scripts of the pages as one file, made of their sources where static files are collected."""
+"""What pages load, made small where static files are collected: the scripts, as one file, and the styles."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import rjsmin  # type: ignore[import-untyped]
 from django.contrib.staticfiles import finders
 from django.core.files.base import ContentFile
 from whitenoise.compress import Compressor  # type: ignore[import-untyped]
@@ -11,12 +13,19 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ign
 
 SCRIPTS = "scripts.js"
 # In this order: later ones use what earlier ones declare.
-SOURCES = ("console.js", "menus.js", "list.js", "handover.js", "django_htmx/htmx-2.min.js")
+SOURCES = ("console.js", "menus.js", "list.js", "handover.js", "django_htmx/htmx-2.min.js", "htmx.js")
+STYLES = "console.css"
 
 
 def scripts() -> bytes:
-    """Return all scripts, one after the other. Raises FileNotFoundError."""
-    return b"\n".join(_source(path) for path in SOURCES)
+    """Return all scripts, one after the other, without comments and blanks. Raises FileNotFoundError."""
+    sources = {path: _source(path) for path in SOURCES}
+    return b"\n".join(source if ".min." in path else rjsmin.jsmin(source) for path, source in sources.items())
+
+
+def styles() -> bytes:
+    """Return the styles without comments, and with one space for each run of blanks. Raises FileNotFoundError."""
+    return b" ".join(re.sub(rb"/\*.*?\*/", b"", _source(STYLES), flags=re.DOTALL).split())
 
 
 def _source(path: str) -> bytes:
@@ -27,15 +36,16 @@ def _source(path: str) -> bytes:
 
 
 class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """WhiteNoise's, which hashes and compresses what is collected, and the scripts as one file, too."""
+    """WhiteNoise's, which hashes and compresses what is collected; of that scripts and styles are made small first."""
 
     use_brotli = True
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
         if not dry_run:
-            self.delete(SCRIPTS)
-            self._save(SCRIPTS, ContentFile(scripts()))
-            paths = paths | {SCRIPTS: (self, SCRIPTS)}
+            for path, content in ((SCRIPTS, scripts()), (STYLES, styles())):
+                self.delete(path)
+                self._save(path, ContentFile(content))
+                paths = paths | {path: (self, path)}
         yield from super().post_process(paths, dry_run=dry_run, **options)
 
     def compress_files(self, paths: Iterable[str]) -> Iterator[Any]:

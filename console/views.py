@@ -153,7 +153,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 @require_GET
 def favicon(request: HttpRequest) -> HttpResponse:
     """The icon for pages that name none: Django's admin, and answers that are not HTML."""
-    return HttpResponseRedirect(static("favicon.svg"))
+    return HttpResponseRedirect(static("icons.svg"))
 
 
 @login_not_required
