@@ -1,5 +1,6 @@
 """The application as a process of `manage.py serve` runs it, with what such a process does beside answering."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import time
 from django.conf import settings
 from django.db import connections
 from django.db.backends.signals import connection_created
+from django.urls import get_resolver
 
 from console.connections import Warden
 from console.database import limit_waiting
@@ -75,5 +77,11 @@ Warden(
 ).start()
 jobs.start([limiter.forget_ended, sessions.forget_expired])
 end_with_parent()
+
+# What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,
+# which is a twelfth of what a page costs.
+_views = get_resolver().url_patterns
+gc.collect()
+gc.freeze()
 
 __all__ = ["application"]
