@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 def long_lists(monkeypatch):
     """However few rows a list has, it is long enough for an index to be asked."""
     monkeypatch.setattr(finding, "NEAR", 0)
+    monkeypatch.setattr(finding, "FAR", 0)
 
 
 @pytest.fixture

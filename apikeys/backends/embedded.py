@@ -12,8 +12,8 @@ from django.utils import timezone
 from apikeys import domain, exceptions, values
 from apikeys.backends import records
 from apikeys.backends.base import StoreTraits, check_query
-from apikeys.backends.finding import Scope, narrowed
-from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
+from apikeys.backends.finding import Narrowed, Scope, narrowed
+from apikeys.backends.keyset import Source, count_to, counted_page_of, page_of
 from apikeys.backends.orders import COLUMNS, Apart
 from apikeys.backends.plain import Plain
 from apikeys.backends.search import fold, skeleton
@@ -60,8 +60,8 @@ class EmbeddedBackend:
         keys = ApiKeyRecord.objects.filter(account_id=self.identity.account_id)
         if self.identity.is_administrator:
             return keys
-        managed = ServiceIdRecord.objects.filter(created_by=self.identity.iam_id).values("iam_id")
-        return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Q(iam_id__in=managed))
+        managed = ServiceIdRecord.objects.filter(iam_id=models.OuterRef("iam_id"), created_by=self.identity.iam_id)
+        return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Exists(managed))
 
     def _record(self, key_id: str, *, for_update: bool = False) -> ApiKeyRecord:
         rows = self._visible() if domain.API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
@@ -72,11 +72,7 @@ class EmbeddedBackend:
 
     def _listed(self, query: domain.ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
         if query.whole_account:
-            rows = self._of_owner(query.iam_id) if query.iam_id else self._visible()
-            if query.kind:
-                service_ids = models.Q(iam_id__startswith=domain.SERVICE_ID_PREFIX)
-                rows = rows.filter(service_ids if query.kind == "serviceid" else ~service_ids)
-            return rows
+            return self._of_owner(query.iam_id) if query.iam_id else self._visible()
         if query.iam_id in ("", self.identity.iam_id):
             return self._own()
         self._check_owner(query.iam_id)
@@ -123,8 +119,9 @@ class EmbeddedBackend:
         check_query(self.traits, query)
         found = self._found(query)
         paged = counted_page_of if query.counted else page_of
+        limit = time_limit(SEARCH_SECONDS, by_index=found.is_text) if isinstance(found, Narrowed) else nullcontext()
         try:
-            with nullcontext() if isinstance(found, (Plain, Listed)) else time_limit(SEARCH_SECONDS):
+            with limit:
                 page = paged(found, descending=query.descending, size=query.page_size, cursor=query.cursor)
         except TimeIsOver:
             raise exceptions.SearchTooSlow from None

@@ -1,29 +1,33 @@
 """How the rows that a search, conditions and filters leave are found without reading all of a long list.
 
-Where a list has few rows, all of them are read. Of a longer one the next NEAR rows are, in the order of the list: what
-is common is among them. What is not is looked for in an index of its own, and sorted. SQLite's index of trigrams has
+Where a list has few rows, all of them are read. Of a longer one the next NEAR rows are, in the order of the list, and
+FAR where that promises enough: what is common is among them. What is not is looked for in an index of its own, and
+sorted. SQLite's index of trigrams has
 its rows in the order of creation: a search in that order asks it at once.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_, or_
 from typing import Any
 
 from django.db import connection, models
 
-from apikeys.backends.keyset import Listed, Source, beyond, count_to, cursor_of, moment_of
-from apikeys.backends.orders import COLUMNS, Apart, is_met, with_column, with_compared
+from apikeys.backends.keyset import Listed, count_to, cursor_of, moment_of
+from apikeys.backends.orders import COLUMNS, Apart, ends, is_met, with_column, with_compared
 from apikeys.backends.records import filter_of
 from apikeys.backends.search import fold, hint_end
-from apikeys.domain import END, HINT_LENGTH, ApiKeyQuery, Cursor, Match
-from apikeys.models import ApiKeyRecord
+from apikeys.domain import END, HINT_LENGTH, SERVICE_ID_PREFIX, ApiKeyQuery, Cursor, Match
+from apikeys.models import ApiKeyRecord, ServiceIdRecord
 from apikeys.storage.text_index import KEYNUMBER, KEYTEXT, PLACES, TRIGRAM, is_whole
 
 _END = 1 << 62  # beyond every number
-NEAR = 2_000  # rows that are read in the order of the list
+NEAR, FAR = 2_000, 10_000  # rows that are read in the order of the list
 AT_ONCE = 2_000  # ids in one statement
 MOST_SORTED = 20_000  # rows of an index that are sorted for a page
+SHORTEST = timedelta(microseconds=1)  # between two moments
 ATTRIBUTES = ("name", "description")
 
 
@@ -48,6 +52,10 @@ class Narrowed:
     wanted_in_order: models.Q
     wanted: models.Q
     is_rare: bool = False  # an equality leaves few of them
+    is_text: bool = False  # an index of trigrams has them
+    # The same rows, for where another index is to be used, and the moments between which the filters leave any.
+    rows_apart: "models.QuerySet[ApiKeyRecord] | None" = None
+    ends: tuple[datetime | None, datetime | None] = (None, None)
 
     def place_of(self, row: ApiKeyRecord) -> Any:
         return getattr(row, self.column)
@@ -59,34 +67,41 @@ class Narrowed:
 
     @property
     def found_apart(self) -> "Listed[ApiKeyRecord]":
-        return Listed(self.rows.filter(self.wanted), self.column)
+        rows = self.rows if self.rows_apart is None else self.rows_apart
+        return Listed(rows.filter(self.wanted), self.column)
+
+    def begun(self, cursor: Cursor | None, *, descending: bool) -> Cursor | None:
+        """Return the cursor, or where the filters begin to leave rows for one that stands at either end of the list."""
+        moment = self.ends[descending] if cursor in (None, END) else None
+        if moment is None:
+            return cursor
+        return cursor_of(moment + descending * SHORTEST, "")  # itself included, in either direction
 
     def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
-        if not self.is_rare:
-            near = self.found.ordered(cursor, descending=descending)
-            end = self.end_of_near(cursor, descending=descending)
-            if end is None:
-                return list(near[:limit])
-            rows = list(near.filter(beyond(near, self.column, end, not descending))[:limit])
-            if len(rows) == limit:
+        begin = self.begun(cursor, descending=descending)
+        for number in () if self.is_rare else (NEAR, FAR):
+            end = self.end_of(begin, number, descending=descending)
+            rows = self.found.read(begin, limit, descending=descending, end=end)
+            if end is None or len(rows) == limit:
                 return rows
+            if not is_common(len(rows), limit):
+                break
         return self.read_apart(cursor, limit, descending=descending)
 
     def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
-        if not self.is_rare:
-            near = self.found.beyond(cursor, descending=descending)
-            end = self.end_of_near(cursor, descending=descending)
-            if end is None:
-                return count_to(near, limit)
-            number = count_to(near.filter(beyond(near, self.column, end, not descending)), limit)
-            if number > limit:
-                return number
+        begin = self.begun(cursor, descending=descending)
+        for number in () if self.is_rare else (NEAR, FAR):
+            end = self.end_of(begin, number, descending=descending)
+            found = self.found.count(begin, limit, descending=descending, end=end)
+            if end is None or found > limit:
+                return found
+            if not is_common(found, limit):
+                break
         return self.count_apart(cursor, limit, descending=descending)
 
-    def end_of_near(self, cursor: Cursor | None, *, descending: bool) -> Cursor | None:
-        """Return where the next NEAR rows of the whole list end, None where it has no more."""
-        ordered = Listed(self.rows, self.column).ordered(cursor, descending=descending)
-        return next((cursor_of(*row) for row in ordered.values_list(self.column, "id")[NEAR : NEAR + 1]), None)
+    def end_of(self, cursor: Cursor | None, number: int, *, descending: bool) -> Cursor | None:
+        """Return where the next `number` rows of the whole list end, None where it has no more."""
+        return Listed(self.rows, self.column).place(cursor, number, descending=descending)
 
     def read_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
         """Return the same as `read`, of rows that the database finds in another index and sorts."""
@@ -109,7 +124,7 @@ class InText(Narrowed):
     def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
         if self.column != "created_at":
             return Narrowed.read(self, cursor, limit, descending=descending)
-        if self.end_of_near(cursor, descending=descending) is None:
+        if self.end_of(cursor, NEAR, descending=descending) is None:
             return self.found.read(cursor, limit, descending=descending)
         found: list[ApiKeyRecord] = []
         for numbers in self.batches(cursor, limit, descending=descending):
@@ -122,7 +137,7 @@ class InText(Narrowed):
     def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
         if self.column != "created_at":
             return Narrowed.count(self, cursor, limit, descending=descending)
-        if self.end_of_near(cursor, descending=descending) is None:
+        if self.end_of(cursor, NEAR, descending=descending) is None:
             return self.found.count(cursor, limit, descending=descending)
         number = 0
         for numbers in self.batches(cursor, limit + 1, descending=descending):
@@ -197,6 +212,11 @@ class InText(Narrowed):
             return dict(cursor.fetchall())
 
 
+def is_common(found: int, limit: int) -> bool:
+    """Tell whether what the next NEAR rows have promises as many as are wanted among FAR."""
+    return found * FAR > limit * NEAR
+
+
 def batched(ids: list[str], size: int) -> Iterator[list[str]]:
     """Yield the ids, so many at a time."""
     for start in range(0, len(ids), size):
@@ -205,34 +225,48 @@ def batched(ids: list[str], size: int) -> Iterator[list[str]]:
 
 def narrowed(
     query: ApiKeyQuery, rows: "models.QuerySet[ApiKeyRecord]", scope: Scope, now: datetime
-) -> Source[ApiKeyRecord]:
+) -> "Listed[ApiKeyRecord] | Narrowed":
     """Return the rows of a list that the query's search, conditions and filters leave, in its order."""
     column = COLUMNS[query.sort]
-    if not (query.search or query.conditions or query.filters.given()):
+    if not (query.search or query.conditions or query.filters.given() or query.kind):
         return Listed(with_column(rows, column), column)
     rows = with_column(with_compared(rows), column)
-    texts = _is_found(query.search)
-    for condition in query.conditions:
-        texts &= filter_of(condition)
-    in_order = texts & is_met(query.filters, now, apart=True)
+    texts, texts_apart = (_is_found(query, suffix) for suffix in ("", "_apart"))
+    if query.kind:
+        of_services = models.Q(iam_id__startswith=SERVICE_ID_PREFIX)
+        kind = of_services if query.kind == "serviceid" else ~of_services
+        texts, texts_apart = texts & kind, texts_apart & kind
+    in_order = texts_apart & is_met(query.filters, now, apart=True)
     wanted = texts & is_met(query.filters, now, apart=False)
     is_rare = any(condition.match is Match.EQUALS for condition in query.conditions)
     match = _match_of(query)
     if is_rare or not match or connection.vendor != "sqlite" or not is_whole(connection):
-        return Narrowed(rows, column, in_order, wanted, is_rare)
+        rows_apart = _of_service_ids(scope, column) if query.kind == "serviceid" and not scope.iam_id else None
+        return Narrowed(
+            rows, column, in_order, wanted, is_rare, bool(match), rows_apart, ends(query.filters, column, now)
+        )
     asks_for_more = query.conditions or query.filters.given() or query.kind
     is_exact = not asks_for_more and len(hint_end(query.search)) <= HINT_LENGTH
     return InText(rows, column, in_order, in_order, scope=scope, match=match, is_exact=is_exact)
 
 
-def _is_found(search: str) -> models.Q:
-    if not search:
-        return models.Q()
-    text = fold(search)
-    found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
-    if end := hint_end(search):
-        found |= models.Q(hint_end=_small(end[-HINT_LENGTH:]), hint__iendswith=end)
-    return found
+def _of_service_ids(scope: Scope, column: str) -> "models.QuerySet[ApiKeyRecord]":
+    """Return the keys of all service IDs of an account, to be looked up in the indexes of owners."""
+    owners = ServiceIdRecord.objects.filter(account_id=scope.account_id).values("iam_id")
+    rows = ApiKeyRecord.objects.alias(account_apart=Apart("account_id"))
+    rows = with_column(with_compared(rows), column)
+    return rows.filter(iam_id__in=owners, account_apart=scope.account_id)
+
+
+def _is_found(query: ApiKeyQuery, suffix: str) -> models.Q:
+    """Return the filter for rows that the query's texts are found in; "_apart" leaves their indexes alone."""
+    found = models.Q()
+    if query.search:
+        text, end = fold(query.search), hint_end(query.search)
+        found = reduce(or_, (models.Q(**{f"{name}_folded{suffix}__contains": text}) for name in ATTRIBUTES))
+        if end:
+            found |= models.Q(hint_end=_small(end[-HINT_LENGTH:]), hint__iendswith=end)
+    return reduce(and_, (filter_of(condition, suffix) for condition in query.conditions), found)
 
 
 def _match_of(query: ApiKeyQuery) -> str:

@@ -42,37 +42,69 @@ class Listed(Generic[Record]):
     def place_of(self, row: Record) -> Any:
         return getattr(row, self.column)
 
-    def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[Record]:
+    def read(self, cursor: Cursor | None, limit: int, *, descending: bool, end: Cursor | None = None) -> list[Record]:
         found: list[Record] = []
-        for part in self.parts(cursor, descending=descending):
-            found += part.order_by(*self.order(descending=descending))[: limit - len(found)]
+        for part in self.parts(cursor, end, descending=descending):
+            found += part[: limit - len(found)]
             if len(found) == limit:
                 break
         return found
 
-    def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+    def count(self, cursor: Cursor | None, limit: int, *, descending: bool, end: Cursor | None = None) -> int:
         number = 0
-        for part in self.parts(cursor, descending=descending):
+        for part in self.parts(cursor, end, descending=descending):
             number += count_to(part, limit - number)
             if number > limit:
                 break
         return number
 
-    def parts(self, cursor: Cursor | None, *, descending: bool) -> "list[models.QuerySet[Record]]":
-        """Return the rows beyond the cursor, in this direction: one after the other, in their order.
+    def place(self, cursor: Cursor | None, number: int, *, descending: bool) -> Cursor | None:
+        """Return the cursor at the row that has so many rows between the given one and itself, None for no such row."""
+        parts = self.parts(cursor, descending=descending)
+        for part in parts:
+            found = part.values_list(self.column, "id")[number : number + 1]
+            for row in found:
+                return cursor_of(*row)
+            if part is not parts[-1]:
+                number -= count_to(part, number)
+        return None
 
-        SQLite compares no rows in an index of an expression: there those that are the same in it come first.
+    def parts(
+        self, cursor: Cursor | None, end: Cursor | None = None, *, descending: bool
+    ) -> "list[models.QuerySet[Record]]":
+        """Return the rows beyond the cursor and before the end, in this direction: in parts, and each in its order.
+
+        SQLite compares no rows in an index of an expression, and PostgreSQL does not stop at the last of many rows that
+        are the same in a column: those that are the same are parts of their own. SQLite does not know either that these
+        are in the order of the index by their id alone.
         """
-        if cursor is None or cursor == END or self.column not in self.rows.query.annotations:
-            return [self.beyond(cursor, descending=descending)]
-        position = position_of(self.rows, self.column, cursor)
-        if position is None:
-            return [self.rows]
-        step = "lt" if descending else "gt"
-        return [
-            self.rows.filter(**{self.column: position, f"id__{step}": cursor.key_id}),
-            self.rows.filter(**{f"{self.column}__{step}": position}),
-        ]
+        if self.is_compared(end):
+            rows = self.ordered(cursor, descending=descending)
+            return [rows if end is None else rows.filter(beyond(rows, self.column, end, not descending))]
+        step, back = ("lt", "gt") if descending else ("gt", "lt")
+        by_column, by_id = self.order(descending=descending)
+        first, last = (
+            None if place is None or place == END else position_of(self.rows, self.column, place)
+            for place in (cursor, end)
+        )
+        after = {} if cursor is None else {f"id__{step}": cursor.key_id}
+        before = {} if end is None else {f"id__{back}": end.key_id}
+        if first is not None and first == last:
+            return [self.rows.filter(**{self.column: first}, **after, **before).order_by(by_id)]
+        between = {f"{self.column}__{step}": first, f"{self.column}__{back}": last}
+        limits = {name: position for name, position in between.items() if position is not None}
+        parts = [self.rows.filter(**limits).order_by(by_column, by_id)]
+        if first is not None:
+            parts.insert(0, self.rows.filter(**{self.column: first}, **after).order_by(by_id))
+        if last is not None:
+            parts.append(self.rows.filter(**{self.column: last}, **before).order_by(by_id))
+        return parts
+
+    def is_compared(self, end: Cursor | None) -> bool:
+        """Tell whether databases find the beginning and the end by comparing rows."""
+        if self.column in self.rows.query.annotations:
+            return False
+        return end is None or isinstance(self.rows.model._meta.get_field(self.column), models.DateTimeField)
 
     def order(self, *, descending: bool) -> tuple[str, str]:
         sign = "-" if descending else ""
@@ -143,8 +175,12 @@ def counted_page_of(source: Source[Row], *, descending: bool, size: int, cursor:
 
 
 def count_to(records: "models.QuerySet[Any]", limit: int) -> int:
-    """Return how many rows there are, and `limit + 1` where there are more."""
-    return records.order_by().values("pk")[: limit + 1].count()
+    """Return how many rows there are, and `limit + 1` where there are more.
+
+    Rows in an order are counted in its index: PostgreSQL would rather read the table from its beginning, in the hope
+    of finding so many soon.
+    """
+    return records.values("pk")[: limit + 1].count()
 
 
 def beyond(records: "models.QuerySet[Any]", column: str, cursor: Cursor, descending: bool) -> models.Q:

@@ -38,11 +38,14 @@ class Apart(models.Func):
     template = "COALESCE(%(expressions)s, %(expressions)s)"
 
 
+APART = ("created_at", "leaked", "disabled", "locked", "name_folded", "description_folded")
+
+
 def with_compared(records: "models.QuerySet[Any]") -> "models.QuerySet[Any]":
     """Return the rows with what `is_met` and searches compare; `…_apart` is for where another index is to be used."""
     compared = {"last_use": LastUse(), "expiration": Expiration()}
     apart = {f"{name}_apart": Apart(expression) for name, expression in compared.items()}
-    apart |= {f"{name}_apart": Apart(name) for name in ("created_at", "leaked", "disabled", "locked")}
+    apart |= {f"{name}_apart": Apart(name) for name in APART}
     found: models.QuerySet[Any] = records.alias(hint_end=HintEnd(), **compared, **apart)
     return found
 
@@ -62,6 +65,17 @@ def is_met(filters: Filters, now: datetime, *, apart: bool) -> models.Q:
         compared[f"created_at{suffix}__gte"] = created_from
     met = models.Q(**compared)
     return met if filters.status is None else met & _status_is(filters.status, now, suffix)
+
+
+def ends(filters: Filters, column: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return the first and the last moment in this column that the filters let pass, None for one without limit."""
+    if column == "expiration" and (expires_before := filters.expires_before(now)) is not None:
+        return now, expires_before
+    if column == "expiration" and filters.status not in (None, Status.LEAKED):
+        return (None, now) if filters.status is Status.EXPIRED else (now, None)
+    if column == "last_use":
+        return None, filters.used_before(now)
+    return filters.created_from() if column == "created_at" else None, None
 
 
 def _status_is(status: Status, now: datetime, suffix: str) -> models.Q:

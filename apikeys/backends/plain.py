@@ -20,7 +20,8 @@ KEYS = ApiKeyRecord._meta.db_table  # their alias, too: so the ORM names columns
 # The rows beyond a cursor are those that meet one of these after the other.
 ALL = ""
 AFTER = "AND ({place}, {id}) {step} (%s, %s)"
-# SQLite compares no rows in an index of an expression: there those that are the same in it come first.
+# SQLite compares no rows in an index of an expression: there those that are the same in it come first. It does not know
+# either that these are in the order of the index by their id alone.
 SAME = "AND {place} = %s AND {id} {step} %s"
 FURTHER = "AND {place} {step} %s"
 
@@ -90,20 +91,18 @@ def _page(whose: str, column: str, beyond: str, descending: bool) -> tuple[State
     """Return the statement of so many rows, and their columns: all that a key has, and what places it."""
     place = EXPRESSIONS[column].column if column in EXPRESSIONS else column
     keys = Columns(ApiKeyRecord, KEYS, {place, *(field.name for field in fields(ApiKey))})
-    direction = "DESC" if descending else "ASC"
-    order = f'{_order(column)[0]} {direction}, "{KEYS}"."id" {direction}'
-    sql = f"SELECT {keys} {_from(whose, column, beyond, descending)} ORDER BY {order} LIMIT %s"
-    return Statement(sql, keys), keys
+    return Statement(f"SELECT {keys} {_from(whose, column, beyond, descending)} LIMIT %s", keys), keys
 
 
 @cache
 def _count(whose: str, column: str, beyond: str, descending: bool) -> Statement:
-    """Return the statement that counts the rows, up to a limit."""
+    """Return the statement that counts the rows, up to a limit: in their order, as `count_to` does."""
     rows = f'SELECT "{KEYS}"."id" {_from(whose, column, beyond, descending)} LIMIT %s'
     return Statement(f"SELECT COUNT(*) FROM ({rows}) subquery")  # noqa: S608
 
 
 def _from(whose: str, column: str, beyond: str, descending: bool) -> str:
-    step = "<" if descending else ">"
-    condition = beyond.format(place=_order(column)[0], id=f'"{KEYS}"."id"', step=step)
-    return f'FROM {table(ApiKeyRecord, KEYS)} WHERE "{KEYS}"."{whose}" = %s {condition}'
+    place, key_id, step = _order(column)[0], f'"{KEYS}"."id"', "<" if descending else ">"
+    condition = beyond.format(place=place, id=key_id, step=step)
+    order = [f"{part} {'DESC' if descending else 'ASC'}" for part in (place, key_id)][beyond == SAME :]
+    return f'FROM {table(ApiKeyRecord, KEYS)} WHERE "{KEYS}"."{whose}" = %s {condition} ORDER BY {", ".join(order)}'

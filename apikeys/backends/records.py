@@ -168,14 +168,14 @@ def histories_of(object_ids: Collection[str]) -> dict[str, list[domain.HistoryEn
     return found
 
 
-def filter_of(condition: domain.Condition) -> models.Q:
-    """Return the filter for rows, of keys or of service IDs, that meet a condition."""
+def filter_of(condition: domain.Condition, suffix: str = "") -> models.Q:
+    """Return the filter for rows, of keys or of service IDs, that meet a condition; the suffix is that of texts."""
     lookup = LOOKUPS[condition.match]
     if condition.attribute == "id" and condition.match is domain.Match.EQUALS:
         return models.Q(id=_as_written(condition.text))
     if condition.attribute == "id":
         return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
-    return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
+    return models.Q(**{f"{condition.attribute}_folded{suffix}__{lookup}": fold(condition.text)})
 
 
 def _as_written(text: str) -> str:

@@ -47,9 +47,12 @@ def limit_statements(sqlite: Any, seconds: float) -> StatementLimit:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Let what is read inside take so long: on SQLite all of it, on PostgreSQL each statement. Raises TimeIsOver."""
-    with _postgresql(seconds) if connection.vendor == "postgresql" else _sqlite(seconds):
+def time_limit(seconds: float, *, by_index: bool = False) -> Iterator[None]:
+    """Let what is read inside take so long: on SQLite all of it, on PostgreSQL each statement. Raises TimeIsOver.
+
+    `by_index` keeps PostgreSQL from reading a table from its beginning in the hope of finding enough there.
+    """
+    with _postgresql(seconds, by_index) if connection.vendor == "postgresql" else _sqlite(seconds):
         try:
             yield
         except OperationalError as exc:
@@ -60,9 +63,12 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _postgresql(seconds: float) -> Iterator[None]:
+def _postgresql(seconds: float, by_index: bool) -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{round(seconds * 1000)}ms"])
+        cursor.execute(
+            "SELECT set_config('statement_timeout', %s, true), set_config('enable_seqscan', %s, true)",
+            [f"{round(seconds * 1000)}ms", "off" if by_index else "on"],
+        )
         yield
 
 
