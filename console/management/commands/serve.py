@@ -179,7 +179,7 @@ def serve() -> None:
 
     On SIGTERM connections that are kept alive end first: console/stopping.py.
     """
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
@@ -194,6 +194,7 @@ def serve() -> None:
         address=settings.HOST,
         port=settings.PORT,
         interface=Interfaces.RSGI,
+        loop=Loops.uvloop,
         http=HTTPModes.http1,  # a stream of HTTP/2 that promises a body and sends none holds its thread for ever
         workers=settings.WORKERS,
         http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES, header_read_timeout=settings.IDLE_SECONDS * 1000),
