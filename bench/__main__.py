@@ -29,7 +29,7 @@ def main() -> None:
     if POSTGRESQL in databases and not postgres.find():
         postgres.install()
     for database in databases:
-        with shelf.opened(database) as store, measuring_alone():
+        with measuring_alone(), shelf.opened(database) as store:
             measure(shelf, store, options)
 
 

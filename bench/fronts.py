@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.load import Job, LoadGenerator
-from bench.servers import OF_LOAD, OF_SERVERS, SETTINGS, cpu_seconds, pin
-from bench.strangers import PEERS, console, peer
+from bench.servers import OF_LOAD, OF_SERVERS, SETTINGS, cpu_seconds, measuring_alone, pin
+from bench.strangers import SERVERS, console, peer
 
 AGAINST = "granian-wsgi-http1"
 CONNECTIONS = (1, 16)
@@ -21,20 +21,21 @@ ASK = "GET /bench/constant HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.fronts", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("servers", nargs="*", choices=["console", *PEERS], default=["console"], help="installed ones")
+    parser.add_argument("servers", nargs="*", choices=["console", *SERVERS], help="installed ones; the console")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
     arguments = parser.parse_args()
-    names = [AGAINST, *(name for name in arguments.servers if name != AGAINST)]
+    names = [AGAINST, *(name for name in arguments.servers or ["console"] if name != AGAINST)]
     rates: dict[tuple[str, int], list[float]] = {}
     costs: dict[tuple[str, int], list[float]] = {}
     with ExitStack() as stack:
+        stack.enter_context(measuring_alone())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         load = stack.enter_context(LoadGenerator())
         pin(load.process.pid, OF_LOAD)
         servers = {}
         for name in names:
-            serving = peer(folder, 1, PEERS[name], SETTINGS) if name in PEERS else console(folder, 1, SETTINGS)
+            serving = peer(folder, 1, SERVERS[name], SETTINGS) if name in SERVERS else console(folder, 1, SETTINGS)
             servers[name] = stack.enter_context(serving)
             for pid in servers[name].pids:
                 pin(pid, OF_SERVERS)

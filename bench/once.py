@@ -79,7 +79,7 @@ def worst_and_median(
 
 
 def creation(visits: Visits, stopwatch: Stopwatch) -> list[Result]:
-    """Have eight people create keys through the page at once: the forms are there, and sent one after the other."""
+    """Have eight people create keys through the page at once, each sending one form after the other."""
     sent = []
     for number in range(CREATIONS_EACH):
         for person in keys.MAKERS:

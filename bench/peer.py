@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.peers.values import drf_api_key, knox_token
 from bench.servers import OF_SERVERS, pin
-from bench.store import POSTGRESQL, ROOT, SQLITE, KeptPostgres, Shelf, fingerprint, say
+from bench.store import MAKING, POSTGRESQL, ROOT, SQLITE, KeptPostgres, Shelf, fingerprint, say
 from tests import postgres
 from tests.server import free_port
 
@@ -22,6 +22,7 @@ CREDENTIALS = {DRF_API_KEY: ("Api-Key", drf_api_key), KNOX: ("Token", knox_token
 PEERS = tuple(CREDENTIALS)
 ASKED = 1000  # different keys in turn, from all over the table
 START_SECONDS = 30
+FILE = "keys.sqlite3"
 
 
 class Peer:
@@ -33,15 +34,15 @@ class Peer:
         table = f"{name.replace('-', '_')}_{shelf.count}_{made_of}"
 
         def fill(folder: Path) -> None:
-            say_where(folder)
+            self.environment = self.settings(MAKING if server else str(folder / FILE), server)
             if server:
-                server.copy(table, "template1")
+                server.copy(MAKING, "template1")
             self.run(str(PROJECT / "fill.py"), str(shelf.count))
+            if server:
+                server.rename(MAKING, table)
 
-        def say_where(folder: Path) -> None:
-            self.environment = self.settings(table if server else str(folder / "keys.sqlite3"), server)
-
-        say_where(shelf.made(POSTGRESQL if server else SQLITE, table, fill))
+        folder = shelf.made(POSTGRESQL if server else SQLITE, table, fill)
+        self.environment = self.settings(table if server else str(folder / FILE), server)
 
     def settings(self, database: str, server: KeptPostgres | None) -> dict[str, str]:
         found = os.environ | {"PEER": self.name, "PEER_DATABASE": database, "DJANGO_SETTINGS_MODULE": "settings"}

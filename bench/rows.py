@@ -1,4 +1,4 @@
-"""The rows of the table: what is measured, against what, and what is to be reached."""
+"""What a line of the table is made of; groups.py has the lines."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence

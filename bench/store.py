@@ -23,6 +23,7 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DATABASES = (SQLITE, POSTGRESQL)
 DONE = "done"  # a file in a folder that is whole
 MAKING = "making"  # the name of a database on the server until it is whole
+RUN = "run"  # the name of the copy that a run has
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,23 @@ class KeptPostgres(PostgresServer):
         self.stop()
 
     def copy(self, database: str, template: str) -> None:
+        self.drop(database)
         with self.connect() as connection:
             names = {"new": sql.Identifier(database), "old": sql.Identifier(template)}
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {new} WITH (FORCE)").format(**names))
             connection.execute(sql.SQL("CREATE DATABASE {new} TEMPLATE {old} STRATEGY FILE_COPY").format(**names))
 
     def rename(self, database: str, name: str) -> None:
+        self.drop(name)
         names = {"old": sql.Identifier(database), "new": sql.Identifier(name)}
         with self.connect() as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {new} WITH (FORCE)").format(**names))
             connection.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
             found = connection.execute("SELECT datname FROM pg_database").fetchall()
-            for older in older_than(name, [each for (each,) in found]):
-                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(older)))
+        for older in older_than(name, [each for (each,) in found]):
+            self.drop(older)
+
+    def drop(self, database: str) -> None:
+        with self.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
 
 class Shelf:
@@ -105,8 +110,9 @@ class Shelf:
             else:
                 server = stack.enter_context(KeptPostgres(self.folder / POSTGRESQL))
                 shutil.copytree(self.on_server(server), data)
-                server.copy("run", self.migrated)
-                yield store_in(data, database, f"{server.url}/run", server)
+                server.copy(RUN, self.migrated)
+                stack.callback(server.drop, RUN)
+                yield store_in(data, database, f"{server.url}/{RUN}", server)
 
     def in_file(self) -> Path:
         """Return the folder of a console whose database is a file."""

@@ -62,7 +62,7 @@ NOTHING = Behaviour()
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 GRANIAN = "granian --interface wsgi --port {port} --workers {workers} --blocking-threads 4 console.wsgi:application"
-PEERS = {
+SERVERS = {
     "granian-wsgi": GRANIAN,
     "granian-wsgi-http1": f"{GRANIAN} --http 1 --backpressure 1024",
     "waitress": (
@@ -200,7 +200,7 @@ def attack(
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.strangers", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--server", choices=["console", *PEERS], default="console", help="must be installed")
+    parser.add_argument("--server", choices=["console", *SERVERS], default="console", help="must be installed")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=6, help="for which others ask during an attack")
     parser.add_argument("--patience", type=float, default=75, help="for which strangers hold what the server lets them")
@@ -210,18 +210,20 @@ def main() -> None:
     pin(os.getpid(), set(CORES))  # for what is started from here, too
     with ProcessPoolExecutor(1, get_context("spawn")) as pool, tempfile.TemporaryDirectory() as folder:
         path, workers = Path(folder), arguments.workers
-        serving = peer(path, workers, PEERS[arguments.server]) if arguments.server in PEERS else console(path, workers)
+        serving = (
+            peer(path, workers, SERVERS[arguments.server]) if arguments.server in SERVERS else console(path, workers)
+        )
         with serving as server:
-            say(f"{arguments.server}, {len(server.pids)} processes\n\n{HEAD}\n{'|---' * HEAD.count(' | ')}|---|")
+            tell(f"{arguments.server}, {len(server.pids)} processes\n\n{HEAD}\n{'|---' * HEAD.count(' | ')}|---|")
             survived = 0
             for count, kind in attacks:
                 outcome = attack(server, count, kind, pool, seconds=arguments.seconds, patience=arguments.patience)
                 survived += outcome.is_survived
-                say(f"| {count:,} | {' | '.join([kind, *outcome.cells])} |")
-            say(f"\n{survived} of {len(attacks)} survived: p99 of the others at most 500 ms, no socket left over")
+                tell(f"| {count:,} | {' | '.join([kind, *outcome.cells])} |")
+            tell(f"\n{survived} of {len(attacks)} survived: p99 of the others at most 500 ms, no socket left over")
 
 
-def say(line: str) -> None:
+def tell(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

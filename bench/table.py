@@ -9,8 +9,8 @@ MARKS = {True: "yes", False: "NO", None: ""}
 
 
 def number(figure: float) -> str:
-    """Return a number with three digits that mean something."""
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.1f}" if figure >= 10 else f"{figure:.2f}"
+    """Return a number with three significant digits, or all of its whole ones."""
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
 def spread(figures: Sequence[float]) -> str:

@@ -1,8 +1,6 @@
 """Requests as browsers and programs send them to the console."""
 
-import re
 from collections.abc import Sequence
-from html import unescape
 from urllib.parse import urlencode
 
 import requests
@@ -13,6 +11,7 @@ from bench.probes import Probe
 from bench.servers import Console
 from bench.store import Store
 from tests.http_person import HttpPerson
+from tests.markup import page
 
 LIST = "/manage/security/apikeys/"
 GRANT = "urn:ibm:params:oauth:grant-type:apikey"
@@ -101,9 +100,6 @@ class Visits:
         ]
 
     def last_page(self, person: str) -> str:
-        """Return the address of the last page of a person's list: the first of the opposite order, turned round."""
-        page = HttpPerson(self.console.url).get(f"{LIST}?sort=created", headers={"Cookie": self.cookie(person)}).text
-        found = re.search(r'href="([^"]*[?&;]at=[^"]*)"', page)
-        if found is None:
-            raise RuntimeError("the list has no second page")
-        return LIST + "?" + unescape(found[1]).partition("?")[2].replace("sort=created", "sort=-created")
+        """Return the address of the last page of a person's list, as the first one links to it."""
+        first = page(HttpPerson(self.console.url).get(LIST, headers={"Cookie": self.cookie(person)}))
+        return LIST + "?" + str(first.find("a", rel="last")["href"]).partition("?")[2]

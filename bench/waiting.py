@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.rows import Result
+from bench.visits import LIST
 from tests.fault_server import Fault, FaultServer
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
 
 ROUNDS = 30
 PEOPLE = 20
 UPSTREAM_SECONDS = 5.0
-KEYS = "/manage/security/apikeys/"
 
 
 def waiting() -> list[Result]:
@@ -27,7 +27,7 @@ def waiting() -> list[Result]:
             pages: dict[str, Callable[[], object]] = {
                 "log-in page": lambda: Visitor(console, logs_in=False).get("/login/"),
                 "health": lambda: dora.get("/healthz"),
-                "create form": lambda: dora.get(f"{KEYS}create/", headers=HTMX),
+                "create form": lambda: dora.get(f"{LIST}create/", headers=HTMX),
             }
             alone = {name: times_of(visit) for name, visit in pages.items()}
             over = threading.Event()
@@ -35,7 +35,7 @@ def waiting() -> list[Result]:
 
             def keep_waiting(person: Visitor) -> None:
                 while not over.is_set():
-                    person.get(KEYS)
+                    person.get(LIST)
 
             with ThreadPoolExecutor(PEOPLE) as pool:
                 kept = [pool.submit(keep_waiting, person) for person in people]

@@ -3,7 +3,7 @@
 The target is the database of the settings, so that migrations and signals run on it as they always do; the source is a
 second connection that keeps everybody else from writing. What the target has so far is said by a table of its own, in
 the transactions that bring the rows. Tables and columns come from the models: what a database derives from them, such
-as an index of words kept by triggers, makes itself anew in the target.
+as an index of trigrams kept by triggers, makes itself anew in the target.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connections, 
 from django.db.migrations.loader import MigrationLoader
 
 from apikeys.models import PepperFingerprint
-from console.database import first_line
+from apikeys.storage.errors import first_line
 from console.exceptions import Unfit
 from console.models import Account
 
@@ -38,7 +38,7 @@ Table = type[models.Model]
 Row = tuple[Any, ...]
 
 
-class Progress(models.Model):
+class UnfinishedCopy(models.Model):
     """How far a copy has come: the last primary key of each table, and whose copy it is. It goes when all is there.
 
     It is no model of the project: no migration makes its table, and no console has it.
@@ -160,7 +160,7 @@ def is_of_this_release(alias: str) -> bool:
     return set(loader.applied_migrations) == set(loader.disk_migrations)
 
 
-def owner() -> str:
+def installation() -> str:
     """Return what tells the source from the database of another installation."""
     ids = sorted(rows_of(Account, SOURCE).values_list("pk", flat=True))
     return hashlib.sha256("".join(ids).encode()).hexdigest()
@@ -172,32 +172,32 @@ def owner() -> str:
 def is_unfinished(alias: str = TARGET) -> bool:
     """Tell whether a database holds a part of a copy, which must not be served."""
     connection = connections[alias]
-    return Progress._meta.db_table in connection.introspection.table_names()
+    return UnfinishedCopy._meta.db_table in connection.introspection.table_names()
 
 
 def reached() -> dict[str, str]:
     """Return how far the copy in the target has come, by table, and under SOURCE whose it is."""
-    return dict(Progress._default_manager.using(TARGET).values_list("name", "reached")) if is_unfinished() else {}
+    return dict(UnfinishedCopy._default_manager.using(TARGET).values_list("name", "reached")) if is_unfinished() else {}
 
 
 def reach(name: str, key: object) -> None:
-    Progress._default_manager.using(TARGET).update_or_create(name=name, defaults={"reached": str(key)})
+    UnfinishedCopy._default_manager.using(TARGET).update_or_create(name=name, defaults={"reached": str(key)})
 
 
 def forget() -> None:
     """Forget how far the copy has come; the target stays one that must not be served."""
-    Progress._default_manager.using(TARGET).all().delete()
+    UnfinishedCopy._default_manager.using(TARGET).all().delete()
 
 
 def begin() -> None:
     """Say in the target that a copy of this source begins, and take out what `migrate` put there."""
     if not is_unfinished():
         with connections[TARGET].schema_editor() as editor:
-            editor.create_model(Progress)
+            editor.create_model(UnfinishedCopy)
     with transaction.atomic(using=TARGET):
         for table in reversed([table for table in tables() if table in MADE_BY_MIGRATE]):
             rows_of(table, TARGET).all()._raw_delete(TARGET)
-        reach(SOURCE, owner())
+        reach(SOURCE, installation())
 
 
 def hurry() -> None:
@@ -217,7 +217,7 @@ def finish() -> None:
         for statement in connection.ops.sequence_reset_sql(no_style(), tables()):
             cursor.execute(statement)
     with connection.schema_editor() as editor:
-        editor.delete_model(Progress)
+        editor.delete_model(UnfinishedCopy)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # a database that knows nothing of its new rows plans badly until it looks at them
 
@@ -232,10 +232,11 @@ def copy_table(table: Table, passed: Callable[[int], object]) -> None:
         try:
             insert(table, batch)
         except (DataError, IntegrityError, ValueError) as exc:
-            row, reason = first_refused(table, batch) or (batch[0], exc)
+            refused = first_refused(table, batch)
+            what, reason = (f"the row {refused[0][0]}", refused[1]) if refused else ("these rows", exc)
             raise Unfit(
-                f"{name_of(table)}: the target does not take the row {row[0]}: {first_line(reason)}. Mend or delete it "
-                "in the source, then run this again."
+                f"{name_of(table)}: the target does not take {what}: {first_line(reason)}. Mend or delete it in the "
+                "source, then run this again."
             ) from None
         passed(len(batch))
 
@@ -270,6 +271,7 @@ def first_refused(table: Table, batch: list[Row]) -> tuple[Row, Exception] | Non
         try:
             with transaction.atomic(using=TARGET):
                 write(table, [row])
+                connections[TARGET].check_constraints()  # deferred ones are checked at a commit, which there is none
                 transaction.set_rollback(True, using=TARGET)
         except (DataError, IntegrityError, ValueError) as exc:
             return row, exc

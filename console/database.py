@@ -26,10 +26,7 @@ SERVER_OPTIONS: dict[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 2,
     "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # milliseconds
-    # The statements of apikeys/storage/statements.py are planned once for each connection; Django's own never are.
-    "prepare_threshold": 0,
 }
-NEVER = "none"  # as prepare_threshold, for a pooler between that keeps no plans
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 5,  # seconds to wait for another writer
@@ -46,7 +43,7 @@ USE_READ_WRITE = (
     "DATABASE_URL: leave target_session_attrs out, or use read-write. A server that only reads may not know yet that a "
     "key was deleted."
 )
-USE_THRESHOLD = "DATABASE_URL: prepare_threshold is none, or a number of executions."
+USE_THRESHOLD = "DATABASE_URL: prepare_threshold is a number of executions."
 USE_FILE = "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out."
 
 
@@ -98,9 +95,7 @@ def _on_server(url: str) -> dict[str, Any]:
     options = SERVER_OPTIONS | found.get("OPTIONS", {})
     if options["target_session_attrs"] != READ_WRITE:
         raise ImproperlyConfigured(USE_READ_WRITE)
-    if options["prepare_threshold"] == NEVER:
-        options["prepare_threshold"] = None
-    elif not isinstance(options["prepare_threshold"], int):
+    if not isinstance(options.get("prepare_threshold", 0), int):
         raise ImproperlyConfigured(USE_THRESHOLD)
     return found | hosts | LASTING | {"ENGINE": POSTGRESQL, "OPTIONS": options}
 
@@ -159,8 +154,3 @@ def refuse_misplaced(file: Path) -> None:
             f"Stop the console, move it there together with {elsewhere}-wal and {elsewhere}-shm where they exist, "
             "and start again."
         )
-
-
-def first_line(exc: BaseException) -> str:
-    """Return what a database says of an error, on one line; its advice and positions follow on others."""
-    return str(exc).strip().partition("\n")[0]

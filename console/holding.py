@@ -1,4 +1,4 @@
-"""The two databases of a copy, held so that nobody else writes to them while it runs."""
+"""The two databases of a copy: nobody else changes the source while it runs, or starts or copies into the target."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,9 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 
+from apikeys.storage.errors import first_line
 from console import sqlite_files
 from console.copying import SOURCE, TARGET, name_of, tables
-from console.database import SQLITE, first_line
+from console.database import SQLITE
 from console.exceptions import Unfit
 from console.locks import POLL_SECONDS, database_locked, folder_locked
 

@@ -8,9 +8,8 @@ from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from apikeys.api.errors import UNREADABLE
-from apikeys.storage.errors import fault_of
+from apikeys.storage.errors import fault_of, first_line
 from apikeys.values import mask, mask_path, mask_sent
-from console.database import first_line
 
 
 class FaultFilter(logging.Filter):

@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 from django.urls import get_resolver
 
-from console.connections import Warden
+from console.connections import Warden, network_of
 from console.database import limit_waiting
 from console.rsgi import Adapter
 from console.wsgi import application as wsgi_application
@@ -62,7 +62,7 @@ application = Adapter(
     wsgi_application,
     direct=ProgramsApplication(),
     threads=settings.THREADS,
-    asker=client_address,
+    asker=lambda environ: network_of(client_address(environ)),
     largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     body_seconds=settings.BODY_SECONDS,
 )

@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import sqlite3
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -312,6 +313,17 @@ def test_one_changed_cell_is_found_in_whatever_table(moved, database_url):
     names, _full_stop, advice = said.removeprefix("Source and target differ in ").partition(". ")
     assert sorted(names.split(", ")) == sorted(CHANGES)
     assert advice == OTHER_DATA
+
+
+@pytest.mark.postgres
+def test_a_row_that_refers_to_nothing_is_named(moved, tmp_path, database_url):
+    broken = shutil.copytree(moved, tmp_path / "broken")
+    with closing(sqlite3.connect(broken / "console.sqlite3")) as file, file:
+        row = file.execute("INSERT INTO console_user_groups (user_id, group_id) VALUES (1, 99999)").lastrowid
+
+    said = refusal(broken, database_url)
+
+    assert said.startswith(f"console_user_groups: the target does not take the row {row}: insert or update on table ")
 
 
 @pytest.mark.postgres

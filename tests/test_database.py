@@ -152,15 +152,6 @@ def test_a_url_of_a_server_is_taken_apart(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "threshold"), [("", 0), ("?prepare_threshold=none", None), ("?prepare_threshold=3", 3)]
-)
-def test_plans_are_kept_on_the_server_unless_the_url_says_that_a_pooler_loses_them(tmp_path, text, threshold):
-    found = database(f"postgresql://console:p%40ss@host/keys{text}", tmp_path)
-
-    assert found["OPTIONS"]["prepare_threshold"] == threshold
-
-
-@pytest.mark.parametrize(
     ("hosts", "host", "port"),
     [
         ("a:5433,b:5434", "a,b", "5433,5434"),

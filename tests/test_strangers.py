@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from console.connections import YOUNG_SECONDS, Warden
+from console.connections import JUST_ANSWERED_SECONDS, Warden
 from console.middleware import client_address
 from console.rsgi import Adapter
 from console.turns import Turns
@@ -164,7 +164,7 @@ class Listener:
         return self.sockets.enter_context(client), self.sockets.enter_context(accepted)
 
     def grow_old(self) -> None:
-        time.sleep(2 * YOUNG_SECONDS)
+        time.sleep(2 * JUST_ANSWERED_SECONDS)
 
 
 @pytest.fixture

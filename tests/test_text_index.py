@@ -108,13 +108,25 @@ def test_a_migration_that_remakes_the_table_of_keys_loses_nothing(alices):
     alices.create_api_key(ApiKeyDraft("before"))
     with connection.schema_editor() as editor:
         editor._remake_table(ApiKeyRecord)
-    lost = text_index._triggers(connection)
+    left = text_index._made(connection)
 
     migrated()
     alices.create_api_key(ApiKeyDraft("afterwards"))
 
-    assert lost == {}
+    assert left.keys() == text_index.TABLES.keys()
     assert (found(alices, "before"), found(alices, "afterwards")) == (["before"], ["afterwards"])
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+def test_an_index_that_was_made_in_another_way_is_made_anew(alices):
+    alices.create_api_key(ApiKeyDraft("before"))
+    run(f"DROP TABLE {text_index.KEYTEXT}")
+    run(f"CREATE VIRTUAL TABLE {text_index.KEYTEXT} USING fts5(name, description, hint, content='', columnsize=0)")
+
+    migrated()
+
+    assert found(alices, "efor") == ["before"]
 
 
 @pytest.mark.sqlite

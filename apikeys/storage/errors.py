@@ -51,3 +51,8 @@ def is_connection_lost(error: Error) -> bool:
     if cause.sqlstate is None:  # the server said nothing
         return isinstance(error, OperationalError)
     return bool(cause.sqlstate.startswith(POSTGRESQL_GONE))
+
+
+def first_line(error: BaseException) -> str:
+    """Return what a database says of an error, on one line; its advice and positions follow on others."""
+    return str(error).strip().partition("\n")[0]

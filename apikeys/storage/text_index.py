@@ -1,4 +1,4 @@
-"""The index of trigrams over the folded names and descriptions of keys, which a search of three letters or more asks.
+"""The index of trigrams over folded names, descriptions and hints of keys, for searches of three letters or more.
 
 PostgreSQL keeps two GIN indexes of pg_trgm, which the planner finds by itself. SQLite keeps a table of FTS5, which
 backends/finding.py asks, and triggers that change it in the same statement that changes a key, whoever runs it. Where a
@@ -15,7 +15,7 @@ from typing import Any
 from django.db import Error, OperationalError, transaction
 
 from apikeys.domain import HINT_LENGTH
-from apikeys.storage.errors import fault_of
+from apikeys.storage.errors import fault_of, first_line
 
 KEYS, KEYNUMBER, KEYTEXT = "apikeys_apikeyrecord", "apikeys_keynumber", "apikeys_keytext"
 WHOLE = "apikeys_keytext_whole"  # a view that is there once every key is indexed
@@ -57,12 +57,17 @@ def _escaped(expression: str) -> str:
     return expression.format(row="k").replace("%", "%%")
 
 
-TABLES = (
-    f"CREATE TABLE {KEYNUMBER} (number INTEGER PRIMARY KEY, key_id TEXT NOT NULL UNIQUE,"
-    " iam_id TEXT NOT NULL, account_id TEXT NOT NULL)",
-    f"CREATE VIRTUAL TABLE {KEYTEXT} USING fts5(name, description, hint, content='', columnsize=0,"
-    ' tokenize="trigram case_sensitive 1")',
-)
+TABLES = {
+    KEYNUMBER: (
+        f"CREATE TABLE {KEYNUMBER} (number INTEGER PRIMARY KEY, key_id TEXT NOT NULL UNIQUE,"
+        " iam_id TEXT NOT NULL, account_id TEXT NOT NULL)"
+    ),
+    KEYTEXT: (
+        f"CREATE VIRTUAL TABLE {KEYTEXT} USING fts5(name, description, hint, content='', columnsize=0,"
+        ' tokenize="trigram case_sensitive 1")'
+    ),
+}
+MADE = TABLES | TRIGGERS
 
 # Rows that are numbered already were made or changed since the triggers are there. These statements have parameters:
 # a "%" that is none is doubled.
@@ -117,7 +122,7 @@ def _ensure_gin(connection: Any) -> None:
         logger.warning(
             "Searches read the keys themselves, and end when they take too long: the extension pg_trgm can't be "
             "created (%s). Have it created in this database, then run migrate.",
-            str(exc).strip().partition("\n")[0],
+            first_line(exc),
         )
         return
     with connection.cursor() as cursor:
@@ -128,7 +133,7 @@ def _ensure_gin(connection: Any) -> None:
 
 
 def _ensure_fts(connection: Any) -> None:
-    if is_whole(connection) and _triggers(connection) == TRIGGERS:
+    if is_whole(connection) and _made(connection) == MADE:
         return
     try:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -137,7 +142,7 @@ def _ensure_fts(connection: Any) -> None:
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
             for table in (KEYTEXT, KEYNUMBER):
                 cursor.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in (*TABLES, *TRIGGERS.values()):
+            for statement in MADE.values():
                 cursor.execute(statement)
     except OperationalError as exc:
         if fault_of(exc) is not None:
@@ -147,10 +152,11 @@ def _ensure_fts(connection: Any) -> None:
     _fill(connection)
 
 
-def _triggers(connection: Any) -> dict[str, str]:
+def _made(connection: Any) -> dict[str, str]:
+    """Return the tables and triggers of the index that are there, each as it was made."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [KEYS])
-        return {name: sql for name, sql in cursor.fetchall() if name in TRIGGERS}
+        cursor.execute("SELECT name, sql FROM sqlite_master")
+        return {name: sql for name, sql in cursor.fetchall() if name in MADE}
 
 
 def _fill(connection: Any) -> None:

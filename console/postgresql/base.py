@@ -60,6 +60,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 absence.end()
                 return connection
 
+    def init_connection_state(self) -> None:
+        """Have the server keep plans of statements that are written once, unless a pooler stands between.
+
+        One may lead the same connection to another server process, which has other plans under the same names.
+        PgBouncer can know them since 1.21: a `prepare_threshold` in DATABASE_URL says that it does.
+        """
+        super().init_connection_state()
+        if self.connection is not None and "prepare_threshold" not in self.settings_dict["OPTIONS"]:
+            self.connection.prepare_threshold = 0 if is_direct(self.connection) else None
+
     def is_usable(self) -> bool:
         """Tell whether the server answers and takes changes, in one question.
 
@@ -74,3 +84,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 return bool(cursor.fetchone() == ("off",))
         except Error:
             return False
+
+
+def is_direct(connection: "Connection[Any]") -> bool:
+    """Tell whether the server process that answers is the one that a connection was made to; a pooler hides it."""
+    with connection.cursor() as cursor:
+        return bool(cursor.execute("SELECT pg_backend_pid()").fetchone() == (connection.info.backend_pid,))

@@ -64,15 +64,15 @@ class Command(BaseCommand):
 
     def begun(self, afresh: bool) -> bool:
         """Tell whether the target holds a part of this copy, to which the rest is added."""
-        owner = copying.reached().get(SOURCE)
-        if owner is None:
+        copied = copying.reached().get(SOURCE)
+        if copied is None:
             return False
         if afresh:
             call_command("migrate", interactive=False, verbosity=0)
             copying.forget()
             call_command("flush", interactive=False, verbosity=0)
             return False
-        if owner != copying.owner() or not copying.is_of_this_release(TARGET):
+        if copied != copying.installation() or not copying.is_of_this_release(TARGET):
             raise Unfit(
                 "The target holds an unfinished copy of another console, or by another release: use another target, or "
                 "--afresh."

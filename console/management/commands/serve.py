@@ -20,8 +20,8 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
+from apikeys.storage.errors import first_line
 from console import copying, ports, sqlite_files
-from console.database import first_line
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
 from console.models import User
