@@ -10,7 +10,7 @@ MARKS = {True: "yes", False: "NO", None: ""}
 
 def number(figure: float) -> str:
     """Return a number with three significant digits, or all of its whole ones."""
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:#.3g}"
 
 
 def spread(figures: Sequence[float]) -> str:
