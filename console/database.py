@@ -116,6 +116,8 @@ def limit_waiting(connection: Any, **_kwargs: Any) -> None:
     Set by a statement: PgBouncer refuses these as options of the connection.
     """
     if connection.vendor == "postgresql":
+        from console.postgresql import waits
+
         limits = {
             "lock_timeout": LOCK_SECONDS,
             "statement_timeout": STATEMENT_SECONDS,
@@ -125,6 +127,7 @@ def limit_waiting(connection: Any, **_kwargs: Any) -> None:
         words = [word for name, seconds in limits.items() for word in (name, f"{seconds}s")]
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {columns}", words)
+        waits.watch(connection)
     else:
         limit_statements(connection, STATEMENT_SECONDS)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from console.postgresql.waits import COMMIT_SECONDS
 from tests.cast import PASSWORD
 from tests.http_person import HttpPerson
 from tests.markup import page
@@ -335,3 +336,34 @@ def test_a_server_that_takes_no_changes_any_more_is_not_read_either_until_it_doe
     assert "Traceback" not in console.server.log
     until(lambda: console.exchange(value).status_code == 200)
     assert create(alices).status_code == 201
+
+
+@pytest.mark.postgres
+def test_a_synchronous_standby_that_is_away_holds_nobody_for_ever(tmp_path):
+    with PostgresServer() as postgres, ConsoleServer(tmp_path / "data", DATABASE_URL=postgres.new_database()) as server:
+        site = Site(server)
+        alices = site.log_in(site.next_person("alice"))
+        once = {"Idempotency-Key": secrets.token_urlsafe(32)}
+        start = time.monotonic()
+
+        set_standby(postgres, "away")
+        robot, other = ({"name": name, "iam_id": alices.iam_id} for name in ("robot", "other"))
+        with ThreadPoolExecutor() as pool:  # more of them than the process has threads
+            made = pool.submit(alices.post, "/v1/apikeys", json=robot, headers=once)
+            tokens = [pool.submit(site.exchange, "apk_unknown") for _request in range(4)]
+            changed = pool.submit(alices.post, "/v1/apikeys", json=other)
+        seconds = time.monotonic() - start
+        set_standby(postgres, "")
+        again = alices.create_key(headers=once)
+
+        assert [made.result().status_code, changed.result().status_code] == [503, 503]
+        assert {token.result().status_code for token in tokens} == {400}
+        assert seconds < 2 * COMMIT_SECONDS
+        assert [key["id"] for key in alices.listed() if key["name"] == "robot"] == [again["id"]]
+
+
+def set_standby(postgres: PostgresServer, name: str) -> None:
+    with postgres.connect() as connection:
+        connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+        connection.execute("SELECT pg_reload_conf()")
+        until(lambda: connection.execute("SHOW synchronous_standby_names").fetchone() == (name,))

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db.backends.postgresql import base
 from psycopg import Connection, Error, OperationalError
 
+from console.postgresql.waits import Waits
+
 PAUSE = 0.2  # seconds between two attempts
 
 
@@ -43,6 +45,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     waits_for_server = True  # False: an answer is wanted now, for who asks whether the server is there
 
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.waits = Waits()
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> "Connection[Any]":
         """Return a connection to a server that takes changes.
 
@@ -69,6 +75,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().init_connection_state()
         if self.connection is not None and "prepare_threshold" not in self.settings_dict["OPTIONS"]:
             self.connection.prepare_threshold = 0 if is_direct(self.connection) else None
+
+    def _commit(self) -> None:
+        if self.connection is not None:
+            with self.wrap_database_errors, self.waits.limited(self.connection):
+                super()._commit()  # type: ignore[misc]
 
     def is_usable(self) -> bool:
         """Tell whether the server answers and takes changes, in one question.
