@@ -19,6 +19,7 @@ from tests.stores import READ_ONLY
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -275,6 +276,22 @@ def test_a_look_at_a_value_by_a_service_is_a_use(clock, program, alices_key, bob
     assert answer.json()["active"] is True
     usage.flush()
     assert count(alices_key) == 1
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "revoked"])
+def test_to_introspect_without_leave_is_no_use_and_tells_nothing(clock, program, alices_key, bob, create_key, token):
+    form = f"apikey={alices_key.value}"
+    if token == "revoked":
+        token = use(program, create_key(bob))
+        assert program.post("/identity/revoke", {"token": token}).status_code == 200
+    refused = [
+        program.post("/identity/introspect", body, content_type=FORM, headers=bearer(token))
+        for body in (form, f"{form}&{form}", "apikey=unknown", "&".join(["apikey=x"] * 200))
+    ]
+    usage.flush(everything=True)
+
+    assert {answer.status_code for answer in refused} == {401}
+    assert count(alices_key) == 0
 
 
 def test_details_by_value_are_no_use(clock, program, alices_key, alice, create_key):

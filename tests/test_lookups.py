@@ -140,11 +140,15 @@ class TestStatements(TestCase):
         for owner, other in (owners, owners[::-1]):
             ids = {"": "", "own": built.keys[owner].id, "another's": built.keys[other].id, "unknown": "ApiKey-0"}
             key_id = ids[whose_key]
-            source = lookups.find_source(owner, key_id, kid=built.kid, ids=[built.ids["token"], built.ids["log-in"]])
+            token = {"kid": built.kid, "ids": [built.ids["token"], built.ids["log-in"]]}
+            source = lookups.find_source(owner, key_id, **token)
             assert (source.holder and source.holder.identity) == holder_by_orm(owner)
             assert facts(source.key) == facts(ApiKeyRecord.objects.filter(id=key_id, iam_id=owner).first())
             assert source.is_revoked == bool(world.revoked & {"token", "log-in"})
             assert source.is_signed_here == world.signed_here
+            for value in (built.values[owner], built.values[other], "no value"):
+                asked = [f" {value}", value]
+                assert lookups.find_both(asked, owner, key_id, **token) == (source, lookups.find_value(asked))
 
     def test_a_password_that_was_changed_has_another_stamp_at_once(self) -> None:
         person = User.objects.create_user("alice", password="correct horse battery staple")

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.django_db
 
 KEYS = '"apikeys_apikeyrecord"'
 # By digest, by owner, or by id and owner: with any of these a distributed store knows the shard.
-NAMES_ITS_ROWS = re.compile(r"""\bkey\.("digest"|id) = '|"apikeys_apikeyrecord"\."iam_id" = '""")
+NAMES_ITS_ROWS = re.compile(r"""\b(key|found)\.("digest"|id) = '|"apikeys_apikeyrecord"\."iam_id" = '""")
+ALIASES = re.compile(rf"{KEYS} (key|found)\b")
 
 
 @pytest.fixture
@@ -47,3 +48,5 @@ def test_a_hot_request_names_the_key_or_the_owner_that_it_reads_and_writes_nothi
     for statement in statements:
         assert statement.startswith("SELECT ")
         assert KEYS not in statement or NAMES_ITS_ROWS.search(statement), statement
+        named = {alias for alias, _column in NAMES_ITS_ROWS.findall(statement)}
+        assert named.issuperset(ALIASES.findall(statement)), statement

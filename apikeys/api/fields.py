@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
+from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -15,6 +18,7 @@ from apikeys.iam.payloads import parse_date, parse_day, parse_days
 from apikeys.services.delivery import MIN_VARIETY, Delivery, has_variety
 from apikeys.values import MAX_OWN_VALUE, MIN_OWN_VALUE
 
+URLENCODED = "application/x-www-form-urlencoded"
 Body = dict[str, Any]
 Read = TypeVar("Read")
 
@@ -116,6 +120,31 @@ def delivery_for(request: HttpRequest, caller: Caller) -> Delivery | None:
 
 
 # The body
+
+
+def form_values(request: HttpRequest, name: str) -> list[str]:
+    """Return what the form has under a name, nothing where the body is no form; what Django's POST does, in less time.
+
+    Raises what POST raises for a body that can't be read.
+    """
+    if request.method != "POST" or request.content_type != URLENCODED:
+        return request.POST.getlist(name)
+    form: dict[str, list[str]] | None = getattr(request, "form", None)
+    if form is None:
+        form = request.form = parsed_form(request.body)  # type: ignore[attr-defined]
+    return form.get(name, [])
+
+
+def parsed_form(body: bytes) -> dict[str, list[str]]:
+    """Return the fields of a form. Raises TooManyFieldsSent."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:  # as Django does it
+        text = body.decode("latin-1")
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS)
+    except ValueError as exc:
+        raise TooManyFieldsSent from exc
 
 
 def json_body(request: HttpRequest) -> Body:

@@ -8,9 +8,12 @@ from apikeys import exceptions
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import basic_credentials, bearer_token
 from apikeys.api.decorators import resource
+from apikeys.api.errors import UNREADABLE
+from apikeys.api.fields import form_values
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, tokens
+from apikeys.identity.tokens import Subject
 
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
@@ -66,7 +69,7 @@ def form_field(request: HttpRequest, name: str) -> str:
 
 def optional_field(request: HttpRequest, name: str) -> str:
     """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
-    found = request.POST.getlist(name)
+    found = form_values(request, name)
     if len(found) > 1:
         raise exceptions.PropertyRefused(name, _("A property appears more than once."))
     return found[0] if found else ""
@@ -132,10 +135,14 @@ def introspect(request: HttpRequest) -> JsonAnswer:
 
     Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401).
     """
-    require_introspection_caller(request)
-    if value := optional_field(request, "apikey"):
+    try:
+        value = optional_field(request, "apikey")
+    except (exceptions.ApiKeyError, *UNREADABLE):
+        require_introspection_caller(request)  # who may not ask is not told what is wrong with the question
+        raise
+    if value:
         try:
-            subject = tokens.authenticate(value)
+            subject = subject_for_caller(request, value)
         except exceptions.ValueNotFound:
             return JsonAnswer({"active": False})
         key = subject.api_key
@@ -145,6 +152,7 @@ def introspect(request: HttpRequest) -> JsonAnswer:
             if key.expires_at is not None:
                 found["exp"] = int(key.expires_at.timestamp())
         return JsonAnswer(found)
+    require_introspection_caller(request)
     try:
         _identity, claims = tokens.identify(form_field(request, "token"))
     except exceptions.Unauthenticated:
@@ -164,10 +172,26 @@ def revoke(request: HttpRequest) -> JsonAnswer:
     return JsonAnswer({})
 
 
+@sensitive_variables("value")
+def subject_for_caller(request: HttpRequest, value: str) -> Subject:
+    """Return whom a value stands for, to a caller who shows who it is. Raises IntrospectionRefused, ValueNotFound."""
+    if is_basic(request):
+        require_introspection_caller(request)
+        return tokens.authenticate(value)
+    try:
+        return tokens.authenticate_for(bearer_token(request), value)
+    except exceptions.Unauthenticated:
+        raise exceptions.IntrospectionRefused from None
+
+
+def is_basic(request: HttpRequest) -> bool:
+    return str(request.META.get("HTTP_AUTHORIZATION", "")).lower().startswith("basic ")
+
+
 def require_introspection_caller(request: HttpRequest) -> None:
     """Raise IntrospectionRefused unless a bearer token, or Basic `apikey` and a value, names the caller."""
     try:
-        if request.META.get("HTTP_AUTHORIZATION", "").lower().startswith("basic "):
+        if is_basic(request):
             tokens.authenticate_any([value for user, value in basic_credentials(request) if user == "apikey"])
         else:
             tokens.identify(bearer_token(request))

@@ -24,7 +24,7 @@ USED = ("id", "name", "iam_id", "disabled", "expires_at", "pepper", "digest")
 PERSON = ("id", "iam_id", "account", "first_name", "last_name", "username", "email", "is_superuser")
 SERVICE = ("id", "iam_id", "account_id", "name")
 MOST_IDS = 2  # of a token: its own, and that of the log-in it came from
-HOLDERS = 1000  # that are put together once
+REMEMBERED = 1000  # of what follows from a row or an id alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,8 @@ class Source:
 
 def find_value(spellings: Sequence[str]) -> FoundValue | None:
     """Return what is known about the first of these that is the value of a key, None where none is."""
-    stored = {pair: text for text in spellings for pair in settings.APIKEYS_PEPPERS.digests(text)}
-    if not stored:
-        return None
-    statement, keys = _of_values(len(stored))
-    found = {}
-    for key, person, service in statement.rows([part for pair in stored for part in pair]):
-        record = keys.row(key)
-        found[record.digest, record.pepper] = record, person, service
-    for pair, value in stored.items():
-        if pair in found:
-            record, person, service = found[pair]
-            return FoundValue(value, record, to_used(record), _holder(person, service))
-    return None
+    stored = _stored(spellings)
+    return _value_of(stored, _of_values(len(stored)).rows(_parameters(stored))) if stored else None
 
 
 def find_source(iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[uuid.UUID] = ()) -> Source:
@@ -87,16 +76,46 @@ def find_source(iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[u
 
     `ids` are the token's own and that of its log-in.
     """
-    revoked = [_stored_id(ids[number]) if number < len(ids) else None for number in range(MOST_IDS)]
-    statement, keys = _of_sources()
-    [row] = statement.rows([kid, *revoked, iam_id, iam_id, key_id, iam_id])
-    person, service, key, is_signed_here, is_revoked, password = row
-    return Source(
+    return find_both((), iam_id, key_id, kid=kid, ids=ids)[0]
+
+
+def find_both(
+    spellings: Sequence[str], iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[uuid.UUID] = ()
+) -> tuple[Source, FoundValue | None]:
+    """Return what `find_source` and `find_value` return, at the price of one of them."""
+    stored = _stored(spellings)
+    revoked = [*map(_stored_id, ids), *[None] * (MOST_IDS - len(ids))]
+    parameters = [kid, *revoked, iam_id, iam_id, key_id, iam_id, *_parameters(stored)]
+    rows = _of_sources(len(stored)).rows(parameters)
+    person, service, key, *found, is_signed_here, is_revoked, password = rows[0]
+    source = Source(
         _holder(person, service, password or ""),
-        to_used(keys.row(key)) if key else None,
+        to_used(_keys().row(key)) if key else None,
         bool(is_signed_here),
         bool(is_revoked),
     )
+    return source, _value_of(stored, [row[3:6] for row in rows if row[3] is not None]) if found else None
+
+
+def _stored(spellings: Sequence[str]) -> dict[tuple[str, int], str]:
+    """Return the spellings of a value, by what a key of theirs has in the columns digest and pepper."""
+    return {pair: text for text in spellings for pair in settings.APIKEYS_PEPPERS.digests(text)}
+
+
+def _parameters(stored: dict[tuple[str, int], str]) -> list[Any]:
+    return [part for pair in stored for part in pair]
+
+
+def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]]) -> FoundValue | None:
+    found = {}
+    for key, person, service in rows:
+        record = _keys().row(key)
+        found[record.digest, record.pepper] = record, person, service
+    for pair, value in stored.items():
+        if pair in found:
+            record, person, service = found[pair]
+            return FoundValue(value, record, to_used(record), _holder(person, service))
+    return None
 
 
 def _holder(person: tuple[Any, ...] | None, service: tuple[Any, ...] | None, password: str = "") -> Holder | None:
@@ -108,64 +127,71 @@ def _holder(person: tuple[Any, ...] | None, service: tuple[Any, ...] | None, pas
 # A row that says the same stands for the same identity: what is remembered is no answer of the database.
 
 
-@lru_cache(HOLDERS)
+@lru_cache(REMEMBERED)
 def _identity_of_person(row: tuple[Any, ...]) -> Identity:
     return users.identity_of(_persons().instance(row))
 
 
-@lru_cache(HOLDERS)
+@lru_cache(REMEMBERED)
 def _identity_of_service(row: tuple[Any, ...]) -> Identity:
     service = _services().row(row)
     return Identity(service.iam_id, service.account_id, service.name, email="")
 
 
+@lru_cache(REMEMBERED)
 def _stored_id(token_id: uuid.UUID) -> Any:
     return Revocation._meta.pk.get_db_prep_value(token_id, connection)
 
 
 @cache
-def _persons() -> Columns:
-    return Columns(get_user_model(), "person", PERSON)
+def _keys(alias: str = "key") -> Columns:
+    return Columns(ApiKeyRecord, alias, USED)
 
 
 @cache
-def _services() -> Columns:
-    return Columns(ServiceIdRecord, "service", SERVICE)
+def _persons(alias: str = "person") -> Columns:
+    return Columns(get_user_model(), alias, PERSON)
 
 
 @cache
-def _of_values(number: int) -> tuple[Statement, Columns]:
-    """Return the statement that finds the keys of `number` digests, each under its pepper, and the columns of these."""
-    keys, persons, services = Columns(ApiKeyRecord, "key", USED), _persons(), _services()
-    statement = Statement(
-        f"SELECT {keys}, {persons}, {services} FROM {table(ApiKeyRecord, 'key')} "  # noqa: S608
-        f"LEFT JOIN {table(persons.model, 'person')} ON person.iam_id = key.iam_id AND person.is_active "
-        f"LEFT JOIN {table(ServiceIdRecord, 'service')} ON service.iam_id = key.iam_id "
-        f"WHERE {has_digest('key', number)}",
-        keys,
-        persons,
-        services,
-    )
-    return statement, keys
+def _services(alias: str = "service") -> Columns:
+    return Columns(ServiceIdRecord, alias, SERVICE)
 
 
 @cache
-def _of_sources() -> tuple[Statement, Columns]:
-    """Return the statement about what a token was made from, and the columns of its key.
+def _of_values(number: int) -> Statement:
+    """Return the statement that finds the keys of `number` digests, each under its pepper, and who holds them."""
+    selected = _keys("found"), _persons("owner"), _services("program")
+    sql = f"FROM {table(ApiKeyRecord, 'found')} {_owners_of_found()} WHERE {has_digest('found', number)}"
+    return Statement(f"SELECT {', '.join(map(str, selected))} {sql}", *selected)
 
-    It has one row whatever is there, since each of its parts may be gone by itself.
+
+@cache
+def _of_sources(number: int) -> Statement:
+    """Return the statement about what a token was made from, and about the keys of `number` digests.
+
+    It has one row whatever is there, since each of its parts may be gone by itself, and more where digests have.
     """
-    keys, persons, services = Columns(ApiKeyRecord, "key", USED), _persons(), _services()
-    statement = Statement(
-        f"SELECT {persons}, {services}, {keys}, "  # noqa: S608
+    selected = [_persons(), _services(), _keys()]
+    joins = [
+        f"LEFT JOIN {table(get_user_model(), 'person')} ON person.iam_id = %s AND person.is_active",
+        f"LEFT JOIN {table(ServiceIdRecord, 'service')} ON service.iam_id = %s",
+        f"LEFT JOIN {table(ApiKeyRecord, 'key')} ON key.id = %s AND key.iam_id = %s",
+    ]
+    if number:
+        selected += [_keys("found"), _persons("owner"), _services("program")]
+        joins += [f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON {has_digest('found', number)}", _owners_of_found()]
+    sql = (
+        f"SELECT {', '.join(map(str, selected))}, "  # noqa: S608
         f"EXISTS (SELECT 1 FROM {table(SigningKey, 'signing')} WHERE signing.kid = %s), "
         f"EXISTS (SELECT 1 FROM {table(Revocation, 'revoked')} WHERE revoked.id IN (%s, %s)), "
-        f'person."password" FROM (SELECT 1) one '
-        f"LEFT JOIN {table(persons.model, 'person')} ON person.iam_id = %s AND person.is_active "
-        f"LEFT JOIN {table(ServiceIdRecord, 'service')} ON service.iam_id = %s "
-        f"LEFT JOIN {table(ApiKeyRecord, 'key')} ON key.id = %s AND key.iam_id = %s",
-        persons,
-        services,
-        keys,
+        f'person."password" FROM (SELECT 1) one {" ".join(joins)}'
     )
-    return statement, keys
+    return Statement(sql, *selected)
+
+
+def _owners_of_found() -> str:
+    return (
+        f"LEFT JOIN {table(get_user_model(), 'owner')} ON owner.iam_id = found.iam_id AND owner.is_active "
+        f"LEFT JOIN {table(ServiceIdRecord, 'program')} ON program.iam_id = found.iam_id"
+    )

@@ -25,7 +25,8 @@ from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, Identity, UsedKey
 from apikeys.iam import oauth
 from apikeys.identity import signing, usage, users
-from apikeys.identity.lookups import Source, find_source, find_value
+from apikeys.identity.lookups import FoundValue, Source, find_both, find_source, find_value
+from apikeys.identity.signing import Signed
 from apikeys.models import RefreshToken, Revocation, family_end
 from apikeys.storage.reserve import revocation
 
@@ -73,9 +74,26 @@ def authenticate(value: str) -> Subject:
     the value do not matter. Raises ValueNotFound, also for a key that is disabled or expired, or whose owner is gone
     or deactivated.
     """
+    return _used(find_value(_spellings(value)))
+
+
+def authenticate_for(access_token: str, value: str) -> Subject:
+    """Return what `authenticate` does to whom an access token stands for; the database is asked about both at once.
+
+    Raises Unauthenticated, which is no use of the key, and ValueNotFound.
+    """
+    signed = signing.verified(access_token)
+    source, found = find_both(_spellings(value), **_named_by(signed))
+    _identified(signed, source)
+    return _used(found)
+
+
+def _spellings(value: str) -> list[str]:
     # Untrimmed first: a value that a person brought may begin or end with any character.
-    spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
-    found = find_value(spellings)
+    return [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
+
+
+def _used(found: FoundValue | None) -> Subject:
     if found is None or found.holder is None or not found.key.authenticates:
         raise exceptions.ValueNotFound
     usage.note(found.key.id, plan_pepper_move(found.record, found.value))
@@ -169,20 +187,28 @@ def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
     Nothing is counted or written.
     """
     signed = signing.verified(access_token)
-    claims = signed.claims
-    iam_id, key_id = str(claims["iam_id"]), str(claims.get("api_key_id", ""))
+    return _identified(signed, find_source(**_named_by(signed))), dict(signed.claims)
+
+
+def _named_by(signed: Signed) -> dict[str, Any]:
+    """Return what `find_source` is to be asked about a token. Raises Unauthenticated."""
+    iam_id, key_id = str(signed.claims["iam_id"]), str(signed.claims.get("api_key_id", ""))
     # An id of another form is not looked up: databases refuse some characters.
     if not IAM_ID.fullmatch(iam_id) or (key_id and not API_KEY_ID.fullmatch(key_id)):
         raise exceptions.Unauthenticated
-    source = find_source(iam_id, key_id, kid=signed.kid, ids=signed.ids)
+    return {"iam_id": iam_id, "key_id": key_id, "kid": signed.kid, "ids": signed.ids}
+
+
+def _identified(signed: Signed, source: Source) -> Identity:
+    """Return whom a token stands for that was made from this. Raises Unauthenticated."""
     identity = _identity_of(
         source,
-        is_of_key=claims.get("grant_type") == oauth.GRANT_API_KEY,
-        password_stamp=str(claims.get("password_stamp", "")),
+        is_of_key=signed.claims.get("grant_type") == oauth.GRANT_API_KEY,
+        password_stamp=str(signed.claims.get("password_stamp", "")),
     )
     if identity is None or source.is_revoked or not source.is_signed_here:
         raise exceptions.Unauthenticated
-    return identity, dict(claims)
+    return identity
 
 
 def _identity_of(source: Source, *, is_of_key: bool, password_stamp: str) -> Identity | None:
