@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from console.relative_times import distance
 
 TIME = '<time datetime="{at}">{text}</time>'
-TIME_FAR_AWAY = '<time datetime="{at}">{far} <span class="exact">{text}</span></time>'
+TIME_FAR_AWAY = '<time datetime="%(at)s">%(far)s <span class="exact">{exact}</span></time>'
 MOST_DAYS = 4096  # whose words are kept: those of ten years
 
 
@@ -25,6 +25,8 @@ class Moments:
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
         self.language = get_language()
+        self._exact = _exact(self.language)
+        self._far_away = TIME_FAR_AWAY.format(exact=self._exact)
 
     def when(self, value: datetime | None) -> str:
         """Return how far away a moment is, with the moment itself in a line below, as HTML; or "Never"."""
@@ -32,14 +34,14 @@ class Moments:
             return _("Never")
         at = _machine(value)
         far = escape(self.far(value))
-        return SafeString(_far_away(self.language).format(at=at, far=far, date=self._day(at), time=at[11:16]))
+        return SafeString(self._far_away % {"at": at, "far": far, "date": self._day(at), "time": at[11:16]})
 
     def written(self, value: datetime | None, *, clock: bool = False) -> str:
         """Return `14 Nov 2026` as HTML, or "Never"; `clock` adds hours and minutes."""
         if value is None:
             return _("Never")
         at = _machine(value)
-        text = _exact(self.language).format(date=self._day(at), time=at[11:16]) if clock else self._day(at)
+        text = self._exact % {"date": self._day(at), "time": at[11:16]} if clock else self._day(at)
         return SafeString(TIME.format(at=at, text=text))
 
     def far(self, value: datetime) -> str:
@@ -66,14 +68,9 @@ def _escaped_day(iso: str, language: str | None) -> str:
 
 
 @cache
-def _far_away(language: str | None) -> str:
-    return TIME_FAR_AWAY.format(at="{at}", far="{far}", text=_exact(language))
-
-
-@cache
 def _exact(language: str | None) -> str:
     # Translators: a date and a time of day.
-    return escape(_("%(date)s, %(time)s UTC") % {"date": "{date}", "time": "{time}"})
+    return escape(_("%(date)s, %(time)s UTC"))
 
 
 @cache

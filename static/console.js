@@ -151,6 +151,12 @@ addEventListener("htmx:afterRequest", (event) => {
 addEventListener("pageshow", arrived);
 addEventListener("keydown", (event) => { if (event.key === "Escape") arrived(); }); // stops a page on its way
 
+// A text of the list of which not all is shown: a pointer shows it.
+addEventListener("pointerover", ({ target }) => {
+  const text = target.closest?.(".table .clamp");
+  if (text && text.scrollHeight > text.clientHeight) text.title = text.textContent;
+});
+
 // Moments are written in UTC; a pointer shows them in the reader's own time.
 addEventListener("pointerover", (event) => {
   const time = event.target.closest?.("time[datetime]");

@@ -10,7 +10,7 @@ from django.db import models
 from apikeys.domain import Filters, Sort, Status
 from apikeys.models import DescriptionStart, Expiration, HintEnd, LastUse
 
-# By name: a column, or what rows are annotated with.
+# By name: what rows are annotated with; each knows the `column` it is made of, and what it is `of` a row.
 EXPRESSIONS: dict[str, DescriptionStart | LastUse | Expiration] = {
     "description_start": DescriptionStart(),
     "last_use": LastUse(),

@@ -186,12 +186,13 @@ def _as_written(text: str) -> str:
 
 def to_domain(record: ApiKeyRecord | Row) -> domain.ApiKey:
     """Return the key that a record holds: columns are called like attributes."""
-    held = dict(zip(_ATTRIBUTES, _attributes_of(record), strict=True))
-    held["action_when_leaked"] = domain.LeakedAction(record.action_when_leaked)
-    return domain.ApiKey(**held)
+    held = [*_attributes_of(record)]
+    held[_ACTION] = domain.LeakedAction(held[_ACTION])
+    return domain.ApiKey(*held)
 
 
 _ATTRIBUTES = tuple(field.name for field in fields(domain.ApiKey))
+_ACTION = _ATTRIBUTES.index("action_when_leaked")
 _attributes_of = attrgetter(*_ATTRIBUTES)
 
 

@@ -7,6 +7,7 @@ Django's own.
 
 from collections import namedtuple
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -35,7 +36,7 @@ class Columns:
         self.converters = [
             (position, convert, column)
             for position, column in enumerate(Col(alias, field) for field in self.fields)
-            for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection))
+            for convert in _converters_of(column)
         ]
 
     def __str__(self) -> str:
@@ -54,6 +55,17 @@ class Columns:
     def instance(self, part: Sequence[Any]) -> Any:
         """Return the model's instance that such a part makes."""
         return self.model.from_db(connection.alias, self.names, self.row(part))
+
+
+def _converters_of(column: Col) -> list[Callable[[Any, Col, Any], Any]]:
+    if connection.vendor == "sqlite" and isinstance(column.output_field, models.DateTimeField):
+        return [_moment]  # a list has a hundred: the ORM's takes three times as long
+    return [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
+
+
+def _moment(text: str | None, _column: Col, _connection: Any) -> datetime | None:
+    """Return a moment that SQLite has as text, in UTC."""
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
 
 
 def _rows_of(model: type[models.Model], names: Sequence[str]) -> Any:

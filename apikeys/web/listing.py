@@ -32,6 +32,14 @@ SORTS = (
     ("created_by", gettext_lazy("Created by, ID ascending")),
     ("-created_by", gettext_lazy("Created by, ID descending")),
 )
+COLUMNS = {
+    domain.Sort.NAME: gettext_lazy("Name"),
+    domain.Sort.DESCRIPTION: gettext_lazy("Description"),
+    domain.Sort.CREATED: gettext_lazy("Created"),
+    domain.Sort.CREATED_BY: gettext_lazy("Created by"),
+    domain.Sort.LAST_USED: gettext_lazy("Last used"),
+    domain.Sort.EXPIRES: gettext_lazy("Expires"),
+}
 LATEST_FIRST = (domain.Sort.CREATED, domain.Sort.LAST_USED)  # where a column is first sorted by
 SEARCH_MAX_LENGTH = 255
 
@@ -183,16 +191,8 @@ def _position(page: domain.ApiKeyPage) -> str:
 
 def order(query: domain.ApiKeyQuery) -> str:
     """Return how a list is sorted, as a sentence."""
-    columns = {
-        domain.Sort.NAME: _("Name"),
-        domain.Sort.DESCRIPTION: _("Description"),
-        domain.Sort.CREATED: _("Created"),
-        domain.Sort.CREATED_BY: _("Created by"),
-        domain.Sort.LAST_USED: _("Last used"),
-        domain.Sort.EXPIRES: _("Expires"),
-    }
     words = _("Sorted by %(column)s, descending.") if query.descending else _("Sorted by %(column)s, ascending.")
-    return words % {"column": columns[query.sort]}
+    return words % {"column": COLUMNS[query.sort]}
 
 
 def _read_cursor(text: str) -> domain.Cursor | None:

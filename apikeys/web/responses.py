@@ -40,12 +40,11 @@ def state_of(request: Request) -> ListState:
     return ListState.from_url(request.GET, may_see_all=keys.lists_whole_account(caller_of(request)))
 
 
-def is_plain(request: Request) -> bool:
-    """Tell whether the URL asks for the reader's own keys, and has nothing that a stranger could have chosen.
+def is_plain(request: Request, state: ListState) -> bool:
+    """Tell whether the URL, which asks for this, asks for own keys, and has nothing that a stranger could have chosen.
 
     What is chosen from a few words of this console's own is no such thing; a date is.
     """
-    state = state_of(request)
     query = state.query
     free = query.search or query.cursor or query.whole_account or CREATED_SINCE in query.filters.given()
     return not free and state.url().removeprefix("?") == request.META.get("QUERY_STRING", "")
@@ -89,15 +88,14 @@ def list_context(request: Request) -> dict[str, Any]:
             "announcement": announcement(page, state.query),
             "order": order(state.query),
             **{f"sort_{sort}": base + state.sorted_by(sort).url() for sort in Sort},
-            **_page_urls(state, page),
+            **_page_urls(base, state, page),
         },
     }
 
 
-def _page_urls(state: ListState, page: ApiKeyPage) -> dict[str, str]:
+def _page_urls(base: str, state: ListState, page: ApiKeyPage) -> dict[str, str]:
     """Return the URLs of the pages that the pager leads to, "" for one that is not there."""
     cursors = {"previous_url": page.previous, "next_url": page.next, "last_url": page.last}
-    base = reverse("api_key_list")
     urls = {name: base + state.at(cursor).url() if cursor else "" for name, cursor in cursors.items()}
     return urls | {"first_url": base + state.at(None).url() if page.previous else ""}
 

@@ -36,11 +36,12 @@ def api_key_list(request: Request) -> HttpResponseBase:
     if responses.wants_fragment(request):
         if request.htmx.target == responses.LIST:
             return responses.in_place(request)
-        page = render(request, "apikeys/_table.html", responses.list_context(request))
+        context = responses.list_context(request)
+        page = render(request, "apikeys/_table.html", context)
     else:
         context, status = responses.page_context(request)
         page = render(request, "apikeys/page.html", context, status=status)
-    return compressed(request, page) if responses.is_plain(request) else page
+    return compressed(request, page) if responses.is_plain(request, context["state"]) else page
 
 
 @require_GET

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 
 from apikeys import values
 from apikeys.backends.base import StoreTraits
-from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Status
+from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Owner, Status
 from apikeys.web.filters import OFFERS, written, written_filters
 from apikeys.web.listing import SORTS, VIEWS, Row
 from console.moments import Moments, day
 from console.patterns import draw, draw_each
 
 EXPIRY = '<p class="small expiry">{words} <span class="exact">{exact}</span></p>'
+MOST_OWNERS = 1024  # who are kept as HTML
 PAGE_SIZE_CHOICES = tuple((size, size) for size in PAGE_SIZES)
 
 register = template.Library()
@@ -131,8 +132,7 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
         "url": row.url,
         "name": key.name,
         "hint": key.hint,
-        "description": key.description,
-        "described": key.description or "–",
+        "description": key.description or "–",
         "status": status(key.status, moments.language),
         "expiry": _expiry(key.expires_at, moments) if key.expires_at else "",
         "created": moments.when(key.created_at),
@@ -140,9 +140,7 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
         "actions": " ".join(row.actions),
     }
     if owner is not None:
-        name = owner.name or owner.iam_id
-        texts["owner"] = f"{name} ({owner.user_id})" if owner.user_id else name
-        texts["owner_cell"] = render_to_string("apikeys/_owner.html", {"owner": owner})
+        texts["owner"] = _owner(owner, moments.language)
     return texts
 
 
@@ -150,6 +148,11 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
 def status(word: Status, language: str | None) -> SafeString:
     """Return the state of a key as HTML."""
     return SafeString(render_to_string("apikeys/_status.html", {"key": {"status": word}}).strip())
+
+
+@lru_cache(maxsize=MOST_OWNERS)
+def _owner(owner: Owner, language: str | None) -> SafeString:
+    return SafeString(render_to_string("apikeys/_owner.html", {"owner": owner}).strip())
 
 
 def _expiry(end: datetime, moments: Moments) -> SafeString:
