@@ -14,6 +14,7 @@ SERVICE_ID_PREFIX = "iam-ServiceId-"
 PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
 COUNTED = 1000  # rows of a list; beyond them it is only known that there are more
+FOUND = 100  # of those that have to be looked for
 API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 IAM_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -437,12 +438,13 @@ class ApiKeyQuery:
 class Extent:
     """Where a page stands in its list: how many rows are before it, and how many the list has.
 
-    `before` is None, and `total` COUNTED + 1, where there are more than COUNTED. Either is None where the store does
-    not tell.
+    `before` is None, and `total` `counted` + 1, where there are more than are counted. Either is None where the store
+    does not tell.
     """
 
     before: int | None = None
     total: int | None = None
+    counted: int = field(default=COUNTED, compare=False)
 
 
 class ServiceIdSort(StrEnum):

@@ -13,10 +13,11 @@ from apikeys import domain, exceptions, values
 from apikeys.backends import records
 from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.finding import Narrowed, Scope, narrowed
-from apikeys.backends.keyset import Source, count_to, counted_page_of, page_of
+from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
 from apikeys.backends.orders import COLUMNS, Apart
 from apikeys.backends.plain import Plain
 from apikeys.backends.search import fold, skeleton
+from apikeys.backends.trigrams import searched
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
 from apikeys.storage.deadline import TimeIsOver, time_limit
@@ -94,6 +95,8 @@ class EmbeddedBackend:
         whose = [*scope.columns().items()]
         if len(whose) == 1 and not (query.search or query.conditions or query.kind or query.filters.given()):
             return Plain(*whose[0], COLUMNS[query.sort])
+        if len(whose) == 1 and (found := searched(query, *whose[0])) is not None:
+            return found
         return narrowed(query, self._listed(query), scope, timezone.now())
 
     def _check_owner(self, iam_id: str) -> None:
@@ -119,7 +122,9 @@ class EmbeddedBackend:
         check_query(self.traits, query)
         found = self._found(query)
         paged = counted_page_of if query.counted else page_of
-        limit = time_limit(SEARCH_SECONDS, by_index=found.is_text) if isinstance(found, Narrowed) else nullcontext()
+        is_quick = isinstance(found, (Plain, Listed))
+        by_index = isinstance(found, Narrowed) and found.is_text
+        limit = nullcontext() if is_quick else time_limit(SEARCH_SECONDS, by_index=by_index)
         try:
             with limit:
                 page = paged(found, descending=query.descending, size=query.page_size, cursor=query.cursor)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_, or_
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import connection, models
 
@@ -19,11 +19,11 @@ from apikeys.backends.keyset import Listed, count_to, cursor_of, moment_of
 from apikeys.backends.orders import COLUMNS, Apart, ends, is_met, with_column, with_compared
 from apikeys.backends.records import filter_of
 from apikeys.backends.search import fold, hint_end
-from apikeys.domain import END, HINT_LENGTH, SERVICE_ID_PREFIX, ApiKeyQuery, Cursor, Match
+from apikeys.domain import END, FOUND, HINT_LENGTH, SERVICE_ID_PREFIX, ApiKeyQuery, Cursor, Match
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
 from apikeys.storage.text_index import KEYNUMBER, KEYTEXT, PLACES, TRIGRAM, is_whole
 
-_END = 1 << 62  # beyond every number
+END_OF_NUMBERS = 1 << 62  # beyond every number
 NEAR, FAR = 2_000, 10_000  # rows that are read in the order of the list
 AT_ONCE = 2_000  # ids in one statement
 MOST_SORTED = 20_000  # rows of an index that are sorted for a page
@@ -56,6 +56,7 @@ class Narrowed:
     # The same rows, for where another index is to be used, and the moments between which the filters leave any.
     rows_apart: "models.QuerySet[ApiKeyRecord] | None" = None
     ends: tuple[datetime | None, datetime | None] = (None, None)
+    counted: ClassVar[int] = FOUND
 
     def place_of(self, row: ApiKeyRecord) -> Any:
         return getattr(row, self.column)
@@ -147,7 +148,7 @@ class InText(Narrowed):
         return number
 
     def read_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
-        numbers = self.numbers(0, _END, MOST_SORTED, descending=True)
+        numbers = self.numbers(0, END_OF_NUMBERS, MOST_SORTED, descending=True)
         if len(numbers) == MOST_SORTED:
             return self.found.read(cursor, limit, descending=descending)
         found = [
@@ -160,7 +161,7 @@ class InText(Narrowed):
 
     def count_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
         number = 0
-        for ids in batched(list(self.numbers(0, _END, MOST_SORTED, descending=True).values()), AT_ONCE):
+        for ids in batched(list(self.numbers(0, END_OF_NUMBERS, MOST_SORTED, descending=True).values()), AT_ONCE):
             number += Listed(self.of(ids), self.column).count(cursor, limit, descending=descending)
             if number > limit:
                 return limit + 1
@@ -183,10 +184,10 @@ class InText(Narrowed):
     def batches(self, cursor: Cursor | None, size: int, *, descending: bool) -> Iterator[dict[int, str]]:
         """Yield what the index finds from the cursor on, by number, in whole seconds and ever more of them."""
         moment = moment_of(cursor) if cursor and cursor != END else None
-        low, high = 0, _END
+        low, high = 0, END_OF_NUMBERS
         if moment is not None:
             second = int(moment.timestamp())
-            low, high = (0, (second + 1) * PLACES) if descending else (second * PLACES, _END)
+            low, high = (0, (second + 1) * PLACES) if descending else (second * PLACES, END_OF_NUMBERS)
         while True:
             numbers = self.numbers(low, high, size, descending=descending)
             if len(numbers) < size:
@@ -239,7 +240,7 @@ def narrowed(
     in_order = texts_apart & is_met(query.filters, now, apart=True)
     wanted = texts & is_met(query.filters, now, apart=False)
     is_rare = any(condition.match is Match.EQUALS for condition in query.conditions)
-    match = _match_of(query)
+    match = match_of(query)
     if is_rare or not match or connection.vendor != "sqlite" or not is_whole(connection):
         rows_apart = _of_service_ids(scope, column) if query.kind == "serviceid" and not scope.iam_id else None
         return Narrowed(
@@ -269,7 +270,7 @@ def _is_found(query: ApiKeyQuery, suffix: str) -> models.Q:
     return reduce(and_, (filter_of(condition, suffix) for condition in query.conditions), found)
 
 
-def _match_of(query: ApiKeyQuery) -> str:
+def match_of(query: ApiKeyQuery) -> str:
     """Return what the index of trigrams is asked for, "" where nothing in the query has as many letters."""
     groups = []
     if len(text := fold(query.search)) >= TRIGRAM:

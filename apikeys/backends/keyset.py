@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from django.db import models
 
@@ -20,7 +20,12 @@ Record = TypeVar("Record", bound=models.Model)
 
 
 class Source(Protocol[Row]):
-    """Rows in the order of a column, or of what they are annotated with, and then of their id."""
+    """Rows in the order of a column, or of what they are annotated with, and then of their id.
+
+    `counted` is how many of them are counted at most: those that have to be looked for are less than others.
+    """
+
+    counted: ClassVar[int]
 
     def place_of(self, row: Row) -> str | datetime:
         """Return what a row is sorted by before its id."""
@@ -38,6 +43,7 @@ class Listed(Generic[Record]):
 
     rows: "models.QuerySet[Record]"
     column: str
+    counted: ClassVar[int] = COUNTED
 
     def place_of(self, row: Record) -> Any:
         return getattr(row, self.column)
@@ -149,28 +155,29 @@ def page_of(source: Source[Row], *, descending: bool, size: int, cursor: Cursor 
 
 
 def counted_page_of(source: Source[Row], *, descending: bool, size: int, cursor: Cursor | None) -> KeysetPage[Row]:
-    """Return the same page with its extent. No query counts more than COUNTED rows and one.
+    """Return the same page with its extent. No query counts more than the source's `counted` rows and one.
 
     The last page has the rows that somebody finds there who comes from the first, not the last `size` ones.
     """
-    total = source.count(None, COUNTED, descending=descending) if cursor is not None else None
-    if cursor == END and total and total <= COUNTED:
+    most = source.counted
+    total = source.count(None, most, descending=descending) if cursor is not None else None
+    if cursor == END and total and total <= most:
         size = total % size or size
     page = page_of(source, descending=descending, size=size, cursor=cursor)
     if total is None:  # the first page: nothing is left to be counted where it is the only one
-        total = source.count(None, COUNTED, descending=descending) if page.next else len(page.rows)
+        total = source.count(None, most, descending=descending) if page.next else len(page.rows)
     if not page.rows:
-        return replace(page, extent=Extent(0 if cursor is None else None, total))
+        return replace(page, extent=Extent(0 if cursor is None else None, total, most))
     before = 0
     if page.previous is not None:
         first = cursor_at(source, page.rows[0])
-        before = source.count(first, COUNTED, descending=not descending)
+        before = source.count(first, most, descending=not descending)
     end = before + len(page.rows)
     return replace(
         page,
         previous=page.previous if before else None,  # the rows before were deleted since the cursor was made
-        next=page.next if end < total or total > COUNTED else None,
-        extent=Extent(before if before <= COUNTED else None, max(total, min(end, COUNTED + 1))),
+        next=page.next if end < total or total > most else None,
+        extent=Extent(before if before <= most else None, max(total, min(end, most + 1)), most),
     )
 
 

@@ -6,13 +6,13 @@ They ask what `Listed` asks, whose querysets Django would build and compile anew
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import connection, models
 
 from apikeys.backends.keyset import moment_of
 from apikeys.backends.orders import EXPRESSIONS
-from apikeys.domain import END, ApiKey, Cursor
+from apikeys.domain import COUNTED, END, ApiKey, Cursor
 from apikeys.models import ApiKeyRecord
 from apikeys.storage.statements import Columns, Row, Statement, table
 
@@ -33,6 +33,7 @@ class Plain:
     whose: str
     value: str
     column: str
+    counted: ClassVar[int] = COUNTED
 
     def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[Row]:
         found: list[Row] = []

@@ -154,7 +154,7 @@ def announcement(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
     total = page.extent.total
     if not page.keys:
         return nothing_found(query)
-    if not is_narrowed(query) or query.cursor or total is None or total > domain.COUNTED:
+    if not is_narrowed(query) or query.cursor or total is None or total > page.extent.counted:
         return position(page, query)
     return ngettext("%(number)d key found", "%(number)d keys found", total) % {"number": total}
 
@@ -166,9 +166,9 @@ def nothing_found(query: domain.ApiKeyQuery) -> str:
     return _("No key matches your search and filters") if query.search else _("No key matches your filters")
 
 
-def number_of(total: int) -> str:
-    """Return how many keys there are, "1,000+" for more than are counted."""
-    return f"{total:,}" if total <= domain.COUNTED else f"{domain.COUNTED:,}+"
+def number_of(total: int, counted: int = domain.COUNTED) -> str:
+    """Return how many keys there are, such as "1,000+" for more than are counted."""
+    return f"{total:,}" if total <= counted else f"{counted:,}+"
 
 
 def _position(page: domain.ApiKeyPage) -> str:
@@ -179,13 +179,13 @@ def _position(page: domain.ApiKeyPage) -> str:
         if page.next is None:
             return _("the last %(number)d of more than %(counted)s") % {
                 "number": number,
-                "counted": f"{domain.COUNTED:,}",
+                "counted": f"{page.extent.counted:,}",
             }
-        return _("after the first %(counted)s") % {"counted": f"{domain.COUNTED:,}"}
+        return _("after the first %(counted)s") % {"counted": f"{page.extent.counted:,}"}
     rows = {"first": f"{before + 1:,}", "last": f"{before + number:,}"}
     if total is None:
         return _("%(first)s–%(last)s of more than %(last)s") % rows
-    rows["total"] = number_of(total)
+    rows["total"] = number_of(total, page.extent.counted)
     return _("%(first)s–%(last)s of %(total)s") % rows
 
 
