@@ -5,6 +5,7 @@ middleware, with the same checks and headers, and meet the same address book. Th
 handler; under any other server, and in tests, the first middleware does.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,21 +14,19 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import close_old_connections, reset_queries
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import ResolverMatch, URLResolver, get_resolver
 from django.utils import translation
-from django.utils.cache import patch_vary_headers
 from django.utils.log import log_response
 
+from apikeys.api.answers import Answer
 from apikeys.api.paths import as_served, is_api, is_path_of_api
 from apikeys.identity.request import Request
+from console import rsgi
 from console.cookies import GetResponse, take_prefixed
 from console.middleware import identify_request, mark_document, protecting, refusal
-from console.rsgi import Answer, Environ
-
-Header = tuple[str, str]
+from console.rsgi import Environ
 
 
 def by_address(get_response: GetResponse) -> GetResponse:
@@ -38,10 +37,7 @@ def by_address(get_response: GetResponse) -> GetResponse:
         request.path = request.path_info = as_served(request.path_info)
         if not is_api(request):
             return get_response(request)
-        answer, more = programs.answer(request)  # type: ignore[arg-type]
-        for name, text in more:
-            answer.headers[name] = text
-        return answer
+        return programs.answer(request).as_response()  # type: ignore[arg-type]
 
     return middleware
 
@@ -50,35 +46,39 @@ class ProgramsDoor:
     """From a program's request to its answer, as the settings were when the door was made."""
 
     def __init__(self) -> None:
-        # Typed by Django for coroutines as well.
+        # Typed by Django for its own responses, and for coroutines as well.
         self.guarded: Any = convert_exception_to_response(self._guarded)  # type: ignore[arg-type]
-        self.view_answers: Any = convert_exception_to_response(view_answers)
+        self.view_answers: Any = convert_exception_to_response(view_answers)  # type: ignore[arg-type]
         self.security = SecurityMiddleware(self.view_answers)
-        self.frame_options = XFrameOptionsMiddleware(self.view_answers).get_xframe_options_value(
-            HttpRequest(), HttpResponse()
-        )
+        frames = XFrameOptionsMiddleware(self.view_answers)
+        self.own = {"X-Frame-Options": frames.get_xframe_options_value(HttpRequest(), HttpResponse())}
+        over_https = self.security.process_response(Secure(), HttpResponse())
+        self.strict_transport = over_https.headers.get("Strict-Transport-Security", "")
 
-    def answer(self, request: Request) -> tuple[HttpResponse, list[Header]]:
-        """Return the answer, and headers that come to its own, or in place of them. Raises nothing."""
-        answer: HttpResponse = self.guarded(request)
-        more = protecting(request, answer)
-        more.append(("X-Frame-Options", self.frame_options))
-        return answer, more
+    def answer(self, request: Request) -> Answer:
+        """Return the answer with all its headers. Raises nothing."""
+        answer = as_answer(self.guarded(request))
+        answer.headers |= protecting(request, answer.status_code, answer.headers)
+        answer.headers |= self.own
+        return answer
 
-    def _guarded(self, request: Request) -> HttpResponse:
+    def _guarded(self, request: Request) -> Answer:
         identify_request(request)
         refused = refusal(request)
         if refused is not None:
-            return refused
+            return Answer.of(refused)
         has_cookies = "HTTP_COOKIE" in request.META
-        answer = self.security.process_request(request) or self._in_its_language(request, has_cookies=has_cookies)
-        if self.security.sts_seconds:
-            self.security.process_response(request, answer)
+        redirect = self.security.process_request(request)
+        answer = Answer.of(redirect) if redirect else self._in_its_language(request, has_cookies=has_cookies)
+        if self.strict_transport and request.is_secure():
+            answer.headers["Strict-Transport-Security"] = self.strict_transport
         if has_cookies:  # a browser can open an address of the API after a page with a value
-            mark_document(request, answer)
+            response = answer.as_response()
+            mark_document(request, response)
+            answer = Answer.of(response)
         return answer
 
-    def _in_its_language(self, request: Request, *, has_cookies: bool) -> HttpResponse:
+    def _in_its_language(self, request: Request, *, has_cookies: bool) -> Answer:
         if has_cookies:
             take_prefixed(request)
         if has_cookies or "HTTP_ACCEPT_LANGUAGE" in request.META:
@@ -86,12 +86,20 @@ class ProgramsDoor:
         else:
             language = settings.LANGUAGE_CODE
         translation.activate(language)
-        answer: HttpResponse = self.view_answers(request)
-        if not answer.headers.get("Vary", "").startswith("Accept-Language"):
-            patch_vary_headers(answer, ("Accept-Language",))
-        answer.headers.setdefault("Content-Language", language)
-        answer.headers.setdefault("Content-Length", str(len(answer.content)))
+        answer = as_answer(self.view_answers(request))
+        headers = answer.headers
+        if not headers.get("Vary", "").startswith("Accept-Language"):
+            headers["Vary"] = ", ".join(filter(None, [headers.get("Vary"), "Accept-Language"]))
+        headers.setdefault("Content-Language", language)
+        headers.setdefault("Content-Length", str(len(answer.content)))
         return answer
+
+
+class Secure(HttpRequest):
+    """A request over HTTPS, to see what Django adds to its answer."""
+
+    def is_secure(self) -> bool:
+        return True
 
 
 class ProgramsApplication:
@@ -100,7 +108,7 @@ class ProgramsApplication:
     def __init__(self) -> None:
         self.door = ProgramsDoor()
 
-    def __call__(self, environ: Environ) -> Answer | None:
+    def __call__(self, environ: Environ) -> rsgi.Answer | None:
         """Return the answer, None where the address is not one of the API."""
         if not is_path_of_api(as_served(environ["PATH_INFO"])):
             return None
@@ -109,24 +117,28 @@ class ProgramsApplication:
         close_old_connections()  # what Django does when a request begins
         request = WSGIRequest(environ)
         request.path = request.path_info = as_served(request.path_info)
-        answer, more = self.door.answer(request)  # type: ignore[arg-type]
+        answer = self.door.answer(request)  # type: ignore[arg-type]
         if answer.status_code >= 400:
-            log_response("%s: %s", answer.reason_phrase, request.path, response=answer, request=request)
+            response = answer.as_response()
+            log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
         request.close()
-        replaced = {name for name, _text in more}
-        headers = [(name, text) for name, text in answer.headers.items() if name not in replaced]
-        headers += more
+        headers = list(answer.headers.items())
         if answer.cookies:
             headers += [("Set-Cookie", morsel.OutputString()) for morsel in answer.cookies.values()]
         return answer.status_code, headers, answer.content
 
 
-def view_answers(request: HttpRequest) -> HttpResponseBase:
+def as_answer(found: Answer | HttpResponse) -> Answer:
+    """Return an answer, also where Django has made a response of what was raised."""
+    return found if isinstance(found, Answer) else Answer.of(found)
+
+
+def view_answers(request: HttpRequest) -> Answer | HttpResponse:
     """Return the answer of the view at the address; there are no hooks round it, and no template is drawn later."""
     match = resolve(request.path_info)
     request.resolver_match = match
-    answer: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-    return answer
+    answers: Callable[..., Answer | HttpResponse] = getattr(match.func, "answer", match.func)
+    return answers(request, *match.args, **match.kwargs)
 
 
 def resolve(path: str) -> ResolverMatch:

@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, ResponseHeaders
 from django.shortcuts import resolve_url
 from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
@@ -63,26 +63,25 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        for name, text in protecting(request, response):
+        for name, text in protecting(request, response.status_code, response.headers).items():
             response.headers[name] = text
         return response
 
     return middleware
 
 
-def protecting(request: HttpRequest, response: HttpResponse) -> list[tuple[str, str]]:
-    """Return the headers that an answer is to have, whatever its own say; what it must not have is taken from it."""
-    own = response.headers
+def protecting(request: HttpRequest, status: int, own: MutableMapping[str, str] | ResponseHeaders) -> dict[str, str]:
+    """Return the headers that an answer is to have, whatever its own say; what it must not have is taken from these."""
     is_page = own.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
     policy = own.get("Content-Security-Policy") or (PAGE_POLICY if is_page else DATA_POLICY)
-    found = [*HEADERS.items(), ("Content-Security-Policy", policy)]
-    if not (request.path.startswith(settings.STATIC_URL) and response.status_code in (200, 206, 304)):
+    found = HEADERS | {"Content-Security-Policy": policy}
+    if not (request.path.startswith(settings.STATIC_URL) and status in (200, 206, 304)):
         if not is_api(request) or "no-store" not in own.get("Cache-Control", ""):
-            found.append(("Cache-Control", "no-store"))
+            found["Cache-Control"] = "no-store"
         for validator in ("Last-Modified", "Expires", *(["ETag"] if is_page else [])):
             own.pop(validator, None)
     if correlation_id := getattr(request, "correlation_id", ""):
-        found.append(("X-Correlation-Id", correlation_id))
+        found["X-Correlation-Id"] = correlation_id
     return found
 
 

@@ -7,10 +7,9 @@ from typing import TypeVar
 from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
-from django.http.response import HttpResponseBase
 from django.utils.translation import get_language
 
-from apikeys.api.answers import JsonAnswer
+from apikeys.api.answers import Answer, JsonAnswer
 from apikeys.api.paths import is_token_path
 from apikeys.exceptions import ApiKeyError, TokenRefused, TooManyAttempts
 from apikeys.services.messages import sentence
@@ -39,7 +38,7 @@ CODES = {
     507: "insufficient_storage",
 }
 
-Response = TypeVar("Response", bound=HttpResponseBase)
+Response = TypeVar("Response", bound=Answer)
 
 
 def error_answer(request: HttpRequest, error: ApiKeyError) -> JsonAnswer:

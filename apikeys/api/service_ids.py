@@ -6,7 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 from apikeys.api import bodies, fields
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import check_account
-from apikeys.api.decorators import Operation, authenticated, no_content, resource, switch
+from apikeys.api.decorators import View, authenticated, no_content, resource, switch
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, text_field
 from apikeys.api.keys import asks_to_store, created, key_draft, tagged
 from apikeys.api.paging import neighbours, service_id_query
@@ -96,7 +96,7 @@ def refuse_group(group_id: str) -> None:
         raise BadRequest("group_id", _("This server has no groups of service IDs. Leave group_id out."))
 
 
-def empty_collection(name: str) -> Operation:
+def empty_collection(name: str) -> View:
     """Return a view of a collection that this server has nothing in."""
 
     @authenticated
