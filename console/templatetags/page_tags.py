@@ -14,15 +14,17 @@ from apikeys.services.keys import Activity, Overview
 from console.moments import Moments
 from console.patterns import NOTHING, Facts, draw, draw_each
 from console.templatetags.console_tags import header
-from console.templatetags.list_tags import status
+from console.templatetags.list_tags import status, table, toolbar
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def page(context: Context, name: str, **parts: str) -> SafeString:
-    """Return a whole page, a pattern; `parts` are the templates of what is drawn anew each time."""
-    return _page(context, name, {part: _drawn(context, template) for part, template in parts.items()})
+def list_page(context: Context) -> SafeString:
+    """Return the whole page of the list."""
+    if context["page"].keys and not context["unconfirmed"]:  # a copy less of all that is in the table
+        return _page(context, "list_page", {"toolbar_drawn": toolbar(context), "table_drawn": table(context)})
+    return _page(context, "list_page", {"list": _drawn(context, "apikeys/_list.html")})
 
 
 @register.simple_tag(takes_context=True)
