@@ -30,9 +30,10 @@ SERVER_OPTIONS: dict[str, Any] = {
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 5,  # seconds to wait for another writer
-    # FULL: a revocation outlives a power cut. secure_delete: what is wiped is overwritten.
+    # FULL: a revocation outlives a power cut. secure_delete: what is wiped is overwritten. cache_size, of each thread's
+    # connection, in KiB: with a million keys neither look-ups nor pages are quicker with 16 MiB, which workers keep.
     "init_command": (
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;"
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-4000;"
     ),
 }
 # A connection lasts as long as its thread, and is tried before each request.
