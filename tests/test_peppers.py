@@ -181,7 +181,7 @@ def test_a_use_that_is_refused_moves_nothing(old_key, state):
 
 
 def test_asking_for_the_details_of_a_value_is_no_use_and_moves_nothing(alice, old_key):
-    assert keys.get_api_key_of_value(caller_for(alice), old_key.value).id == old_key.key.id
+    assert keys.get_api_key_of_record(caller_for(alice), find_by_value(old_key.value)).id == old_key.key.id
 
     assert record_of(old_key).pepper == 1
 

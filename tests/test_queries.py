@@ -89,6 +89,18 @@ def test_to_introspect_a_value_is_one_question_about_the_caller_and_the_value(al
     assert [query["sql"].partition(" ")[0] for query in context] == ["SELECT"]
 
 
+def test_to_look_a_key_up_by_its_value_is_one_question_about_the_caller_and_the_value(alice, create_key):
+    issued = create_key(alice, "deploy")
+    program = Client(headers={"Authorization": f"Bearer {with_password(alice).access_token}"})
+    program.get("/v1/apikeys/details", headers={"IAM-ApiKey": issued.value})
+
+    with CaptureQueriesContext(connection) as context:
+        answer = program.get("/v1/apikeys/details", headers={"IAM-ApiKey": issued.value})
+
+    assert answer.json()["id"] == issued.key.id
+    assert [query["sql"].partition(" ")[0] for query in context] == ["SELECT"]
+
+
 def test_commas_without_a_name_between_them_are_no_identities(alice):
     program = Client(headers={"Authorization": f"Bearer {with_password(alice).access_token}"})
 

@@ -11,6 +11,7 @@ from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import tokens
 from apikeys.identity.callers import caller_for
 from apikeys.identity.request import Request
+from apikeys.storage.statements import Row
 
 
 def bearer_token(request: HttpRequest) -> str:
@@ -25,6 +26,12 @@ def caller_of_token(request: Request) -> Caller:
     """Return whom the request's access token stands for. Raises Unauthenticated."""
     identity, _claims = tokens.identify(bearer_token(request))
     return caller_for(request, identity)
+
+
+def caller_and_record(request: Request, value: str) -> tuple[Caller, Row | None]:
+    """Return whom the request's access token stands for, and the record of a value. Raises Unauthenticated."""
+    identity, record = tokens.identify_and_find(bearer_token(request), value)
+    return caller_for(request, identity), record
 
 
 def check_account(caller: Caller, account_id: str) -> None:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.api import bodies, fields
+from apikeys.api import auth, bodies, fields
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import check_account
 from apikeys.api.decorators import authenticated, no_content, resource, switch
@@ -17,6 +17,7 @@ from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
+from apikeys.identity.request import Request
 from apikeys.services import creation, keys
 
 MAX_COUNTED = 100  # identities in one look at the limits
@@ -92,13 +93,18 @@ def get_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
     return tagged(payloads.api_key(key, history=history, activity=flag(request, "include_activity")))
 
 
-@authenticated
-def key_details(request: HttpRequest, caller: Caller) -> JsonAnswer:
+def key_details(request: Request) -> JsonAnswer:
     """Return the key of a value that the caller may see.
 
     Raises BadRequest (400), Unauthenticated (401), ApiKeyNotFound (404).
     """
-    key = keys.get_api_key_of_value(caller, needed_header(request, "IAM-ApiKey"))
+    try:
+        value = needed_header(request, "IAM-ApiKey")
+    except BadRequest:
+        auth.caller_of_token(request)  # who may not ask is not told what is wrong with the question
+        raise
+    caller, record = auth.caller_and_record(request, value)
+    key = keys.get_api_key_of_record(caller, record)
     return tagged(payloads.api_key(key, history=history_where_asked(request, caller, key)))
 
 

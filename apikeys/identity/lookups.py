@@ -68,7 +68,7 @@ class Source:
 def find_value(spellings: Sequence[str]) -> FoundValue | None:
     """Return what is known about the first of these that is the value of a key, None where none is."""
     stored = _stored(spellings)
-    return _value_of(stored, _of_values(len(stored)).rows(_parameters(stored))) if stored else None
+    return _value_of(stored, _of_values(len(stored)).rows(_parameters(stored)), _found(False)) if stored else None
 
 
 def find_source(iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[uuid.UUID] = ()) -> Source:
@@ -80,13 +80,22 @@ def find_source(iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[u
 
 
 def find_both(
-    spellings: Sequence[str], iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[uuid.UUID] = ()
+    spellings: Sequence[str],
+    iam_id: str,
+    key_id: str = "",
+    *,
+    kid: str = "",
+    ids: Sequence[uuid.UUID] = (),
+    whole: bool = False,
 ) -> tuple[Source, FoundValue | None]:
-    """Return what `find_source` and `find_value` return, at the price of one of them."""
+    """Return what `find_source` and `find_value` return, at the price of one of them.
+
+    The record of the value has all columns of its table where it is wanted `whole`.
+    """
     stored = _stored(spellings)
     revoked = [*map(_stored_id, ids), *[None] * (MOST_IDS - len(ids))]
     parameters = [kid, *revoked, iam_id, iam_id, key_id, iam_id, *_parameters(stored)]
-    rows = _of_sources(len(stored)).rows(parameters)
+    rows = _of_sources(len(stored), whole).rows(parameters)
     person, service, key, *found, is_signed_here, is_revoked, password = rows[0]
     source = Source(
         _holder(person, service, password or ""),
@@ -94,7 +103,8 @@ def find_both(
         bool(is_signed_here),
         bool(is_revoked),
     )
-    return source, _value_of(stored, [row[3:6] for row in rows if row[3] is not None]) if found else None
+    values = [row[3:6] for row in rows if row[3] is not None] if found else []
+    return source, _value_of(stored, values, _found(whole))
 
 
 def _stored(spellings: Sequence[str]) -> dict[tuple[str, int], str]:
@@ -106,10 +116,10 @@ def _parameters(stored: dict[tuple[str, int], str]) -> list[Any]:
     return [part for pair in stored for part in pair]
 
 
-def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]]) -> FoundValue | None:
+def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]], keys: Columns) -> FoundValue | None:
     found = {}
     for key, person, service in rows:
-        record = _keys().row(key)
+        record = keys.row(key)
         found[record.digest, record.pepper] = record, person, service
     for pair, value in stored.items():
         if pair in found:
@@ -144,8 +154,16 @@ def _stored_id(token_id: uuid.UUID) -> Any:
 
 
 @cache
-def _keys(alias: str = "key") -> Columns:
-    return Columns(ApiKeyRecord, alias, USED)
+def _keys() -> Columns:
+    return Columns(ApiKeyRecord, "key", USED)
+
+
+@cache
+def _found(whole: bool) -> Columns:
+    """Return the columns of a key that is found by its value."""
+    return Columns(
+        ApiKeyRecord, "found", {field.name for field in ApiKeyRecord._meta.concrete_fields} if whole else USED
+    )
 
 
 @cache
@@ -161,13 +179,13 @@ def _services(alias: str = "service") -> Columns:
 @cache
 def _of_values(number: int) -> Statement:
     """Return the statement that finds the keys of `number` digests, each under its pepper, and who holds them."""
-    selected = _keys("found"), _persons("owner"), _services("program")
+    selected = _found(False), _persons("owner"), _services("program")
     sql = f"FROM {table(ApiKeyRecord, 'found')} {_owners_of_found()} WHERE {has_digest('found', number)}"
     return Statement(f"SELECT {', '.join(map(str, selected))} {sql}", *selected)
 
 
 @cache
-def _of_sources(number: int) -> Statement:
+def _of_sources(number: int, whole: bool) -> Statement:
     """Return the statement about what a token was made from, and about the keys of `number` digests.
 
     It has one row whatever is there, since each of its parts may be gone by itself, and more where digests have.
@@ -179,7 +197,7 @@ def _of_sources(number: int) -> Statement:
         f"LEFT JOIN {table(ApiKeyRecord, 'key')} ON key.id = %s AND key.iam_id = %s",
     ]
     if number:
-        selected += [_keys("found"), _persons("owner"), _services("program")]
+        selected += [_found(whole), _persons("owner"), _services("program")]
         joins += [f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON {has_digest('found', number)}", _owners_of_found()]
     sql = (
         f"SELECT {', '.join(map(str, selected))}, "  # noqa: S608

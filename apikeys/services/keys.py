@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.views.decorators.debug import sensitive_variables
 
 from apikeys import domain
 from apikeys.backends import backend_for, records
@@ -20,6 +19,7 @@ from apikeys.identity import users
 from apikeys.services import audit, delivery
 from apikeys.services.unconfirmed import dismiss_for_deleted
 from apikeys.storage.reserve import revocation
+from apikeys.storage.statements import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,11 @@ def get_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     return backend_for(caller).get_api_key(key_id)
 
 
-@sensitive_variables("value")
-def get_api_key_of_value(caller: domain.Caller, value: str) -> domain.ApiKey:
-    """Return the key of a value, whatever its state; this is no use of the key. Raises ApiKeyNotFound."""
-    record = records.find_by_value(value)
+def get_api_key_of_record(caller: domain.Caller, record: Row | None) -> domain.ApiKey:
+    """Return the key of the record that a value has, whatever its state, to a caller who may see it.
+
+    This is no use of the key. Raises ApiKeyNotFound, also where there is no record.
+    """
     identity = caller.identity
     if record and (record.iam_id, record.account_id) == (identity.iam_id, identity.account_id):
         return records.to_domain(record)  # everybody sees their own keys: the store need not be asked again
