@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from threading import Thread
 
 import pytest
@@ -93,6 +93,25 @@ def test_a_writer_of_another_process_is_waited_for_and_not_for_ever(alices_key, 
 
     assert fault_of(caught.value) is Fault.UNAVAILABLE
     assert key.get().use_count == 7
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_who_waits_in_line_for_too_long_is_told_so(alices_key, monkeypatch, in_transaction):
+    key = ApiKeyRecord.objects.filter(id=alices_key.key.id)
+    monkeypatch.setattr(connection, "seconds", 0.1)
+
+    assert connection.line.enter(0)
+    with (
+        pytest.raises(OperationalError, match="database is locked") as caught,
+        transaction.atomic() if in_transaction else nullcontext(),
+    ):
+        key.update(use_count=7)
+    connection.line.leave()
+
+    assert fault_of(caught.value) is Fault.UNAVAILABLE
+    assert key.get().use_count == 0
 
 
 @pytest.mark.sqlite

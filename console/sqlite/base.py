@@ -31,12 +31,11 @@ class Cursor(base.SQLiteCursorWrapper):
     def execute(self, query: str, params: Any = None) -> Any:
         if not query.startswith(WRITES) or self.connection.in_transaction:
             return super().execute(query, params)
-        has_turn = self.line.enter(self.seconds)
+        enter(self.line, self.seconds)
         try:
             return super().execute(query, params)
         finally:
-            if has_turn:
-                self.line.leave()
+            self.line.leave()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -58,7 +57,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         end = time.monotonic() + self.seconds
-        self.has_turn = self.line.enter(self.seconds)
+        with self.wrap_database_errors:
+            enter(self.line, self.seconds)
+        self.has_turn = True
         try:
             with self._without_patience():
                 while True:
@@ -102,6 +103,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.has_turn:
             self.has_turn = False
             self.line.leave()
+
+
+def enter(line: Line, seconds: float) -> None:
+    """Wait in line. Raises what SQLite's driver raises for who waits too long."""
+    if not line.enter(seconds):
+        raise sqlite3.OperationalError("database is locked")
 
 
 def is_busy(error: OperationalError) -> bool:
