@@ -103,8 +103,4 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
     assert faults == {}
     assert "sqlite_stat1" not in connection.introspection.table_names()
     assert len(asked) > 500
-    print(
-        every.list_api_keys(ApiKeyQuery(whole_account=True)).keys[:1],
-        every.list_api_keys(ApiKeyQuery(whole_account=True, conditions=(CONDITIONS[-1],))).keys[:1],
-    )
     assert own.count_api_keys() > ROWS[connection.vendor] * 0.9
