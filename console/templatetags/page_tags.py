@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from django import template
 from django.template import Context, Engine
@@ -77,16 +78,21 @@ def _activity(context: Context, activity: Sequence[Activity]) -> SafeString:
 
 
 def _page(context: Context, name: str, texts: dict[str, str], facts: Facts = NOTHING) -> SafeString:
-    """Return a page with what every page has of its request: the bar above it, and what was done last."""
+    """Return a page with what every page has of its request: the bar above it, and what was done last.
+
+    That is in its title, too: a screen reader begins with it, and reads no message that was there from the beginning.
+    """
+    said = list(context["messages"])
     shell = {
         "header": header(context),
         "csrf_token": str(context["csrf_token"]),
-        "toasts": _drawn(context, "_toast_list.html"),
+        "toasts": _drawn(context, "_toast_list.html", messages=said),
+        "said": str(said[0]) if said else "",
     }
     return draw(context, name, shell | texts, facts)
 
 
-def _drawn(context: Context, name: str, **more: str) -> SafeString:
+def _drawn(context: Context, name: str, **more: Any) -> SafeString:
     """Return a template as `include` would draw it."""
     with context.push(**more):
         return SafeString(Engine.get_default().get_template(name).render(context).strip())
