@@ -110,7 +110,7 @@ def test_in_forced_colours_a_menu_has_an_edge(page_for: PageFor):
 def test_in_forced_colours_the_actions_of_a_row_are_drawn(page_for: PageFor):
     page = page_for("alice", forced_colors="active")
     keep_key(page, "seen")
-    actions = row(page, "seen").locator(".acts a")
+    actions = row(page, "seen").locator(".acts .icon-btn")
     look = "element => { const { backgroundImage, forcedColorAdjust } = getComputedStyle(element, '::before');"
     image, adjust = actions.evaluate(f"{look} return [backgroundImage, forcedColorAdjust]; }}")
 
