@@ -47,8 +47,9 @@ _OF_ADDRESSES = re.compile(
     r"|receipt|revoke|security|serviceids|settle|static|theme|token|unlock|user|userinfo|v1"
 )
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
+_MASKS = re.compile(r"\[masked\](?:/+\[masked\])+")
 _AGENT = re.compile(r"[A-Za-z][\w.+-]*/\d")
-_ORIGIN = re.compile(r"[A-Za-z0-9:/.\[\]_-]*")
+_ORIGIN = re.compile(r"(?:https?://)?(?P<host>[A-Za-z0-9:.\[\]_-]*)")
 _CORRELATION_ID = re.compile(
     rf"[\w.-]{{1,{MIN_OWN_VALUE - 1}}}|[0-9A-Fa-f]{{8}}(?:-?[0-9A-Fa-f]{{4}}){{3}}-?[0-9A-Fa-f]{{12}}", re.ASCII
 )
@@ -131,7 +132,8 @@ def mask_path(path: str) -> str:
     foreign = [piece for piece in pieces if not _OF_ADDRESSES.fullmatch(piece)]
     if len("/".join(foreign).strip("/")) < MIN_OWN_VALUE:
         return mask(path)
-    return "/".join(MASK if piece and not _OF_ADDRESSES.fullmatch(piece) else piece for piece in pieces)
+    masked = "/".join(MASK if piece and not _OF_ADDRESSES.fullmatch(piece) else piece for piece in pieces)
+    return _MASKS.sub(MASK, masked)
 
 
 def mask_agent(text: str) -> str:
@@ -140,8 +142,9 @@ def mask_agent(text: str) -> str:
 
 
 def mask_origin(text: str) -> str:
-    """Return a host or an origin that a client sent; the mask where no host or origin has such characters."""
-    return mask_sent(text) if _ORIGIN.fullmatch(text) else MASK
+    """Return a host or an origin that a client sent; the mask where it is none, or as long as a value may be."""
+    found = _ORIGIN.fullmatch(text)
+    return mask_sent(text) if found and len(found["host"]) < MIN_OWN_VALUE else MASK
 
 
 def mask_correlation_id(text: str) -> str:

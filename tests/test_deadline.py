@@ -3,10 +3,12 @@
 import time
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection
 
-from apikeys.backends import embedded
+from apikeys.backends import limits
 from apikeys.backends.finding import Narrowed
+from apikeys.models import ServiceIdRecord
 from apikeys.storage.deadline import TimeIsOver, limit_statements, time_limit
 from tests.addresses import KEYS
 from tests.conftest import program_of
@@ -30,7 +32,7 @@ def never_end(*_arguments: object, **_keywords: object) -> None:
 @pytest.fixture
 def endless_search(monkeypatch):
     """A search that the database would not end by itself."""
-    monkeypatch.setattr(embedded, "SEARCH_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "SEARCH_SECONDS", 0.1)
     monkeypatch.setattr(Narrowed, "read", never_end)
 
 
@@ -95,3 +97,37 @@ def test_a_program_is_told_that_its_search_takes_too_long(alice, alices_key, end
 
 def test_a_programs_list_without_a_search_is_not_in_its_way(alice, alices_key, endless_search):
     assert program_of(alice).get("/v1/apikeys?sort=expires_at").status_code == 200
+
+
+@pytest.mark.parametrize("path", ['/v1/apikeys?filter=name co "zz"', '/v1/serviceids?filter=name co "zz"'])
+def test_searches_leave_half_of_the_threads_to_what_is_quick(alice, alices_key, path, monkeypatch):
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 0.01)
+    program = program_of(alice)
+    taken = [limits._places().acquire() for _place in range(settings.THREADS // 2)]
+    try:
+        refused, quick = program.get(path), program.get("/v1/apikeys")
+    finally:
+        limits._places().release(len(taken))
+
+    assert (refused.status_code, quick.status_code) == (503, 200)
+    assert refused.json()["errors"][0]["message"] == SENTENCE
+    assert program.get(path).status_code == 200
+
+
+@pytest.mark.sqlite
+def test_a_filter_of_service_ids_ends_with_its_time(alice, monkeypatch):
+    """One step of SQLite looks for one text in another, however long both are."""
+    monkeypatch.setattr(limits, "SEARCH_SECONDS", 0.1)
+    long = {"description": "a" * 900 + "b", "description_folded": "a" * 900 + "b"}
+    ServiceIdRecord.objects.bulk_create(
+        ServiceIdRecord(
+            account_id=alice.account_id, created_by=alice.iam_id, name="x", name_folded="x", iam_id=f"iam-{n}", **long
+        )
+        for n in range(3000)
+    )
+    conditions = " and ".join([f'description co "{"a" * 400}c"'] * 9)
+
+    answer = program_of(alice).get("/v1/serviceids", {"filter": conditions})
+
+    assert answer.status_code == 503
+    assert answer.json()["errors"][0]["message"] == SENTENCE

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apikeys import domain
-from apikeys.backends import embedded
+from apikeys.backends import limits
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.backends.service_ids import EmbeddedServiceIds
 from apikeys.domain import END, ApiKeyQuery, Condition, Filters, Match, ServiceIdDraft, Sort, Status
@@ -71,7 +71,7 @@ def lists(view: str, backend: EmbeddedBackend, **whose: object) -> Iterator[Aske
 
 @pytest.mark.django_db
 def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, monkeypatch):
-    monkeypatch.setattr(embedded, "SEARCH_SECONDS", 600.0)  # what is asked here is how much, not how long
+    monkeypatch.setattr(limits, "SEARCH_SECONDS", 600.0)  # what is asked here is how much, not how long
     service, _key = create_service_id(caller_for(alice), ServiceIdDraft("robot"))
     fill_keys(alice.account_id, alice.iam_id, service.iam_id)
     own, every = EmbeddedBackend(caller_for(alice)), EmbeddedBackend(caller_for(dora))

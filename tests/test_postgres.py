@@ -1,16 +1,24 @@
 """The console on a PostgreSQL server instead of a file."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.db.utils import ConnectionHandler
 
 from console.database import database
+from console.postgresql import base
+from console.postgresql.base import DatabaseWrapper
 from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.pooler import Pooler
 from tests.server import ConsoleServer
+from tests.waiting import until
+
+SECONDS = 30
 
 
 @pytest.mark.postgres
@@ -41,3 +49,26 @@ def connected(url: str) -> int | None:
         return wrapper.connection.prepare_threshold
     finally:
         wrapper.close()
+
+
+def test_while_a_server_is_silent_one_thread_looks_for_it_and_the_others_fail_at_once(monkeypatch):
+    attempts, silent = [], threading.Event()
+
+    def connect(_self, _parameters):
+        attempts.append(1)
+        silent.wait(SECONDS)
+        raise psycopg.OperationalError("timeout expired")
+
+    monkeypatch.setattr(DatabaseWrapper, "_connect", connect)
+    monkeypatch.setattr(base, "absence", absence := base.Absence())
+    absence.since = 1.0  # long ago
+
+    def ask() -> None:
+        DatabaseWrapper(database("postgresql://console@host/keys", Path())).get_new_connection({})
+
+    with ThreadPoolExecutor(5) as pool:
+        asked = [pool.submit(ask) for _thread in range(5)]
+        until(lambda: sum(request.done() for request in asked) == 4)
+        silent.set()
+    assert {type(request.exception()) for request in asked} == {base.NoServer}
+    assert len(attempts) == 1

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 VARY = "Accept-Language, Authorization"
 NOTHING = {"Content-Type": "text/html; charset=utf-8"}  # as Django's answers without content have it
 REPEATABLE = ("GET", "HEAD", "DELETE")
+CREATIONS = ("/v1/apikeys", "/v1/serviceids")
+GONE = 404
 
 
 def resource(**operations: Operation) -> View:
@@ -74,7 +76,12 @@ def answered(operation: Operation, request: Request, arguments: dict[str, Any]) 
             raise
         logger.warning("The connection to the database was lost; the request is answered once more.")
     connection.close()
-    return operation(request, **arguments)
+    try:
+        return operation(request, **arguments)
+    except ApiKeyError as exc:
+        if request.method == "DELETE" and exc.status == GONE:  # the first try deleted it
+            return Answer(204, dict(NOTHING))
+        raise
 
 
 def is_repeatable(request: Request) -> bool:
@@ -84,7 +91,7 @@ def is_repeatable(request: Request) -> bool:
     """
     return (
         request.method in REPEATABLE
-        or "Idempotency-Key" in request.headers
+        or (request.path in CREATIONS and "Idempotency-Key" in request.headers)
         or (is_token_path(request) and "refresh_token" not in request.POST)
     )
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from apikeys import domain
 from apikeys.api.auth import check_account
 from apikeys.api.fields import choice, parameter, printable, read_day, read_days, read_flag, where_given
+from apikeys.backends.search import fold
 from apikeys.cursors import read_cursor, write_cursor
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
@@ -17,7 +18,8 @@ KEY_SORTS = {word: sort for sort, word in (SORT_WORDS | OWN_SORT_WORDS).items()}
 SERVICE_ID_SORTS = {str(sort): sort for sort in domain.ServiceIdSort}
 STATUSES = tuple(map(str, domain.Status))
 DEFAULT_SORT = "created_at"
-MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
+MAX_FILTER = 4096
+MOST_CONDITIONS = 10  # each of them is looked for in each description
 
 # ASCII: without it, letters' case ignored, "ſw" would pass for "sw".
 _CONDITION = re.compile(r' *(name|description|id) +(co|eq|sw) +"((?:[^"\\]|\\["\\])*)" *', re.IGNORECASE | re.ASCII)
@@ -128,7 +130,11 @@ def parse_filter(text: str) -> tuple[domain.Condition, ...]:
             raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
         attribute, match, quoted = found.groups()
         unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
+        if len(fold(unquoted)) > domain.DESCRIPTION_MAX_LENGTH:  # some letters are many once they are folded
+            raise BadRequest("filter", _("A text in the filter is longer than any description."))
         conditions.append(domain.Condition(attribute.lower(), domain.Match(match.lower()), unquoted))
+        if len(conditions) > MOST_CONDITIONS:
+            raise BadRequest("filter", _("The filter has more than 10 conditions."))
         position = found.end()
         if position == len(text):
             return tuple(conditions)

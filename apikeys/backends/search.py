@@ -33,12 +33,12 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def skeleton(text: str) -> str:
-    """Return a text that is the same for names which look the same: case, spaces and what is invisible are ignored.
+def shape(folded: str) -> str:
+    """Return a text that is the same for folded names which look the same: spaces and what is invisible are ignored.
 
     Of letters that are alike in several scripts it knows the commonest.
     """
-    return re.sub(f"[{_BLANK}]", "", fold(text)).translate(LOOK_ALIKES).replace("l", "i")
+    return re.sub(f"[{_BLANK}]", "", folded).translate(LOOK_ALIKES).replace("l", "i")
 
 
 def hint_end(search: str) -> str:

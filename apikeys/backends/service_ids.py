@@ -1,5 +1,6 @@
 """Service IDs of the embedded store: identities for programs, with keys of their own."""
 
+from contextlib import nullcontext
 from dataclasses import fields
 
 from django.db import models, transaction
@@ -7,6 +8,7 @@ from django.db import models, transaction
 from apikeys import domain
 from apikeys.backends import records
 from apikeys.backends.keyset import Listed, beyond, cursor_at, page_of
+from apikeys.backends.limits import search_limit
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
@@ -36,7 +38,7 @@ class EmbeddedServiceIds:
         return record
 
     def page(self, query: domain.ServiceIdQuery) -> domain.ServiceIdPage:
-        """Return one page in the order asked for."""
+        """Return one page in the order asked for. Raises SearchTooSlow."""
         rows = self._records()
         if query.name:
             rows = rows.filter(name=query.name)
@@ -44,11 +46,12 @@ class EmbeddedServiceIds:
             rows = rows.filter(records.filter_of(condition))
         column = COLUMNS[query.sort]
         listed = Listed(rows, column)
-        found = page_of(listed, descending=query.descending, size=query.page_size, cursor=query.cursor)
-        offset = 0
-        if found.rows and query.cursor is not None:
-            before = beyond(rows, column, cursor_at(listed, found.rows[0]), not query.descending)
-            offset = rows.filter(before).count()
+        with search_limit() if query.conditions or query.name else nullcontext():
+            found = page_of(listed, descending=query.descending, size=query.page_size, cursor=query.cursor)
+            offset = 0
+            if found.rows and query.cursor is not None:
+                before = beyond(rows, column, cursor_at(listed, found.rows[0]), not query.descending)
+                offset = rows.filter(before).count()
         return domain.ServiceIdPage(
             tuple(to_domain(row) for row in found.rows), offset, next=found.next, previous=found.previous
         )

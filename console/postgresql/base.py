@@ -1,5 +1,6 @@
 """The connection to PostgreSQL; Django finds it by the name of this module."""
 
+import threading
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ class Absence:
     def __init__(self) -> None:
         self.was_there = False
         self.since: float | None = None
+        self.looking = threading.Lock()  # held by the one thread that looks whether one is back
 
     def end(self) -> None:
         """Note that a server is there."""
@@ -57,7 +59,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """
         while True:
             try:
-                connection: Connection[Any] = super().get_new_connection(conn_params)
+                connection = self._connect_alone(conn_params) if absence.since else self._connect(conn_params)
             except OperationalError as exc:
                 if not (absence.is_short() and self.waits_for_server):
                     raise NoServer(*exc.args) from exc
@@ -65,6 +67,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
             else:
                 absence.end()
                 return connection
+
+    def _connect(self, conn_params: dict[str, Any]) -> "Connection[Any]":
+        connection: Connection[Any] = super().get_new_connection(conn_params)
+        return connection
+
+    def _connect_alone(self, conn_params: dict[str, Any]) -> "Connection[Any]":
+        """Look whether a server is back, where no other thread does: one that is silent would hold them all."""
+        if not absence.looking.acquire(blocking=False):
+            raise NoServer("no server takes changes")
+        try:
+            return self._connect(conn_params)
+        finally:
+            absence.looking.release()
 
     def init_connection_state(self) -> None:
         """Have the server keep plans of statements that are written once, unless a pooler stands between.
