@@ -30,11 +30,15 @@
   function bringMenu(button) {
     const id = button.getAttribute("popovertarget");
     if (byId(id)) return;
-    document.querySelector("#keys tbody .menu")?.remove();
+    const last = document.querySelector("#keys tbody .menu");
+    if (last) openerOf(last).ariaExpanded = "false"; // what is removed tells nobody that it closes
+    last?.remove();
     const menu = byId("actions").content.firstElementChild.cloneNode(true);
     const can = ["", ...button.dataset.can.split(" ")];
     const [path, query] = button.dataset.url.split(/(?=\?)/);
     menu.id = id;
+    menu.querySelector("ul").setAttribute("aria-labelledby", button.id);
+    menu.querySelector("bdi").textContent = button.closest("tr").querySelector("th").textContent.trim();
     for (const item of menu.querySelectorAll("[data-action]")) {
       const { action } = item.dataset;
       const url = `${path}${action && `${action}/`}${query ?? ""}`;

@@ -1,5 +1,5 @@
-// Menus: once open, the first item has the focus; arrows, Home and End move it, Escape returns it to the button.
-// A menu that the focus leaves closes. In one that is a form, arrows belong to its fields.
+// Menus: once open, the first item has the focus; arrows, Home and End move it, Escape, or Shift+Tab on the first,
+// returns it to the button. A menu that the focus leaves closes. In one that is a form, arrows belong to its fields.
 "use strict";
 
 (() => {
@@ -16,7 +16,8 @@
   addEventListener("keydown", (event) => {
     const menu = event.target.closest?.(".menu");
     if (!menu) return;
-    if (event.key === "Escape") {
+    const isWayBack = event.key === "Tab" && event.shiftKey && event.target === items(menu)[0];
+    if (event.key === "Escape" || isWayBack) {
       event.preventDefault();
       menu.hidePopover();
       openerOf(menu).focus();
@@ -32,8 +33,9 @@
   });
 
   // Not for its own button, which closes the menu when it is pressed: it would find it closed and open it again.
+  // The focus may be on that button while the menu is open, and leave from there.
   addEventListener("focusout", ({ target, relatedTarget: next }) => {
-    const menu = target.closest?.(".menu");
+    const menu = target.closest?.(".menu") ?? document.getElementById(target.getAttribute?.("popovertarget"));
     if (next && menu && !menu.contains(next) && next.getAttribute("popovertarget") !== menu.id) menu.hidePopover();
   });
 })();

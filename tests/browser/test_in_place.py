@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import KEYS, delete_address
-from tests.browser.conftest import PageFor, with_and_without_script
+from tests.browser.conftest import DESKTOP, PageFor, with_and_without_script
 from tests.browser.steps import (
     choose_action,
     close_unsaved,
@@ -29,6 +29,7 @@ from tests.server import ConsoleServer
 pytestmark = pytest.mark.browser
 
 MOST_KEY_PRESSES = 30
+SMALL = {"width": 320, "height": 640}
 
 # Writes down each text that comes into a live region, which is what a screen reader reads, until the page is left.
 LISTEN = """
@@ -174,6 +175,54 @@ def test_arrows_move_in_a_menu_and_escape_returns_to_its_button(alices_list):
 
     expect(button).to_be_focused()
     expect(details).to_be_hidden()
+
+
+def test_only_the_button_of_the_menu_that_is_open_says_so(alices_list):
+    page = alices_list("second of two", "first of two", query="q=of two")
+    first, second = actions(page, "first of two"), actions(page, "second of two")
+
+    first.click()
+    expect(first).to_have_attribute("aria-expanded", "true")
+    second.evaluate("(button) => button.click()")  # as a screen reader does, which moves no focus
+
+    expect(second).to_have_attribute("aria-expanded", "true")
+    expect(first).to_have_attribute("aria-expanded", "false")
+
+
+@pytest.mark.parametrize("name", ["Actions for left backwards", "Filters", "Account", "Manage"])
+def test_a_menu_that_the_focus_leaves_backwards_closes(alices_list, name):
+    page = alices_list("left backwards", query="q=left backwards")
+    button = page.get_by_role("button", name=name, exact=True)
+    opened = page.locator(".menu:popover-open")
+
+    button.press("Enter")
+    expect(opened.locator(":focus")).to_have_count(1)
+    page.keyboard.press("Shift+Tab")
+    expect(button).to_be_focused()
+    expect(opened).to_have_count(0)
+
+    button.press("Enter")
+    expect(opened.locator(":focus")).to_have_count(1)
+    button.focus()  # as a screen reader does
+    expect(opened).to_have_count(1)
+    page.keyboard.press("Shift+Tab")
+    expect(button).not_to_be_focused()
+    expect(opened).to_have_count(0)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, SMALL], ids=["1440x900", "320x640"])
+def test_the_menu_says_which_key_it_is_about_and_shows_it_where_it_covers_the_row(alices_list, viewport):
+    this, other = (f"{name}, {viewport['width']}" for name in ("about <b>this key", "about another"))
+    page = alices_list(this, other, query=f"q={viewport['width']}", viewport=viewport)
+
+    actions(page, other).click()
+    expect(page.get_by_role("link", name="Details")).to_be_focused()
+    page.keyboard.press("Escape")
+    actions(page, this).click()
+
+    items = page.get_by_role("list", name=f"Actions for {this}", exact=True)
+    expect(items.get_by_role("link", name="Details")).to_be_focused()
+    expect(page.locator(".menu:popover-open").get_by_text(this, exact=True)).to_be_visible(visible=viewport == SMALL)
 
 
 # Actions in a row
