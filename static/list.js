@@ -60,6 +60,16 @@
     if (button) bringMenu(button);
   }, true);
 
+  // The name of a key opens its details as its Actions do: the address stays that of the list. A link that is to open a
+  // tab or a window of its own does.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#keys tbody th a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    const details = { source: link, event, target: "#dialog-slot", swap: "innerHTML" };
+    htmx.ajax("GET", link.getAttribute("href"), details).catch(() => {}); // console.js tells why
+  });
+
   // Focus: on what had it, else on the row that now stands where its row stood; after a filter on what opens them.
 
   let place = { id: "", row: 0 };
@@ -68,7 +78,7 @@
     const row = control.closest("#keys tbody tr");
     const menu = control.closest(".menu");
     const isFilter = control.matches(".chips a, .empty [hx-get]");
-    const holder = menu ? openerOf(menu) : isFilter ? byId("filters") : control;
+    const holder = row ? actionsOf(row) : menu ? openerOf(menu) : isFilter ? byId("filters") : control;
     place = { id: holder?.id ?? "", row: row ? rows().indexOf(row) : 0 };
     if (row && menu) {
       menu.hidePopover();

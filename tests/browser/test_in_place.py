@@ -225,6 +225,62 @@ def test_the_menu_says_which_key_it_is_about_and_shows_it_where_it_covers_the_ro
     expect(page.locator(".menu:popover-open").get_by_text(this, exact=True)).to_be_visible(visible=viewport == SMALL)
 
 
+# Details by the name of a key
+
+
+def open_by_name(page: Page, name: str) -> Locator:
+    row(page, name).get_by_role("rowheader").get_by_role("link").press("Enter")
+    return dialog(page, "API key")
+
+
+def test_details_that_a_name_opened_leave_the_address_as_it_is_and_give_the_focus_back(alices_list):
+    page = alices_list("opened by name", query="q=opened+by+name")
+    address = page.url
+
+    opened = open_by_name(page, "opened by name")
+    expect(page).to_have_url(address)
+    page.keyboard.press("Escape")
+
+    expect(opened).to_be_hidden()
+    expect(row(page, "opened by name").get_by_role("link", name="opened by name")).to_be_focused()
+    press_action(page, "opened by name", "Disable API key")
+    expect(row(page, "opened by name")).to_contain_text("Disabled")
+    expect(page).to_have_url(address)
+    assert is_same_page(page)
+
+
+def test_what_is_done_in_details_that_a_name_opened_is_done_in_place_with_the_focus_at_hand(alices_list):
+    page = alices_list("after by name", "done by name", query="q=by+name")
+    address = page.url
+
+    open_by_name(page, "done by name").get_by_role("button", name="Disable API key").press("Enter")
+    expect(row(page, "done by name")).to_contain_text("Disabled")
+    expect(actions(page, "done by name")).to_be_focused()
+    open_by_name(page, "done by name").get_by_role("link", name="Edit API key").press("Enter")
+    form = dialog(page, "Edit API key")
+    form.get_by_role("textbox", name="Description").fill("edited by name")
+    form.get_by_role("button", name="Save").press("Enter")
+    expect(row(page, "done by name")).to_contain_text("edited by name")
+    expect(actions(page, "done by name")).to_be_focused()
+    open_by_name(page, "done by name").get_by_role("link", name="Delete key").press("Enter")
+    dialog(page, "Delete key?").get_by_role("button", name="Delete key").press("Enter")
+    expect(row(page, "done by name")).to_have_count(0)
+    expect(actions(page, "after by name")).to_be_focused()
+
+    expect(page).to_have_url(address)
+    assert is_same_page(page)
+
+
+def test_a_name_opens_a_tab_of_its_own_for_whoever_asks_for_one(alices_list):
+    page = alices_list("in a tab", query="q=in a tab")
+
+    with page.context.expect_page() as opened:
+        row(page, "in a tab").get_by_role("rowheader").get_by_role("link").click(modifiers=["ControlOrMeta"])
+
+    expect(dialog(opened.value, "API key")).to_contain_text("in a tab")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 # Actions in a row
 
 
