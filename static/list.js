@@ -90,7 +90,7 @@
     if (document.activeElement !== document.body) return;
     const row = rows()[Math.min(place.row, rows().length - 1)];
     const control = byId(place.id) ?? actionsOf(row) ?? document.querySelector("#list a.btn") ?? byId("title");
-    control.focus({ preventScroll: control.id === place.id });
+    control.focus({ preventScroll: control.id === place.id || byId("problem").childElementCount > 0 });
   }
 
   addEventListener("click", (event) => {

@@ -21,6 +21,7 @@ from tests.browser.steps import (
     press_action,
     row,
     submit,
+    tab_to,
 )
 from tests.browser.value import Value
 from tests.browser.visitor import Visitor
@@ -29,6 +30,7 @@ from tests.server import ConsoleServer
 pytestmark = pytest.mark.browser
 
 MOST_KEY_PRESSES = 30
+LOW = {"width": 1280, "height": 600}  # no list fits
 SMALL = {"width": 320, "height": 640}
 
 # Writes down each text that comes into a live region, which is what a screen reader reads, until the page is left.
@@ -399,6 +401,95 @@ def test_a_new_key_is_on_top_of_the_list_with_the_focus_on_it_wherever_one_was(a
     expect(actions(page, "brand new")).to_be_focused()
     expect(page).to_have_url(KEYS)
     assert is_same_page(page)
+
+
+# Messages
+
+
+def test_a_message_that_is_dismissed_gives_the_focus_back(alices_list):
+    page = alices_list("dismissed", query="q=dismissed")
+    press_action(page, "dismissed", "Lock API key")
+    message = notes(page, "dismissed is locked")
+    expect(message).to_be_visible()
+
+    tab_to(message.get_by_role("button", name="Dismiss")).press("Enter")
+
+    expect(message).to_have_count(0)
+    expect(page.get_by_label("Keys per page:")).to_be_focused()  # the last stop before the message
+
+
+def test_escape_dismisses_the_newest_message_once_nothing_else_is_to_be_closed(alices_list):
+    page = alices_list("escaped", query="q=escaped")
+    press_action(page, "escaped", "Lock API key")
+    message = notes(page, "escaped is locked")
+    expect(message).to_be_visible()
+    button, opened = actions(page, "escaped"), dialog_or_menu(page)
+
+    for action in ("a menu", "a dialog"):
+        button.press("Enter")
+        expect(row(page, "escaped").get_by_role("link", name="Details")).to_be_focused()
+        if action == "a dialog":
+            page.keyboard.press("Enter")
+            dialog(page, "API key")
+        expect(opened).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
+        expect(message).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(message).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def dialog_or_menu(page: Page) -> Locator:
+    return page.locator("dialog:modal, .menu:popover-open")
+
+
+def test_a_refusal_is_brought_into_view_and_the_focus_stays(server, alices_list):
+    names = [f"low {number:02}" for number in range(12)]
+    page = alices_list(*names, query="q=low&sort=name", viewport=LOW, expected=(409,))
+    link = row(page, "low 11").get_by_role("rowheader").get_by_role("link").get_attribute("href")
+    path = str(link).partition("?")[0]
+    elsewhere = Visitor.logged_in(server, "alice")
+    elsewhere.post(f"{path}lock/", elsewhere.form(delete_address(path.strip("/").rpartition("/")[2])))
+
+    press_action(page, "low 11", "Disable API key")
+
+    expect(row(page, "low 11")).to_contain_text("Locked")
+    expect(actions(page, "low 11")).to_be_focused()
+    expect_in_view(page)
+
+
+@pytest.mark.parametrize("role", ["link", "button"])
+def test_a_failure_is_brought_into_view_and_tells_of_nothing_typed_where_nothing_was(alices_list, role):
+    names = [f"offline {role} {number:02}" for number in range(12)]
+    page = alices_list(
+        *names, query=f"q=offline {role}&sort=name", viewport=LOW, expected=("net::ERR_INTERNET_DISCONNECTED", "htmx:")
+    )
+    page.context.set_offline(True)
+
+    if role == "link":
+        row(page, names[-1]).get_by_role("rowheader").get_by_role("link").click()
+    else:
+        press_action(page, names[-1], "Disable API key")
+    expect(page.get_by_role("alert")).to_contain_text("The server did not answer.")
+    expect_in_view(page)
+    if role == "button":
+        expect(actions(page, names[-1])).to_be_focused()
+    page.get_by_role("columnheader", name="Name").get_by_role("link").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("Check your connection, then try again.")
+    expect(page.get_by_role("alert")).not_to_contain_text("What you typed")
+
+
+def expect_in_view(page: Page) -> None:
+    """Expect that the page's failure is seen as a whole, below the bar that stays in place."""
+    failure = page.get_by_role("main").get_by_role("alert")
+    expect(failure).to_be_in_viewport(ratio=1)
+    bar = page.get_by_role("banner").bounding_box()
+    box = failure.bounding_box()
+    assert bar and box
+    assert box["y"] >= bar["y"] + bar["height"]
 
 
 # Search, order, page

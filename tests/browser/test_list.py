@@ -237,7 +237,8 @@ def test_when_the_server_is_gone_the_page_says_so_and_keeps_what_was_typed(
 
     own_server.__exit__()
     form.get_by_role("button", name="Create API key").click()
-    expect(form.get_by_role("alert").get_by_text("The server did not answer.")).to_be_visible()
+    expect(form.get_by_role("alert")).to_contain_text("The server did not answer.")
+    expect(form.get_by_role("alert")).to_contain_text("What you typed is still here.")
     expect_typed(form, "typed with care", "every word of it")
     form.get_by_role("link", name="Cancel").click()
     page.get_by_role("searchbox").fill("care")
