@@ -14,7 +14,7 @@ import struct
 import termios
 import threading
 import time
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -47,11 +47,21 @@ class Warden:
     One whose client has not taken all it was sent for `answer_seconds` is aborted. Where there are more than three
     quarters of `most`, half of `most` are kept. Those are closed that have no request in `serving`, which names
     clients, and that were sent nothing just now: of the network with most of them first (`network_of`), and of one
-    network those that were sent nothing for longest.
+    network those that were sent nothing for longest. `seen` gets the clients that a look has found, and when it
+    began.
     """
 
-    def __init__(self, port: int, *, most: int, answer_seconds: float, serving: Container[str]) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        most: int,
+        answer_seconds: float,
+        serving: Container[str],
+        seen: Callable[[Container[str], float], None] = lambda _clients, _began: None,
+    ) -> None:
         self.port, self.most, self.answer_seconds, self.serving = port, most, answer_seconds, serving
+        self.seen = seen
         self.unread_since: dict[str, float] = {}
 
     def start(self) -> None:
@@ -69,7 +79,9 @@ class Warden:
             seconds = time.thread_time() - began
 
     def look(self) -> None:
+        began = time.monotonic()
         connections = connections_to(self.port)
+        self.seen({connection.client for connection in connections}, began)
         self.abort_unread(connections)
         if len(connections) > self.most * HIGH_WATER:
             self.make_room(connections)
@@ -153,9 +165,11 @@ def client_of(connection: socket.socket, port: int) -> str | None:
     if connection.family not in FAMILIES or connection.getsockname()[1] != port:
         return None
     try:
-        address, client_port = connection.getpeername()[:2]
+        address, client_port, *scope = connection.getpeername()
     except OSError:  # it listens, or is not connected any more
         return None
+    if "%" in address:  # RSGI has the number of the interface and not its name
+        address = f"{address.partition('%')[0]}%{scope[-1]}"
     return f"{f'[{address}]' if ':' in address else address}:{client_port}"
 
 

@@ -10,8 +10,10 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol
@@ -19,7 +21,7 @@ from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
 from console import stopping
-from console.turns import Turns
+from console.turns import Room, Turns
 
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
@@ -38,9 +40,33 @@ BLANKED = {
     "iam-apikey", "idempotency-key", "if-match",
 }  # fmt: skip
 UNPREFIXED = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
+ENDED_EARLY = "The body ended early."
+TOO_MANY_CHUNKS = "The body has too many chunks."
+MOST_CHUNKS = 2048  # of a body: each costs the event loop as much as a small request
+AVERAGE_SIZE = 32 * 1024  # bytes of head and body of a request, where there are as many as may be
 NO_CREDENTIALS = "unreadable"  # as the value of Authorization: no scheme has this name
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One that waits for a thread, or has one."""
+
+    environ: Environ
+    protocol: HTTPProtocol
+    client: str
+    more: list[tuple[str, str]]  # headers of its answer
+    done: "asyncio.Future[None]"
+    since: float = field(default_factory=time.monotonic)
+
+    def end(self, error: Exception | None = None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the process ends
+            self.done.get_loop().call_soon_threadsafe(finish, self.done, error)
+
+
+class UnreadableBody(Exception):
+    """A sentence about a body that is not served."""
 
 
 class Adapter:
@@ -52,6 +78,10 @@ class Adapter:
     A request takes a thread once its body is there. A body larger than `largest_body` bytes is read no further
     than that; one that ends early is refused with 400, and one that takes longer than `body_seconds` with 408.
     `serving` names the clients, by address and port, whose request has a thread or waits for one.
+
+    There are at most `most` requests, from their heads to their answers, with 32 KiB of head and body on average, and
+    nobody has more of them than others could still send; one that finds no room is refused with 503. A request without
+    a body for a path that is `apart` has room and a thread that serve no others.
     """
 
     def __init__(
@@ -63,6 +93,8 @@ class Adapter:
         asker: Callable[[Environ], str],
         largest_body: int,
         body_seconds: float,
+        most: int,
+        apart: Container[str] = (),
     ) -> None:
         self.application, self.direct = application, direct
         self.asker = asker
@@ -70,14 +102,43 @@ class Adapter:
         self.body_seconds = body_seconds
         self.serving: set[str] = set()
         self.ends_connections = False
+        self.apart = apart
         # A pool of the standard library makes two futures of each request, and wakes the loop before the client.
-        self.requests: Turns[Callable[[], None]] = Turns()
+        self.requests: Turns[Request] = Turns()
+        self.requests_apart: Turns[Request] = Turns()
+        self.room, self.room_apart = Room(most, most * AVERAGE_SIZE), Room(most, most * AVERAGE_SIZE // 8)
         for number in range(threads):
-            threading.Thread(target=self._work, name=f"request_{number}", daemon=True).start()
+            threading.Thread(target=self._work, args=(self.requests,), name=f"request_{number}", daemon=True).start()
+        threading.Thread(target=self._work, args=(self.requests_apart,), name="request_apart", daemon=True).start()
 
-    def _work(self) -> None:
+    def _work(self, requests: Turns[Request]) -> None:
         while True:
-            self.requests.get()()
+            self._serve(requests.get())
+
+    def _serve(self, request: Request) -> None:
+        refusal = None
+        try:
+            try:
+                status, headers, body = self.answer(request.environ)
+            finally:
+                self.serving.discard(request.client)  # before it can send its next request
+            request.protocol.response_bytes(status, headers + request.more, body)
+        except Exception as exc:  # noqa: BLE001  (it goes to who waits)
+            refusal = exc
+        request.end(refusal)
+
+    def drop_left(self, present: Container[str], before: float) -> None:
+        """Serve no request any more that came `before` a look at connections, and whose client is not `present`."""
+
+        def has_left(request: Request) -> bool:
+            return request.since < before and request.client not in present
+
+        for requests in (self.requests, self.requests_apart):
+            for request in requests.take_out(has_left):
+                self.serving.discard(request.client)
+                with suppress(Exception):  # nobody is there to hear it
+                    refuse_for_now(request.protocol)
+                request.end()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Listen for the signal that comes before a stop; Granian calls this before the first request."""
@@ -97,47 +158,57 @@ class Adapter:
             if "authorization" in unreadable:  # the API itself refuses it
                 headers["HTTP_AUTHORIZATION"] = NO_CREDENTIALS
         environ = environ_of(scope, headers)
+        asker, size = self.asker(environ), self.size(environ)
+        is_apart = self.is_apart(environ)
+        room = self.room_apart if is_apart else self.room
+        if not room.enter(asker, size):
+            refuse_for_now(protocol)
+            return
+        try:
+            requests = self.requests_apart if is_apart else self.requests
+            await self.admitted(environ, protocol, scope.client, requests, asker)
+        finally:
+            room.leave(asker, size)
+
+    async def admitted(
+        self, environ: Environ, protocol: HTTPProtocol, client: str, requests: Turns[Request], asker: str
+    ) -> None:
+        """Read the body, and return when a thread has answered the request. Raises what the server can't send."""
         body = b""
         if self.has_body(environ):
             try:
                 async with asyncio.timeout(self.body_seconds):
-                    whole = await self.body(environ, protocol)
+                    body = await self.body(environ, protocol)
             except TimeoutError:
                 protocol.response_empty(408, [("connection", "close")])
                 return
-            if whole is None:
-                refuse(protocol, 400, "The body ended early.")
+            except UnreadableBody as exc:
+                refuse(protocol, 400, str(exc))
                 return
-            body = whole
         environ["wsgi.input"] = io.BytesIO(body)
         if "HTTP_TRANSFER_ENCODING" in environ:  # Django reads a body only where it has a length
             environ.setdefault("CONTENT_LENGTH", str(len(body)))
         # What was left of a body would be read as the next request: the server closes, and the client must know.
         ends = self.ends_connections or self.is_too_large(environ, body)
-        close = [("connection", "close")] if ends else []
-        await self.answered(environ, protocol, scope.client, close)
-
-    async def answered(
-        self, environ: Environ, protocol: HTTPProtocol, client: str, more: list[tuple[str, str]]
-    ) -> None:
-        """Return when a thread has answered the request, with `more` headers. Raises what the server can't send."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def request() -> None:
-            refusal = None
-            try:
-                status, headers, body = self.answer(environ)
-                self.serving.discard(client)  # before it can send its next request
-                protocol.response_bytes(status, headers + more, body)
-            except Exception as exc:  # noqa: BLE001  (it goes to who waits)
-                refusal = exc
-            with suppress(RuntimeError):  # the loop is closed: the process ends
-                loop.call_soon_threadsafe(finish, done, refusal)
-
+        more = [("connection", "close")] if ends else []
+        request = Request(environ, protocol, client, more, asyncio.get_running_loop().create_future())
         self.serving.add(client)
-        self.requests.put(self.asker(environ), request)
-        await done
+        requests.put(asker, request)
+        await request.done
+
+    def size(self, environ: Environ) -> int:
+        """Return how much memory the texts of a head and the body that it announces take at most."""
+        size = sum([len(text) for text in environ.values() if text.__class__ is str])
+        if self.has_body(environ):
+            size += int(environ.get("CONTENT_LENGTH") or self.largest_body)
+        return size
+
+    def is_apart(self, environ: Environ) -> bool:
+        return (
+            environ["PATH_INFO"] in self.apart
+            and environ["REQUEST_METHOD"] in ("GET", "HEAD")
+            and not self.has_body(environ)
+        )
 
     def is_too_large(self, environ: Environ, body: bytes = b"") -> bool:
         """Tell whether a body is not read to its end, by the length it announces and by what was read of it."""
@@ -147,21 +218,28 @@ class Adapter:
         """Tell whether there is a body that is to be read."""
         return ("CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ) and not self.is_too_large(environ)
 
-    async def body(self, environ: Environ, protocol: HTTPProtocol) -> bytes | None:
-        """Return the body, or None where the client left before its end."""
+    async def body(self, environ: Environ, protocol: HTTPProtocol) -> bytes:
+        """Return the body. Raises UnreadableBody."""
         if length := environ.get("CONTENT_LENGTH", ""):
             try:
                 whole: bytes = await protocol()
             except ProtocolClosed:
-                return None
-            return whole if len(whole) == int(length) else None
-        body, ends = bytearray(), 0
+                raise UnreadableBody(ENDED_EARLY) from None
+            if len(whole) != int(length):
+                raise UnreadableBody(ENDED_EARLY)
+            return whole
+        body, chunks, ends = bytearray(), 0, 0
         async for chunk in protocol:
             body += chunk
+            chunks += 1
+            if chunks > MOST_CHUNKS:
+                raise UnreadableBody(TOO_MANY_CHUNKS)
             ends += not chunk  # Granian gives one empty chunk for an end, and one before it for what broke off
             if len(body) > self.largest_body:
                 break
-        return bytes(body) if ends < 2 else None
+        if ends > 1:
+            raise UnreadableBody(ENDED_EARLY)
+        return bytes(body)
 
     def answer(self, environ: Environ) -> Answer:
         """Let the application answer; raise nothing."""
@@ -178,10 +256,10 @@ class Adapter:
                 body = b"".join(parts)
             finally:
                 getattr(parts, "close", lambda: None)()  # Django's end of the request
+            return started[0], started[1], body
         except Exception:  # Django answers errors of its own; this one was raised around it
             logger.exception("A request failed outside of Django.")
             return 500, [], b""
-        return started[0], started[1], body
 
 
 def finish(done: "asyncio.Future[None]", error: Exception | None) -> None:
@@ -193,15 +271,20 @@ def finish(done: "asyncio.Future[None]", error: Exception | None) -> None:
         done.set_exception(error)
 
 
-def refuse(protocol: HTTPProtocol, status: int, reason: str) -> None:
+def refuse(protocol: HTTPProtocol, status: int, reason: str, *more: tuple[str, str]) -> None:
     """Answer a request that the application does not get, and close its connection."""
     headers = [
         ("cache-control", "no-store"),
         ("connection", "close"),
         ("content-type", "text/plain; charset=utf-8"),
         ("x-content-type-options", "nosniff"),
+        *more,
     ]
     protocol.response_bytes(status, headers, f"{reason}\n".encode())
+
+
+def refuse_for_now(protocol: HTTPProtocol) -> None:
+    refuse(protocol, 503, "Too many requests are waiting.", ("retry-after", "1"))
 
 
 def environ_of(scope: Scope, headers: Environ) -> Environ:

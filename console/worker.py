@@ -58,6 +58,7 @@ from console import limiter, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
 from console.middleware import client_address  # noqa: E402
 
+most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)
 application = Adapter(
     wsgi_application,
     direct=ProgramsApplication(),
@@ -65,15 +66,18 @@ application = Adapter(
     asker=lambda environ: network_of(client_address(environ)),
     largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     body_seconds=settings.BODY_SECONDS,
+    most=most_connections,
+    apart={"/healthz"},  # it tells that this process answers, whatever its threads wait for
 )
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
 
 Warden(
     settings.PORT,
-    most=min(settings.CONNECTIONS, _open_files - OTHER_FILES),
+    most=most_connections,
     answer_seconds=settings.ANSWER_SECONDS,
     serving=application.serving,
+    seen=application.drop_left,
 ).start()
 jobs.start([limiter.forget_ended, sessions.forget_expired])
 end_with_parent()

@@ -6,22 +6,23 @@ import http.client
 import json
 import select
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from types import SimpleNamespace
 
 import pytest
 import requests
 
-from console.connections import JUST_ANSWERED_SECONDS, Warden
+from console.connections import JUST_ANSWERED_SECONDS, Warden, client_of
 from console.middleware import client_address
-from console.rsgi import Adapter
-from console.turns import Turns
+from console.rsgi import Adapter, Application
+from console.turns import Room, Turns
 from tests import strangers
 from tests.programs import Program, Site
 from tests.server import ConsoleServer
@@ -30,6 +31,7 @@ from tests.waiting import until
 
 SECONDS = 10
 CONNECTIONS = 64
+MANY_CONNECTIONS = 512  # enough for all that one stranger's bodies may take
 COUNT = 40  # fewer than make the console close connections that do no harm
 FLOOD = 200
 IS_LOCKED = 3
@@ -47,7 +49,7 @@ def console(tmp_path_factory):
     """A console whose patience is short."""
     with ConsoleServer(
         tmp_path_factory.mktemp("strangers") / "data",
-        CONNECTIONS=str(CONNECTIONS),
+        CONNECTIONS=str(MANY_CONNECTIONS),
         IDLE_SECONDS="1",
         DJANGO_SETTINGS_MODULE="tests.hurried",
     ) as server:
@@ -262,7 +264,76 @@ def is_ended(accepted: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        (("127.0.0.1", 9), "127.0.0.1:9"),
+        (("2001:db8::7", 9, 0, 0), "[2001:db8::7]:9"),
+        (("fe80::7%eth0", 9, 0, 2), "[fe80::7%2]:9"),
+    ],
+)
+def test_a_client_has_the_name_that_the_server_gives_it(address, name):
+    seen = SimpleNamespace(family=socket.AF_INET6, getsockname=lambda: ("::1", 8000), getpeername=lambda: address)
+
+    assert client_of(seen, 8000) == name
+
+
+def test_a_look_tells_who_is_there(listener):
+    told: list[Container[str]] = []
+    here, _accepted = listener.connect()
+    gone, accepted = listener.connect()
+    name = name_of(gone)
+    gone.close()
+    accepted.close()
+
+    def seen(clients: Container[str], _began: float) -> None:
+        told.append(clients)
+
+    Warden(listener.port, most=8, answer_seconds=60, serving=(), seen=seen).look()
+
+    [clients] = told
+    assert name_of(here) in clients
+    assert name not in clients
+
+
 # Requests that wait for a thread
+
+
+def test_nobody_takes_more_room_than_is_left_for_others():
+    room = Room(most=8, most_weight=1000)
+
+    strangers = [room.enter("stranger", 10) for _ in range(8)]
+    alice = room.enter("alice", 10), room.enter("alice", 490)
+    bob = room.enter("bob", 491), room.enter("bob", 450)
+    for _ in range(4):
+        room.leave("stranger", 10)
+    room.leave("alice", 10)
+    carol = room.enter("carol", 10)
+
+    assert strangers == [True] * 4 + [False] * 4
+    assert (alice, bob, carol) == ((True, True), (False, True), True)
+    assert (room.free, room.free_weight) == (5, 50)
+
+
+def test_an_empty_room_lets_in_the_heaviest():
+    room = Room(most=8, most_weight=1000)
+
+    alice, bob = room.enter("alice", 2000), room.enter("bob", 1)
+    room.leave("alice", 2000)
+
+    assert (alice, bob, room.enter("bob", 1)) == (True, False, True)
+
+
+def test_what_is_taken_out_of_the_turns_is_given_to_no_thread():
+    turns: Turns[str] = Turns()
+    for item in ("stranger 1", "alice 1", "stranger 2", "alice 2"):
+        turns.put(item.split()[0], item)
+
+    taken = turns.take_out(lambda item: item != "alice 2")
+    turns.put("bob", "bob 1")
+
+    assert sorted(taken) == ["alice 1", "stranger 1", "stranger 2"]
+    assert [turns.get(), turns.get()] == ["alice 2", "bob 1"]
 
 
 def test_who_asks_a_lot_waits_for_others_as_they_do():
@@ -284,37 +355,62 @@ def test_a_thread_that_comes_early_waits_for_its_item():
         assert waiting.result(SECONDS) == "hers"
 
 
-class Silent:
-    """A client as Granian shows it, who sent no body; `answers` gets its address."""
+class Client:
+    """A client as Granian shows it, who sent no body; `answers` gets its address, and it keeps what it was answered."""
 
-    def __init__(self, address: str, answers: list[str]) -> None:
-        self.address, self.answers = address, answers
+    status = 0
 
-    def response_bytes(self, _status: int, _headers: list[tuple[str, str]], _body: bytes) -> None:
+    def __init__(self, port: int, address: str, path: str = "/", answers: list[str] | None = None) -> None:
+        self.address, self.answers = address, [] if answers is None else answers
+        self.scope = SimpleNamespace(
+            server="127.0.0.1:8000", client=f"{address}:{port}", method="GET", path=path, query_string="",
+            scheme="http", http_version="1.1", headers={},
+        )  # fmt: skip
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], _body: bytes) -> None:
         self.answers.append(self.address)
+        self.status, self.headers = status, dict(headers)
+
+
+class Held:
+    """An application that answers once it `may_go_on`; `paths` are those it was asked for."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+        self.paths: list[str] = []
+
+    def __call__(self, environ: dict[str, str], start_response: Callable[..., None]) -> list[bytes]:
+        self.paths.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"] != "/well":
+            self.may_go_on.wait(SECONDS)
+        start_response("200 OK", [])
+        return []
+
+
+def adapter_of(application: Application, *, most: int = 16) -> Adapter:
+    return Adapter(
+        application, threads=1, asker=client_address, largest_body=100, body_seconds=1, most=most, apart={"/well"}
+    )
+
+
+async def begin(adapter: Adapter, clients: Iterable[Client]) -> list["asyncio.Task[None]"]:
+    """Let clients ask, one after another."""
+    asking = []
+    for client in clients:
+        asking.append(asyncio.create_task(adapter.__rsgi__(client.scope, client)))
+        await asyncio.sleep(0)
+    return asking
 
 
 def test_requests_of_many_connections_wait_in_turns_with_those_of_others():
     answers: list[str] = []
-    may_go_on = threading.Event()
-
-    def application(_environ: dict[str, object], start_response: Callable[..., None]) -> list[bytes]:
-        may_go_on.wait(SECONDS)
-        start_response("200 OK", [])
-        return []
-
-    adapter = Adapter(application, threads=1, asker=client_address, largest_body=100, body_seconds=1)
+    application = Held()
+    adapter = adapter_of(application)
+    addresses = ["127.0.0.2"] * 4 + ["127.0.0.1"]
 
     async def ask() -> None:
-        asking = []
-        for port, address in enumerate(["127.0.0.2"] * 4 + ["127.0.0.1"]):
-            scope = SimpleNamespace(
-                server="127.0.0.1:8000", client=f"{address}:{port}", method="GET", path="/", query_string="",
-                scheme="http", http_version="1.1", headers={},
-            )  # fmt: skip
-            asking.append(asyncio.create_task(adapter.__rsgi__(scope, Silent(address, answers))))
-            await asyncio.sleep(0)
-        may_go_on.set()
+        asking = await begin(adapter, (Client(port, each, answers=answers) for port, each in enumerate(addresses)))
+        application.may_go_on.set()
         await asyncio.gather(*asking)
 
     asyncio.run(ask())
@@ -322,3 +418,122 @@ def test_requests_of_many_connections_wait_in_turns_with_those_of_others():
     assert sorted(answers) == ["127.0.0.1"] + ["127.0.0.2"] * 4
     assert answers.index("127.0.0.1") <= 2  # behind the one that had its thread, and one whose turn it was
     assert adapter.serving == set()
+
+
+def test_who_asks_for_too_much_at_once_is_refused_and_others_are_not():
+    application = Held()
+    adapter = adapter_of(application, most=8)
+    strangers, alice = [Client(port, "127.0.0.2") for port in range(100)], Client(100, "127.0.0.1")
+
+    async def ask() -> list[int]:
+        asking = await begin(adapter, [*strangers, alice])
+        at_once = [client.status for client in (*strangers, alice)]
+        application.may_go_on.set()
+        await asyncio.gather(*asking)
+        return at_once
+
+    at_once = asyncio.run(ask())
+
+    assert at_once == [0] * 4 + [503] * 96 + [0]
+    assert [client.status for client in (*strangers[:4], alice)] == [200] * 5
+    assert strangers[4].headers.items() >= {("retry-after", "1"), ("connection", "close")}
+    assert (adapter.serving, adapter.room.free) == (set(), 8)
+
+
+def test_a_request_whose_client_has_left_takes_no_thread():
+    application = Held()
+    adapter = adapter_of(application)
+    served, left, alice, late = (Client(port, "127.0.0.1", f"/{port}") for port in range(4))
+
+    async def ask() -> None:
+        asking = await begin(adapter, [served, left, alice])
+        await asyncio.to_thread(until, lambda: application.paths)
+        began = time.monotonic()
+        asking += await begin(adapter, [late])
+        adapter.drop_left({alice.scope.client}, began)
+        application.may_go_on.set()
+        await asyncio.gather(*asking)
+
+    asyncio.run(ask())
+
+    assert application.paths == ["/0", "/2", "/3"]
+    assert (adapter.serving, adapter.room.free) == (set(), 16)
+
+
+def test_a_path_that_is_apart_is_answered_while_every_thread_waits():
+    application = Held()
+    adapter = adapter_of(application, most=8)
+    strangers, prober = [Client(port, "127.0.0.1") for port in range(8)], Client(8, "127.0.0.1", "/well")
+
+    async def ask() -> int:
+        asking = await begin(adapter, strangers)
+        await adapter.__rsgi__(prober.scope, prober)
+        first = strangers[0].status
+        application.may_go_on.set()
+        await asyncio.gather(*asking)
+        return first
+
+    first = asyncio.run(ask())
+
+    assert prober.status == 200
+    assert first == 0
+
+
+def test_a_request_that_nothing_answers_is_not_served_for_ever():
+    adapter = adapter_of(lambda _environ, _start_response: [])
+    alice = Client(0, "127.0.0.1")
+
+    asyncio.run(adapter.__rsgi__(alice.scope, alice))
+
+    assert alice.status == 500
+    assert adapter.serving == set()
+
+
+# A console whose only thread waits for its database
+
+
+@pytest.fixture
+def waiting(tmp_path):
+    """A console whose thread waits for a database that is locked, and the request which does that."""
+    with (
+        ConsoleServer(tmp_path / "data", THREADS="1") as server,
+        closing(sqlite3.connect(server.database, isolation_level=None)) as database,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        database.execute("BEGIN IMMEDIATE")
+        form = {"grant_type": "password", "username": "alice", "password": "wrong"}
+        request = pool.submit(requests.post, f"{server.url}/identity/token", form, auth=("bx", "bx"), timeout=60)
+        time.sleep(1)
+        assert not request.done()
+        yield server, request
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("headers", [{}, {"Cookie": f"session={'a' * 32}"}, {"Host": "elsewhere.example"}])
+def test_a_console_tells_that_it_is_well_while_its_threads_wait(waiting, headers):
+    server, request = waiting
+
+    answer = requests.get(f"{server.url}/healthz", headers=headers, timeout=SECONDS)
+    time.sleep(0.5)  # for what a thread that has just become free answered before
+
+    assert not request.done()
+    assert answer.status_code == (400 if "Host" in headers else 200)
+    assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.mark.sqlite
+def test_a_console_serves_nobody_who_has_left(waiting):
+    server, request = waiting
+
+    for number in range(20):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+            connection.sendall(b"GET /v1/left-%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % number)
+            time.sleep(0.02)
+    time.sleep(1.5)
+    has_waited = not request.done()
+    answer = requests.get(f"{server.url}/v1/here", timeout=SECONDS * 3)
+
+    assert has_waited
+    assert answer.status_code == 404
+    assert "/v1/here" in server.log
+    assert "/v1/left" not in server.log
