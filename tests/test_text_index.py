@@ -9,7 +9,7 @@ from django.db.models.signals import post_migrate
 
 from apikeys.backends import finding
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Sort
+from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Condition, Match, Sort
 from apikeys.models import ApiKeyRecord
 from apikeys.storage import text_index
 from tests.conftest import caller_for
@@ -168,3 +168,16 @@ def test_a_key_is_found_by_its_hint_among_many(alices):
     for hint, name in hints.items():
         assert found(alices, hint) == found(alices, hint[-4:].swapcase()) == [name]
         assert found(alices, f"x{hint[-4:]}") == []
+
+
+@pytest.mark.parametrize("near", [0, finding.NEAR])
+def test_a_text_that_is_longer_than_all_others_is_in_none(alices, monkeypatch, near):
+    """A letter may be eighteen once it is folded."""
+    monkeypatch.setattr(finding, "NEAR", near)
+    alices.create_api_key(ApiKeyDraft("a name", "\ufdfa" * 100))
+
+    for attribute, text in (("name", "\ufdfa" * 4000), ("description", "\ufdfa" * 4000), ("id", "\ufdfa" * 4000)):
+        query = ApiKeyQuery(conditions=(Condition(attribute, Match.CONTAINS, text),))
+        assert alices.list_api_keys(query).keys == ()
+    query = ApiKeyQuery(conditions=(Condition("description", Match.CONTAINS, "\ufdfa" * 60),))
+    assert [key.name for key in alices.list_api_keys(query).keys] == ["a name"]

@@ -7,7 +7,6 @@ from django.http import HttpRequest
 from apikeys import domain
 from apikeys.api.auth import check_account
 from apikeys.api.fields import choice, parameter, printable, read_day, read_days, read_flag, where_given
-from apikeys.backends.search import fold
 from apikeys.cursors import read_cursor, write_cursor
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
@@ -130,8 +129,6 @@ def parse_filter(text: str) -> tuple[domain.Condition, ...]:
             raise BadRequest("filter", _('The filter is not valid. Write it like: name co "text"'))
         attribute, match, quoted = found.groups()
         unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
-        if len(fold(unquoted)) > domain.DESCRIPTION_MAX_LENGTH:  # some letters are many once they are folded
-            raise BadRequest("filter", _("A text in the filter is longer than any description."))
         conditions.append(domain.Condition(attribute.lower(), domain.Match(match.lower()), unquoted))
         if len(conditions) > MOST_CONDITIONS:
             raise BadRequest("filter", _("The filter has more than 10 conditions."))

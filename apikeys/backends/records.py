@@ -19,6 +19,8 @@ from apikeys.backends.search import fold
 from apikeys.models import ApiKeyRecord, HistoryRecord, RevisedRecord, ServiceIdRecord, new_entity_tag
 from apikeys.storage.statements import Columns, Row, Statement, table
 
+# Bytes: SQLite takes no longer pattern, each letter escaped; no usual name or description is as long.
+LONGEST_TEXT = 24_000
 LOOKUPS = {domain.Match.CONTAINS: "contains", domain.Match.EQUALS: "exact", domain.Match.STARTS_WITH: "startswith"}
 
 logger = logging.getLogger(__name__)
@@ -170,12 +172,14 @@ def histories_of(object_ids: Collection[str]) -> dict[str, list[domain.HistoryEn
 
 def filter_of(condition: domain.Condition, suffix: str = "") -> models.Q:
     """Return the filter for rows, of keys or of service IDs, that meet a condition; the suffix is that of texts."""
-    lookup = LOOKUPS[condition.match]
+    lookup, text = LOOKUPS[condition.match], fold(condition.text)
+    if len(text.encode()) > LONGEST_TEXT:
+        return models.Q(pk__in=[])
     if condition.attribute == "id" and condition.match is domain.Match.EQUALS:
         return models.Q(id=_as_written(condition.text))
     if condition.attribute == "id":
-        return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
-    return models.Q(**{f"{condition.attribute}_folded{suffix}__{lookup}": fold(condition.text)})
+        return models.Q(**{f"id__i{lookup}": text})  # SQLite's LIKE ignores case in any event
+    return models.Q(**{f"{condition.attribute}_folded{suffix}__{lookup}": text})
 
 
 def _as_written(text: str) -> str:

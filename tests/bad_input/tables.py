@@ -384,7 +384,7 @@ BAD_FILTERS = [
     'name co "x" or name co "y"', 'name co "x" and', 'and name co "x"', 'name co "x" name co "y"',
     'name co "x" and and name co "y"', '(name co "x")', 'not name co "x"', 'name co "\\x"', 'name co "x\\"',
     'name  ſw "x"', "name%", "*", 'name co "x"; drop table', " ", "\t", 'name co "' + "x" * 5000 + '"',
-    'name co "x" and ' * 1000, " and ".join(['name co "x"'] * 11), 'name co "' + "\ufdfa" * 100 + '"',
+    'name co "x" and ' * 1000, " and ".join(['name co "x"'] * 11),
 ]  # fmt: skip
 BAD_PAGE_TOKENS = {
     "garbage": "garbage",
