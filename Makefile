@@ -17,12 +17,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
 	@echo "make test     set up and run every test, on SQLite and PostgreSQL, in Chromium, and in other browsers that are here"
-	@echo "make check    format, lint, types, import contracts, dependencies, templates, deployment"
+	@echo "make check    format, lint, types, import contracts, dependencies, templates, containers, deployment"
 	@echo "make sizes    every page at every width and zoom: what is cut, covered or scrolls without need"
 	@echo "make format   let the formatters rewrite the code"
 	@echo "make lock     resolve the dependencies again (needs uv)"
 	@echo "make messages bring the translation catalogues up to date"
-	@echo "make bench    measurements, side by side with a peer"
+	@echo "make bench    measurements beside what is to be reached; BENCH='--keys 20000 --rows list' does less of it"
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python manage.py serve
@@ -89,6 +89,8 @@ check: $(VENV)/dev.stamp
 	$(BIN)/deptry --no-ansi . --ignore DEP004
 	$(BIN)/djlint --check --quiet templates
 	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/python -m tests.deployment_check
 
 format: $(VENV)/dev.stamp
@@ -106,7 +108,7 @@ messages: $(VENV)/dev.stamp
 	$(BIN)/python locale/catalogues.py
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH)
 
 clean:
-	rm -rf $(VENV) .venv-other .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-other .venv-peers .bench .mypy_cache .ruff_cache .pytest_cache

@@ -18,7 +18,7 @@ def main() -> None:
     except ImproperlyConfigured as exc:
         sys.exit(f"The console does not start. {exc}")
     except OperationalError as exc:
-        from console.database import first_line
+        from apikeys.storage.errors import first_line
 
         sys.exit(f"The database can't be used: {first_line(exc)}")
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any, NewType, Protocol
 
@@ -14,6 +14,7 @@ SERVICE_ID_PREFIX = "iam-ServiceId-"
 PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
 COUNTED = 1000  # rows of a list; beyond them it is only known that there are more
+FOUND = 100  # of those that have to be looked for
 API_KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 IAM_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -93,8 +94,37 @@ class LeakedAction(StrEnum):
     DELETE = "delete"
 
 
+class Ending:
+    """What a key needs to tell whether it can be used; each kind of key has these."""
+
+    __slots__ = ()
+    disabled: bool
+    expires_at: datetime | None
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether `expires_at` has come."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def authenticates(self) -> bool:
+        """Tell whether a program can use the key now. A locked key can be used, only not changed."""
+        return not (self.disabled or self.is_expired)
+
+
 @dataclass(frozen=True, slots=True)
-class ApiKey:
+class UsedKey(Ending):
+    """What the use of a key needs to know of it; an `ApiKey` has everything."""
+
+    id: str
+    name: str
+    iam_id: str
+    disabled: bool
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey(Ending):
     """The record about a value. All dates are UTC; `entity_tag` changes with every change of the record."""
 
     id: str
@@ -124,16 +154,6 @@ class ApiKey:
     def is_editable_by(self, identity: Identity) -> bool:
         """Tell whether that identity may edit it: nobody, administrators included, edits another person's key."""
         return self.iam_id == identity.iam_id or self.iam_id.startswith(SERVICE_ID_PREFIX)
-
-    @property
-    def is_expired(self) -> bool:
-        """Whether `expires_at` has come."""
-        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
-
-    @property
-    def authenticates(self) -> bool:
-        """Tell whether a program can use the key now. A locked key can be used, only not changed."""
-        return not (self.disabled or self.is_expired)
 
     @property
     def status(self) -> Status:
@@ -300,12 +320,22 @@ class IssuedApiKey:
 
 
 class Sort(StrEnum):
-    """What a list of keys is sorted by."""
+    """What a list of keys is sorted by; a store says in its traits which of these it can.
+
+    A description counts with its first SORTED_LETTERS letters, folded. A key that was never used sorts like one that
+    was used before all others, one that never expires like one that does after all others.
+    """
 
     NAME = "name"
     DESCRIPTION = "description"
     CREATED = "created"
     CREATED_BY = "created_by"
+    LAST_USED = "last_used"
+    EXPIRES = "expires"
+
+
+SORTED_LETTERS = 100
+HINT_LENGTH = 4  # last characters of a value
 
 
 class Match(StrEnum):
@@ -323,6 +353,48 @@ class Condition:
     attribute: str
     match: Match
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which keys a list is narrowed down to: those that meet all that is given; by default every key.
+
+    `expires_within_days`: they work now, as far as their expiration says, and no longer after so many days.
+    `unused_for_days`: not used for so many days, or never, however young the key is.
+    `created_since`: on this day, in UTC, or later.
+    """
+
+    status: Status | None = None
+    expires_within_days: int | None = None
+    unused_for_days: int | None = None
+    created_since: date | None = None
+    leaked: bool | None = None
+
+    def given(self) -> frozenset[str]:
+        """Return the names of the filters that are given."""
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)
+
+    def expires_before(self, now: datetime) -> datetime | None:
+        """Return the last moment at which a key may expire, None where none is given."""
+        return _shifted(now, self.expires_within_days)
+
+    def used_before(self, now: datetime) -> datetime | None:
+        """Return the last moment at which a key may have been used, None where none is given."""
+        return _shifted(now, None if self.unused_for_days is None else -self.unused_for_days)
+
+    def created_from(self) -> datetime | None:
+        """Return the first moment at which a key may have been created, None where none is given."""
+        day = self.created_since
+        return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+ALL_FILTERS = frozenset(field.name for field in fields(Filters))
+NO_FILTERS = Filters()
+MAX_DAYS = 36_500  # of a filter: a century
+
+
+def _shifted(now: datetime, days: int | None) -> datetime | None:
+    return None if days is None else now + timedelta(days=days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +423,7 @@ class ApiKeyQuery:
 
     search: str = ""
     conditions: tuple[Condition, ...] = ()
+    filters: Filters = NO_FILTERS
     iam_id: str = ""
     whole_account: bool = False
     kind: str = ""  # "user" or "serviceid", with whole_account; both where empty
@@ -365,12 +438,13 @@ class ApiKeyQuery:
 class Extent:
     """Where a page stands in its list: how many rows are before it, and how many the list has.
 
-    `before` is None, and `total` COUNTED + 1, where there are more than COUNTED. Either is None where the store does
-    not tell.
+    `before` is None, and `total` `counted` + 1, where there are more than are counted. Either is None where the store
+    does not tell.
     """
 
     before: int | None = None
     total: int | None = None
+    counted: int = field(default=COUNTED, compare=False)
 
 
 class ServiceIdSort(StrEnum):

@@ -35,6 +35,7 @@ ApiKeyError
 ├── LogInRefused            upstream refused a log-in
 └── StoreError              what only the store can mend; told in the page, where what was typed stays
     ├── BackendRefused      the store answered with a refusal of its own
+    ├── SearchTooSlow       no index serves the search, and the list is long
     └── BackendUnavailable  the store did not answer
         └── BackendBusy     too many requests wait for the store already
 
@@ -256,6 +257,10 @@ class BackendRefused(StoreError, code="bad_request"):
 
 class BackendUnavailable(StoreError):
     message = _("The key store did not answer. Try again shortly.")
+
+
+class SearchTooSlow(StoreError):
+    message = _("This search takes too long. Type more letters, or use fewer filters at once.")
 
 
 class BackendBusy(BackendUnavailable):

@@ -2,14 +2,16 @@
 
 import secrets
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
+from apikeys.domain import DESCRIPTION_MAX_LENGTH, HINT_LENGTH, NAME_MAX_LENGTH, SORTED_LETTERS
 
 FAMILY_LIFETIME = timedelta(days=30)  # of refresh tokens: then the person or the program logs in anew
 
@@ -25,6 +27,72 @@ def new_service_id() -> str:
 def new_entity_tag(revision: int = 1) -> str:
     """Return `<revision>-<32 hex digits>`, the form of IBM's entity tags."""
     return f"{revision}-{secrets.token_hex(16)}"
+
+
+# Expressions that indexes hold. The text of each is the same in a query and in its index, down to the constants: a
+# database finds the index by it.
+
+
+class MomentOr(models.Func):
+    """A moment, or another one where there is none."""
+
+    output_field = models.DateTimeField()
+    template = "COALESCE(%(expressions)s, '%(otherwise)s')"
+
+    def __init__(self, column: str, otherwise: str) -> None:
+        super().__init__(column, otherwise=otherwise)
+        self.column, self.otherwise = column, datetime.fromisoformat(otherwise).replace(tzinfo=UTC)
+
+    def of(self, row: Any) -> datetime:
+        """Return what this is for a row that was read."""
+        value: datetime | None = getattr(row, self.column)
+        return self.otherwise if value is None else value
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        # With its zone, or an index would depend on the one of the session that made it.
+        return self.as_sql(compiler, connection, template="COALESCE(%(expressions)s, '%(otherwise)s+00')", **extra)
+
+
+class LastUse(MomentOr):
+    """When a key was used last; for one that never was, before all others."""
+
+    def __init__(self) -> None:
+        super().__init__("last_used_at", otherwise="0001-01-01 00:00:00")
+
+
+class Expiration(MomentOr):
+    """When a key expires; for one that never does, after all others."""
+
+    def __init__(self) -> None:
+        super().__init__("expires_at", otherwise="9999-12-31 00:00:00")
+
+
+class DescriptionStart(models.Func):
+    """The beginning of a folded description: an index of PostgreSQL takes no text of a thousand letters."""
+
+    output_field = models.TextField()
+    template = f"SUBSTR(%(expressions)s, 1, {SORTED_LETTERS})"
+    column = "description_folded"
+
+    def __init__(self) -> None:
+        super().__init__(self.column)
+
+    def of(self, row: Any) -> str:
+        """Return what this is for a row that was read."""
+        return str(getattr(row, self.column))[:SORTED_LETTERS]
+
+
+class HintEnd(models.Func):
+    """The last characters of a hint, in small letters as far as they are ASCII."""
+
+    output_field = models.TextField()
+    template = f"LOWER(SUBSTR(%(expressions)s, -{HINT_LENGTH}))"
+
+    def __init__(self) -> None:
+        super().__init__("hint")
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template=f"LOWER(RIGHT(%(expressions)s, {HINT_LENGTH}))", **extra)
 
 
 class RevisedRecord(models.Model):
@@ -73,6 +141,25 @@ class ApiKeyRecord(RevisedRecord):
             models.Index(fields=["iam_id", "created_at", "id"], name="keys_by_creation"),
             models.Index(fields=["iam_id", "name_folded", "id"], name="keys_by_name"),
             models.Index(fields=["account_id", "created_at", "id"], name="keys_of_account"),
+            # The other sorts of either view.
+            models.Index(F("iam_id"), DescriptionStart(), F("id"), name="keys_by_description"),
+            models.Index(F("iam_id"), LastUse(), F("id"), name="keys_by_last_use"),
+            models.Index(F("iam_id"), Expiration(), F("id"), name="keys_by_expiration"),
+            models.Index(fields=["iam_id", "created_by", "id"], name="keys_by_creator"),
+            models.Index(fields=["account_id", "name_folded", "id"], name="account_keys_by_name"),
+            models.Index(F("account_id"), DescriptionStart(), F("id"), name="account_keys_by_description"),
+            models.Index(F("account_id"), LastUse(), F("id"), name="account_keys_by_last_use"),
+            models.Index(F("account_id"), Expiration(), F("id"), name="account_keys_by_expiration"),
+            models.Index(fields=["account_id", "created_by", "id"], name="account_keys_by_creator"),
+            # What few keys are, and what people look for.
+            models.Index(HintEnd(), name="keys_by_hint"),
+            *(
+                models.Index(
+                    fields=[owner, "created_at", "id"], condition=models.Q(**{state: True}), name=f"{view}_{state}"
+                )
+                for state in ("leaked", "disabled", "locked")
+                for owner, view in (("iam_id", "keys"), ("account_id", "account_keys"))
+            ),
             # What each sweep looks through: with modified_at in it, no row is read that is not to be removed.
             models.Index(
                 fields=["expires_at", "modified_at"],

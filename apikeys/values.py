@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from apikeys.domain import API_KEY_ID, SERVICE_ID
+from apikeys.domain import API_KEY_ID, HINT_LENGTH, SERVICE_ID
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LENGTH = 44
@@ -24,7 +24,6 @@ MAX_PREFIX = LENGTH - CHECKSUM_LENGTH - MIN_RANDOM
 DEFAULT_PREFIX = "apk_"
 PREFIX_HELP = f"a letter, then up to {MAX_PREFIX - 1} more letters, digits or underscores"
 MIN_PEPPER_BYTES = 32
-HINT_LENGTH = 4  # last characters of a value
 
 # A run as long as a value, with small and capital letters; what stands next to a value may be part of the run.
 VALUE_LIKE = re.compile(
@@ -48,8 +47,9 @@ _OF_ADDRESSES = re.compile(
     r"|receipt|revoke|security|serviceids|settle|static|theme|token|unlock|user|userinfo|v1"
 )
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
+_MASKS = re.compile(r"\[masked\](?:/+\[masked\])+")
 _AGENT = re.compile(r"[A-Za-z][\w.+-]*/\d")
-_ORIGIN = re.compile(r"[A-Za-z0-9:/.\[\]_-]*")
+_ORIGIN = re.compile(r"(?:https?://)?(?P<host>[A-Za-z0-9:.\[\]_-]*)")
 _CORRELATION_ID = re.compile(
     rf"[\w.-]{{1,{MIN_OWN_VALUE - 1}}}|[0-9A-Fa-f]{{8}}(?:-?[0-9A-Fa-f]{{4}}){{3}}-?[0-9A-Fa-f]{{12}}", re.ASCII
 )
@@ -132,7 +132,8 @@ def mask_path(path: str) -> str:
     foreign = [piece for piece in pieces if not _OF_ADDRESSES.fullmatch(piece)]
     if len("/".join(foreign).strip("/")) < MIN_OWN_VALUE:
         return mask(path)
-    return "/".join(MASK if piece and not _OF_ADDRESSES.fullmatch(piece) else piece for piece in pieces)
+    masked = "/".join(MASK if piece and not _OF_ADDRESSES.fullmatch(piece) else piece for piece in pieces)
+    return _MASKS.sub(MASK, masked)
 
 
 def mask_agent(text: str) -> str:
@@ -141,8 +142,9 @@ def mask_agent(text: str) -> str:
 
 
 def mask_origin(text: str) -> str:
-    """Return a host or an origin that a client sent; the mask where no host or origin has such characters."""
-    return mask_sent(text) if _ORIGIN.fullmatch(text) else MASK
+    """Return a host or an origin that a client sent; the mask where it is none, or as long as a value may be."""
+    found = _ORIGIN.fullmatch(text)
+    return mask_sent(text) if found and len(found["host"]) < MIN_OWN_VALUE else MASK
 
 
 def mask_correlation_id(text: str) -> str:
@@ -181,6 +183,10 @@ class Peppers:
     def digest(self, value: str, number: int) -> str:
         """Return HMAC-SHA256 of a value under pepper `number`, 64 hex digits. Raises KeyError without that pepper."""
         return hmac.new(self.by_number[number], value.encode("utf-8"), hashlib.sha256).hexdigest()
+
+    def digests(self, value: str) -> list[tuple[str, int]]:
+        """Return the digest of a value under each pepper, together with the pepper's number."""
+        return [(self.digest(value, number), number) for number in self.by_number]
 
     def fingerprint(self, number: int) -> str:
         """Return 16 hex digits that tell one pepper from another and reveal nothing of it."""

@@ -1,60 +1,120 @@
-"""Measurements as ratios within one run, because machines differ and are noisy: `make bench`."""
+"""Measures the console and prints each figure beside what is to be reached: `make bench`, or see `--help`."""
 
-import os
-import shutil
-import statistics
+import argparse
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
 
-from bench.waiting import measure_waiting
+from bench import groups, table
+from bench.load import Job, LoadGenerator
+from bench.peer import PEERS, Peer
+from bench.probes import Probe, Stopwatch
+from bench.rows import ONE, SIXTEEN, Result, Round, Rows
+from bench.servers import OF_DATABASES, OF_LOAD, Console, measuring_alone, pin
+from bench.store import DATABASES, POSTGRESQL, ROOT, Shelf, Store, say
+from bench.visits import Visits
+from tests import postgres
 
-ROUNDS = 40
-FEW, MANY = 10, 10_000
+CACHE = ROOT / ".bench"
+Subject = TypeVar("Subject")
+WARM_UP = 100  # requests of each probe at most, for a second at most, before any is measured
 
 
 def main() -> None:
-    data_dir = tempfile.mkdtemp(prefix="apikeys-bench-")
-    os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "tests.settings", "ALLOWED_HOSTS": "testserver"}
+    options = arguments(sys.argv[1:])
+    shelf = Shelf(options.cache, options.keys)
+    databases = DATABASES if options.database == "both" else [options.database]
+    if POSTGRESQL in databases and not postgres.find():
+        postgres.install()
+    for database in databases:
+        with measuring_alone(), shelf.opened(database) as store:
+            measure(shelf, store, options)
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--keys", type=int, default=1_000_000, help="how many keys there are (1,000,000)")
+    parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
+    parser.add_argument(
+        "--rows", type=names, default=list(groups.NAMES), help=f"some of: {','.join(groups.NAMES)} (all of them)"
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="how often each thing is measured, in turn (7)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="how long, each time (0.5)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where databases are kept (.bench)")
+    return parser.parse_args(given)
+
+
+def names(text: str) -> list[str]:
+    chosen = text.split(",")
+    if unknown := [name for name in chosen if name not in groups.NAMES]:
+        raise argparse.ArgumentTypeError(f"no row has the name {unknown[0]}; use some of {', '.join(groups.NAMES)}")
+    return chosen
+
+
+def measure(shelf: Shelf, store: Store, options: argparse.Namespace) -> None:
+    """Measure with one database, and print the tables."""
+    if store.postgres:
+        pin(store.postgres.process.pid, OF_DATABASES)
+    found: list[Result] = []
+    rounds: list[Round] = []
     try:
-        import django
-
-        django.setup()
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0)
-        measure()
-        measure_waiting()
+        with LoadGenerator() as load:
+            pin(load.process.pid, OF_LOAD)
+            stopwatch = Stopwatch(load, options.seconds, store.postgres)
+            with ExitStack() as stack:
+                names = PEERS if groups.WITH_PEERS & set(options.rows) else ()
+                peers = [stack.enter_context(Peer(name, shelf, store.postgres)) for name in names]
+                visits = Visits(stack.enter_context(Console(store)), store, peers)
+                chosen = [groups.GROUPS[name](visits) for name in options.rows if name in groups.GROUPS]
+                rounds += in_turn(stopwatch, probes_of(chosen), options.rounds)
+                found += [row.result(rounds) for rows in chosen for row in rows.rows]
+                found += results_of(groups.ONCE, options.rows, visits, stopwatch)
+            found += results_of(groups.ALONE, options.rows, store, stopwatch)
     finally:
-        shutil.rmtree(data_dir, ignore_errors=True)
+        show(store, found, rounds)
 
 
-def measure() -> None:
-    from bench.people import client_with_keys, deepest_page
-
-    few, many = client_with_keys("few", FEW), client_with_keys("many", MANY)
-    url = "/manage/security/apikeys/?per_page=10"
-    deep = deepest_page(many, url)
-    compare(f"first page, {MANY:,} keys against {FEW}", lambda: many.get(url), lambda: few.get(url))
-    compare(f"last page of {MANY:,} keys against the first", lambda: many.get(deep), lambda: many.get(url))
-    found, missed = f"{url}&q=key+09999", f"{url}&q=nothing+like+it"
-    compare(f"search that finds one of {MANY:,} against the first page", lambda: many.get(found), lambda: many.get(url))
-    compare(f"search that finds none of {MANY:,} against it", lambda: many.get(missed), lambda: many.get(url))
-
-
-def compare(name: str, one: Callable[[], object], other: Callable[[], object]) -> None:
-    """Time both in turn and print the median of the ratios, with their quartiles."""
-    one(), other()
-    ratios = sorted(seconds(one) / seconds(other) for _ in range(ROUNDS))
-    low, median, high = statistics.quantiles(ratios, n=4)
-    sys.stdout.write(f"{name}: {median:.2f} times the time (quartiles {low:.2f} to {high:.2f}, {ROUNDS} pairs)\n")
+def results_of(
+    functions: Mapping[str, Callable[[Subject, Stopwatch], list[Result]]],
+    names: Iterable[str],
+    subject: Subject,
+    stopwatch: Stopwatch,
+) -> Iterator[Result]:
+    """Give the results of those functions that have one of the names."""
+    for name in names:
+        if name in functions:
+            say(name)
+            yield from functions[name](subject, stopwatch)
 
 
-def seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+def show(store: Store, found: Sequence[Result], rounds: Sequence[Round]) -> None:
+    sys.stdout.write(f"\n{store.database}, {sum(store.held.values()):,} keys\n\n{table.results(found)}\n\n")
+    sys.stdout.write(f"{table.samples(rounds)}\n")
+    sys.stdout.flush()
+
+
+def probes_of(chosen: Iterable[Rows]) -> list[Probe]:
+    """Return each probe once."""
+    return list({probe.name: probe for rows in chosen for probe in rows.probes}.values())
+
+
+def in_turn(stopwatch: Stopwatch, probes: Sequence[Probe], rounds: int) -> list[Round]:
+    """Measure all probes in turn, as often as there are rounds."""
+    for probe in probes:
+        stopwatch.load.run(Job(probe.port, list(probe.requests), SIXTEEN, seconds=1, count=WARM_UP))
+    measured: list[Round] = []
+    for each in range(rounds if probes else 0):
+        say(f"round {each + 1} of {rounds}")
+        measured.append(
+            {
+                (probe.name, connections): stopwatch.measure(probe, connections)
+                for probe in probes
+                for connections in (ONE, SIXTEEN)
+            }
+        )
+    return measured
 
 
 if __name__ == "__main__":

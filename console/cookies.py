@@ -23,22 +23,11 @@ def prefixed_cookies(get_response: GetResponse) -> GetResponse:
     """
     if settings.SECURE_COOKIES:
         raise MiddlewareNotUsed
-    plain = {
-        f"{settings.SECURE_COOKIE_PREFIX}{name}": name
-        for name in (
-            settings.SESSION_COOKIE_NAME,
-            settings.CSRF_COOKIE_NAME,
-            settings.LANGUAGE_COOKIE_NAME,
-            settings.THEME_COOKIE_NAME,
-            settings.BFCACHE_COOKIE_NAME,
-        )
-    }
 
     def middleware(request: HttpRequest) -> HttpResponse:
         before = request.COOKIES.get(f"{settings.SECURE_COOKIE_PREFIX}{settings.SESSION_COOKIE_NAME}")
         had_both = before is not None and settings.SESSION_COOKIE_NAME in request.COOKIES
-        for prefixed in plain.keys() & request.COOKIES.keys():
-            request.COOKIES.setdefault(plain[prefixed], request.COOKIES[prefixed])
+        take_prefixed(request)
         response = get_response(request)
         given = response.cookies.get(settings.SESSION_COOKIE_NAME)
         # One that is only written again has the same id.
@@ -47,3 +36,19 @@ def prefixed_cookies(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
+
+
+def take_prefixed(request: HttpRequest) -> None:
+    """Add a plain cookie for each prefixed one that came without it, unless cookies have the prefix here."""
+    if settings.SECURE_COOKIES:
+        return
+    for name in (
+        settings.SESSION_COOKIE_NAME,
+        settings.CSRF_COOKIE_NAME,
+        settings.LANGUAGE_COOKIE_NAME,
+        settings.THEME_COOKIE_NAME,
+        settings.BFCACHE_COOKIE_NAME,
+    ):
+        prefixed = request.COOKIES.get(f"{settings.SECURE_COOKIE_PREFIX}{name}")
+        if prefixed is not None:
+            request.COOKIES.setdefault(name, prefixed)

@@ -85,7 +85,7 @@ def _problem(request: HttpRequest, status: int, *, message: str, title: str, ret
         answer = api.status_answer(request, status, message or usual_message)
         if retry_after is not None:
             answer.headers["Retry-After"] = str(retry_after)
-        return answer
+        return answer.as_response()
     context = {"title": title or usual_title, "message": message or usual_message, "status": status}
     if request.headers.get("HX-Request") == "true":
         response = render(request, "_problem.html", context, status=status)

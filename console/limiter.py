@@ -6,7 +6,6 @@ check and its record. Addresses and user IDs are stored as keyed hashes only.
 
 import hashlib
 import hmac
-import ipaddress
 import unicodedata
 from datetime import datetime, timedelta
 
@@ -17,6 +16,7 @@ from django.utils import timezone
 
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.exceptions import TooManyAttempts
+from console.connections import network_of
 from console.models import LoginCounter
 
 
@@ -46,23 +46,10 @@ def give_back(username: str, address: str) -> None:
 
 def _subject(*parts: str) -> str:
     kind, *rest = parts
-    rest[-1] = _network(rest[-1])
+    rest[-1] = network_of(rest[-1])
     # Django takes user IDs in NFKC: other spellings of the same letters must not get attempts of their own.
     text = "\0".join([kind, *(unicodedata.normalize("NFKC", part).casefold().strip() for part in rest)])
     return hmac.new(settings.SECRET_KEY.encode(), text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-
-
-def _network(address: str) -> str:
-    """Return the address, for IPv6 its /64, the range that one customer is given."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is None:
-            return str(ipaddress.ip_network((parsed, 64), strict=False))
-        parsed = parsed.ipv4_mapped
-    return str(parsed)
 
 
 def _count(subject: str, limit: int) -> int:

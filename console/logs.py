@@ -8,9 +8,10 @@ from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from apikeys.api.errors import UNREADABLE
-from apikeys.storage.errors import fault_of
+from apikeys.storage.errors import fault_of, first_line
 from apikeys.values import mask, mask_path, mask_sent
-from console.database import first_line
+
+LONGEST = 4_000  # characters of a message: a client chooses how long an address is
 
 
 class FaultFilter(logging.Filter):
@@ -31,7 +32,9 @@ class MaskFilter(logging.Filter):
             record.exc_info = None
         message, request = record.getMessage(), getattr(record, "request", None)
         if request is not None:
-            message = message.replace(request.path, mask_path(request.path))
+            masked = mask_path(request.path)
+            for written in (request.path, _escaped(request.path)):  # Django escapes what it logs of a request
+                message = message.replace(written, masked)
         record.msg, record.args = mask_sent(message), None
         return True
 
@@ -41,10 +44,17 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = f"{time} {record.levelname} {record.name}: {one_line(record.getMessage())}"
+        message = one_line(record.getMessage())
+        if len(message) > LONGEST:
+            message = f"{message[:LONGEST]}…"
+        line = f"{time} {record.levelname} {record.name}: {message}"
         if record.exc_info:
             line += "\n" + mask(self.formatException(record.exc_info))
         return line
+
+
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")
 
 
 def one_line(text: str) -> str:

@@ -4,7 +4,8 @@ import ipaddress
 import logging
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -13,12 +14,12 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, ResponseHeaders
 from django.shortcuts import resolve_url
 from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
-from apikeys.api.paths import as_served, is_api
+from apikeys.api.paths import is_api
 from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
@@ -62,32 +63,36 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        is_page = response.headers.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
-        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
-        if not (request.path.startswith(settings.STATIC_URL) and response.status_code in (200, 206, 304)):
-            if not is_api(request) or "no-store" not in response.headers.get("Cache-Control", ""):
-                response.headers["Cache-Control"] = "no-store"
-            for validator in ("Last-Modified", "Expires", *(["ETag"] if is_page else [])):
-                response.headers.pop(validator, None)
-        if correlation_id := getattr(request, "correlation_id", ""):
-            response.headers["X-Correlation-Id"] = correlation_id
+        for name, text in protecting(request, response.status_code, response.headers).items():
+            response.headers[name] = text
         return response
 
     return middleware
+
+
+def protecting(request: HttpRequest, status: int, own: MutableMapping[str, str] | ResponseHeaders) -> dict[str, str]:
+    """Return the headers that an answer is to have, whatever its own say; what it must not have is taken from these."""
+    is_page = own.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
+    policy = own.get("Content-Security-Policy") or (PAGE_POLICY if is_page else DATA_POLICY)
+    found = HEADERS | {"Content-Security-Policy": policy}
+    if not (request.path.startswith(settings.STATIC_URL) and status in (200, 206, 304)):
+        if not is_api(request) or "no-store" not in own.get("Cache-Control", ""):
+            found["Cache-Control"] = "no-store"
+        for validator in ("Last-Modified", "Expires", *(["ETag"] if is_page else [])):
+            own.pop(validator, None)
+    if correlation_id := getattr(request, "correlation_id", ""):
+        found["X-Correlation-Id"] = correlation_id
+    return found
 
 
 def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]:
     """Set `client_address` and `correlation_id`, and refuse what no page of the console ever sends."""
 
     def middleware(request: Request) -> HttpResponse:
-        request.path = request.path_info = as_served(request.path_info)
-        request.client_address = client_address(request)
-        request.correlation_id = secrets.token_hex(16)
-        refusal = _refusal(request)
-        if refusal is not None:
-            return refusal
+        identify_request(request)
+        refused = refusal(request)
+        if refused is not None:
+            return refused
         response = get_response(request)
         if isinstance(response, HttpResponseNotAllowed):
             return _method_not_allowed(request, response.headers["Allow"])
@@ -96,24 +101,32 @@ def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]
     return middleware
 
 
-def _refusal(request: Request) -> HttpResponse | None:
-    """Return the answer to a request that no page sends, None for any other."""
-    if content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+def identify_request(request: Request) -> None:
+    """Set `client_address` and `correlation_id`."""
+    request.client_address = client_address(request.META)
+    request.correlation_id = secrets.token_hex(16)
+
+
+def refusal(request: Request) -> HttpResponse | None:
+    """Return the answer to a request that neither a page nor a program sends, None for any other."""
+    headers = request.META
+    length = content_length(request)
+    if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return problem(request, 413)
-    if "Transfer-Encoding" in request.headers and not is_api(request):
+    if "HTTP_TRANSFER_ENCODING" in headers and not is_api(request):
         return problem(request, 411)  # chunks that break off look complete, and half a form is a form
-    if content_length(request) and not is_plain(request):
+    if length and not is_plain(request):
         return problem(request, 415)
     if request.method not in METHODS_OF_PAGES and not is_api(request):
         return _method_not_allowed(request, ", ".join(METHODS_OF_PAGES))
     if request.content_params and request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         return problem(request, 400)  # Python knows encodings that no form is sent in
-    if "prefetch" in request.headers.get("Sec-Purpose", "") and not request.path.startswith(settings.STATIC_URL):
+    if "prefetch" in headers.get("HTTP_SEC_PURPOSE", "") and not request.path.startswith(settings.STATIC_URL):
         return HttpResponse(status=503)
     try:
         request.get_host()  # refuses other hosts here, above WhiteNoise, so that it holds on every route
     except DisallowedHost:  # one line: Django would add a traceback to each, and show a value as it is
-        host = mask_origin(request.headers.get("Host", ""))
+        host = mask_origin(headers.get("HTTP_HOST", ""))
         host_logger.error("Invalid HTTP_HOST header: %r. You may need to add it to ALLOWED_HOSTS.", host)
         return problem(request, 400)
     return None
@@ -127,27 +140,28 @@ def _method_not_allowed(request: Request, allow: str) -> HttpResponse:
 
 def content_length(request: HttpRequest) -> int:
     try:
-        return int(request.headers.get("Content-Length") or 0)
+        return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
 
 
 def is_plain(request: HttpRequest) -> bool:
     """Tell whether the body is neither compressed nor encoded otherwise; it may be chunked."""
-    codings = request.headers.get("Content-Encoding", ""), request.headers.get("Transfer-Encoding", "")
+    codings = request.META.get("HTTP_CONTENT_ENCODING", ""), request.META.get("HTTP_TRANSFER_ENCODING", "")
     return codings[0].strip().lower() in ("", "identity") and codings[1].strip().lower() in ("", "chunked")
 
 
-def client_address(request: HttpRequest) -> str:
+def client_address(environ: Mapping[str, Any]) -> str:
     """Return the peer's address, or what the outermost trusted proxy says in X-Forwarded-For."""
-    peer = str(request.META.get("REMOTE_ADDR", ""))
+    peer = str(environ.get("REMOTE_ADDR", ""))
     forwarded = ""
     if settings.TRUSTED_PROXIES:
-        hops = [hop for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        hops = [hop for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
         forwarded = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else ""
-    return ip_address(forwarded) or ip_address(peer) or peer
+    return (forwarded and ip_address(forwarded)) or ip_address(peer) or peer
 
 
+@lru_cache(1000)
 def ip_address(hop: str) -> str:
     """Return the address in 192.0.2.7, 192.0.2.7:4711, [2001:db8::7]:4711 and their like; "" in no other.
 
@@ -204,12 +218,17 @@ def bfcache_cookie(get_response: GetResponse) -> Callable[[Request], HttpRespons
     def middleware(request: Request) -> HttpResponse:
         request.shows_value = False
         response = get_response(request)
-        # A picture or a fetch belongs to the page that asked, only a document comes after it.
-        is_document = request.headers.get("Sec-Fetch-Dest", "document") == "document"
-        follows_value = request.COOKIES.get(settings.BFCACHE_COOKIE_NAME, "").startswith("1.")
-        if request.shows_value or (is_document and follows_value):
-            mark = f"{int(request.shows_value)}.{secrets.token_urlsafe(9)}"
-            set_cookie(response, settings.BFCACHE_COOKIE_NAME, mark)
+        mark_document(request, response)
         return response
 
     return middleware
+
+
+def mark_document(request: Request, response: HttpResponse) -> None:
+    """Change the cookie where the page shows a value, or where it is the document after such a page."""
+    # A picture or a fetch belongs to the page that asked, only a document comes after it.
+    is_document = request.META.get("HTTP_SEC_FETCH_DEST", "document") == "document"
+    follows_value = request.COOKIES.get(settings.BFCACHE_COOKIE_NAME, "").startswith("1.")
+    shows_value = getattr(request, "shows_value", False)
+    if shows_value or (is_document and follows_value):
+        set_cookie(response, settings.BFCACHE_COOKIE_NAME, f"{int(shows_value)}.{secrets.token_urlsafe(9)}")

@@ -48,7 +48,10 @@ APIKEYS_BACKEND = env_choice("APIKEYS_BACKEND", "embedded", ("embedded", "ibm-cl
 _is_upstream = APIKEYS_BACKEND != "embedded"  # the store itself, which says so to everybody else, is not loaded yet
 # Requests served at once by each worker. One that waits for IAM holds a thread and a database connection.
 THREADS = env_int("THREADS", 32 if _is_upstream else 4, low=1, high=256)
+CONNECTIONS = env_int("CONNECTIONS", 1024, low=16, high=16_384)  # of each worker, idle ones included
+IDLE_SECONDS = env_int("IDLE_SECONDS", 30, low=1, high=3600)  # what a connection has until its next head is complete
 BODY_SECONDS = 20  # what a client has to send a body of at most 128 KiB
+ANSWER_SECONDS = 60  # what a client has to take what it was sent
 WORKER_END_SECONDS = 10  # what a worker that is to end has for the requests that it began
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 1 if HTTPS else 0, low=0, high=8)
 
@@ -77,6 +80,7 @@ if DATABASES["default"]["NAME"] == str(SQLITE_FILE):
     refuse_misplaced(SQLITE_FILE)
 # How long a start waits for a database server that does not answer.
 DATABASE_WAIT_SECONDS = env_int("DATABASE_WAIT_SECONDS", 60, low=0, high=3600)
+FAILOVER_SECONDS = env_int("FAILOVER_SECONDS", 10, low=0, high=60)  # what requests wait for the next server
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets
@@ -166,6 +170,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "console.doors.by_address",  # programs go another way, everybody else passes what follows
     "console.middleware.security_headers",  # above WhiteNoise, which answers by itself
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.middleware.request_gate",
@@ -250,7 +255,7 @@ except OSError as exc:
         f"{STATIC_ROOT} can't be made: {exc.strerror}. The console writes to DATA_DIR with DATABASE_URL, too."
     ) from exc
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+STORAGES = {"staticfiles": {"BACKEND": "console.static_files.Storage"}}
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Languages and time

@@ -2,21 +2,27 @@
 
 SQLite replays a write-ahead log (journal) into whatever database lies beside it. Where a backup was restored beside the
 log of a later time, the result lacks keys or is corrupt.
+
+What a crash left behind is checked, too, so a check takes no longer than CHECK_SECONDS, however large the file is.
 """
 
 import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Timer
 from typing import BinaryIO
 from urllib.parse import quote
 
 MAGIC = b"SQLite format 3\0"
+COUNTS = 1 << 32
 HEADER, WAL_HEADER, FRAME_HEADER = 100, 32, 24
 WAL_MAGICS = (0x377F0682, 0x377F0683)
 SECONDS_APART = 1.0  # a copy of the whole folder writes all of its files within this time
 SECONDS_TO_WRITE = 60.0  # a checkpoint, which writes the journal into its database, takes less
+END_SECONDS = 5.0  # that a stop waits for other processes which read or write
+CHECK_SECONDS = 1.0  # for the content of the database, page by page: 100 MB and more
 
 
 class Misfit(Exception):
@@ -51,6 +57,12 @@ def check_files(file: Path, *, used_before: bool) -> None:
         raise Misfit(f"{file} is cut short. Restore it from your backup.")
 
 
+def end_journal(file: Path) -> None:
+    """Write the journal into the database, for a stop; where another process or the disk prevents it, it stays."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=END_SECONDS)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def page_size(header: bytes) -> int:
     size = int.from_bytes(header[16:18], "big")
     return 65536 if size == 1 else size
@@ -82,16 +94,46 @@ def _check_journal(file: Path, wal: Path, frames: list[tuple[int, bytes]]) -> No
     later = file.stat().st_ctime - wal.stat().st_ctime
     if later > SECONDS_APART and not _is_being_written(file, frames, later):
         raise Misfit(f"{file} was put there after its journal, {wal.name}, was written. {advice} run: touch {wal}")
-    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
+    fault = _fault_of_count(file, frames) or _fault_of_content(file)
+    if fault:
+        raise Misfit(
+            f"{file} and its journal, {wal.name}, do not belong together, or are damaged ({fault}). "
+            f"{advice} restore it from your backup."
+        )
+
+
+def _fault_of_count(file: Path, frames: list[tuple[int, bytes]]) -> str:
+    """Say how the journal does not go on from the file, "" where it does or can't tell.
+
+    The first page has a count, which grows by one at most where a transaction writes that page.
+    """
+    counts = [_count(page) for number, page in frames if number == 1]
+    if not counts:
+        return ""
+    with file.open("rb") as database:
+        found = _count(database.read(HEADER))
+    before = counts[0] - 1
+    is_of_journal = (found - before) % COUNTS <= (counts[-1] - before) % COUNTS  # a checkpoint may have begun
+    return "" if is_of_journal else f"change {found} of the file is none of {before} to {counts[-1]}"
+
+
+def _count(page: bytes) -> int:
+    return int.from_bytes(page[24:28], "big")
+
+
+def _fault_of_content(file: Path) -> str:
+    """Return what SQLite finds wrong with the file under its journal within CHECK_SECONDS, "" for nothing."""
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, check_same_thread=False)) as database:
+        end = Timer(CHECK_SECONDS, database.interrupt)
+        end.start()
         try:
             (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.DatabaseError as exc:
-            found = str(exc)
-    if found != "ok":
-        raise Misfit(
-            f"{file} and its journal, {wal.name}, do not belong together, or are damaged ({found.splitlines()[0]}). "
-            f"{advice} restore it from your backup."
-        )
+            found = "ok" if exc.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT else str(exc)
+        finally:
+            end.cancel()
+            end.join()  # or it would interrupt a connection that is closed
+    return "" if found == "ok" else str(found).splitlines()[0]
 
 
 def _is_being_written(file: Path, frames: list[tuple[int, bytes]], later: float) -> bool:

@@ -11,14 +11,16 @@ from apikeys.backends import store_traits
 from console import iam_login, views
 from console.admin import site
 
+# In the order of how often they are asked for: Django tries one after the other.
 urlpatterns = [
+    path("manage/security/apikeys/", include("apikeys.urls")),
+    *([] if store_traits().is_upstream else [path("", include("apikeys.api.urls"))]),
     path("", views.dashboard, name="dashboard"),
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
     path("language/", views.set_language, name="set_language"),
     path("theme/", views.set_theme, name="set_theme"),
     path("manage/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),
-    path("manage/security/apikeys/", include("apikeys.urls")),
     path("favicon.ico", views.favicon),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
@@ -29,7 +31,6 @@ if not store_traits().is_upstream:
         path("password/", views.Password.as_view(), name="password"),
         path("docs/api/", views.api_reference, name="api_reference"),
         path("admin/", site.urls),
-        path("", include("apikeys.api.urls")),
     ]
 else:
     urlpatterns += [

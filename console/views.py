@@ -33,9 +33,12 @@ from apikeys.services.messages import sentence
 from apikeys.storage import reserve
 from apikeys.storage.reserve import revocation
 from apikeys.web import drafts
+from apikeys.web.compression import compressed
+from apikeys.web.listing import number_of
 from console import csrf, sessions
 from console.context_processors import THEMES
 from console.cookies import set_cookie
+from console.database import without_waiting
 from console.errors import for_exception, problem
 
 UNPROCESSABLE = 422
@@ -47,7 +50,9 @@ def dashboard(request: Request) -> HttpResponse:
     """How many keys, the newest, what happened lately."""
     overview = keys.overview(caller_of(request))
     problem = sentence(overview.problem) if overview.problem else ""
-    return render(request, "dashboard.html", {"overview": overview, "store_problem": problem})
+    count = "–" if overview.count is None else number_of(overview.count)
+    page = render(request, "dashboard.html", {"overview": overview, "count": count, "store_problem": problem})
+    return page if request.META.get("QUERY_STRING") else compressed(request, page)
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
@@ -93,7 +98,8 @@ def api_reference(request: HttpRequest) -> HttpResponse:
         "schemas": reference.schemas(described),
         "server_url": settings.PUBLIC_URL,
     }
-    return render(request, "api_reference.html", context)
+    page = render(request, "api_reference.html", context)
+    return page if request.META.get("QUERY_STRING") else compressed(request, page)
 
 
 def too_many_message(seconds: int) -> str:
@@ -147,7 +153,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 @require_GET
 def favicon(request: HttpRequest) -> HttpResponse:
     """The icon for pages that name none: Django's admin, and answers that are not HTML."""
-    return HttpResponseRedirect(static("favicon.svg"))
+    return HttpResponseRedirect(static("icons.svg"))
 
 
 @login_not_required
@@ -169,9 +175,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def _unready() -> str:
     """Return why this server should get no requests, "" where it should."""
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            return "the database lacks migrations"
+        with without_waiting(connection):
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                return "the database lacks migrations"
     except Error:
         return "the database does not answer"
     return "the disk is full" if reserve.is_disk_full() else ""

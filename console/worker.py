@@ -1,5 +1,6 @@
 """The application as a process of `manage.py serve` runs it, with what such a process does beside answering."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -11,13 +12,15 @@ import time
 from django.conf import settings
 from django.db import connections
 from django.db.backends.signals import connection_created
+from django.urls import get_resolver
 
+from console.connections import Warden, network_of
 from console.database import limit_waiting
 from console.rsgi import Adapter
 from console.wsgi import application as wsgi_application
 
 PARENT_CHECK_SECONDS = 0.5
-OPEN_FILES = 4096
+OTHER_FILES = 256  # beside connections
 
 logger = logging.getLogger(__name__)
 
@@ -46,22 +49,43 @@ def _end_without(parent: int | None) -> None:
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold values
 # Each connection is an open file, and many systems allow 1,024 unless a process asks for more.
-_open_files, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (max(_open_files, min(OPEN_FILES, _most)), _most))
+_open_files, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+_open_files = max(_open_files, min(settings.CONNECTIONS + OTHER_FILES, _most_files))
+resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 
 from apikeys import jobs  # noqa: E402  (their models need the application)
 from console import limiter, sessions  # noqa: E402
+from console.doors import ProgramsApplication  # noqa: E402
+from console.middleware import client_address  # noqa: E402
 
+most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)
 application = Adapter(
     wsgi_application,
+    direct=ProgramsApplication(),
     threads=settings.THREADS,
+    asker=lambda environ: network_of(client_address(environ)),
     largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     body_seconds=settings.BODY_SECONDS,
+    most=most_connections,
+    apart={"/healthz"},  # it tells that this process answers, whatever its threads wait for
 )
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
 
+Warden(
+    settings.PORT,
+    most=most_connections,
+    answer_seconds=settings.ANSWER_SECONDS,
+    serving=application.serving,
+    seen=application.drop_left,
+).start()
 jobs.start([limiter.forget_ended, sessions.forget_expired])
 end_with_parent()
+
+# What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,
+# which is a twelfth of what a page costs.
+_views = get_resolver().url_patterns
+gc.collect()
+gc.freeze()
 
 __all__ = ["application"]

@@ -9,6 +9,11 @@ root.classList.add("js");
 const slot = () => document.getElementById("dialog-slot");
 let opener = null;
 
+// The button of a menu.
+function openerOf(menu) {
+  return document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+}
+
 function enhance(tree) {
   for (const button of tree.querySelectorAll("[data-js]")) button.hidden = false;
   for (const dialog of tree.querySelectorAll("dialog.modal[open]:not(:modal)")) openModal(dialog);
@@ -34,8 +39,13 @@ function leaveDialog(dialog) {
     return;
   }
   dialog.remove();
-  if (opener) (opener.isConnected ? opener : document.getElementById(opener.id))?.focus();
+  if (opener) refocus(opener);
   if (dialog.dataset.listIsOld !== undefined) dispatchEvent(new Event("list:old"));
+}
+
+// Focus what had it; where that was drawn anew, what is in its place.
+function refocus(element) {
+  (element.isConnected ? element : document.getElementById(element.id))?.focus();
 }
 
 if (document.querySelector("dialog.modal[open]")) root.dataset.dialogIsPage = "";
@@ -44,19 +54,46 @@ enhance(document);
 addEventListener("htmx:load", (event) => enhance(event.target.parentNode ?? document));
 
 addEventListener("click", (event) => {
-  const target = event.target.closest("[data-dismiss],[data-reveal],[data-close],[popovertarget],[hx-get]");
+  const target = event.target.closest("[data-dismiss],[data-reveal],[data-close]");
   if (!target) return;
-  if (target.dataset.dismiss !== undefined) target.closest(".msg").remove();
+  if (target.dataset.dismiss !== undefined) dismiss(target.closest(".msg"));
   if (target.dataset.reveal) reveal(target);
   if (target.dataset.close !== undefined && target.closest("dialog:modal")) {
     event.preventDefault();
     target.closest("dialog").close();
   }
-  if (target.matches("[hx-get]") && target.getAttribute("hx-target") === "#dialog-slot") {
-    const menu = target.closest("[popover]");
-    opener = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : target;
-    if (menu) menu.hidePopover();
-  }
+});
+
+// Messages: one that is dismissed gives the focus back to what had it before.
+
+let beforeMessages = null;
+
+addEventListener("focusin", ({ target, relatedTarget: before }) => {
+  if (target.closest(".toasts") && before && !before.closest(".toasts")) beforeMessages = before;
+});
+
+function dismiss(message) {
+  const hadFocus = message.contains(document.activeElement);
+  message.remove();
+  if (!hadFocus) return;
+  if (beforeMessages) refocus(beforeMessages);
+  if (document.activeElement === document.body) document.getElementById("main")?.focus();
+}
+
+// Escape dismisses the newest message, where it has nothing else to close or to empty.
+addEventListener("keydown", ({ key, repeat, target }) => {
+  if (key !== "Escape" || repeat || document.querySelector("dialog:modal, .menu:popover-open")) return;
+  if (target.matches("[type=search]:not(:placeholder-shown)")) return;
+  const buttons = document.querySelectorAll(".toasts [data-dismiss]");
+  if (buttons.length) dismiss([...buttons].at(-1).closest(".msg"));
+});
+
+// What asks for a dialog gets the focus back; what asks in a dialog has no place of its own.
+addEventListener("htmx:beforeRequest", ({ detail: { elt, target } }) => {
+  if (target !== slot() || elt.closest("dialog")) return;
+  const menu = elt.closest("[popover]");
+  opener = menu ? openerOf(menu) : elt;
+  if (menu) menu.hidePopover();
 });
 
 function reveal(button) {
@@ -71,7 +108,8 @@ addEventListener("submit", () => {
   for (const button of document.querySelectorAll("[data-reveal][aria-pressed=true]")) reveal(button);
 });
 
-// Failures under htmx: words of the server where it sent some, ours where it did not answer.
+// Failures under htmx: words of the server where it sent some, ours where it did not answer. They come into view, and
+// the focus stays where it is.
 
 function problemPlace() {
   return document.querySelector("dialog:modal [data-problem]") ?? document.getElementById("problem");
@@ -88,14 +126,25 @@ addEventListener("htmx:beforeSwap", (event) => {
   if (words) event.detail.target = problemPlace();
   else if (!/^<dialog/.test(xhr.responseText.trim())) {
     event.detail.shouldSwap = false; // an error page of somebody else, a proxy perhaps
-    sayNoAnswer();
+    sayNoAnswer(event);
   }
 });
 
-function sayNoAnswer() {
+function sayNoAnswer({ detail }) {
   const words = document.getElementById("network-problem").content.cloneNode(true);
+  const fields = detail.requestConfig.elt.closest("form")?.querySelectorAll("input:not([type=hidden]), textarea") ?? [];
+  if (![...fields].some((field) => field.value)) words.querySelector("[data-typed]").remove();
   problemPlace().replaceChildren(words);
+  showProblem(problemPlace());
 }
+
+function showProblem(place) {
+  place.scrollIntoView({ block: "nearest" });
+}
+
+addEventListener("htmx:afterSwap", ({ target }) => {
+  if (target.matches("#problem, [data-problem]")) showProblem(target);
+});
 
 for (const name of ["htmx:sendError", "htmx:timeout"]) addEventListener(name, sayNoAnswer);
 
@@ -142,6 +191,12 @@ addEventListener("htmx:afterRequest", (event) => {
 });
 addEventListener("pageshow", arrived);
 addEventListener("keydown", (event) => { if (event.key === "Escape") arrived(); }); // stops a page on its way
+
+// A text of the list of which not all is shown: a pointer shows it.
+addEventListener("pointerover", ({ target }) => {
+  const text = target.closest?.(".table .clamp");
+  if (text && text.scrollHeight > text.clientHeight) text.title = text.textContent;
+});
 
 // Moments are written in UTC; a pointer shows them in the reader's own time.
 addEventListener("pointerover", (event) => {

@@ -9,14 +9,76 @@
   const actionsOf = (row) => row?.querySelector("[popovertarget]");
   const isOpen = () => byId("list") !== null && root.dataset.dialogIsPage === undefined;
 
-  // Focus: on what had it, else on the row that now stands where its row stood.
+  // Actions of a row: without script a link to the details of its key, here the button of a menu. There is one menu,
+  // whose copy beside the button has the addresses of that key and what can be done to it.
+
+  function makeButtons() {
+    for (const link of document.querySelectorAll("a[data-can]")) {
+      const button = document.createElement("button");
+      const key = link.closest("tr").querySelector("th a").id;
+      Object.assign(button, { className: link.className, id: `actions-${key}`, ariaExpanded: "false" });
+      Object.assign(button.dataset, { can: link.dataset.can, url: link.getAttribute("href") });
+      button.setAttribute("popovertarget", `m-${key}`);
+      button.append(...link.childNodes);
+      link.replaceWith(button);
+    }
+  }
+
+  makeButtons();
+  addEventListener("htmx:load", makeButtons);
+
+  function bringMenu(button) {
+    const id = button.getAttribute("popovertarget");
+    if (byId(id)) return;
+    const last = document.querySelector("#keys tbody .menu");
+    if (last) openerOf(last).ariaExpanded = "false"; // what is removed tells nobody that it closes
+    last?.remove();
+    const menu = byId("actions").content.firstElementChild.cloneNode(true);
+    const can = ["", ...button.dataset.can.split(" ")];
+    const [path, query] = button.dataset.url.split(/(?=\?)/);
+    menu.id = id;
+    menu.querySelector("ul").setAttribute("aria-labelledby", button.id);
+    menu.querySelector("bdi").textContent = button.closest("tr").querySelector("th").textContent.trim();
+    for (const item of menu.querySelectorAll("[data-action]")) {
+      const { action } = item.dataset;
+      const url = `${path}${action && `${action}/`}${query ?? ""}`;
+      if (!can.includes(action)) item.parentElement.remove();
+      else if (item.matches("a")) setAttributes(item, { href: url, "hx-get": url });
+      else setAttributes(item, { formaction: url, "hx-post": url });
+    }
+    button.after(menu);
+    htmx.process(menu);
+  }
+
+  function setAttributes(element, attributes) {
+    for (const [name, text] of Object.entries(attributes)) element.setAttribute(name, text);
+  }
+
+  // Before the button opens what it controls.
+  addEventListener("click", (event) => {
+    const button = event.target.closest?.("#keys tbody [popovertarget]");
+    if (button) bringMenu(button);
+  }, true);
+
+  // The name of a key opens its details as its Actions do: the address stays that of the list. A link that is to open a
+  // tab or a window of its own does.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#keys tbody th a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    const details = { source: link, event, target: "#dialog-slot", swap: "innerHTML" };
+    htmx.ajax("GET", link.getAttribute("href"), details).catch(() => {}); // console.js tells why
+  });
+
+  // Focus: on what had it, else on the row that now stands where its row stood; after a filter on what opens them.
 
   let place = { id: "", row: 0 };
 
   function notePlace(control) {
     const row = control.closest("#keys tbody tr");
     const menu = control.closest(".menu");
-    const holder = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : control;
+    const isFilter = control.matches(".chips a, .empty [hx-get]");
+    const holder = row ? actionsOf(row) : menu ? openerOf(menu) : isFilter ? byId("filters") : control;
     place = { id: holder?.id ?? "", row: row ? rows().indexOf(row) : 0 };
     if (row && menu) {
       menu.hidePopover();
@@ -28,12 +90,19 @@
     if (document.activeElement !== document.body) return;
     const row = rows()[Math.min(place.row, rows().length - 1)];
     const control = byId(place.id) ?? actionsOf(row) ?? document.querySelector("#list a.btn") ?? byId("title");
-    control.focus({ preventScroll: control.id === place.id });
+    control.focus({ preventScroll: control.id === place.id || byId("problem").childElementCount > 0 });
   }
 
   addEventListener("click", (event) => {
     const control = event.target.closest("#list :is(a, button)");
     if (control && !control.hasAttribute("popovertarget")) notePlace(control);
+  });
+
+  // The filters are applied: what comes is not below them, be it the list or that there is none.
+  addEventListener("htmx:beforeRequest", ({ target }) => {
+    if (!target.matches(".menu--form")) return;
+    target.hidePopover();
+    openerOf(target).focus();
   });
 
   // Words: what was done, or how much was found.

@@ -10,6 +10,8 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
+from apikeys.iam import oauth
+from apikeys.identity import tokens, users
 from apikeys.services import creation
 from apikeys.services.delivery import Delivery
 from apikeys.web.forms import new_nonce
@@ -66,6 +68,14 @@ def bob_client(bob) -> Client:
 @pytest.fixture
 def dora_client(dora) -> Client:
     return log_in(dora)
+
+
+def program_of(person) -> Client:
+    """Return a client that shows an access token of the person's, as programs do."""
+    stamp = users.password_stamp(person)
+    subject = tokens.Subject(users.identity_of(person), oauth.GRANT_PASSWORD, password_stamp=stamp)
+    token = tokens.issue(subject, client_id="", with_refresh=False).access_token
+    return Client(headers={"Authorization": f"Bearer {token}"})
 
 
 def caller_for(person) -> Caller:

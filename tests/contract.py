@@ -7,7 +7,7 @@ import itertools
 import re
 import secrets
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from apikeys import values
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.domain import (
     END,
+    MAX_DAYS,
     ApiKey,
     ApiKeyChanges,
     ApiKeyDraft,
@@ -22,6 +23,7 @@ from apikeys.domain import (
     ApiKeyQuery,
     Cursor,
     Extent,
+    Filters,
     LeakedAction,
     Sort,
     Status,
@@ -29,7 +31,8 @@ from apikeys.domain import (
 from apikeys.exceptions import ApiKeyConflict, ApiKeyError, ApiKeyLimitReached, ApiKeyLocked, ApiKeyNotFound
 from tests.addresses import UNKNOWN_ID
 
-BOTH_WAYS = [(sort, descending) for sort in Sort for descending in (False, True)]
+SORTS_OF_ALL = (Sort.NAME, Sort.DESCRIPTION, Sort.CREATED, Sort.CREATED_BY)  # what every store sorts by
+BOTH_WAYS = [(sort, descending) for sort in SORTS_OF_ALL for descending in (False, True)]
 MAX_PAGES = 50
 # What can be done with a key that is there, by its id and entity tag.
 ACTS = {
@@ -559,6 +562,70 @@ class ApiKeyBackendContract:
 
         assert alices.list_api_keys(ApiKeyQuery(search=search)).keys == ()
 
+    # List: filters, and the sorts that not every store has
+
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_each_sort_of_the_store_shows_every_key_once_there_and_back(self, alices, descending):
+        made = make(alices, *(f"key {index * 7 % 10}" for index in range(4)))
+        for days in (3, 1, 2):
+            expires_at = in_days(days)
+            made.append(alices.create_api_key(ApiKeyDraft(f"for {days}", expires_at=expires_at)).key)
+
+        for sort in alices.traits.sorts:
+            query = ApiKeyQuery(sort=sort, descending=descending, page_size=3)
+            there = forward(alices, query)
+            back = backward(alices, query, there[-1])
+
+            assert sorted(key.id for key in _keys(there)) == sorted(key.id for key in made)
+            assert [page.keys for page in back] == [page.keys for page in reversed(there)]
+
+    @pytest.mark.parametrize(
+        ("filters", "found"),
+        [
+            (Filters(), {"plain", "disabled", "locked", "both", "soon", "late"}),
+            (Filters(status=Status.ACTIVE), {"plain", "soon", "late"}),
+            (Filters(status=Status.DISABLED), {"disabled", "both"}),
+            (Filters(status=Status.LOCKED), {"locked"}),
+            (Filters(status=Status.EXPIRED), set()),
+            (Filters(status=Status.LEAKED), set()),
+            (Filters(leaked=True), set()),
+            (Filters(leaked=False, status=Status.LOCKED), {"locked"}),
+            (Filters(expires_within_days=30), {"soon"}),
+            (Filters(expires_within_days=MAX_DAYS), {"soon", "late"}),
+            (Filters(expires_within_days=0), set()),
+            (Filters(created_since=date(2001, 2, 3), expires_within_days=30), {"soon"}),
+            (Filters(created_since=date.max), set()),
+        ],
+    )
+    def test_a_list_is_narrowed_down_to_keys_that_meet_every_filter(self, alices, filters, found):
+        for draft in (
+            ApiKeyDraft("plain"),
+            ApiKeyDraft("disabled", disabled=True),
+            ApiKeyDraft("locked", locked=True),
+            ApiKeyDraft("both", locked=True, disabled=True),
+            ApiKeyDraft("soon", expires_at=in_days(10)),
+            ApiKeyDraft("late", expires_at=in_days(100)),
+        ):
+            alices.create_api_key(draft)
+
+        listed = alices.list_api_keys(ApiKeyQuery(filters=filters)).keys
+
+        assert {key.name for key in listed} == found
+
+    def test_filters_and_a_search_hold_on_every_page(self, alices):
+        for index in range(8):
+            alices.create_api_key(ApiKeyDraft(f"deploy {index}", disabled=index % 2 == 0))
+            alices.create_api_key(ApiKeyDraft(f"other {index}", disabled=True))
+        filters = Filters(status=Status.DISABLED)
+        query = ApiKeyQuery(search="deploy", filters=filters, page_size=3, counted=True)
+
+        there = forward(alices, query)
+        back = backward(alices, query, there[-1])
+
+        assert [key.name for key in _keys(there)] == ["deploy 6", "deploy 4", "deploy 2", "deploy 0"]
+        assert [page.extent for page in there] == [Extent(0, 4), Extent(3, 4)]
+        assert [page.keys for page in back] == [page.keys for page in reversed(there)]
+
     # List: where a page stands
 
     @pytest.mark.parametrize(("sort", "descending"), BOTH_WAYS)
@@ -648,6 +715,11 @@ class ApiKeyBackendContract:
         make(alices, *(f"key {index}" for index in range(3)))
 
         assert alices.count_api_keys() == 3
+
+
+def in_days(days: int) -> datetime:
+    """Return the moment in so many days; a store may keep minutes only."""
+    return (datetime.now(UTC) + timedelta(days=days)).replace(second=0, microsecond=0)
 
 
 def make(backend: ApiKeyBackend, *names: str) -> list[ApiKey]:

@@ -19,18 +19,22 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests import nginx, packages
 from tests.databases import SERVER_VARIABLE, make_database
 from tests.server import free_port
+from tests.waiting import until
 
 USER, PASSWORD = "console", "a p@ss/word#1?"
 PASSWORD_IN_A_URL = "a%20p%40ss%2Fword%231%3F"
 START_SECONDS = 60
-# It need not outlive a power cut, and each console of a test keeps a connection for each of its threads.
+# It need not outlive a power cut, and each console of a test keeps a connection for each of its threads. What the
+# planner knows of a table is what a test tells it, and not what an earlier test left there.
 SETTINGS = (
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "fsync=off",
     "full_page_writes=off",
+    "autovacuum=off",
     "max_connections=400",
 )
 
@@ -49,6 +53,8 @@ class PostgresServer:
     The server refuses to run as root: started by root, it runs as the user postgres, or nobody.
     """
 
+    settings: tuple[str, ...] = SETTINGS
+
     def __init__(self) -> None:
         programs = find()
         assert programs, "These tests need PostgreSQL's server: run python -m tests.postgres, or set POSTGRES_BIN."
@@ -58,17 +64,7 @@ class PostgresServer:
         self.databases = 0
 
     def __enter__(self) -> "PostgresServer":
-        self.folder = Path(tempfile.mkdtemp(prefix="apikeys-postgres-"))
-        password = self.folder / "password"
-        password.write_text(f"{PASSWORD}\n")
-        self.identity = unprivileged_identity()
-        for path in (self.folder, password):
-            os.chown(path, self.identity.get("user", -1), self.identity.get("group", -1))
-        self.data = self.folder / "data"
-        self.run(
-            "initdb", "--pgdata", self.data, "--username", USER, "--pwfile", password, "--auth", "scram-sha-256",
-            "--encoding", "UTF8", "--locale", "C", "--no-sync",
-        )  # fmt: skip
+        self.make_cluster(Path(tempfile.mkdtemp(prefix="apikeys-postgres-")))
         try:
             self.start()
         except BaseException:
@@ -80,6 +76,26 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def make_cluster(self, folder: Path) -> None:
+        """Make an empty cluster in an empty folder."""
+        self.settle(folder)
+        password = folder / "password"
+        password.write_text(f"{PASSWORD}\n")
+        for path in (folder, password):
+            os.chown(path, self.identity.get("user", -1), self.identity.get("group", -1))
+        self.fill(password)
+
+    def settle(self, folder: Path) -> None:
+        """Say where the cluster is, and who runs it."""
+        self.folder, self.data, self.identity = folder, folder / "data", unprivileged_identity()
+
+    def fill(self, password: Path) -> None:
+        """Make the folder of its data; the file has the password of its administrator."""
+        self.run(
+            "initdb", "--pgdata", self.data, "--username", USER, "--pwfile", password, "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--locale", "C", "--no-sync",
+        )  # fmt: skip
+
     def run(self, program: str, *arguments: object) -> None:
         done = subprocess.run(
             [self.programs / program, *map(str, arguments)],
@@ -87,13 +103,13 @@ class PostgresServer:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
-    def start(self) -> None:
-        """Start the server and return when it answers."""
+    def start(self, *settings: str) -> None:
+        """Start the server, with these settings beside its usual ones, and return when it answers."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     self.programs / "postgres", "-D", self.data, "-p", str(self.port),
-                    *[part for setting in SETTINGS for part in ("-c", setting)],
+                    *[part for setting in (*self.settings, *settings) for part in ("-c", setting)],
                 ],
                 **self.identity, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
@@ -112,6 +128,11 @@ class PostgresServer:
             self.process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
             self.process.wait(START_SECONDS)
 
+    def crash(self) -> None:
+        """End the server as a machine that fails does: nothing is written any more, and no standby is told."""
+        self.process.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown
+        self.process.wait(START_SECONDS)
+
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Return a connection of its administrator, each statement of which is a transaction."""
         return psycopg.connect(f"{self.url}/{database}", autocommit=True)
@@ -124,6 +145,44 @@ class PostgresServer:
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
+
+
+class Standby(PostgresServer):
+    """A copy of a primary that follows it: the primary acknowledges a change once it is visible here, too.
+
+    It only reads until it is promoted.
+    """
+
+    def __init__(self, primary: PostgresServer) -> None:
+        super().__init__()
+        self.primary = primary
+
+    def fill(self, password: Path) -> None:
+        self.run(
+            "pg_basebackup", "--dbname", f"{self.primary.url}/postgres", "--pgdata", self.data,
+            "--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast", "--no-sync",
+        )  # fmt: skip
+
+    def __enter__(self) -> "Standby":
+        super().__enter__()
+        try:
+            self.be_waited_for()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def be_waited_for(self) -> None:
+        """Have the primary wait for this standby with each change."""
+        with self.primary.connect() as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+            connection.execute("SELECT pg_reload_conf()")
+            until(lambda: connection.execute("SELECT sync_state FROM pg_stat_replication").fetchall() == [("sync",)])
+
+    def promote(self) -> None:
+        """Make it the primary and return when it takes changes; the old one must be gone, or read-only."""
+        self.run("pg_ctl", "promote", "--pgdata", self.data, "--wait")
 
 
 def unprivileged_identity() -> dict[str, Any]:
@@ -149,18 +208,8 @@ def database_url(postgres) -> str:
 
 
 def install() -> None:
-    """Install PostgreSQL's server where there is none, or end with a sentence."""
-    for command in (
-        ["apt-get", "update"],
-        ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql"],
-    ):
-        if find():
-            break
-        print("Trying:", *command, flush=True)
-        try:
-            subprocess.run(command, check=False, timeout=900, stdin=subprocess.DEVNULL)
-        except (OSError, subprocess.TimeoutExpired) as exc:
-            print(exc, flush=True)
+    """Install PostgreSQL's server where there is none, or end with a sentence; also what stands before consoles."""
+    packages.install("postgresql", find)
     programs = find()
     if not programs:
         sys.exit(
@@ -168,6 +217,7 @@ def install() -> None:
             "folder of its programs."
         )
     print(f"Tests of PostgreSQL use {programs}", flush=True)
+    nginx.install()
 
 
 def main(*command: str) -> None:

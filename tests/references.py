@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.documents import FENCE
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("apikeys", "bench", "bin", "console", "docs", "locale", "static", "templates", "tests", ".ci")
-TEXTS = ("", ".css", ".example", ".html", ".js", ".md", ".py", ".service", ".toml", ".yaml")
+FOLDERS = ("apikeys", "bench", "bin", "console", "deploy", "docs", "locale", "static", "templates", "tests", ".ci")
+TEXTS = ("", ".conf", ".css", ".example", ".html", ".js", ".md", ".py", ".service", ".toml", ".yaml")
 
 LINK = re.compile(r"\]\(([^)\s]*)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)

@@ -83,6 +83,11 @@ class ConsoleServer:
                 self.process.kill()
                 self.process.wait()
 
+    def stop(self) -> None:
+        """Stop it as a supervisor does, and wait for its end."""
+        self.process.terminate()
+        assert self.process.wait(20) == 0, self.log
+
     def kill(self) -> None:
         """End every process of it at once, as a power cut would."""
         parent = self.process.pid

@@ -29,12 +29,16 @@ def completed(terminal: Terminal, *line: str) -> list[str]:
         (["apikeys", "iam", "api-key-create", "MyKey", "--"],
          ["--help", "--quiet", "--description", "--file", "--action-if-leaked", "--lock", "--output"]),
         (["apikeys", "iam", "api-key-delete", "MyKey", "--f"], ["--force"]),
-        (["apikeys", "iam", "api-keys", "-n", "x", "--u"], ["--uuid"]),
+        (["apikeys", "iam", "api-keys", "-n", "x", "--u"], ["--unused-for", "--uuid"]),
+        (["apikeys", "iam", "api-keys", "--status", ""], ["leaked", "expired", "disabled", "locked", "active"]),
+        (["apikeys", "iam", "api-keys", "--status", "leaked", "--sort", "cr"], ["created_at", "created_by"]),
+        (["apikeys", "-q", "iam", "api-key-create", "MyKey", "--action-if-leaked", ""], ["NONE", "DISABLE", "DELETE"]),
+        (["apikeys", "iam", "api-keys", "--status", "leaked", "--un"], ["--unused-for"]),
         (["apikeys", "login", "-a", "http", "--ap"], ["--api", "--apikey"]),
         (["apikeys", "completion", ""], ["-h", "--help", "-q", "--quiet", "bash", "zsh"]),
     ],
 )  # fmt: skip
-def test_bash_completes_commands_and_options(terminal, line, offered):
+def test_bash_completes_commands_options_and_their_values(terminal, line, offered):
     assert sorted(completed(terminal, *line)) == sorted(offered)
 
 

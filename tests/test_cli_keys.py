@@ -1,11 +1,13 @@
 """List, show, update, delete, lock and disable keys at the command line."""
 
+import json
 import re
 
 import pytest
 
 from apikeys.cli.output import escape
 from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
+from tests.neighbours import Fixed
 
 # List and show
 
@@ -59,6 +61,91 @@ def test_a_list_longer_than_a_page_is_read_to_its_end(logged_in, alices):
     made = {alices.create_key(f"key {number:03}")["name"] for number in range(103)}
 
     assert set(names(logged_in)) == made
+
+
+FILTERED = [
+    (["--status", "locked"], ["locked"]),
+    (["--status", "EXPIRED"], ["gone"]),
+    (["--expires-within", "14d"], ["soon"]),
+    (["--expires-within", "9d"], []),
+    (["--unused-for", "90d"], ["gone", "leaked", "locked", "old"]),
+    (["--created-since", "2020-02-04"], ["gone", "leaked", "locked", "soon"]),
+    (["--leaked"], ["leaked"]),
+    (["--unused-for", "1d", "--status", "active", "-n", "O"], ["old"]),
+]
+# With the first keys of each: those that are the same in what they are sorted by follow in any order.
+SORTED = [
+    (["--sort", "expires_at"], ["gone", "soon"]),
+    (["--sort", "last_authn", "--order", "desc"], ["soon", "old"]),
+    (["--sort", "created_at"], ["old", "locked", "gone", "soon", "leaked"]),
+    (["--order", "DESC"], ["soon", "old", "locked", "leaked", "gone"]),
+]
+MAKE_DIFFERENT = """
+from datetime import timedelta
+from django.utils import timezone
+from apikeys.models import ApiKeyRecord
+now = timezone.now()
+for name, columns in {{
+    "locked": {{"locked": True}},
+    "gone": {{"expires_at": now - timedelta(days=1)}},
+    "soon": {{"expires_at": now + timedelta(days=10), "last_used_at": now}},
+    "leaked": {{"leaked": True}},
+    "old": {{"created_at": now.replace(year=2020, month=2, day=3), "last_used_at": now - timedelta(days=100)}},
+}}.items():
+    assert ApiKeyRecord.objects.filter(iam_id={iam_id!r}, name=name).update(**columns) == 1
+"""
+
+
+def test_a_list_is_narrowed_down_and_sorted_by_the_server(logged_in, site, alices):
+    for name in ("locked", "gone", "soon", "leaked", "old"):
+        alices.create_key(name)
+    site.server.run_python(MAKE_DIFFERENT.format(iam_id=alices.iam_id))
+
+    for flags, found in FILTERED:
+        assert names(logged_in, *flags) == found, flags
+    for flags, first in SORTED:
+        assert names(logged_in, *flags)[: len(first)] == first, flags
+    assert logged_in.run("iam", "api-keys", "--status", "expired").out.split()[-1] == "expired"
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--expires-within", "14"], "argument --expires-within: write it like 14d, with 1 to 36500 days"),
+        (["--expires-within", "0d"], "argument --expires-within: write it like 14d, with 1 to 36500 days"),
+        (["--unused-for", "-1d"], "argument --unused-for: write it like 14d, with 1 to 36500 days"),
+        (["--unused-for", "36501d"], "argument --unused-for: write it like 14d, with 1 to 36500 days"),
+        (["--unused-for", ""], "argument --unused-for: write it like 14d, with 1 to 36500 days"),
+        (["--created-since", "2026-02-30"], "argument --created-since: write it like 2026-01-31"),
+        (["--created-since", "20260131"], "argument --created-since: write it like 2026-01-31"),
+        (["--status", "lost"], "argument --status: invalid choice: 'lost'"),
+        (["--sort", "id"], "argument --sort: invalid choice: 'id'"),
+    ],
+)
+def test_a_filter_that_is_none_is_wrong_usage(logged_in, flags, sentence):
+    done = logged_in.run("iam", "api-keys", *flags)
+
+    assert (done.status, done.out) == (2, "")
+    assert sentence in done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--unused-for", "90d", "--leaked"], "leaked, unused_for_days"),
+        (["--sort", "last_authn"], "sort"),
+        (["--status", "active", "--output", "json"], "status"),
+    ],
+)
+def test_a_server_that_ignores_a_filter_lists_nothing(logged_in, flags, named):
+    """Else a script that deletes what was not used for long would delete every key."""
+    key = {"id": "ApiKey-00000000-0000-4000-8000-000000000000", "name": "in use"}
+    with Fixed(200, json.dumps({"apikeys": [key]}), Content_Type="application/json") as iam:
+        logged_in.change_session(url=iam.url)
+        done = logged_in.run("iam", "api-keys", *flags)
+
+    refused(done, f"The server ignored {named} and listed other keys, which are not shown.")
+    assert "in use" not in done.out
 
 
 def test_an_empty_list_is_only_titles(logged_in):

@@ -135,7 +135,7 @@ def test_a_prefixed_session_of_another_console_on_this_machine_is_left_to_it(ali
 def test_an_older_session_outlives_a_change_that_writes_it_again(older, alices_key):
     disabled = older.post(
         f"{KEYS}{alices_key.key.id}/disable/",
-        fields(page(older.get(KEYS)).find("form", id="row-action")),
+        fields(page(older.get(KEYS)).find("template", id="actions").find("form")),
     )
 
     seen = older.get(KEYS)

@@ -7,7 +7,17 @@ from urllib.parse import quote
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from console.database import POSTGRESQL, SERVER_OPTIONS, USE_FILE, USE_POSTGRESQL, database, refuse_misplaced
+from console.database import (
+    POSTGRESQL,
+    SERVER_OPTIONS,
+    USE_FILE,
+    USE_HOSTS,
+    USE_POSTGRESQL,
+    USE_READ_WRITE,
+    USE_THRESHOLD,
+    database,
+    refuse_misplaced,
+)
 from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.server import ConsoleServer
@@ -111,8 +121,19 @@ REFUSED = {
     USE_POSTGRESQL: [
         "postgresql://user:5ec2e7@host:port/keys", "postgresql://user:5ec2e7@host", "postgresql://user:5ec2e7@host/",
         "postgis://user:5ec2e7@host/keys", "mysql://user:5ec2e7@host/keys", "keys", "http://host/keys",
-        "postgresql://user:5ec2e7@[host/keys",
+        "postgresql://user:5ec2e7@[host/keys", "postgresql://user:5ec2e7@a,b", "mysql://user:5ec2e7@a,b/keys",
     ],
+    USE_HOSTS: [
+        "postgresql://user:5ec2e7@a,,b/keys", "postgresql://user:5ec2e7@a,/keys", "postgresql://user:5ec2e7@a:x,b/keys",
+        "postgresql://user:5ec2e7@a:0,b/keys", "postgresql://user:5ec2e7@a:65536,b/keys",
+        "postgresql://user:5ec2e7@::1,::2/keys", "postgresql://user:5ec2e7@[::1,[::2]/keys",
+        "postgresql://user:5ec2e7@a b,c/keys",
+    ],
+    USE_READ_WRITE: [
+        f"postgresql://user:5ec2e7@{hosts}/keys?target_session_attrs={attributes}"
+        for hosts in ("a", "a,b") for attributes in ("any", "standby", "read-write&target_session_attrs=any", "1")
+    ],
+    USE_THRESHOLD: ["postgresql://user:5ec2e7@host/keys?prepare_threshold=never"],
 }  # fmt: skip
 
 
@@ -127,4 +148,23 @@ def test_a_url_of_a_server_is_taken_apart(tmp_path):
     assert {name: found[name] for name in ("ENGINE", "HOST", "USER", "PASSWORD", "NAME", "OPTIONS")} == {
         "ENGINE": POSTGRESQL, "HOST": "db.example.com", "USER": "console", "PASSWORD": "p@ss",
         "NAME": "keys", "OPTIONS": SERVER_OPTIONS | {"sslmode": "require"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "port"),
+    [
+        ("a:5433,b:5434", "a,b", "5433,5434"),
+        ("a,b", "a,b", "5432,5432"),
+        ("a,b:5433,c", "a,b,c", "5432,5433,5432"),
+        ("[::1]:5433,[fd00::2]", "::1,fd00::2", "5433,5432"),
+        ("%2Frun%2Fpostgresql,b", "/run/postgresql,b", "5432,5432"),
+    ],
+)
+def test_several_servers_are_named_as_libpq_names_them(tmp_path, hosts, host, port):
+    found = database(f"postgresql://console:p%40,ss@{hosts}/keys?connect_timeout=1", tmp_path)
+
+    assert {name: found[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME", "OPTIONS")} == {
+        "HOST": host, "PORT": port, "USER": "console", "PASSWORD": "p@,ss", "NAME": "keys",
+        "OPTIONS": SERVER_OPTIONS | {"connect_timeout": 1},
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """What people and programs notice when the database is busy, away or full, and what they can still do."""
 
+import secrets
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from console.postgresql.waits import COMMIT_SECONDS
 from tests.cast import PASSWORD
 from tests.http_person import HttpPerson
 from tests.markup import page
@@ -136,10 +138,18 @@ def server():
         yield server
 
 
+@contextmanager
+def console_of(server: PostgresServer, folder: Path, *, waits: int):
+    """A console on a new database; its requests wait so many seconds for a server that has gone."""
+    with ConsoleServer(folder, DATABASE_URL=server.new_database(), FAILOVER_SECONDS=str(waits)) as console:
+        yield Site(console)
+
+
 @pytest.fixture
 def console(server, tmp_path):
-    with ConsoleServer(tmp_path / "data", DATABASE_URL=server.new_database()) as console:
-        yield Site(console)
+    """One whose requests are refused at once while the database is away."""
+    with console_of(server, tmp_path / "data", waits=0) as site:
+        yield site
 
 
 @pytest.mark.postgres
@@ -238,3 +248,122 @@ def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_w
     until(lambda: person.get("/readyz").status_code == 200)
     assert person.get(LIST).status_code == alices.get("/v1/apikeys").status_code == 200
     assert console.exchange(value).status_code == 200
+
+
+@pytest.mark.postgres
+def test_while_a_database_that_was_there_is_away_for_a_moment_requests_wait_for_it(server, tmp_path):
+    with console_of(server, tmp_path / "data", waits=60) as console, ThreadPoolExecutor(3) as pool:
+        person, alices = visitor(console), console.log_in(console.next_person("alice"))
+        value = alices.create_key()["apikey"]
+
+        server.stop()
+        try:
+            asked = [pool.submit(person.get, LIST), pool.submit(console.exchange, value)]
+            asked += [pool.submit(create, alices)]
+            ready = alices.get("/readyz")
+            time.sleep(1)
+            waiting = [not request.done() for request in asked]
+        finally:
+            server.start()
+        answers = [request.result().status_code for request in asked]
+
+    assert ready.status_code == 503
+    assert waiting == [True, True, True]
+    assert answers == [200, 200, 201]
+
+
+CUT = "IF nextval('cuts') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF"
+
+
+@pytest.fixture
+def alices_whose_connection_is_cut(console, server):
+    """A program of Alice's; the first key that anybody creates costs the console its connection to the database."""
+    program = console.log_in(console.next_person("alice"))
+    with server.connect(f"console_{server.databases}") as connection:
+        connection.execute("CREATE SEQUENCE cuts")
+    on_each_new_key(server, CUT)
+    return program
+
+
+@pytest.mark.postgres
+def test_a_creation_that_may_be_sent_twice_is_done_although_its_connection_is_cut(
+    console, alices_whose_connection_is_cut
+):
+    alices = alices_whose_connection_is_cut
+    once = {"Idempotency-Key": secrets.token_hex(16)}
+
+    created = alices.create_key(headers=once)
+
+    assert [key["id"] for key in alices.listed()] == [created["id"]]
+    assert alices.create_key(headers=once)["apikey"] == created["apikey"]
+    assert "the request is answered once more" in console.server.log
+
+
+@pytest.mark.postgres
+def test_a_creation_that_may_not_is_refused_when_its_connection_is_cut(console, alices_whose_connection_is_cut):
+    alices = alices_whose_connection_is_cut
+
+    assert_api_says_unavailable(create(alices))
+
+    assert alices.listed() == []
+    assert "answered once more" not in console.server.log
+
+
+def set_read_only(server: PostgresServer, word: str) -> None:
+    """Let transactions only read, unless they ask for more, or let them write again; connections stay open."""
+    with server.connect() as connection:
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {word}")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.postgres
+def test_a_server_that_takes_no_changes_any_more_is_not_read_either_until_it_does_again(console, server):
+    """It may have been demoted, and another may know that a key was deleted."""
+    alices = console.log_in(console.next_person("alice"))
+    value = alices.create_key()["apikey"]
+
+    set_read_only(server, "on")
+    try:
+        until(lambda: console.exchange(value).status_code == 503)
+        listed, created, exchanged = alices.get("/v1/apikeys"), create(alices), console.exchange(value)
+        ready = alices.get("/readyz")
+    finally:
+        set_read_only(server, "off")
+
+    for answer in (listed, created, exchanged):
+        assert_api_says_unavailable(answer)
+    assert (ready.status_code, ready.text) == (503, "not ready: the database does not answer\n")
+    assert "Traceback" not in console.server.log
+    until(lambda: console.exchange(value).status_code == 200)
+    assert create(alices).status_code == 201
+
+
+@pytest.mark.postgres
+def test_a_synchronous_standby_that_is_away_holds_nobody_for_ever(tmp_path):
+    with PostgresServer() as postgres, ConsoleServer(tmp_path / "data", DATABASE_URL=postgres.new_database()) as server:
+        site = Site(server)
+        alices = site.log_in(site.next_person("alice"))
+        once = {"Idempotency-Key": secrets.token_urlsafe(32)}
+        start = time.monotonic()
+
+        set_standby(postgres, "away")
+        robot, other = ({"name": name, "iam_id": alices.iam_id} for name in ("robot", "other"))
+        with ThreadPoolExecutor() as pool:  # more of them than the process has threads
+            made = pool.submit(alices.post, "/v1/apikeys", json=robot, headers=once)
+            tokens = [pool.submit(site.exchange, "apk_unknown") for _request in range(4)]
+            changed = pool.submit(alices.post, "/v1/apikeys", json=other)
+        seconds = time.monotonic() - start
+        set_standby(postgres, "")
+        again = alices.create_key(headers=once)
+
+        assert [made.result().status_code, changed.result().status_code] == [503, 503]
+        assert {token.result().status_code for token in tokens} == {400}
+        assert seconds < 2 * COMMIT_SECONDS
+        assert [key["id"] for key in alices.listed() if key["name"] == "robot"] == [again["id"]]
+
+
+def set_standby(postgres: PostgresServer, name: str) -> None:
+    with postgres.connect() as connection:
+        connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+        connection.execute("SELECT pg_reload_conf()")
+        until(lambda: connection.execute("SHOW synchronous_standby_names").fetchone() == (name,))

@@ -169,6 +169,15 @@ def test_an_action_from_the_list_answers_with_the_list_and_the_news(alice_client
     assert toasts(alice_client) == "", "it is told once"
 
 
+def test_without_script_the_title_of_the_next_page_begins_with_what_was_done(alice_client, key):
+    """A screen reader reads the title of a page, and no message that was there from the beginning."""
+    response = alice_client.post(f"{details_address(key.id)}disable/", follow=True)
+
+    title = page(response).find("title").text
+    assert title == "terraform is disabled and does not work until it is enabled. – API keys – Console"
+    assert page(alice_client.get(KEYS)).find("title").text == "API keys – Console"
+
+
 def test_a_deletion_from_the_list_answers_with_the_list_even_if_it_is_the_last_key(alice_client, key):
     response = alice_client.post(delete_address(key.id), headers=FROM_LIST | {"HX-Target": "delete"})
 

@@ -1,7 +1,9 @@
 """The console's own store keeps the contract, and keeps of a value only its keyed hash."""
 
+import itertools
 import secrets
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -10,9 +12,20 @@ from django.utils import timezone
 
 from apikeys.backends import backend_for
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Cursor, IssuedApiKey, Sort
+from apikeys.domain import (
+    ApiKeyChanges,
+    ApiKeyDraft,
+    ApiKeyQuery,
+    Cursor,
+    Filters,
+    IssuedApiKey,
+    ServiceIdDraft,
+    Sort,
+    Status,
+)
 from apikeys.exceptions import ApiKeyLimitReached
 from apikeys.models import ApiKeyRecord
+from apikeys.services.service_ids import create_service_id
 from apikeys.values import Peppers
 from tests.conftest import caller_for
 from tests.contract import ApiKeyBackendContract, backward, forward
@@ -67,6 +80,58 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
 
         assert alices.get_api_key(key.id).status == "disabled"
 
+    # Sorts and filters of what only this store knows
+
+    def test_keys_sort_by_their_last_use_and_their_end_and_none_is_the_least_or_the_greatest(self, alices):
+        _never, old, new = (alices.create_api_key(ApiKeyDraft(name)).key for name in ("never", "old", "new"))
+        for key, days in ((old, 200), (new, 1)):
+            moment = timezone.now() - timedelta(days=days)
+            ApiKeyRecord.objects.filter(id=key.id).update(last_used_at=moment, expires_at=moment)
+
+        def names(sort: Sort, descending: bool) -> list[str]:
+            pages = forward(alices, ApiKeyQuery(sort=sort, descending=descending, page_size=1))
+            return [key.name for page in pages for key in page.keys]
+
+        assert names(Sort.LAST_USED, False) == names(Sort.LAST_USED, True)[::-1] == ["never", "old", "new"]
+        assert names(Sort.EXPIRES, False) == names(Sort.EXPIRES, True)[::-1] == ["old", "new", "never"]
+
+    def test_what_was_not_used_for_days_includes_what_never_was(self, alices):
+        for name, days in (("old", 90), ("new", 89), ("never", None)):
+            key = alices.create_api_key(ApiKeyDraft(name)).key
+            used = None if days is None else timezone.now() - timedelta(days=days)
+            ApiKeyRecord.objects.filter(id=key.id).update(last_used_at=used)
+
+        found = alices.list_api_keys(ApiKeyQuery(filters=Filters(unused_for_days=90))).keys
+
+        assert {key.name for key in found} == {"old", "never"}
+
+    @pytest.mark.parametrize("days", [None, -1, 1])
+    @pytest.mark.parametrize("states", [*itertools.product([False, True], repeat=3)])
+    def test_a_key_is_found_by_its_status_and_by_no_other(self, alices, states, days):
+        key = alices.create_api_key(ApiKeyDraft("terraform")).key
+        expires_at = None if days is None else timezone.now() + timedelta(days=days)
+        leaked, disabled, locked = states
+        ApiKeyRecord.objects.update(leaked=leaked, disabled=disabled, locked=locked, expires_at=expires_at)
+
+        def is_found(filters: Filters) -> bool:
+            return bool(alices.list_api_keys(ApiKeyQuery(filters=filters)).keys)
+
+        is_now = alices.get_api_key(key.id).status
+        assert [status for status in Status if is_found(Filters(status=status))] == [is_now]
+        assert is_found(Filters(leaked=leaked))
+        assert not is_found(Filters(leaked=not leaked))
+        assert is_found(Filters(expires_within_days=1)) is (days == 1)
+
+    def test_a_day_begins_at_midnight_in_utc(self, alices):
+        key = alices.create_api_key(ApiKeyDraft("terraform")).key
+        ApiKeyRecord.objects.filter(id=key.id).update(created_at=datetime(2030, 1, 31, tzinfo=UTC))
+
+        def found(day: int) -> int:
+            return len(alices.list_api_keys(ApiKeyQuery(filters=Filters(created_since=date(2030, 1, day)))).keys)
+
+        assert (found(30), found(31)) == (1, 1)
+        assert alices.list_api_keys(ApiKeyQuery(filters=Filters(created_since=date(2030, 2, 1)))).keys == ()
+
     # Pages
 
     @pytest.mark.parametrize("descending", [False, True])
@@ -105,7 +170,53 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
             alices.list_api_keys(replace(query, cursor=cursor))
 
         index, column = ("keys_by_name", "name_folded") if sort is Sort.NAME else ("keys_by_creation", "created_at")
-        assert index_for(captured[0]["sql"]) == (index, {"iam_id": "=", column: "<" if descending else ">"})
+        sign = "<" if descending else ">"
+        assert index_for(captured[0]["sql"]) == (index, {"iam_id": "=", column: sign, "id": sign})
+
+
+# Whoever asks, and however many keys the account has besides.
+OF_ONE_OWNER = {
+    "a service ID of one's own": lambda alice, dora, service: (alice, ApiKeyQuery(iam_id=service.iam_id)),
+    "an administrator's look at one": lambda alice, dora, service: (dora, ApiKeyQuery(iam_id=service.iam_id)),
+    "a person in the list of all": lambda alice, dora, service: (
+        dora, ApiKeyQuery(iam_id=alice.iam_id, whole_account=True),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", OF_ONE_OWNER)
+@pytest.mark.parametrize(
+    ("sort", "index"),
+    [
+        (Sort.NAME, "keys_by_name"),
+        (Sort.DESCRIPTION, "keys_by_description"),
+        (Sort.CREATED, "keys_by_creation"),
+        (Sort.CREATED_BY, "keys_by_creator"),
+        (Sort.LAST_USED, "keys_by_last_use"),
+        (Sort.EXPIRES, "keys_by_expiration"),
+    ],
+)
+def test_a_list_of_one_owners_keys_is_read_in_an_index_of_owners(alice, dora, who, sort, index):
+    service, _key = create_service_id(caller_for(alice), ServiceIdDraft("robot"))
+    asker, query = OF_ONE_OWNER[who](alice, dora, service)
+
+    with CaptureQueriesContext(connection) as captured:
+        backend_of(asker).list_api_keys(replace(query, sort=sort))
+
+    assert index_for(captured[-1]["sql"]) == (index, {"iam_id": "="})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", OF_ONE_OWNER)
+def test_keys_of_one_owner_are_counted_in_an_index_of_owners(alice, dora, who):
+    service, _key = create_service_id(caller_for(alice), ServiceIdDraft("robot"))
+    asker, query = OF_ONE_OWNER[who](alice, dora, service)
+
+    with CaptureQueriesContext(connection) as captured:
+        backend_of(asker).count_api_keys(query.iam_id)
+
+    assert index_for(captured[-1]["sql"])[1] == {"iam_id": "="}
 
 
 @pytest.mark.django_db(transaction=True)

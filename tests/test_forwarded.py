@@ -7,8 +7,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from console.middleware import ip_address
-from console.rsgi import Adapter
+from console.middleware import client_address, ip_address
+from console.rsgi import MOST_CHUNKS, Adapter
 from tests import raw_http
 from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
@@ -188,15 +188,24 @@ def test_who_sends_a_body_that_is_too_large_is_told_that_the_connection_ends(con
     assert (answer.status, answer.headers["Connection"]) == (413, "close")
 
 
+@pytest.mark.parametrize("chunks", [MOST_CHUNKS - 1, MOST_CHUNKS + 1])
+def test_a_body_of_too_many_chunks_is_refused(console, chunks):
+    form = {"Host": "127.0.0.1", "Content-Type": "application/x-www-form-urlencoded", "Transfer-Encoding": "chunked"}
+
+    answer = raw_http.send(console.url, "POST", "/identity/token", form, b"1\r\na\r\n" * chunks + b"0\r\n\r\n")
+
+    is_refused = chunks > MOST_CHUNKS
+    assert answer.status == 400
+    assert (answer.body == b"The body has too many chunks.\n") == is_refused
+    assert (answer.headers.get("Connection") == "close") == is_refused
+
+
 class Dripping:
     """A client as Granian shows it, which promises a body and then keeps silent; `said` is what it was answered."""
 
     said: tuple[int, list[tuple[str, str]]] | None = None
 
-    def __aiter__(self) -> "Dripping":
-        return self
-
-    async def __anext__(self) -> bytes:
+    async def __call__(self) -> bytes:
         await asyncio.sleep(60)
         return b"x"
 
@@ -211,7 +220,12 @@ def test_a_body_that_does_not_come_takes_no_thread_and_has_an_end():
     )  # fmt: skip
     served: list[object] = []
     adapter = Adapter(
-        lambda environ, _start: served.append(environ) or [], threads=1, largest_body=100, body_seconds=0.05
+        lambda environ, _start: served.append(environ) or [],
+        threads=1,
+        asker=client_address,
+        largest_body=100,
+        body_seconds=0.05,
+        most=16,
     )
     client = Dripping()
 

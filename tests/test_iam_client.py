@@ -1,5 +1,6 @@
 """The client of an IAM server meets every fault of a network and of a service, on real sockets."""
 
+import json
 import logging
 import math
 import socket
@@ -17,7 +18,7 @@ from apikeys.iam.client import IAMClient, IAMError
 from tests import fault_server as faults
 from tests.cast import PASSWORD
 from tests.fault_server import NOT_IAMS, Fault, FaultServer
-from tests.neighbours import Silent, make_certificates
+from tests.neighbours import Fixed, Silent, make_certificates
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSCODE, iam_id_of
 
 ANNAS = iam_id_of("alice")
@@ -333,6 +334,32 @@ def test_every_page_of_a_list_is_read(iam, client):
 
     assert listed == made
     assert [asked.query.get("pagetoken") for asked in iam.requests("list")] == [None, "100", "200"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"unused_for_days": "90", "leaked": "true"}, "leaked, unused_for_days"),
+        ({"status": "active", "sort": "name"}, "status"),
+        ({"sort": "last_authn"}, "sort"),
+    ],
+)
+def test_a_list_of_other_keys_than_were_asked_for_is_not_taken(iam, client, asked, named):
+    """IBM documents none of these: its service may refuse them, or ignore them and list every key."""
+    iam.add_key(ANNAS, "in use")
+
+    refused = refusal(lambda: list(client.list_api_keys(**asked)))
+
+    assert str(refused) == f"The server ignored {named} and listed other keys, which are not shown."
+    assert (refused.status, iam.count("list")) == (501, 1)
+
+
+@pytest.mark.parametrize("applied", [None, "leaked", {"leaked": True}, [], [["leaked"], 7], ["status"]])
+def test_only_a_list_of_names_says_what_a_server_applied(applied):
+    with Fixed(200, json.dumps({"apikeys": [], "applied": applied}), Content_Type="application/json") as other:
+        refused = refusal(lambda: IAMClient(other.url).api_key_page(leaked="true"))
+
+    assert refused.status == 501
 
 
 def test_a_list_that_leads_in_a_circle_is_left(iam, client):

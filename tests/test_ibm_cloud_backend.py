@@ -3,7 +3,8 @@
 import pytest
 
 from apikeys.backends.ibm_cloud import IBMCloudBackend
-from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, Cursor, Identity
+from apikeys.domain import ApiKeyDraft, ApiKeyQuery, Caller, Cursor, Filters, Identity, Sort
+from apikeys.exceptions import InvalidApiKey
 from tests.contract import ApiKeyBackendContract
 from tests.server import ConsoleServer
 from tests.upstream import LastingToken
@@ -64,3 +65,12 @@ class TestIBMCloudBackend(ApiKeyBackendContract):
         page = alices.list_api_keys(ApiKeyQuery(cursor=Cursor("a-token-of-yesterday", "")))
 
         assert page.keys == (key,)
+
+    @pytest.mark.parametrize("sort", [Sort.LAST_USED, Sort.EXPIRES])
+    def test_what_iam_cannot_sort_by_is_refused_in_a_sentence(self, alices, sort):
+        with pytest.raises(InvalidApiKey, match="can't be sorted by this"):
+            alices.list_api_keys(ApiKeyQuery(sort=sort))
+
+    def test_keys_are_not_filtered_by_their_last_use_which_no_list_of_iams_tells(self, alices):
+        with pytest.raises(InvalidApiKey, match="can't be filtered by this"):
+            alices.list_api_keys(ApiKeyQuery(filters=Filters(unused_for_days=90)))

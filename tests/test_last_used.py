@@ -19,6 +19,7 @@ from tests.stores import READ_ONLY
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -197,14 +198,14 @@ def test_a_key_that_was_deleted_meanwhile_is_no_problem(clock, program, alices_k
 # Where nothing can be written
 
 
-def test_to_exchange_a_key_is_to_read_three_rows(clock, program, alices_key):
+def test_to_exchange_a_key_is_to_ask_twice_and_to_write_nothing(clock, program, alices_key):
     use(program, alices_key)  # the first of all makes the key that signs
     clock.advance(60)
 
     with CaptureQueriesContext(connection) as context:
         use(program, alices_key)
 
-    assert [query["sql"].split()[0] for query in context] == ["SELECT"] * 3
+    assert [query["sql"].split()[0] for query in context] == ["SELECT"] * 2
 
 
 def test_what_cannot_be_written_is_counted_later(clock, program, alices_key):
@@ -275,6 +276,22 @@ def test_a_look_at_a_value_by_a_service_is_a_use(clock, program, alices_key, bob
     assert answer.json()["active"] is True
     usage.flush()
     assert count(alices_key) == 1
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "revoked"])
+def test_to_introspect_without_leave_is_no_use_and_tells_nothing(clock, program, alices_key, bob, create_key, token):
+    form = f"apikey={alices_key.value}"
+    if token == "revoked":
+        token = use(program, create_key(bob))
+        assert program.post("/identity/revoke", {"token": token}).status_code == 200
+    refused = [
+        program.post("/identity/introspect", body, content_type=FORM, headers=bearer(token))
+        for body in (form, f"{form}&{form}", "apikey=unknown", "&".join(["apikey=x"] * 200))
+    ]
+    usage.flush(everything=True)
+
+    assert {answer.status_code for answer in refused} == {401}
+    assert count(alices_key) == 0
 
 
 def test_details_by_value_are_no_use(clock, program, alices_key, alice, create_key):

@@ -9,17 +9,24 @@ from django.template.loader import render_to_string
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys.domain import PAGE_SIZES, ApiKeyQuery, Cursor, Sort, Status
-from apikeys.web.listing import ListState
+from apikeys.domain import ALL_FILTERS, PAGE_SIZES, ApiKeyQuery, Cursor, Filters, Sort, Status
+from apikeys.web.filters import OFFERS
+from apikeys.web.listing import SORTS, ListState
 
 thoroughly = settings(deadline=None, database=None, max_examples=200)
 
 ANY_TEXT = st.text(st.characters())
 PRINTABLE = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]))
 CURSORS = st.builds(Cursor, position=PRINTABLE, key_id=PRINTABLE, backward=st.booleans())
+FILTERS = st.builds(
+    Filters,
+    created_since=st.none() | st.dates(),
+    **{name: st.none() | st.sampled_from(list(offer.choices)) for name, offer in OFFERS.items() if offer.choices},
+)
 QUERIES = st.builds(
     ApiKeyQuery,
     search=PRINTABLE.map(str.strip).filter(lambda text: len(text) <= 255),
+    filters=FILTERS,
     whole_account=st.booleans(),
     sort=st.sampled_from(Sort),
     descending=st.booleans(),
@@ -85,8 +92,9 @@ def test_any_other_place_is_the_beginning_or_one_that_a_database_can_look_for(te
 
 
 @thoroughly
-@given(st.dictionaries(st.sampled_from(["q", "view", "sort", "per_page", "at", "other"]), ANY_TEXT))
+@given(st.dictionaries(st.sampled_from(["q", "view", "sort", "per_page", "at", "other", *OFFERS]), ANY_TEXT))
 @example({"sort": "--name"})
+@example({"created_since": "0000-01-01", "expires_within_days": "9" * 5000})
 @example({"per_page": "1" * 5000, "q": "\0\ud800" * 300})
 def test_whatever_an_address_says_it_is_a_list(parameters):
     query = read(query_dict(**parameters)).query
@@ -97,6 +105,22 @@ def test_whatever_an_address_says_it_is_a_list(parameters):
     query.search.encode("utf-8")
     rewritten = ListState(replace(query, cursor=None))
     assert read(QueryDict(rewritten.url().removeprefix("?"))) == rewritten
+
+
+@given(QUERIES)
+def test_without_its_filters_one_by_one_or_all_at_once_a_list_is_its_first_page(query):
+    state, one_by_one = ListState(query), ListState(replace(query, cursor=None))
+
+    for name in query.filters.given():
+        one_by_one = one_by_one.without_filters(name)
+
+    assert one_by_one == state.without_filters() == ListState(replace(query, filters=Filters(), cursor=None))
+
+
+def test_everything_that_lists_can_be_narrowed_down_and_sorted_by_is_offered():
+    assert set(OFFERS) == ALL_FILTERS
+    assert {value.removeprefix("-") for value, _words in SORTS} == set(Sort)
+    assert set(OFFERS["status"].choices) == set(Status)
 
 
 def test_each_status_has_words_of_its_own():

@@ -334,6 +334,9 @@ def walk_through_keys(program: Program, iam_id: str, account_id: str) -> None:
     page = call(200, "GET", "/v1/apikeys?pagesize=1&include_history=true&sort=name")
     page = call(200, "GET", page["next"].removeprefix("http://testserver"))
     assert {"previous", "next"} <= page.keys()
+    filters = "status=active&expires_within_days=36500&unused_for_days=1&created_since=2020-01-31&leaked=false"
+    page = call(200, "GET", f"/v1/apikeys?{filters}&sort=last_authn")
+    assert page["applied"] == ["created_since", "expires_within_days", "leaked", "sort", "status", "unused_for_days"]
     call(200, "GET", f"/v1/accounts/{account_id}/limits/identity")
 
     for method, path in (("GET", "/v1/apikeys?pagesize=0"), ("GET", f"{key}?include_history=1")):
@@ -665,6 +668,9 @@ def test_an_administrator_who_asks_for_the_limits_of_a_nul_is_refused(descriptio
         ("filter=name+%C5%BFw+%22x%22", "filter"),
         ("filter=name+co+%22x%22" + "+and+name+co+%22x%22" * 400, "filter"),
         ("include_history=maybe", "include_history"),
+        ("leaked=true&leaked=true", "leaked"),
+        ("unused_for_days=0", "unused_for_days"),
+        ("created_since=2026-02-30", "created_since"),
     ],
 )
 def test_a_list_says_which_of_its_parameters_it_does_not_take(alices, query, field):

@@ -7,10 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 from django.utils import timezone
 
 from apikeys.models import ApiKeyRecord, new_api_key_id
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
+from tests.list_menu import buttons, links, menu_of, opener
 from tests.markup import Element, fields, page, parse
 
 HTMX = {"HX-Request": "true"}
@@ -18,6 +20,10 @@ HTMX = {"HX-Request": "true"}
 
 def names(tree: Element) -> list[str]:
     return [cell.text for cell in tree.find_all("th", role="rowheader")]
+
+
+def key_ids(tree: Element) -> list[str]:
+    return [cell.find("a")["id"] for cell in tree.find_all("th", role="rowheader")]
 
 
 def pager(tree: Element, rel: str) -> str:
@@ -129,30 +135,54 @@ def test_the_name_of_a_key_leads_to_its_details(alice_client, alices_key):
     assert page(alice_client.get(link["href"])).find("dialog")["id"] == "details"
 
 
-def test_each_key_has_its_actions_behind_a_button_that_names_it(alice_client, alices_key):
+def test_each_key_has_its_actions_behind_a_link_that_names_it_and_leads_to_its_details(alice_client, alices_key):
     tree = page(alice_client.get(KEYS))
 
-    menu = tree.find(id=f"m-{alices_key.key.id}")
-    button = tree.find("button", popovertarget=menu["id"])
-    assert button.text == "Actions for terraform"
-    assert [(link.text, link["href"]) for link in menu.find_all("a")] == [
+    link, menu = opener(tree), menu_of(tree)
+    assert (link.text, link["href"]) == ("Actions for terraform", details_address(alices_key.key.id))
+    assert links(menu) == [
         ("Details", details_address(alices_key.key.id)),
         ("Edit API key", edit_address(alices_key.key.id)),
         ("Delete key", delete_address(alices_key.key.id)),
     ]
-    assert [(button.text, button["formaction"]) for button in menu.find_all("button")] == [
+    assert buttons(menu) == [
         ("Lock API key", f"{details_address(alices_key.key.id)}lock/"),
         ("Disable API key", f"{details_address(alices_key.key.id)}disable/"),
     ]
 
 
+STATES = [{}, {"locked": True}, {"disabled": True}, {"disabled": True, "locked": True}]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_details_offer_as_buttons_what_the_menu_of_the_row_offers(alice_client, alices_key, state):
+    ApiKeyRecord.objects.update(modified_at=timezone.now(), **state)
+    tree = page(alice_client.get(f"{KEYS}?sort=name"))
+
+    form = page(alice_client.get(opener(tree)["href"])).find("form", class_="row")
+
+    menu = menu_of(tree)
+    assert [(link.text, link["href"]) for link in form.find_all("a")] == links(menu)[1:]
+    assert [(button.text, button["formaction"]) for button in form.find_all("button")] == buttons(menu)
+
+
+def test_the_addresses_of_a_row_are_those_of_the_pages(alice, alice_client, create_key):
+    for state in STATES:
+        ApiKeyRecord.objects.filter(id=create_key(alice, "one").key.id).update(modified_at=timezone.now(), **state)
+
+    tree = page(alice_client.get(KEYS))
+
+    menus = [menu_of(tree, key_id) for key_id in key_ids(tree)]
+    names = {resolve(action.address).url_name for menu in menus for action in menu}
+    assert names == {f"api_key_{name}" for name in ("details", "edit", "lock", "unlock", "disable", "enable", "delete")}
+
+
 def test_a_locked_key_offers_nothing_but_its_details_and_to_be_unlocked(alice_client, alices_key):
     ApiKeyRecord.objects.update(locked=True)
 
-    menu = page(alice_client.get(KEYS)).find(id=f"m-{alices_key.key.id}")
+    menu = menu_of(page(alice_client.get(KEYS)))
 
-    assert [link.text for link in menu.find_all("a")] == ["Details"]
-    assert [button.text for button in menu.find_all("button")] == ["Unlock API key"]
+    assert [action.words for action in menu] == ["Details", "Unlock API key"]
 
 
 @pytest.mark.parametrize(
@@ -355,6 +385,17 @@ def test_more_than_a_thousand_keys_are_counted_no_further(alice, alice_client):
     assert names(last) == names(pages[10])
 
 
+def test_more_than_a_hundred_keys_that_are_found_are_counted_no_further(alice, alice_client):
+    many(alice, 150)
+
+    pages = walk(alice_client, f"{KEYS}?q=key&per_page=50")
+
+    assert [standing(tree) for tree in pages] == [
+        "Found: 1–50 of 100+", "Found: 51–100 of 100+", "Found: 101–150 of 100+",
+    ]  # fmt: skip
+    assert names(page(alice_client.get(pager(pages[0], "last")))) == names(pages[2])
+
+
 def test_beyond_the_first_thousand_no_number_is_made_up(alice, alice_client):
     many(alice, 1_300)
 
@@ -432,11 +473,9 @@ def test_the_pager_shows_every_key_once_there_and_back(alice, alice_client, sort
     there = walk(alice_client, f"{KEYS}?sort={sort}&per_page=10")
     back = walk(alice_client, pager(there[-1], "prev"), "prev")
 
-    menus = [
-        element["id"] for tree in there for element in tree.find_all(class_="menu") if element["id"][:8] == "m-ApiKey"
-    ]
+    ids = [row for tree in there for row in key_ids(tree)]
     assert [len(names(tree)) for tree in there] == [10, 10, 10, 5]
-    assert len(menus) == len(set(menus)) == 35
+    assert len(ids) == len(set(ids)) == 35
     assert [names(tree) for tree in back] == [names(tree) for tree in reversed(there[:-1])]
 
 
@@ -515,14 +554,10 @@ def second(alice, alice_client) -> str:
     return pager(page(alice_client.get(KEYS, {"q": "a b", "sort": "name", "per_page": 10})), "next")
 
 
-def first_menu(tree: Element) -> Element:
-    return next(element for element in tree.find_all(class_="menu") if element["id"].startswith("m-ApiKey"))
-
-
 def test_dialogs_lead_back_to_the_list_as_it_was(alice_client, second):
     tree = page(alice_client.get(second))
 
-    ways = [link["href"] for link in first_menu(tree).find_all("a")] + [tree.find(class_="toolbar").find("a")["href"]]
+    ways = [address for _words, address in links(menu_of(tree))] + [tree.find(class_="toolbar").find("a")["href"]]
     dialogs = [page(alice_client.get(way)).find("dialog") for way in ways]
 
     state = parse_qs(urlsplit(second).query)
@@ -536,7 +571,7 @@ def test_dialogs_lead_back_to_the_list_as_it_was(alice_client, second):
 def test_after_a_deletion_alice_is_where_she_was(alice_client, second):
     shown = page(alice_client.get(second))
 
-    response = alice_client.post(first_menu(shown).find_all("a")[-1]["href"])
+    response = alice_client.post(links(menu_of(shown))[-1][1])
 
     assert response.status_code == 303
     assert response["Location"] == second
@@ -602,7 +637,7 @@ def test_ten_thousand_keys_need_the_questions_of_ten_and_a_bounded_count(alice, 
     many(alice, 10_000)
     many(bob, 10)
 
-    for query in ("", "?sort=name", "?q=number+1"):
+    for query in ("", "?sort=name", "?sort=-name"):
         few, lots = queries_of(bob_client, KEYS + query), queries_of(alice_client, KEYS + query)
         deep = queries_of(alice_client, pager(page(alice_client.get(KEYS + query)), "next"))
 
@@ -615,13 +650,22 @@ def test_ten_thousand_keys_need_the_questions_of_ten_and_a_bounded_count(alice, 
             assert sql.endswith("LIMIT 1001) subquery" if "COUNT" in sql else "LIMIT 26")
 
 
+def test_a_search_among_ten_thousand_keys_reads_a_bounded_number_of_them(alice, alice_client):
+    many(alice, 10_000)
+
+    asked = [sql for sql in queries_of(alice_client, f"{KEYS}?q=number+1") if '"apikeys_apikeyrecord"' in sql]
+
+    assert 2 <= len(asked) <= 10
+    assert [sql for sql in asked if "LIMIT" not in sql] == []
+
+
 def test_the_dashboard_counts_keys_but_reads_only_the_newest(alice, alice_client):
     many(alice, 1_234)
 
     asked = [sql for sql in queries_of(alice_client, "/") if "apikeys_apikeyrecord" in sql]
 
-    assert page(alice_client.get("/")).find_all("strong")[0].text in ("1234", "1,234")
-    assert sorted(("COUNT" in sql, "LIMIT 4" in sql) for sql in asked) == [(False, True), (True, False)]
+    assert page(alice_client.get("/")).find_all("strong")[0].text == "1,000+"
+    assert sorted(("LIMIT 1001) subquery" in sql, "LIMIT 4" in sql) for sql in asked) == [(False, True), (True, False)]
 
 
 # Language and theme

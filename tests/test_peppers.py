@@ -22,7 +22,9 @@ from apikeys.exceptions import ValueNotFound
 from apikeys.identity import peppers, tokens, usage
 from apikeys.identity.tokens import Subject
 from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
+from apikeys.services import keys
 from apikeys.values import Peppers
+from tests.conftest import caller_for
 from tests.programs import Console, Site
 from tests.server import ConsoleServer
 from tests.threads import at_once
@@ -178,8 +180,8 @@ def test_a_use_that_is_refused_moves_nothing(old_key, state):
     assert unchanged
 
 
-def test_asking_for_the_details_of_a_value_is_no_use_and_moves_nothing(old_key):
-    assert tokens.key_id_of_value(old_key.value) == old_key.key.id
+def test_asking_for_the_details_of_a_value_is_no_use_and_moves_nothing(alice, old_key):
+    assert keys.get_api_key_of_record(caller_for(alice), find_by_value(old_key.value)).id == old_key.key.id
 
     assert record_of(old_key).pepper == 1
 

@@ -10,6 +10,8 @@ from apikeys.iam import oauth
 from apikeys.identity import tokens, users
 from apikeys.services import service_ids
 from tests.conftest import caller_for
+from tests.markup import page
+from tests.test_pages import many
 
 pytestmark = pytest.mark.django_db
 
@@ -45,14 +47,25 @@ def test_a_list_with_histories_asks_as_often_for_many_rows_as_for_one(alice, cre
     assert look() == ([["create"]] * 6, queries)
 
 
-def test_to_look_at_a_token_from_a_password_is_to_read_its_person_once(alice):
+def test_the_dashboard_counts_a_thousand_keys_and_no_more(alice, alice_client):
+    many(alice, 1_001)
+
+    with CaptureQueriesContext(connection) as context:
+        shown = page(alice_client.get("/"))
+
+    counts = [query["sql"] for query in context if "COUNT" in query["sql"] and "apikeys_apikeyrecord" in query["sql"]]
+    assert "1,000+" in shown.text
+    assert [sql for sql in counts if "LIMIT 1001" not in sql] == []
+
+
+def test_to_look_at_a_token_from_a_password_is_one_question(alice):
     token = with_password(alice).access_token
     tokens.identify(token)
 
     with CaptureQueriesContext(connection) as context:
         tokens.identify(token)
 
-    assert [query["sql"].count('FROM "console_user"') for query in context] == [0, 1, 0]
+    assert [query["sql"].count('"console_user"') for query in context] == [1]
 
 
 def test_to_renew_such_a_token_is_to_read_its_person_once(alice):
@@ -61,7 +74,31 @@ def test_to_renew_such_a_token_is_to_read_its_person_once(alice):
     with CaptureQueriesContext(connection) as context:
         tokens.refresh(token, client_id="bx")
 
-    assert sum('FROM "console_user"' in query["sql"] for query in context) == 1
+    assert sum('"console_user"' in query["sql"] for query in context) == 1
+
+
+def test_to_introspect_a_value_is_one_question_about_the_caller_and_the_value(alice, create_key):
+    issued = create_key(alice, "deploy")
+    program = Client(headers={"Authorization": f"Bearer {with_password(alice).access_token}"})
+    program.post("/identity/introspect", {"apikey": issued.value})
+
+    with CaptureQueriesContext(connection) as context:
+        answer = program.post("/identity/introspect", {"apikey": issued.value})
+
+    assert answer.json()["apikey_id"] == issued.key.id
+    assert [query["sql"].partition(" ")[0] for query in context] == ["SELECT"]
+
+
+def test_to_look_a_key_up_by_its_value_is_one_question_about_the_caller_and_the_value(alice, create_key):
+    issued = create_key(alice, "deploy")
+    program = Client(headers={"Authorization": f"Bearer {with_password(alice).access_token}"})
+    program.get("/v1/apikeys/details", headers={"IAM-ApiKey": issued.value})
+
+    with CaptureQueriesContext(connection) as context:
+        answer = program.get("/v1/apikeys/details", headers={"IAM-ApiKey": issued.value})
+
+    assert answer.json()["id"] == issued.key.id
+    assert [query["sql"].partition(" ")[0] for query in context] == ["SELECT"]
 
 
 def test_commas_without_a_name_between_them_are_no_identities(alice):

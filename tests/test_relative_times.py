@@ -1,12 +1,10 @@
 """How far away a moment is: to the nearest unit that a person would say."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from console.relative_times import distance
-
-NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -29,11 +27,11 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
     ],
 )
 def test_a_moment_is_as_far_away_as_a_person_would_say(away, ahead, ago):
-    assert (distance(NOW + away, NOW), distance(NOW - away, NOW)) == (ahead, ago)
+    assert (distance(away.total_seconds(), "en"), distance(-away.total_seconds(), "en")) == (ahead, ago)
 
 
 @pytest.mark.parametrize("days", [1, 30, 90, 365])
 def test_what_was_set_a_moment_ago_is_still_as_far_away(days):
-    whole, a_moment_later = (distance(NOW + timedelta(days=days, seconds=-late), NOW) for late in (0, 9))
+    whole = timedelta(days=days).total_seconds()
 
-    assert a_moment_later == whole
+    assert distance(whole - 9, "en") == distance(whole, "en")

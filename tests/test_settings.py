@@ -17,8 +17,8 @@ from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
-    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
-    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
+    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
+    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
     "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
@@ -283,7 +283,7 @@ def test_a_bare_checkout_has_safe_defaults(show, data_dir):
     assert shown == repr(
         (
             False, "127.0.0.1", 8000, ["localhost", "127.0.0.1", "[::1]"], 0,
-            False, "django.db.backends.sqlite3",
+            False, "console.sqlite",
             str(data_dir / "console.sqlite3"), "apk_", 1000,
         )
     )  # fmt: skip
@@ -356,7 +356,7 @@ def test_a_database_server_is_one_variable(show):
         DATABASE_URL="postgresql://console:secret@db.example.com/keys",
     )
 
-    assert shown == repr(["django.db.backends.postgresql", "db.example.com", "keys", "console"])
+    assert shown == repr(["console.postgresql", "db.example.com", "keys", "console"])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104

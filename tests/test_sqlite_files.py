@@ -1,14 +1,16 @@
 """An SQLite file and its journal: those that belong together are opened, others are refused before they are mixed."""
 
+import random
 import shutil
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from console.sqlite_files import SECONDS_APART, Misfit, check_files, committed_frames
+from console import sqlite_files
+from console.sqlite_files import SECONDS_APART, Misfit, check_files, committed_frames, end_journal
 
 pytestmark = pytest.mark.sqlite
 
@@ -140,6 +142,72 @@ def test_a_backup_is_refused_by_its_content_where_the_times_tell_nothing(tmp_pat
     Path(f"{file}-wal").touch()
 
     assert f"{file} and its journal, console.sqlite3-wal, do not belong together, or are damaged" in refusal_of(file)
+
+
+@pytest.mark.parametrize("made_by", ["backup", "copy"])
+def test_a_backup_that_is_too_large_to_be_read_at_a_start_is_refused_by_its_count(
+    tmp_path, file, crash, monkeypatch, made_by
+):
+    monkeypatch.setattr(sqlite_files, "_fault_of_content", lambda file: "")
+    live = tmp_path / "live.sqlite3"
+    with closing(connect(live)) as one, closing(connect(live)) as another:
+        shutil.copy(live, tmp_path / "copy.sqlite3")
+        for writer in (one, another, one):
+            one.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            fill(writer, 6)
+        shutil.copy(f"{live}-wal", f"{file}-wal")
+    shutil.copy(tmp_path / f"{made_by}.sqlite3", file)
+    Path(f"{file}-wal").touch()
+
+    assert "do not belong together, or are damaged (change " in refusal_of(file)
+
+
+def test_a_database_that_is_too_large_to_be_read_at_a_start_is_taken_after_a_crash(file, crash, monkeypatch):
+    monkeypatch.setattr(sqlite_files, "CHECK_SECONDS", 0.0)
+
+    check_files(file, used_before=True)
+
+    assert count(file) == 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whoever_writes_and_whenever_the_journal_is_written_back_its_count_goes_on_from_the_file(file, seed):
+    chosen = random.Random(seed)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(connect(file))) for _ in range(3)]
+        for _ in range(100):
+            connection = chosen.choice(connections)
+            fill(connection, chosen.randrange(3))
+            if chosen.random() < 0.2:
+                with connection:
+                    connection.execute("DELETE FROM key WHERE id % 3 = 0")
+            if chosen.random() < 0.1:
+                connection.execute(f"PRAGMA wal_checkpoint({chosen.choice(['PASSIVE', 'FULL', 'TRUNCATE'])})")
+            check_files(file, used_before=True)
+
+
+def test_a_stop_leaves_nothing_in_the_journal(file):
+    with closing(connect(file)) as left_open:
+        fill(left_open, 20)
+
+        end_journal(file)
+
+        assert Path(f"{file}-wal").stat().st_size == 0
+    assert count(file) == 20
+
+
+def test_a_stop_leaves_the_journal_to_whoever_reads_it(file, monkeypatch):
+    monkeypatch.setattr(sqlite_files, "END_SECONDS", 0.1)
+    with closing(connect(file)) as writer, closing(connect(file)) as reader:
+        fill(writer, 20)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM key").fetchone()
+        fill(writer, 1)
+
+        end_journal(file)
+
+        assert reader.execute("SELECT count(*) FROM key").fetchone() == (20,)
+    assert count(file) == 21
 
 
 def test_the_advice_for_who_did_not_restore_works(file, crash):

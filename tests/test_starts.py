@@ -126,6 +126,19 @@ def test_a_start_beside_the_journal_of_another_time_is_refused(tmp_path):
 
 
 @pytest.mark.sqlite
+def test_a_stop_leaves_no_journal_and_a_start_after_a_crash_takes_the_one_that_is_there(tmp_path):
+    journal = tmp_path / "data" / "console.sqlite3-wal"
+    for end in (ConsoleServer.stop, ConsoleServer.kill):
+        with ConsoleServer(tmp_path / "data") as console, HttpPerson(console.url) as person:
+            person.log_in(*ADMIN)
+            end(console)
+        assert (journal.exists() and journal.stat().st_size > 0) == (end is ConsoleServer.kill)
+
+    with ConsoleServer(tmp_path / "data") as console:
+        assert console.sql("SELECT count(*) FROM django_session") == [(2,)]
+
+
+@pytest.mark.sqlite
 def test_an_empty_file_beside_peppers_is_no_new_console(tmp_path):
     with ConsoleServer(tmp_path / "data"):
         pass

@@ -11,11 +11,12 @@ from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import tokens
 from apikeys.identity.callers import caller_for
 from apikeys.identity.request import Request
+from apikeys.storage.statements import Row
 
 
 def bearer_token(request: HttpRequest) -> str:
     """Return the access token of the request. Raises Unauthenticated."""
-    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _space, token = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     return token.strip()
@@ -25,6 +26,12 @@ def caller_of_token(request: Request) -> Caller:
     """Return whom the request's access token stands for. Raises Unauthenticated."""
     identity, _claims = tokens.identify(bearer_token(request))
     return caller_for(request, identity)
+
+
+def caller_and_record(request: Request, value: str) -> tuple[Caller, Row | None]:
+    """Return whom the request's access token stands for, and the record of a value. Raises Unauthenticated."""
+    identity, record = tokens.identify_and_find(bearer_token(request), value)
+    return caller_for(request, identity), record
 
 
 def check_account(caller: Caller, account_id: str) -> None:
@@ -39,7 +46,7 @@ def basic_credentials(request: HttpRequest) -> list[tuple[str, str]]:
     RFC 6749, section 2.3.1, lets clients encode both as in a form; most of them do not.
     Returns nothing without the header. Raises Unauthenticated for a broken one.
     """
-    header = request.headers.get("Authorization", "")
+    header = request.META.get("HTTP_AUTHORIZATION", "")
     scheme, _space, encoded = header.partition(" ")
     if not header:
         return []

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
-from django.http.response import HttpResponseBase
 from django.utils.translation import get_language
 
+from apikeys.api.answers import Answer, JsonAnswer
 from apikeys.api.paths import is_token_path
 from apikeys.exceptions import ApiKeyError, TokenRefused, TooManyAttempts
 from apikeys.services.messages import sentence
@@ -38,10 +38,10 @@ CODES = {
     507: "insufficient_storage",
 }
 
-Response = TypeVar("Response", bound=HttpResponseBase)
+Response = TypeVar("Response", bound=Answer)
 
 
-def error_answer(request: HttpRequest, error: ApiKeyError) -> JsonResponse:
+def error_answer(request: HttpRequest, error: ApiKeyError) -> JsonAnswer:
     """Return the error in the shape of its path, in the language of the request."""
     response = answer(request, error.status, error.code, sentence(error), details=getattr(error, "field", ""))
     if isinstance(error, TooManyAttempts):
@@ -52,12 +52,12 @@ def error_answer(request: HttpRequest, error: ApiKeyError) -> JsonResponse:
     return response
 
 
-def status_answer(request: HttpRequest, status: int, message: str) -> JsonResponse:
+def status_answer(request: HttpRequest, status: int, message: str) -> JsonAnswer:
     """Return the error for an HTTP status that no ApiKeyError stands for."""
     return answer(request, status, CODES.get(status, "internal_error"), message)
 
 
-def answer(request: HttpRequest, status: int, code: str, message: str, *, details: str = "") -> JsonResponse:
+def answer(request: HttpRequest, status: int, code: str, message: str, *, details: str = "") -> JsonAnswer:
     """Return an error; `details` names the offending field, header or parameter where there is one."""
     if is_token_path(request):
         body = token_body(request, code, message, details)
@@ -68,7 +68,7 @@ def answer(request: HttpRequest, status: int, code: str, message: str, *, detail
             "status_code": status,
             "trace": getattr(request, "correlation_id", ""),
         }
-    return with_headers(request, JsonResponse(body, status=status))
+    return with_headers(request, JsonAnswer(body, status=status))
 
 
 def with_headers(request: HttpRequest, response: Response) -> Response:
@@ -90,7 +90,7 @@ def token_body(request: HttpRequest, code: str, message: str, details: str = "")
         "context": {
             "requestId": getattr(request, "correlation_id", ""),
             "requestType": f"incoming.{request.path.rpartition('/')[2].title()}",
-            "userAgent": request.headers.get("User-Agent", "")[:255],
+            "userAgent": request.META.get("HTTP_USER_AGENT", "")[:255],
             "url": _url(request),
             "startTime": _moment(started),
             "endTime": _moment(now),

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.api import bodies, fields
+from apikeys.api import auth, bodies, fields
+from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import check_account
 from apikeys.api.decorators import authenticated, no_content, resource, switch
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, printable, text_field
@@ -16,7 +17,7 @@ from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
-from apikeys.identity import tokens
+from apikeys.identity.request import Request
 from apikeys.services import creation, keys
 
 MAX_COUNTED = 100  # identities in one look at the limits
@@ -27,22 +28,23 @@ LOOKS_LIKE_ANOTHER = '299 - "The owner has another API key whose name looks the 
 
 
 @authenticated
-def list_keys(request: HttpRequest, caller: Caller) -> JsonResponse:
+def list_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
     """Return one page of keys.
 
     Raises BadRequest (400), Unauthenticated (401), NotAuthorized (403) where the account's or another person's keys
-    are not the caller's to see.
+    are not the caller's to see, InvalidApiKey (400) for what the store can't sort or filter by, SearchTooSlow (503).
     """
     query = key_query(request, caller)
     page = keys.list_api_keys(caller, query)
     histories = keys.histories_of(page.keys) if flag(request, "include_history") else {}
     listed = [payloads.api_key(key, history=histories.get(key.id)) for key in page.keys]
-    return JsonResponse({"limit": query.page_size, **neighbours(request, page), "apikeys": listed})
+    head = {"limit": query.page_size, **neighbours(request, page), **payloads.applied(query)}
+    return JsonAnswer(head | {"apikeys": listed})
 
 
 @authenticated
 @sensitive_variables("body", "draft", "issued", "answer")
-def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
+def create_key(request: HttpRequest, caller: Caller) -> JsonAnswer:
     """Make a key and return it with its value (201).
 
     Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), IdempotencyKeyReused, AlreadyReceived and
@@ -63,10 +65,10 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonResponse:
     return created(answer, asked_to_store=asks_to_store(body), looks_like_another=bool(issued.look_alike))
 
 
-def created(body: dict[str, Any], *, asked_to_store: bool = False, looks_like_another: bool = False) -> JsonResponse:
+def created(body: dict[str, Any], *, asked_to_store: bool = False, looks_like_another: bool = False) -> JsonAnswer:
     """Return the answer to a creation, with a warning where a value was to be stored, or names look the same."""
     warnings = [NOT_STORED] * asked_to_store + [LOOKS_LIKE_ANOTHER] * looks_like_another
-    return JsonResponse(body, status=201, headers={"Warning": ", ".join(warnings)} if warnings else {})
+    return JsonAnswer(body, status=201, headers={"Warning": ", ".join(warnings)} if warnings else {})
 
 
 @sensitive_variables("body")
@@ -84,27 +86,30 @@ def asks_to_store(body: Body) -> bool:
 
 
 @authenticated
-def get_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonResponse:
+def get_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
     """Return one key. Raises BadRequest (400), Unauthenticated (401), ApiKeyNotFound (404)."""
     key = keys.get_api_key(caller, key_id)
     history = history_where_asked(request, caller, key)
     return tagged(payloads.api_key(key, history=history, activity=flag(request, "include_activity")))
 
 
-@authenticated
-@sensitive_variables("value")
-def key_details(request: HttpRequest, caller: Caller) -> JsonResponse:
+def key_details(request: Request) -> JsonAnswer:
     """Return the key of a value that the caller may see.
 
     Raises BadRequest (400), Unauthenticated (401), ApiKeyNotFound (404).
     """
-    value = needed_header(request, "IAM-ApiKey")
-    key = keys.get_api_key(caller, tokens.key_id_of_value(value))
+    try:
+        value = needed_header(request, "IAM-ApiKey")
+    except BadRequest:
+        auth.caller_of_token(request)  # who may not ask is not told what is wrong with the question
+        raise
+    caller, record = auth.caller_and_record(request, value)
+    key = keys.get_api_key_of_record(caller, record)
     return tagged(payloads.api_key(key, history=history_where_asked(request, caller, key)))
 
 
 @authenticated
-def update_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonResponse:
+def update_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
     """Change the members that the body has, and return the key.
 
     Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), NotAuthorized (403), ApiKeyNotFound (404),
@@ -116,7 +121,7 @@ def update_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonRespons
 
 
 @authenticated
-def identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonResponse:
+def identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonAnswer:
     """Return how many keys identities have, and may have.
 
     Raises BadRequest and InvalidApiKey (400), Unauthenticated (401).
@@ -126,7 +131,7 @@ def identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> Js
 
 
 @authenticated
-def bulk_identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonResponse:
+def bulk_identity_limits(request: HttpRequest, caller: Caller, account_id: str) -> JsonAnswer:
     """Return the same for identities that the body lists, or names with commas between them; the same errors."""
     check_account(caller, account_id)
     found = json_body(request).get(PER_IDENTITY)
@@ -134,23 +139,23 @@ def bulk_identity_limits(request: HttpRequest, caller: Caller, account_id: str) 
     return limits_answer(caller, asked)
 
 
-def limits_answer(caller: Caller, identities: Sequence[str]) -> JsonResponse:
+def limits_answer(caller: Caller, identities: Sequence[str]) -> JsonAnswer:
     """Return how many keys each identity has, the caller where none is named. Raises BadRequest, InvalidApiKey."""
     asked = [printable(PER_IDENTITY, iam_id) for iam_id in identities if iam_id]
     if len(asked) > MAX_COUNTED:
         raise BadRequest(PER_IDENTITY, _("Ask for at most %(limit)d identities at once."), limit=MAX_COUNTED)
     counts = keys.count_api_keys(caller, asked or [caller.identity.iam_id])
     found = [{"iam_id": iam_id, "count": count} for iam_id, count in counts.items()]
-    return JsonResponse({PER_IDENTITY: {"limit": settings.APIKEYS_PER_IDENTITY, "identities": found}})
+    return JsonAnswer({PER_IDENTITY: {"limit": settings.APIKEYS_PER_IDENTITY, "identities": found}})
 
 
 def history_where_asked(request: HttpRequest, caller: Caller, key: ApiKey) -> list[HistoryEntry] | None:
     return keys.get_history(caller, key.id) if flag(request, "include_history") else None
 
 
-def tagged(body: dict[str, Any]) -> JsonResponse:
+def tagged(body: dict[str, Any]) -> JsonAnswer:
     """Return the body with its entity tag in exactly one Etag header."""
-    return JsonResponse(body, headers={"ETag": body["entity_tag"]})
+    return JsonAnswer(body, headers={"ETag": body["entity_tag"]})
 
 
 collection = resource(GET=list_keys, POST=create_key)

@@ -1,15 +1,19 @@
 """/identity: access tokens, their public keys, discovery, introspection, revocation."""
 
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from apikeys import exceptions
+from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import basic_credentials, bearer_token
 from apikeys.api.decorators import resource
+from apikeys.api.errors import UNREADABLE
+from apikeys.api.fields import form_values
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, tokens
+from apikeys.identity.tokens import Subject
 
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
@@ -18,7 +22,7 @@ CLIENT_METHODS = ["client_secret_basic", "none"]
 
 @sensitive_post_parameters("apikey", "password", "refresh_token")
 @sensitive_variables("issued", "answer")
-def token(request: HttpRequest) -> JsonResponse:
+def token(request: HttpRequest) -> JsonAnswer:
     """Exchange a key's value, a password or a refresh token for an access token.
 
     Raises PropertyMissing, PropertyRefused, ValueNotFound, RefreshTokenInvalid and RefreshTokenExpired (400),
@@ -52,7 +56,7 @@ def token(request: HttpRequest) -> JsonResponse:
         "expiration": issued.expiration,
         "scope": oauth.SCOPE,
     }
-    return JsonResponse(answer)
+    return JsonAnswer(answer)
 
 
 def form_field(request: HttpRequest, name: str) -> str:
@@ -65,7 +69,7 @@ def form_field(request: HttpRequest, name: str) -> str:
 
 def optional_field(request: HttpRequest, name: str) -> str:
     """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
-    found = request.POST.getlist(name)
+    found = form_values(request, name)
     if len(found) > 1:
         raise exceptions.PropertyRefused(name, _("A property appears more than once."))
     return found[0] if found else ""
@@ -89,16 +93,16 @@ def require_client(is_client: bool) -> None:
         raise exceptions.ClientRefused
 
 
-def keys(request: HttpRequest) -> JsonResponse:
+def keys(request: HttpRequest) -> JsonAnswer:
     """Return the public keys that access tokens are verified with."""
-    return JsonResponse({"keys": signing.public_keys()})
+    return JsonAnswer({"keys": signing.public_keys()})
 
 
-def discovery(request: HttpRequest) -> JsonResponse:
+def discovery(request: HttpRequest) -> JsonAnswer:
     """Return where everything is (OpenID Connect Discovery, and RFC 8414)."""
     base = signing.issuer()
     grants = [oauth.GRANT_API_KEY, *([oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), oauth.GRANT_REFRESH]
-    return JsonResponse(
+    return JsonAnswer(
         {
             "issuer": base,
             "token_endpoint": f"{base}/token",
@@ -117,56 +121,77 @@ def discovery(request: HttpRequest) -> JsonResponse:
     )
 
 
-def userinfo(request: HttpRequest) -> JsonResponse:
+def userinfo(request: HttpRequest) -> JsonAnswer:
     """Return whom the request's access token stands for (OpenID Connect). Raises Unauthenticated (401)."""
     identity, claims = tokens.identify(bearer_token(request))
     told = {name: claims[name] for name in ABOUT_PERSON if name in claims}
-    return JsonResponse(told | {"iam_id": identity.iam_id, "name": identity.name, "email": identity.email})
+    return JsonAnswer(told | {"iam_id": identity.iam_id, "name": identity.name, "email": identity.email})
 
 
 @sensitive_post_parameters("apikey", "token")
 @sensitive_variables("value")
-def introspect(request: HttpRequest) -> JsonResponse:
+def introspect(request: HttpRequest) -> JsonAnswer:
     """Tell whether a token or a key's value is valid (RFC 7662). The caller must show who it is.
 
     Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401).
     """
-    require_introspection_caller(request)
-    if value := optional_field(request, "apikey"):
+    try:
+        value = optional_field(request, "apikey")
+    except (exceptions.ApiKeyError, *UNREADABLE):
+        require_introspection_caller(request)  # who may not ask is not told what is wrong with the question
+        raise
+    if value:
         try:
-            subject = tokens.authenticate(value)
+            subject = subject_for_caller(request, value)
         except exceptions.ValueNotFound:
-            return JsonResponse({"active": False})
+            return JsonAnswer({"active": False})
         key = subject.api_key
         found = {"active": True, "iam_id": subject.identity.iam_id, "account": {"bss": subject.identity.account_id}}
         if key is not None:
             found |= {"apikey_id": key.id, "apikey_name": key.name}
             if key.expires_at is not None:
                 found["exp"] = int(key.expires_at.timestamp())
-        return JsonResponse(found)
+        return JsonAnswer(found)
+    require_introspection_caller(request)
     try:
         _identity, claims = tokens.identify(form_field(request, "token"))
     except exceptions.Unauthenticated:
-        return JsonResponse({"active": False})
+        return JsonAnswer({"active": False})
     public = {name: claim for name, claim in claims.items() if name != "password_stamp"}
-    return JsonResponse({"active": True, "token_type": "Bearer", **public})
+    return JsonAnswer({"active": True, "token_type": "Bearer", **public})
 
 
 @sensitive_post_parameters("token")
-def revoke(request: HttpRequest) -> JsonResponse:
+def revoke(request: HttpRequest) -> JsonAnswer:
     """End an access token or a refresh token (RFC 7009); what is neither is no error. The token itself is the proof.
 
     Raises PropertyMissing and PropertyRefused (400), ClientRefused (401).
     """
     client_is_known(request)
     tokens.revoke(form_field(request, "token"))
-    return JsonResponse({})
+    return JsonAnswer({})
+
+
+@sensitive_variables("value")
+def subject_for_caller(request: HttpRequest, value: str) -> Subject:
+    """Return whom a value stands for, to a caller who shows who it is. Raises IntrospectionRefused, ValueNotFound."""
+    if is_basic(request):
+        require_introspection_caller(request)
+        return tokens.authenticate(value)
+    try:
+        return tokens.authenticate_for(bearer_token(request), value)
+    except exceptions.Unauthenticated:
+        raise exceptions.IntrospectionRefused from None
+
+
+def is_basic(request: HttpRequest) -> bool:
+    return str(request.META.get("HTTP_AUTHORIZATION", "")).lower().startswith("basic ")
 
 
 def require_introspection_caller(request: HttpRequest) -> None:
     """Raise IntrospectionRefused unless a bearer token, or Basic `apikey` and a value, names the caller."""
     try:
-        if request.headers.get("Authorization", "").lower().startswith("basic "):
+        if is_basic(request):
             tokens.authenticate_any([value for user, value in basic_credentials(request) if user == "apikey"])
         else:
             tokens.identify(bearer_token(request))

@@ -6,17 +6,19 @@ from django.http import HttpRequest
 
 from apikeys import domain
 from apikeys.api.auth import check_account
-from apikeys.api.fields import choice, parameter, printable
+from apikeys.api.fields import choice, parameter, printable, read_day, read_days, read_flag, where_given
 from apikeys.cursors import read_cursor, write_cursor
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam.payloads import MAX_PAGE_SIZE, SORT_WORDS
+from apikeys.iam.payloads import MAX_PAGE_SIZE, OWN_SORT_WORDS, SORT_WORDS
 
 DEFAULT_PAGE_SIZE = 20
-KEY_SORTS = {word: sort for sort, word in SORT_WORDS.items()}
+KEY_SORTS = {word: sort for sort, word in (SORT_WORDS | OWN_SORT_WORDS).items()}
 SERVICE_ID_SORTS = {str(sort): sort for sort in domain.ServiceIdSort}
+STATUSES = tuple(map(str, domain.Status))
 DEFAULT_SORT = "created_at"
-MAX_FILTER = 4096  # SQLite refuses patterns of 50,000 bytes and trees of 1,000 conditions
+MAX_FILTER = 4096
+MOST_CONDITIONS = 10  # each of them is looked for in each description
 
 # ASCII: without it, letters' case ignored, "ſw" would pass for "sw".
 _CONDITION = re.compile(r' *(name|description|id) +(co|eq|sw) +"((?:[^"\\]|\\["\\])*)" *', re.IGNORECASE | re.ASCII)
@@ -28,6 +30,7 @@ def key_query(request: HttpRequest, caller: domain.Caller) -> domain.ApiKeyQuery
     check_account(caller, parameter(request, "account_id"))
     return domain.ApiKeyQuery(
         conditions=conditions(request),
+        filters=filters(request),
         iam_id=printable("iam_id", parameter(request, "iam_id")),
         whole_account=choice("scope", parameter(request, "scope", "entity"), ("entity", "account")) == "account",
         kind=choice("type", parameter(request, "type"), ("", "user", "serviceid")),
@@ -49,6 +52,22 @@ def service_id_query(request: HttpRequest, caller: domain.Caller) -> domain.Serv
         page_size=page_size(request),
         cursor=page_cursor(request),
     )
+
+
+def filters(request: HttpRequest) -> domain.Filters:
+    """Return what a list of keys is narrowed down to. Raises BadRequest."""
+    return domain.Filters(
+        status=where_given(request, "status", read_status),
+        expires_within_days=where_given(request, "expires_within_days", read_days),
+        unused_for_days=where_given(request, "unused_for_days", read_days),
+        created_since=where_given(request, "created_since", read_day),
+        leaked=where_given(request, "leaked", read_flag),
+    )
+
+
+def read_status(name: str, text: str) -> domain.Status:
+    """Return a status. Raises BadRequest."""
+    return domain.Status(choice(name, text, STATUSES))
 
 
 def page_size(request: HttpRequest) -> int:
@@ -111,6 +130,8 @@ def parse_filter(text: str) -> tuple[domain.Condition, ...]:
         attribute, match, quoted = found.groups()
         unquoted = re.sub(r'\\(["\\])', r"\1", quoted)
         conditions.append(domain.Condition(attribute.lower(), domain.Match(match.lower()), unquoted))
+        if len(conditions) > MOST_CONDITIONS:
+            raise BadRequest("filter", _("The filter has more than 10 conditions."))
         position = found.end()
         if position == len(text):
             return tuple(conditions)

@@ -8,7 +8,12 @@ PATHS = ("/v1/", *TOKEN_PATHS)
 
 def is_api(request: HttpRequest) -> bool:
     """Tell whether a request is for the API, whose errors are never pages."""
-    return f"{request.path}/".startswith(PATHS)
+    return is_path_of_api(request.path)
+
+
+def is_path_of_api(path: str) -> bool:
+    """Tell whether the API serves this address, slashes too many apart; there may be nothing at it."""
+    return f"{path}/".startswith(PATHS)
 
 
 def is_token_path(request: HttpRequest) -> bool:
@@ -22,6 +27,6 @@ def as_served(path: str) -> str:
     Clients add a slash at the end, and one before where the address of the server that they were told ends with one.
     """
     plain = f"/{path.lstrip('/')}"
-    if not f"{plain}/".startswith(PATHS):
+    if not is_path_of_api(plain):
         return path
     return plain[:-1] if plain.endswith("/") and not plain.endswith("//") else plain

@@ -1,11 +1,12 @@
 """/v1/serviceids, and the empty collections that clients ask for at start."""
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys.api import bodies, fields
+from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import check_account
-from apikeys.api.decorators import Operation, authenticated, no_content, resource, switch
+from apikeys.api.decorators import View, authenticated, no_content, resource, switch
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, text_field
 from apikeys.api.keys import asks_to_store, created, key_draft, tagged
 from apikeys.api.paging import neighbours, service_id_query
@@ -17,21 +18,21 @@ from apikeys.services import keys, service_ids
 
 
 @authenticated
-def list_service_ids(request: HttpRequest, caller: Caller) -> JsonResponse:
+def list_service_ids(request: HttpRequest, caller: Caller) -> JsonAnswer:
     """Return one page of the service IDs that the caller manages. Raises BadRequest (400), Unauthenticated (401)."""
     query = service_id_query(request, caller)
     refuse_group(parameter(request, "group_id"))
     page = service_ids.list_service_ids(caller, query)
     histories = keys.histories_of(page.service_ids) if flag(request, "include_history") else {}
     found = [payloads.service_id(service, history=histories.get(service.id)) for service in page.service_ids]
-    return JsonResponse(
+    return JsonAnswer(
         {"offset": page.offset, "limit": query.page_size, **neighbours(request, page), "serviceids": found}
     )
 
 
 @authenticated
 @sensitive_variables("body", "key", "issued", "answer")
-def create_service_id(request: HttpRequest, caller: Caller) -> JsonResponse:
+def create_service_id(request: HttpRequest, caller: Caller) -> JsonAnswer:
     """Make a service ID, with a first key where the body describes one, and return both (201).
 
     Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), IdempotencyKeyReused, AlreadyReceived and
@@ -68,7 +69,7 @@ def first_key(request: HttpRequest, body: Body) -> ApiKeyDraft | None:
 
 
 @authenticated
-def get_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonResponse:
+def get_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonAnswer:
     """Return one service ID. Raises BadRequest (400), Unauthenticated (401), ServiceIdNotFound (404)."""
     service = service_ids.get_service_id(caller, service_id)
     history = service_ids.get_history(caller, service_id) if flag(request, "include_history") else None
@@ -77,7 +78,7 @@ def get_service_id(request: HttpRequest, caller: Caller, service_id: str) -> Jso
 
 
 @authenticated
-def update_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonResponse:
+def update_service_id(request: HttpRequest, caller: Caller, service_id: str) -> JsonAnswer:
     """Change the members that the body has, and return the service ID.
 
     Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), ServiceIdNotFound (404), ServiceIdConflict and
@@ -95,13 +96,13 @@ def refuse_group(group_id: str) -> None:
         raise BadRequest("group_id", _("This server has no groups of service IDs. Leave group_id out."))
 
 
-def empty_collection(name: str) -> Operation:
+def empty_collection(name: str) -> View:
     """Return a view of a collection that this server has nothing in."""
 
     @authenticated
-    def list_nothing(request: HttpRequest, caller: Caller) -> JsonResponse:
+    def list_nothing(request: HttpRequest, caller: Caller) -> JsonAnswer:
         check_account(caller, parameter(request, "account_id"))
-        return JsonResponse({name: []})
+        return JsonAnswer({name: []})
 
     return resource(GET=list_nothing)
 

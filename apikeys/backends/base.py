@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from apikeys import domain
+from apikeys.exceptions import InvalidApiKey
+from apikeys.exceptions import gettext_noop as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +17,15 @@ class StoreTraits:
     `lists_last_use`: a list tells when each key was last used.
     `searches_while_typing`: a search is cheap enough to be made anew for each pause in typing.
     `keeps_hint`: the first and last characters of a value are kept, by which people recognise it.
+    `sorts`, `filters`: what a list can be sorted by, and which of the names of `Filters` it can be narrowed down by.
     """
 
     is_upstream: bool
     lists_last_use: bool
     searches_while_typing: bool
     keeps_hint: bool
+    sorts: frozenset[domain.Sort]
+    filters: frozenset[str]
 
 
 class ApiKeyBackend(Protocol):
@@ -49,7 +54,8 @@ class ApiKeyBackend(Protocol):
         """Return one page in the order asked for; what is created or deleted meanwhile shows no row twice.
 
         Raises NotAuthorized for the whole account, unless `lists_whole_account`; InvalidApiKey for an owner that is
-        neither the identity nor a service ID it manages.
+        neither the identity nor a service ID it manages, and for a sort or a filter that is not among the traits;
+        SearchTooSlow for a search or filters that no index serves in a long list.
         """
 
     def get_api_key(self, key_id: str) -> domain.ApiKey:
@@ -89,3 +95,11 @@ class ApiKeyBackend(Protocol):
 
     def delete_all_api_keys(self) -> list[domain.ApiKey]:
         """End all keys of the identity, locked ones too, and return their last records."""
+
+
+def check_query(traits: StoreTraits, query: domain.ApiKeyQuery) -> None:
+    """Raise InvalidApiKey where the store can't sort or filter as asked for."""
+    if query.sort not in traits.sorts:
+        raise InvalidApiKey("sort", _("The API keys can't be sorted by this."))
+    for name in sorted(query.filters.given() - traits.filters):
+        raise InvalidApiKey(name, _("The API keys can't be filtered by this."))

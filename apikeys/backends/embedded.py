@@ -1,7 +1,8 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from contextlib import nullcontext
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -10,25 +11,31 @@ from django.utils import timezone
 
 from apikeys import domain, exceptions, values
 from apikeys.backends import records
-from apikeys.backends.base import StoreTraits
-from apikeys.backends.keyset import counted_page_of, page_of
-from apikeys.backends.search import fold, hint_end, skeleton
+from apikeys.backends.base import StoreTraits, check_query
+from apikeys.backends.finding import Narrowed, Scope, narrowed
+from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
+from apikeys.backends.limits import search_limit
+from apikeys.backends.orders import COLUMNS, Apart
+from apikeys.backends.plain import Plain
+from apikeys.backends.search import fold, shape
+from apikeys.backends.trigrams import searched
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
 
-COLUMNS = {
-    domain.Sort.NAME: "name_folded",
-    domain.Sort.DESCRIPTION: "description",
-    domain.Sort.CREATED: "created_at",
-    domain.Sort.CREATED_BY: "created_by",
-}
 MOST_COMPARED = 1000  # names of keys, when a new one is made
 
 
 class EmbeddedBackend:
     """Keys of one identity in the database of the console; the contract is `ApiKeyBackend`'s."""
 
-    traits: ClassVar = StoreTraits(is_upstream=False, lists_last_use=True, searches_while_typing=True, keeps_hint=True)
+    traits: ClassVar = StoreTraits(
+        is_upstream=False,
+        lists_last_use=True,
+        searches_while_typing=True,
+        keeps_hint=True,
+        sorts=frozenset(domain.Sort),
+        filters=domain.ALL_FILTERS,
+    )
 
     def __init__(self, caller: domain.Caller) -> None:
         self.identity = caller.identity
@@ -40,13 +47,21 @@ class EmbeddedBackend:
     def _own(self) -> "models.QuerySet[ApiKeyRecord]":
         return ApiKeyRecord.objects.filter(iam_id=self.identity.iam_id)
 
+    def _of_owner(self, iam_id: str) -> "models.QuerySet[ApiKeyRecord]":
+        """Return an owner's keys of the account.
+
+        SQLite does not know that an owner has fewer keys than the account, and is left no choice of index.
+        """
+        keys = ApiKeyRecord.objects.alias(account_apart=Apart("account_id"))
+        return keys.filter(iam_id=iam_id, account_apart=self.identity.account_id)
+
     def _visible(self) -> "models.QuerySet[ApiKeyRecord]":
         """Return own keys, those of managed service IDs, and for an administrator all of the account."""
         keys = ApiKeyRecord.objects.filter(account_id=self.identity.account_id)
         if self.identity.is_administrator:
             return keys
-        managed = ServiceIdRecord.objects.filter(created_by=self.identity.iam_id).values("iam_id")
-        return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Q(iam_id__in=managed))
+        managed = ServiceIdRecord.objects.filter(iam_id=models.OuterRef("iam_id"), created_by=self.identity.iam_id)
+        return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Exists(managed))
 
     def _record(self, key_id: str, *, for_update: bool = False) -> ApiKeyRecord:
         rows = self._visible() if domain.API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
@@ -57,17 +72,31 @@ class EmbeddedBackend:
 
     def _listed(self, query: domain.ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
         if query.whole_account:
-            if not self.lists_whole_account:
-                raise exceptions.NotAuthorized
-            rows = self._visible()
-            if query.kind:
-                service_ids = models.Q(iam_id__startswith=domain.SERVICE_ID_PREFIX)
-                rows = rows.filter(service_ids if query.kind == "serviceid" else ~service_ids)
-            return rows.filter(iam_id=query.iam_id) if query.iam_id else rows
+            return self._of_owner(query.iam_id) if query.iam_id else self._visible()
         if query.iam_id in ("", self.identity.iam_id):
             return self._own()
         self._check_owner(query.iam_id)
-        return self._visible().filter(iam_id=query.iam_id)
+        return self._of_owner(query.iam_id)
+
+    def _scope(self, query: domain.ApiKeyQuery) -> Scope:
+        """Return whose keys `_listed` returns."""
+        if query.whole_account:
+            return Scope(account_id=self.identity.account_id, iam_id=query.iam_id)
+        if query.iam_id in ("", self.identity.iam_id):
+            return Scope(iam_id=self.identity.iam_id)
+        return Scope(account_id=self.identity.account_id, iam_id=query.iam_id)
+
+    def _found(self, query: domain.ApiKeyQuery) -> Source[Any]:
+        """Return the rows that the query asks for. Raises NotAuthorized, InvalidApiKey."""
+        if query.whole_account and not self.lists_whole_account:
+            raise exceptions.NotAuthorized
+        scope = self._scope(query)
+        whose = [*scope.columns().items()]
+        if len(whose) == 1 and not (query.search or query.conditions or query.kind or query.filters.given()):
+            return Plain(*whose[0], COLUMNS[query.sort])
+        if len(whose) == 1 and (found := searched(query, *whose[0])) is not None:
+            return found
+        return narrowed(query, self._listed(query), scope, timezone.now())
 
     def _check_owner(self, iam_id: str) -> None:
         """Raise InvalidApiKey unless the caller may make and list keys of `iam_id`: itself, or its service ID."""
@@ -82,24 +111,20 @@ class EmbeddedBackend:
             raise _mismatch()
 
     def count_api_keys(self, iam_id: str = "") -> int:
-        owner = iam_id or self.identity.iam_id
+        if iam_id in ("", self.identity.iam_id):
+            return self._own().count()
         if not self.identity.is_administrator:
-            self._check_owner(owner)
-        return ApiKeyRecord.objects.filter(iam_id=owner, account_id=self.identity.account_id).count()
+            self._check_owner(iam_id)
+        return self._of_owner(iam_id).count()
 
     def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
-        rows = self._listed(query)
-        if query.search:
-            text = fold(query.search)
-            found = models.Q(name_folded__contains=text) | models.Q(description_folded__contains=text)
-            if end := hint_end(query.search):
-                found |= models.Q(hint__iendswith=end)
-            rows = rows.filter(found)
-        for condition in query.conditions:
-            rows = rows.filter(records.filter_of(condition))
-        page = (counted_page_of if query.counted else page_of)(
-            rows, COLUMNS[query.sort], descending=query.descending, size=query.page_size, cursor=query.cursor
-        )
+        check_query(self.traits, query)
+        found = self._found(query)
+        paged = counted_page_of if query.counted else page_of
+        is_quick = isinstance(found, (Plain, Listed))
+        by_index = isinstance(found, Narrowed) and found.is_text
+        with nullcontext() if is_quick else search_limit(by_index=by_index):
+            page = paged(found, descending=query.descending, size=query.page_size, cursor=query.cursor)
         return domain.ApiKeyPage(
             tuple(records.to_domain(row) for row in page.rows),
             next=page.next,
@@ -166,7 +191,7 @@ class EmbeddedBackend:
         held = list(owners._default_manager.select_for_update().filter(iam_id=owner).values_list("pk"))
         if is_service_id and not held:
             raise _mismatch()
-        if limit and ApiKeyRecord.objects.filter(iam_id=owner).count() >= limit:
+        if limit and count_to(ApiKeyRecord.objects.filter(iam_id=owner), limit - 1) >= limit:
             raise exceptions.ApiKeyLimitReached(limit=limit)
 
     @transaction.atomic
@@ -221,9 +246,10 @@ def _mismatch() -> exceptions.InvalidApiKey:
 def _look_alike(record: ApiKeyRecord) -> str:
     """Return the name of another key of the same owner, among the newest, that looks the same; "" for none."""
     others = ApiKeyRecord.objects.filter(iam_id=record.iam_id).exclude(id=record.id).order_by("-created_at")
-    shape = skeleton(record.name)
-    names = others.values_list("name", flat=True)[:MOST_COMPARED]
-    return next((name for name in names if skeleton(name) == shape), "")
+    wanted = shape(record.name_folded)
+    # Folded when they were made: to fold a thousand names here would hold all who write up.
+    names = others.values_list("name", "name_folded")[:MOST_COMPARED]
+    return next((name for name, folded in names if shape(folded) == wanted), "")
 
 
 def _unusable() -> exceptions.InvalidApiKey:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from django.conf import settings
 
 from apikeys import domain, exceptions
-from apikeys.backends.base import StoreTraits
+from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.search import is_found
 from apikeys.iam import payloads
 from apikeys.iam.client import IAMClient, IAMError, page_token
@@ -26,7 +26,12 @@ class IBMCloudBackend:
     """Keys of one identity at IAM_URL; the contract is `ApiKeyBackend`'s."""
 
     traits: ClassVar = StoreTraits(
-        is_upstream=True, lists_last_use=False, searches_while_typing=False, keeps_hint=False
+        is_upstream=True,
+        lists_last_use=False,
+        searches_while_typing=False,
+        keeps_hint=False,
+        sorts=frozenset(payloads.SORT_WORDS),
+        filters=domain.ALL_FILTERS - {"unused_for_days"},
     )
 
     def __init__(self, caller: domain.Caller) -> None:
@@ -50,7 +55,8 @@ class IBMCloudBackend:
             return sum(1 for _key in self._all_keys(domain.ApiKeyQuery(iam_id=owner)))
 
     def list_api_keys(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
-        if query.search or query.conditions:
+        check_query(self.traits, query)
+        if query.search or query.conditions or query.filters.given():
             return self._search(query)
         cursor = query.cursor
         parameters = self._parameters(query)
@@ -78,7 +84,7 @@ class IBMCloudBackend:
         )
 
     def _search(self, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:
-        """Search all keys here, and return one page: IBM's own filter looks at names only."""
+        """Search and filter all keys here, and return one page: IBM's own filter looks at names only."""
         found = [key for key in self._all_keys(query) if is_found(key, query)]
         start = _start(found, query)
         rows = found[start : start + query.page_size]

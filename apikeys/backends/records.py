@@ -6,8 +6,8 @@ Who may see or change a row is checked in embedded.py and service_ids.py, which 
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from functools import reduce
-from operator import or_
+from functools import cache, reduce
+from operator import attrgetter, or_
 
 from django.conf import settings
 from django.db import Error, models, transaction
@@ -17,21 +17,40 @@ from django.utils import timezone
 from apikeys import domain, values
 from apikeys.backends.search import fold
 from apikeys.models import ApiKeyRecord, HistoryRecord, RevisedRecord, ServiceIdRecord, new_entity_tag
+from apikeys.storage.statements import Columns, Row, Statement, table
 
+# Bytes: SQLite takes no longer pattern, each letter escaped; no usual name or description is as long.
+LONGEST_TEXT = 24_000
 LOOKUPS = {domain.Match.CONTAINS: "contains", domain.Match.EQUALS: "exact", domain.Match.STARTS_WITH: "startswith"}
 
 logger = logging.getLogger(__name__)
 
 
-def find_by_value(value: str, *, for_update: bool = False) -> ApiKeyRecord | None:
-    """Return the record of a value, whoever owns it and whatever its state, or None.
+def find_by_value(value: str) -> Row | None:
+    """Return the columns of a value's record, whoever owns it and whatever its state, or None."""
+    pairs = settings.APIKEYS_PEPPERS.digests(value)
+    statement, keys = _of_digests(len(pairs))
+    parts = statement.rows([part for pair in pairs for part in pair])
+    return keys.row(parts[0][0]) if parts else None
 
-    `for_update` locks the row until the transaction ends.
-    """
-    peppers = settings.APIKEYS_PEPPERS
-    digests = [models.Q(pepper=number, digest=peppers.digest(value, number)) for number in peppers.by_number]
-    records = ApiKeyRecord.objects.select_for_update() if for_update else ApiKeyRecord.objects.all()
-    return records.filter(reduce(or_, digests)).first()
+
+def lock_by_value(value: str) -> ApiKeyRecord | None:
+    """Return the record of a value, likewise, and lock it until the transaction ends."""
+    pairs = settings.APIKEYS_PEPPERS.digests(value)
+    found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
+    return ApiKeyRecord.objects.select_for_update().filter(found).first()
+
+
+@cache
+def _of_digests(number: int) -> tuple[Statement, Columns]:
+    keys = Columns(ApiKeyRecord, "key", {field.name for field in ApiKeyRecord._meta.concrete_fields})
+    sql = f"SELECT {keys} FROM {table(ApiKeyRecord, 'key')} WHERE {has_digest('key', number)}"  # noqa: S608
+    return Statement(sql, keys), keys
+
+
+def has_digest(alias: str, number: int) -> str:
+    """Return the condition that a key is stored under one of `number` digests, each with its pepper."""
+    return " OR ".join([f'({alias}."digest" = %s AND {alias}."pepper" = %s)'] * number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +63,7 @@ class PepperMove:
     digest: str
 
 
-def plan_pepper_move(record: ApiKeyRecord, value: str) -> PepperMove | None:
+def plan_pepper_move(record: ApiKeyRecord | Row, value: str) -> PepperMove | None:
     """Return how a key moves to the newest pepper, None where it is there. Nothing is written."""
     peppers = settings.APIKEYS_PEPPERS
     if record.pepper == peppers.newest:
@@ -151,15 +170,36 @@ def histories_of(object_ids: Collection[str]) -> dict[str, list[domain.HistoryEn
     return found
 
 
-def filter_of(condition: domain.Condition) -> models.Q:
-    """Return the filter for rows, of keys or of service IDs, that meet a condition."""
-    lookup = LOOKUPS[condition.match]
+def filter_of(condition: domain.Condition, suffix: str = "") -> models.Q:
+    """Return the filter for rows, of keys or of service IDs, that meet a condition; the suffix is that of texts."""
+    lookup, text = LOOKUPS[condition.match], fold(condition.text)
+    if len(text.encode()) > LONGEST_TEXT:
+        return models.Q(pk__in=[])
+    if condition.attribute == "id" and condition.match is domain.Match.EQUALS:
+        return models.Q(id=_as_written(condition.text))
     if condition.attribute == "id":
-        return models.Q(**{f"id__i{lookup}": fold(condition.text)})  # SQLite's LIKE ignores case in any event
-    return models.Q(**{f"{condition.attribute}_folded__{lookup}": fold(condition.text)})
+        return models.Q(**{f"id__i{lookup}": text})  # SQLite's LIKE ignores case in any event
+    return models.Q(**{f"{condition.attribute}_folded{suffix}__{lookup}": text})
 
 
-def to_domain(record: ApiKeyRecord) -> domain.ApiKey:
+def _as_written(text: str) -> str:
+    """Return an id in the letters that ids are written in, so that the primary key finds it."""
+    kind, dash, number = fold(text).partition("-")
+    return {"apikey": "ApiKey", "serviceid": "ServiceId"}.get(kind, kind) + dash + number
+
+
+def to_domain(record: ApiKeyRecord | Row) -> domain.ApiKey:
     """Return the key that a record holds: columns are called like attributes."""
-    held = {field.name: getattr(record, field.name) for field in fields(domain.ApiKey)}
-    return domain.ApiKey(**held | {"action_when_leaked": domain.LeakedAction(record.action_when_leaked)})
+    held = [*_attributes_of(record)]
+    held[_ACTION] = domain.LeakedAction(held[_ACTION])
+    return domain.ApiKey(*held)
+
+
+_ATTRIBUTES = tuple(field.name for field in fields(domain.ApiKey))
+_ACTION = _ATTRIBUTES.index("action_when_leaked")
+_attributes_of = attrgetter(*_ATTRIBUTES)
+
+
+def to_used(record: ApiKeyRecord | Row) -> domain.UsedKey:
+    """Return what the use of a key needs to know of its record, which may have no other columns."""
+    return domain.UsedKey(record.id, record.name, record.iam_id, record.disabled, record.expires_at)

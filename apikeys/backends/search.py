@@ -3,9 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from apikeys.domain import ApiKey, ApiKeyQuery, Match
-from apikeys.values import HINT_LENGTH
+from apikeys.domain import HINT_LENGTH, ApiKey, ApiKeyQuery, Filters, Match
 
 # Character classes for regular expressions. Blank are spaces, format characters, and letters or symbols that are drawn
 # as nothing. Marks are drawn onto the character before them.
@@ -33,27 +33,45 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def skeleton(text: str) -> str:
-    """Return a text that is the same for names which look the same: case, spaces and what is invisible are ignored.
+def shape(folded: str) -> str:
+    """Return a text that is the same for folded names which look the same: spaces and what is invisible are ignored.
 
     Of letters that are alike in several scripts it knows the commonest.
     """
-    return re.sub(f"[{_BLANK}]", "", fold(text)).translate(LOOK_ALIKES).replace("l", "i")
+    return re.sub(f"[{_BLANK}]", "", folded).translate(LOOK_ALIKES).replace("l", "i")
 
 
 def hint_end(search: str) -> str:
-    """Return the end of a hint that a search may mean, "" for a search of fewer characters than a hint shows."""
+    """Return the end of a hint that a search may mean, "" where it can be none.
+
+    It is as long as what a hint shows of a value's end; what is longer has the dots of the hint before that.
+    """
     text = search.strip().replace("...", "…")
-    return text if len(text) >= HINT_LENGTH else ""
+    return text if len(text) == HINT_LENGTH or text[:-HINT_LENGTH].endswith("…") else ""
 
 
 def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
-    """Tell whether a key is one that the query's search and conditions look for."""
+    """Tell whether a key is one that the query's search, conditions and filters look for."""
     wanted, end = fold(query.search), hint_end(query.search).casefold()
     is_hint = bool(end) and key.hint.casefold().endswith(end)
     if wanted not in fold(key.name) and wanted not in fold(key.description) and not is_hint:
         return False
-    return all(
+    return passes(key, query.filters) and all(
         MATCHERS[condition.match](fold(str(getattr(key, condition.attribute))), fold(condition.text))
         for condition in query.conditions
+    )
+
+
+def passes(key: ApiKey, filters: Filters) -> bool:
+    """Tell whether a key meets all that is given of the filters, now."""
+    now = datetime.now(UTC)
+    expires_before, used_before, created_from = (
+        filters.expires_before(now), filters.used_before(now), filters.created_from(),
+    )  # fmt: skip
+    return (
+        filters.status in (None, key.status)
+        and filters.leaked in (None, key.leaked)
+        and (expires_before is None or (key.expires_at is not None and now < key.expires_at <= expires_before))
+        and (used_before is None or key.last_used_at is None or key.last_used_at <= used_before)
+        and (created_from is None or key.created_at >= created_from)
     )

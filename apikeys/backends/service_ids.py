@@ -1,12 +1,14 @@
 """Service IDs of the embedded store: identities for programs, with keys of their own."""
 
+from contextlib import nullcontext
 from dataclasses import fields
 
 from django.db import models, transaction
 
 from apikeys import domain
 from apikeys.backends import records
-from apikeys.backends.keyset import beyond, cursor_at, page_of
+from apikeys.backends.keyset import Listed, beyond, cursor_at, page_of
+from apikeys.backends.limits import search_limit
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
 from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
@@ -36,18 +38,20 @@ class EmbeddedServiceIds:
         return record
 
     def page(self, query: domain.ServiceIdQuery) -> domain.ServiceIdPage:
-        """Return one page in the order asked for."""
+        """Return one page in the order asked for. Raises SearchTooSlow."""
         rows = self._records()
         if query.name:
             rows = rows.filter(name=query.name)
         for condition in query.conditions:
             rows = rows.filter(records.filter_of(condition))
         column = COLUMNS[query.sort]
-        found = page_of(rows, column, descending=query.descending, size=query.page_size, cursor=query.cursor)
-        offset = 0
-        if found.rows and query.cursor is not None:
-            before = beyond(ServiceIdRecord, column, cursor_at(found.rows[0], column), not query.descending)
-            offset = rows.filter(before).count()
+        listed = Listed(rows, column)
+        with search_limit() if query.conditions or query.name else nullcontext():
+            found = page_of(listed, descending=query.descending, size=query.page_size, cursor=query.cursor)
+            offset = 0
+            if found.rows and query.cursor is not None:
+                before = beyond(rows, column, cursor_at(listed, found.rows[0]), not query.descending)
+                offset = rows.filter(before).count()
         return domain.ServiceIdPage(
             tuple(to_domain(row) for row in found.rows), offset, next=found.next, previous=found.previous
         )

@@ -1,4 +1,4 @@
-"""Completion of commands and options for bash and zsh, made from the parser itself."""
+"""Completion of commands, options and their values for bash and zsh, made from the parser itself."""
 
 import argparse
 
@@ -16,14 +16,32 @@ def words(parser: argparse.ArgumentParser, path: str = "") -> dict[str, list[str
     return found
 
 
+def choices(parser: argparse.ArgumentParser, path: str = "") -> dict[str, list[str]]:
+    """Return what may follow each option that takes one of a few words, by its command and the option."""
+    found: dict[str, list[str]] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                found |= choices(command, f"{path} {name}".strip())
+        elif action.choices:
+            found |= {f"{path} {option}": list(map(str, action.choices)) for option in action.option_strings}
+    return found
+
+
 def script(shell: str, parser: argparse.ArgumentParser) -> str:
     """Return the script that the shell is to source."""
     cases = "\n".join(f'    "{path}") words="{" ".join(options)}" ;;' for path, options in words(parser).items())
+    values = "\n".join(
+        f'  "{command}"*" {option}") words="{" ".join(allowed)}" ;;'
+        for path, allowed in choices(parser).items()
+        for command, option in [path.rsplit(" ", 1)]
+    )
     bash = f"""_apikeys() {{
-  local path="" word words
+  local path="" line word words
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$word" in -*) ;; *) path="${{path:+$path }}$word" ;; esac
   done
+  line="$path ${{COMP_WORDS[COMP_CWORD-1]}}"
   while :; do
     case "$path" in
 {cases}
@@ -32,6 +50,9 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
     [ -n "$words" ] || [ -z "$path" ] && break
     case "$path" in *" "*) path="${{path% *}}" ;; *) path="" ;; esac
   done
+  case "$line" in
+{values}
+  esac
   COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
   [ ${{#COMPREPLY[@]}} -gt 0 ] || COMPREPLY=($(compgen -f -- "${{COMP_WORDS[COMP_CWORD]}}"))
 }}

@@ -2,12 +2,16 @@
 
 import argparse
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from apikeys.cli import keyfile
 from apikeys.cli.login import require_login
 from apikeys.cli.output import Refused, complain, confirm, discard_output, print_json, print_table, report, say
 from apikeys.cli.session import Session
+from apikeys.domain import ALL_FILTERS
+from apikeys.exceptions import InvalidApiKey
+from apikeys.iam.payloads import parse_date
 
 if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
     from apikeys.iam.client import IAMClient
@@ -17,9 +21,10 @@ def do_list(options: argparse.Namespace) -> None:
     session = require_login()
     if not options.output:
         report(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
+    asked = {"sort": options.sort, "order": options.order or "", **filters(options)}
     keys = [
         key
-        for key in session.ask(lambda client: list(client.list_api_keys(sort="name", **owner(session))))
+        for key in session.ask(lambda client: list(client.list_api_keys(**asked, **owner(session))))
         if matches(key, "name", options.name) and matches(key, "description", options.description)
     ]
     if options.output:
@@ -38,6 +43,11 @@ def owner(session: Session) -> dict[str, str]:
     return {name: text for name in ("account_id", "iam_id") if (text := getattr(session, name))}
 
 
+def filters(options: argparse.Namespace) -> dict[str, str]:
+    """Return the parameters that narrow a list down."""
+    return {name: text for name in sorted(ALL_FILTERS) if (text := getattr(options, name)) is not None}
+
+
 def matches(key: dict[str, Any], attribute: str, text: str | None) -> bool:
     return text is None or text.casefold() in str(key.get(attribute) or "").casefold()
 
@@ -45,7 +55,15 @@ def matches(key: dict[str, Any], attribute: str, text: str | None) -> bool:
 def cell(key: dict[str, Any], column: str) -> str:
     if column != "state":
         return str(key.get(column) or "")
-    return ", ".join(word for word in ("locked", "disabled", "leaked") if key.get(word)) or "active"
+    words = [word for word in ("locked", "disabled", "leaked") if key.get(word)]
+    return ", ".join([*words, *["expired"] * is_expired(key)]) or "active"
+
+
+def is_expired(key: dict[str, Any]) -> bool:
+    try:
+        return parse_date(str(key.get("expires_at") or "")) <= datetime.now(UTC)
+    except InvalidApiKey:  # none, or one that no IAM writes
+        return False
 
 
 def do_show(options: argparse.Namespace) -> None:

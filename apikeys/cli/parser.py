@@ -11,7 +11,10 @@ from apikeys.cli.keys import VERBS, do_change, do_create, do_list, do_show, do_u
 from apikeys.cli.login import do_api, do_login, do_logout, do_target, do_tokens
 from apikeys.cli.offline import do_completion, do_config, do_help, do_scan, do_version
 from apikeys.cli.output import USAGE
+from apikeys.domain import MAX_DAYS, Status
+from apikeys.iam import payloads
 
+SORTS = [*payloads.SORT_WORDS.values(), *payloads.OWN_SORT_WORDS.values()]
 # The settings of IBM's command line, which scripts set in their first lines.
 CONFIGURATION = (
     "check-version", "color", "http-timeout", "locale", "sso-otp", "trace", "usage-stats-collect",
@@ -124,6 +127,9 @@ def add_iam(iam: Any) -> None:
     keys.add_argument("--uuid", action="store_true", help="also show IDs")
     keys.add_argument("-n", "--name", metavar="TEXT", help="only names that contain TEXT")
     keys.add_argument("-d", "--description", metavar="TEXT", help="only descriptions that contain TEXT")
+    add_filters(keys)
+    keys.add_argument("--sort", type=str.lower, choices=SORTS, default="name", help="name where it is absent")
+    keys.add_argument("--order", type=str.lower, choices=["asc", "desc"], help="asc where it is absent")
     add_output(keys)
     keys.set_defaults(run=do_list)
 
@@ -154,6 +160,35 @@ def add_iam(iam: Any) -> None:
         command.add_argument("key", metavar="NAME|ID")
         command.add_argument("-f", "--force", action="store_true", help="do not ask")
         command.set_defaults(run=do_change, verb=verb)
+
+
+def add_filters(command: argparse.ArgumentParser) -> None:
+    """Add what the server narrows a list down to: each option is kept under the name of its query parameter."""
+    command.add_argument("--status", type=str.lower, choices=[*map(str, Status)])
+    command.add_argument(
+        "--expires-within", dest="expires_within_days", type=days, metavar="DAYS", help="such as 14d: only such keys"
+    )
+    command.add_argument(
+        "--unused-for", dest="unused_for_days", type=days, metavar="DAYS", help="such as 90d: not used since, or never"
+    )
+    command.add_argument("--created-since", type=day, metavar="DATE", help="such as 2026-01-31, in UTC: then or later")
+    command.add_argument("--leaked", action="store_const", const="true", help="only keys that were found in public")
+
+
+def days(text: str) -> str:
+    """Return the number in a text such as "14d". Raises ArgumentTypeError."""
+    try:
+        return str(payloads.parse_days(text.removesuffix("d") if text.endswith("d") else ""))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"write it like 14d, with 1 to {MAX_DAYS} days") from None
+
+
+def day(text: str) -> str:
+    """Return a text that is a date. Raises ArgumentTypeError."""
+    try:
+        return payloads.parse_day(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError("write it like 2026-01-31") from None
 
 
 def add_output(command: argparse.ArgumentParser) -> None:

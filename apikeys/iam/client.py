@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam import oauth
+from apikeys.iam import oauth, payloads
 from apikeys.iam.transport import NOT_IAM, IAMError, IAMTransport, IAMUnavailable, json_of
 
 PAGE_SIZE = 100  # the most that IAM takes
@@ -20,8 +20,9 @@ MAX_PAGES = 10_000
 MAX_ACCOUNT_PAGES = 100
 MAX_MOMENT = 1 << 40  # unix seconds; later ones are nonsense
 TOKEN = re.compile(r"[!-~]+")
-NOT_FOUND = 404
+NOT_FOUND, NOT_IMPLEMENTED = 404, 501
 ENDLESS_LIST = _("The server's list repeats itself.")
+IGNORED = _("The server ignored %(names)s and listed other keys, which are not shown.")
 
 __all__ = ["IAMClient", "IAMError", "IAMUnavailable", "TokenPair", "page_token"]
 
@@ -140,13 +141,16 @@ class IAMClient(IAMTransport):
         """Return one page as IAM answers it; `apikeys` is checked to be a list of objects.
 
         The parameters are IAM's: `account_id`, `iam_id`, `scope`, `type`, `sort`, `order`, `pagesize` from 1 to 100,
-        `pagetoken` (see `page_token`); empty ones are left out. Raises IAMError 400 for a page token that has expired.
+        `pagetoken` (see `page_token`), and the filters and sorts of a console; empty ones are left out. Raises IAMError
+        400 for a page token that has expired, 501 where the server ignored a filter or a sort.
         """
         query = {name: text for name, text in parameters.items() if text}
         answer = self.call_json("GET", "/v1/apikeys", params=query)
         keys = answer.get("apikeys")
         if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
             raise IAMUnavailable(NOT_IAM)
+        if ignored := payloads.not_applied(query, answer):
+            raise IAMError(IGNORED, status=NOT_IMPLEMENTED, names=", ".join(ignored))
         if (token := page_token(answer, "next")) and token == parameters.get("pagetoken"):
             raise IAMUnavailable(ENDLESS_LIST)
         return answer

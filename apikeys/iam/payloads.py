@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from apikeys import domain
@@ -18,6 +18,8 @@ SORT_WORDS = {
     domain.Sort.CREATED: "created_at",
     domain.Sort.CREATED_BY: "created_by",
 }
+# Of lists of this project alone, as are all filters: their parameters have the names of `domain.Filters`.
+OWN_SORT_WORDS = {domain.Sort.LAST_USED: "last_authn", domain.Sort.EXPIRES: "expires_at"}
 # In the order of IBM's answers.
 KEY_MEMBERS = (
     "id", "entity_tag", "crn", "locked", "disabled", "created_at", "created_by", "modified_at", "expires_at",
@@ -28,6 +30,7 @@ SERVICE_ID_MEMBERS = (
     "unique_instance_crns",
 )  # fmt: skip
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(?:\+0000|\+00:00|Z)", re.ASCII)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def format_date(moment: datetime) -> str:
@@ -47,6 +50,38 @@ def parse_date(text: str) -> datetime:
         raise InvalidApiKey(
             "expires_at", _("The expiration date is not valid. Write it like 2030-01-31T18:00+0000.")
         ) from None
+
+
+def parse_day(text: str) -> date:
+    """Read `yyyy-MM-dd`. Raises ValueError."""
+    if DAY.fullmatch(text) is None:
+        raise ValueError(text)
+    return date.fromisoformat(text)
+
+
+def parse_days(text: str) -> int:
+    """Read how many days a filter reaches, 1 to MAX_DAYS. Raises ValueError."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= domain.MAX_DAYS):
+        raise ValueError(text)
+    return int(text)
+
+
+def applied(query: domain.ApiKeyQuery) -> dict[str, list[str]]:
+    """Return the member of a page that names the parameters of this project alone which it obeys, where it does any.
+
+    Any other IAM may ignore such a parameter and answer with keys that were not asked for: it lacks this member.
+    """
+    names = query.filters.given() | ({"sort"} if query.sort in OWN_SORT_WORDS else set())
+    return {"applied": sorted(names)} if names else {}
+
+
+def not_applied(parameters: dict[str, str], answer: dict[str, Any]) -> list[str]:
+    """Return the names of such parameters that a page was asked for with and does not say to obey."""
+    own = {name for name in parameters if name in domain.ALL_FILTERS}
+    if parameters.get("sort") in OWN_SORT_WORDS.values():
+        own.add("sort")
+    obeyed = _list(answer, "applied")
+    return sorted(name for name in own if name not in obeyed)
 
 
 def key_file(issued: domain.IssuedApiKey) -> str:

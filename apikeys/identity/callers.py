@@ -48,8 +48,8 @@ def caller_for(request: Request, identity: Identity, access: Access | None = Non
     return Caller(
         identity=identity,
         address=request.client_address,
-        agent=request.headers.get("User-Agent", ""),
+        agent=request.META.get("HTTP_USER_AGENT", ""),
         correlation_id=request.correlation_id,
-        client_correlation_id=request.headers.get("X-Correlation-Id", ""),
+        client_correlation_id=request.META.get("HTTP_X_CORRELATION_ID", ""),
         access=access,
     )

@@ -5,22 +5,18 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import Count, F
 
 from apikeys.models import ApiKeyRecord, PepperFingerprint
 
 
 def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Return an error for each pepper that the database knows and the settings contradict, or lack while it is needed.
-
-    A pepper is needed while keys are stored under it. The newest always is: other processes make keys under it.
-    """
+    """Return an error for each pepper that the database needs and the settings contradict or lack."""
     if not databases:
         return []
-    peppers = settings.APIKEYS_PEPPERS
     try:
-        known = dict(PepperFingerprint.objects.values_list("number", "fingerprint"))
+        numbers = contradicted()
     except DatabaseError:  # before the first migration
         return []
     return [
@@ -29,11 +25,24 @@ def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list
             hint="Restore DATA_DIR/peppers or APIKEYS_PEPPERS from your backup.",
             id="apikeys.E001",
         )
+        for number in numbers
+    ]
+
+
+def contradicted(database: str = DEFAULT_DB_ALIAS) -> list[int]:
+    """Return the peppers that a database knows and the settings contradict, or lack while they are needed.
+
+    A pepper is needed while keys are stored under it. The newest always is: other processes make keys under it.
+    """
+    peppers = settings.APIKEYS_PEPPERS
+    known = dict(PepperFingerprint.objects.using(database).values_list("number", "fingerprint"))
+    return [
+        number
         for number, fingerprint in sorted(known.items())
         if (
             peppers.fingerprint(number) != fingerprint
             if number in peppers.by_number
-            else number == max(known) or ApiKeyRecord.objects.filter(pepper=number).exists()
+            else number == max(known) or ApiKeyRecord.objects.using(database).filter(pepper=number).exists()
         )
     ]
 

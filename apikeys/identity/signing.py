@@ -1,11 +1,15 @@
 """Signed access tokens: keys of the server, their rotation, and JWTs made and read with them."""
 
-import math
+import hashlib
 import re
 import secrets
+import time
 import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import jwt
@@ -19,10 +23,12 @@ from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import Unauthenticated
 from apikeys.models import SigningKey
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
+from apikeys.storage.statements import Columns, Row, Statement, table
 
 ALGORITHMS = ("RS256", "ES256")
 LIFETIME = timedelta(minutes=60)
 LEEWAY_SECONDS = 5
+SIGNATURES = 1000  # that each process remembers; some 4 kB each
 # Verifiers cache the key set for five to ten minutes, and many do not refetch it when a token names an unknown key.
 PUBLISHED_AHEAD = timedelta(minutes=10)
 RSA_BITS = 3072
@@ -46,13 +52,21 @@ def sign(claims: dict[str, Any]) -> str:
     return jwt.encode(claims, key, algorithm=record.algorithm, headers={"kid": record.kid, "typ": "JWT"})
 
 
-def _usable_keys() -> list[tuple[SigningKey, PrivateKey]]:
+def _usable_keys() -> list[tuple[Row, PrivateKey]]:
     """Return the keys that this SECRET_KEY opens, newest first."""
-    records = SigningKey.objects.order_by("-signs_from")
+    statement, keys = _all_keys()
+    records = [keys.row(part) for [part] in statement.rows([])]
     return [(record, key) for record in records if (key := _open(record)) is not None]
 
 
-def _signer(keys: list[tuple[SigningKey, PrivateKey]], moment: datetime) -> tuple[SigningKey, PrivateKey]:
+@cache
+def _all_keys() -> tuple[Statement, Columns]:
+    keys = Columns(SigningKey, "signing", {field.name for field in SigningKey._meta.concrete_fields})
+    sql = f"SELECT {keys} FROM {table(SigningKey, 'signing')} ORDER BY signing.signs_from DESC"  # noqa: S608
+    return Statement(sql, keys), keys
+
+
+def _signer(keys: list[tuple[Row, PrivateKey]], moment: datetime) -> tuple[Row, PrivateKey]:
     """Return which of the keys, newest first and at least one, signs at that moment."""
     begun = [pair for pair in keys if pair[0].signs_from <= moment]
     # After a change of TOKEN_ALGORITHM the old key signs until the new one has been published for long enough.
@@ -60,8 +74,40 @@ def _signer(keys: list[tuple[SigningKey, PrivateKey]], moment: datetime) -> tupl
     return (wanted or begun or keys[-1:])[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a key of this server signed: `ids` are those of the token and of the log-in it came from."""
+
+    kid: str
+    claims: dict[str, Any]
+    ids: tuple[uuid.UUID, ...]
+
+
 def read(token: str) -> dict[str, Any]:
     """Return the claims of a token that this server signed and that has not run out. Raises Unauthenticated."""
+    signed = verified(token)
+    if not SigningKey.objects.filter(kid=signed.kid).exists():
+        raise Unauthenticated
+    return signed.claims
+
+
+def verified(token: str) -> Signed:
+    """Return what a token says whose signature is good and that has not run out. Raises Unauthenticated.
+
+    A signature is verified once and remembered, by the digest of the token, so that the key that made it may be gone
+    since: whoever asks looks for `kid` among the present ones, as `read` does.
+    """
+    digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+    signed = _remembered.get(digest)
+    if signed is None:
+        signed = _verify(token)
+        _remembered.put(digest, signed)
+    if not _is_current(signed.claims):
+        raise Unauthenticated
+    return signed
+
+
+def _verify(token: str) -> Signed:
     try:
         header = jwt.get_unverified_header(token)
         kid = header.get("kid")
@@ -73,25 +119,63 @@ def read(token: str) -> dict[str, Any]:
             token,
             key.public_key(),
             algorithms=[record.algorithm],
-            issuer=issuer(),
-            leeway=LEEWAY_SECONDS,
             # Tokens have no audience, since libraries refuse one that they do not expect; older servers' tokens have.
-            # `iat` is checked below: after a clock was set back, tokens from before are from the near future.
-            options={"require": ["exp", "iat", "iss", "jti", "iam_id"], "verify_aud": False, "verify_iat": False},
+            # What depends on the time or the settings is checked at each use.
+            options={
+                "require": ["exp", "iat", "iss", "jti", "iam_id"],
+                "verify_aud": False,
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_iss": False,
+            },
         )
-        latest = (timezone.now() + CLOCK_SET_BACK).timestamp()
-        if not is_moment(claims["iat"], latest) or claims["exp"] > latest + LIFETIME.total_seconds():
-            raise Unauthenticated
-        for name in {"jti", "session_id"} & claims.keys():
-            uuid.UUID(str(claims[name]))
+        ids = tuple(uuid.UUID(str(claims[name])) for name in ("jti", "session_id") if name in claims)
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         raise Unauthenticated from None
-    return claims
+    return Signed(record.kid, claims, ids)
+
+
+def _is_current(claims: dict[str, Any]) -> bool:
+    """Tell whether a token names this server, and is neither from the future nor has run out."""
+    now = time.time()
+    # After a clock was set back, tokens from before are from the near future.
+    latest = now + CLOCK_SET_BACK.total_seconds()
+    return (
+        claims["iss"] == issuer()
+        and is_moment(claims["iat"], latest)
+        and is_moment(claims["exp"], latest + LIFETIME.total_seconds())
+        and claims["exp"] > now - LEEWAY_SECONDS
+    )
+
+
+class _Remembered:
+    """The signatures that were looked at last, each by the digest of its token; never the token."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.lock = Lock()
+        self.found: OrderedDict[bytes, Signed] = OrderedDict()
+
+    def get(self, digest: bytes) -> Signed | None:
+        with self.lock:
+            signed = self.found.get(digest)
+            if signed is not None:
+                self.found.move_to_end(digest)
+            return signed
+
+    def put(self, digest: bytes, signed: Signed) -> None:
+        with self.lock:
+            self.found[digest] = signed
+            if len(self.found) > self.most:
+                self.found.popitem(last=False)
+
+
+_remembered = _Remembered(SIGNATURES)
 
 
 def is_moment(claim: object, latest: float) -> bool:
     """Tell whether a claim is a number of unix seconds, `latest` at most."""
-    return isinstance(claim, int | float) and math.isfinite(claim) and claim <= latest
+    return isinstance(claim, int | float) and 0 <= claim <= latest  # neither NaN nor infinite
 
 
 def public_keys() -> list[dict[str, Any]]:
@@ -130,7 +214,7 @@ def rotate() -> SigningKey:
     )
 
 
-def _open(record: SigningKey) -> PrivateKey | None:
+def _open(record: SigningKey | Row) -> PrivateKey | None:
     """Return the private key, or None where SECRET_KEY is no longer the one that sealed it."""
     return _opened(record.kid, bytes(record.sealed_private_key))
 

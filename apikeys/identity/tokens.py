@@ -20,13 +20,16 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apikeys import exceptions, values
-from apikeys.backends.records import find_by_value, plan_pepper_move, to_domain
+from apikeys.backends.records import plan_pepper_move
 from apikeys.clocks import CLOCK_SET_BACK
-from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, ApiKey, Identity
+from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, Identity, UsedKey
 from apikeys.iam import oauth
 from apikeys.identity import signing, usage, users
-from apikeys.models import ApiKeyRecord, RefreshToken, Revocation, ServiceIdRecord, family_end
+from apikeys.identity.lookups import FoundValue, Source, find_both, find_source, find_value
+from apikeys.identity.signing import Signed
+from apikeys.models import RefreshToken, Revocation, family_end
 from apikeys.storage.reserve import revocation
+from apikeys.storage.statements import Row
 
 REFRESH_LIFETIME = timedelta(hours=72)
 
@@ -39,25 +42,12 @@ class Subject:
 
     identity: Identity
     grant_type: str
-    api_key: ApiKey | None = None
+    api_key: UsedKey | None = None
     password_stamp: str = ""
 
     @property
     def is_service(self) -> bool:
         return self.identity.iam_id.startswith(SERVICE_ID_PREFIX)
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who is behind an IAM ID; the stamp is that of a person's present password, "" for a service ID."""
-
-    identity: Identity
-    password_stamp: str = ""
-
-    def has_password(self, stamp: str) -> bool:
-        """Tell whether this is the stamp of the present password."""
-        expected = self.password_stamp.encode()
-        return bool(expected) and secrets.compare_digest(expected, stamp.encode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +75,40 @@ def authenticate(value: str) -> Subject:
     the value do not matter. Raises ValueNotFound, also for a key that is disabled or expired, or whose owner is gone
     or deactivated.
     """
+    return _used(find_value(_spellings(value)))
+
+
+def authenticate_for(access_token: str, value: str) -> Subject:
+    """Return what `authenticate` does to whom an access token stands for; the database is asked about both at once.
+
+    Raises Unauthenticated, which is no use of the key, and ValueNotFound.
+    """
+    signed = signing.verified(access_token)
+    source, found = find_both(_spellings(value), **_named_by(signed))
+    _identified(signed, source)
+    return _used(found)
+
+
+def identify_and_find(access_token: str, value: str) -> tuple[Identity, Row | None]:
+    """Return whom an access token stands for, and the columns of the record of a value, None where it is no key's.
+
+    Both are asked at once, and nothing is counted. Raises Unauthenticated.
+    """
+    signed = signing.verified(access_token)
+    source, found = find_both([value], **_named_by(signed), whole=True)
+    return _identified(signed, source), found and found.record
+
+
+def _spellings(value: str) -> list[str]:
     # Untrimmed first: a value that a person brought may begin or end with any character.
-    spellings = [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
-    found = next(((text, record) for text in spellings if (record := find_by_value(text))), None)
-    if found is None:
+    return [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
+
+
+def _used(found: FoundValue | None) -> Subject:
+    if found is None or found.holder is None or not found.key.authenticates:
         raise exceptions.ValueNotFound
-    value, record = found
-    key = to_domain(record)
-    holder = _holder_of(key.iam_id)
-    if holder is None or not key.authenticates:
-        raise exceptions.ValueNotFound
-    usage.note(key.id, plan_pepper_move(record, value))
-    return Subject(holder.identity, oauth.GRANT_API_KEY, api_key=key)
+    usage.note(found.key.id, plan_pepper_move(found.record, found.value))
+    return Subject(found.holder.identity, oauth.GRANT_API_KEY, api_key=found.key)
 
 
 def authenticate_any(spellings: list[str]) -> Subject:
@@ -108,12 +120,6 @@ def authenticate_any(spellings: list[str]) -> Subject:
         with suppress(exceptions.ValueNotFound):
             return authenticate(value)
     raise exceptions.ValueNotFound
-
-
-def key_id_of_value(value: str) -> str:
-    """Return the id of a value's key, whatever its state, "" for an unknown value. This does not count as a use."""
-    record = find_by_value(value)
-    return record.id if record else ""
 
 
 def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Family | None = None) -> Tokens:
@@ -186,53 +192,56 @@ def _revoke(token_id: uuid.UUID, runs_out_at: datetime) -> None:
     Revocation.objects.update_or_create(id=token_id, defaults={"expires_at": expires_at})
 
 
-def _is_revoked(claims: dict[str, Any]) -> bool:
-    return Revocation.objects.filter(id__in=[claims[name] for name in ("jti", "session_id") if name in claims]).exists()
-
-
 def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
     """Return whom a valid access token stands for, and its claims. Raises Unauthenticated.
 
     Nothing is counted or written.
     """
-    claims = signing.read(access_token)
-    iam_id = str(claims["iam_id"])
+    signed = signing.verified(access_token)
+    return _identified(signed, find_source(**_named_by(signed))), dict(signed.claims)
+
+
+def _named_by(signed: Signed) -> dict[str, Any]:
+    """Return what `find_source` is to be asked about a token. Raises Unauthenticated."""
+    iam_id, key_id = str(signed.claims["iam_id"]), str(signed.claims.get("api_key_id", ""))
     # An id of another form is not looked up: databases refuse some characters.
-    holder = _holder_of(iam_id) if IAM_ID.fullmatch(iam_id) else None
-    if holder is None or not _source_lives(claims, holder) or _is_revoked(claims):
+    if not IAM_ID.fullmatch(iam_id) or (key_id and not API_KEY_ID.fullmatch(key_id)):
         raise exceptions.Unauthenticated
-    return holder.identity, claims
+    return {"iam_id": iam_id, "key_id": key_id, "kid": signed.kid, "ids": signed.ids}
 
 
-def _source_lives(claims: dict[str, Any], holder: Holder) -> bool:
-    """Tell whether the key or the password that a token was made from is still good."""
-    if claims.get("grant_type") == oauth.GRANT_API_KEY:
-        key_id = str(claims.get("api_key_id"))
-        record = ApiKeyRecord.objects.filter(id=key_id).first() if API_KEY_ID.fullmatch(key_id) else None
-        return record is not None and record.iam_id == claims["iam_id"] and to_domain(record).authenticates
-    return holder.has_password(str(claims.get("password_stamp", "")))
+def _identified(signed: Signed, source: Source) -> Identity:
+    """Return whom a token stands for that was made from this. Raises Unauthenticated."""
+    identity = _identity_of(
+        source,
+        is_of_key=signed.claims.get("grant_type") == oauth.GRANT_API_KEY,
+        password_stamp=str(signed.claims.get("password_stamp", "")),
+    )
+    if identity is None or source.is_revoked or not source.is_signed_here:
+        raise exceptions.Unauthenticated
+    return identity
 
 
-def _holder_of(iam_id: str) -> Holder | None:
-    """Return the active person or the service ID, or None."""
-    if not iam_id.startswith(SERVICE_ID_PREFIX):
-        person = users.active_person(iam_id)
-        return Holder(users.identity_of(person), users.password_stamp(person)) if person else None
-    record = ServiceIdRecord.objects.filter(iam_id=iam_id).first()
-    return Holder(Identity(iam_id, record.account_id, record.name, email="")) if record else None
+def _identity_of(source: Source, *, is_of_key: bool, password_stamp: str) -> Identity | None:
+    """Return who is behind a token, None unless the key or the password that it was made from is still good."""
+    if source.holder is None:
+        return None
+    if is_of_key:
+        is_good = source.key is not None and source.key.authenticates
+    else:
+        present = source.holder.password_stamp
+        is_good = bool(present) and secrets.compare_digest(present.encode(), password_stamp.encode("utf-8", "replace"))
+    return source.holder.identity if is_good else None
 
 
 def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
-    holder = _holder_of(row.iam_id)
-    if holder is None:
+    source = find_source(row.iam_id, row.api_key_id)
+    identity = _identity_of(source, is_of_key=bool(row.api_key_id), password_stamp=row.password_stamp)
+    if identity is None:
         return None
     if row.api_key_id:
-        record = ApiKeyRecord.objects.filter(id=row.api_key_id, iam_id=row.iam_id).first()
-        key = to_domain(record) if record else None
-        return Subject(holder.identity, oauth.GRANT_API_KEY, api_key=key) if key and key.authenticates else None
-    if not holder.has_password(row.password_stamp):
-        return None
-    return Subject(holder.identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp)
+        return Subject(identity, oauth.GRANT_API_KEY, api_key=source.key)
+    return Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp)
 
 
 def _digest(token: str) -> str:

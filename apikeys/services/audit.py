@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, ServiceId, ap
 from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
 from apikeys.storage.reserve import revocation
+from apikeys.storage.statements import Columns, Row, Statement, table
 
 CREATE = "iam-identity.user-apikey.create"
 UPDATE = "iam-identity.user-apikey.update"
@@ -26,6 +28,7 @@ SUCCESS, FAILURE = "success", "failure"
 PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
+RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
 SEVERITIES = {"create": "critical", "update": "warning", "delete": "critical"}
 
 
@@ -123,7 +126,20 @@ def _masked(name: str, told: object) -> object:
     return values.mask(told) if name in NAMES else values.mask_sent(told)
 
 
-def recent(iam_id: str, limit: int) -> list[AuditEvent]:
-    """Return an identity's newest events, newest first, without those that only say what is about to be asked."""
-    events = AuditEvent.objects.filter(initiator_id=iam_id).exclude(outcome=PENDING)
-    return list(events.order_by("-event_time")[:limit])
+def recent(iam_id: str, limit: int) -> list[Row]:
+    """Return an identity's newest events, newest first, without those that only say what is about to be asked.
+
+    Of each there is what RECENT names.
+    """
+    statement, events = _of_initiator()
+    return [events.row(part) for [part] in statement.rows([iam_id, PENDING, limit])]
+
+
+@cache
+def _of_initiator() -> tuple[Statement, Columns]:
+    events = Columns(AuditEvent, "event", RECENT)
+    sql = (
+        f"SELECT {events} FROM {table(AuditEvent, 'event')} "  # noqa: S608
+        "WHERE event.initiator_id = %s AND event.outcome <> %s ORDER BY event.event_time DESC LIMIT %s"
+    )
+    return Statement(sql, events), events

@@ -19,6 +19,7 @@ from apikeys.identity import users
 from apikeys.services import audit, delivery
 from apikeys.services.unconfirmed import dismiss_for_deleted
 from apikeys.storage.reserve import revocation
+from apikeys.storage.statements import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a dashboard shows; `problem` is why the store told nothing, and `count` None then."""
+    """What a dashboard shows; `problem` is why the store told nothing, and `count` None then.
+
+    `count` is COUNTED + 1 where there may be more.
+    """
 
     count: int | None
     newest: tuple[domain.ApiKey, ...]
@@ -43,16 +47,18 @@ class Overview:
 
 
 def overview(caller: domain.Caller) -> Overview:
-    """Return the number of keys, the newest three, and the last five things that were done."""
+    """Return the number of keys, as far as it is counted, the newest three, and the last five things that were done."""
     backend = backend_for(caller)
     activity = tuple(
         Activity(event.action, event.target_name, event.address, event.event_time, event.outcome)
         for event in audit.recent(caller.identity.iam_id, 5)
     )
     try:
-        newest = backend.list_api_keys(domain.ApiKeyQuery(sort=domain.Sort.CREATED, page_size=3))
+        newest = backend.list_api_keys(domain.ApiKeyQuery(sort=domain.Sort.CREATED, page_size=3, counted=True))
         # A first page that is the last one is the count, too: upstream need not be asked again.
-        count = len(newest.keys) if newest.next is None else backend.count_api_keys()
+        count = len(newest.keys) if newest.next is None else newest.extent.total
+        if count is None:
+            count = min(backend.count_api_keys(), domain.COUNTED + 1)
     except StoreError as exc:
         return Overview(None, (), activity, exc)
     return Overview(count, newest.keys, activity)
@@ -70,6 +76,17 @@ def list_api_keys(caller: domain.Caller, query: domain.ApiKeyQuery) -> domain.Ap
 def get_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     """Return one key. Raises ApiKeyNotFound."""
     return backend_for(caller).get_api_key(key_id)
+
+
+def get_api_key_of_record(caller: domain.Caller, record: Row | None) -> domain.ApiKey:
+    """Return the key of the record that a value has, whatever its state, to a caller who may see it.
+
+    This is no use of the key. Raises ApiKeyNotFound, also where there is no record.
+    """
+    identity = caller.identity
+    if record and (record.iam_id, record.account_id) == (identity.iam_id, identity.account_id):
+        return records.to_domain(record)  # everybody sees their own keys: the store need not be asked again
+    return get_api_key(caller, record.id if record else "")
 
 
 def get_details(caller: domain.Caller, key_id: str) -> tuple[domain.ApiKey, list[domain.HistoryEntry]]:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.db import transaction
 
-from apikeys.backends.records import find_by_value, mark_leaked
+from apikeys.backends.records import lock_by_value, mark_leaked
 from apikeys.domain import Caller, Identity, LeakedAction
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
@@ -81,7 +81,7 @@ def act_on_all(reports: list[Report], caller: Caller) -> set[str]:
 def act_on(report: Report, caller: Caller) -> bool:
     """Do to a reported key, also a locked one, what its `action_when_leaked` says; tell whether it is a key."""
     with transaction.atomic():
-        record = find_by_value(report.token, for_update=True)
+        record = lock_by_value(report.token)
         if record is None:
             return False
         key = mark_leaked(record, caller.identity)

@@ -1,5 +1,6 @@
-"""The state of the list, read from its URL and written into one: whose keys, search, sort, page size, cursor."""
+"""The state of the list, read from its URL and written into one: whose keys, search, filters, order, size, cursor."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -10,17 +11,36 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from apikeys import domain, values
+from apikeys.backends import store_traits
 from apikeys.cursors import read_cursor, write_cursor
+from apikeys.web.filters import read_filters, written_filters
 
 ALL = "all"
-VIEWS = [("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys"))]
-# Where there are no column heads to press.
-SORTS = [
+VIEWS = (("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys")))
+# Beside the heads of columns: not every screen has these, and not all that can be sorted by is a column.
+SORTS = (
     ("-created", gettext_lazy("Newest first")),
     ("created", gettext_lazy("Oldest first")),
     ("name", gettext_lazy("Name, A to Z")),
     ("-name", gettext_lazy("Name, Z to A")),
-]
+    ("description", gettext_lazy("Description, A to Z")),
+    ("-description", gettext_lazy("Description, Z to A")),
+    ("-last_used", gettext_lazy("Last used, latest first")),
+    ("last_used", gettext_lazy("Last used, never first")),
+    ("expires", gettext_lazy("Expires, soonest first")),
+    ("-expires", gettext_lazy("Expires, never first")),
+    ("created_by", gettext_lazy("Created by, ID ascending")),
+    ("-created_by", gettext_lazy("Created by, ID descending")),
+)
+COLUMNS = {
+    domain.Sort.NAME: gettext_lazy("Name"),
+    domain.Sort.DESCRIPTION: gettext_lazy("Description"),
+    domain.Sort.CREATED: gettext_lazy("Created"),
+    domain.Sort.CREATED_BY: gettext_lazy("Created by"),
+    domain.Sort.LAST_USED: gettext_lazy("Last used"),
+    domain.Sort.EXPIRES: gettext_lazy("Expires"),
+}
+LATEST_FIRST = (domain.Sort.CREATED, domain.Sort.LAST_USED)  # where a column is first sorted by
 SEARCH_MAX_LENGTH = 255
 
 
@@ -37,9 +57,11 @@ class ListState:
     def from_url(cls, parameters: QueryDict, *, may_see_all: bool) -> "ListState":
         sort, descending = _read_sort(parameters.get("sort", ""))
         raw_size = parameters.get("per_page", "")
+        filters = read_filters(parameters, store_traits().filters)
         return cls(
             domain.ApiKeyQuery(
                 search=_printable(without_values(parameters.get("q", "")))[:SEARCH_MAX_LENGTH].strip(),
+                filters=filters,
                 whole_account=may_see_all and parameters.get("view") == ALL,
                 sort=sort,
                 descending=descending,
@@ -62,6 +84,7 @@ class ListState:
         pairs = {
             "view": self.view,
             "q": query.search,
+            **written_filters(query.filters),
             "sort": self.sort if (query.sort, query.descending) != (domain.Sort.CREATED, True) else "",
             "per_page": "" if query.page_size == domain.DEFAULT_PAGE_SIZE else str(query.page_size),
             "at": write_cursor(query.cursor) if query.cursor else "",
@@ -75,18 +98,39 @@ class ListState:
     def without_search(self) -> "ListState":
         return ListState(replace(self.query, search="", cursor=None))
 
+    def without_filters(self, *names: str) -> "ListState":
+        """Return the first page without these filters, without any of them where none is named."""
+        rest = replace(self.query.filters, **dict.fromkeys(names)) if names else domain.NO_FILTERS
+        return ListState(replace(self.query, filters=rest, cursor=None))
+
     def sorted_by(self, sort: domain.Sort) -> "ListState":
         """Return the first page by `sort`; the same column again turns its direction round."""
-        descending = not self.query.descending if sort is self.query.sort else sort is domain.Sort.CREATED
+        descending = not self.query.descending if sort is self.query.sort else sort in LATEST_FIRST
         return ListState(replace(self.query, sort=sort, descending=descending, cursor=None))
 
 
 class Row(NamedTuple):
-    """One line of the list; `owner` is None where all keys are the reader's own."""
+    """One line of the list; `owner` is None where all keys are the reader's own, `url` leads to the key's details."""
 
     key: domain.ApiKey
     owner: domain.Owner | None
-    is_editable: bool
+    url: str
+    actions: tuple[str, ...]
+
+
+def rows_of(
+    keys: Iterable[domain.ApiKey], identity: domain.Identity, owners: Mapping[str, domain.Owner], base: str, query: str
+) -> list[Row]:
+    """Return the lines of these keys; the details of each are below `base`, with `query` for the way back."""
+    return [Row(key, owners.get(key.iam_id), f"{base}{key.id}/{query}", actions_of(key, identity)) for key in keys]
+
+
+def actions_of(key: domain.ApiKey, identity: domain.Identity) -> tuple[str, ...]:
+    """Return what an identity that sees a key can do to it: the last parts of addresses below that of its details."""
+    if key.locked:
+        return ("unlock",)
+    edit = ("edit",) if key.is_editable_by(identity) else ()
+    return (*edit, "lock", "enable" if key.disabled else "disable", "delete")
 
 
 def without_values(search: str) -> str:
@@ -94,18 +138,37 @@ def without_values(search: str) -> str:
     return values.hinted(search, settings.APIKEYS_PREFIX)
 
 
-def position(page: domain.ApiKeyPage, *, searched: bool) -> str:
+def is_narrowed(query: domain.ApiKeyQuery) -> bool:
+    """Tell whether a list may lack keys of its view: those that no search finds, or a filter leaves out."""
+    return bool(query.search or query.filters.given())
+
+
+def position(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
     """Return the position of a page in its list in words, such as "51-75 of 120"."""
     words = _position(page)
-    return _("Found: %(position)s") % {"position": words} if searched else words
+    return _("Found: %(position)s") % {"position": words} if is_narrowed(query) else words
 
 
 def announcement(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
-    """Return what a screen reader says of a new page: how many keys a search found, else its position in the list."""
+    """Return what a screen reader says of a new page: how many keys were found, else its position in the list."""
     total = page.extent.total
-    if not query.search or query.cursor or total is None or total > domain.COUNTED:
-        return position(page, searched=bool(query.search))
+    if not page.keys:
+        return nothing_found(query)
+    if not is_narrowed(query) or query.cursor or total is None or total > page.extent.counted:
+        return position(page, query)
     return ngettext("%(number)d key found", "%(number)d keys found", total) % {"number": total}
+
+
+def nothing_found(query: domain.ApiKeyQuery) -> str:
+    """Return what is said in place of a list without a key, "" where it has all there are."""
+    if not query.filters.given():
+        return _("No key matches your search") if query.search else ""
+    return _("No key matches your search and filters") if query.search else _("No key matches your filters")
+
+
+def number_of(total: int, counted: int = domain.COUNTED) -> str:
+    """Return how many keys there are, such as "1,000+" for more than are counted."""
+    return f"{total:,}" if total <= counted else f"{counted:,}+"
 
 
 def _position(page: domain.ApiKeyPage) -> str:
@@ -116,26 +179,20 @@ def _position(page: domain.ApiKeyPage) -> str:
         if page.next is None:
             return _("the last %(number)d of more than %(counted)s") % {
                 "number": number,
-                "counted": f"{domain.COUNTED:,}",
+                "counted": f"{page.extent.counted:,}",
             }
-        return _("after the first %(counted)s") % {"counted": f"{domain.COUNTED:,}"}
+        return _("after the first %(counted)s") % {"counted": f"{page.extent.counted:,}"}
     rows = {"first": f"{before + 1:,}", "last": f"{before + number:,}"}
     if total is None:
         return _("%(first)s–%(last)s of more than %(last)s") % rows
-    rows["total"] = f"{total:,}" if total <= domain.COUNTED else f"{domain.COUNTED:,}+"
+    rows["total"] = number_of(total, page.extent.counted)
     return _("%(first)s–%(last)s of %(total)s") % rows
 
 
 def order(query: domain.ApiKeyQuery) -> str:
     """Return how a list is sorted, as a sentence."""
-    columns = {
-        domain.Sort.NAME: _("Name"),
-        domain.Sort.DESCRIPTION: _("Description"),
-        domain.Sort.CREATED: _("Created"),
-        domain.Sort.CREATED_BY: _("Created by"),
-    }
     words = _("Sorted by %(column)s, descending.") if query.descending else _("Sorted by %(column)s, ascending.")
-    return words % {"column": columns[query.sort]}
+    return words % {"column": COLUMNS[query.sort]}
 
 
 def _read_cursor(text: str) -> domain.Cursor | None:
@@ -147,7 +204,7 @@ def _read_cursor(text: str) -> domain.Cursor | None:
 
 def _read_sort(text: str) -> tuple[domain.Sort, bool]:
     name = text.removeprefix("-")
-    return (domain.Sort(name), text.startswith("-")) if name in set(domain.Sort) else (domain.Sort.CREATED, True)
+    return (domain.Sort(name), text.startswith("-")) if name in store_traits().sorts else (domain.Sort.CREATED, True)
 
 
 def _printable(text: str) -> str:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,15 +12,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
 
-from apikeys import values
-from apikeys.domain import PAGE_SIZES, ApiKeyPage, Sort
+from apikeys.domain import ApiKeyPage, Sort
 from apikeys.exceptions import NotAuthorized, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
-from apikeys.web.listing import SORTS, VIEWS, ListState, Row, announcement, order, position
+from apikeys.web.filters import CREATED_SINCE, given_filters
+from apikeys.web.listing import ListState, announcement, is_narrowed, nothing_found, order, position, rows_of
 from apikeys.web.navigation import open_page
 
 UNPROCESSABLE = 422
@@ -41,6 +40,16 @@ def state_of(request: Request) -> ListState:
     return ListState.from_url(request.GET, may_see_all=keys.lists_whole_account(caller_of(request)))
 
 
+def is_plain(request: Request, state: ListState) -> bool:
+    """Tell whether the URL, which asks for this, asks for own keys, and has nothing that a stranger could have chosen.
+
+    What is chosen from a few words of this console's own is no such thing; a date is.
+    """
+    query = state.query
+    free = query.search or query.cursor or query.whole_account or CREATED_SINCE in query.filters.given()
+    return not free and state.url().removeprefix("?") == request.META.get("QUERY_STRING", "")
+
+
 def list_context(request: Request) -> dict[str, Any]:
     """Return what the list's templates need, from the state in the URL."""
     caller, state = caller_of(request), state_of(request)
@@ -53,29 +62,40 @@ def list_context(request: Request) -> dict[str, Any]:
     return {
         "state": state,
         "page": page,
-        "rows": [Row(key, owners.get(key.iam_id), key.is_editable_by(caller.identity)) for key in page.keys],
+        "rows": rows_of(page.keys, caller.identity, owners, base, state.url()),
         "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
-        "unsearched_url": base + state.without_search().url(),
-        "position": position(page, searched=bool(state.query.search)),
-        "announcement": announcement(page, state.query),
-        "order": order(state.query),
-        "value_like": values.VALUE_LIKE.pattern,
-        "value_prefix": settings.APIKEYS_PREFIX,
-        "hint_length": values.HINT_LENGTH,
-        "views": VIEWS,
-        "sorts": SORTS,
-        "page_sizes": [(size, size) for size in PAGE_SIZES],
-        "sort_urls": {sort.value: base + state.sorted_by(sort).url() for sort in Sort},
-        "offers_last": page.last is not None or page.extent.total is not None,
-        **_page_urls(state, page),
+        "list_filters": [
+            (name, value, base + state.without_filters(name).url())
+            for name, value in given_filters(state.query.filters)
+        ],
+        "list_facts": {
+            "view": state.view,
+            "sort": state.sort,
+            "by": state.query.sort,
+            "descending": state.query.descending,
+            "page_size": state.query.page_size,
+            "offers_all": keys.lists_whole_account(caller),
+            "offers_last": page.last is not None or page.extent.total is not None,
+        },
+        "list_texts": {
+            "search": state.query.search,
+            "state_url": state.url(),
+            "unsearched_url": base + state.without_search().url(),
+            "unfiltered_url": base + state.without_filters().url(),
+            "nothing_found": nothing_found(state.query),
+            "position": position(page, state.query),
+            "announcement": announcement(page, state.query),
+            "order": order(state.query),
+            **{f"sort_{sort}": base + state.sorted_by(sort).url() for sort in Sort},
+            **_page_urls(base, state, page),
+        },
     }
 
 
-def _page_urls(state: ListState, page: ApiKeyPage) -> dict[str, str]:
+def _page_urls(base: str, state: ListState, page: ApiKeyPage) -> dict[str, str]:
     """Return the URLs of the pages that the pager leads to, "" for one that is not there."""
     cursors = {"previous_url": page.previous, "next_url": page.next, "last_url": page.last}
-    base = reverse("api_key_list")
     urls = {name: base + state.at(cursor).url() if cursor else "" for name, cursor in cursors.items()}
     return urls | {"first_url": base + state.at(None).url() if page.previous else ""}
 
@@ -91,7 +111,10 @@ def page_context(request: Request) -> tuple[dict[str, Any], int]:
     except (StoreError, NotAuthorized) as exc:
         state = state_of(request)
         context = {"state": state, "state_url": state.url(), "store_problem": sentence(exc)}
-        context |= {"page": ApiKeyPage(()), "retry_url": reverse("api_key_list") + state.url()}
+        base = reverse("api_key_list")
+        context |= {"page": ApiKeyPage(()), "retry_url": base + state.url()}
+        if is_narrowed(state.query):
+            context["whole_list_url"] = base + state.without_search().without_filters().url()
         status = exc.status
     listed = context["page"].keys
     context["unconfirmed"] = [

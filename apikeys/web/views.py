@@ -15,8 +15,9 @@ from apikeys.identity.request import Request
 from apikeys.services import keys
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
+from apikeys.web.compression import compressed
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm
-from apikeys.web.listing import ListState, without_values
+from apikeys.web.listing import ListState, actions_of, without_values
 
 
 @require_http_methods(["GET", "POST"])
@@ -35,18 +36,23 @@ def api_key_list(request: Request) -> HttpResponseBase:
     if responses.wants_fragment(request):
         if request.htmx.target == responses.LIST:
             return responses.in_place(request)
-        return render(request, "apikeys/_table.html", responses.list_context(request))
-    context, status = responses.page_context(request)
-    return render(request, "apikeys/list.html", context, status=status)
+        context = responses.list_context(request)
+        page = render(request, "apikeys/_table.html", context)
+    else:
+        context, status = responses.page_context(request)
+        page = render(request, "apikeys/page.html", context, status=status)
+    return compressed(request, page) if responses.is_plain(request, context["state"]) else page
 
 
 @require_GET
 def api_key_details(request: Request, key_id: str) -> HttpResponse:
     """Everything about a key but its value, and its history."""
-    key, history = keys.get_details(caller_of(request), key_id)
+    caller = caller_of(request)
+    key, history = keys.get_details(caller, key_id)
     owners = keys.owners_of([key])
     context = {"key": key, "history": history, "leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
+    context |= {"actions": actions_of(key, caller.identity), "key_url": reverse("api_key_details", args=[key.id])}
     return responses.dialog(request, "details", context)
 
 

@@ -1,21 +1,22 @@
-"""Icons, scripts with integrity, moments in the reader's language, and code in running text."""
+"""What every page may use: icons, scripts with integrity, moments, code in running text, the bar with menus."""
 
 import base64
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
-from pathlib import Path
 
 from django import template
-from django.contrib.staticfiles import finders
+from django.template import Context
 from django.templatetags.static import static
-from django.utils import formats
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 
-from console.relative_times import distance
+from console import static_files
+from console.moments import Moments
+from console.patterns import draw
+
+LIST = "api_key_list"
 
 register = template.Library()
 
@@ -33,17 +34,11 @@ def _sprite_url() -> str:
 
 
 @register.simple_tag
-def script(path: str) -> SafeString:
-    """Return a deferred script with the hash that its content must have."""
-    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(path), _sha384(path))
-
-
 @cache
-def _sha384(path: str) -> str:
-    found = finders.find(path)
-    if not isinstance(found, str):
-        raise FileNotFoundError(path)
-    return base64.b64encode(hashlib.sha384(Path(found).read_bytes()).digest()).decode()
+def scripts() -> SafeString:
+    """Return the deferred scripts of a page, with the hash that their content must have."""
+    digest = base64.b64encode(hashlib.sha384(static_files.scripts()).digest()).decode()
+    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(static_files.SCRIPTS), digest)
 
 
 @register.filter
@@ -54,45 +49,49 @@ def prose(text: str) -> SafeString:
 
 
 @register.simple_tag
-def moment(value: datetime | None, *, clock: bool = False) -> str | SafeString:
+def moment(value: datetime | None, *, clock: bool = False) -> str:
     """Return `14 Nov 2026` in the reader's language, in UTC, or "Never"; `clock` adds hours and minutes."""
-    if value is None:
-        return _("Never")
-    return _time(value, _written(value, clock=clock))
+    return Moments().written(value, clock=clock)
 
 
 @register.simple_tag
-def when(value: datetime | None) -> str | SafeString:
+def when(value: datetime | None) -> str:
     """Return how far away a moment is, with the moment itself in a line below, or "Never"."""
-    if value is None:
-        return _("Never")
-    text = format_html('{} <span class="exact">{}</span>', distance(value), _written(value, clock=True))
-    return _time(value, text)
+    return Moments().when(value)
 
 
 @register.filter
 def far(value: datetime) -> str:
     """Return "in 3 days" or "3 days ago"."""
-    return distance(value)
+    return Moments().far(value)
 
 
-def _time(value: datetime, text: str) -> SafeString:
-    return format_html('<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(timespec="seconds"), text)
+@register.simple_tag(takes_context=True)
+def part(context: Context, name: str, **texts: str) -> SafeString:
+    """Return a pattern that no facts decide on, filled."""
+    return draw(context, name, {name: str(text) for name, text in texts.items()})
 
 
-def _written(value: datetime, *, clock: bool) -> str:
-    day = _day(value.astimezone(UTC).date(), get_language())
-    if not clock:
-        return day
-    # Translators: a date and a time of day.
-    return _("%(date)s, %(time)s UTC") % {"date": day, "time": f"{value.astimezone(UTC):%H:%M}"}
+@register.simple_tag(takes_context=True)
+def header(context: Context, *, alone: bool = False) -> SafeString:
+    """Return the bar above a page; `alone` for one that knows neither session nor database, thus no account."""
+    request = context["request"]
+    facts = {"place": _place(request.path, context["store"].is_upstream), "alone": alone}
+    texts = {"csrf_token": str(context["csrf_token"])}
+    if not alone:
+        user = context["user"]
+        facts["is_staff"] = user.is_staff
+        texts |= {"name": str(user), "username": user.get_username(), "next": request.get_full_path()}
+        texts["email"] = getattr(user, "email", "")  # nobody has none
+    return draw(context, "header", texts, facts)
+
+
+def _place(path: str, is_upstream: bool) -> str:
+    """Return the name of a URL that the bar leads to; "key" for what is below the list's, "" for all others."""
+    places = _places(is_upstream)
+    return next((name for name, url in places.items() if path == url), "key" if path.startswith(places[LIST]) else "")
 
 
 @cache
-def _format(language: str | None) -> str:
-    # Translators: how a date is written in a table, in Django's format letters.
-    return _("j M Y")
-
-
-def _day(day: object, language: str | None) -> str:
-    return formats.date_format(day, _format(language))  # type: ignore[arg-type]
+def _places(is_upstream: bool) -> dict[str, str]:
+    return {name: reverse(name) for name in ("dashboard", LIST, *(() if is_upstream else ("api_reference",)))}

@@ -313,6 +313,41 @@ def wrong_members_of_limits() -> Iterator[Bad]:
 
 LISTS = ["listApiKeys", "listServiceIds"]
 BAD_FLAGS = ("", "1", "0", "yes", "on", "t", "null", "true false", "tru\u00e9")
+BAD_DAYS = (
+    "",
+    "0",
+    "-1",
+    "36501",
+    "9" * 9,
+    "9" * 5000,
+    "1.5",
+    "1e1",
+    "14d",
+    "%2B5",
+    "%205",
+    "x",
+    "%EF%BC%91",
+    "%C2%B2",
+    "%00",
+)
+BAD_DAYS_OF_A_YEAR = (
+    "",
+    "today",
+    "20260131",
+    "2026-W05-6",
+    "2026-1-31",
+    "2026-02-30",
+    "2026-13-01",
+    "0000-01-01",
+    "10000-01-01",
+    "-2026-01-31",
+    "2026-01-31T00:00",
+    "2026-01-31%00",
+    "%202026-01-31",
+    "2026-01-31%0A",
+    "%D9%A2%D9%A0%D9%A2%D9%A6-01-31",
+    "9" * 5000,
+)
 BAD_QUERIES = {
     "pagesize": (
         "",
@@ -336,6 +371,11 @@ BAD_QUERIES = {
     "type": ("robot", "User", "user,serviceid", "%00"),
     "group_id": ("ServiceIdGroup-1", "%00", "%20"),
     "account_id": ("0" * 32, "x", "%00", "%FF", "*"),
+    "status": ("", "Active", "active,leaked", "gone", "%00", "active%20"),
+    "expires_within_days": BAD_DAYS,
+    "unused_for_days": BAD_DAYS,
+    "created_since": BAD_DAYS_OF_A_YEAR,
+    "leaked": ("", "1", "0", "yes", "tru", "%00", "true%20", "null"),
     "include_history": ("", "1", "yes", "tru", "%00"),
     "include_activity": ("", "1", "yes", "%00"),
 }
@@ -344,7 +384,7 @@ BAD_FILTERS = [
     'name co "x" or name co "y"', 'name co "x" and', 'and name co "x"', 'name co "x" name co "y"',
     'name co "x" and and name co "y"', '(name co "x")', 'not name co "x"', 'name co "\\x"', 'name co "x\\"',
     'name  ſw "x"', "name%", "*", 'name co "x"; drop table', " ", "\t", 'name co "' + "x" * 5000 + '"',
-    'name co "x" and ' * 1000,
+    'name co "x" and ' * 1000, " and ".join(['name co "x"'] * 11),
 ]  # fmt: skip
 BAD_PAGE_TOKENS = {
     "garbage": "garbage",
@@ -384,7 +424,7 @@ def wrong_queries() -> Iterator[Bad]:
             yield Bad(operation, f"{name} twice", BAD_REQUEST, name, query=f"{name}=true&{name}=true")
             yield from parameters([operation], name, BAD_QUERIES.get(name, ()))
     yield from parameters(["listApiKeys"], "sort", ["modified_at"])
-    yield from parameters(["listServiceIds"], "sort", ["created_by"])
+    yield from parameters(["listServiceIds"], "sort", ["created_by", "last_authn", "expires_at"])
     yield from parameters(["listServiceIds"], "name", ["a%00b"])
     yield from parameters(LISTS, "filter", {text[:40]: quote(text) for text in BAD_FILTERS})
     yield from parameters(LISTS, "filter", {"a NUL": "name%20co%20%22%00%22"})

@@ -27,7 +27,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 48
+NUMBER = 51
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -93,6 +93,15 @@ def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str
     page.get_by_role("searchbox").fill("nothing has this name")
     expect(page.get_by_role("heading", name=t("No key matches your search"))).to_be_visible()
     yield "list, no match", page
+    page.goto(f"{KEYS}?status=active&expires_within_days=90&unused_for_days=90&leaked=false&created_since=2020-02-29")
+    expect(page.get_by_role("heading", name=t("No key matches your filters"))).to_be_visible()
+    yield "list, no match of filters", page
+    page.goto(f"{KEYS}?status=active&unused_for_days=90&created_since=2020-02-29&sort=-description")
+    expect(row(page, STRANGE)).to_be_visible()
+    yield "list, filtered", page
+    page.get_by_role("button", name=t("Filters"), exact=True).click()
+    expect(page.get_by_label(t("Created since"))).to_be_visible()
+    yield "list, filters", page
 
 
 def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:

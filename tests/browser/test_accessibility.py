@@ -107,6 +107,25 @@ def test_in_forced_colours_a_menu_has_an_edge(page_for: PageFor):
     expect(page.locator("#m-user")).not_to_have_css("border-top-width", "0px")
 
 
+def test_in_forced_colours_the_actions_of_a_row_are_drawn(page_for: PageFor):
+    page = page_for("alice", forced_colors="active")
+    keep_key(page, "seen")
+    actions = row(page, "seen").locator(".acts .icon-btn")
+    look = "element => { const { backgroundImage, forcedColorAdjust } = getComputedStyle(element, '::before');"
+    image, adjust = actions.evaluate(f"{look} return [backgroundImage, forcedColorAdjust]; }}")
+
+    assert image.startswith("radial-gradient(")
+    assert adjust == "none", "in forced colours a browser draws no gradient otherwise, whatever is computed"
+
+
+def test_on_a_small_screen_each_cell_says_what_it_is(page_for: PageFor):
+    page = page_for("alice", viewport=MOBILE)
+    keep_key(page, "labelled")
+
+    for text in ("Key: apk_", "Description: ", "Status: Active", "Created: "):
+        expect(row(page, "labelled").get_by_role("cell", name=text)).to_have_count(1)
+
+
 def test_on_paper_nothing_lies_over_the_rows_of_the_list(page_for: PageFor):
     page = page_for("alice")
     keep_key(page, "printed")

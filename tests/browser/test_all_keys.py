@@ -35,7 +35,7 @@ def test_dora_finds_disables_and_deletes_alices_key(page_for: PageFor, server: C
     expect(page).to_have_url(re.compile(r"[?&]view=all\b"))
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     expect(action(page, name, "link", "Edit API key")).to_have_count(0)
-    row(page, name).get_by_role("button", name="Disable API key").click()
+    page.get_by_role("button", name="Disable API key").click()
 
     expect(notes(page, f"{name} is disabled")).to_be_visible()
     expect(page).to_have_url(re.compile(r"[?&]view=all\b"))

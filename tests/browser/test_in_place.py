@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import KEYS, delete_address
-from tests.browser.conftest import PageFor, with_and_without_script
+from tests.browser.conftest import DESKTOP, PageFor, with_and_without_script
 from tests.browser.steps import (
     choose_action,
     close_unsaved,
@@ -21,6 +21,7 @@ from tests.browser.steps import (
     press_action,
     row,
     submit,
+    tab_to,
 )
 from tests.browser.value import Value
 from tests.browser.visitor import Visitor
@@ -29,6 +30,8 @@ from tests.server import ConsoleServer
 pytestmark = pytest.mark.browser
 
 MOST_KEY_PRESSES = 30
+LOW = {"width": 1280, "height": 600}  # no list fits
+SMALL = {"width": 320, "height": 640}
 
 # Writes down each text that comes into a live region, which is what a screen reader reads, until the page is left.
 LISTEN = """
@@ -176,6 +179,110 @@ def test_arrows_move_in_a_menu_and_escape_returns_to_its_button(alices_list):
     expect(details).to_be_hidden()
 
 
+def test_only_the_button_of_the_menu_that_is_open_says_so(alices_list):
+    page = alices_list("second of two", "first of two", query="q=of two")
+    first, second = actions(page, "first of two"), actions(page, "second of two")
+
+    first.click()
+    expect(first).to_have_attribute("aria-expanded", "true")
+    second.evaluate("(button) => button.click()")  # as a screen reader does, which moves no focus
+
+    expect(second).to_have_attribute("aria-expanded", "true")
+    expect(first).to_have_attribute("aria-expanded", "false")
+
+
+@pytest.mark.parametrize("name", ["Actions for left backwards", "Filters", "Account", "Manage"])
+def test_a_menu_that_the_focus_leaves_backwards_closes(alices_list, name):
+    page = alices_list("left backwards", query="q=left backwards")
+    button = page.get_by_role("button", name=name, exact=True)
+    opened = page.locator(".menu:popover-open")
+
+    button.press("Enter")
+    expect(opened.locator(":focus")).to_have_count(1)
+    page.keyboard.press("Shift+Tab")
+    expect(button).to_be_focused()
+    expect(opened).to_have_count(0)
+
+    button.press("Enter")
+    expect(opened.locator(":focus")).to_have_count(1)
+    button.focus()  # as a screen reader does
+    expect(opened).to_have_count(1)
+    page.keyboard.press("Shift+Tab")
+    expect(button).not_to_be_focused()
+    expect(opened).to_have_count(0)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, SMALL], ids=["1440x900", "320x640"])
+def test_the_menu_says_which_key_it_is_about_and_shows_it_where_it_covers_the_row(alices_list, viewport):
+    this, other = (f"{name}, {viewport['width']}" for name in ("about <b>this key", "about another"))
+    page = alices_list(this, other, query=f"q={viewport['width']}", viewport=viewport)
+
+    actions(page, other).click()
+    expect(page.get_by_role("link", name="Details")).to_be_focused()
+    page.keyboard.press("Escape")
+    actions(page, this).click()
+
+    items = page.get_by_role("list", name=f"Actions for {this}", exact=True)
+    expect(items.get_by_role("link", name="Details")).to_be_focused()
+    expect(page.locator(".menu:popover-open").get_by_text(this, exact=True)).to_be_visible(visible=viewport == SMALL)
+
+
+# Details by the name of a key
+
+
+def open_by_name(page: Page, name: str) -> Locator:
+    row(page, name).get_by_role("rowheader").get_by_role("link").press("Enter")
+    return dialog(page, "API key")
+
+
+def test_details_that_a_name_opened_leave_the_address_as_it_is_and_give_the_focus_back(alices_list):
+    page = alices_list("opened by name", query="q=opened+by+name")
+    address = page.url
+
+    opened = open_by_name(page, "opened by name")
+    expect(page).to_have_url(address)
+    page.keyboard.press("Escape")
+
+    expect(opened).to_be_hidden()
+    expect(row(page, "opened by name").get_by_role("link", name="opened by name")).to_be_focused()
+    press_action(page, "opened by name", "Disable API key")
+    expect(row(page, "opened by name")).to_contain_text("Disabled")
+    expect(page).to_have_url(address)
+    assert is_same_page(page)
+
+
+def test_what_is_done_in_details_that_a_name_opened_is_done_in_place_with_the_focus_at_hand(alices_list):
+    page = alices_list("after by name", "done by name", query="q=by+name")
+    address = page.url
+
+    open_by_name(page, "done by name").get_by_role("button", name="Disable API key").press("Enter")
+    expect(row(page, "done by name")).to_contain_text("Disabled")
+    expect(actions(page, "done by name")).to_be_focused()
+    open_by_name(page, "done by name").get_by_role("link", name="Edit API key").press("Enter")
+    form = dialog(page, "Edit API key")
+    form.get_by_role("textbox", name="Description").fill("edited by name")
+    form.get_by_role("button", name="Save").press("Enter")
+    expect(row(page, "done by name")).to_contain_text("edited by name")
+    expect(actions(page, "done by name")).to_be_focused()
+    open_by_name(page, "done by name").get_by_role("link", name="Delete key").press("Enter")
+    dialog(page, "Delete key?").get_by_role("button", name="Delete key").press("Enter")
+    expect(row(page, "done by name")).to_have_count(0)
+    expect(actions(page, "after by name")).to_be_focused()
+
+    expect(page).to_have_url(address)
+    assert is_same_page(page)
+
+
+def test_a_name_opens_a_tab_of_its_own_for_whoever_asks_for_one(alices_list):
+    page = alices_list("in a tab", query="q=in a tab")
+
+    with page.context.expect_page() as opened:
+        row(page, "in a tab").get_by_role("rowheader").get_by_role("link").click(modifiers=["ControlOrMeta"])
+
+    expect(dialog(opened.value, "API key")).to_contain_text("in a tab")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 # Actions in a row
 
 
@@ -294,6 +401,95 @@ def test_a_new_key_is_on_top_of_the_list_with_the_focus_on_it_wherever_one_was(a
     expect(actions(page, "brand new")).to_be_focused()
     expect(page).to_have_url(KEYS)
     assert is_same_page(page)
+
+
+# Messages
+
+
+def test_a_message_that_is_dismissed_gives_the_focus_back(alices_list):
+    page = alices_list("dismissed", query="q=dismissed")
+    press_action(page, "dismissed", "Lock API key")
+    message = notes(page, "dismissed is locked")
+    expect(message).to_be_visible()
+
+    tab_to(message.get_by_role("button", name="Dismiss")).press("Enter")
+
+    expect(message).to_have_count(0)
+    expect(page.get_by_label("Keys per page:")).to_be_focused()  # the last stop before the message
+
+
+def test_escape_dismisses_the_newest_message_once_nothing_else_is_to_be_closed(alices_list):
+    page = alices_list("escaped", query="q=escaped")
+    press_action(page, "escaped", "Lock API key")
+    message = notes(page, "escaped is locked")
+    expect(message).to_be_visible()
+    button, opened = actions(page, "escaped"), dialog_or_menu(page)
+
+    for action in ("a menu", "a dialog"):
+        button.press("Enter")
+        expect(row(page, "escaped").get_by_role("link", name="Details")).to_be_focused()
+        if action == "a dialog":
+            page.keyboard.press("Enter")
+            dialog(page, "API key")
+        expect(opened).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
+        expect(message).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(message).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def dialog_or_menu(page: Page) -> Locator:
+    return page.locator("dialog:modal, .menu:popover-open")
+
+
+def test_a_refusal_is_brought_into_view_and_the_focus_stays(server, alices_list):
+    names = [f"low {number:02}" for number in range(12)]
+    page = alices_list(*names, query="q=low&sort=name", viewport=LOW, expected=(409,))
+    link = row(page, "low 11").get_by_role("rowheader").get_by_role("link").get_attribute("href")
+    path = str(link).partition("?")[0]
+    elsewhere = Visitor.logged_in(server, "alice")
+    elsewhere.post(f"{path}lock/", elsewhere.form(delete_address(path.strip("/").rpartition("/")[2])))
+
+    press_action(page, "low 11", "Disable API key")
+
+    expect(row(page, "low 11")).to_contain_text("Locked")
+    expect(actions(page, "low 11")).to_be_focused()
+    expect_in_view(page)
+
+
+@pytest.mark.parametrize("role", ["link", "button"])
+def test_a_failure_is_brought_into_view_and_tells_of_nothing_typed_where_nothing_was(alices_list, role):
+    names = [f"offline {role} {number:02}" for number in range(12)]
+    page = alices_list(
+        *names, query=f"q=offline {role}&sort=name", viewport=LOW, expected=("net::ERR_INTERNET_DISCONNECTED", "htmx:")
+    )
+    page.context.set_offline(True)
+
+    if role == "link":
+        row(page, names[-1]).get_by_role("rowheader").get_by_role("link").click()
+    else:
+        press_action(page, names[-1], "Disable API key")
+    expect(page.get_by_role("alert")).to_contain_text("The server did not answer.")
+    expect_in_view(page)
+    if role == "button":
+        expect(actions(page, names[-1])).to_be_focused()
+    page.get_by_role("columnheader", name="Name").get_by_role("link").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("Check your connection, then try again.")
+    expect(page.get_by_role("alert")).not_to_contain_text("What you typed")
+
+
+def expect_in_view(page: Page) -> None:
+    """Expect that the page's failure is seen as a whole, below the bar that stays in place."""
+    failure = page.get_by_role("main").get_by_role("alert")
+    expect(failure).to_be_in_viewport(ratio=1)
+    bar = page.get_by_role("banner").bounding_box()
+    box = failure.bounding_box()
+    assert bar and box
+    assert box["y"] >= bar["y"] + bar["height"]
 
 
 # Search, order, page

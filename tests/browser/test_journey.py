@@ -126,7 +126,7 @@ def change_and_delete(page: Page, name: str, owner: Owner, value: Value, t: Word
     expect(row(page, new_name)).to_contain_text(t("Active"))
     assert owner.can_use(value)
 
-    choose_action(page, new_name, "Details", t)
+    row(page, new_name).get_by_role("link", name=new_name, exact=True).click()
     details = dialog(page, t("API key"))
     expect(details.get_by_text(new_name, exact=True)).to_be_visible()
     expect(details.get_by_text(owner.name).first).to_be_visible()

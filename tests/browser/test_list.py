@@ -76,9 +76,7 @@ def test_carol_sorts_pages_and_goes_back_through_ten_thousand_keys(page_for: Pag
     by_name.get_by_role("link").click()
     expect(by_name).to_have_attribute("aria-sort", "descending")
     expect_list(page, BY_NAME_FROM_Z[:PAGE], "sort=-name")
-    page.get_by_label("Keys per page:").select_option("50")
-    if not js:
-        page.get_by_role("button", name="Apply").click()
+    choose(page, "Keys per page:", "50", js)
     expect_list(page, BY_NAME_FROM_Z[:50], "per_page=50")
     page.get_by_role("link", name="Next page").click()
     expect_list(page, BY_NAME_FROM_Z[50:100], "per_page=50")
@@ -118,7 +116,71 @@ def choose(page: Page, label: str, choice: str, js: bool) -> None:
     """Choose from a list that acts at once, or without script by the button beside it."""
     page.get_by_label(label).select_option(choice)
     if not js:
-        page.locator("form").filter(has=page.get_by_label(label)).get_by_role("button", name="Apply").click()
+        page.locator("form").filter(has=page.get_by_label(label)).get_by_role(
+            "button", name="Apply", exact=True
+        ).click()
+
+
+@with_and_without_script
+def test_carol_filters_her_keys_and_takes_the_filters_away_again(page_for: PageFor, carol: str, js):
+    page = page_for(carol, js=js)
+    page.goto(f"{KEYS}?q=robot 0000&sort=name")
+
+    set_filters(page, {"Status": "Active", "Not used for": "90 days, or ever"})
+    expect_list(page, NEWEST[:10], "status=active")
+    expect(page.get_by_role("button", name="Apply filters")).to_be_hidden()
+    expect(page.get_by_text("Found: 1–10 of 10")).to_be_visible()
+    page.reload()
+    expect_list(page, NEWEST[:10], "status=active")
+
+    set_filters(page, {"Leaked": "Yes"})
+    expect(page.get_by_role("heading", name="No key matches your search and filters")).to_be_visible()
+    page.get_by_role("list", name="Filters that are set").get_by_role("link", name="Leaked: Yes").click()
+    expect_list(page, NEWEST[:10], "unused_for_days=90")
+    page.go_back()
+    expect(page.get_by_role("heading", name="No key matches your search and filters")).to_be_visible()
+    page.get_by_role("link", name="Clear filters").click()
+    expect_list(page, NEWEST[:10], "sort=name")
+    expect(page.get_by_role("list", name="Filters that are set")).to_have_count(0)
+    expect(page.get_by_role("searchbox")).to_have_value("robot 0000")
+
+
+def test_filters_change_only_the_table_and_focus_and_words_follow(page_for: PageFor, carol: str):
+    page = page_for(carol)
+    page.goto(KEYS)
+    box, opener = page.get_by_role("searchbox"), page.get_by_role("button", name="Filters")
+    same = box.element_handle()
+    box.fill("0012")
+    expect(page.get_by_text("Found: 1–11 of 11")).to_be_visible()
+
+    opener.press("Enter")
+    expect(page.get_by_label("Status", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Status", exact=True)).to_be_hidden()
+    expect(opener).to_be_focused()
+    opener.press("Enter")
+    page.get_by_label("Created since").fill("2020-02-29")
+    page.get_by_label("Created since").press("Enter")
+    expect(page.get_by_role("status").filter(has_text="11 keys found")).to_have_count(1)
+    expect(opener).to_be_focused()
+    page.get_by_role("link", name="Created since: 29 Feb 2020").press("Enter")
+    expect(page.get_by_role("list", name="Filters that are set")).to_have_count(0)
+    expect(opener).to_be_focused()
+    set_filters(page, {"Status": "Locked"})
+    expect(page.get_by_role("status").filter(has_text="No key matches your search and filters")).to_have_count(1)
+    box.fill("")
+    expect(page.get_by_role("heading", name="No key matches your filters")).to_be_visible()
+    page.get_by_role("link", name="Clear all filters").press("Enter")
+    expect_list(page, NEWEST[:PAGE])
+
+    assert same.evaluate("(one) => one.isConnected")
+
+
+def set_filters(page: Page, choices: dict[str, str]) -> None:
+    page.get_by_role("button", name="Filters").click()
+    for label, choice in choices.items():
+        page.get_by_label(label, exact=True).select_option(choice)
+    page.get_by_role("button", name="Apply filters").click()
 
 
 def test_after_a_page_is_turned_focus_is_at_the_top_of_the_list(page_for: PageFor, carol: str):
@@ -175,7 +237,8 @@ def test_when_the_server_is_gone_the_page_says_so_and_keeps_what_was_typed(
 
     own_server.__exit__()
     form.get_by_role("button", name="Create API key").click()
-    expect(form.get_by_role("alert").get_by_text("The server did not answer.")).to_be_visible()
+    expect(form.get_by_role("alert")).to_contain_text("The server did not answer.")
+    expect(form.get_by_role("alert")).to_contain_text("What you typed is still here.")
     expect_typed(form, "typed with care", "every word of it")
     form.get_by_role("link", name="Cancel").click()
     page.get_by_role("searchbox").fill("care")

@@ -65,6 +65,31 @@ def test_a_search_is_sent_on_submit_and_not_while_anna_types(console, anna):
     assert triggers == "submit"
 
 
+def test_what_the_store_cannot_filter_or_sort_by_is_not_offered_and_nothing_in_an_address(console, anna):
+    console.iam.add_key(anna.iam_id, "terraform")
+
+    tree = page(anna.get(f"{KEYS}?unused_for_days=90&sort=last_used"))
+
+    form = fields(tree.find("form", id="m-filters"))
+    assert form == {
+        "status": "", "expires_within_days": "", "leaked": "", "created_since": "",
+        "sort": "-created", "per_page": "25",
+    }  # fmt: skip
+    sorts = {option["value"].removeprefix("-") for option in tree.find("form", class_="sort").find_all("option")}
+    assert sorts == {"name", "description", "created", "created_by"}
+    assert [cell.text for cell in tree.find_all("th", role="rowheader")] == ["terraform"]
+    assert tree.find_all("ul", class_="chips") == []
+
+
+def test_annas_keys_upstream_are_filtered(console, anna):
+    for name, disabled in (("on", False), ("off", True)):
+        console.iam.add_key(anna.iam_id, name, disabled=disabled)
+
+    tree = page(anna.get(f"{KEYS}?status=disabled"))
+
+    assert [cell.text for cell in tree.find_all("th", role="rowheader")] == ["off"]
+
+
 def test_an_administrator_cannot_rewrite_annas_key_with_a_form_of_their_own_making(console, anna):
     ida = Visitor(console, "ida", logs_in=False)
     console.iam.administrators.add(ida.iam_id)

@@ -52,7 +52,10 @@ SHARED_REFUSALS = {
     "TooLarge": (413, "The body is larger than the server accepts."),
     "Packed": (415, "The body is compressed or has another content encoding. Send it without one."),
     "ServerFailed": (500, "The server could not finish the request. Try again shortly."),
-    "Unavailable": (503, "The key store or the database did not answer. Try again shortly."),
+    "Unavailable": (
+        503,
+        "The key store or the database did not answer, or a search or filters of a long list take too long.",
+    ),
     "DiskFull": (507, "The disk is full. API keys still work and can still be deleted and disabled."),
 }
 ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}

@@ -4,8 +4,8 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.http import JsonResponse
 
+from apikeys.api.answers import JsonAnswer
 from apikeys.api.decorators import resource
 from apikeys.api.openapi import components, paths
 from apikeys.api.openapi.schemas import schemas
@@ -83,4 +83,4 @@ def current() -> dict[str, Any]:
     return description(settings.PUBLIC_URL, with_password=settings.PASSWORD_GRANT)
 
 
-view = resource(GET=lambda request: JsonResponse(current()))
+view = resource(GET=lambda request: JsonAnswer(current()))

@@ -8,8 +8,8 @@ from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi import components, links, shapes
 from apikeys.api.openapi.components import YES_OR_NO, answer, body, operation, parameter
 from apikeys.api.openapi.shapes import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
-from apikeys.api.paging import DEFAULT_PAGE_SIZE, DEFAULT_SORT, KEY_SORTS, SERVICE_ID_SORTS
-from apikeys.domain import ApiKey, ServiceId
+from apikeys.api.paging import DEFAULT_PAGE_SIZE, DEFAULT_SORT, KEY_SORTS, SERVICE_ID_SORTS, STATUSES
+from apikeys.domain import MAX_DAYS, ApiKey, ServiceId
 from apikeys.iam import payloads
 
 EXAMPLE_MOMENT = datetime(2030, 1, 31, 18, tzinfo=UTC)
@@ -78,10 +78,15 @@ def key_operations() -> dict[str, Schema]:
                     {"enum": ["user", "serviceid", ""]},
                     "Only keys of this kind. Use it with scope=account.",
                 ),
-                sort_by(KEY_SORTS),
+                sort_by(
+                    KEY_SORTS,
+                    " A key that was never used counts as used before all others, one that never expires as expiring "
+                    "after all others.",
+                ),
                 "Order",
                 "IncludeHistory",
                 "Filter",
+                *key_filters(),
             ],
         ),
         "POST /v1/apikeys": of_keys(
@@ -166,8 +171,26 @@ def key_operations() -> dict[str, Schema]:
     }
 
 
-def sort_by(words: Collection[str]) -> Schema:
-    return parameter("sort", "query", {"enum": [*words], "default": DEFAULT_SORT}, "The property to sort by.")
+def sort_by(words: Collection[str], more: str = "") -> Schema:
+    return parameter("sort", "query", {"enum": [*words], "default": DEFAULT_SORT}, f"The property to sort by.{more}")
+
+
+def key_filters() -> list[Schema]:
+    """Return the parameters that narrow a list of keys down; a key must meet all that are given."""
+    days = shapes.number(minimum=1, maximum=MAX_DAYS)
+    day = shapes.text(format="date", pattern=f"^{shapes.DAY}$", examples=["2026-01-31"])
+    return [
+        parameter(
+            "status",
+            "query",
+            {"enum": [*STATUSES]},
+            "Only keys of this status; where several apply, a key has the first of these.",
+        ),
+        parameter("expires_within_days", "query", days, "Only keys that expire within so many days."),
+        parameter("unused_for_days", "query", days, "Only keys that were not used for so many days, or never."),
+        parameter("created_since", "query", day, "Only keys that were created on this day, in UTC, or later."),
+        parameter("leaked", "query", {"type": "boolean"}, "Only keys that were found in public, or only others."),
+    ]
 
 
 def switch(

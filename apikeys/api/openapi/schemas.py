@@ -27,7 +27,7 @@ from apikeys.api.openapi.shapes import (
     request,
     text,
 )
-from apikeys.domain import DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
+from apikeys.domain import ALL_FILTERS, DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
 from apikeys.iam import oauth
 from apikeys.iam.payloads import MAX_PAGE_SIZE
 from apikeys.identity import signing
@@ -89,6 +89,11 @@ PUBLIC_KEY = {
     "kid": text(pattern="^[0-9a-f]{32}$"),
     "use": {"const": "sig"},
 }
+APPLIED = list_of(
+    {"enum": [*sorted(ALL_FILTERS), "sort"]},
+    "The filters, and `sort` where IBM's service has no such sort, that this page obeys. Absent without any. An IAM "
+    "that does not know them ignores them, and lacks this member.",
+)
 ENDPOINTS = (
     "issuer", "token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint", "jwks_uri",
 )  # fmt: skip
@@ -98,8 +103,9 @@ SUPPORTED = (
 )  # fmt: skip
 
 
-def page_of(name: str, items: Schema, **more: Schema) -> Schema:
-    """Return the schema of one page of a list; `more` are members that come first."""
+def page_of(name: str, items: Schema, *, now_and_then: Schema | None = None, **more: Schema) -> Schema:
+    """Return the schema of one page of a list; `more` are members that come first, those `now_and_then` may lack."""
+    extra = now_and_then or {}
     url = text(format="uri")
     links = {
         "first": url | {"description": "The first page of this list."},
@@ -107,7 +113,8 @@ def page_of(name: str, items: Schema, **more: Schema) -> Schema:
         "next": url | {"description": "The next page, with its pagetoken. Absent on the last page."},
     }
     limit = number("The requested page size.", minimum=1, maximum=MAX_PAGE_SIZE)
-    return record({**more, "limit": limit, **links, name: list_of(items)}, optional=("previous", "next"))
+    members = {**more, "limit": limit, **links, **extra, name: list_of(items)}
+    return record(members, optional=("previous", "next", *extra))
 
 
 def grant(name: str, fields: Schema, description: str) -> Schema:
@@ -139,7 +146,7 @@ def schemas(*, with_password: bool) -> Schema:
     return {
         "ApiKey": record(API_KEY, optional=("expires_at", "history", "activity")),
         "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at",)),
-        "ApiKeyList": page_of("apikeys", ref("ApiKey")),
+        "ApiKeyList": page_of("apikeys", ref("ApiKey"), now_and_then={"applied": APPLIED}),
         "ApiKeyCreate": request(
             {
                 "iam_id": iam_id("The owner: you, or a service ID that you manage."),

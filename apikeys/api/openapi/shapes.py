@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from apikeys.api.paging import MOST_CONDITIONS
 from apikeys.backends.search import MARKS, VISIBLE
 
 Schema = dict[str, Any]
@@ -34,8 +35,9 @@ def any_case(*words: str) -> str:
 _CONDITION = (
     rf' *{any_case("name", "description", "id")} +{any_case("co", "eq", "sw")} +"([^"\\\u0000-\u001f]|\\["\\])*" *'
 )
-FILTER = rf"^({_CONDITION}({any_case('and')} +{_CONDITION[2:]})*)?$"
-FULL_DATE = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]"
+FILTER = rf"^({_CONDITION}({any_case('and')} +{_CONDITION[2:]}){{0,{MOST_CONDITIONS - 1}}})?$"
+DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+FULL_DATE = f"{DAY}T([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
 def trimmed(most: int) -> str:

@@ -20,8 +20,8 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
-from console import ports, sqlite_files
-from console.database import first_line
+from apikeys.storage.errors import first_line
+from console import copying, ports, sqlite_files
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
 from console.models import User
@@ -29,7 +29,6 @@ from console.models import User
 FIRST_PASSWORD_BYTES = 18
 WAIT_STEP_SECONDS = 2.0
 HEADER_BYTES = 64 * 1024  # of a request: cookies of a host with many applications, and room to spare
-CONNECTIONS = 1024  # of each worker, idle ones included: requests wait for a thread, not for a connection
 
 
 class Command(BaseCommand):
@@ -59,6 +58,8 @@ class Command(BaseCommand):
                 self.check_files()
                 self.wait_for_database()
                 with database_locked(connection, self.waits):
+                    if copying.is_unfinished():
+                        raise CommandError("The database holds a part of a copy: run manage.py copy_store to its end.")
                     call_command("migrate", interactive=False, verbosity=0)
                     self.check(databases=["default"])  # refuses here, before anything listens
                     self.collect_static()
@@ -174,29 +175,37 @@ def who_to_stop(port: int) -> str:
 
 
 def serve() -> None:
-    """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished."""
-    from granian.constants import HTTPModes, Interfaces
+    """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished.
+
+    On SIGTERM connections that are kept alive end first: console/stopping.py.
+    """
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
-    from granian.server import Server
+    from granian.log import LogLevels
+
+    from console.stopping import StoppingServer
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     if store_traits().is_upstream:
         # Granian advises against more threads than processors can run; these wait for another service.
         logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in str(record.msg))
-    server = Server(
+    server = StoppingServer(
         "console.worker:application",
         address=settings.HOST,
         port=settings.PORT,
         interface=Interfaces.RSGI,
+        loop=Loops.uvloop,
         http=HTTPModes.http1,  # a stream of HTTP/2 that promises a body and sends none holds its thread for ever
         workers=settings.WORKERS,
-        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
-        backpressure=CONNECTIONS,
+        http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES, header_read_timeout=settings.IDLE_SECONDS * 1000),
+        backpressure=settings.CONNECTIONS,
         respawn_failed_workers=True,
         log_enabled=True,
-        log_level="warning",  # type: ignore[arg-type]
+        log_level=LogLevels.warning,
         websockets=False,
         workers_kill_timeout=settings.WORKER_END_SECONDS,
     )
     server.serve()
+    if connection.vendor == "sqlite":  # its workers left without closing their connections
+        sqlite_files.end_journal(Path(connection.settings_dict["NAME"]))
     sys.stdout.write("Stopped.\n")

@@ -1,0 +1,295 @@
+"""How the rows that a search, conditions and filters leave are found without reading all of a long list.
+
+Where a list has few rows, all of them are read. Of a longer one the next NEAR rows are, in the order of the list, and
+FAR where that promises enough: what is common is among them. What is not is looked for in an index of its own, and
+sorted. SQLite's index of trigrams has
+its rows in the order of creation: a search in that order asks it at once.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_, or_
+from typing import Any, ClassVar
+
+from django.db import connection, models
+
+from apikeys.backends.keyset import Listed, count_to, cursor_of, moment_of
+from apikeys.backends.orders import COLUMNS, Apart, ends, is_met, with_column, with_compared
+from apikeys.backends.records import filter_of
+from apikeys.backends.search import fold, hint_end
+from apikeys.domain import END, FOUND, HINT_LENGTH, SERVICE_ID_PREFIX, ApiKeyQuery, Cursor, Match
+from apikeys.models import ApiKeyRecord, ServiceIdRecord
+from apikeys.storage.text_index import KEYNUMBER, KEYTEXT, PLACES, TRIGRAM, is_whole
+
+END_OF_NUMBERS = 1 << 62  # beyond every number
+NEAR, FAR = 2_000, 10_000  # rows that are read in the order of the list
+AT_ONCE = 2_000  # ids in one statement
+MOST_SORTED = 20_000  # rows of an index that are sorted for a page
+SHORTEST = timedelta(microseconds=1)  # between two moments
+ATTRIBUTES = ("name", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose keys are listed, as columns of a row: an owner's, an account's, or the owner's of the account."""
+
+    iam_id: str = ""
+    account_id: str = ""
+
+    def columns(self) -> dict[str, str]:
+        """Return the columns that are given."""
+        return {name: text for name in ("iam_id", "account_id") if (text := getattr(self, name))}
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """Rows of a list that meet a filter, written for the index of the list, and for any other."""
+
+    rows: "models.QuerySet[ApiKeyRecord]"  # of the whole list
+    column: str
+    wanted_in_order: models.Q
+    wanted: models.Q
+    is_rare: bool = False  # an equality leaves few of them
+    is_text: bool = False  # an index of trigrams has them
+    # The same rows, for where another index is to be used, and the moments between which the filters leave any.
+    rows_apart: "models.QuerySet[ApiKeyRecord] | None" = None
+    ends: tuple[datetime | None, datetime | None] = (None, None)
+    counted: ClassVar[int] = FOUND
+
+    def place_of(self, row: ApiKeyRecord) -> Any:
+        return getattr(row, self.column)
+
+    @property
+    def found(self) -> "Listed[ApiKeyRecord]":
+        """What is wanted, to be read in the order of the list."""
+        return Listed(self.rows.filter(self.wanted_in_order), self.column)
+
+    @property
+    def found_apart(self) -> "Listed[ApiKeyRecord]":
+        rows = self.rows if self.rows_apart is None else self.rows_apart
+        return Listed(rows.filter(self.wanted), self.column)
+
+    def begun(self, cursor: Cursor | None, *, descending: bool) -> Cursor | None:
+        """Return the cursor, or where the filters begin to leave rows for one that stands at either end of the list."""
+        moment = self.ends[descending] if cursor in (None, END) else None
+        if moment is None:
+            return cursor
+        return cursor_of(moment + descending * SHORTEST, "")  # itself included, in either direction
+
+    def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
+        begin = self.begun(cursor, descending=descending)
+        for number in () if self.is_rare else (NEAR, FAR):
+            end = self.end_of(begin, number, descending=descending)
+            rows = self.found.read(begin, limit, descending=descending, end=end)
+            if end is None or len(rows) == limit:
+                return rows
+            if not is_common(len(rows), limit):
+                break
+        return self.read_apart(cursor, limit, descending=descending)
+
+    def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        begin = self.begun(cursor, descending=descending)
+        for number in () if self.is_rare else (NEAR, FAR):
+            end = self.end_of(begin, number, descending=descending)
+            found = self.found.count(begin, limit, descending=descending, end=end)
+            if end is None or found > limit:
+                return found
+            if not is_common(found, limit):
+                break
+        return self.count_apart(cursor, limit, descending=descending)
+
+    def end_of(self, cursor: Cursor | None, number: int, *, descending: bool) -> Cursor | None:
+        """Return where the next `number` rows of the whole list end, None where it has no more."""
+        return Listed(self.rows, self.column).place(cursor, number, descending=descending)
+
+    def read_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
+        """Return the same as `read`, of rows that the database finds in another index and sorts."""
+        order = Apart(self.column)
+        rows = self.found_apart.beyond(cursor, descending=descending)
+        return list(rows.order_by(order.desc() if descending else order.asc(), "-id" if descending else "id")[:limit])
+
+    def count_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        return count_to(self.found_apart.beyond(cursor, descending=descending), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class InText(Narrowed):
+    """Rows of a list that SQLite's index of trigrams finds; `is_exact` where it finds no others than are wanted."""
+
+    scope: Scope = Scope()
+    match: str = ""
+    is_exact: bool = False
+
+    def read(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
+        if self.column != "created_at":
+            return Narrowed.read(self, cursor, limit, descending=descending)
+        if self.end_of(cursor, NEAR, descending=descending) is None:
+            return self.found.read(cursor, limit, descending=descending)
+        found: list[ApiKeyRecord] = []
+        for numbers in self.batches(cursor, limit, descending=descending):
+            rows = Listed(self.of(numbers.values()), self.column)
+            found += rows.read(cursor, limit - len(found), descending=descending)
+            if len(found) == limit:
+                break
+        return found
+
+    def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        if self.column != "created_at":
+            return Narrowed.count(self, cursor, limit, descending=descending)
+        if self.end_of(cursor, NEAR, descending=descending) is None:
+            return self.found.count(cursor, limit, descending=descending)
+        number = 0
+        for numbers in self.batches(cursor, limit + 1, descending=descending):
+            number += self.count_of(numbers, cursor, limit, descending=descending)
+            if number > limit:
+                return limit + 1
+        return number
+
+    def read_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
+        numbers = self.numbers(0, END_OF_NUMBERS, MOST_SORTED, descending=True)
+        if len(numbers) == MOST_SORTED:
+            return self.found.read(cursor, limit, descending=descending)
+        found = [
+            row
+            for ids in batched(list(numbers.values()), AT_ONCE)
+            for row in Listed(self.of(ids), self.column).read(cursor, limit, descending=descending)
+        ]
+        found.sort(key=lambda row: (getattr(row, self.column), row.id), reverse=descending)
+        return found[:limit]
+
+    def count_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        number = 0
+        for ids in batched(list(self.numbers(0, END_OF_NUMBERS, MOST_SORTED, descending=True).values()), AT_ONCE):
+            number += Listed(self.of(ids), self.column).count(cursor, limit, descending=descending)
+            if number > limit:
+                return limit + 1
+        return number
+
+    def of(self, ids: Iterable[str]) -> "models.QuerySet[ApiKeyRecord]":
+        """Return those of these rows, which are in the scope, that are wanted."""
+        return with_column(with_compared(ApiKeyRecord.objects.all()), self.column).filter(self.wanted, pk__in=list(ids))
+
+    def count_of(self, numbers: dict[int, str], cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        """Return how many of these rows are wanted and beyond the cursor."""
+        moment = moment_of(cursor) if cursor else None
+        edge = {number for number in numbers if moment and number // PLACES == int(moment.timestamp())}
+        surely = len(numbers) - len(edge) if self.is_exact else 0
+        unsure = [key_id for number, key_id in numbers.items() if not self.is_exact or number in edge]
+        return surely + (
+            Listed(self.of(unsure), self.column).count(cursor, limit, descending=descending) if unsure else 0
+        )
+
+    def batches(self, cursor: Cursor | None, size: int, *, descending: bool) -> Iterator[dict[int, str]]:
+        """Yield what the index finds from the cursor on, by number, in whole seconds and ever more of them."""
+        moment = moment_of(cursor) if cursor and cursor != END else None
+        low, high = 0, END_OF_NUMBERS
+        if moment is not None:
+            second = int(moment.timestamp())
+            low, high = (0, (second + 1) * PLACES) if descending else (second * PLACES, END_OF_NUMBERS)
+        while True:
+            numbers = self.numbers(low, high, size, descending=descending)
+            if len(numbers) < size:
+                yield numbers
+                return
+            second = (min(numbers) if descending else max(numbers)) // PLACES
+            numbers |= self.numbers(second * PLACES, (second + 1) * PLACES, PLACES, descending=descending)
+            yield numbers
+            low, high = (low, second * PLACES) if descending else ((second + 1) * PLACES, high)
+            size = min(size * 4, AT_ONCE)
+
+    def numbers(self, low: int, high: int, limit: int, *, descending: bool) -> dict[int, str]:
+        """Return the ids of the first rows of the scope between two numbers that the index finds, by number."""
+        columns = self.scope.columns()
+        conditions = "".join(f" AND {name} = %s" for name in columns)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT number, key_id FROM {KEYTEXT} CROSS JOIN {KEYNUMBER} ON number = {KEYTEXT}.rowid"  # noqa: S608
+                f" WHERE {KEYTEXT} MATCH %s AND {KEYTEXT}.rowid >= %s AND {KEYTEXT}.rowid < %s{conditions}"
+                f" ORDER BY {KEYTEXT}.rowid {'DESC' if descending else 'ASC'} LIMIT %s",
+                [self.match, low, high, *columns.values(), limit],
+            )
+            return dict(cursor.fetchall())
+
+
+def is_common(found: int, limit: int) -> bool:
+    """Tell whether what the next NEAR rows have promises as many as are wanted among FAR."""
+    return found * FAR > limit * NEAR
+
+
+def batched(ids: list[str], size: int) -> Iterator[list[str]]:
+    """Yield the ids, so many at a time."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def narrowed(
+    query: ApiKeyQuery, rows: "models.QuerySet[ApiKeyRecord]", scope: Scope, now: datetime
+) -> "Listed[ApiKeyRecord] | Narrowed":
+    """Return the rows of a list that the query's search, conditions and filters leave, in its order."""
+    column = COLUMNS[query.sort]
+    if not (query.search or query.conditions or query.filters.given() or query.kind):
+        return Listed(with_column(rows, column), column)
+    rows = with_column(with_compared(rows), column)
+    texts, texts_apart = (_is_found(query, suffix) for suffix in ("", "_apart"))
+    if query.kind:
+        of_services = models.Q(iam_id__startswith=SERVICE_ID_PREFIX)
+        kind = of_services if query.kind == "serviceid" else ~of_services
+        texts, texts_apart = texts & kind, texts_apart & kind
+    in_order = texts_apart & is_met(query.filters, now, apart=True)
+    wanted = texts & is_met(query.filters, now, apart=False)
+    is_rare = any(condition.match is Match.EQUALS for condition in query.conditions)
+    match = match_of(query)
+    if is_rare or not match or connection.vendor != "sqlite" or not is_whole(connection):
+        rows_apart = _of_service_ids(scope, column) if query.kind == "serviceid" and not scope.iam_id else None
+        return Narrowed(
+            rows, column, in_order, wanted, is_rare, bool(match), rows_apart, ends(query.filters, column, now)
+        )
+    asks_for_more = query.conditions or query.filters.given() or query.kind
+    is_exact = not asks_for_more and len(hint_end(query.search)) <= HINT_LENGTH
+    return InText(rows, column, in_order, in_order, scope=scope, match=match, is_exact=is_exact)
+
+
+def _of_service_ids(scope: Scope, column: str) -> "models.QuerySet[ApiKeyRecord]":
+    """Return the keys of all service IDs of an account, to be looked up in the indexes of owners."""
+    owners = ServiceIdRecord.objects.filter(account_id=scope.account_id).values("iam_id")
+    rows = ApiKeyRecord.objects.alias(account_apart=Apart("account_id"))
+    rows = with_column(with_compared(rows), column)
+    return rows.filter(iam_id__in=owners, account_apart=scope.account_id)
+
+
+def _is_found(query: ApiKeyQuery, suffix: str) -> models.Q:
+    """Return the filter for rows that the query's texts are found in; "_apart" leaves their indexes alone."""
+    found = models.Q()
+    if query.search:
+        text, end = fold(query.search), hint_end(query.search)
+        found = reduce(or_, (models.Q(**{f"{name}_folded{suffix}__contains": text}) for name in ATTRIBUTES))
+        if end:
+            found |= models.Q(hint_end=_small(end[-HINT_LENGTH:]), hint__iendswith=end)
+    return reduce(and_, (filter_of(condition, suffix) for condition in query.conditions), found)
+
+
+def match_of(query: ApiKeyQuery) -> str:
+    """Return what the index of trigrams is asked for, "" where nothing in the query has as many letters."""
+    groups = []
+    if len(text := fold(query.search)) >= TRIGRAM:
+        group = f"{{name description}} : {_quoted(text)}"
+        if end := hint_end(query.search):
+            group = f"({group}) OR (hint : {_quoted(_small(end[-HINT_LENGTH:]))})"
+        groups.append(f"({group})")
+    groups += [
+        f"({condition.attribute} : {_quoted(text)})"
+        for condition in query.conditions
+        if condition.attribute in ATTRIBUTES and len(text := fold(condition.text)) >= TRIGRAM
+    ]
+    return " AND ".join(groups)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _small(text: str) -> str:
+    """Return a text with its capital ASCII letters as small ones, as `HintEnd` has them."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text)

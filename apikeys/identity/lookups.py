@@ -1,0 +1,215 @@
+"""What the database knows about a value or a token, asked by one statement each, at every check.
+
+Here are facts; tokens.py says what they mean. Nothing is remembered between two questions: what was revoked, disabled,
+changed or deleted before a question is asked is so in its answer.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+
+from apikeys.backends.records import has_digest, to_used
+from apikeys.domain import Identity, UsedKey
+from apikeys.identity import users
+from apikeys.models import ApiKeyRecord, Revocation, ServiceIdRecord, SigningKey
+from apikeys.storage.statements import Columns, Row, Statement, table
+
+USED = ("id", "name", "iam_id", "disabled", "expires_at", "pepper", "digest")
+PERSON = ("id", "iam_id", "account", "first_name", "last_name", "username", "email", "is_superuser")
+SERVICE = ("id", "iam_id", "account_id", "name")
+MOST_IDS = 2  # of a token: its own, and that of the log-in it came from
+REMEMBERED = 1000  # of what follows from a row or an id alone
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An active person, or a service ID. `password` is a person's as it is stored, where it was asked for."""
+
+    identity: Identity
+    password: str = field(default="", repr=False)
+
+    @property
+    def password_stamp(self) -> str:
+        """What `users.password_stamp` says of the person, "" for a service ID."""
+        if not self.password:
+            return ""
+        return users.password_stamp(get_user_model()(iam_id=self.identity.iam_id, password=self.password))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundValue:
+    """The key of a value, whatever its state, how it is stored, and whom it belongs to, if that is anybody."""
+
+    value: str = field(repr=False)
+    record: Row
+    key: UsedKey
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a token was made from, as it is now; None for what is gone, and for a person who was deactivated.
+
+    `is_signed_here`: the key that signed it is one of this server's. `is_revoked`: it is, or its whole log-in.
+    """
+
+    holder: Holder | None
+    key: UsedKey | None
+    is_signed_here: bool
+    is_revoked: bool
+
+
+def find_value(spellings: Sequence[str]) -> FoundValue | None:
+    """Return what is known about the first of these that is the value of a key, None where none is."""
+    stored = _stored(spellings)
+    return _value_of(stored, _of_values(len(stored)).rows(_parameters(stored)), _found(False)) if stored else None
+
+
+def find_source(iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[uuid.UUID] = ()) -> Source:
+    """Return what is known about an identity and its key `key_id`, and about a token that key `kid` signed.
+
+    `ids` are the token's own and that of its log-in.
+    """
+    return find_both((), iam_id, key_id, kid=kid, ids=ids)[0]
+
+
+def find_both(
+    spellings: Sequence[str],
+    iam_id: str,
+    key_id: str = "",
+    *,
+    kid: str = "",
+    ids: Sequence[uuid.UUID] = (),
+    whole: bool = False,
+) -> tuple[Source, FoundValue | None]:
+    """Return what `find_source` and `find_value` return, at the price of one of them.
+
+    The record of the value has all columns of its table where it is wanted `whole`.
+    """
+    stored = _stored(spellings)
+    revoked = [*map(_stored_id, ids), *[None] * (MOST_IDS - len(ids))]
+    parameters = [kid, *revoked, iam_id, iam_id, key_id, iam_id, *_parameters(stored)]
+    rows = _of_sources(len(stored), whole).rows(parameters)
+    person, service, key, *found, is_signed_here, is_revoked, password = rows[0]
+    source = Source(
+        _holder(person, service, password or ""),
+        to_used(_keys().row(key)) if key else None,
+        bool(is_signed_here),
+        bool(is_revoked),
+    )
+    values = [row[3:6] for row in rows if row[3] is not None] if found else []
+    return source, _value_of(stored, values, _found(whole))
+
+
+def _stored(spellings: Sequence[str]) -> dict[tuple[str, int], str]:
+    """Return the spellings of a value, by what a key of theirs has in the columns digest and pepper."""
+    return {pair: text for text in spellings for pair in settings.APIKEYS_PEPPERS.digests(text)}
+
+
+def _parameters(stored: dict[tuple[str, int], str]) -> list[Any]:
+    return [part for pair in stored for part in pair]
+
+
+def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]], keys: Columns) -> FoundValue | None:
+    found = {}
+    for key, person, service in rows:
+        record = keys.row(key)
+        found[record.digest, record.pepper] = record, person, service
+    for pair, value in stored.items():
+        if pair in found:
+            record, person, service = found[pair]
+            return FoundValue(value, record, to_used(record), _holder(person, service))
+    return None
+
+
+def _holder(person: tuple[Any, ...] | None, service: tuple[Any, ...] | None, password: str = "") -> Holder | None:
+    if person is not None:
+        return Holder(_identity_of_person(person), password)
+    return Holder(_identity_of_service(service)) if service else None
+
+
+# A row that says the same stands for the same identity: what is remembered is no answer of the database.
+
+
+@lru_cache(REMEMBERED)
+def _identity_of_person(row: tuple[Any, ...]) -> Identity:
+    return users.identity_of(_persons().instance(row))
+
+
+@lru_cache(REMEMBERED)
+def _identity_of_service(row: tuple[Any, ...]) -> Identity:
+    service = _services().row(row)
+    return Identity(service.iam_id, service.account_id, service.name, email="")
+
+
+@lru_cache(REMEMBERED)
+def _stored_id(token_id: uuid.UUID) -> Any:
+    return Revocation._meta.pk.get_db_prep_value(token_id, connection)
+
+
+@cache
+def _keys() -> Columns:
+    return Columns(ApiKeyRecord, "key", USED)
+
+
+@cache
+def _found(whole: bool) -> Columns:
+    """Return the columns of a key that is found by its value."""
+    return Columns(
+        ApiKeyRecord, "found", {field.name for field in ApiKeyRecord._meta.concrete_fields} if whole else USED
+    )
+
+
+@cache
+def _persons(alias: str = "person") -> Columns:
+    return Columns(get_user_model(), alias, PERSON)
+
+
+@cache
+def _services(alias: str = "service") -> Columns:
+    return Columns(ServiceIdRecord, alias, SERVICE)
+
+
+@cache
+def _of_values(number: int) -> Statement:
+    """Return the statement that finds the keys of `number` digests, each under its pepper, and who holds them."""
+    selected = _found(False), _persons("owner"), _services("program")
+    sql = f"FROM {table(ApiKeyRecord, 'found')} {_owners_of_found()} WHERE {has_digest('found', number)}"
+    return Statement(f"SELECT {', '.join(map(str, selected))} {sql}", *selected)
+
+
+@cache
+def _of_sources(number: int, whole: bool) -> Statement:
+    """Return the statement about what a token was made from, and about the keys of `number` digests.
+
+    It has one row whatever is there, since each of its parts may be gone by itself, and more where digests have.
+    """
+    selected = [_persons(), _services(), _keys()]
+    joins = [
+        f"LEFT JOIN {table(get_user_model(), 'person')} ON person.iam_id = %s AND person.is_active",
+        f"LEFT JOIN {table(ServiceIdRecord, 'service')} ON service.iam_id = %s",
+        f"LEFT JOIN {table(ApiKeyRecord, 'key')} ON key.id = %s AND key.iam_id = %s",
+    ]
+    if number:
+        selected += [_found(whole), _persons("owner"), _services("program")]
+        joins += [f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON {has_digest('found', number)}", _owners_of_found()]
+    sql = (
+        f"SELECT {', '.join(map(str, selected))}, "  # noqa: S608
+        f"EXISTS (SELECT 1 FROM {table(SigningKey, 'signing')} WHERE signing.kid = %s), "
+        f"EXISTS (SELECT 1 FROM {table(Revocation, 'revoked')} WHERE revoked.id IN (%s, %s)), "
+        f'person."password" FROM (SELECT 1) one {" ".join(joins)}'
+    )
+    return Statement(sql, *selected)
+
+
+def _owners_of_found() -> str:
+    return (
+        f"LEFT JOIN {table(get_user_model(), 'owner')} ON owner.iam_id = found.iam_id AND owner.is_active "
+        f"LEFT JOIN {table(ServiceIdRecord, 'program')} ON program.iam_id = found.iam_id"
+    )

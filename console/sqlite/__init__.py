@@ -1,0 +1,1 @@
+"""Django's SQLite, except that those who write wait in a line."""
