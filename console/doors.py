@@ -123,8 +123,8 @@ class ProgramsApplication:
             log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
         request.close()
         headers = list(answer.headers.items())
-        if answer.cookies:
-            headers += [("Set-Cookie", morsel.OutputString()) for morsel in answer.cookies.values()]
+        if answer.response is not None:
+            headers += [("Set-Cookie", morsel.OutputString()) for morsel in answer.response.cookies.values()]
         return answer.status_code, headers, answer.content
 
 

@@ -1,5 +1,6 @@
 """The index that searches ask is true after every change, whoever makes it, and comes back when it was lost."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.db.models.signals import post_migrate
 
 from apikeys.backends import finding
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Condition, Match, Sort
+from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Condition, Filters, Match, Sort
 from apikeys.models import ApiKeyRecord
 from apikeys.storage import text_index
 from tests.conftest import caller_for
@@ -181,3 +182,26 @@ def test_a_text_that_is_longer_than_all_others_is_in_none(alices, monkeypatch, n
         assert alices.list_api_keys(query).keys == ()
     query = ApiKeyQuery(conditions=(Condition("description", Match.CONTAINS, "\ufdfa" * 60),))
     assert [key.name for key in alices.list_api_keys(query).keys] == ["a name"]
+
+
+@pytest.mark.parametrize("sort", [Sort.NAME, Sort.CREATED])
+@pytest.mark.parametrize("descending", [False, True])
+def test_what_is_found_among_many_is_all_there_however_few_are_sorted_or_asked_about_at_once(
+    alices, monkeypatch, sort, descending
+):
+    monkeypatch.setattr(finding, "MOST_SORTED", 4)
+    monkeypatch.setattr(finding, "AT_ONCE", 2)
+    keys = [alices.create_api_key(ApiKeyDraft(f"key {number:02}")).key for number in range(12)]
+    for number, key in enumerate(keys):  # all of one second, the oldest half of them leaked
+        created = datetime(2026, 1, 2, 3, 4, 5, number, tzinfo=UTC)
+        ApiKeyRecord.objects.filter(id=key.id).update(created_at=created, leaked=number < 6)
+    query = ApiKeyQuery(
+        search="key", filters=Filters(leaked=True), sort=sort, descending=descending, counted=True, page_size=4
+    )
+
+    first = alices.list_api_keys(query)
+    second = alices.list_api_keys(replace(query, cursor=first.next))
+
+    names = [f"key {number:02}" for number in range(6)]
+    assert [key.name for key in (*first.keys, *second.keys)] == (names[::-1] if descending else names)
+    assert (first.extent.total, second.extent.total, second.next) == (6, 6, None)

@@ -1,6 +1,5 @@
 """Answers of the API: plain data, which become Django's responses only where Django passes them on."""
 
-from http.cookies import SimpleCookie
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -10,28 +9,19 @@ _text_of = DjangoJSONEncoder().encode
 
 
 class Answer:
-    """Status, headers and body of an answer, and the cookies that it sets, if any."""
+    """Status, headers and body of an answer, and Django's response where it was made of one: that has its cookies."""
 
-    __slots__ = ("content", "cookies", "headers", "response", "status_code")
+    __slots__ = ("content", "headers", "response", "status_code")
 
     def __init__(
-        self,
-        status: int,
-        headers: dict[str, str],
-        content: bytes = b"",
-        *,
-        cookies: "SimpleCookie | None" = None,
-        response: HttpResponse | None = None,
+        self, status: int, headers: dict[str, str], content: bytes = b"", *, response: HttpResponse | None = None
     ) -> None:
-        self.status_code, self.headers, self.content = status, headers, content
-        self.cookies, self.response = cookies, response
+        self.status_code, self.headers, self.content, self.response = status, headers, content, response
 
     @classmethod
     def of(cls, response: HttpResponse) -> "Answer":
         """Return the answer that a response of Django's is, which it keeps."""
-        content = response.content
-        cookies = response.cookies or None
-        return cls(response.status_code, dict(response.items()), content, cookies=cookies, response=response)
+        return cls(response.status_code, dict(response.items()), response.content, response=response)
 
     def as_response(self) -> HttpResponse:
         """Return Django's response that says the same: that which the answer was made of, where it was."""

@@ -2,16 +2,16 @@
 
 Where a list has few rows, all of them are read. Of a longer one the next NEAR rows are, in the order of the list, and
 FAR where that promises enough: what is common is among them. What is not is looked for in an index of its own, and
-sorted. SQLite's index of trigrams has
-its rows in the order of creation: a search in that order asks it at once.
+sorted. SQLite's index of trigrams has its rows in the order of creation: a search in that order asks it at once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
+from itertools import islice
 from operator import and_, or_
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import connection, models
 
@@ -29,6 +29,7 @@ AT_ONCE = 2_000  # ids in one statement
 MOST_SORTED = 20_000  # rows of an index that are sorted for a page
 SHORTEST = timedelta(microseconds=1)  # between two moments
 ATTRIBUTES = ("name", "description")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,8 @@ class InText(Narrowed):
         if self.end_of(cursor, NEAR, descending=descending) is None:
             return self.found.read(cursor, limit, descending=descending)
         found: list[ApiKeyRecord] = []
-        for numbers in self.batches(cursor, limit, descending=descending):
-            rows = Listed(self.of(numbers.values()), self.column)
-            found += rows.read(cursor, limit - len(found), descending=descending)
+        for ids in self.seconds(cursor, limit, descending=descending):
+            found += self.read_of(ids.values(), cursor, limit - len(found), descending=descending)
             if len(found) == limit:
                 break
         return found
@@ -141,66 +141,68 @@ class InText(Narrowed):
         if self.end_of(cursor, NEAR, descending=descending) is None:
             return self.found.count(cursor, limit, descending=descending)
         number = 0
-        for numbers in self.batches(cursor, limit + 1, descending=descending):
-            number += self.count_of(numbers, cursor, limit, descending=descending)
+        for ids in self.seconds(cursor, limit + 1, descending=descending):
+            number += self.count_in(ids, cursor, limit, descending=descending)
             if number > limit:
                 return limit + 1
         return number
 
     def read_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
-        numbers = self.numbers(0, END_OF_NUMBERS, MOST_SORTED, descending=True)
-        if len(numbers) == MOST_SORTED:
+        ids = self.ids_to_sort()
+        if ids is None:
             return self.found.read(cursor, limit, descending=descending)
-        found = [
-            row
-            for ids in batched(list(numbers.values()), AT_ONCE)
-            for row in Listed(self.of(ids), self.column).read(cursor, limit, descending=descending)
-        ]
+        return self.read_of(ids, cursor, limit, descending=descending)
+
+    def count_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        ids = self.ids_to_sort()
+        if ids is None:
+            return self.found.count(cursor, limit, descending=descending)
+        return self.count_of(ids, cursor, limit, descending=descending)
+
+    def ids_to_sort(self) -> list[str] | None:
+        """Return the ids of all rows of the scope that the index finds, None for more than are sorted for a page."""
+        found = self.numbered(0, END_OF_NUMBERS, MOST_SORTED, descending=True)
+        return None if len(found) == MOST_SORTED else [key_id for _number, key_id in found]
+
+    def read_of(self, ids: Iterable[str], cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
+        """Return the first of these rows that are wanted and beyond the cursor, in their order."""
+        parts = [part.read(cursor, limit, descending=descending) for part in self.wanted_of(ids)]
+        found = [row for part in parts for row in part]
         found.sort(key=lambda row: (getattr(row, self.column), row.id), reverse=descending)
         return found[:limit]
 
-    def count_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+    def count_of(self, ids: Iterable[str], cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        """Return how many of these rows are wanted and beyond the cursor, and `limit + 1` where there are more."""
         number = 0
-        for ids in batched(list(self.numbers(0, END_OF_NUMBERS, MOST_SORTED, descending=True).values()), AT_ONCE):
-            number += Listed(self.of(ids), self.column).count(cursor, limit, descending=descending)
+        for part in self.wanted_of(ids):
+            number += part.count(cursor, limit - number, descending=descending)
             if number > limit:
-                return limit + 1
+                break
         return number
 
-    def of(self, ids: Iterable[str]) -> "models.QuerySet[ApiKeyRecord]":
-        """Return those of these rows, which are in the scope, that are wanted."""
-        return with_column(with_compared(ApiKeyRecord.objects.all()), self.column).filter(self.wanted, pk__in=list(ids))
-
-    def count_of(self, numbers: dict[int, str], cursor: Cursor | None, limit: int, *, descending: bool) -> int:
-        """Return how many of these rows are wanted and beyond the cursor."""
+    def count_in(self, ids: dict[int, str], cursor: Cursor | None, limit: int, *, descending: bool) -> int:
+        """Return the same of rows by number; most are not asked about where the index finds what is wanted."""
+        if not self.is_exact:
+            return self.count_of(ids.values(), cursor, limit, descending=descending)
         moment = moment_of(cursor) if cursor else None
-        edge = {number for number in numbers if moment and number // PLACES == int(moment.timestamp())}
-        surely = len(numbers) - len(edge) if self.is_exact else 0
-        unsure = [key_id for number, key_id in numbers.items() if not self.is_exact or number in edge]
-        return surely + (
-            Listed(self.of(unsure), self.column).count(cursor, limit, descending=descending) if unsure else 0
-        )
+        edge = [key_id for number, key_id in ids.items() if moment and number // PLACES == int(moment.timestamp())]
+        return len(ids) - len(edge) + self.count_of(edge, cursor, limit, descending=descending)
 
-    def batches(self, cursor: Cursor | None, size: int, *, descending: bool) -> Iterator[dict[int, str]]:
-        """Yield what the index finds from the cursor on, by number, in whole seconds and ever more of them."""
-        moment = moment_of(cursor) if cursor and cursor != END else None
-        low, high = 0, END_OF_NUMBERS
-        if moment is not None:
-            second = int(moment.timestamp())
-            low, high = (0, (second + 1) * PLACES) if descending else (second * PLACES, END_OF_NUMBERS)
-        while True:
-            numbers = self.numbers(low, high, size, descending=descending)
-            if len(numbers) < size:
-                yield numbers
-                return
-            second = (min(numbers) if descending else max(numbers)) // PLACES
-            numbers |= self.numbers(second * PLACES, (second + 1) * PLACES, PLACES, descending=descending)
-            yield numbers
-            low, high = (low, second * PLACES) if descending else ((second + 1) * PLACES, high)
-            size = min(size * 4, AT_ONCE)
+    def wanted_of(self, ids: Iterable[str]) -> "Iterator[Listed[ApiKeyRecord]]":
+        """Yield those of these rows, which are in the scope, that are wanted: as many as one statement names."""
+        rows = with_column(with_compared(ApiKeyRecord.objects.all()), self.column).filter(self.wanted)
+        every = iter(ids)
+        while some := list(islice(every, AT_ONCE)):
+            yield Listed(rows.filter(pk__in=some), self.column)
 
-    def numbers(self, low: int, high: int, limit: int, *, descending: bool) -> dict[int, str]:
-        """Return the ids of the first rows of the scope between two numbers that the index finds, by number."""
+    def seconds(self, cursor: Cursor | None, size: int, *, descending: bool) -> Iterator[dict[int, str]]:
+        """Yield the ids that the index finds from the cursor on, by number: whole seconds of them, and ever more."""
+        numbered = partial(self.numbered, descending=descending)
+        for found in whole_seconds(numbered, cursor, size, descending=descending):
+            yield dict(found)
+
+    def numbered(self, low: int, high: int, limit: int, *, descending: bool) -> list[tuple[int, str]]:
+        """Return number and id of the first rows of the scope between two numbers that the index finds."""
         columns = self.scope.columns()
         conditions = "".join(f" AND {name} = %s" for name in columns)
         with connection.cursor() as cursor:
@@ -210,18 +212,42 @@ class InText(Narrowed):
                 f" ORDER BY {KEYTEXT}.rowid {'DESC' if descending else 'ASC'} LIMIT %s",
                 [self.match, low, high, *columns.values(), limit],
             )
-            return dict(cursor.fetchall())
+            return list(cursor.fetchall())
+
+
+def whole_seconds(
+    numbered: Callable[[int, int, int], list[tuple[int, Found]]], cursor: Cursor | None, size: int, *, descending: bool
+) -> Iterator[list[tuple[int, Found]]]:
+    """Yield what has a number, from the cursor on, all of a second at a time and ever more seconds.
+
+    `numbered` returns the first of those between two numbers, up to a limit, each with its number.
+    """
+    low, high = number_range(cursor, descending=descending)
+    while True:
+        found = numbered(low, high, size)
+        if len(found) < size:
+            yield found
+            return
+        last = found[-1][0]
+        begin = last // PLACES * PLACES
+        rest = (begin, last) if descending else (last + 1, begin + PLACES)
+        yield found + (numbered(*rest, PLACES) if rest[0] < rest[1] else [])
+        low, high = (low, begin) if descending else (begin + PLACES, high)
+        size = min(size * 4, AT_ONCE)
+
+
+def number_range(cursor: Cursor | None, *, descending: bool) -> tuple[int, int]:
+    """Return the first number of what may be beyond the cursor, and the first after it."""
+    moment = moment_of(cursor) if cursor else None
+    if moment is None:
+        return 0, END_OF_NUMBERS
+    second = int(moment.timestamp())
+    return (0, (second + 1) * PLACES) if descending else (second * PLACES, END_OF_NUMBERS)
 
 
 def is_common(found: int, limit: int) -> bool:
     """Tell whether what the next NEAR rows have promises as many as are wanted among FAR."""
     return found * FAR > limit * NEAR
-
-
-def batched(ids: list[str], size: int) -> Iterator[list[str]]:
-    """Yield the ids, so many at a time."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
 
 
 def narrowed(

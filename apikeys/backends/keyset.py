@@ -197,7 +197,7 @@ def beyond(records: "models.QuerySet[Any]", column: str, cursor: Cursor, descend
         return models.Q()
     step = "lt" if descending else "gt"
     if column in records.query.annotations:
-        # The first condition is implied by the rest; databases seek the index by it.
+        # An id tells only rows apart that are the same in the column; databases seek the index by the first condition.
         return models.Q(**{f"{column}__{step}e": position}) & (
             models.Q(**{f"{column}__{step}": position}) | models.Q(**{f"id__{step}": cursor.key_id})
         )

@@ -7,7 +7,7 @@ wanted: no text is compared again.
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import ClassVar
 
 from django.db import connection
@@ -45,7 +45,7 @@ class Searched:
         return found[:limit]
 
     def count(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
-        low, high = _range(cursor, descending)
+        low, high = finding.number_range(cursor, descending=descending)
         edge = 0
         if cursor is not None and (moment := moment_of(cursor)) is not None:
             second = int(moment.timestamp())  # not all of it is beyond the cursor
@@ -58,21 +58,9 @@ class Searched:
 
     def _seconds(self, cursor: Cursor | None, size: int, *, descending: bool) -> Iterator[list[Numbered]]:
         """Yield what the index finds from the cursor on in their order, whole seconds at a time and ever more."""
-        low, high = _range(cursor, descending)
-        while True:
-            rows = self._rows(low, high, size, descending)
-            is_end = len(rows) < size
-            if not is_end:
-                number = rows[-1][0]
-                begin = number // PLACES * PLACES
-                rest = (begin, number) if descending else (number + 1, begin + PLACES)
-                rows += self._rows(*rest, PLACES, descending) if rest[0] < rest[1] else []
-                low, high = (low, begin) if descending else (begin + PLACES, high)
-            rows.sort(key=lambda numbered: (numbered[1].created_at, numbered[1].id), reverse=descending)
-            yield rows
-            if is_end:
-                return
-            size = min(size * 4, finding.AT_ONCE)
+        numbered = partial(self._rows, descending=descending)
+        for rows in finding.whole_seconds(numbered, cursor, size, descending=descending):
+            yield sorted(rows, key=lambda numbered: (numbered[1].created_at, numbered[1].id), reverse=descending)
 
     def _rows(self, low: int, high: int, limit: int, descending: bool) -> list[Numbered]:
         statement, keys = _page(self.whose, descending)
@@ -88,15 +76,6 @@ def searched(query: ApiKeyQuery, whose: str, value: str) -> Searched | None:
         return None
     [[number]] = _length(whose).rows([value, finding.NEAR + 1])
     return Searched(whose, value, match) if number > finding.NEAR and is_whole(connection) else None
-
-
-def _range(cursor: Cursor | None, descending: bool) -> tuple[int, int]:
-    """Return the first number of what may be beyond the cursor, and the first after it."""
-    moment = moment_of(cursor) if cursor else None
-    if moment is None:
-        return 0, finding.END_OF_NUMBERS
-    second = int(moment.timestamp())
-    return (0, (second + 1) * PLACES) if descending else (second * PLACES, finding.END_OF_NUMBERS)
 
 
 def _is_beyond(row: Row, cursor: Cursor | None, descending: bool) -> bool:
