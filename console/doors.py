@@ -23,10 +23,10 @@ from django.utils.log import log_response
 from apikeys.api.answers import Answer
 from apikeys.api.paths import as_served, is_api, is_path_of_api
 from apikeys.identity.request import Request
-from console import rsgi
 from console.cookies import GetResponse, take_prefixed
 from console.middleware import identify_request, mark_document, protecting, refusal
-from console.rsgi import Environ
+from console.server import rsgi
+from console.server.rsgi import Environ
 
 
 def by_address(get_response: GetResponse) -> GetResponse:
@@ -103,7 +103,7 @@ class Secure(HttpRequest):
 
 
 class ProgramsApplication:
-    """Answers requests for the API as they come from `console.rsgi`, without a signal that one begins or ends."""
+    """Answers requests for the API as the server has them, without a signal that one begins or ends."""
 
     def __init__(self) -> None:
         self.door = ProgramsDoor()

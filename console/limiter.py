@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.exceptions import TooManyAttempts
-from console.connections import network_of
+from console.addresses import network_of
 from console.models import LoginCounter
 
 

@@ -1,11 +1,8 @@
 """What every request passes: headers, size and purpose, log-in required, the bfcache cookie."""
 
-import ipaddress
 import logging
-import re
 import secrets
-from collections.abc import Callable, Mapping, MutableMapping
-from functools import lru_cache
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +21,7 @@ from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
 from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page
+from console.addresses import client_address
 from console.cookies import GetResponse, set_cookie
 from console.errors import problem
 
@@ -54,8 +52,6 @@ HEADERS = {
 METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
 
 host_logger = logging.getLogger("django.security.DisallowedHost")
-
-_WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:]*))(?::[0-9]+)?")
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
@@ -149,31 +145,6 @@ def is_plain(request: HttpRequest) -> bool:
     """Tell whether the body is neither compressed nor encoded otherwise; it may be chunked."""
     codings = request.META.get("HTTP_CONTENT_ENCODING", ""), request.META.get("HTTP_TRANSFER_ENCODING", "")
     return codings[0].strip().lower() in ("", "identity") and codings[1].strip().lower() in ("", "chunked")
-
-
-def client_address(environ: Mapping[str, Any]) -> str:
-    """Return the peer's address, or what the outermost trusted proxy says in X-Forwarded-For."""
-    peer = str(environ.get("REMOTE_ADDR", ""))
-    forwarded = ""
-    if settings.TRUSTED_PROXIES:
-        hops = [hop for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-        forwarded = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else ""
-    return (forwarded and ip_address(forwarded)) or ip_address(peer) or peer
-
-
-@lru_cache(1000)
-def ip_address(hop: str) -> str:
-    """Return the address in 192.0.2.7, 192.0.2.7:4711, [2001:db8::7]:4711 and their like; "" in no other.
-
-    It may stand in quotation marks. An IPv4 address comes out as one, also where IPv6 carried it.
-    """
-    text = hop.strip().strip('"')
-    with_port = _WITH_PORT.fullmatch(text)
-    try:
-        found = ipaddress.ip_address(with_port["v6"] or with_port["v4"] if with_port else text)
-    except ValueError:
-        return ""
-    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]

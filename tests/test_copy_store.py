@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import pytest
 from django.core.management.base import OutputWrapper
 
-from console import copying
-from console.copying import row_digest
-from console.progress import Progress
+from console.copy_store import copying
+from console.copy_store.copying import row_digest
+from console.copy_store.progress import Progress
 from tests.cast import ADMIN, PASSWORD
 from tests.databases import Look
 from tests.http_person import HttpPerson
@@ -66,7 +66,7 @@ ApiKeyRecord.objects.filter(name="key 0").update(disabled=True, expires_at=odd, 
 KILLED_AT_EACH_BATCH = """
 import os, signal
 from django.core.management import call_command
-from console import copying
+from console.copy_store import copying
 copying.BATCH = 30
 def die(): os.kill(os.getpid(), signal.SIGKILL)
 def dies(call, after):
@@ -110,7 +110,7 @@ print(len(ends), ends[-1])
 KILLED_ONCE = """
 import os, signal
 from django.core.management import call_command
-from console import copying
+from console.copy_store import copying
 def die(*arguments): os.kill(os.getpid(), signal.SIGKILL)
 if not os.fork():
     copying.content = die
@@ -120,7 +120,7 @@ os.wait()
 # With the source held as a copy holds it, somebody else tries to write.
 HELD = """
 import sqlite3, psycopg
-from console import holding
+from console.copy_store import holding
 from console.management.commands.copy_store import source_setting
 def server(url):
     with psycopg.connect(url) as other:
@@ -473,7 +473,7 @@ class Terminal(io.StringIO):
 
 def test_a_terminal_has_a_bar_and_a_file_has_lines(monkeypatch):
     clock = iter(range(0, 1000, 20))
-    monkeypatch.setattr("console.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("console.copy_store.progress.time.monotonic", lambda: next(clock))
     written = {}
     for out in (Terminal(), io.StringIO()):
         progress = Progress(OutputWrapper(out), 1000)

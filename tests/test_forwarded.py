@@ -7,8 +7,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from console.middleware import client_address, ip_address
-from console.rsgi import MOST_CHUNKS, Adapter
+from console.addresses import client_address, ip_address
+from console.server.rsgi import MOST_CHUNKS, Adapter
 from tests import raw_http
 from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer

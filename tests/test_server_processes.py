@@ -8,8 +8,8 @@ import sys
 import pytest
 import requests
 
-from console import ports
 from console.management.commands import serve
+from console.server import ports
 from tests.programs import Site
 from tests.server import ConsoleServer
 from tests.test_last_used import stored_count, used_five_times

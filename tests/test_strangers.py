@@ -19,10 +19,10 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from console.connections import JUST_ANSWERED_SECONDS, Warden, client_of
-from console.middleware import client_address
-from console.rsgi import Adapter, Application
-from console.turns import Room, Turns
+from console.addresses import client_address
+from console.server.connections import JUST_ANSWERED_SECONDS, Warden, client_of
+from console.server.rsgi import Adapter, Application
+from console.server.turns import Room, Turns
 from tests import strangers
 from tests.programs import Program, Site
 from tests.server import ConsoleServer

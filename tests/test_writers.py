@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from apikeys.models import ApiKeyRecord
 from apikeys.storage.errors import Fault, fault_of
-from console.turns import Line
+from console.sqlite.line import Line
 from tests.waiting import until
 
 

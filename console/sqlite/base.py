@@ -14,7 +14,7 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
-from console.turns import Line
+from console.sqlite.line import Line
 
 RETRY_SECONDS = 0.001  # a transaction takes some ms
 WRITES = ("INSERT", "UPDATE", "DELETE")

@@ -8,12 +8,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
 from apikeys.identity import peppers
-from console import copying, holding
-from console.copying import SOURCE, TARGET
+from console.copy_store import copying, holding
+from console.copy_store.copying import SOURCE, TARGET
+from console.copy_store.progress import Progress
 from console.database import database
 from console.env import env_secret
 from console.exceptions import Unfit
-from console.progress import Progress
 
 
 class Command(BaseCommand):

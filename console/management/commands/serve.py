@@ -21,10 +21,12 @@ from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
 from apikeys.storage.errors import first_line
-from console import copying, ports, sqlite_files
+from console import sqlite_files
+from console.copy_store import copying
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
 from console.models import User
+from console.server import ports
 
 FIRST_PASSWORD_BYTES = 18
 WAIT_STEP_SECONDS = 2.0
@@ -177,20 +179,20 @@ def who_to_stop(port: int) -> str:
 def serve() -> None:
     """Run Granian in this process until SIGINT or SIGTERM; requests that began are finished.
 
-    On SIGTERM connections that are kept alive end first: console/stopping.py.
+    On SIGTERM connections that are kept alive end first: console/server/stopping.py.
     """
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
-    from console.stopping import StoppingServer
+    from console.server.stopping import StoppingServer
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     if store_traits().is_upstream:
         # Granian advises against more threads than processors can run; these wait for another service.
         logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in str(record.msg))
     server = StoppingServer(
-        "console.worker:application",
+        "console.server.worker:application",
         address=settings.HOST,
         port=settings.PORT,
         interface=Interfaces.RSGI,

@@ -20,8 +20,8 @@ from granian._granian import RSGIHTTPProtocol as HTTPProtocol
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
-from console import stopping
-from console.turns import Room, Turns
+from console.server import stopping
+from console.server.turns import Room, Turns
 
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body

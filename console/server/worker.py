@@ -14,9 +14,10 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 from django.urls import get_resolver
 
-from console.connections import Warden, network_of
+from console.addresses import client_address, network_of
 from console.database import limit_waiting
-from console.rsgi import Adapter
+from console.server.connections import Warden
+from console.server.rsgi import Adapter
 from console.wsgi import application as wsgi_application
 
 PARENT_CHECK_SECONDS = 0.5
@@ -56,7 +57,6 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 from apikeys import jobs  # noqa: E402  (their models need the application)
 from console import limiter, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
-from console.middleware import client_address  # noqa: E402
 
 most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)
 application = Adapter(

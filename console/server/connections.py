@@ -7,7 +7,6 @@ it and shuts down those that hold too much.
 
 import contextlib
 import fcntl
-import ipaddress
 import itertools
 import socket
 import struct
@@ -18,6 +17,8 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from pathlib import Path
+
+from console.addresses import network_of
 
 OPEN_FILES = Path("/proc/self/fd")
 LOOK_SECONDS = 0.25
@@ -171,14 +172,3 @@ def client_of(connection: socket.socket, port: int) -> str | None:
     if "%" in address:  # RSGI has the number of the interface and not its name
         address = f"{address.partition('%')[0]}%{scope[-1]}"
     return f"{f'[{address}]' if ':' in address else address}:{client_port}"
-
-
-def network_of(address: str) -> str:
-    """Return what one customer is given, and so is counted as one: an IPv4 address, or the /64 of an IPv6 address."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))

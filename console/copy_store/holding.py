@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transacti
 
 from apikeys.storage.errors import first_line
 from console import sqlite_files
-from console.copying import SOURCE, TARGET, name_of, tables
+from console.copy_store.copying import SOURCE, TARGET, name_of, tables
 from console.database import SQLITE
 from console.exceptions import Unfit
 from console.locks import POLL_SECONDS, database_locked, folder_locked
