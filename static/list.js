@@ -38,7 +38,7 @@
     const [path, query] = button.dataset.url.split(/(?=\?)/);
     menu.id = id;
     menu.querySelector("ul").setAttribute("aria-labelledby", button.id);
-    menu.querySelector("bdi").textContent = button.closest("tr").querySelector("th").textContent.trim();
+    menu.querySelector("[data-name]").textContent = button.closest("tr").querySelector("th").textContent.trim();
     for (const item of menu.querySelectorAll("[data-action]")) {
       const { action } = item.dataset;
       const url = `${path}${action && `${action}/`}${query ?? ""}`;

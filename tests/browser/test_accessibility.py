@@ -126,6 +126,16 @@ def test_on_a_small_screen_each_cell_says_what_it_is(page_for: PageFor):
         expect(row(page, "labelled").get_by_role("cell", name=text)).to_have_count(1)
 
 
+def test_on_a_small_screen_what_has_no_name_gets_none(page_for: PageFor):
+    page = page_for("alice", viewport=MOBILE)
+    keep_key(page, "recent")
+    page.goto("/")
+
+    moments = page.locator("td.c-when")
+    expect(moments.first).to_be_visible()
+    assert moments.first.evaluate("cell => getComputedStyle(cell, '::before').content") == "none"
+
+
 def test_on_paper_nothing_lies_over_the_rows_of_the_list(page_for: PageFor):
     page = page_for("alice")
     keep_key(page, "printed")
