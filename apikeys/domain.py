@@ -79,11 +79,25 @@ class Caller:
 class Status(StrEnum):
     """What a key is now, in one word; where several apply, the first of these."""
 
+    DECOY = "decoy"
     LEAKED = "leaked"
     EXPIRED = "expired"
     DISABLED = "disabled"
+    PAUSED = "paused"
     LOCKED = "locked"
     ACTIVE = "active"
+
+
+class Reason(StrEnum):
+    """Why a value that is known was refused; of several the first."""
+
+    DECOY = "decoy"
+    DELETED = "deleted"
+    REPLACED = "replaced"  # by a rotation whose overlap has ended
+    EXPIRED = "expired"
+    DISABLED = "disabled"
+    PAUSED = "paused"
+    OWNER_INACTIVE = "owner_inactive"  # gone, or deactivated
 
 
 class LeakedAction(StrEnum):
@@ -100,6 +114,8 @@ class Ending:
     __slots__ = ()
     disabled: bool
     expires_at: datetime | None
+    paused_until: datetime | None
+    is_decoy: bool
 
     @property
     def is_expired(self) -> bool:
@@ -107,9 +123,25 @@ class Ending:
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether `paused_until` is still to come."""
+        return self.paused_until is not None and self.paused_until > datetime.now(UTC)
+
+    @property
+    def refusal(self) -> Reason | None:
+        """Why a program can't use the key now, None where it can. A locked key can be used, only not changed."""
+        if self.is_decoy:
+            return Reason.DECOY
+        if self.is_expired:
+            return Reason.EXPIRED
+        if self.disabled:
+            return Reason.DISABLED
+        return Reason.PAUSED if self.is_paused else None
+
+    @property
     def authenticates(self) -> bool:
-        """Tell whether a program can use the key now. A locked key can be used, only not changed."""
-        return not (self.disabled or self.is_expired)
+        """Tell whether a program can use the key now."""
+        return self.refusal is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +153,56 @@ class UsedKey(Ending):
     iam_id: str
     disabled: bool
     expires_at: datetime | None
+    paused_until: datetime | None = None
+    is_decoy: bool = False
+    value_number: int = 1
+
+
+STILL_USED = timedelta(days=1)  # so long before its end a previous value was used that is asked about
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousValue:
+    """A value that a rotation replaced; it works until `ends_at`, where that is None until somebody ends it.
+
+    With `asks_at_end` one that was used on its last day goes on working, until somebody ends it.
+    """
+
+    key_id: str
+    number: int
+    hint: str
+    replaced_at: datetime
+    ends_at: datetime | None
+    asks_at_end: bool
+    leaked: bool
+    last_used_at: datetime | None
+    use_count: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `ends_at` has come."""
+        return self.ends_at is not None and self.ends_at <= datetime.now(UTC)
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether its time is up, and it still works because it is used, until somebody is asked."""
+        if not (self.asks_at_end and self.is_over and self.last_used_at and self.ends_at):
+            return False
+        return self.last_used_at >= max(self.replaced_at, self.ends_at - STILL_USED)
+
+    @property
+    def works(self) -> bool:
+        """Tell whether a program can use it now, as far as the key itself can be used."""
+        return not self.is_over or self.awaits_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a use of a key came from; `request_id` is what its answer calls the request."""
+
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +227,9 @@ class ApiKey(Ending):
     action_when_leaked: LeakedAction = LeakedAction.NONE
     last_used_at: datetime | None = None
     use_count: int = 0
+    paused_until: datetime | None = None
+    is_decoy: bool = False
+    value_number: int = 1  # one more after each rotation
 
     @property
     def crn(self) -> str:
@@ -159,9 +244,11 @@ class ApiKey(Ending):
     def status(self) -> Status:
         """The first status that applies."""
         for status, holds in (
+            (Status.DECOY, self.is_decoy),
             (Status.LEAKED, self.leaked),
             (Status.EXPIRED, self.is_expired),
             (Status.DISABLED, self.disabled),
+            (Status.PAUSED, self.is_paused),
             (Status.LOCKED, self.locked),
         ):
             if holds:
@@ -317,6 +404,66 @@ class IssuedApiKey:
     key: ApiKey
     value: str = field(repr=False)
     look_alike: str = ""  # the name of another key of the same owner that looks the same, where the store knows it
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One use of a known value that was refused; `request_id` is what the answer called the request."""
+
+    key_id: str
+    request_id: str
+    at: datetime
+    reason: Reason
+    value_number: int
+    address: str
+    agent: str
+
+
+DAYS_OF_USE = 30
+MOST_PLACES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """From where and by what a key is used: an address, and the product that its User-Agent names.
+
+    `value_number` is the newest value that was used there, since `value_since`; `older_used_at` is when one before it
+    was used last. Moments are None for what never happened, and `reason` is that of the last refusal.
+    """
+
+    address: str
+    client: str
+    uses: int = 0
+    first_used_at: datetime | None = None
+    last_used_at: datetime | None = None
+    value_number: int = 1
+    value_since: datetime | None = None
+    older_used_at: datetime | None = None
+    refusals: int = 0
+    refused_at: datetime | None = None
+    reason: Reason | None = None
+
+    @property
+    def last_at(self) -> datetime:
+        """When it was used or refused last."""
+        return max(moment for moment in (self.last_used_at, self.refused_at) if moment is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class UseDay:
+    """How often a key was used and refused on one day, in UTC."""
+
+    day: date
+    uses: int = 0
+    refusals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """Where a key is used: at most MOST_PLACES, the latest first, and each of the last DAYS_OF_USE days, today last."""
+
+    places: tuple[Place, ...]
+    days: tuple[UseDay, ...]
 
 
 class Sort(StrEnum):

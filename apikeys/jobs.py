@@ -14,10 +14,12 @@ from time import monotonic
 from django.db import Error, close_old_connections
 
 from apikeys.backends import store_traits
-from apikeys.identity import tokens, usage
+from apikeys.identity import tokens
 from apikeys.services import delivery, retention
 from apikeys.storage import reserve
 from apikeys.upstream import discovery, sessions
+from apikeys.usage import counting
+from apikeys.usage.records import forget_old_refusals
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def start(chores: Iterable[Chore] = ()) -> None:
     if store_traits().is_upstream:
         threading.Thread(target=discovery.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
-    Finalize(None, usage.flush_at_end, exitpriority=0)
+    Finalize(None, counting.flush_at_end, exitpriority=0)
 
 
 class Sweeper:
@@ -43,7 +45,15 @@ class Sweeper:
 
     def __init__(self, chores: Iterable[Chore] = ()) -> None:
         forget = sessions.forget_old if store_traits().is_upstream else retention.remove_expired
-        self.chores = [*chores, reserve.fill, delivery.Sweep().run, usage.flush, tokens.forget_expired, forget]
+        self.chores = [
+            *chores,
+            reserve.fill,
+            delivery.Sweep().run,
+            counting.flush,
+            tokens.forget_expired,
+            forget_old_refusals,
+            forget,
+        ]
         self.fault = ""
 
     def run(self) -> None:
@@ -52,8 +62,8 @@ class Sweeper:
             works = self.sweep()
             while (seconds := next_sweep - monotonic()) > 0:
                 # While nothing can be written, uses wait for the next sweep.
-                if usage.wait_for_first_use(seconds) and works:
-                    works = self.attempt([usage.flush])
+                if counting.wait_for_first_use(seconds) and works:
+                    works = self.attempt([counting.flush])
 
     def sweep(self) -> bool:
         """Do every chore; tell whether all of them succeeded."""

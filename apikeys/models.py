@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -119,8 +119,12 @@ class RevisedRecord(models.Model):
         return self.id
 
 
-class ApiKeyRecord(RevisedRecord):
-    """One API key. `digest` is HMAC-SHA256 of the value under pepper number `pepper`."""
+class KeyRecord(RevisedRecord):
+    """The columns of a key. `digest` is HMAC-SHA256 of the value under pepper number `pepper`.
+
+    Those that came later can be null, and never are: SQLite adds only such a column, with a `Value` as its default,
+    without writing the table anew.
+    """
 
     id = models.CharField(primary_key=True, max_length=43, default=new_api_key_id)
     iam_id = models.CharField(max_length=64)
@@ -134,6 +138,17 @@ class ApiKeyRecord(RevisedRecord):
     action_when_leaked = models.CharField(max_length=8, default="none")
     last_used_at = models.DateTimeField(null=True, blank=True)
     use_count = models.PositiveBigIntegerField(default=0)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    is_decoy = models.BooleanField(null=True, db_default=Value(False))
+    # Of the value that `digest` is of: 1 at first, one more after each rotation.
+    value_number = models.PositiveIntegerField(null=True, db_default=Value(1))
+
+    class Meta(RevisedRecord.Meta):
+        abstract = True
+
+
+class ApiKeyRecord(KeyRecord):
+    """One API key."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["digest", "pepper"], name="one_key_per_value")]
@@ -167,6 +182,82 @@ class ApiKeyRecord(RevisedRecord):
                 name="keys_to_expire",
             ),
         ]
+
+
+class DeletedKeyRecord(KeyRecord):
+    """A key that was deleted, as it was. Until `gone_at` whoever deleted it can restore it, then it goes for good."""
+
+    deleted_at = models.DateTimeField(default=timezone.now)
+    deleted_by = models.CharField(max_length=64)
+    gone_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["digest", "pepper"], name="one_deleted_key_per_value")]
+        indexes = [models.Index(fields=["deleted_by", "deleted_at"], name="deleted_keys_by_deleter")]
+
+
+class PreviousValue(models.Model):
+    """A value that a rotation replaced, as its digest; at most one of a key still works.
+
+    It works until `ends_at`, and where that is null until somebody ends it. With `asks_at_end` it goes on working past
+    its end while it is in use. What has ended stays for some time, to tell why a program was refused.
+    """
+
+    key_id = models.CharField(max_length=43)
+    number = models.PositiveIntegerField()
+    pepper = models.PositiveSmallIntegerField()
+    digest = models.CharField(max_length=64)
+    hint = models.CharField(max_length=16)
+    replaced_at = models.DateTimeField(default=timezone.now)
+    ends_at = models.DateTimeField(null=True, db_index=True)
+    asks_at_end = models.BooleanField(default=False)
+    leaked = models.BooleanField(default=False)
+    last_used_at = models.DateTimeField(null=True)
+    use_count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["digest", "pepper"], name="one_previous_value_per_value"),
+            models.UniqueConstraint(fields=["key_id", "number"], name="one_previous_value_per_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"value {self.number} of {self.key_id}"
+
+
+class UsageRecord(models.Model):
+    """What the uses of one key add up to, or of all keys of an owner; apikeys/usage/ has the form of both columns.
+
+    `subject` is the id of a key or the IAM ID of an owner, whose places nobody keeps.
+    """
+
+    subject = models.CharField(primary_key=True, max_length=64)
+    days = models.JSONField(default=dict)
+    places = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"uses of {self.subject}"
+
+
+class RefusalRecord(models.Model):
+    """One use of a key that was refused: what its owner is told, and the program was not."""
+
+    key_id = models.CharField(max_length=43)
+    request_id = models.CharField(max_length=64, db_index=True)
+    at = models.DateTimeField()
+    reason = models.CharField(max_length=16)
+    value_number = models.PositiveIntegerField()
+    address = models.CharField(max_length=45)
+    agent = models.CharField(max_length=255)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["key_id", "at"], name="refusals_by_key"),
+            models.Index(fields=["at"], name="refusals_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.key_id}"
 
 
 class HistoryRecord(models.Model):
@@ -238,6 +329,7 @@ class RefreshToken(models.Model):
     family = models.UUIDField(default=uuid.uuid4, db_index=True)
     iam_id = models.CharField(max_length=64)
     api_key_id = models.CharField(max_length=43, blank=True)  # empty: made with a password
+    value_number = models.PositiveIntegerField(null=True, db_default=Value(1))  # of the value that it was made with
     password_stamp = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField(db_index=True)
     family_ends_at = models.DateTimeField(default=family_end)
@@ -288,6 +380,7 @@ class Handover(models.Model):
     unconfirmed = models.BooleanField(default=False, db_column="uncertain")
     dismissed_at = models.DateTimeField(null=True)  # the person has looked for the unconfirmed key
     key_id = models.CharField(max_length=43, blank=True)
+    value_number = models.PositiveIntegerField(null=True, db_default=Value(1))
     sealed = models.BinaryField(null=True)
     # When its time begins. The default is for a process of the release before, which does not know the column.
     sealed_at = models.DateTimeField(null=True, db_default=Now())

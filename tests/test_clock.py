@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.clocks import CLOCK_SET_BACK, CLOCK_TOLERANCE
+from apikeys.domain import Origin
 from apikeys.exceptions import RefreshTokenExpired, TooManyAttempts, Unauthenticated
 from apikeys.identity import signing, tokens
 from apikeys.models import RefreshToken, Revocation, StoredTokens
@@ -38,7 +39,7 @@ def clock_ahead(monkeypatch):
 
 
 def issued(alices_key) -> tokens.Tokens:
-    return tokens.issue(tokens.authenticate(alices_key.value), client_id="bx", with_refresh=True)
+    return tokens.issue(tokens.authenticate(alices_key.value, Origin()), client_id="bx", with_refresh=True)
 
 
 # Access tokens
@@ -48,7 +49,7 @@ def test_a_token_from_before_works_at_once(clock_ahead, alice, alices_key):
     with clock_ahead(HOUR):
         token = issued(alices_key).access_token
 
-    identity, _claims = tokens.identify(token)
+    identity, _claims = tokens.identify(token, Origin())
 
     assert identity.iam_id == alice.iam_id
 
@@ -60,16 +61,16 @@ def test_a_token_from_more_than_a_day_ahead_is_refused(clock_ahead, alices_key):
     with clock_ahead(CLOCK_SET_BACK + 5 * SECOND):
         beyond = issued(alices_key).access_token
 
-    assert tokens.identify(within)
+    assert tokens.identify(within, Origin())
     with pytest.raises(Unauthenticated):
-        tokens.identify(beyond)
+        tokens.identify(beyond, Origin())
 
 
 def test_a_new_token_is_signed_with_a_key_that_was_made_ahead(clock_ahead, alices_key):
     with clock_ahead(HOUR):
         signing.rotate()
 
-    assert tokens.identify(issued(alices_key).access_token)
+    assert tokens.identify(issued(alices_key).access_token, Origin())
 
 
 def test_what_was_revoked_stays_revoked_as_long_as_its_tokens_last(clock_ahead, alices_key):
@@ -82,7 +83,7 @@ def test_what_was_revoked_stays_revoked_as_long_as_its_tokens_last(clock_ahead, 
 
     assert Revocation.objects.exists()
     with pytest.raises(Unauthenticated):
-        tokens.identify(given.access_token)
+        tokens.identify(given.access_token, Origin())
 
 
 # Refresh tokens
@@ -92,7 +93,7 @@ def test_a_refresh_token_from_before_works_at_once(clock_ahead, alices_key):
     with clock_ahead(HOUR):
         token = issued(alices_key).refresh_token
 
-    assert tokens.identify(tokens.refresh(token, client_id="bx").access_token)
+    assert tokens.identify(tokens.refresh(token, client_id="bx").access_token, Origin())
 
 
 def test_a_refresh_token_from_more_than_a_day_ahead_has_ended_and_is_forgotten(clock_ahead, alices_key):

@@ -7,13 +7,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from apikeys.domain import Caller, LeakedAction, ServiceIdDraft
-from apikeys.identity import tokens, usage
+from apikeys.domain import Caller, LeakedAction, Origin, ServiceIdDraft
+from apikeys.identity import tokens
 from apikeys.jobs import Sweeper
 from apikeys.models import ApiKeyRecord
 from apikeys.services import keys, leaks, service_ids
 from apikeys.storage import reserve
 from apikeys.storage.reserve import PART, SIZE
+from apikeys.usage import counting
 from console.models import User
 from tests.cast import PASSWORD
 from tests.conftest import caller_for
@@ -86,7 +87,7 @@ def browser(person) -> Client:
 
 
 def token_of(issued) -> str:
-    subject = tokens.authenticate(issued.value)
+    subject = tokens.authenticate(issued.value, Origin())
     return tokens.issue(subject, client_id="default", with_refresh=False).access_token
 
 
@@ -226,7 +227,7 @@ def test_htmx_puts_the_sentence_into_the_page_and_programs_get_it_in_their_shape
 def test_a_key_is_exchanged_and_its_use_counted_later(alices_key):
     with full_disk():
         answer = Client().post("/identity/token", {"grant_type": API_KEY_GRANT, "apikey": alices_key.value})
-    usage.flush(everything=True)
+    counting.flush(everything=True)
 
     assert answer.status_code == 200
     assert ApiKeyRecord.objects.get(id=alices_key.key.id).use_count == 1

@@ -10,8 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apikeys.identity import usage
+from apikeys.domain import Origin, UsedKey
 from apikeys.models import ApiKeyRecord
+from apikeys.usage import counting
 from console.models import User
 from tests.programs import API_KEY_GRANT, Program, Site
 from tests.server import ConsoleServer
@@ -33,8 +34,8 @@ def clock(monkeypatch):
             self.seconds += seconds
 
     clock = Clock()
-    monkeypatch.setattr(usage, "_counters", {})
-    monkeypatch.setattr(usage, "monotonic", lambda: clock.seconds)
+    monkeypatch.setattr(counting, "_counters", {})
+    monkeypatch.setattr(counting, "monotonic", lambda: clock.seconds)
     return clock
 
 
@@ -51,6 +52,10 @@ def use(program, issued, *, times: int = 1) -> str:
     answers = [exchange(program, issued.value) for _use in range(times)]
     assert {answer.status_code for answer in answers} == {200}
     return str(answers[-1].json()["access_token"])
+
+
+def note(key_id: str) -> None:
+    counting.note(UsedKey(key_id, "", "IBMid-OWNER", disabled=False, expires_at=None), 1, Origin())
 
 
 def count(issued) -> int:
@@ -74,8 +79,8 @@ def test_the_first_use_is_due_at_once_and_no_change_of_the_key(clock, program, a
     before = timezone.now()
 
     use(program, alices_key)
-    assert usage.wait_for_first_use(0)
-    usage.flush()
+    assert counting.wait_for_first_use(0)
+    counting.flush()
 
     record = ApiKeyRecord.objects.get(id=alices_key.key.id)
     assert record.use_count == 1
@@ -88,13 +93,13 @@ def test_a_hundred_uses_in_a_minute_cost_one_write_and_none_of_them_is_lost(cloc
         for _use in range(100):
             use(program, alices_key)
             clock.advance(0.5)
-            usage.flush()
+            counting.flush()
     assert (len(in_the_minute), count(alices_key)) == (1, 1)
 
     clock.advance(60)
     with writes() as afterwards:
-        usage.flush()
-        usage.flush()
+        counting.flush()
+        counting.flush()
 
     assert (len(afterwards), count(alices_key)) == (1, 100)
 
@@ -102,14 +107,14 @@ def test_a_hundred_uses_in_a_minute_cost_one_write_and_none_of_them_is_lost(cloc
 def test_the_next_use_after_a_minute_brings_the_others_along(clock, program, alices_key):
     for _use in range(5):
         use(program, alices_key)
-        usage.flush()
-    usage.wait_for_first_use(0)
+        counting.flush()
+    counting.wait_for_first_use(0)
     clock.advance(60)
 
     with writes() as written:
         use(program, alices_key)
-        assert usage.wait_for_first_use(0)
-        usage.flush()
+        assert counting.wait_for_first_use(0)
+        counting.flush()
 
     assert len(written) == 1
     assert count(alices_key) == 6
@@ -119,23 +124,23 @@ def test_in_an_hour_of_constant_use_there_are_sixty_writes(clock, alices_key):
     key_id = alices_key.key.id
     with writes() as written:
         for _second in range(3600):
-            usage.note(key_id)
-            usage.flush()
+            note(key_id)
+            counting.flush()
             clock.advance(1)
 
     assert len(written) == 60
-    usage.flush(everything=True)
+    counting.flush(everything=True)
     assert count(alices_key) == 3600
 
 
 def test_the_time_written_is_that_of_the_last_use_not_of_the_write(clock, program, alices_key):
     use(program, alices_key)
-    usage.flush()
+    counting.flush()
     use(program, alices_key)
     last = timezone.now()
 
     clock.advance(60)
-    usage.flush()
+    counting.flush()
 
     assert ApiKeyRecord.objects.get(id=alices_key.key.id).last_used_at <= last
 
@@ -144,8 +149,8 @@ def test_a_late_write_of_one_process_never_turns_the_time_of_another_back(clock,
     later = timezone.now() + timedelta(minutes=10)
     ApiKeyRecord.objects.filter(id=alices_key.key.id).update(last_used_at=later, use_count=7)
 
-    usage.note(alices_key.key.id)
-    usage.flush()
+    note(alices_key.key.id)
+    counting.flush()
 
     record = ApiKeyRecord.objects.get(id=alices_key.key.id)
     assert (record.last_used_at, record.use_count) == (later, 8)
@@ -157,40 +162,40 @@ def test_each_key_has_a_minute_of_its_own(clock, program, alice, create_key):
     with writes() as written:
         for key in keys * 4:
             use(program, key)
-            usage.flush()
+            counting.flush()
 
     assert len(written) == 3
-    usage.flush(everything=True)
+    counting.flush(everything=True)
     assert [count(key) for key in keys] == [4, 4, 4]
 
 
 def test_no_use_is_lost_between_threads(clock, alices_key):
-    usage.note(alices_key.key.id)
+    note(alices_key.key.id)
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(usage.note, [alices_key.key.id] * 800))
+        list(pool.map(note, [alices_key.key.id] * 800))
 
-    usage.flush(everything=True)
+    counting.flush(everything=True)
     assert count(alices_key) == 801
 
 
 def test_memory_does_not_grow_with_keys_that_are_no_longer_used(clock, alice, create_key):
     for number in range(5):
-        usage.note(create_key(alice, f"key {number}").key.id)
-    usage.flush()
-    assert len(usage._counters) == 5
+        note(create_key(alice, f"key {number}").key.id)
+    counting.flush()
+    assert len(counting._counters) == 5
 
     clock.advance(60)
-    usage.flush()
+    counting.flush()
 
-    assert not usage._counters
+    assert not counting._counters
 
 
 def test_a_key_that_was_deleted_meanwhile_is_no_problem(clock, program, alices_key):
     use(program, alices_key, times=2)
     ApiKeyRecord.objects.all().delete()
 
-    usage.flush(everything=True)
+    counting.flush(everything=True)
 
     assert not ApiKeyRecord.objects.exists()
 
@@ -212,24 +217,24 @@ def test_what_cannot_be_written_is_counted_later(clock, program, alices_key):
     use(program, alices_key, times=3)
 
     with pytest.raises(DatabaseError), no_writes():
-        usage.flush()
+        counting.flush()
     assert count(alices_key) == 0
     use(program, alices_key, times=4)
-    usage.flush()
+    counting.flush()
 
     assert count(alices_key) == 7
 
 
 def test_of_many_keys_those_that_were_not_written_are_counted_later(clock, alice, create_key, monkeypatch):
-    monkeypatch.setattr(usage, "BATCH", 2)
+    monkeypatch.setattr(counting, "BATCH", 2)
     keys = sorted((create_key(alice, f"key {number}") for number in range(5)), key=lambda issued: issued.key.id)
     for issued in keys:
-        usage.note(issued.key.id)
+        note(issued.key.id)
 
     with pytest.raises(DatabaseError), no_writes(after=3):
-        usage.flush()
+        counting.flush()
     assert [count(issued) for issued in keys] == [1, 1, 0, 0, 0]
-    usage.flush()
+    counting.flush()
 
     assert [count(issued) for issued in keys] == [1, 1, 1, 1, 1]
 
@@ -238,7 +243,7 @@ def test_uses_that_are_lost_at_the_end_of_a_process_are_told(clock, program, ali
     use(program, alices_key, times=3)
 
     with no_writes():
-        usage.flush_at_end()
+        counting.flush_at_end()
 
     assert caplog.messages == [f"3 uses of keys were not counted: {READ_ONLY[connection.vendor][2]}"]
 
@@ -274,7 +279,7 @@ def test_a_look_at_a_value_by_a_service_is_a_use(clock, program, alices_key, bob
     answer = program.post("/identity/introspect", {"apikey": alices_key.value}, headers=bearer(token))
 
     assert answer.json()["active"] is True
-    usage.flush()
+    counting.flush()
     assert count(alices_key) == 1
 
 
@@ -288,7 +293,7 @@ def test_to_introspect_without_leave_is_no_use_and_tells_nothing(clock, program,
         program.post("/identity/introspect", body, content_type=FORM, headers=bearer(token))
         for body in (form, f"{form}&{form}", "apikey=unknown", "&".join(["apikey=x"] * 200))
     ]
-    usage.flush(everything=True)
+    counting.flush(everything=True)
 
     assert {answer.status_code for answer in refused} == {401}
     assert count(alices_key) == 0
@@ -300,7 +305,7 @@ def test_details_by_value_are_no_use(clock, program, alices_key, alice, create_k
     answer = program.get("/v1/apikeys/details", headers=bearer(token) | {"IAM-ApiKey": alices_key.value})
 
     assert answer.status_code == 200
-    usage.flush()
+    counting.flush()
     assert count(alices_key) == 0
 
 
@@ -321,7 +326,7 @@ def test_a_refused_use_is_no_use(clock, program, alices_key, refuse):
 
     with writes() as written:
         assert exchange(program, alices_key.value).status_code == 400
-        usage.flush(everything=True)
+        counting.flush(everything=True)
 
     assert not written
     assert count(alices_key) == 0
@@ -342,7 +347,7 @@ def test_the_page_shows_it_in_the_list_and_in_the_details(clock, program, alice_
     used_at = datetime(2026, 2, 19, 18, 59, tzinfo=UTC)
     assert "2026-02-19T18:59" not in alice_client.get("/manage/security/apikeys/").content.decode()
     use(program, alices_key, times=3)
-    usage.flush(everything=True)
+    counting.flush(everything=True)
     ApiKeyRecord.objects.update(last_used_at=used_at)
 
     listed = alice_client.get("/manage/security/apikeys/").content.decode()
@@ -355,7 +360,7 @@ def test_the_page_shows_it_in_the_list_and_in_the_details(clock, program, alice_
 
 def test_the_api_shows_it_when_asked(clock, program, alices_key):
     token = use(program, alices_key)
-    usage.flush()
+    counting.flush()
     address = f"/v1/apikeys/{alices_key.key.id}"
 
     asked = program.get(address, {"include_activity": "true"}, headers=bearer(token)).json()

@@ -16,13 +16,14 @@ from django.test.utils import CaptureQueriesContext
 
 from apikeys.backends import records
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.backends.records import find_by_value, move_to_newest_pepper, plan_pepper_move
-from apikeys.domain import ApiKeyChanges, Caller
+from apikeys.backends.records import find_by_value, move_to_newest_pepper, plan_pepper_move, to_used
+from apikeys.domain import ApiKeyChanges, Caller, Origin
 from apikeys.exceptions import ValueNotFound
-from apikeys.identity import peppers, tokens, usage
+from apikeys.identity import peppers, tokens
 from apikeys.identity.tokens import Subject
 from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
 from apikeys.services import keys
+from apikeys.usage import counting
 from apikeys.values import Peppers
 from tests.conftest import caller_for
 from tests.programs import Console, Site
@@ -67,13 +68,13 @@ def row_of(issued) -> dict[str, object]:
 
 def use(issued) -> Subject:
     """Use a key, and write what the use leaves to be written, as the sweeper does."""
-    subject = tokens.authenticate(issued.value)
-    usage.flush(everything=True)
+    subject = tokens.authenticate(issued.value, Origin())
+    counting.flush(everything=True)
     return subject
 
 
 def move(record: ApiKeyRecord, value: str) -> None:
-    found = plan_pepper_move(record, value)
+    found = plan_pepper_move(record, record.id, value)
     assert found is not None
     move_to_newest_pepper(found)
 
@@ -136,13 +137,14 @@ def test_a_connection_that_is_lost_at_a_move_loses_no_use(old_key, alice, create
             raise InterfaceError("connection already closed")
         return execute(sql, params, many, context)
 
-    monkeypatch.setattr(usage, "BATCH", 1)
+    monkeypatch.setattr(counting, "BATCH", 1)
     second = create_key(alice, "second")
-    usage.note(old_key.key.id, plan_pepper_move(record_of(old_key), old_key.value))
-    usage.note(second.key.id)
+    move_of_old = plan_pepper_move(record_of(old_key), old_key.key.id, old_key.value)
+    counting.note(to_used(record_of(old_key)), 1, Origin(), move_of_old)
+    counting.note(to_used(record_of(second)), 1, Origin())
 
     with connection.execute_wrapper(lose):
-        usage.flush()
+        counting.flush()
 
     assert [record_of(issued).use_count for issued in (old_key, second)] == [1, 1]
     assert caplog.messages == [f"{old_key.key.id} stays under pepper 1 for now."]

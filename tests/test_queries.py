@@ -5,7 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.domain import ServiceIdDraft
+from apikeys.domain import Origin, ServiceIdDraft
 from apikeys.iam import oauth
 from apikeys.identity import tokens, users
 from apikeys.services import service_ids
@@ -60,10 +60,10 @@ def test_the_dashboard_counts_a_thousand_keys_and_no_more(alice, alice_client):
 
 def test_to_look_at_a_token_from_a_password_is_one_question(alice):
     token = with_password(alice).access_token
-    tokens.identify(token)
+    tokens.identify(token, Origin())
 
     with CaptureQueriesContext(connection) as context:
-        tokens.identify(token)
+        tokens.identify(token, Origin())
 
     assert [query["sql"].count('"console_user"') for query in context] == [1]
 

@@ -9,7 +9,7 @@ from apikeys.domain import Caller
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import tokens
-from apikeys.identity.callers import caller_for
+from apikeys.identity.callers import caller_for, origin_of
 from apikeys.identity.request import Request
 from apikeys.storage.statements import Row
 
@@ -24,13 +24,13 @@ def bearer_token(request: HttpRequest) -> str:
 
 def caller_of_token(request: Request) -> Caller:
     """Return whom the request's access token stands for. Raises Unauthenticated."""
-    identity, _claims = tokens.identify(bearer_token(request))
+    identity, _claims = tokens.identify(bearer_token(request), origin_of(request))
     return caller_for(request, identity)
 
 
 def caller_and_record(request: Request, value: str) -> tuple[Caller, Row | None]:
     """Return whom the request's access token stands for, and the record of a value. Raises Unauthenticated."""
-    identity, record = tokens.identify_and_find(bearer_token(request), value)
+    identity, record = tokens.identify_and_find(bearer_token(request), value, origin_of(request))
     return caller_for(request, identity), record
 
 

@@ -1,7 +1,6 @@
 """/identity: access tokens, their public keys, discovery, introspection, revocation."""
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from apikeys import exceptions
@@ -13,6 +12,8 @@ from apikeys.api.fields import form_values
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, tokens
+from apikeys.identity.callers import origin_of
+from apikeys.identity.request import Request
 from apikeys.identity.tokens import Subject
 
 # What /userinfo repeats of the claims; the rest is about the token.
@@ -22,7 +23,7 @@ CLIENT_METHODS = ["client_secret_basic", "none"]
 
 @sensitive_post_parameters("apikey", "password", "refresh_token")
 @sensitive_variables("issued", "answer")
-def token(request: HttpRequest) -> JsonAnswer:
+def token(request: Request) -> JsonAnswer:
     """Exchange a key's value, a password or a refresh token for an access token.
 
     Raises PropertyMissing, PropertyRefused, ValueNotFound, RefreshTokenInvalid and RefreshTokenExpired (400),
@@ -32,7 +33,7 @@ def token(request: HttpRequest) -> JsonAnswer:
     client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
     grant = form_field(request, "grant_type")
     if grant == oauth.GRANT_API_KEY:
-        subject = tokens.authenticate(form_field(request, "apikey"))
+        subject = tokens.authenticate(form_field(request, "apikey"), origin_of(request))
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
     elif grant == oauth.GRANT_PASSWORD and settings.PASSWORD_GRANT:
         require_client(is_client)
@@ -59,7 +60,7 @@ def token(request: HttpRequest) -> JsonAnswer:
     return JsonAnswer(answer)
 
 
-def form_field(request: HttpRequest, name: str) -> str:
+def form_field(request: Request, name: str) -> str:
     """Return a form field. Raises PropertyMissing, also where the body is no form; PropertyRefused if repeated."""
     found = optional_field(request, name)
     if not found:
@@ -67,7 +68,7 @@ def form_field(request: HttpRequest, name: str) -> str:
     return found
 
 
-def optional_field(request: HttpRequest, name: str) -> str:
+def optional_field(request: Request, name: str) -> str:
     """Return a form field, "" where it is absent. Raises PropertyRefused if repeated: which one is meant?"""
     found = form_values(request, name)
     if len(found) > 1:
@@ -75,7 +76,7 @@ def optional_field(request: HttpRequest, name: str) -> str:
     return found[0] if found else ""
 
 
-def client_is_known(request: HttpRequest) -> bool:
+def client_is_known(request: Request) -> bool:
     """Tell whether the request names the public client `bx`. Raises ClientRefused for any other."""
     try:
         credentials = basic_credentials(request)
@@ -93,12 +94,12 @@ def require_client(is_client: bool) -> None:
         raise exceptions.ClientRefused
 
 
-def keys(request: HttpRequest) -> JsonAnswer:
+def keys(request: Request) -> JsonAnswer:
     """Return the public keys that access tokens are verified with."""
     return JsonAnswer({"keys": signing.public_keys()})
 
 
-def discovery(request: HttpRequest) -> JsonAnswer:
+def discovery(request: Request) -> JsonAnswer:
     """Return where everything is (OpenID Connect Discovery, and RFC 8414)."""
     base = signing.issuer()
     grants = [oauth.GRANT_API_KEY, *([oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), oauth.GRANT_REFRESH]
@@ -121,16 +122,16 @@ def discovery(request: HttpRequest) -> JsonAnswer:
     )
 
 
-def userinfo(request: HttpRequest) -> JsonAnswer:
+def userinfo(request: Request) -> JsonAnswer:
     """Return whom the request's access token stands for (OpenID Connect). Raises Unauthenticated (401)."""
-    identity, claims = tokens.identify(bearer_token(request))
+    identity, claims = tokens.identify(bearer_token(request), origin_of(request))
     told = {name: claims[name] for name in ABOUT_PERSON if name in claims}
     return JsonAnswer(told | {"iam_id": identity.iam_id, "name": identity.name, "email": identity.email})
 
 
 @sensitive_post_parameters("apikey", "token")
 @sensitive_variables("value")
-def introspect(request: HttpRequest) -> JsonAnswer:
+def introspect(request: Request) -> JsonAnswer:
     """Tell whether a token or a key's value is valid (RFC 7662). The caller must show who it is.
 
     Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401).
@@ -154,7 +155,7 @@ def introspect(request: HttpRequest) -> JsonAnswer:
         return JsonAnswer(found)
     require_introspection_caller(request)
     try:
-        _identity, claims = tokens.identify(form_field(request, "token"))
+        _identity, claims = tokens.identify(form_field(request, "token"), origin_of(request))
     except exceptions.Unauthenticated:
         return JsonAnswer({"active": False})
     public = {name: claim for name, claim in claims.items() if name != "password_stamp"}
@@ -162,7 +163,7 @@ def introspect(request: HttpRequest) -> JsonAnswer:
 
 
 @sensitive_post_parameters("token")
-def revoke(request: HttpRequest) -> JsonAnswer:
+def revoke(request: Request) -> JsonAnswer:
     """End an access token or a refresh token (RFC 7009); what is neither is no error. The token itself is the proof.
 
     Raises PropertyMissing and PropertyRefused (400), ClientRefused (401).
@@ -173,28 +174,29 @@ def revoke(request: HttpRequest) -> JsonAnswer:
 
 
 @sensitive_variables("value")
-def subject_for_caller(request: HttpRequest, value: str) -> Subject:
+def subject_for_caller(request: Request, value: str) -> Subject:
     """Return whom a value stands for, to a caller who shows who it is. Raises IntrospectionRefused, ValueNotFound."""
     if is_basic(request):
         require_introspection_caller(request)
-        return tokens.authenticate(value)
+        return tokens.authenticate(value, origin_of(request))
     try:
-        return tokens.authenticate_for(bearer_token(request), value)
+        return tokens.authenticate_for(bearer_token(request), value, origin_of(request))
     except exceptions.Unauthenticated:
         raise exceptions.IntrospectionRefused from None
 
 
-def is_basic(request: HttpRequest) -> bool:
+def is_basic(request: Request) -> bool:
     return str(request.META.get("HTTP_AUTHORIZATION", "")).lower().startswith("basic ")
 
 
-def require_introspection_caller(request: HttpRequest) -> None:
+def require_introspection_caller(request: Request) -> None:
     """Raise IntrospectionRefused unless a bearer token, or Basic `apikey` and a value, names the caller."""
     try:
         if is_basic(request):
-            tokens.authenticate_any([value for user, value in basic_credentials(request) if user == "apikey"])
+            values = [value for user, value in basic_credentials(request) if user == "apikey"]
+            tokens.authenticate_any(values, origin_of(request))
         else:
-            tokens.identify(bearer_token(request))
+            tokens.identify(bearer_token(request), origin_of(request))
     except exceptions.ApiKeyError:
         raise exceptions.IntrospectionRefused from None
 

@@ -17,6 +17,8 @@ class StoreTraits:
     `lists_last_use`: a list tells when each key was last used.
     `searches_while_typing`: a search is cheap enough to be made anew for each pause in typing.
     `keeps_hint`: the first and last characters of a value are kept, by which people recognise it.
+    `knows_values`: the store itself sees each use of a value. It tells where a key is used and why it was refused, and
+    rotates, pauses and restores keys.
     `sorts`, `filters`: what a list can be sorted by, and which of the names of `Filters` it can be narrowed down by.
     """
 
@@ -24,6 +26,7 @@ class StoreTraits:
     lists_last_use: bool
     searches_while_typing: bool
     keeps_hint: bool
+    knows_values: bool
     sorts: frozenset[domain.Sort]
     filters: frozenset[str]
 

@@ -33,6 +33,7 @@ class EmbeddedBackend:
         lists_last_use=True,
         searches_while_typing=True,
         keeps_hint=True,
+        knows_values=True,
         sorts=frozenset(domain.Sort),
         filters=domain.ALL_FILTERS,
     )

@@ -30,6 +30,7 @@ class IBMCloudBackend:
         lists_last_use=False,
         searches_while_typing=False,
         keeps_hint=False,
+        knows_values=False,
         sorts=frozenset(payloads.SORT_WORDS),
         filters=domain.ALL_FILTERS - {"unused_for_days"},
     )

@@ -16,7 +16,14 @@ from django.utils import timezone
 
 from apikeys import domain, values
 from apikeys.backends.search import fold
-from apikeys.models import ApiKeyRecord, HistoryRecord, RevisedRecord, ServiceIdRecord, new_entity_tag
+from apikeys.models import (
+    ApiKeyRecord,
+    HistoryRecord,
+    PreviousValue,
+    RevisedRecord,
+    ServiceIdRecord,
+    new_entity_tag,
+)
 from apikeys.storage.statements import Columns, Row, Statement, table
 
 # Bytes: SQLite takes no longer pattern, each letter escaped; no usual name or description is as long.
@@ -55,7 +62,7 @@ def has_digest(alias: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PepperMove:
-    """A key's digest under the newest pepper, and what it is to replace."""
+    """The digest of a key's value under the newest pepper, and what it is to replace."""
 
     key_id: str
     old_pepper: int
@@ -63,12 +70,16 @@ class PepperMove:
     digest: str
 
 
-def plan_pepper_move(record: ApiKeyRecord | Row, value: str) -> PepperMove | None:
-    """Return how a key moves to the newest pepper, None where it is there. Nothing is written."""
+def plan_pepper_move(stored: Row, key_id: str, value: str) -> PepperMove | None:
+    """Return how a value moves to the newest pepper, None where it is there. Nothing is written.
+
+    `stored` is the record that has its digest: the key's, or that of a previous value.
+    """
     peppers = settings.APIKEYS_PEPPERS
-    if record.pepper == peppers.newest:
+    if stored.pepper == peppers.newest:
         return None
-    return PepperMove(record.id, record.pepper, record.digest, peppers.digest(value, peppers.newest))
+    digest = peppers.digest(value, peppers.newest)
+    return PepperMove(key_id, stored.pepper, stored.digest, digest)
 
 
 def move_to_newest_pepper(move: PepperMove) -> None:
@@ -76,11 +87,13 @@ def move_to_newest_pepper(move: PepperMove) -> None:
 
     It may fail: then the key works as before, and a later use tries again.
     """
-    # Of several uses at once the first moves the key: the others find it under another pepper, and write nothing.
-    unmoved = ApiKeyRecord.objects.filter(id=move.key_id, pepper=move.old_pepper, digest=move.old_digest)
+    # Of several uses at once the first moves it: the others find it under another pepper, and write nothing. A value
+    # that was replaced meanwhile is in the other table.
+    old, new = {"pepper": move.old_pepper, "digest": move.old_digest}, settings.APIKEYS_PEPPERS.newest
     try:
         with transaction.atomic():
-            unmoved.update(pepper=settings.APIKEYS_PEPPERS.newest, digest=move.digest)
+            ApiKeyRecord.objects.filter(id=move.key_id, **old).update(pepper=new, digest=move.digest)
+            PreviousValue.objects.filter(key_id=move.key_id, **old).update(pepper=new, digest=move.digest)
     except Error:
         logger.warning("%s stays under pepper %d for now.", move.key_id, move.old_pepper)
 
@@ -202,4 +215,15 @@ _attributes_of = attrgetter(*_ATTRIBUTES)
 
 def to_used(record: ApiKeyRecord | Row) -> domain.UsedKey:
     """Return what the use of a key needs to know of its record, which may have no other columns."""
-    return domain.UsedKey(record.id, record.name, record.iam_id, record.disabled, record.expires_at)
+    return domain.UsedKey(*_used_of(record))
+
+
+_used_of = attrgetter(*(field.name for field in fields(domain.UsedKey)))
+
+
+def to_previous(record: PreviousValue | Row) -> domain.PreviousValue:
+    """Return the previous value that a record holds."""
+    return domain.PreviousValue(*_previous_of(record))
+
+
+_previous_of = attrgetter(*(field.name for field in fields(domain.PreviousValue)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from django.conf import settings
 
 from apikeys.backends import store_traits
-from apikeys.domain import Access, Caller, Identity
+from apikeys.domain import Access, Caller, Identity, Origin
 from apikeys.exceptions import AccountNeeded, LogInAgain
 from apikeys.identity.request import Request
 from apikeys.identity.users import identity_of
@@ -53,3 +53,8 @@ def caller_for(request: Request, identity: Identity, access: Access | None = Non
         client_correlation_id=request.META.get("HTTP_X_CORRELATION_ID", ""),
         access=access,
     )
+
+
+def origin_of(request: Request) -> Origin:
+    """Return where a request came from, for what is counted of the key that it shows."""
+    return Origin(request.client_address, request.META.get("HTTP_USER_AGENT", ""), request.correlation_id)

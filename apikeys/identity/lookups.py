@@ -1,12 +1,16 @@
 """What the database knows about a value or a token, asked by one statement each, at every check.
 
+A value that is not a key's present one, or is refused, takes a second statement, about values that were replaced and
+keys that were deleted: every refusal takes the same two, so that its time tells nothing.
+
 Here are facts; tokens.py says what they mean. Nothing is remembered between two questions: what was revoked, disabled,
 changed or deleted before a question is asked is so in its answer.
 """
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
 
@@ -14,13 +18,14 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from apikeys.backends.records import has_digest, to_used
-from apikeys.domain import Identity, UsedKey
+from apikeys.backends.records import has_digest, to_previous, to_used
+from apikeys.domain import Identity, PreviousValue, Reason, UsedKey
 from apikeys.identity import users
-from apikeys.models import ApiKeyRecord, Revocation, ServiceIdRecord, SigningKey
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, Revocation, ServiceIdRecord, SigningKey
+from apikeys.models import PreviousValue as PreviousValueRecord
 from apikeys.storage.statements import Columns, Row, Statement, table
 
-USED = ("id", "name", "iam_id", "disabled", "expires_at", "pepper", "digest")
+USED = (*(field.name for field in fields(UsedKey)), "pepper", "digest")
 PERSON = ("id", "iam_id", "account", "first_name", "last_name", "username", "email", "is_superuser")
 SERVICE = ("id", "iam_id", "account_id", "name")
 MOST_IDS = 2  # of a token: its own, and that of the log-in it came from
@@ -44,12 +49,38 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class FoundValue:
-    """The key of a value, whatever its state, how it is stored, and whom it belongs to, if that is anybody."""
+    """The key of a value, whatever its state, how it is stored, and whom it belongs to, if that is anybody.
+
+    `previous` is what a rotation left of the value where the key has another one now, and `stored` that record or the
+    key's: it has the value's digest.
+    """
 
     value: str = field(repr=False)
     record: Row
     key: UsedKey
     holder: Holder | None
+    stored: Row
+    previous: PreviousValue | None = None
+    is_deleted: bool = False
+
+    @property
+    def value_number(self) -> int:
+        return self.previous.number if self.previous else self.key.value_number
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the value can be used no more, as far as that is known."""
+        previous = self.previous.ends_at if self.previous else None
+        return min(filter(None, (self.key.expires_at, previous)), default=None)
+
+    @property
+    def refusal(self) -> Reason | None:
+        """Why the value can't be used now, None where it can."""
+        if self.is_deleted:
+            return Reason.DELETED
+        if self.previous is not None and not self.previous.works:
+            return Reason.REPLACED
+        return self.key.refusal or (Reason.OWNER_INACTIVE if self.holder is None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +97,11 @@ class Source:
 
 
 def find_value(spellings: Sequence[str]) -> FoundValue | None:
-    """Return what is known about the first of these that is the value of a key, None where none is."""
+    """Return what is known about the first of these that is or was the value of a key, None where none is."""
     stored = _stored(spellings)
-    return _value_of(stored, _of_values(len(stored)).rows(_parameters(stored)), _found(False)) if stored else None
+    if not stored:
+        return None
+    return _looked_further(stored, _value_of(stored, _of_values(len(stored)).rows(_parameters(stored)), _found(False)))
 
 
 def find_source(iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[uuid.UUID] = ()) -> Source:
@@ -103,8 +136,39 @@ def find_both(
         bool(is_signed_here),
         bool(is_revoked),
     )
+    if not stored:
+        return source, None
     values = [row[3:6] for row in rows if row[3] is not None] if found else []
-    return source, _value_of(stored, values, _found(whole))
+    return source, _looked_further(stored, _value_of(stored, values, _found(whole)))
+
+
+def previous_value(key_id: str, number: int) -> PreviousValue | None:
+    """Return what is known about an earlier value of a key, None where that is forgotten, or never was."""
+    record = PreviousValueRecord.objects.filter(key_id=key_id, number=number).first()
+    return to_previous(record) if record else None
+
+
+def _looked_further(stored: dict[tuple[str, int], str], found: FoundValue | None) -> FoundValue | None:
+    """Return what is known about a value that is a key's, or was: the second question, for all that may be refused."""
+    if found is not None and found.refusal is None:
+        return found
+    rows = _of_past_values(len(stored)).rows(_parameters(stored) * 2)
+    return found or _past_value_of(stored, rows)
+
+
+def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]]) -> FoundValue | None:
+    whole = _found(True)
+    for previous_part, key_part, person, service, deleted_part in rows:
+        if deleted_part is not None:
+            deleted = _deleted().row(deleted_part)
+            value = stored[deleted.digest, deleted.pepper]
+            return FoundValue(value, deleted, to_used(deleted), None, deleted, is_deleted=True)
+        if key_part is not None:
+            previous, record = _previous().row(previous_part), whole.row(key_part)
+            value = stored[previous.digest, previous.pepper]
+            holder = _holder(person, service)
+            return FoundValue(value, record, to_used(record), holder, previous, to_previous(previous))
+    return None
 
 
 def _stored(spellings: Sequence[str]) -> dict[tuple[str, int], str]:
@@ -124,7 +188,7 @@ def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]],
     for pair, value in stored.items():
         if pair in found:
             record, person, service = found[pair]
-            return FoundValue(value, record, to_used(record), _holder(person, service))
+            return FoundValue(value, record, to_used(record), _holder(person, service), record)
     return None
 
 
@@ -167,6 +231,16 @@ def _found(whole: bool) -> Columns:
 
 
 @cache
+def _previous() -> Columns:
+    return Columns(PreviousValueRecord, "previous", {field.name for field in PreviousValueRecord._meta.concrete_fields})
+
+
+@cache
+def _deleted() -> Columns:
+    return Columns(DeletedKeyRecord, "deleted", {field.name for field in DeletedKeyRecord._meta.concrete_fields})
+
+
+@cache
 def _persons(alias: str = "person") -> Columns:
     return Columns(get_user_model(), alias, PERSON)
 
@@ -182,6 +256,22 @@ def _of_values(number: int) -> Statement:
     selected = _found(False), _persons("owner"), _services("program")
     sql = f"FROM {table(ApiKeyRecord, 'found')} {_owners_of_found()} WHERE {has_digest('found', number)}"
     return Statement(f"SELECT {', '.join(map(str, selected))} {sql}", *selected)
+
+
+@cache
+def _of_past_values(number: int) -> Statement:
+    """Return the statement that finds `number` digests among values that were replaced and keys that were deleted.
+
+    It has one row whatever is there.
+    """
+    selected = _previous(), _found(True), _persons("owner"), _services("program"), _deleted()
+    sql = (
+        f"SELECT {', '.join(map(str, selected))} FROM (SELECT 1) one "  # noqa: S608
+        f"LEFT JOIN {table(PreviousValueRecord, 'previous')} ON {has_digest('previous', number)} "
+        f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON found.id = previous.key_id {_owners_of_found()} "
+        f"LEFT JOIN {table(DeletedKeyRecord, 'deleted')} ON {has_digest('deleted', number)}"
+    )
+    return Statement(sql, *selected)
 
 
 @cache

@@ -22,14 +22,15 @@ from django.utils import timezone
 from apikeys import exceptions, values
 from apikeys.backends.records import plan_pepper_move
 from apikeys.clocks import CLOCK_SET_BACK
-from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, Identity, UsedKey
+from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, Identity, Origin, Reason, UsedKey
 from apikeys.iam import oauth
-from apikeys.identity import signing, usage, users
-from apikeys.identity.lookups import FoundValue, Source, find_both, find_source, find_value
+from apikeys.identity import signing, users
+from apikeys.identity.lookups import FoundValue, Source, find_both, find_source, find_value, previous_value
 from apikeys.identity.signing import Signed
 from apikeys.models import RefreshToken, Revocation, family_end
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
+from apikeys.usage import counting
 
 REFRESH_LIFETIME = timedelta(hours=72)
 
@@ -38,12 +39,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a token stands for, and what it was made from."""
+    """Whom a token stands for, and what it was made from: of a key, by value number `value_number`.
+
+    `value_ends_at` is when that value can be used no more, as far as that is known.
+    """
 
     identity: Identity
     grant_type: str
     api_key: UsedKey | None = None
     password_stamp: str = ""
+    value_number: int = 1
+    value_ends_at: datetime | None = None
 
     @property
     def is_service(self) -> bool:
@@ -68,35 +74,37 @@ class Tokens:
     expires_in: int
 
 
-def authenticate(value: str) -> Subject:
+def authenticate(value: str, origin: Origin) -> Subject:
     """Return whom a key's value stands for, count this as a use of the key, and have it move to the newest pepper.
 
     Both are written later, by the sweeper: this only reads. White space, quotation marks and byte order marks around
-    the value do not matter. Raises ValueNotFound, also for a key that is disabled or expired, or whose owner is gone
-    or deactivated.
+    the value do not matter. Raises ValueNotFound, also for a key that is disabled, paused, expired or a decoy, whose
+    owner is gone or deactivated, or whose rotation has ended the value: such a refusal is counted, too.
     """
-    return _used(find_value(_spellings(value)))
+    return _used(find_value(_spellings(value)), origin)
 
 
-def authenticate_for(access_token: str, value: str) -> Subject:
+def authenticate_for(access_token: str, value: str, origin: Origin) -> Subject:
     """Return what `authenticate` does to whom an access token stands for; the database is asked about both at once.
 
     Raises Unauthenticated, which is no use of the key, and ValueNotFound.
     """
     signed = signing.verified(access_token)
     source, found = find_both(_spellings(value), **_named_by(signed))
-    _identified(signed, source)
-    return _used(found)
+    _identified(signed, source, origin)
+    return _used(found, origin)
 
 
-def identify_and_find(access_token: str, value: str) -> tuple[Identity, Row | None]:
+def identify_and_find(access_token: str, value: str, origin: Origin) -> tuple[Identity, Row | None]:
     """Return whom an access token stands for, and the columns of the record of a value, None where it is no key's.
 
-    Both are asked at once, and nothing is counted. Raises Unauthenticated.
+    Both are asked at once, and no use is counted. Raises Unauthenticated.
     """
     signed = signing.verified(access_token)
     source, found = find_both([value], **_named_by(signed), whole=True)
-    return _identified(signed, source), found and found.record
+    identity = _identified(signed, source, origin)
+    has_ended = found is None or found.is_deleted or (found.previous is not None and not found.previous.works)
+    return identity, None if found is None or has_ended else found.record
 
 
 def _spellings(value: str) -> list[str]:
@@ -104,21 +112,31 @@ def _spellings(value: str) -> list[str]:
     return [text for text in dict.fromkeys((value, values.trimmed(value))) if text]
 
 
-def _used(found: FoundValue | None) -> Subject:
-    if found is None or found.holder is None or not found.key.authenticates:
+def _used(found: FoundValue | None, origin: Origin) -> Subject:
+    if found is None:
         raise exceptions.ValueNotFound
-    usage.note(found.key.id, plan_pepper_move(found.record, found.value))
-    return Subject(found.holder.identity, oauth.GRANT_API_KEY, api_key=found.key)
+    key, number, reason = found.key, found.value_number, found.refusal
+    if reason is not None or found.holder is None:
+        counting.note_refusal(key, number, origin, reason or Reason.OWNER_INACTIVE)
+        raise exceptions.ValueNotFound
+    counting.note(key, number, origin, plan_pepper_move(found.stored, key.id, found.value))
+    return Subject(
+        found.holder.identity,
+        oauth.GRANT_API_KEY,
+        api_key=key,
+        value_number=number,
+        value_ends_at=found.ends_at,
+    )
 
 
-def authenticate_any(spellings: list[str]) -> Subject:
+def authenticate_any(spellings: list[str], origin: Origin) -> Subject:
     """Return whom the first of these stands for that is a key's value; counted like `authenticate`, once.
 
     Raises ValueNotFound.
     """
     for value in spellings:
         with suppress(exceptions.ValueNotFound):
-            return authenticate(value)
+            return authenticate(value, origin)
     raise exceptions.ValueNotFound
 
 
@@ -192,13 +210,13 @@ def _revoke(token_id: uuid.UUID, runs_out_at: datetime) -> None:
     Revocation.objects.update_or_create(id=token_id, defaults={"expires_at": expires_at})
 
 
-def identify(access_token: str) -> tuple[Identity, dict[str, Any]]:
+def identify(access_token: str, origin: Origin) -> tuple[Identity, dict[str, Any]]:
     """Return whom a valid access token stands for, and its claims. Raises Unauthenticated.
 
-    Nothing is counted or written.
+    Nothing is written, and nothing counted but that the token of a key is refused because of that.
     """
     signed = signing.verified(access_token)
-    return _identified(signed, find_source(**_named_by(signed))), dict(signed.claims)
+    return _identified(signed, find_source(**_named_by(signed)), origin), dict(signed.claims)
 
 
 def _named_by(signed: Signed) -> dict[str, Any]:
@@ -210,38 +228,54 @@ def _named_by(signed: Signed) -> dict[str, Any]:
     return {"iam_id": iam_id, "key_id": key_id, "kid": signed.kid, "ids": signed.ids}
 
 
-def _identified(signed: Signed, source: Source) -> Identity:
+def _identified(signed: Signed, source: Source, origin: Origin) -> Identity:
     """Return whom a token stands for that was made from this. Raises Unauthenticated."""
-    identity = _identity_of(
-        source,
-        is_of_key=signed.claims.get("grant_type") == oauth.GRANT_API_KEY,
-        password_stamp=str(signed.claims.get("password_stamp", "")),
-    )
-    if identity is None or source.is_revoked or not source.is_signed_here:
+    if source.is_revoked or not source.is_signed_here:
+        raise exceptions.Unauthenticated
+    claims = signed.claims
+    if claims.get("grant_type") != oauth.GRANT_API_KEY:
+        identity = _identity_by_password(source, str(claims.get("password_stamp", "")))
+    elif source.key is None:
+        identity = None
+    else:
+        number = int(claims.get("value_number", 1))
+        reason = _refusal_of(source, number)
+        identity = source.holder.identity if source.holder and not reason else None
+        if reason:
+            counting.note_refusal(source.key, number, origin, reason)
+    if identity is None:
         raise exceptions.Unauthenticated
     return identity
 
 
-def _identity_of(source: Source, *, is_of_key: bool, password_stamp: str) -> Identity | None:
-    """Return who is behind a token, None unless the key or the password that it was made from is still good."""
-    if source.holder is None:
-        return None
-    if is_of_key:
-        is_good = source.key is not None and source.key.authenticates
-    else:
-        present = source.holder.password_stamp
-        is_good = bool(present) and secrets.compare_digest(present.encode(), password_stamp.encode("utf-8", "replace"))
-    return source.holder.identity if is_good else None
+def _refusal_of(source: Source, number: int) -> Reason | None:
+    """Return why a token that was made with value number `number` of a key is refused, None where it is not."""
+    key = source.key
+    if key is None:
+        return Reason.DELETED
+    if number != key.value_number:
+        previous = previous_value(key.id, number)
+        if previous is None or not previous.works:
+            return Reason.REPLACED
+    return key.refusal or (Reason.OWNER_INACTIVE if source.holder is None else None)
+
+
+def _identity_by_password(source: Source, stamp: str) -> Identity | None:
+    """Return who is behind a token that was made with a password, None where that was changed."""
+    present = source.holder.password_stamp if source.holder else ""
+    is_good = bool(present) and secrets.compare_digest(present.encode(), stamp.encode("utf-8", "replace"))
+    return source.holder.identity if source.holder and is_good else None
 
 
 def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
     source = find_source(row.iam_id, row.api_key_id)
-    identity = _identity_of(source, is_of_key=bool(row.api_key_id), password_stamp=row.password_stamp)
-    if identity is None:
+    if not row.api_key_id:
+        identity = _identity_by_password(source, row.password_stamp)
+        return Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp) if identity else None
+    number = row.value_number or 1
+    if source.holder is None or _refusal_of(source, number):
         return None
-    if row.api_key_id:
-        return Subject(identity, oauth.GRANT_API_KEY, api_key=source.key)
-    return Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp)
+    return Subject(source.holder.identity, oauth.GRANT_API_KEY, api_key=source.key, value_number=number)
 
 
 def _digest(token: str) -> str:
@@ -260,6 +294,7 @@ def _new_refresh_token(subject: Subject, family: Family) -> str:
             family=family.id,
             iam_id=subject.identity.iam_id,
             api_key_id=subject.api_key.id if subject.api_key else "",
+            value_number=subject.value_number,
             password_stamp=subject.password_stamp,
             expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
             family_ends_at=family.ends_at,
@@ -316,6 +351,8 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
         claims["sub_type"] = "ServiceId"
     if subject.api_key:
         claims["api_key_id"] = subject.api_key.id
+        if subject.value_number > 1:
+            claims["value_number"] = subject.value_number
     else:
         claims["password_stamp"] = subject.password_stamp
     return claims
