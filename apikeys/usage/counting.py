@@ -14,13 +14,10 @@ from threading import Event, Lock
 from time import monotonic
 
 from django.db import Error, transaction
-from django.db.models import F, Model, QuerySet
-from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys.backends.records import PepperMove, move_to_newest_pepper
 from apikeys.domain import Origin, Reason, Refusal, UsedKey
-from apikeys.models import ApiKeyRecord, PreviousValue
 from apikeys.usage import records
 from apikeys.usage.places import Spot, Tallies, Tally, client_of
 from apikeys.values import mask_agent
@@ -153,10 +150,11 @@ def flush_at_end(alarm: Alarm = lambda _refusals: None) -> None:
 
 
 def _write(batch: Sequence[tuple[str, Counter]], alarm: Alarm) -> None:
+    records.add_to_keys({key_id: uses for key_id, counter in batch if (uses := counter.uses())})
     for key_id, counter in batch:
-        _add(ApiKeyRecord.objects.filter(id=key_id), counter.uses())
         for number in sorted({spot.number for spot in counter.tallies} - {counter.value_number}):
-            _add(PreviousValue.objects.filter(key_id=key_id, number=number), counter.uses(number))
+            if uses := counter.uses(number):
+                records.add_to_previous_value(key_id, number, uses)
     records.add(
         {key_id: counter.tallies for key_id, counter in batch}, {key_id: counter.iam_id for key_id, counter in batch}
     )
@@ -165,14 +163,6 @@ def _write(batch: Sequence[tuple[str, Counter]], alarm: Alarm) -> None:
         records.add_refusals(refusals)
     if decoys := [refusal for refusal in refusals if refusal.reason is Reason.DECOY]:
         alarm(decoys)
-
-
-def _add(rows: "QuerySet[Model]", uses: Tally | None) -> None:
-    if uses is not None:
-        rows.update(
-            use_count=F("use_count") + uses.count,
-            last_used_at=Greatest(Coalesce("last_used_at", uses.last), uses.last),
-        )
 
 
 def _take(everything: bool) -> list[tuple[str, Counter]]:
