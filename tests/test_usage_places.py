@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apikeys.domain import DAYS_OF_USE, MOST_PLACES, KeyUse, Origin, Place, Reason, UsedKey
@@ -82,6 +82,7 @@ def test_thirty_days_are_kept_and_told_each_even_where_nothing_happened():
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 3), st.sampled_from([None, *Reason])), min_size=1))
+@settings(deadline=None)
 def test_what_is_written_in_parts_adds_up_to_what_is_written_at_once(uses):
     ordered = sorted(uses, key=lambda use: use[0])
     at_once: dict = {}
