@@ -44,7 +44,7 @@ _OF_ADDRESSES = re.compile(
     rf"{_ID.pattern}|\.well-known|accounts|add|admin|api|apikeys|change|console|create|delete|details|disable|docs|done"
     r"|download|edit|enable|favicon\.ico|healthz|history|identity|introspect|keys|language|leaks|limits|lock|login|logout"
     r"|manage|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration|password|password_change|readyz"
-    r"|receipt|revoke|security|serviceids|settle|static|theme|token|unlock|user|userinfo|v1"
+    r"|receipt|revoke|security|serviceids|settle|static|theme|time-zone|token|unlock|user|userinfo|v1"
 )
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
 _MASKS = re.compile(r"\[masked\](?:/+\[masked\])+")

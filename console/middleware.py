@@ -1,8 +1,9 @@
-"""What every request passes: headers, size and purpose, log-in required, the bfcache cookie."""
+"""What every request passes: headers, size and purpose, log-in required, the reader's zone, the bfcache cookie."""
 
 import logging
 import secrets
 from collections.abc import Callable, MutableMapping
+from datetime import UTC
 from typing import Any
 
 from django.conf import settings
@@ -13,9 +14,11 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase, ResponseHeaders
 from django.shortcuts import resolve_url
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
+from apikeys import zones
 from apikeys.api.paths import is_api
 from apikeys.identity.request import Request
 from apikeys.values import mask_origin
@@ -176,6 +179,21 @@ class LoginRequired(LoginRequiredMiddleware):
         else:
             next_url = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
         return redirect_whole_page(request, redirect_to_login(next_url, resolve_url(settings.LOGIN_URL)))
+
+
+class ReaderZone:
+    """Pages show times as clocks do where the reader is; what needs no log-in knows no reader, and shows UTC."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(UTC):  # what a view chooses ends with its answer: a thread has many readers
+            return self.get_response(request)
+
+    def process_view(self, request: Request, view_func: Any, view_args: Any, view_kwargs: Any) -> None:
+        if getattr(view_func, "login_required", True):
+            timezone.activate(zones.named(request.user.time_zone))
 
 
 def bfcache_cookie(get_response: GetResponse) -> Callable[[Request], HttpResponse]:

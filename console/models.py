@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apikeys import zones
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
 
@@ -22,6 +23,12 @@ def new_iam_id() -> str:
 
 def new_account_id() -> str:
     return secrets.token_hex(16)
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise ValidationError for what is not the IANA name of a time zone."""
+    if not zones.is_known(name):
+        raise ValidationError(_("This is not the name of a time zone. Choose one from the list."))
 
 
 def only_account() -> str:
@@ -43,9 +50,18 @@ class User(AbstractUser):
 
     iam_id = models.CharField(_("IAM ID"), max_length=64, unique=True, default=new_iam_id, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, editable=False)
+    # Whose times pages show; blank for nothing chosen. A release before this column writes rows without it.
+    time_zone = models.CharField(
+        _("Time zone"), max_length=64, blank=True, default="", db_default="", validators=[validate_time_zone]
+    )
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def suggest_time_zone(self, name: str) -> None:
+        """Keep the time zone that a browser names, where it is one and the person has chosen none."""
+        if not self.time_zone and zones.is_known(name):
+            User.objects.filter(pk=self.pk, time_zone="").update(time_zone=name)
 
     def clean(self) -> None:
         """Refuse names that turn the direction of what stands beside them. Raises ValidationError."""

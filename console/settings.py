@@ -185,6 +185,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.LoginRequired",
+    "console.middleware.ReaderZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "apikeys.web.middleware.ApiKeyErrors",
 ]

@@ -19,6 +19,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
     path("language/", views.set_language, name="set_language"),
     path("theme/", views.set_theme, name="set_theme"),
+    path("time-zone/", views.time_zone, name="time_zone"),
     path("manage/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),
     path("favicon.ico", views.favicon),

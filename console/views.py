@@ -1,9 +1,12 @@
-"""Log in, log out, password, dashboard, API reference, language and theme, health."""
+"""Log in, log out, password, time zone, dashboard, API reference, language and theme, health."""
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, cast
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -18,12 +21,13 @@ from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language as django_set_language
 
+from apikeys import zones
 from apikeys.api.openapi import document, reference
 from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
@@ -40,6 +44,7 @@ from console.context_processors import THEMES
 from console.cookies import set_cookie
 from console.database import without_waiting
 from console.errors import for_exception, problem
+from console.models import User, validate_time_zone
 
 UNPROCESSABLE = 422
 KEY_FORMS = ("api_key_create", "api_key_edit")
@@ -71,6 +76,7 @@ class Login(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
         self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
+        cast("User", self.request.user).suggest_time_zone(self.request.POST.get("time_zone", ""))
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
@@ -126,6 +132,38 @@ class Password(PasswordChangeView):
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)
+
+
+class TimeZoneForm(forms.Form):
+    time_zone = forms.CharField(
+        label=gettext_lazy("Time zone"), max_length=64, required=False, validators=[validate_time_zone]
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def time_zone(request: Request) -> HttpResponse:
+    """The time zone whose times the person's pages show."""
+    user = request.user
+    form = TimeZoneForm(request.POST or None, initial={"time_zone": user.time_zone})
+    if form.is_valid():
+        user.time_zone = form.cleaned_data["time_zone"]
+        user.save(update_fields=["time_zone"])
+        messages.success(
+            request,
+            _("Times are now shown in the time zone %(zone)s.") % {"zone": user.time_zone}
+            if user.time_zone
+            else _("Times are shown in UTC until your browser names your time zone at the next log-in."),
+        )
+        return HttpResponseRedirect(reverse("dashboard"))
+    regions = groupby((name for name in zones.offered() if "/" in name), key=lambda name: name.partition("/")[0])
+    context = {
+        "form": form,
+        "utc": zones.NAME_OF_UTC,
+        "regions": [(region, list(names)) for region, names in regions],
+        "is_old_name": user.time_zone not in ("", *zones.offered()),
+        "now": datetime.now(UTC),
+    }
+    return render(request, "time_zone.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
 @login_not_required

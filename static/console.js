@@ -198,7 +198,12 @@ addEventListener("pointerover", ({ target }) => {
   if (text && text.scrollHeight > text.clientHeight) text.title = text.textContent;
 });
 
-// Moments are written in UTC; a pointer shows them in the reader's own time.
+// The log-in tells the time zone of the browser; it is kept with an account that has none.
+for (const field of document.querySelectorAll("[data-time-zone]")) {
+  field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
+
+// Where the account has no time zone, moments are written in UTC; a pointer shows them in the time of the browser.
 addEventListener("pointerover", (event) => {
   const time = event.target.closest?.("time[datetime]");
   if (!time || time.title) return;

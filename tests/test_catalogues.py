@@ -124,6 +124,8 @@ def every_page(client: Client, key_id: str, language: str):
     yield "too much", post(CREATE, name="x" * 1_000_000)
     yield "password", get("/password/")
     yield "bad password", post("/password/", old_password="x", new_password1="short", new_password2="other")
+    yield "time zone", get("/time-zone/")
+    yield "bad time zone", post("/time-zone/", time_zone="Nowhere")
     yield "bad host", client.get("/", headers=headers | {"Host": "evil.example"})
     yield "not allowed", client.get("/admin/", headers=headers, follow=True)
     ApiKeyRecord.objects.all().delete()

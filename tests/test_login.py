@@ -56,7 +56,7 @@ def test_the_log_in_page_is_a_form_with_labels_that_a_password_manager_understan
 
     form = tree.find("form", action=LOGIN)
     assert form["method"] == "post"
-    assert set(fields(form)) == {"csrfmiddlewaretoken", "next", "username", "password"}
+    assert set(fields(form)) == {"csrfmiddlewaretoken", "next", "time_zone", "username", "password"}
     assert tree.find("label", for_="username").text == "User ID"
     assert tree.find("label", for_="password").text == "Password"
     assert form.find("input", id="username")["autocomplete"] == "username"

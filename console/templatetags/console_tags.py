@@ -50,8 +50,14 @@ def prose(text: str) -> SafeString:
 
 @register.simple_tag
 def moment(value: datetime | None, *, clock: bool = False) -> str:
-    """Return `14 Nov 2026` in the reader's language, in UTC, or "Never"; `clock` adds hours and minutes."""
-    return Moments().written(value, clock=clock)
+    """Return `14 Nov 2026`, or "Never"; `clock` adds hours and minutes, and the same in UTC."""
+    return Moments().written_twice(value) if clock else Moments().written(value)
+
+
+@register.simple_tag
+def time_of_day(value: datetime) -> str:
+    """Return `14:05:30 UTC+1 (13:05:30 UTC)`."""
+    return Moments().time_of_day(value)
 
 
 @register.simple_tag

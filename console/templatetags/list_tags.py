@@ -158,4 +158,4 @@ def _owner(owner: Owner, language: str | None) -> SafeString:
 def _expiry(end: datetime, moments: Moments) -> SafeString:
     """Return how far away the expiration of a key is, with the moment itself in a line below."""
     words = (_("Expired %(far)s") if end <= moments.now else _("Expires %(far)s")) % {"far": moments.far(end)}
-    return SafeString(EXPIRY.format(words=escape(words), exact=moments.written(end, clock=True)))
+    return SafeString(EXPIRY.format(words=escape(words), exact=moments.brief(end)))

@@ -13,7 +13,7 @@ from tests import fault_server as faults
 from tests.addresses import KEYS
 from tests.cast import PASSWORD
 from tests.fault_server import NOT_IAMS, Fault
-from tests.markup import page
+from tests.markup import fields, page
 from tests.recorded_iam import PASSCODE, token_error
 from tests.upstream import ATTEMPTS, PATIENCE, ConsoleWithUpstream, Visitor, value_of
 
@@ -138,6 +138,18 @@ def test_the_page_of_each_way_leads_to_the_others_and_keeps_where_anna_was_going
         "API key": f"/login/?with=apikey&next={KEYS}",
     }
     assert (passcodes["href"], passcodes["rel"]) == (f"{console.iam.url}/passcode", "noopener noreferrer")
+
+
+def test_the_zone_of_the_browser_is_kept_and_can_be_chosen_anew(console, anna):
+    entered = enter(anna, time_zone="Asia/Kathmandu", next_page="/time-zone/")
+
+    form = page(anna.get(entered.headers["Location"])).find("form", action="/time-zone/")
+    anna.submit(anna.get("/time-zone/"), "/time-zone/", time_zone="Europe/Berlin")
+    anna.submit(anna.get("/"), "/logout/")
+    enter(anna, time_zone="Asia/Taipei")
+
+    assert fields(form)["time_zone"] == "Asia/Kathmandu"
+    assert fields(page(anna.get("/time-zone/")).find("form", action="/time-zone/"))["time_zone"] == "Europe/Berlin"
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:1"])
