@@ -1,0 +1,105 @@
+"""Keys, tokens and hand-overs of the release before work after the upgrade, and so do those it still writes."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.test import Client
+from django.utils import timezone
+
+from apikeys import values
+from apikeys.domain import Origin, Status
+from apikeys.identity import tokens
+from apikeys.services import keys
+from tests.conftest import caller_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEFORE = [("apikeys", "0009_lists_by_index")]
+
+
+@pytest.fixture
+def release_before():
+    """Return the models as the release before knows them; `upgrade()` brings the database to this one."""
+    yield MigrationExecutor(connection).migrate(BEFORE).apps
+    upgrade()
+
+
+def upgrade() -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+
+
+def write_key(release, person, name: str) -> str:
+    """Write a key as a process of that release does; return its value."""
+    value, peppers = values.generate("apk_"), settings.APIKEYS_PEPPERS
+    release.get_model("apikeys", "ApiKeyRecord").objects.create(
+        id=values_id(name),
+        iam_id=person.iam_id,
+        account_id=person.account_id,
+        created_by=person.iam_id,
+        name=name,
+        name_folded=name,
+        pepper=peppers.newest,
+        digest=peppers.digest(value, peppers.newest),
+        hint="",
+    )
+    return value
+
+
+def values_id(name: str) -> str:
+    return f"ApiKey-00000000-0000-4000-8000-{len(name):012d}"
+
+
+def test_keys_of_before_work_and_are_like_new_ones(release_before, alice):
+    value = write_key(release_before, alice, "deploy")
+    upgrade()
+
+    subject = tokens.authenticate(value, Origin())
+    key = keys.get_api_key(caller_for(alice), values_id("deploy"))
+    assert subject.identity.iam_id == alice.iam_id
+    assert (key.status, key.value_number, key.is_decoy, key.paused_until) == (Status.ACTIVE, 1, False, None)
+
+
+def test_keys_that_a_process_of_before_writes_after_the_upgrade_work(release_before, alice):
+    upgrade()
+    value = write_key(release_before, alice, "report")
+
+    assert tokens.authenticate(value, Origin()).value_number == 1
+    assert keys.get_api_key(caller_for(alice), values_id("report")).status is Status.ACTIVE
+
+
+def test_refresh_tokens_of_before_are_renewed(release_before, alice):
+    write_key(release_before, alice, "deploy")
+    token = secrets.token_urlsafe(48)
+    release_before.get_model("apikeys", "RefreshToken").objects.create(
+        digest=hashlib.sha256(token.encode()).hexdigest(),
+        family=uuid.uuid4(),
+        iam_id=alice.iam_id,
+        api_key_id=values_id("deploy"),
+        expires_at=timezone.now() + timedelta(hours=1),
+        family_ends_at=timezone.now() + timedelta(days=1),
+    )
+    upgrade()
+
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    answer = Client().post("/identity/token", form, HTTP_AUTHORIZATION="Basic Yng6Yng=")
+    assert answer.status_code == 200
+
+
+@pytest.mark.sqlite
+def test_the_table_of_keys_is_not_written_anew(release_before):
+    def pages() -> object:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT rootpage FROM sqlite_master WHERE name = 'apikeys_apikeyrecord'")
+            return cursor.fetchone()
+
+    before = pages()
+    upgrade()
+
+    assert pages() == before
