@@ -60,10 +60,10 @@ class Moments:
         return SafeString(TIME % (at, "", self._beside(at, here, self._text(here), utc)))
 
     def time_of_day(self, value: datetime) -> str:
-        """Return `14:05:30 UTC+1 (13:05:30 UTC)` as HTML."""
+        """Return `14:05:30 UTC+1 (13:05:30 UTC)` as HTML; to machines it says fractions of a second, too."""
         at, here = self._read(value)
         text = self._beside(at, here, _clock(here, 19), _clock(at, 19))
-        return SafeString(TIME % (at, "", text))
+        return SafeString(TIME % (value.isoformat(), "", text))
 
     def far(self, value: datetime) -> str:
         """Return "in 3 days" or "3 days ago"."""
