@@ -42,8 +42,14 @@ BAD = [
     ("expires_on", "", "Choose a date."),
     ("expires_on", "2001-01-31", "This date is in the past. Choose a later one."),
     ("expires_on", "31.1.", "Enter a date like 2030-01-31."),
+    ("expires_time", "5 pm", "Enter a time like 17:30."),
+    ("expires_time", "24:00", "Enter a time like 17:30."),
+    ("expires_time", "\0", "Enter a time like 17:30."),
 ]
-BESIDE = {"expires_on": {"expires": "date"}}  # what makes a field count
+BESIDE = {
+    "expires_on": {"expires": "date"},
+    "expires_time": {"expires": "date", "expires_on": "2199-01-31"},
+}  # what makes a field count
 HOSTILE = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",

@@ -2,13 +2,15 @@
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apikeys import zones
 from apikeys.domain import UNSET, ApiKeyChanges, ApiKeyDraft, LeakedAction
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.delivery import Delivery
@@ -75,32 +77,79 @@ class ApiKeyForm(forms.Form):
 
 
 class ExpiringForm(ApiKeyForm):
-    """`expires_at()` is the end that was chosen, None for none, once the form is valid."""
+    """`expires_at()` is the end that was chosen, None for none, once the form is valid.
+
+    A date alone ends at 23:59 UTC; a time of day is one of `zone`, the reader's when the form was opened.
+    """
 
     expires = forms.ChoiceField(label=_("Expiration"), choices=EXPIRIES, required=False)
     expires_on = forms.DateField(
-        label=_("Expires at the end of this date (UTC)"),
+        label=_("Expiration date"),
         required=False,
         input_formats=["%Y-%m-%d"],
         error_messages={"invalid": _("Enter a date like 2030-01-31.")},
     )
+    expires_time = forms.TimeField(
+        required=False,
+        input_formats=["%H:%M", "%H:%M:%S"],
+        error_messages={"invalid": _("Enter a time like 17:30.")},
+    )
+    time_zone = OpaqueField()  # a form that an earlier release drew has none, and meant UTC
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].initial = zones.name_of(timezone.get_current_timezone())
+
+    @property
+    def zone(self) -> tzinfo:
+        return zones.named(self["time_zone"].value() or zones.NAME_OF_UTC)
+
+    @property
+    def zone_name(self) -> str:
+        """Return the name beside the field of the time of day."""
+        return zones.name_of(self.zone)
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
-        if fields.get("expires") != ON_DATE:
-            self.errors.pop("expires_on", None)  # a date that nobody chose is not asked for, nor shown
-        elif "expires_on" not in self.errors:
-            day = fields.get("expires_on")
-            if day is None:
-                self.add_error("expires_on", _("Choose a date."))
-            elif end_of_day(day) <= timezone.now():
-                self.add_error("expires_on", _("This date is in the past. Choose a later one."))
+        if fields.get("expires") == ON_DATE:
+            self._check_date()
+        else:
+            for name in ("expires_on", "expires_time"):  # what nobody chose is not asked for, nor shown
+                self.errors.pop(name, None)
         return fields
+
+    def _check_date(self) -> None:
+        if "expires_on" in self.errors or "expires_time" in self.errors:
+            return
+        day, clock = self.cleaned_data["expires_on"], self.cleaned_data["expires_time"]
+        if day is None:
+            self.add_error("expires_on", _("Choose a date."))
+            return
+        if clock and self.cleaned_data["time_zone"] not in ("", self.zone_name):
+            self.add_error("expires_time", _("The time zone of this form is not known. Open the form again."))
+            return
+        try:
+            is_over = self._end() <= timezone.now()
+        except zones.NoSuchTime:
+            sentence = gettext("Clocks in %(zone)s do not show this time on this date. Choose another one.")
+            self.add_error("expires_time", sentence % {"zone": self.zone_name})
+            return
+        if is_over and clock:
+            self.add_error("expires_time", _("This time is in the past. Choose a later one."))
+        elif is_over and day >= timezone.localdate(timezone=self.zone):
+            self.add_error("expires_on", _("23:59 UTC on this date is in the past. Enter a time, or a later date."))
+        elif is_over:
+            self.add_error("expires_on", _("This date is in the past. Choose a later one."))
+
+    def _end(self) -> datetime:
+        """Return when the date that was chosen ends the key. Raises NoSuchTime."""
+        day, clock = self.cleaned_data["expires_on"], self.cleaned_data["expires_time"]
+        return end_of_day(day) if clock is None else zones.moment_at(day, clock.replace(second=0), self.zone)
 
     def expires_at(self) -> datetime | None:
         choice = self.cleaned_data["expires"]
         if choice == ON_DATE:
-            return end_of_day(self.cleaned_data["expires_on"])
+            return self._end()
         return timezone.now() + timedelta(days=int(choice)) if choice.isdecimal() else None
 
 

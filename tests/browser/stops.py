@@ -187,7 +187,7 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
 
 
 def day_of(form: Locator, t: Words) -> Locator:
-    return form.get_by_label(t("Expires at the end of this date (UTC)"))
+    return form.get_by_label(t("Expiration date"))
 
 
 def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
