@@ -23,7 +23,7 @@ from apikeys.api.paths import is_api
 from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
-from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page
+from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page, without_values_in
 from console.addresses import client_address
 from console.cookies import GetResponse, set_cookie
 from console.errors import problem
@@ -175,7 +175,7 @@ class LoginRequired(LoginRequiredMiddleware):
         if next_url:
             messages.warning(request, _("Your session has ended. Log in again to continue with what you typed."))
         elif not request.htmx:
-            return super().handle_no_permission(request, view_func)
+            next_url = without_values_in(request.get_full_path())
         else:
             next_url = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
         return redirect_whole_page(request, redirect_to_login(next_url, resolve_url(settings.LOGIN_URL)))

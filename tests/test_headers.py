@@ -148,7 +148,8 @@ def check_markup(html: str) -> None:
 
 
 PLAIN_ADDRESSES = [
-    "/", "/login/", "/password/", "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"), f"{KEYS}?q=x&sort=name",
+    "/", "/login/", "/password/", "/time-zone/", "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"),
+    f"{KEYS}?q=x&sort=name",
     CREATE, f"{CREATE}1/settle/", RECEIPT, MORE_TIME, DOWNLOAD, pixel_address("0" * 64), edit_address(UNKNOWN_ID),
     delete_address(UNKNOWN_ID), details_address(UNKNOWN_ID), "/docs/api/",
     f"{details_address(UNKNOWN_ID)}lock/", f"{details_address(UNKNOWN_ID)}unlock/",

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apikeys.domain import ApiKeyDraft
+from apikeys.domain import ApiKeyDraft, Identity
 from apikeys.exceptions import ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError
 from apikeys.iam import payloads
 from apikeys.identity.callers import caller_of
@@ -15,9 +15,10 @@ from apikeys.identity.request import Request
 from apikeys.services import creation, unconfirmed
 from apikeys.services.delivery import LIFETIME, MOST_EXTENSIONS, Delivery
 from apikeys.services.messages import sentence
-from apikeys.web import drafts
+from apikeys.web import drafts, prefill
 from apikeys.web.forms import CreateForm, new_nonce
-from apikeys.web.responses import LIST, UNPROCESSABLE, dialog, to_list
+from apikeys.web.navigation import without_values_in
+from apikeys.web.responses import LIST, UNPROCESSABLE, dialog, see_other, to_list
 
 # Shown in the form, so that what was typed stays, and the form can be sent again.
 SHOWN_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
@@ -26,13 +27,14 @@ PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("nonce")
-def api_key_create(request: Request) -> HttpResponse:
-    """The create dialog, and the key it makes."""
+def api_key_create(request: Request) -> HttpResponseBase:
+    """The create dialog, which a link may fill in, and the key it makes."""
     identity = caller_of(request).identity
     if request.method == "GET":
-        initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
-        initial |= {"account": identity.account_id} | drafts.take(request, identity.iam_id)
-        return dialog(request, "create", {"form": CreateForm(initial=initial)})
+        address = without_values_in(request.get_full_path())
+        if address != request.get_full_path():  # a link brought a key's value, which no page repeats
+            return see_other(address)
+        return dialog(request, "create", {"form": _form_to_fill_in(request, identity)})
     form = CreateForm(request.POST, iam_id=identity.iam_id, account_id=identity.account_id)
     status = UNPROCESSABLE
     if form.is_valid():
@@ -42,6 +44,14 @@ def api_key_create(request: Request) -> HttpResponse:
             form.add_error(None, sentence(exc))
             status = exc.status
     return dialog(request, "create", {"form": form}, status)
+
+
+def _form_to_fill_in(request: Request, identity: Identity) -> CreateForm:
+    """Return a form with what was typed before a log-in, else with what a link gives."""
+    initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
+    initial |= {"account": identity.account_id}
+    draft, given = drafts.take(request, identity.iam_id), prefill.read(request.GET)
+    return prefill.form_with(given, initial, identity) if given and not draft else CreateForm(initial=initial | draft)
 
 
 @sensitive_variables("issued", "context")

@@ -1,6 +1,6 @@
 """The page a person is on, and the next URL: how the log-in leads back to that page, with a draft."""
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,8 +15,10 @@ from django_htmx.http import HttpResponseClientRedirect
 from apikeys.exceptions import LogInAgain
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
-from apikeys.web import drafts
+from apikeys.web import drafts, prefill
+from apikeys.web.listing import without_values
 
+TYPED = ("q", *prefill.NAMES)  # parameters of addresses that hold somebody's words
 # What can be opened again by its address.
 PAGES = ("dashboard", "api_key_list", "api_key_create", "api_key_edit", "api_key_delete", "api_key_details")
 
@@ -46,6 +48,14 @@ def next_url_of(request: Request) -> str:
     if match and match.url_name in PAGES and not (request.htmx and request.method == "GET"):
         return request.get_full_path()
     return open_page(request) or reverse("api_key_list")
+
+
+def without_values_in(url: str) -> str:
+    """Return an address with the hint of each key's value that is in what it searches for or fills in."""
+    parts = urlsplit(url)
+    asked = parse_qsl(parts.query, keep_blank_values=True)
+    hinted = [(name, without_values(text) if name in TYPED else text) for name, text in asked]
+    return url if hinted == asked else urlunsplit(parts._replace(query=urlencode(hinted)))
 
 
 def open_page(request: Request) -> str:

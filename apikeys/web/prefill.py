@@ -1,0 +1,61 @@
+"""Links that fill in the create form, `create/?name=…&description=…&expires=…`: they never send it."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from apikeys.domain import Identity
+from apikeys.web.drafts import MAX_LENGTH
+from apikeys.web.forms import EXPIRIES, ON_DATE, CreateForm
+
+NAMES = ("name", "description", "expires")
+_DAYS = re.compile("[0-9]{1,5}")
+_DATE = re.compile(
+    "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?P<clock>[0-9]{2}:[0-9]{2})(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+def read(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the query of a link says of the fields of the form, cut where it is too long for any of them."""
+    given = {name: parameters[name][:MAX_LENGTH] for name in NAMES if parameters.get(name)}
+    return given | expiration(given["expires"]) if "expires" in given else given
+
+
+def expiration(text: str) -> dict[str, str]:
+    """Return the fields for an expiration: a number of days, a date, or a date with a time.
+
+    A time is one of the reader's zone unless it names its distance from UTC. What is none of these becomes a choice
+    that the form refuses.
+    """
+    unread = {"expires": text}
+    if text in dict(EXPIRIES):
+        return unread
+    if _DAYS.fullmatch(text):
+        return _on((datetime.now(UTC) + timedelta(days=int(text))).date().isoformat())
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return unread
+    if found["zone"] is None:
+        return _on(found["day"], found["clock"] or "")
+    try:
+        here = datetime.fromisoformat(text).astimezone(timezone.get_current_timezone())
+    except (ValueError, OverflowError):
+        return unread
+    return _on(here.date().isoformat(), f"{here:%H:%M}")
+
+
+def _on(day: str, clock: str = "") -> dict[str, str]:
+    return {"expires": ON_DATE, "expires_on": day, "expires_time": clock}
+
+
+def form_with(given: Mapping[str, str], initial: Mapping[str, Any], identity: Identity) -> CreateForm:
+    """Return the form with what a link gives, and beside those fields what is wrong there; the rest is yet to come."""
+    blank = CreateForm(initial=initial)
+    filled = {name: blank[name].value() or "" for name in blank.fields} | dict(given)
+    form = CreateForm(filled, iam_id=identity.iam_id, account_id=identity.account_id)
+    for name in set(form.errors) - set(given):
+        del form.errors[name]
+    return form
