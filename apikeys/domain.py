@@ -79,7 +79,6 @@ class Caller:
 class Status(StrEnum):
     """What a key is now, in one word; where several apply, the first of these."""
 
-    DECOY = "decoy"
     LEAKED = "leaked"
     EXPIRED = "expired"
     DISABLED = "disabled"
@@ -244,7 +243,6 @@ class ApiKey(Ending):
     def status(self) -> Status:
         """The first status that applies."""
         for status, holds in (
-            (Status.DECOY, self.is_decoy),
             (Status.LEAKED, self.leaked),
             (Status.EXPIRED, self.is_expired),
             (Status.DISABLED, self.disabled),

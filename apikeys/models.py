@@ -67,6 +67,13 @@ class Expiration(MomentOr):
         super().__init__("expires_at", otherwise="9999-12-31 00:00:00")
 
 
+class PauseEnd(MomentOr):
+    """Until when a key is paused; for one that is not, before all others."""
+
+    def __init__(self) -> None:
+        super().__init__("paused_until", otherwise="0001-01-01 00:00:00")
+
+
 class DescriptionStart(models.Func):
     """The beginning of a folded description: an index of PostgreSQL takes no text of a thousand letters."""
 
@@ -173,6 +180,14 @@ class ApiKeyRecord(KeyRecord):
                     fields=[owner, "created_at", "id"], condition=models.Q(**{state: True}), name=f"{view}_{state}"
                 )
                 for state in ("leaked", "disabled", "locked")
+                for owner, view in (("iam_id", "keys"), ("account_id", "account_keys"))
+            ),
+            *(
+                models.Index(
+                    fields=[owner, "created_at", "id"],
+                    condition=models.Q(paused_until__isnull=False),
+                    name=f"{view}_paused",
+                )
                 for owner, view in (("iam_id", "keys"), ("account_id", "account_keys"))
             ),
             # What each sweep looks through: with modified_at in it, no row is read that is not to be removed.

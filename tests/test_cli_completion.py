@@ -30,7 +30,10 @@ def completed(terminal: Terminal, *line: str) -> list[str]:
          ["--help", "--quiet", "--description", "--file", "--action-if-leaked", "--lock", "--output"]),
         (["apikeys", "iam", "api-key-delete", "MyKey", "--f"], ["--force"]),
         (["apikeys", "iam", "api-keys", "-n", "x", "--u"], ["--unused-for", "--uuid"]),
-        (["apikeys", "iam", "api-keys", "--status", ""], ["leaked", "expired", "disabled", "locked", "active"]),
+        (
+            ["apikeys", "iam", "api-keys", "--status", ""],
+            ["leaked", "expired", "disabled", "paused", "locked", "active"],
+        ),
         (["apikeys", "iam", "api-keys", "--status", "leaked", "--sort", "cr"], ["created_at", "created_by"]),
         (["apikeys", "-q", "iam", "api-key-create", "MyKey", "--action-if-leaked", ""], ["NONE", "DISABLE", "DELETE"]),
         (["apikeys", "iam", "api-keys", "--status", "leaked", "--un"], ["--unused-for"]),

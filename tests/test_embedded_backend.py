@@ -105,13 +105,17 @@ class TestEmbeddedBackend(ApiKeyBackendContract):
 
         assert {key.name for key in found} == {"old", "never"}
 
+    @pytest.mark.parametrize("pause", [None, -1, 1])
     @pytest.mark.parametrize("days", [None, -1, 1])
     @pytest.mark.parametrize("states", [*itertools.product([False, True], repeat=3)])
-    def test_a_key_is_found_by_its_status_and_by_no_other(self, alices, states, days):
+    def test_a_key_is_found_by_its_status_and_by_no_other(self, alices, states, days, pause):
         key = alices.create_api_key(ApiKeyDraft("terraform")).key
         expires_at = None if days is None else timezone.now() + timedelta(days=days)
         leaked, disabled, locked = states
-        ApiKeyRecord.objects.update(leaked=leaked, disabled=disabled, locked=locked, expires_at=expires_at)
+        paused_until = None if pause is None else timezone.now() + timedelta(minutes=pause)
+        ApiKeyRecord.objects.update(
+            leaked=leaked, disabled=disabled, locked=locked, expires_at=expires_at, paused_until=paused_until
+        )
 
         def is_found(filters: Filters) -> bool:
             return bool(alices.list_api_keys(ApiKeyQuery(filters=filters)).keys)

@@ -87,7 +87,7 @@ def test_each_filter_says_what_can_be_chosen(alice_client, alices_key):
         for select in form.find_all("select")
     }
     assert offered == {
-        "Status": ["Any", "Active", "Disabled", "Locked", "Expired", "Leaked"],
+        "Status": ["Any", "Active", "Disabled", "Paused", "Locked", "Expired", "Leaked"],
         "Expires": ["Any", "Within 7 days", "Within 14 days", "Within 30 days", "Within 90 days"],
         "Not used for": ["Any", "90 days, or ever"],
         "Leaked": ["Any", "Yes", "No"],

@@ -19,9 +19,9 @@ from apikeys.backends import limits
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.backends.service_ids import EmbeddedServiceIds
 from apikeys.domain import END, ApiKeyQuery, Condition, Filters, Match, ServiceIdDraft, Sort, Status
-from apikeys.identity import usage
 from apikeys.services import delivery, retention
 from apikeys.services.service_ids import create_service_id
+from apikeys.usage import counting
 from tests.conftest import caller_for, log_in, program_of
 from tests.plans import ROWS, faults_of, fill_keys, statements_of
 from tests.test_pages import KEYS
@@ -95,7 +95,7 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
         ("limit and names alike", lambda: every.create_api_key(domain.ApiKeyDraft("deploy"))),
         ("expired", retention.remove_expired),
         ("hand-overs", delivery.Sweep().run),
-        ("uses", usage.flush),
+        ("uses", counting.flush),
         ("service IDs", lambda: EmbeddedServiceIds(caller_for(alice)).get(service.id)),
     ]
     faults = {f"{name}: {sql}": found for name, act in asked for sql in statements_of(act) if (found := faults_of(sql))}

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 
 from apikeys.domain import Filters, Sort, Status
-from apikeys.models import DescriptionStart, Expiration, HintEnd, LastUse
+from apikeys.models import DescriptionStart, Expiration, HintEnd, LastUse, PauseEnd
 
 # By name: what rows are annotated with; each knows the `column` it is made of, and what it is `of` a row.
 EXPRESSIONS: dict[str, DescriptionStart | LastUse | Expiration] = {
@@ -43,7 +43,7 @@ APART = ("created_at", "leaked", "disabled", "locked", "name_folded", "descripti
 
 def with_compared(records: "models.QuerySet[Any]") -> "models.QuerySet[Any]":
     """Return the rows with what `is_met` and searches compare; `…_apart` is for where another index is to be used."""
-    compared = {"last_use": LastUse(), "expiration": Expiration()}
+    compared = {"last_use": LastUse(), "expiration": Expiration(), "pause_end": PauseEnd()}
     apart = {f"{name}_apart": Apart(expression) for name, expression in compared.items()}
     apart |= {f"{name}_apart": Apart(name) for name in APART}
     found: models.QuerySet[Any] = records.alias(hint_end=HintEnd(), **compared, **apart)
@@ -85,6 +85,10 @@ def _status_is(status: Status, now: datetime, suffix: str) -> models.Q:
         Status.LEAKED: (models.Q(**{f"leaked{suffix}": True}), models.Q(leaked_apart=False)),
         Status.EXPIRED: (models.Q(**{f"expiration{suffix}__lte": now}), models.Q(expiration_apart__gt=now)),
         Status.DISABLED: (models.Q(**{f"disabled{suffix}": True}), models.Q(disabled_apart=False)),
+        Status.PAUSED: (
+            models.Q(**{f"pause_end{suffix}__gt": now, "paused_until__isnull": False}),
+            models.Q(pause_end_apart__lte=now),
+        ),
         Status.LOCKED: (models.Q(**{f"locked{suffix}": True}), models.Q(locked_apart=False)),
         Status.ACTIVE: (models.Q(), models.Q()),
     }

@@ -26,6 +26,7 @@ OFFERS = {
         {
             Status.ACTIVE: gettext_lazy("Active"),
             Status.DISABLED: gettext_lazy("Disabled"),
+            Status.PAUSED: gettext_lazy("Paused"),
             Status.LOCKED: gettext_lazy("Locked"),
             Status.EXPIRED: gettext_lazy("Expired"),
             Status.LEAKED: gettext_lazy("Leaked"),
