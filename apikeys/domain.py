@@ -196,6 +196,31 @@ class PreviousValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """How long a value goes on working after its rotation: `lasts`, where that is None until somebody ends it.
+
+    With `asks_at_end` it goes on after that while it is used. `ends_previous`: the value before it, if it still works,
+    ends at once.
+    """
+
+    lasts: timedelta | None
+    asks_at_end: bool = False
+    ends_previous: bool = False
+
+
+MAX_OVERLAP = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many clients use a key, how many of them have moved to its new value, and which have not, latest first."""
+
+    clients: int
+    moved: int
+    waiting: tuple["Place", ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a use of a key came from; `request_id` is what its answer calls the request."""
 

@@ -4,6 +4,7 @@ ApiKeyError
 ├── InvalidApiKey           a field of a request is not acceptable
 │   └── BadRequest          a request is not of the form that the API reads
 ├── ApiKeyNotFound          no such key, or somebody else's
+│   ├── PreviousValueNotFound  the key has no previous value that works
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
@@ -23,6 +24,8 @@ ApiKeyError
 ├── DeleteNotPossible       a service ID with a key that is locked
 ├── ApiKeyConflict          the key changed since it was read
 │   └── ServiceIdConflict   the same for a service ID
+├── NotOffered              the store keeps no values, and can't do what needs them
+├── RotationUnderWay        the value before the present one still works
 ├── ApiKeyLocked            the key must be unlocked first
 │   └── ServiceIdLocked     the same for a service ID
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
@@ -182,6 +185,18 @@ class ApiKeyConflict(ApiKeyError, status=409, code="conflict"):
 
 class ApiKeyLocked(ApiKeyError, status=409, code="conflict"):
     message = _("This API key is locked. Unlock it first.")
+
+
+class NotOffered(ApiKeyError, status=404, code="not_found"):
+    message = _("This key store does not offer that.")
+
+
+class RotationUnderWay(ApiKeyError, status=409, code="rotation_under_way"):
+    message = _("The previous value of this API key still works. Another rotation ends it at once: confirm that.")
+
+
+class PreviousValueNotFound(ApiKeyNotFound):
+    message = _("This API key has no previous value that still works.")
 
 
 class ServiceIdConflict(ApiKeyConflict):

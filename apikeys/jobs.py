@@ -13,7 +13,7 @@ from time import monotonic
 
 from django.db import Error, close_old_connections
 
-from apikeys.backends import store_traits
+from apikeys.backends import rotation, store_traits
 from apikeys.identity import tokens
 from apikeys.services import delivery, retention
 from apikeys.storage import reserve
@@ -52,6 +52,7 @@ class Sweeper:
             counting.flush,
             tokens.forget_expired,
             forget_old_refusals,
+            rotation.forget_ended,
             forget,
         ]
         self.fault = ""

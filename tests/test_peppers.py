@@ -16,10 +16,11 @@ from django.test.utils import CaptureQueriesContext
 
 from apikeys.backends import records
 from apikeys.backends.embedded import EmbeddedBackend
-from apikeys.backends.records import find_by_value, move_to_newest_pepper, plan_pepper_move, to_used
+from apikeys.backends.records import move_to_newest_pepper, plan_pepper_move, to_used
 from apikeys.domain import ApiKeyChanges, Caller, Origin
 from apikeys.exceptions import ValueNotFound
 from apikeys.identity import peppers, tokens
+from apikeys.identity.lookups import find_value
 from apikeys.identity.tokens import Subject
 from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
 from apikeys.services import keys
@@ -80,8 +81,8 @@ def move(record: ApiKeyRecord, value: str) -> None:
 
 
 def is_found(issued) -> bool:
-    found = find_by_value(issued.value)
-    return found is not None and found.id == issued.key.id
+    found = find_value([issued.value])
+    return found is not None and found.record.id == issued.key.id
 
 
 @contextmanager
@@ -183,7 +184,7 @@ def test_a_use_that_is_refused_moves_nothing(old_key, state):
 
 
 def test_asking_for_the_details_of_a_value_is_no_use_and_moves_nothing(alice, old_key):
-    assert keys.get_api_key_of_record(caller_for(alice), find_by_value(old_key.value)).id == old_key.key.id
+    assert keys.get_api_key_of_record(caller_for(alice), record_of(old_key)).id == old_key.key.id
 
     assert record_of(old_key).pepper == 1
 

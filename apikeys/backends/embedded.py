@@ -10,7 +10,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import domain, exceptions, values
-from apikeys.backends import records
+from apikeys.backends import records, rotation
 from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.finding import Narrowed, Scope, narrowed
 from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
@@ -152,7 +152,7 @@ class EmbeddedBackend:
         peppers = settings.APIKEYS_PEPPERS
         # A value that is easily guessed and one in use are refused alike, after the same time: whoever is told that a
         # value is in use has somebody else's key.
-        is_taken = bool(draft.value) and records.find_by_value(draft.value) is not None
+        is_taken = bool(draft.value) and records.is_known(draft.value)
         if is_taken or (draft.value and values.is_guessable(draft.value)):
             raise _unusable()
         value = draft.value or values.generate(settings.APIKEYS_PREFIX)
@@ -205,6 +205,34 @@ class EmbeddedBackend:
         if not records.names_version(entity_tag, record.entity_tag):
             raise exceptions.ApiKeyConflict
         return self._revised(record, "update", records.apply_changes(record, changes))
+
+    def _record_to_rotate(self, key_id: str) -> ApiKeyRecord:
+        record = self._record(key_id, for_update=True)
+        if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
+            raise exceptions.NotAuthorized
+        if record.locked:
+            raise exceptions.ApiKeyLocked
+        return record
+
+    @transaction.atomic
+    def rotate_api_key(self, key_id: str, overlap: domain.Overlap) -> domain.IssuedApiKey:
+        record = self._record_to_rotate(key_id)
+        if record.is_decoy:
+            raise exceptions.InvalidApiKey("id", _("A decoy opens nothing: there is nothing to rotate."))
+        value = rotation.rotate(record, self.identity, overlap)
+        return domain.IssuedApiKey(records.to_domain(record), value)
+
+    @transaction.atomic
+    def end_previous_value(self, key_id: str) -> domain.ApiKey:
+        record = self._record_to_rotate(key_id)
+        rotation.end(record, self.identity)
+        return records.to_domain(record)
+
+    @transaction.atomic
+    def extend_previous_value(self, key_id: str, overlap: domain.Overlap) -> domain.ApiKey:
+        record = self._record_to_rotate(key_id)
+        rotation.extend(record, self.identity, overlap)
+        return records.to_domain(record)
 
     @transaction.atomic
     def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:

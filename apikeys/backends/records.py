@@ -6,7 +6,7 @@ Who may see or change a row is checked in embedded.py and service_ids.py, which 
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from functools import cache, reduce
+from functools import reduce
 from operator import attrgetter, or_
 
 from django.conf import settings
@@ -18,13 +18,14 @@ from apikeys import domain, values
 from apikeys.backends.search import fold
 from apikeys.models import (
     ApiKeyRecord,
+    DeletedKeyRecord,
     HistoryRecord,
     PreviousValue,
     RevisedRecord,
     ServiceIdRecord,
     new_entity_tag,
 )
-from apikeys.storage.statements import Columns, Row, Statement, table
+from apikeys.storage.statements import Row
 
 # Bytes: SQLite takes no longer pattern, each letter escaped; no usual name or description is as long.
 LONGEST_TEXT = 24_000
@@ -33,26 +34,18 @@ LOOKUPS = {domain.Match.CONTAINS: "contains", domain.Match.EQUALS: "exact", doma
 logger = logging.getLogger(__name__)
 
 
-def find_by_value(value: str) -> Row | None:
-    """Return the columns of a value's record, whoever owns it and whatever its state, or None."""
+def is_known(value: str) -> bool:
+    """Tell whether a value is that of a key, or was, as far as that is remembered."""
     pairs = settings.APIKEYS_PEPPERS.digests(value)
-    statement, keys = _of_digests(len(pairs))
-    parts = statement.rows([part for pair in pairs for part in pair])
-    return keys.row(parts[0][0]) if parts else None
+    found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
+    return any(table.objects.filter(found).exists() for table in (ApiKeyRecord, PreviousValue, DeletedKeyRecord))
 
 
 def lock_by_value(value: str) -> ApiKeyRecord | None:
-    """Return the record of a value, likewise, and lock it until the transaction ends."""
+    """Return the record of a value, whoever owns it, locked until the transaction ends; None where it is no key's."""
     pairs = settings.APIKEYS_PEPPERS.digests(value)
     found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
     return ApiKeyRecord.objects.select_for_update().filter(found).first()
-
-
-@cache
-def _of_digests(number: int) -> tuple[Statement, Columns]:
-    keys = Columns(ApiKeyRecord, "key", {field.name for field in ApiKeyRecord._meta.concrete_fields})
-    sql = f"SELECT {keys} FROM {table(ApiKeyRecord, 'key')} WHERE {has_digest('key', number)}"  # noqa: S608
-    return Statement(sql, keys), keys
 
 
 def has_digest(alias: str, number: int) -> str:

@@ -1,14 +1,16 @@
 """Which peppers stored keys need, and the check that refuses to start without one of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
-from django.db.models import Count, F
+from django.db.models import Count, F, Model, Q, QuerySet
+from django.utils import timezone
 
-from apikeys.models import ApiKeyRecord, PepperFingerprint
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PepperFingerprint, PreviousValue
 
 
 def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -32,7 +34,8 @@ def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list
 def contradicted(database: str = DEFAULT_DB_ALIAS) -> list[int]:
     """Return the peppers that a database knows and the settings contradict, or lack while they are needed.
 
-    A pepper is needed while keys are stored under it. The newest always is: other processes make keys under it.
+    A pepper is needed while keys are stored under it that work or can be restored, or values that still work. The
+    newest always is: other processes make keys under it.
     """
     peppers = settings.APIKEYS_PEPPERS
     known = dict(PepperFingerprint.objects.using(database).values_list("number", "fingerprint"))
@@ -42,7 +45,7 @@ def contradicted(database: str = DEFAULT_DB_ALIAS) -> list[int]:
         if (
             peppers.fingerprint(number) != fingerprint
             if number in peppers.by_number
-            else number == max(known) or ApiKeyRecord.objects.using(database).filter(pepper=number).exists()
+            else number == max(known) or any(rows.filter(pepper=number).exists() for rows in _in_use(database))
         )
     ]
 
@@ -55,9 +58,24 @@ def save_fingerprints(**kwargs: Any) -> None:
 
 
 def usage() -> dict[int, int]:
-    """Return how many keys are stored under each pepper, by its number; under one that is configured it may be none."""
-    counted = dict(ApiKeyRecord.objects.values_list("pepper").annotate(Count("id")))
+    """Return how many keys are stored under each pepper, by its number; under one that is configured it may be none.
+
+    A key with a previous value that works counts once more, and so does one that was deleted and can be restored.
+    """
+    counted: Counter[int] = Counter()
+    for rows in _in_use(DEFAULT_DB_ALIAS):
+        counted.update(dict(rows.values_list("pepper").annotate(Count("pk"))))
     return {number: counted.get(number, 0) for number in sorted({*settings.APIKEYS_PEPPERS.by_number, *counted})}
+
+
+def _in_use(database: str) -> "list[QuerySet[Any]]":
+    """Return what is stored of values that work, or may work again."""
+    works = Q(ends_at=None) | Q(ends_at__gt=timezone.now()) | Q(asks_at_end=True)
+    models: list[type[Model]] = [ApiKeyRecord, DeletedKeyRecord]
+    return [
+        *(model._default_manager.using(database) for model in models),
+        PreviousValue.objects.using(database).filter(works),
+    ]
 
 
 def keys_under_older() -> list[ApiKeyRecord]:

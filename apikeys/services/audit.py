@@ -18,6 +18,7 @@ from apikeys.storage.statements import Columns, Row, Statement, table
 CREATE = "iam-identity.user-apikey.create"
 UPDATE = "iam-identity.user-apikey.update"
 DELETE = "iam-identity.user-apikey.delete"
+ROTATE = "iam-identity.user-apikey.rotate"
 
 SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
 SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
@@ -29,7 +30,7 @@ PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
-SEVERITIES = {"create": "critical", "update": "warning", "delete": "critical"}
+SEVERITIES = {"create": "critical", "update": "warning", "rotate": "critical", "delete": "critical"}
 
 
 class Step:

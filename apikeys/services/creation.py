@@ -116,13 +116,13 @@ def _continue(caller: Caller, delivery: Delivery | None, expected: ApiKeyDraft |
     """
     if delivery is None:
         return None
-    with _raising_deleted_since(caller), transaction.atomic():
+    with raising_deleted_since(caller), transaction.atomic():
         opened = delivery.open()
     if opened is None:
         return None
     key_id, value = opened
     key = backend_for(caller).get_api_key(key_id)
-    if expected is not None and not expected.describes(key, value):
+    if delivery.value_number > 1 or (expected is not None and not expected.describes(key, value)):
         raise exceptions.IdempotencyKeyReused
     return IssuedApiKey(key, value)
 
@@ -154,7 +154,7 @@ def download_api_key(caller: Caller, nonce: str) -> IssuedApiKey:
     Raises InvalidApiKey for what is no nonce, ApiKeyNotFound, AlreadyReceived, HandoverExpired.
     """
     delivery = Delivery(caller.identity.iam_id, nonce)
-    with _raising_deleted_since(caller):
+    with raising_deleted_since(caller):
         with transaction.atomic():
             key_id, _value = delivery.open_for_download()
         key = backend_for(caller).get_api_key(key_id)  # no transaction waits for a store upstream
@@ -165,7 +165,7 @@ def download_api_key(caller: Caller, nonce: str) -> IssuedApiKey:
 
 
 @contextmanager
-def _raising_deleted_since(caller: Caller) -> Iterator[None]:
+def raising_deleted_since(caller: Caller) -> Iterator[None]:
     """Turn the end of a hand-over into DeletedSince where its key is gone: there is nothing left to delete."""
     try:
         yield

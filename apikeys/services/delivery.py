@@ -56,7 +56,8 @@ def has_variety(nonce: str) -> bool:
 class Delivery:
     """The hand-over that one person begins or continues with one nonce; made once for a request.
 
-    `wait` tells how long the value waits that was sealed or opened by this object, None where none was.
+    `wait` tells how long the value waits that was sealed or opened by this object, None where none was, and
+    `value_number` which of the key's values that is.
     """
 
     def __init__(self, iam_id: str, nonce: str) -> None:
@@ -67,6 +68,7 @@ class Delivery:
         self.nonce = nonce
         self.nonce_digest = hashlib.sha256(nonce.encode("ascii")).hexdigest()
         self.wait: Wait | None = None
+        self.value_number = 1
         self._rows = Handover.objects.filter(iam_id=iam_id, nonce_digest=self.nonce_digest)
         self._reservation = self._rows.filter(key_id="")
 
@@ -162,7 +164,13 @@ class Delivery:
         sealed_at = timezone.now()
         self.wait = _wait(sealed_at, extensions=0)
         sealed = seal(self._cipher, issued.value.encode(), f"{self.iam_id} {issued.key.id}")
-        return {"key_id": issued.key.id, "sealed": sealed, "sealed_at": sealed_at}
+        self.value_number = issued.key.value_number
+        return {
+            "key_id": issued.key.id,
+            "value_number": self.value_number,
+            "sealed": sealed,
+            "sealed_at": sealed_at,
+        }
 
     def _unsealed(self, row: Handover) -> str:
         if row.sealed is None or row.sealed_at is None or not _is_recent(row.sealed_at, _lifetime(row.extensions)):
@@ -171,7 +179,7 @@ class Delivery:
             value = unseal(self._cipher, bytes(row.sealed), f"{self.iam_id} {row.key_id}")
         except (InvalidTag, ValueError):
             raise exceptions.HandoverExpired(row.key_id) from None
-        self.wait = _wait(row.sealed_at, row.extensions)
+        self.wait, self.value_number = _wait(row.sealed_at, row.extensions), row.value_number or 1
         return value.decode()
 
 

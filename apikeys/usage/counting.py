@@ -1,9 +1,10 @@
 """When, how often and from where each key was used or refused, and its move to the newest pepper.
 
 All of it is written beside requests and not in them. A process counts in memory. Its sweeper writes the first use of a
-key at once and the later ones once a minute, so that a key costs at most one write a minute in each process, and a
-crash loses at most the last minute's count. To authenticate is to read: while the database takes no writes keys work,
-and what was counted waits in memory.
+key at once, and so the first by another client or with another value; the later ones it writes once a minute, so that
+a key costs little more than one write a minute in each process, and a crash loses at most the last minute's count.
+
+To authenticate is to read: while the database takes no writes keys work, and what was counted waits in memory.
 """
 
 import logging
@@ -23,7 +24,7 @@ from apikeys.usage.places import Spot, Tallies, Tally, client_of
 from apikeys.values import mask_agent
 
 INTERVAL_SECONDS = 60.0
-ALARM_SECONDS = 1.0  # for a decoy, whose owner is to know at once
+NEWS_SECONDS = 1.0  # for what a person may wait to see: a decoy was used, a client has moved to a new value
 NEVER = float("-inf")
 BATCH = 100  # keys in one transaction, which takes the write lock and must be short
 MOST_SPOTS = 200  # of a key in memory; what is used beyond them is counted without its place
@@ -36,13 +37,17 @@ Alarm = Callable[[Sequence[Refusal]], object]
 
 @dataclass(slots=True)
 class Counter:
-    """What this process has counted of one key and not written yet; `value_number` is that of its present value."""
+    """What this process has counted of one key and not written yet; `value_number` is that of its present value.
+
+    `seen` has the spots that were counted lately, without their days.
+    """
 
     iam_id: str
     value_number: int
     written_at: float = NEVER  # monotonic seconds
     interval: float = INTERVAL_SECONDS
     tallies: Tallies = field(default_factory=dict)
+    seen: set[tuple[object, ...]] = field(default_factory=set)
     refusals: list[Refusal] = field(default_factory=list)
     move: PepperMove | None = None
 
@@ -55,10 +60,15 @@ class Counter:
         if tally is None and len(self.tallies) >= MOST_SPOTS:
             spot = spot._replace(address="", client="")
             tally = self.tallies.get(spot)
-        if tally is None:
-            self.tallies[spot] = added
-        else:
+        if tally is not None:
             tally.merge(added)
+            return
+        self.tallies[spot] = added
+        if spot[1:] not in self.seen:
+            if len(self.seen) >= MOST_SPOTS:
+                self.seen.clear()
+            self.seen.add(spot[1:])
+            self.interval = NEWS_SECONDS
 
     def uses(self, number: int | None = None) -> Tally | None:
         """Return the uses of value `number`, or of all, that were not refused; None for none."""
@@ -84,6 +94,7 @@ def note(key: UsedKey, number: int, origin: Origin, move: PepperMove | None = No
         counter = _counter_of(key)
         counter.add(spot, Tally(1, now, now))
         counter.move = move or counter.move
+        _tell_if_due(counter)
 
 
 def note_refusal(key: UsedKey, number: int, origin: Origin, reason: Reason) -> None:
@@ -93,20 +104,25 @@ def note_refusal(key: UsedKey, number: int, origin: Origin, reason: Reason) -> N
     agent = mask_agent(origin.agent)[:MAX_AGENT]
     refusal = Refusal(key.id, origin.request_id, now, reason, number, origin.address, agent)
     with _lock:
-        counter = _counter_of(key, ALARM_SECONDS if reason is Reason.DECOY else INTERVAL_SECONDS)
+        counter = _counter_of(key)
         counter.add(spot, Tally(1, now, now))
+        if reason is Reason.DECOY:
+            counter.interval = NEWS_SECONDS
         _keep(counter, [refusal])
+        _tell_if_due(counter)
 
 
-def _counter_of(key: UsedKey, interval: float = INTERVAL_SECONDS) -> Counter:
+def _counter_of(key: UsedKey) -> Counter:
     counter = _counters.get(key.id)
     if counter is None:
         counter = _counters[key.id] = Counter(key.iam_id, key.value_number)
     counter.value_number = key.value_number
-    counter.interval = min(counter.interval, interval)
+    return counter
+
+
+def _tell_if_due(counter: Counter) -> None:
     if counter.is_due(monotonic()):
         _first_use.set()
-    return counter
 
 
 def _keep(counter: Counter, refusals: Sequence[Refusal]) -> None:
@@ -175,7 +191,7 @@ def _take(everything: bool) -> list[tuple[str, Counter]]:
                 continue
             if counter.tallies:
                 due.append((key_id, counter))
-                _counters[key_id] = Counter(counter.iam_id, counter.value_number, written_at=clock)
+                _counters[key_id] = Counter(counter.iam_id, counter.value_number, written_at=clock, seen=counter.seen)
             else:
                 del _counters[key_id]
     return sorted(due, key=itemgetter(0))
