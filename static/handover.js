@@ -5,6 +5,7 @@
 (() => {
   const TICK_MILLISECONDS = 1000;
   const WARN_AT = [10, 60]; // seconds that are left
+  const GRANT = "urn:ibm:params:oauth:grant-type:apikey";
   let dialog = null;
   let saved = false; // copied, or the person said that the download arrived
   let downloaded = false; // asked for; the browser or the person may refuse it, and tells the page nothing
@@ -13,21 +14,23 @@
   let extensions = 0;
   let timer = 0;
   let asker = null; // what had the focus when a question came up
+  let testing = false;
 
   const part = (selector) => dialog.querySelector(selector);
   const parts = (selector) => dialog.querySelectorAll(selector);
   const words = () => part("[data-words]").dataset;
   const lifetime = () => Number(dialog.dataset.lifetime) * 1000;
 
-  function say(text) {
+  // For everybody: in the live region, and where it is seen.
+  function say(text, place = part("[data-said]")) {
     part("[data-live]").textContent = text;
-    part("[data-said]").textContent = text;
-    part("[data-said]").hidden = false;
+    place.textContent = text;
+    place.hidden = false;
   }
 
   function begin(element) {
     dialog = element;
-    saved = downloaded = false;
+    saved = downloaded = testing = false;
     before = Infinity;
     extensions = Number(dialog.dataset.extensions);
     end = { steady: performance.now() + lifetime(), wall: Date.now() + lifetime() };
@@ -141,7 +144,9 @@
       return;
     }
     if (button.dataset.show !== undefined) show(!part(".secret").classList.contains("shown"));
-    if (button.dataset.copy !== undefined) copy(button);
+    if (button.dataset.copy !== undefined) copyValue(button);
+    if (button.dataset.copySample) copySample(button);
+    if (button.dataset.test) test(button);
     if (button.dataset.stay !== undefined) stay();
     if (button.dataset.downloadAgain !== undefined) {
       stay();
@@ -167,22 +172,69 @@
     part("[data-live]").textContent = visible ? words().shown : words().hidden;
   }
 
-  async function copy(button) {
-    try {
-      await navigator.clipboard.writeText(value());
-    } catch {
-      // No clipboard on plain http, or no permission: never claim that it was copied.
+  async function copyValue(button) {
+    if (await copied(button, part("#value"))) {
+      saved = true;
+      say(words().copied);
+    } else {
       show(true);
-      getSelection().selectAllChildren(part("#value"));
+      getSelection().selectAllChildren(part("#value")); // not before it is shown
       say(words().select);
-      return;
     }
-    saved = true;
-    say(words().copied);
+  }
+
+  async function copySample(button) {
+    const sample = document.getElementById(button.dataset.copySample);
+    const place = part(`[data-said-of="${sample.id}"]`);
+    if (await copied(button, sample)) {
+      part("[data-live]").textContent = words().copied;
+      place.hidden = true;
+    } else {
+      getSelection().selectAllChildren(sample);
+      say(words().selectSample, place);
+    }
+  }
+
+  // Copy a text, and have the button say so. No clipboard on plain http, or no permission: never claim that it was copied.
+  async function copied(button, element) {
+    try {
+      await navigator.clipboard.writeText(element.textContent);
+    } catch {
+      return false;
+    }
     const label = button.querySelector("span");
-    const before = label.textContent;
+    label.dataset.before ??= label.textContent;
     label.textContent = words().copied;
-    setTimeout(() => { label.textContent = before; }, 2000);
+    setTimeout(() => { label.textContent = label.dataset.before; }, 2000);
+    return true;
+  }
+
+  // Exchange the value for an access token, which nobody keeps: without cookies, for the value alone is to prove itself.
+  async function test(button) {
+    if (testing) return;
+    testing = true;
+    say(words().testing, part("[data-tested]"));
+    const told = await outcome(button.dataset.test);
+    testing = false;
+    if (button.isConnected) say(told, part("[data-tested]"));
+  }
+
+  async function outcome(url) {
+    const body = new URLSearchParams({ grant_type: GRANT, apikey: value() });
+    const headers = { "Accept-Language": root.lang };
+    try {
+      const answer = await fetch(url, { method: "POST", body, headers, credentials: "omit", redirect: "error" });
+      const found = await answer.json();
+      if (!answer.ok) return words().refused.replace("{reason}", () => found.errorMessage);
+      return words().works.replace("{name}", () => nameIn(found.access_token));
+    } catch {
+      return words().noAnswer;
+    }
+  }
+
+  function nameIn(token) {
+    const claims = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(claims, (letter) => letter.charCodeAt(0)))).name;
   }
 
   function download() {

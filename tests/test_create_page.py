@@ -172,6 +172,21 @@ def test_the_new_key_is_in_the_list_behind_the_dialog(created):
     assert [cell.text for cell in created.tree.find_all("th", role="rowheader")] == [NAME]
 
 
+def test_the_page_offers_to_test_the_key_and_to_copy_each_sample_by_its_name(created):
+    [test] = [button for button in created.dialog.find_all("button") if "data-test" in button]
+    use = created.dialog.find("details", class_="use")
+    named = [
+        " ".join(use.find(id=part).text for part in button["aria-labelledby"].split())
+        for button in use.find_all("button")
+    ]
+
+    copied = [use.find(id=button["data-copy-sample"]) for button in use.find_all("button")]
+    assert test["data-test"] == "/identity/token"
+    assert "hidden" in created.dialog.find("div", class_="stack", data_js="")
+    assert named == [f"Copy {title.text}" for title in use.find_all("h3")]
+    assert copied == [sample.find("code") for sample in use.find_all("pre")]
+
+
 # Never again
 
 

@@ -9,7 +9,7 @@ from apikeys.api import keys, leak_reports, oauth, service_ids
 from apikeys.api.openapi import document
 
 urlpatterns = [
-    path("identity/token", oauth.token_view),
+    path("identity/token", oauth.token_view, name="token"),
     path("oidc/token", oauth.token_view),  # what IBM's documentation called it until 2018
     path("identity/introspect", oauth.introspect_view),
     path("identity/revoke", oauth.revoke_view),

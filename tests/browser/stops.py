@@ -27,7 +27,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 51
+NUMBER = 53
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -139,6 +139,8 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     yield "created, shown", page
     created.get_by_text(t("Use this key in a program")).click()
     expect(created.get_by_role("link", name=t("API reference (opens in a new tab)"))).to_be_visible()
+    created.get_by_role("button", name=t("Test it")).click()
+    expect(created.locator("[data-tested]")).to_contain_text(BOB)
     yield "created, use in a program", page
     page.keyboard.press("Escape")
     expect(created.get_by_role("button", name=t("Close without saving"))).to_be_visible()
@@ -252,6 +254,13 @@ def password(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("main").get_by_role("button", name=t("Change password")).click()
     expect(page.locator("[aria-invalid=true]").first).to_be_visible()
     yield "password, refused", page
+    page.goto("/time-zone/")
+    yield "time zone", page
+    page.get_by_label(t("Time zone")).locator("option").last.evaluate("(option) => { option.value = 'x'; }")
+    page.get_by_label(t("Time zone")).select_option("x")
+    page.get_by_role("button", name=t("Save")).click()
+    expect(page.locator("select[aria-invalid=true]")).to_be_visible()
+    yield "time zone, refused", page
 
 
 def refusals(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:

@@ -213,6 +213,13 @@ def test_a_second_log_in_is_not_needed_for_a_key_when_the_token_just_ran_out(con
     assert len(console.iam.keys_of(anna.iam_id)) == 1
 
 
+def test_the_key_is_not_offered_for_a_test_where_no_token_is_issued(console, anna):
+    created = page(anna.post(CREATE, data=anna.create_form() | {"name": "terraform"})).find("dialog", id="created")
+
+    assert [button for button in created.find_all("button") if "data-test" in button] == []
+    assert [button for button in created.find_all("button") if "data-copy-sample" in button]
+
+
 def test_the_value_is_in_one_answer_and_nowhere_else(console, anna):
     form = anna.create_form() | {"name": "a name that is searched for"}
 
