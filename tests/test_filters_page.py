@@ -92,7 +92,7 @@ def test_each_filter_says_what_can_be_chosen(alice_client, alices_key):
         "Not used for": ["Any", "90 days, or ever"],
         "Leaked": ["Any", "Yes", "No"],
     }
-    assert form.find("label", for_=form.find("input", type="date")["id"]).text == "Created since"
+    assert form.find("label", for_=form.find("input", type="date")["id"]).text == "Created since (UTC)"
 
 
 def test_each_filter_that_is_set_can_be_taken_away_alone_and_all_at_once(alice_client, seven):
@@ -103,7 +103,7 @@ def test_each_filter_that_is_set_can_be_taken_away_alone_and_all_at_once(alice_c
     rest = {"q": "n", "sort": "name", "per_page": "50"}
     assert {words: asked(url) for words, url in chips(tree).items()} == {
         "Clear filter Status: Active": rest | {"created_since": "2020-02-29"},
-        "Clear filter Created since: 29 Feb 2020": rest | {"status": "active"},
+        "Clear filter Created since (UTC): 29 Feb 2020": rest | {"status": "active"},
         "Clear all": rest,
     }
     without = page(alice_client.get(chips(tree)["Clear all"]))
@@ -128,7 +128,7 @@ def test_filters_are_kept_through_search_order_size_and_page(alice, alice_client
     assert [standing(tree) for tree in (small, turned)] == ["Found: 1–10 of 30"] * 2
     assert [name for tree in pages for name in sorted(names(tree))] == [f"key {number:05}" for number in range(30)]
     assert {tuple(sorted(chips(tree))) for tree in (found, by_name, small, turned, *pages)} == {
-        ("Clear all", "Clear filter Created since: 1 Jan 2020", "Clear filter Status: Disabled")
+        ("Clear all", "Clear filter Created since (UTC): 1 Jan 2020", "Clear filter Status: Disabled")
     }
 
 

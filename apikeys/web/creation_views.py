@@ -29,11 +29,11 @@ PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 @sensitive_post_parameters("nonce")
 def api_key_create(request: Request) -> HttpResponseBase:
     """The create dialog, which a link may fill in, and the key it makes."""
+    address = request.get_full_path()
+    if request.method == "GET" and without_values_in(address) != address:  # a link brought a value: no page repeats it
+        return see_other(without_values_in(address))
     identity = caller_of(request).identity
     if request.method == "GET":
-        address = without_values_in(request.get_full_path())
-        if address != request.get_full_path():  # a link brought a key's value, which no page repeats
-            return see_other(address)
         return dialog(request, "create", {"form": _form_to_fill_in(request, identity)})
     form = CreateForm(request.POST, iam_id=identity.iam_id, account_id=identity.account_id)
     status = UNPROCESSABLE

@@ -46,7 +46,7 @@ OFFERS = {
         {90: gettext_lazy("90 days, or ever")},
     ),
     "leaked": Offer(gettext_lazy("Leaked"), {True: gettext_lazy("Yes"), False: gettext_lazy("No")}),
-    CREATED_SINCE: Offer(gettext_lazy("Created since"), {}),
+    CREATED_SINCE: Offer(gettext_lazy("Created since (UTC)"), {}),
 }
 
 

@@ -46,7 +46,7 @@ def next_url_of(request: Request) -> str:
     """Return the page that a person is on: this one, or for what has no page of its own the one it came from."""
     match = request.resolver_match
     if match and match.url_name in PAGES and not (request.htmx and request.method == "GET"):
-        return request.get_full_path()
+        return without_values_in(request.get_full_path())
     return open_page(request) or reverse("api_key_list")
 
 

@@ -100,7 +100,7 @@ def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str
     expect(row(page, STRANGE)).to_be_visible()
     yield "list, filtered", page
     page.get_by_role("button", name=t("Filters"), exact=True).click()
-    expect(page.get_by_label(t("Created since"))).to_be_visible()
+    expect(page.get_by_label(t("Created since (UTC)"))).to_be_visible()
     yield "list, filters", page
 
 
