@@ -280,6 +280,32 @@ class ApiKey(Ending):
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedKey:
+    """A key that was deleted, as it was, until `gone_at`."""
+
+    key: ApiKey
+    deleted_at: datetime
+    deleted_by: str
+    gone_at: datetime
+
+    def is_restorable_by(self, identity: Identity) -> bool:
+        """Tell whether that identity can bring it back: who deleted it, unless it was found in public."""
+        return self.deleted_by == identity.iam_id and not self.key.leaked and datetime.now(UTC) < self.gone_at
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredKey:
+    """A key that is back; `look_alike` is the name of another key of the same owner that looks the same."""
+
+    key: ApiKey
+    is_new: bool = True  # else it was back already
+    look_alike: str = ""
+
+
+MOST_DELETED = 100  # of the keys that somebody deleted, those that are listed
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Who a key belongs to, in words. `user_id` is empty for a service ID, `name` too for somebody unknown here."""
 

@@ -25,6 +25,7 @@ ApiKeyError
 ├── ApiKeyConflict          the key changed since it was read
 │   └── ServiceIdConflict   the same for a service ID
 ├── NotOffered              the store keeps no values, and can't do what needs them
+├── NotRestorable           a key that leaked stays deleted
 ├── RotationUnderWay        the value before the present one still works
 ├── ApiKeyLocked            the key must be unlocked first
 │   └── ServiceIdLocked     the same for a service ID
@@ -189,6 +190,10 @@ class ApiKeyLocked(ApiKeyError, status=409, code="conflict"):
 
 class NotOffered(ApiKeyError, status=404, code="not_found"):
     message = _("This key store does not offer that.")
+
+
+class NotRestorable(ApiKeyError, status=409, code="conflict"):
+    message = _("This API key was found in public. It can't be restored: create another one.")
 
 
 class RotationUnderWay(ApiKeyError, status=409, code="rotation_under_way"):

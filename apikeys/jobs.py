@@ -15,7 +15,7 @@ from django.db import Error, close_old_connections
 
 from apikeys.backends import rotation, store_traits
 from apikeys.identity import tokens
-from apikeys.services import delivery, retention
+from apikeys.services import deletion, delivery, retention
 from apikeys.storage import reserve
 from apikeys.upstream import discovery, sessions
 from apikeys.usage import counting
@@ -53,6 +53,7 @@ class Sweeper:
             tokens.forget_expired,
             forget_old_refusals,
             rotation.forget_ended,
+            deletion.purge,
             forget,
         ]
         self.fault = ""

@@ -208,7 +208,10 @@ class DeletedKeyRecord(KeyRecord):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["digest", "pepper"], name="one_deleted_key_per_value")]
-        indexes = [models.Index(fields=["deleted_by", "deleted_at"], name="deleted_keys_by_deleter")]
+        indexes = [
+            models.Index(fields=["deleted_by", "deleted_at"], name="deleted_keys_by_deleter"),
+            models.Index(fields=["iam_id", "deleted_at"], name="deleted_keys_by_owner"),
+        ]
 
 
 class PreviousValue(models.Model):

@@ -98,6 +98,7 @@ if not is_prefix(APIKEYS_PREFIX):
     raise ImproperlyConfigured(f"APIKEYS_PREFIX={APIKEYS_PREFIX!r}: use {PREFIX_HELP}.")
 APIKEYS_ACTION_WHEN_LEAKED = env_choice("APIKEYS_ACTION_WHEN_LEAKED", "none", ("none", "disable", "delete"))
 APIKEYS_PER_IDENTITY = env_int("APIKEYS_PER_IDENTITY", 1000, low=0, high=10_000_000)
+APIKEYS_RESTORE_HOURS = env_int("APIKEYS_RESTORE_HOURS", 24, low=0, high=720)
 try:
     APIKEYS_PEPPERS = Peppers.parse(
         env_secret("APIKEYS_PEPPERS")

@@ -24,7 +24,7 @@ from apikeys.exceptions import (
     InvalidApiKey,
 )
 from apikeys.models import ApiKeyRecord, Handover
-from apikeys.services import creation, delivery, keys, unconfirmed
+from apikeys.services import creation, deletion, delivery, keys, unconfirmed
 from apikeys.values import is_genuine
 from apikeys.web.forms import new_nonce
 from tests.conftest import caller_for, delivery_for
@@ -185,7 +185,7 @@ def test_no_byte_of_the_database_on_disk_ever_holds_the_value_or_the_nonce(alice
     sealed = bytes(Handover.objects.get().sealed)
     during = database_bytes()
     confirm(alice, nonce)
-    keys.delete_api_key(caller_for(alice), issued.key.id)
+    deletion.delete_api_key(caller_for(alice), issued.key.id)
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     after = database_bytes()
@@ -512,7 +512,7 @@ def test_rows_are_forgotten_after_thirty_days_and_not_before(alice):
 def test_deleting_the_key_wipes_what_is_still_on_its_way(alice, nonce):
     issued = send(alice, nonce)
 
-    keys.delete_api_key(caller_for(alice), issued.key.id)
+    deletion.delete_api_key(caller_for(alice), issued.key.id)
 
     assert Handover.objects.get().sealed is None
     with pytest.raises(ApiKeyNotFound):
@@ -655,7 +655,7 @@ def test_a_form_refused_by_the_limit_works_once_there_is_room(alice, nonce, sett
     old = send(alice, new_nonce())
     with pytest.raises(ApiKeyLimitReached):
         send(alice, nonce)
-    keys.delete_api_key(caller_for(alice), old.key.id)
+    deletion.delete_api_key(caller_for(alice), old.key.id)
 
     issued = send(alice, nonce)
 

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from django.test import Client
+from django.utils import timezone
 
 from apikeys.domain import LeakedAction
-from apikeys.models import ApiKeyRecord, AuditEvent, Handover, HistoryRecord
-from apikeys.services import keys
+from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, Handover, HistoryRecord
+from apikeys.services import deletion, keys
 from tests.conftest import caller_for
 from tests.programs import API_KEY_GRANT, public_pem
 
@@ -116,6 +117,8 @@ def test_a_key_that_says_delete_is_gone_with_all_that_was_kept_of_it(octocat, le
     assert labels(octocat.report(issued.value)) == ["true_positive"]
 
     assert not ApiKeyRecord.objects.filter(id=issued.key.id).exists()
+    DeletedKeyRecord.objects.update(gone_at=timezone.now())
+    assert deletion.purge() == 1
     assert not HistoryRecord.objects.filter(object_id=issued.key.id).exists()
     assert not Handover.objects.filter(key_id=issued.key.id, sealed__isnull=False).exists()
     assert not works(issued)

@@ -12,7 +12,7 @@ from apikeys.backends.rotation import KEPT, forget_ended
 from apikeys.domain import ApiKeyDraft, Origin, Overlap, Reason
 from apikeys.identity import tokens
 from apikeys.models import ApiKeyRecord, AuditEvent, HistoryRecord, PreviousValue, RefusalRecord
-from apikeys.services import creation, keys, rotation
+from apikeys.services import creation, deletion, keys, rotation
 from apikeys.usage import counting
 from tests.conftest import caller_for, delivery_for
 from tests.programs import API_KEY_GRANT
@@ -199,7 +199,7 @@ def test_what_the_key_is_holds_for_both_values(alice, alices_key):
     keys.disable_api_key(caller_for(alice), alices_key.key.id, disabled=False)
     assert works(value)
     assert works(alices_key.value)
-    keys.delete_api_key(caller_for(alice), alices_key.key.id)
+    deletion.delete_api_key(caller_for(alice), alices_key.key.id)
     assert not works(value)
     assert not works(alices_key.value)
 

@@ -13,7 +13,7 @@ from apikeys.exceptions import (
     ApiKeyNotFound,
 )
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
-from apikeys.services import audit, creation, keys
+from apikeys.services import audit, creation, deletion, keys
 from apikeys.web.forms import new_nonce
 from tests.addresses import UNKNOWN_ID
 from tests.conftest import caller_for, delivery_for
@@ -24,7 +24,7 @@ CHANGES = {
     UPDATE: lambda caller, key: keys.update_api_key(
         caller, key.id, ApiKeyChanges(name="tofu", description=""), entity_tag=key.entity_tag
     ),
-    DELETE: lambda caller, key: keys.delete_api_key(caller, key.id),
+    DELETE: lambda caller, key: deletion.delete_api_key(caller, key.id),
 }
 
 
@@ -54,7 +54,7 @@ def test_an_edit_is_audited_with_both_names(alice, alices_key):
 
 
 def test_a_deletion_is_audited(alice, alices_key):
-    keys.delete_api_key(caller_for(alice), alices_key.key.id)
+    deletion.delete_api_key(caller_for(alice), alices_key.key.id)
 
     event = events()[-1]
     assert (event.action, event.outcome, event.severity) == (DELETE, "success", "critical")
@@ -85,7 +85,7 @@ def test_the_value_and_the_nonce_are_in_no_event(alice):
     issued = creation.create_api_key(caller_for(alice), ApiKeyDraft("terraform", ""), delivery_for(alice, nonce))
 
     creation.confirm_receipt(caller_for(alice), nonce)
-    keys.delete_api_key(caller_for(alice), issued.key.id)
+    deletion.delete_api_key(caller_for(alice), issued.key.id)
 
     found = tables_with(issued.value) + tables_with(nonce)
     assert "apikeys_auditevent" in tables_with("terraform")
@@ -142,7 +142,7 @@ def test_a_refusal_is_audited_although_the_change_was_rolled_back(alice, alices_
     ApiKeyRecord.objects.update(locked=True)
 
     with pytest.raises(ApiKeyLocked):
-        keys.delete_api_key(caller_for(alice), key.id)
+        deletion.delete_api_key(caller_for(alice), key.id)
 
     event = events()[-1]
     assert (event.action, event.outcome, event.reason) == (DELETE, "failure", "ApiKeyLocked")
@@ -159,7 +159,7 @@ def test_every_kind_of_refusal_is_audited_by_its_name(alice, alices_key, setting
     caller, key_id = caller_for(alice), alices_key.key.id
     acts = {
         UPDATE: lambda: keys.update_api_key(caller, key_id, ApiKeyChanges(name="n", description=""), entity_tag="1-0"),
-        DELETE: lambda: keys.delete_api_key(caller, UNKNOWN_ID),
+        DELETE: lambda: deletion.delete_api_key(caller, UNKNOWN_ID),
         CREATE: lambda: creation.create_api_key(caller, ApiKeyDraft("n", ""), delivery_for(alice)),
     }
 
@@ -183,7 +183,7 @@ def test_a_form_sent_again_after_the_receipt_is_audited_as_refused(alice):
 
 def test_bobs_attempt_on_alices_key_is_bobs_event_and_does_not_name_her_key(bob, alices_key):
     with pytest.raises(ApiKeyNotFound):
-        keys.delete_api_key(caller_for(bob), alices_key.key.id)
+        deletion.delete_api_key(caller_for(bob), alices_key.key.id)
 
     event = events()[-1]
     assert (event.initiator_id, event.outcome, event.reason) == (bob.iam_id, "failure", "ApiKeyNotFound")
@@ -250,9 +250,9 @@ def test_the_overview_counts_and_shows_the_newest_three(alice, bob, create_key):
 def test_the_overview_tells_the_last_five_things_alice_did_refusals_included(alice, bob, create_key):
     made = [create_key(alice, f"key {index}").key for index in range(4)]
     create_key(bob, "bob's")
-    keys.delete_api_key(caller_for(alice), made[0].id)
+    deletion.delete_api_key(caller_for(alice), made[0].id)
     with pytest.raises(ApiKeyNotFound):
-        keys.delete_api_key(caller_for(alice), made[0].id)
+        deletion.delete_api_key(caller_for(alice), made[0].id)
 
     activity = keys.overview(caller_for(alice)).activity
 

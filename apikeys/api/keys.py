@@ -18,7 +18,7 @@ from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
 from apikeys.identity.request import Request
-from apikeys.services import creation, keys
+from apikeys.services import creation, deletion, keys
 
 MAX_COUNTED = 100  # identities in one look at the limits
 PER_IDENTITY = "apikeys_per_identity"
@@ -160,7 +160,7 @@ def tagged(body: dict[str, Any]) -> JsonAnswer:
 
 collection = resource(GET=list_keys, POST=create_key)
 details = resource(GET=key_details)
-item = resource(GET=get_key, PUT=update_key, DELETE=no_content(keys.delete_api_key))
+item = resource(GET=get_key, PUT=update_key, DELETE=no_content(deletion.delete_api_key))
 lock = switch(keys.lock_api_key, "locked")
 disable = switch(keys.disable_api_key, "disabled")
 limits = resource(GET=identity_limits, POST=bulk_identity_limits)

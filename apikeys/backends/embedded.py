@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import domain, exceptions, values
-from apikeys.backends import records, rotation
+from apikeys.backends import deletion, records, rotation
 from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.finding import Narrowed, Scope, narrowed
 from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
@@ -20,7 +21,7 @@ from apikeys.backends.plain import Plain
 from apikeys.backends.search import fold, shape
 from apikeys.backends.trigrams import searched
 from apikeys.exceptions import gettext_noop as _
-from apikeys.models import ApiKeyRecord, ServiceIdRecord
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, ServiceIdRecord
 
 MOST_COMPARED = 1000  # names of keys, when a new one is made
 
@@ -261,11 +262,58 @@ class EmbeddedBackend:
         record = self._record(key_id, for_update=True)
         if record.locked:
             raise exceptions.ApiKeyLocked
-        return records.remove(record)
+        return deletion.delete(record, self.identity)
 
     @transaction.atomic
     def delete_all_api_keys(self) -> list[domain.ApiKey]:
-        return [records.remove(record) for record in self._own()]
+        for record in DeletedKeyRecord.objects.filter(iam_id=self.identity.iam_id):
+            deletion.remove(record)
+        return [deletion.remove(record) for record in self._own()]
+
+    def _deleted(self) -> "models.QuerySet[DeletedKeyRecord]":
+        """Return what the identity deleted, and its own keys that somebody else did, as long as they are remembered."""
+        concerned = models.Q(deleted_by=self.identity.iam_id) | models.Q(iam_id=self.identity.iam_id)
+        rows = DeletedKeyRecord.objects.filter(concerned, account_id=self.identity.account_id)
+        return rows.filter(gone_at__gt=timezone.now())
+
+    def list_deleted_api_keys(self) -> list[domain.DeletedKey]:
+        """Return the latest keys that the identity deleted, and its own that somebody else did."""
+        latest = self._deleted().order_by("-deleted_at", "id")[: domain.MOST_DELETED]
+        return [deletion.to_deleted(record) for record in latest]
+
+    def get_deleted_api_key(self, key_id: str) -> domain.DeletedKey:
+        """Return one of them; for an administrator any of the account. Raises ApiKeyNotFound."""
+        rows = self._deleted()
+        if self.identity.is_administrator:
+            rows = DeletedKeyRecord.objects.filter(account_id=self.identity.account_id, gone_at__gt=timezone.now())
+        record = rows.filter(id=key_id).first() if domain.API_KEY_ID.fullmatch(key_id) else None
+        if record is None:
+            raise exceptions.ApiKeyNotFound
+        return deletion.to_deleted(record)
+
+    @transaction.atomic
+    def restore_api_key(self, key_id: str) -> domain.RestoredKey:
+        """Bring back a key that the identity deleted. Raises ApiKeyNotFound, NotRestorable, ApiKeyLimitReached."""
+        own = self._deleted().filter(deleted_by=self.identity.iam_id)
+        record = own.select_for_update().filter(id=key_id).first() if domain.API_KEY_ID.fullmatch(key_id) else None
+        if record is None:
+            return domain.RestoredKey(self.get_api_key(key_id), is_new=False)
+        if record.leaked:
+            raise exceptions.NotRestorable
+        self._make_room(record.iam_id)
+        restored = deletion.restore(record, self.identity)
+        return domain.RestoredKey(records.to_domain(restored), look_alike=_look_alike(restored))
+
+    @transaction.atomic
+    def set_paused(self, key_id: str, until: datetime | None) -> domain.ApiKey:
+        """Refuse a key until a moment, or no longer where that is None. Raises ApiKeyLocked, ApiKeyNotFound."""
+        record = self._record(key_id, for_update=True)
+        if record.locked:
+            raise exceptions.ApiKeyLocked
+        if until is None and record.paused_until is None:
+            return records.to_domain(record)
+        record.paused_until = until
+        return self._revised(record, "pause" if until else "resume")
 
 
 def _mismatch() -> exceptions.InvalidApiKey:

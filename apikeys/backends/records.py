@@ -11,7 +11,6 @@ from operator import attrgetter, or_
 
 from django.conf import settings
 from django.db import Error, models, transaction
-from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys import domain, values
@@ -22,7 +21,6 @@ from apikeys.models import (
     HistoryRecord,
     PreviousValue,
     RevisedRecord,
-    ServiceIdRecord,
     new_entity_tag,
 )
 from apikeys.storage.statements import Row
@@ -39,13 +37,6 @@ def is_known(value: str) -> bool:
     pairs = settings.APIKEYS_PEPPERS.digests(value)
     found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
     return any(table.objects.filter(found).exists() for table in (ApiKeyRecord, PreviousValue, DeletedKeyRecord))
-
-
-def lock_by_value(value: str) -> ApiKeyRecord | None:
-    """Return the record of a value, whoever owns it, locked until the transaction ends; None where it is no key's."""
-    pairs = settings.APIKEYS_PEPPERS.digests(value)
-    found = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
-    return ApiKeyRecord.objects.select_for_update().filter(found).first()
 
 
 def has_digest(alias: str, number: int) -> str:
@@ -123,29 +114,6 @@ def save_revision(
     record.modified_at = timezone.now()
     record.save()
     add_history(identity, record.id, action, params, message)
-
-
-def remove(record: ApiKeyRecord) -> domain.ApiKey:
-    """Delete a record and its history for good; return what it was. A service ID keeps the count of its uses."""
-    key = to_domain(record)
-    if key.last_used_at is not None and key.iam_id.startswith(domain.SERVICE_ID_PREFIX):
-        ServiceIdRecord.objects.filter(iam_id=key.iam_id).update(
-            past_use_count=models.F("past_use_count") + key.use_count,
-            past_last_used_at=Greatest(Coalesce("past_last_used_at", key.last_used_at), key.last_used_at),
-        )
-    HistoryRecord.objects.filter(object_id=record.id).delete()
-    record.delete()
-    return key
-
-
-def mark_leaked(record: ApiKeyRecord, identity: domain.Identity) -> domain.ApiKey:
-    """Mark a key as found in public, and disable or delete it as it says; being locked does not protect it."""
-    if record.action_when_leaked == domain.LeakedAction.DELETE:
-        return remove(record)
-    record.leaked = True
-    record.disabled = record.disabled or record.action_when_leaked == domain.LeakedAction.DISABLE
-    save_revision(record, identity, "leak", "API key found in public")
-    return to_domain(record)
 
 
 def add_history(identity: domain.Identity, object_id: str, action: str, params: Sequence[str], message: str) -> None:

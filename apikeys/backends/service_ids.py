@@ -6,11 +6,11 @@ from dataclasses import fields
 from django.db import models, transaction
 
 from apikeys import domain
-from apikeys.backends import records
+from apikeys.backends import deletion, records
 from apikeys.backends.keyset import Listed, beyond, cursor_at, page_of
 from apikeys.backends.limits import search_limit
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
-from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
 COLUMNS = {
     domain.ServiceIdSort.NAME: "name_folded",
@@ -138,7 +138,9 @@ class EmbeddedServiceIds:
         found = list(keys)
         if any(key.locked for key in found):
             raise DeleteNotPossible
-        service, deleted = to_domain(record), [records.remove(key) for key in found]
+        for key in DeletedKeyRecord.objects.filter(iam_id=record.iam_id):
+            deletion.remove(key)
+        service, deleted = to_domain(record), [deletion.remove(key) for key in found]
         HistoryRecord.objects.filter(object_id=record.id).delete()
         record.delete()
         return service, deleted

@@ -159,15 +159,16 @@ def _looked_further(stored: dict[tuple[str, int], str], found: FoundValue | None
 def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]]) -> FoundValue | None:
     whole = _found(True)
     for previous_part, key_part, person, service, deleted_part in rows:
+        previous = _previous().row(previous_part) if previous_part else None
+        told = to_previous(previous) if previous else None
         if deleted_part is not None:
             deleted = _deleted().row(deleted_part)
-            value = stored[deleted.digest, deleted.pepper]
-            return FoundValue(value, deleted, to_used(deleted), None, deleted, is_deleted=True)
-        if key_part is not None:
-            previous, record = _previous().row(previous_part), whole.row(key_part)
-            value = stored[previous.digest, previous.pepper]
-            holder = _holder(person, service)
-            return FoundValue(value, record, to_used(record), holder, previous, to_previous(previous))
+            at = previous or deleted
+            value = stored[at.digest, at.pepper]
+            return FoundValue(value, deleted, to_used(deleted), None, at, told, is_deleted=True)
+        if previous is not None and key_part is not None:
+            record, value = whole.row(key_part), stored[previous.digest, previous.pepper]
+            return FoundValue(value, record, to_used(record), _holder(person, service), previous, told)
     return None
 
 
@@ -269,7 +270,8 @@ def _of_past_values(number: int) -> Statement:
         f"SELECT {', '.join(map(str, selected))} FROM (SELECT 1) one "  # noqa: S608
         f"LEFT JOIN {table(PreviousValueRecord, 'previous')} ON {has_digest('previous', number)} "
         f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON found.id = previous.key_id {_owners_of_found()} "
-        f"LEFT JOIN {table(DeletedKeyRecord, 'deleted')} ON {has_digest('deleted', number)}"
+        f"LEFT JOIN {table(DeletedKeyRecord, 'deleted')} "
+        f"ON {has_digest('deleted', number)} OR deleted.id = previous.key_id"
     )
     return Statement(sql, *selected)
 

@@ -19,6 +19,7 @@ CREATE = "iam-identity.user-apikey.create"
 UPDATE = "iam-identity.user-apikey.update"
 DELETE = "iam-identity.user-apikey.delete"
 ROTATE = "iam-identity.user-apikey.rotate"
+RESTORE = "iam-identity.user-apikey.restore"
 
 SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
 SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
@@ -30,7 +31,7 @@ PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
-SEVERITIES = {"create": "critical", "update": "warning", "rotate": "critical", "delete": "critical"}
+SEVERITIES = {"update": "warning"} | dict.fromkeys(("create", "rotate", "restore", "delete"), "critical")
 
 
 class Step:

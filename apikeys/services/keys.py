@@ -1,4 +1,5 @@
-"""One function for each thing a person or a program can do with keys that exist; creation.py makes them.
+"""One function for each thing a person or a program can do with keys that exist; creation.py makes them, deletion.py
+ends them and brings them back, rotation.py gives them new values.
 
 Pages and REST call the same functions, so that each change has its audit event. Limits are kept by the stores.
 With an upstream store each of them also raises StoreError, which has may_have_happened where a change may have been
@@ -8,16 +9,12 @@ made, and NotAuthorized for what IAM forbids.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from django.db import transaction
 
 from apikeys import domain
 from apikeys.backends import backend_for, records
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.identity import users
-from apikeys.services import audit, delivery
-from apikeys.services.unconfirmed import dismiss_for_deleted
+from apikeys.services import audit
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
 
@@ -168,32 +165,3 @@ def histories_of(seen: Iterable[domain.ApiKey | domain.ServiceId]) -> dict[str, 
 def get_history(caller: domain.Caller, key_id: str) -> list[domain.HistoryEntry]:
     """Return the changes of a key, oldest first. Raises ApiKeyNotFound."""
     return backend_for(caller).get_history(key_id)
-
-
-@revocation
-def delete_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
-    """End a key for good and return its last record. Raises ApiKeyLocked, ApiKeyNotFound."""
-    store = backend_for(caller)
-    with audit.change(caller, audit.DELETE, key_id, revokes=True) as step:
-        key = store.delete_api_key(key_id)
-        revocation(delivery.wipe)(key.id)
-        step.record(key)
-        dismiss_for_deleted(caller, key)
-    return key
-
-
-def record_deletion(caller: domain.Caller, key: domain.ApiKey, **data: Any) -> None:
-    """Wipe what is still sealed of the value of a key that was deleted, and write its event.
-
-    For deletions that are part of a greater change, whose transaction holds all of it.
-    """
-    delivery.wipe(key.id)
-    audit.record(caller, audit.DELETE, target=key, **data)
-
-
-def delete_identity(identity: domain.Identity) -> None:
-    """End all keys of somebody who was deleted, locked ones too, and wipe the values that were not received yet."""
-    caller = domain.Caller(identity)
-    with transaction.atomic():
-        for key in backend_for(caller).delete_all_api_keys():
-            record_deletion(caller, key, cause="identity deleted")

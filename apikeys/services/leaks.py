@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.db import transaction
 
-from apikeys.backends.records import lock_by_value, mark_leaked
-from apikeys.domain import Caller, Identity, LeakedAction
+from apikeys.backends import leaking
+from apikeys.domain import Caller, Identity
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import without_surrogates
 from apikeys.services import audit
-from apikeys.services.keys import record_deletion
+from apikeys.services.deletion import record_deletion
 from apikeys.storage.reserve import revocation
 from apikeys.values import MASK, MIN_OWN_VALUE
 
@@ -79,19 +79,18 @@ def act_on_all(reports: list[Report], caller: Caller) -> set[str]:
 
 @revocation
 def act_on(report: Report, caller: Caller) -> bool:
-    """Do to a reported key, also a locked one, what its `action_when_leaked` says; tell whether it is a key."""
+    """Do to a reported key, also a locked one, what its `action_when_leaked` says; tell whether it is or was one."""
     with transaction.atomic():
-        record = lock_by_value(report.token)
-        if record is None:
-            return False
-        key = mark_leaked(record, caller.identity)
         # The source is a word or two by nature. A longer one is masked: it may be the value itself.
         source = report.source if len(report.source) < MIN_OWN_VALUE else MASK
+        leaked = leaking.act_on(report.token, caller.identity, [source, report.url])
+        if leaked is None:
+            return False
         told: dict[str, Any] = {"leaked": True, "source": source}
-        if key.action_when_leaked == LeakedAction.DELETE:
-            record_deletion(caller, key, **told)
+        if leaked.is_deleted:
+            record_deletion(caller, leaked.key, **told)
         else:
-            audit.record(caller, audit.UPDATE, target=key, **told)
+            audit.record(caller, audit.UPDATE, target=leaked.key, **told)
     return True
 
 

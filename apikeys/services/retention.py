@@ -5,10 +5,10 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.utils import timezone
 
-from apikeys.backends.records import remove
+from apikeys.backends.deletion import remove
 from apikeys.domain import Caller, Identity
 from apikeys.models import ApiKeyRecord
-from apikeys.services.keys import record_deletion
+from apikeys.services.deletion import record_removal
 
 KEEP_AFTER_EXPIRY = timedelta(days=90)
 BATCH = 50  # at each sweep: a transaction that takes the write lock must be short
@@ -26,7 +26,7 @@ def remove_expired() -> int:
         # Rows that another process has locked are skipped: a later sweep finds those that are left.
         records = list(_due().select_for_update(skip_locked=True).order_by("expires_at")[:BATCH])
         for record in records:
-            record_deletion(Caller(REMOVER), remove(record), cause="expired")
+            record_removal(Caller(REMOVER), remove(record), cause="expired")
     return len(records)
 
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from apikeys import domain
 from apikeys.backends import service_ids_for
 from apikeys.exceptions import IdempotencyKeyReused
-from apikeys.services import audit, creation, keys
+from apikeys.services import audit, creation, deletion
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
 
@@ -101,6 +101,6 @@ def delete_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceI
     with audit.change(caller, audit.SERVICE_ID_DELETE, service_id) as step:
         service, deleted = service_ids_for(caller).delete(service_id)
         for key in deleted:
-            keys.record_deletion(caller, key, cause="service ID deleted")
+            deletion.record_removal(caller, key, cause="service ID deleted")
         step.record(service)
     return service

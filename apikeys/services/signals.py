@@ -4,7 +4,7 @@ from typing import Any
 
 from apikeys.backends import store_traits
 from apikeys.domain import Identity
-from apikeys.services import keys
+from apikeys.services import deletion
 from apikeys.upstream import sessions
 
 
@@ -12,7 +12,7 @@ def delete_keys_of_deleted_user(instance: Any, **kwargs: Any) -> None:
     """A person was deleted: their keys end, save at an upstream IAM, whose keys are not this console's to end."""
     if store_traits().is_upstream:
         return
-    keys.delete_identity(
+    deletion.delete_identity(
         Identity(iam_id=instance.iam_id, account_id=instance.account_id, name=instance.get_full_name(), email="")
     )
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apikeys.exceptions import ApiKeyConflict, ApiKeyNotFound, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys
+from apikeys.services import deletion, keys
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
 from apikeys.web.compression import compressed
@@ -113,7 +113,7 @@ def api_key_delete(request: Request, key_id: str) -> HttpResponseBase:
             key = keys.get_api_key(caller_of(request), key_id)
             owner = keys.owners_of([key])[key.iam_id]
             return responses.dialog(request, "delete", {"key": key, "owner": owner})
-        deleted = keys.delete_api_key(caller_of(request), key_id)
+        deleted = deletion.delete_api_key(caller_of(request), key_id)
     except ApiKeyNotFound:
         messages.info(request, _("That API key no longer exists. It may have been deleted in another tab."))
         return responses.to_list(request)

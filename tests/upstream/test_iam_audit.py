@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection
 
 from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Caller, Identity, api_key_crn
 from apikeys.iam.client import IAMClient
-from apikeys.services import creation, keys
+from apikeys.services import creation, deletion, keys
 from apikeys.services.delivery import Delivery
 from apikeys.storage import reserve
 from apikeys.web.forms import new_nonce
@@ -208,7 +208,7 @@ def test_a_change_that_cannot_be_audited_is_not_asked_for(iam, annas_caller, ful
         ),
         "lock": lambda: keys.lock_api_key(caller, key["id"], locked=True),
         "disable": lambda: keys.disable_api_key(caller, key["id"], disabled=True),
-        "delete": lambda: keys.delete_api_key(caller, key["id"]),
+        "delete": lambda: deletion.delete_api_key(caller, key["id"]),
     }
     before = dict(key)
     iam.forget_requests()
@@ -252,7 +252,7 @@ def test_iam_is_asked_once_where_the_disk_is_full_afterwards(iam, annas_caller, 
 
     with no_room_after(iam, kind):
         if kind == "delete":
-            keys.delete_api_key(caller, key["id"])
+            deletion.delete_api_key(caller, key["id"])
         else:
             keys.disable_api_key(caller, key["id"], disabled=True)
 

@@ -1,0 +1,64 @@
+"""What is done with the rows of a value that was found in public, whoever owns its key; being locked protects none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from apikeys import domain
+from apikeys.backends import deletion, records
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PreviousValue
+
+
+@dataclass(frozen=True, slots=True)
+class Leaked:
+    """The key of a value that leaked; `is_deleted` where that was done because of it."""
+
+    key: domain.ApiKey
+    is_deleted: bool = False
+
+
+def act_on(value: str, identity: domain.Identity, found_in: Sequence[str]) -> Leaked | None:
+    """Do to the key of a value what its `action_when_leaked` says; None where it is, and was, no key's.
+
+    Of a previous value only that value ends, and the key works on with its present one. A key that was deleted can't be
+    restored any more. Needs a transaction.
+    """
+    pairs = settings.APIKEYS_PEPPERS.digests(value)
+    is_its = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
+    if record := ApiKeyRecord.objects.select_for_update().filter(is_its).first():
+        return _act_on_key(record, identity, found_in)
+    if previous := PreviousValue.objects.filter(is_its).first():
+        return _act_on_previous(previous, identity, found_in)
+    if deleted := DeletedKeyRecord.objects.select_for_update().filter(is_its).first():
+        deleted.leaked = True
+        deleted.save(update_fields=["leaked"])
+        records.add_history(identity, deleted.id, "leak", found_in, "API key found in public")
+        return Leaked(records.to_domain(deleted))
+    return None
+
+
+def _act_on_key(record: ApiKeyRecord, identity: domain.Identity, found_in: Sequence[str]) -> Leaked:
+    record.leaked = True
+    record.disabled = record.disabled or record.action_when_leaked == domain.LeakedAction.DISABLE
+    records.save_revision(record, identity, "leak", "API key found in public", found_in)
+    if record.action_when_leaked == domain.LeakedAction.DELETE:
+        return Leaked(deletion.delete(record, identity), is_deleted=True)
+    return Leaked(records.to_domain(record))
+
+
+def _act_on_previous(previous: PreviousValue, identity: domain.Identity, found_in: Sequence[str]) -> Leaked | None:
+    record = ApiKeyRecord.objects.select_for_update().filter(id=previous.key_id).first()
+    deleted = None if record else DeletedKeyRecord.objects.filter(id=previous.key_id).first()
+    previous.leaked = True
+    if record and record.action_when_leaked != domain.LeakedAction.NONE and records.to_previous(previous).works:
+        previous.ends_at, previous.asks_at_end = timezone.now(), False
+    previous.save(update_fields=["leaked", "ends_at", "asks_at_end"])
+    if record:
+        records.save_revision(record, identity, "leak_previous", "Previous value of API key found in public", found_in)
+    found = record or deleted
+    return Leaked(records.to_domain(found)) if found else None
