@@ -348,6 +348,7 @@ class ApiKeyDraft:
     expires_at: datetime | None = None
     support_sessions: bool = False
     action_when_leaked: LeakedAction | None = None  # None: as the settings say
+    is_decoy: bool = False
 
     def attributes(self) -> dict[str, Any]:
         """Return what the key shall be like, by name, as far as the draft says; its value is none of them."""

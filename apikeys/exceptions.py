@@ -4,6 +4,7 @@ ApiKeyError
 ├── InvalidApiKey           a field of a request is not acceptable
 │   └── BadRequest          a request is not of the form that the API reads
 ├── ApiKeyNotFound          no such key, or somebody else's
+│   ├── RefusalNotFound     no refusal of a key that the caller may see
 │   ├── PreviousValueNotFound  the key has no previous value that works
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   └── ServiceIdNotFound   the same for a service ID
@@ -190,6 +191,10 @@ class ApiKeyLocked(ApiKeyError, status=409, code="conflict"):
 
 class NotOffered(ApiKeyError, status=404, code="not_found"):
     message = _("This key store does not offer that.")
+
+
+class RefusalNotFound(ApiKeyNotFound):
+    message = _("No refusal of a key that you may see has this request ID. Refusals appear within a minute.")
 
 
 class NotRestorable(ApiKeyError, status=409, code="conflict"):

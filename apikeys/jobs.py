@@ -15,7 +15,7 @@ from django.db import Error, close_old_connections
 
 from apikeys.backends import rotation, store_traits
 from apikeys.identity import tokens
-from apikeys.services import deletion, delivery, retention
+from apikeys.services import deletion, delivery, refusals, retention
 from apikeys.storage import reserve
 from apikeys.upstream import discovery, sessions
 from apikeys.usage import counting
@@ -34,7 +34,7 @@ def start(chores: Iterable[Chore] = ()) -> None:
     if store_traits().is_upstream:
         threading.Thread(target=discovery.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
-    Finalize(None, counting.flush_at_end, exitpriority=0)
+    Finalize(None, refusals.write_uses_at_end, exitpriority=0)
 
 
 class Sweeper:
@@ -49,7 +49,7 @@ class Sweeper:
             *chores,
             reserve.fill,
             delivery.Sweep().run,
-            counting.flush,
+            refusals.write_uses,
             tokens.forget_expired,
             forget_old_refusals,
             rotation.forget_ended,
@@ -65,7 +65,7 @@ class Sweeper:
             while (seconds := next_sweep - monotonic()) > 0:
                 # While nothing can be written, uses wait for the next sweep.
                 if counting.wait_for_first_use(seconds) and works:
-                    works = self.attempt([counting.flush])
+                    works = self.attempt([refusals.write_uses])
 
     def sweep(self) -> bool:
         """Do every chore; tell whether all of them succeeded."""

@@ -222,6 +222,7 @@ class PreviousValue(models.Model):
     """
 
     key_id = models.CharField(max_length=43)
+    iam_id = models.CharField(max_length=64)  # the key's owner
     number = models.PositiveIntegerField()
     pepper = models.PositiveSmallIntegerField()
     digest = models.CharField(max_length=64)
@@ -238,6 +239,7 @@ class PreviousValue(models.Model):
             models.UniqueConstraint(fields=["digest", "pepper"], name="one_previous_value_per_value"),
             models.UniqueConstraint(fields=["key_id", "number"], name="one_previous_value_per_number"),
         ]
+        indexes = [models.Index(fields=["iam_id", "ends_at"], name="previous_values_by_owner")]
 
     def __str__(self) -> str:
         return f"value {self.number} of {self.key_id}"
@@ -267,10 +269,12 @@ class RefusalRecord(models.Model):
     value_number = models.PositiveIntegerField()
     address = models.CharField(max_length=45)
     agent = models.CharField(max_length=255)
+    noted_at = models.DateTimeField(null=True)  # of a decoy: somebody has seen the alarm
 
     class Meta:
         indexes = [
             models.Index(fields=["key_id", "at"], name="refusals_by_key"),
+            models.Index(fields=["key_id"], condition=models.Q(reason="decoy", noted_at=None), name="alarms_by_key"),
             models.Index(fields=["at"], name="refusals_by_time"),
         ]
 

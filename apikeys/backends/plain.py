@@ -71,13 +71,13 @@ class Plain:
 
 def _stored_place(column: str, cursor: Cursor) -> Any:
     """Return where a cursor stands, as the database has it; None for one that was never handed out."""
-    field = _order(column)[1]
+    field = order_sql(column)[1]
     position = moment_of(cursor) if isinstance(field, models.DateTimeField) else cursor.position
     return field.get_db_prep_value(position, connection)
 
 
 @cache
-def _order(column: str) -> tuple[str, Any]:
+def order_sql(column: str) -> tuple[str, Any]:
     """Return what a list is sorted by: its SQL, and the field that says how the database has it."""
     if column not in EXPRESSIONS:
         return f'"{KEYS}"."{column}"', ApiKeyRecord._meta.get_field(column)
@@ -103,7 +103,7 @@ def _count(whose: str, column: str, beyond: str, descending: bool) -> Statement:
 
 
 def _from(whose: str, column: str, beyond: str, descending: bool) -> str:
-    place, key_id, step = _order(column)[0], f'"{KEYS}"."id"', "<" if descending else ">"
+    place, key_id, step = order_sql(column)[0], f'"{KEYS}"."id"', "<" if descending else ">"
     condition = beyond.format(place=place, id=key_id, step=step)
     order = [f"{part} {'DESC' if descending else 'ASC'}" for part in (place, key_id)][beyond == SAME :]
     return f'FROM {table(ApiKeyRecord, KEYS)} WHERE "{KEYS}"."{whose}" = %s {condition} ORDER BY {", ".join(order)}'

@@ -33,6 +33,7 @@ def rotate(record: ApiKeyRecord, identity: domain.Identity, overlap: domain.Over
     now, peppers, number = timezone.now(), settings.APIKEYS_PEPPERS, record.value_number or 1
     PreviousValue.objects.create(
         key_id=record.id,
+        iam_id=record.iam_id,
         number=number,
         pepper=record.pepper,
         digest=record.digest,

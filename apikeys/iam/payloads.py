@@ -115,7 +115,7 @@ def _on_request(history: Iterable[domain.HistoryEntry] | None, usage: domain.Usa
 def create_body(draft: domain.ApiKeyDraft, account_id: str) -> dict[str, Any]:
     """Return the body that asks for a key; headers say whether it is locked or disabled."""
     asked = {name: _json(value) for name, value in draft.attributes().items() if value is not None}
-    del asked["locked"], asked["disabled"]
+    del asked["locked"], asked["disabled"], asked["is_decoy"]
     own_value = {"apikey": draft.value} if draft.value else {}
     return {**asked, **own_value, "account_id": account_id, "store_value": False}
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from apikeys import values
 from apikeys.backends import store_traits
-from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, ServiceId, api_key_crn
+from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
 from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
 from apikeys.storage.reserve import revocation
@@ -21,9 +21,13 @@ DELETE = "iam-identity.user-apikey.delete"
 ROTATE = "iam-identity.user-apikey.rotate"
 RESTORE = "iam-identity.user-apikey.restore"
 
+DECOY = "iam-identity.user-apikey.decoy"  # somebody used one
+
 SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
 SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
 SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
+
+NOBODY = Identity(iam_id="", account_id="", name="", email="")  # who has not shown who they are
 
 SUCCESS, FAILURE = "success", "failure"
 # Of an upstream store: what is about to be asked, and a change that may have been made although no answer came.
@@ -31,7 +35,7 @@ PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
-SEVERITIES = {"update": "warning"} | dict.fromkeys(("create", "rotate", "restore", "delete"), "critical")
+SEVERITIES = {"update": "warning"} | dict.fromkeys(("create", "rotate", "restore", "delete", "decoy"), "critical")
 
 
 class Step:
@@ -101,7 +105,7 @@ def record(
     AuditEvent.objects.create(
         action=action,
         outcome=outcome or (FAILURE if reason else SUCCESS),
-        severity="warning" if reason else SEVERITIES[action.rpartition(".")[2]],
+        severity="warning" if reason and action != DECOY else SEVERITIES[action.rpartition(".")[2]],
         reason=reason,
         initiator_id=caller.identity.iam_id,
         initiator_name=values.mask(caller.identity.name)[:255],

@@ -38,6 +38,8 @@ def create_api_key(
     upstream also CreationUnconfirmed, BeingCreated and what says that the store refused or did not answer.
     """
     check_expiration(draft)
+    if draft.is_decoy and not store_traits().knows_values:
+        raise exceptions.NotOffered
     create = _create_upstream if store_traits().is_upstream else _create_embedded
     return create(caller, draft, delivery, draft if same_only else None)
 

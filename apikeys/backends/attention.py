@@ -1,0 +1,95 @@
+"""What asks for attention among the keys of one owner, counted by one statement; each part of it reads an index."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.db import connection, models
+from django.utils import timezone
+
+from apikeys.backends.plain import KEYS, order_sql
+from apikeys.domain import COUNTED, Reason
+from apikeys.models import ApiKeyRecord, PreviousValue, RefusalRecord
+from apikeys.storage.statements import Statement, table
+
+SOON = timedelta(days=14)
+LONG = timedelta(days=90)
+EPOCH = datetime(1, 1, 2, tzinfo=UTC)  # a key that was never used sorts before that
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many keys there are of each kind, COUNTED + 1 for more.
+
+    `expiring` SOON; `leaked`, and `leaked_previous` whose previous value did and still works; `unused` for LONG, of
+    those that were used; `waiting` for an answer about the previous value; decoys that were `touched`.
+    """
+
+    expiring: int
+    leaked: int
+    leaked_previous: int
+    unused: int
+    waiting: int
+    touched: int
+
+
+def counts_of(iam_id: str) -> Counts:
+    """Return what asks for attention among the keys of an owner."""
+    now = timezone.now()
+    statement = _counts()
+    moments = _stored("expires_at", now), _stored("expires_at", now + SOON)
+    parameters: list[Any] = [iam_id, *moments]
+    parameters += [iam_id]
+    parameters += [iam_id, moments[0]]
+    parameters += [iam_id, _stored("last_used_at", EPOCH), _stored("last_used_at", now - LONG)]
+    parameters += [iam_id, moments[0]]
+    parameters += [iam_id]
+    [found] = statement.rows(parameters)
+    return Counts(*found)
+
+
+def waiting_of(iam_id: str) -> "models.QuerySet[PreviousValue]":
+    """Return the previous values of an owner whose time is up and that may still be used; ask each whether it is."""
+    return PreviousValue.objects.filter(iam_id=iam_id, asks_at_end=True, ends_at__lte=timezone.now())
+
+
+def leaked_of(iam_id: str) -> "models.QuerySet[PreviousValue]":
+    """Return the previous values of an owner that leaked, and work as far as the time tells."""
+    works = models.Q(ends_at=None) | models.Q(ends_at__gt=timezone.now())
+    return PreviousValue.objects.filter(works, iam_id=iam_id, leaked=True).order_by("key_id")
+
+
+def touched_of(iam_id: str = "", account_id: str = "") -> "models.QuerySet[RefusalRecord]":
+    """Return the uses of decoys of an owner, or of an account, that nobody has noted yet."""
+    decoys = ApiKeyRecord.objects.filter(
+        is_decoy=True, **({"iam_id": iam_id} if iam_id else {"account_id": account_id})
+    )
+    return RefusalRecord.objects.filter(reason=Reason.DECOY, noted_at=None, key_id__in=decoys.values("id")).order_by(
+        "-at", "-id"
+    )
+
+
+def _stored(name: str, moment: datetime) -> Any:
+    return ApiKeyRecord._meta.get_field(name).get_db_prep_value(moment, connection)  # type: ignore[union-attr]
+
+
+@cache
+def _counts() -> Statement:
+    keys, end, use = table(ApiKeyRecord, KEYS), order_sql("expiration")[0], order_sql("last_use")[0]
+    previous, refused = table(PreviousValue, "previous"), table(RefusalRecord, "refused")
+    own = f'"{KEYS}"."iam_id" = %s'
+    parts = (
+        f'{keys} WHERE {own} AND {end} > %s AND {end} <= %s AND "{KEYS}"."expires_at" IS NOT NULL',
+        f'{keys} WHERE {own} AND "{KEYS}"."leaked"',
+        f"{previous} WHERE previous.iam_id = %s AND previous.leaked "
+        "AND (previous.ends_at IS NULL OR previous.ends_at > %s)",
+        f"{keys} WHERE {own} AND {use} > %s AND {use} <= %s",
+        # The last use decides whether one is still used: services ask about each, and there are few.
+        f"{previous} WHERE previous.iam_id = %s AND previous.asks_at_end AND previous.ends_at <= %s "
+        "AND previous.last_used_at IS NOT NULL",
+        f'{refused} JOIN {keys} ON "{KEYS}"."id" = refused.key_id '
+        f"WHERE refused.reason = '{Reason.DECOY}' AND refused.noted_at IS NULL AND {own}",
+    )
+    counts = ", ".join(f"(SELECT COUNT(*) FROM (SELECT 1 FROM {part} LIMIT {COUNTED + 1}) part)" for part in parts)  # noqa: S608
+    return Statement(f"SELECT {counts}")
