@@ -111,35 +111,31 @@ class ExpiringForm(ApiKeyForm):
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or self.cleaned_data
-        if fields.get("expires") == ON_DATE:
-            self._check_date()
-        else:
+        if fields.get("expires") != ON_DATE:
             for name in ("expires_on", "expires_time"):  # what nobody chose is not asked for, nor shown
                 self.errors.pop(name, None)
+        elif not {"expires_on", "expires_time"} & self.errors.keys() and (fault := self._fault_of_date()):
+            self.add_error(*fault)
         return fields
 
-    def _check_date(self) -> None:
-        if "expires_on" in self.errors or "expires_time" in self.errors:
-            return
+    def _fault_of_date(self) -> tuple[str, str] | None:
+        """Return the field and what is wrong with the date and the time of day that were chosen, None for nothing."""
         day, clock = self.cleaned_data["expires_on"], self.cleaned_data["expires_time"]
         if day is None:
-            self.add_error("expires_on", _("Choose a date."))
-            return
+            return "expires_on", gettext("Choose a date.")
         if clock and self.cleaned_data["time_zone"] not in ("", self.zone_name):
-            self.add_error("expires_time", _("The time zone of this form is not known. Open the form again."))
-            return
+            return "expires_time", gettext("The time zone of this form is not known. Open the form again.")
         try:
-            is_over = self._end() <= timezone.now()
+            if self._end() > timezone.now():
+                return None
         except zones.NoSuchTime:
-            sentence = gettext("Clocks in %(zone)s do not show this time on this date. Choose another one.")
-            self.add_error("expires_time", sentence % {"zone": self.zone_name})
-            return
-        if is_over and clock:
-            self.add_error("expires_time", _("This time is in the past. Choose a later one."))
-        elif is_over and day >= timezone.localdate(timezone=self.zone):
-            self.add_error("expires_on", _("23:59 UTC on this date is in the past. Enter a time, or a later date."))
-        elif is_over:
-            self.add_error("expires_on", _("This date is in the past. Choose a later one."))
+            told = gettext("Clocks in %(zone)s do not show this time on this date. Choose another one.")
+            return "expires_time", told % {"zone": self.zone_name}
+        if clock:
+            return "expires_time", gettext("This time is in the past. Choose a later one.")
+        if day >= timezone.localdate(timezone=self.zone):
+            return "expires_on", gettext("23:59 UTC on this date is in the past. Enter a time, or a later date.")
+        return "expires_on", gettext("This date is in the past. Choose a later one.")
 
     def _end(self) -> datetime:
         """Return when the date that was chosen ends the key. Raises NoSuchTime."""
