@@ -71,11 +71,11 @@ class Moments:
 
     def _read(self, value: datetime) -> tuple[str, str]:
         """Return a moment as ISO 8601 has it, to the second: in UTC, and as the reader's clock shows it."""
-        at = (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat(timespec="seconds")
+        at = (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat("T", "seconds")
         if self.zone is UTC:
             return at, at
         try:
-            return at, value.astimezone(self.zone).isoformat(timespec="seconds")
+            return at, value.astimezone(self.zone).isoformat("T", "seconds")
         except OverflowError:  # no calendar has what a clock there will show
             return at, at
 
