@@ -209,6 +209,7 @@ class Overlap:
 
 
 MAX_OVERLAP = timedelta(days=90)
+MAX_PAUSE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +468,16 @@ class Refusal:
     value_number: int
     address: str
     agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a key is refused now: since when and by whom, an IAM ID, as far as that is known, and until when."""
+
+    reason: Reason
+    since: datetime | None = None
+    by: str = ""
+    until: datetime | None = None
 
 
 DAYS_OF_USE = 30

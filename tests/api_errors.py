@@ -13,6 +13,7 @@ UPSTREAM_ONLY = {
     exceptions.CreationUnconfirmed,
     exceptions.LogInAgain,
     exceptions.LogInRefused,
+    exceptions.NotOffered,
 }
 
 

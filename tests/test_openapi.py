@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from apikeys.api.openapi import document
 from apikeys.api.urls import urlpatterns
 from apikeys.models import AuditEvent, RefreshToken
+from apikeys.services.refusals import write_uses
 from apikeys.values import mask
 from tests.api_errors import known_codes
 from tests.cast import PASSWORD
@@ -327,6 +328,7 @@ def walk_through_keys(program: Program, iam_id: str, account_id: str) -> None:
     call(200, "POST", "/identity/token", exchange, Authorization=BX)
     assert "activity" in call(200, "GET", f"{key}?include_history=true&include_activity=true")
     call(200, "GET", "/v1/apikeys/details?include_history=true", **{"IAM-ApiKey": created["apikey"]})
+    walk_through_life(program, key, created["apikey"])
     call(200, "PUT", key, {"name": "b", "expires_at": ""}, **{"If-Match": "*"})
     call("conflict", "PUT", key, {"name": "c"}, **{"If-Match": created["entity_tag"]})
     for name in ("two", "three"):
@@ -357,6 +359,44 @@ def walk_through_keys(program: Program, iam_id: str, account_id: str) -> None:
     call("BXNIM0113E", "POST", limits, {"apikeys_per_identity": "IBMid-SOMEBODY00"})
     call(204, "DELETE", key)
     call("conflict", "POST", "/v1/apikeys", new, **{"Idempotency-Key": RANDOM})
+
+
+def walk_through_life(program: Program, key: str, value: str) -> None:
+    call = program.call
+    unused = {"Idempotency-Key": RANDOM[::-1]}
+    rotated = call(201, "POST", f"{key}/rotate", {"overlap_seconds": 60}, **unused)
+    assert call(201, "POST", f"{key}/rotate", {"overlap_seconds": 60}, **unused)["apikey"] == rotated["apikey"] != value
+    call("rotation_under_way", "POST", f"{key}/rotate", {})
+    call(201, "POST", f"{key}/rotate", {"end_previous": True, "until_ended": True, "ask_at_end": False})
+    call("bad_request", "POST", f"{key}/rotate", {"overlap_seconds": -1})
+    assert "ends_at" not in call(200, "GET", f"{key}/usage")["rotation"]
+    call(204, "DELETE", f"{key}/previous")
+    call("BXNIM0102E", "DELETE", f"{key}/previous")
+    assert "paused_until" in call(200, "POST", f"{key}/pause", {"seconds": 60})
+    call("bad_request", "POST", f"{key}/pause", {"seconds": 0})
+    exchange = {"grant_type": API_KEY_GRANT, "apikey": value}
+    call("BXNIM0415E", "POST", "/identity/token", exchange, Authorization="")
+    write_uses()
+    found = call(200, "GET", f"{key}/refusals")
+    assert (found["cause"]["reason"], found["refusals"][0]["reason"]) == ("paused", "replaced")
+    call(200, "GET", f"/v1/apikeys/refusals/{found['refusals'][0]['request_id']}")
+    call("BXNIM0102E", "GET", "/v1/apikeys/refusals/unknown")
+    assert call(200, "GET", f"{key}/usage")["places"][0]["reason"] == "replaced"
+    call(204, "DELETE", f"{key}/pause")
+    call(204, "POST", f"{key}/lock")
+    for method, path, body in (
+        ("POST", "rotate", {}),
+        ("DELETE", "previous", None),
+        ("POST", "pause", {}),
+        ("DELETE", "pause", None),
+    ):
+        call("conflict", method, f"{key}/{path}", body)
+    call(204, "DELETE", f"{key}/lock")
+    call(204, "DELETE", key)
+    assert call(200, "GET", "/v1/apikeys/deleted")["apikeys"][0]["restorable"]
+    assert call(200, "GET", f"{key}/refusals")["cause"]["reason"] == "deleted"
+    call(200, "POST", f"{key}/restore")
+    call(200, "POST", f"{key}/restore")
 
 
 def walk_through_service_ids(program: Program, collection: str, account_id: str) -> None:
@@ -465,6 +505,8 @@ def walk_through_the_rest(program: Program, reporter: ec.EllipticCurvePrivateKey
     call("bad_request", "POST", "/v1/leaks", b"{}", **signed(reporter, b"{}"))
     call("unauthorized", "POST", "/v1/leaks", b"{}", **signed(reporter, b"[]"))
     assert call(200, "GET", f"/v1/apikeys/{key['id']}?include_history=true")["leaked"]
+    call(204, "DELETE", f"/v1/apikeys/{key['id']}")
+    call("conflict", "POST", f"/v1/apikeys/{key['id']}/restore")
     for name in ("profiles", "profile_templates", "account_settings_templates"):
         assert call(200, "GET", f"/v1/{name}") == {name: []}
         call("bad_request", "GET", f"/v1/{name}?account_id=another")
@@ -475,13 +517,15 @@ def meet_every_shared_refusal(program: Program) -> None:
     """Without a token, with an id of nothing, and with too large a body: where these are documented, they happen."""
     too_large = "x" * 200_000
     for (method, template), operation in operations(program.description).items():
-        path = template.replace("{account_id}", "0" * 32).replace(
-            "{id}", f"{'ApiKey' if 'apikeys' in template else 'ServiceId'}-{NO_ID}"
+        path = (
+            template.replace("{account_id}", "0" * 32)
+            .replace("{request_id}", "0" * 32)
+            .replace("{id}", f"{'ApiKey' if 'apikeys' in template else 'ServiceId'}-{NO_ID}")
         )
         if operation["security"] == [{"bearer": []}]:
             program.call("unauthorized", method, path, **{"Authorization": "Bearer a.b.c", "If-Match": "*"})
         if "{id}" in template:
-            program.call("BXNIM0102E", method, path, {} if method == "PUT" else None, **{"If-Match": "*"})
+            program.call("BXNIM0102E", method, path, {} if method in ("PUT", "POST") else None, **{"If-Match": "*"})
         if "413" in operation["responses"]:
             program.call(413, method, path, too_large)
             program.call(415, method, path, "x", **{"Content-Encoding": "gzip"})
@@ -499,10 +543,14 @@ def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other
     hers = program.call(201, "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})["id"]
     settings.APIKEYS_PER_IDENTITY = 1
     program.call("BXNIM0151E", "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})
+    deleted = [key for key in program.call(200, "GET", "/v1/apikeys/deleted")["apikeys"] if key["restorable"]]
+    program.call("BXNIM0151E", "POST", f"/v1/apikeys/{deleted[0]['id']}/restore")
     settings.APIKEYS_PER_IDENTITY = 0
     program.log_in(dora.username)
     program.call(200, "GET", "/v1/apikeys?scope=account&type=user")
     program.call("BXNIM0513E", "PUT", f"/v1/apikeys/{hers}", {"name": "hers"}, **{"If-Match": "*"})
+    program.call("BXNIM0513E", "POST", f"/v1/apikeys/{hers}/rotate", {})
+    program.call("BXNIM0513E", "DELETE", f"/v1/apikeys/{hers}/previous")
     walk_through_tokens(program, alice.username, settings)
 
     documented = {
@@ -578,7 +626,11 @@ def test_every_link_leads_from_an_answer_to_a_request_that_succeeds(alices, desc
             return created, ""
         headers = {"If-Match": "*", **({"IAM-ApiKey": created["apikey"]} if "apikey" in created else {})}
         path = path.replace("{id}", created["id"])
-        return alices.call(204 if method in ("POST", "DELETE") else 200, method, path, {}, **headers), created["id"]
+        return alices.call(success_of(operation_id), method, path, {}, **headers), created["id"]
+
+    def success_of(operation_id: str) -> int:
+        target = next(at for at in operations(description).values() if at["operationId"] == operation_id)
+        return next(int(status) for status in target["responses"] if status.startswith("2"))
 
     found = links(description)
     for operation_id, _status, link in found:
@@ -586,9 +638,8 @@ def test_every_link_leads_from_an_answer_to_a_request_that_succeeds(alices, desc
         refused = operation_id in ("lockApiKey", "lockServiceId") and link["operationId"].startswith(
             ("update", "delete")
         )
-        target = next(at for at in operations(description).values() if at["operationId"] == link["operationId"])
-        success = next(int(status) for status in target["responses"] if status.startswith("2"))
-        follow(alices, link, body, object_id, expected="conflict" if refused else success)
+        expected = "conflict" if refused else success_of(link["operationId"])
+        follow(alices, link, body, object_id, expected=expected)
 
     assert len(found) >= 69
 

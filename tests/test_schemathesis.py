@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from apikeys.values import mask
 from tests.cast import ADMIN
-from tests.programs import public_pem
+from tests.programs import API_KEY_GRANT, public_pem
 from tests.schemathesis_hooks import REPORTER, TO_BE_SIGNED
 from tests.server import ROOT, ConsoleServer
+from tests.waiting import until
 
 EXAMPLES_PER_OPERATION = 30
 SCENARIOS = 100
@@ -107,6 +109,7 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     me = requests.post(f"{server.url}/identity/introspect", {"token": token}, headers=headers, timeout=30).json()
     key = {"name": "its details are asked for", "iam_id": me["iam_id"]}
     made = requests.post(f"{server.url}/v1/apikeys", json=key, headers=headers, timeout=30).json()
+    rotated = requests.post(f"{server.url}/v1/apikeys/{made['id']}/rotate", json={}, headers=headers, timeout=30).json()
     robot = {"name": "it is locked and unlocked", "account_id": me["account"]["bss"]}
     service = requests.post(f"{server.url}/v1/serviceids", json=robot, headers=headers, timeout=30).json()
     description: dict[str, Any] = requests.get(f"{server.url}/v1/openapi.json", timeout=30).json()
@@ -114,7 +117,8 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     mine = {
         "iam_id": {"enum": [me["iam_id"]]},
         "account_id": {"enum": [me["account"]["bss"]]},
-        "IAM-ApiKey": {"enum": [made["apikey"]]},
+        "IAM-ApiKey": {"enum": [rotated["apikey"]]},
+        "request_id": {"enum": [refused_request(server, me["iam_id"], headers)]},
         "Github-Public-Key-Identifier": {"enum": [REPORTER]},
         "Github-Public-Key-Signature": {"enum": [TO_BE_SIGNED]},
     }
@@ -144,7 +148,7 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     for path, method in operations:
         operation = description["paths"][path][method]
         # Else it is a matter of luck whether a scenario comes to them by a link, with an id that exists.
-        if path in ("/v1/apikeys/{id}/lock", "/v1/apikeys/{id}/disable"):
+        if re.fullmatch(r"/v1/apikeys/{id}/(lock|disable|previous|pause)", path):
             operation["parameters"] = [with_example(components["parameters"]["ApiKeyId"], made["id"])]
         if path == "/v1/serviceids/{id}/lock":
             operation["parameters"] = [with_example(components["parameters"]["ServiceIdId"], service["id"])]
@@ -163,6 +167,18 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
                 if name in content["example"]:
                     content["example"][name] = mine[name]["enum"][0]
     return description
+
+
+def refused_request(server: ConsoleServer, iam_id: str, headers: dict[str, str]) -> str:
+    """Return the id of a request that was refused and can be explained."""
+    keys = f"{server.url}/v1/apikeys"
+    made = requests.post(keys, json={"name": "refused", "iam_id": iam_id}, headers=headers, timeout=30).json()
+    requests.post(f"{keys}/{made['id']}/disable", headers=headers, timeout=30)
+    form = {"grant_type": API_KEY_GRANT, "apikey": made["apikey"]}
+    answer = requests.post(f"{server.url}/identity/token", data=form, timeout=30)
+    request_id = str(answer.headers["Transaction-Id"])
+    until(lambda: requests.get(f"{keys}/refusals/{request_id}", headers=headers, timeout=30).ok)
+    return request_id
 
 
 def with_example(parameter: dict[str, Any], example: str) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """/identity: access tokens, their public keys, discovery, introspection, revocation."""
 
+from datetime import timedelta
+
 from django.conf import settings
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from apikeys import exceptions
@@ -11,6 +14,7 @@ from apikeys.api.errors import UNREADABLE
 from apikeys.api.fields import form_values
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
+from apikeys.iam.payloads import format_second
 from apikeys.identity import signing, tokens
 from apikeys.identity.callers import origin_of
 from apikeys.identity.request import Request
@@ -18,6 +22,7 @@ from apikeys.identity.tokens import Subject
 
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
+SOON = timedelta(days=14)
 CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
@@ -57,7 +62,15 @@ def token(request: Request) -> JsonAnswer:
         "expiration": issued.expiration,
         "scope": oauth.SCOPE,
     }
-    return JsonAnswer(answer)
+    return JsonAnswer(answer, headers=headers_about_end(subject) if grant == oauth.GRANT_API_KEY else {})
+
+
+def headers_about_end(subject: Subject) -> dict[str, str]:
+    """Return the header of a good answer to a value that ends within 14 days, none for any other."""
+    ends_at = subject.value_ends_at
+    if ends_at is None or ends_at - timezone.now() > SOON:
+        return {}
+    return {"Warning": f'299 - "This API key can be used until {format_second(ends_at)}."'}
 
 
 def form_field(request: Request, name: str) -> str:
@@ -152,7 +165,7 @@ def introspect(request: Request) -> JsonAnswer:
             found |= {"apikey_id": key.id, "apikey_name": key.name}
             if key.expires_at is not None:
                 found["exp"] = int(key.expires_at.timestamp())
-        return JsonAnswer(found)
+        return JsonAnswer(found, headers=headers_about_end(subject))
     require_introspection_caller(request)
     try:
         _identity, claims = tokens.identify(form_field(request, "token"), origin_of(request))

@@ -5,7 +5,7 @@ Slashes too many are gone when a request comes here: paths.py.
 
 from django.urls import path
 
-from apikeys.api import keys, leak_reports, oauth, service_ids
+from apikeys.api import keys, leak_reports, lifecycle, oauth, service_ids
 from apikeys.api.openapi import document
 
 urlpatterns = [
@@ -22,9 +22,17 @@ urlpatterns = [
     path(".well-known/openid-configuration", oauth.discovery_view),
     path("v1/apikeys", keys.collection),
     path("v1/apikeys/details", keys.details),
+    path("v1/apikeys/deleted", lifecycle.deleted),
+    path("v1/apikeys/refusals/<str:request_id>", lifecycle.refusals_of_request),
     path("v1/apikeys/<str:key_id>", keys.item),
     path("v1/apikeys/<str:key_id>/lock", keys.lock),
     path("v1/apikeys/<str:key_id>/disable", keys.disable),
+    path("v1/apikeys/<str:key_id>/rotate", lifecycle.rotation_of_key),
+    path("v1/apikeys/<str:key_id>/previous", lifecycle.previous),
+    path("v1/apikeys/<str:key_id>/pause", lifecycle.pause_of_key),
+    path("v1/apikeys/<str:key_id>/restore", lifecycle.restored),
+    path("v1/apikeys/<str:key_id>/usage", lifecycle.usage_of_key),
+    path("v1/apikeys/<str:key_id>/refusals", lifecycle.refusals_of_key),
     path("v1/accounts/<str:account_id>/limits/identity", keys.limits),
     path("v1/serviceids", service_ids.collection),
     path("v1/serviceids/<str:service_id>", service_ids.item),

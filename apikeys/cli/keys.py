@@ -55,7 +55,7 @@ def matches(key: dict[str, Any], attribute: str, text: str | None) -> bool:
 def cell(key: dict[str, Any], column: str) -> str:
     if column != "state":
         return str(key.get(column) or "")
-    words = [word for word in ("locked", "disabled", "leaked") if key.get(word)]
+    words = [word for word in ("locked", "disabled", "leaked") if key.get(word)] + ["paused"] * ("paused_until" in key)
     return ", ".join([*words, *["expired"] * is_expired(key)]) or "active"
 
 
@@ -92,30 +92,44 @@ def do_create(options: argparse.Namespace) -> None:
         if file:
             file.remove()
         raise
+    try:
+        save_or_show(options, key, file, name=options.name, done="created")
+    except NotShown as exc:
+        session.ask(lambda client: undo_create(client, key))
+        raise Refused(f"The API key can't be shown: {exc}. It was deleted.") from None
+    for sentence in warnings:
+        complain(sentence)
+
+
+class NotShown(Exception):
+    """A new value is neither saved nor shown."""
+
+
+def save_or_show(
+    options: argparse.Namespace, key: dict[str, Any], file: keyfile.ReservedFile | None, *, name: str, done: str
+) -> None:
+    """Save a key with its new value in the file, or show it where there is none, or no room. Raises NotShown."""
     saved = False
     if file:
         try:
             file.write(key)
             saved = True
         except OSError as exc:
-            complain(f"The API key was created, but not saved in {options.file}: {exc.strerror}. It is shown instead.")
+            complain(f"The API key was {done}, but not saved in {options.file}: {exc.strerror}. It is shown instead.")
     try:
-        show_created(options, key, saved)
+        show_new_value(options, key, saved, f"API key {name} was {done}")
     except OSError as exc:
         if saved:
             raise
         discard_output()
-        session.ask(lambda client: undo_create(client, key))
-        raise Refused(f"The API key can't be shown: {exc.strerror}. It was deleted.") from None
-    for sentence in warnings:
-        complain(sentence)
+        raise NotShown(exc.strerror) from None
 
 
-def show_created(options: argparse.Namespace, key: dict[str, Any], saved: bool) -> None:
+def show_new_value(options: argparse.Namespace, key: dict[str, Any], saved: bool, done: str) -> None:
     if options.output:
         print_json({name: text for name, text in key.items() if name != "apikey"} if saved else key)
         return
-    report(f"OK\nAPI key {options.name} was created\n")
+    report(f"OK\n{done}\n")
     if saved:
         report(f"Successfully saved API key information to {options.file}")
         return

@@ -33,6 +33,8 @@ def do_login(options: argparse.Namespace) -> None:
     if (value := find_api_key(options)) is not None:
         report("Authenticating...")
         pair = client.log_in_with_api_key(value)
+        for sentence in client.warnings:
+            complain(sentence)
     elif options.sso:
         pair = client.log_in_with_passcode(ask_secret("One-time passcode> "))
     else:

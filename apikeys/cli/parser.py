@@ -1,17 +1,29 @@
 """The grammar of the command line, IBM's: `alias ibmcloud=apikeys` runs a script for this job unchanged."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import dropwhile
 from typing import Any, NoReturn
 
 from apikeys import VERSION
 from apikeys.cli.keys import VERBS, do_change, do_create, do_list, do_show, do_update
+from apikeys.cli.lifecycle import (
+    do_finish,
+    do_list_deleted,
+    do_pause,
+    do_restore,
+    do_resume,
+    do_rotate,
+    do_usage,
+    do_why,
+)
 from apikeys.cli.login import do_api, do_login, do_logout, do_target, do_tokens
 from apikeys.cli.offline import do_completion, do_config, do_help, do_scan, do_version
 from apikeys.cli.output import USAGE
-from apikeys.domain import MAX_DAYS, Status
+from apikeys.domain import MAX_DAYS, MAX_OVERLAP, MAX_PAUSE, Status
 from apikeys.iam import payloads
 
 SORTS = [*payloads.SORT_WORDS.values(), *payloads.OWN_SORT_WORDS.values()]
@@ -155,11 +167,93 @@ def add_iam(iam: Any) -> None:
     add_output(update)
     update.set_defaults(run=do_update, parser=update)
 
+    add_lifecycle(iam)
+
     for verb in VERBS:
         command = iam.add_parser(f"api-key-{verb}", help=f"{verb} a key")
         command.add_argument("key", metavar="NAME|ID")
         command.add_argument("-f", "--force", action="store_true", help="do not ask")
         command.set_defaults(run=do_change, verb=verb)
+
+
+def add_lifecycle(iam: Any) -> None:
+    rotate = iam.add_parser("api-key-rotate", help="give a key a new value, for a time beside the previous one")
+    rotate.add_argument("key", metavar="NAME|ID")
+    rotate.add_argument("-f", "--file", metavar="FILE", help="save the key in FILE, which must not exist")
+    rotate.add_argument(
+        "--overlap",
+        type=overlap,
+        default=overlap("1d"),
+        metavar="TIME",
+        help="how long the previous value works on: such as 7d, 12h, 0, or none for until it is ended; 1d where absent",
+    )
+    rotate.add_argument("--ask", action="store_true", help="let it work past its end while it is used")
+    rotate.add_argument("--end-previous", action="store_true", help="end the value before it, if that still works")
+    add_output(rotate)
+    rotate.set_defaults(run=do_rotate)
+
+    finish = iam.add_parser("api-key-rotation-finish", help="end the previous value of a key")
+    finish.add_argument("key", metavar="NAME|ID")
+    finish.add_argument("-f", "--force", action="store_true", help="do not ask")
+    finish.set_defaults(run=do_finish)
+
+    pause = iam.add_parser("api-key-pause", help="refuse a key for some minutes, to see what that breaks")
+    pause.add_argument("key", metavar="NAME|ID")
+    pause.add_argument(
+        "--for", dest="seconds", type=pause_time, default=300, metavar="TIME", help="1m to 30m; 5m where absent"
+    )
+    pause.set_defaults(run=do_pause)
+
+    for name, run, text in (
+        ("api-key-resume", do_resume, "end the pause of a key"),
+        ("api-key-restore", do_restore, "bring back a key that you deleted"),
+    ):
+        command = iam.add_parser(name, help=text)
+        command.add_argument("key", metavar="NAME|ID")
+        command.set_defaults(run=run)
+
+    deleted = iam.add_parser("api-keys-deleted", help="list keys that were deleted lately")
+    add_output(deleted)
+    deleted.set_defaults(run=do_list_deleted)
+
+    usage = iam.add_parser("api-key-usage", help="show where a key is used and how often")
+    usage.add_argument("key", metavar="NAME|ID")
+    add_output(usage)
+    usage.set_defaults(run=do_usage)
+
+    why = iam.add_parser("api-key-why", help="show why a key is refused, or was")
+    why.add_argument("key", metavar="NAME|ID|REQUEST-ID")
+    why.add_argument("--request", action="store_true", help="the argument is the transaction ID of a refused request")
+    add_output(why)
+    why.set_defaults(run=do_why)
+
+
+def overlap(text: str) -> dict[str, Any]:
+    """Return what asks for an overlap of such a time. Raises ArgumentTypeError."""
+    if text == "none":
+        return {"until_ended": True}
+    return {"overlap_seconds": seconds(text, MAX_OVERLAP)}
+
+
+def pause_time(text: str) -> int:
+    """Return the seconds of a pause. Raises ArgumentTypeError."""
+    if not (found := seconds(text, MAX_PAUSE)):
+        raise argparse.ArgumentTypeError("choose a second or more")
+    return found
+
+
+def seconds(text: str, most: timedelta) -> int:
+    """Return the seconds in a text such as 7d, 12h, 30m or 45s; 0 has no unit. Raises ArgumentTypeError."""
+    found = re.fullmatch(r"0|([0-9]{1,7})([dhms])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError("write it like 7d, 12h, 30m or 45s")
+    number = int(found[1]) * UNITS[found[2]] if found[1] else 0
+    if number > most.total_seconds():
+        raise argparse.ArgumentTypeError(f"choose at most {most.days} days" if most.days else "choose at most 30m")
+    return number
+
+
+UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 
 def add_filters(command: argparse.ArgumentParser) -> None:

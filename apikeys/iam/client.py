@@ -73,7 +73,8 @@ class IAMClient(IAMTransport):
 
     def _token(self, form: dict[str, str]) -> TokenPair:
         form["response_type"] = oauth.RESPONSE_TYPE
-        answer = self.call_json("POST", "/identity/token", data=form, auth=oauth.PUBLIC_CLIENT, retry=False)
+        sent = self.call("POST", "/identity/token", data=form, auth=oauth.PUBLIC_CLIENT, retry=False)
+        answer, self.warnings = json_of(sent), sent.warnings
         try:
             refresh_token = str(answer.get("refresh_token") or "")
             pair = TokenPair(
@@ -209,6 +210,46 @@ class IAMClient(IAMTransport):
     def set_disabled(self, key_id: str, disabled: bool) -> None:
         """Stop a key from authenticating, or let it. Raises IAMError 409 or 412 for a locked one, 404."""
         self.call_empty("POST" if disabled else "DELETE", f"{_item(key_id)}/disable")
+
+    def rotate_api_key(self, key_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Give a key a new value, and return it with that as `apikey`; this answer alone has it.
+
+        Raises IAMError 404, 409 for a locked one and while an earlier value works.
+        """
+        return self.call_json("POST", f"{_item(key_id)}/rotate", json=body, retry=False)
+
+    def end_previous_value(self, key_id: str) -> None:
+        """End the previous value of a key. Raises IAMError 404 where none works, 409 for a locked key."""
+        self.call_empty("DELETE", f"{_item(key_id)}/previous")
+
+    def pause_api_key(self, key_id: str, seconds: int) -> dict[str, Any]:
+        """Refuse a key for so many seconds, and return it. Raises IAMError 404, 409 for a locked one."""
+        return self.call_json("POST", f"{_item(key_id)}/pause", json={"seconds": seconds})
+
+    def resume_api_key(self, key_id: str) -> None:
+        """End the pause of a key. Raises IAMError 404, 409 for a locked one."""
+        self.call_empty("DELETE", f"{_item(key_id)}/pause")
+
+    def deleted_api_keys(self) -> list[dict[str, Any]]:
+        """Return the keys that were deleted lately, the latest first."""
+        found = self.call_json("GET", "/v1/apikeys/deleted").get("apikeys")
+        return found if isinstance(found, list) else []
+
+    def restore_api_key(self, key_id: str) -> dict[str, Any]:
+        """Bring back a deleted key, and return it. Raises IAMError 404, 409 for one that leaked, 422 at the limit."""
+        return self.call_json("POST", f"{_item(key_id)}/restore")
+
+    def api_key_usage(self, key_id: str) -> dict[str, Any]:
+        """Return where a key is used and how often. Raises IAMError 404."""
+        return self.call_json("GET", f"{_item(key_id)}/usage")
+
+    def api_key_refusals(self, key_id: str) -> dict[str, Any]:
+        """Return why a key is refused now, and was lately. Raises IAMError 404."""
+        return self.call_json("GET", f"{_item(key_id)}/refusals")
+
+    def explain_refusal(self, request_id: str) -> dict[str, Any]:
+        """Return what was refused in the request of this id. Raises IAMError 404."""
+        return self.call_json("GET", f"/v1/apikeys/refusals/{quote(request_id, safe='')}")
 
     def key_limits(self, account_id: str, iam_id: str) -> tuple[int, int]:
         """Return how many keys an identity may have, 0 for no limit, and how many it has. Raises IAMError 403, 404."""

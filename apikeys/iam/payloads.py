@@ -100,6 +100,8 @@ def api_key(
 ) -> dict[str, Any]:
     """Return an ApiKey as IBM's API does, fields in its order; `apikey` is there only with a value."""
     fields = _attributes(key, KEY_MEMBERS) | ({"apikey": value} if value else {}) | {"leaked": key.leaked}
+    if key.paused_until is not None and key.is_paused:
+        fields["paused_until"] = format_second(key.paused_until)
     return fields | _on_request(history, domain.Usage(key.use_count, key.last_used_at) if activity else None)
 
 
@@ -110,6 +112,75 @@ def _on_request(history: Iterable[domain.HistoryEntry] | None, usage: domain.Usa
         return found
     last = {} if usage.last_used_at is None else {"last_authn": format_date(usage.last_used_at)}
     return found | {"activity": {**last, "authn_count": usage.count}}
+
+
+def format_second(moment: datetime) -> str:
+    """Return a moment in UTC to the second, as `yyyy-MM-ddTHH:mm:ss+0000`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+0000"
+
+
+def deleted_key(deleted: domain.DeletedKey, identity: domain.Identity) -> dict[str, Any]:
+    """Return a deleted key: what it was, when and by whom it was deleted, and until when it can be restored."""
+    return api_key(deleted.key) | {
+        "deleted_at": format_second(deleted.deleted_at),
+        "deleted_by": deleted.deleted_by,
+        "gone_at": format_second(deleted.gone_at),
+        "restorable": deleted.is_restorable_by(identity),
+    }
+
+
+def key_use(use: domain.KeyUse) -> dict[str, Any]:
+    """Return where a key is used, the latest place first, and how often on each day, today last."""
+    return {
+        "places": [place(found) for found in use.places],
+        "days": [{"day": day.day.isoformat(), "uses": day.uses, "refusals": day.refusals} for day in use.days],
+    }
+
+
+def place(found: domain.Place) -> dict[str, Any]:
+    moments = {name: getattr(found, name) for name in ("first_used_at", "last_used_at", "refused_at")}
+    return {
+        "address": found.address,
+        "client": found.client,
+        "uses": found.uses,
+        "refusals": found.refusals,
+        "value_number": found.value_number,
+        **{name: format_second(moment) for name, moment in moments.items() if moment is not None},
+        **({"reason": str(found.reason)} if found.reason else {}),
+    }
+
+
+def rotation(previous: domain.PreviousValue, progress: domain.Progress) -> dict[str, Any]:
+    """Return how far a rotation is; without `ends_at` the previous value works until somebody ends it."""
+    return {
+        **({"ends_at": format_second(previous.ends_at)} if previous.ends_at else {}),
+        "awaits_answer": previous.awaits_answer,
+        "clients": progress.clients,
+        "moved": progress.moved,
+        "waiting": [place(found) for found in progress.waiting],
+    }
+
+
+def refusal(found: domain.Refusal) -> dict[str, Any]:
+    return {
+        "apikey_id": found.key_id,
+        "request_id": found.request_id,
+        "at": format_second(found.at),
+        "reason": str(found.reason),
+        "value_number": found.value_number,
+        "address": found.address,
+        "agent": found.agent,
+    }
+
+
+def cause(found: domain.Cause) -> dict[str, Any]:
+    """Return why a key is refused now."""
+    moments = {"since": found.since, "until": found.until}
+    return {
+        "reason": str(found.reason),
+        **({"by": found.by} if found.by else {}),
+        **{name: format_second(moment) for name, moment in moments.items() if moment is not None},
+    }
 
 
 def create_body(draft: domain.ApiKeyDraft, account_id: str) -> dict[str, Any]:
@@ -169,6 +240,7 @@ def parse_api_key(fields: dict[str, Any]) -> domain.ApiKey:
         expires_at=_moment(fields, "expires_at"),
         support_sessions=fields.get("support_sessions") is True,
         action_when_leaked=_leaked_action(fields),
+        paused_until=_moment(fields, "paused_until"),
         last_used_at=_moment(activity, "last_authn"),
         use_count=count if isinstance(count := activity.get("authn_count"), int) else 0,
     )

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apikeys import domain
 from apikeys.backends import backend_for, value_store_for
 from apikeys.backends import deletion as rows
+from apikeys.domain import MAX_PAUSE
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 from apikeys.services import audit, delivery
@@ -20,7 +21,6 @@ from apikeys.services.unconfirmed import dismiss_for_deleted
 from apikeys.storage.reserve import revocation
 from apikeys.usage import records as usage
 
-MAX_PAUSE = timedelta(minutes=30)
 BATCH = 50  # at each sweep: a transaction that takes the write lock must be short
 
 

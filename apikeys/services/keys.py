@@ -17,6 +17,7 @@ from apikeys.identity import users
 from apikeys.services import audit
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
+from apikeys.usage import records as usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,16 @@ def _set_disabled(caller: domain.Caller, key_id: str, disabled: bool) -> domain.
         key = store.set_disabled(key_id, disabled)
         step.record(key, disable=disabled)
     return key
+
+
+def use_of(key: domain.ApiKey) -> domain.KeyUse:
+    """Return where a key that the caller has seen is used, and how often on each of the last days."""
+    return usage.use_of(key.id)
+
+
+def use_of_all(caller: domain.Caller) -> domain.KeyUse:
+    """Return how often all keys of the caller were used on each of the last days; their places nobody adds up."""
+    return usage.use_of(caller.identity.iam_id)
 
 
 def histories_of(seen: Iterable[domain.ApiKey | domain.ServiceId]) -> dict[str, list[domain.HistoryEntry]]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
@@ -24,7 +25,7 @@ from apikeys.iam.payloads import without_surrogates
 from apikeys.services import audit
 from apikeys.services.deletion import record_deletion
 from apikeys.storage.reserve import revocation
-from apikeys.values import MASK, MIN_OWN_VALUE
+from apikeys.values import MASK, MIN_OWN_VALUE, mask_origin
 
 MAX_REPORTS = 1000
 REPORTER = Identity(iam_id="leak-report", account_id="", name="Leak report", email="")
@@ -83,7 +84,8 @@ def act_on(report: Report, caller: Caller) -> bool:
     with transaction.atomic():
         # The source is a word or two by nature. A longer one is masked: it may be the value itself.
         source = report.source if len(report.source) < MIN_OWN_VALUE else MASK
-        leaked = leaking.act_on(report.token, caller.identity, [source, report.url])
+        # Of the address only the host is kept: the value may be a part of the rest.
+        leaked = leaking.act_on(report.token, caller.identity, [source, mask_origin(host_of(report.url))])
         if leaked is None:
             return False
         told: dict[str, Any] = {"leaked": True, "source": source}
@@ -92,6 +94,14 @@ def act_on(report: Report, caller: Caller) -> bool:
         else:
             audit.record(caller, audit.UPDATE, target=leaked.key, **told)
     return True
+
+
+def host_of(url: str) -> str:
+    """Return the host that a URL names, "" where it names none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def token_hash(token: str) -> str:

@@ -12,23 +12,13 @@ from django.contrib.auth import get_user_model
 from apikeys import exceptions
 from apikeys.backends import value_store_for
 from apikeys.backends.records import to_domain
-from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Caller, DeletedKey, HistoryEntry, Reason, Refusal
+from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Caller, Cause, DeletedKey, HistoryEntry, Reason, Refusal
 from apikeys.models import ApiKeyRecord
 from apikeys.services import audit
 from apikeys.usage import counting, records
 
 # What a history calls the change that began a state.
 BEGAN = {Reason.DISABLED: ("disable", "leak"), Reason.PAUSED: ("pause",), Reason.DELETED: ("delete",)}
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why a key is refused now: since when and by whom, as far as that is known, and until when."""
-
-    reason: Reason
-    since: datetime | None = None
-    by: str = ""  # an IAM ID
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -444,7 +444,7 @@ def wrong_queries() -> Iterator[Bad]:
 
 
 def wrong_headers() -> Iterator[Bad]:
-    for operation in CREATIONS:
+    for operation in [*CREATIONS, "rotateApiKey"]:
         for name in parameters_of(operation, "header"):
             yield from headers([operation], name, BAD_NONCES if name == "Idempotency-Key" else BAD_FLAGS)
     yield from headers(["createServiceId"], "Entity-Disable", {"without a key": "true"})

@@ -10,8 +10,9 @@ from tests.bad_input.good import GOOD, JSON, Refusal, Request
 from tests.cast import PASSWORD
 from tests.databases import Look
 from tests.forgery import BAD_TOKENS, Forge
-from tests.programs import Person, Program, Site
+from tests.programs import API_KEY_GRANT, Person, Program, Site
 from tests.raw_http import Answer, send
+from tests.waiting import until
 
 
 @dataclass(repr=False)
@@ -86,6 +87,7 @@ def make_world(site: Site) -> World:
     ).json()
     program = site.with_token(tokens["access_token"])
     key = program.create_key("Alice's")
+    key = program.post(f"/v1/apikeys/{key['id']}/rotate", json={}).json()
     names = {
         "token": program.token,
         "refresh_token": tokens["refresh_token"],
@@ -96,8 +98,19 @@ def make_world(site: Site) -> World:
         "key": key["id"],
         "value": key["apikey"],
         "service": service_of(program, site_alice),
+        "request": refused_request_of(program, site),
     }
     return World(site, program, names)
+
+
+def refused_request_of(program: Program, site: Site) -> str:
+    """Return the id of a request that was refused, once it can be explained."""
+    key = program.create_key("refused")
+    program.post(f"/v1/apikeys/{key['id']}/disable")
+    answer = site.token_request(grant_type=API_KEY_GRANT, apikey=key["apikey"])
+    request_id = str(answer.headers["Transaction-Id"])
+    until(lambda: program.get(f"/v1/apikeys/refusals/{request_id}").status_code == 200)
+    return request_id
 
 
 def service_of(program: Program, person: Person) -> str:

@@ -33,6 +33,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "BXNIM0513E": (403, "You are not authorized to do this."),
     "BXNIM0102E": (404, "The object does not exist or belongs to someone else."),
     "conflict": (409, "The object is locked or has another entity tag, or this Idempotency-Key was already used."),
+    "rotation_under_way": (409, "The previous value still works. Send end_previous to end it with this rotation."),
     "BXNIM0105E": (409, "An API key of the service ID is locked."),
     "BXNIM0151E": (422, "The owner has reached the limit of API keys."),
 }
@@ -142,7 +143,7 @@ def answer(
 ) -> Schema:
     """Return a success under its status: with a schema, which may be the name of one, or without a body.
 
-    `tagged` with an Etag header, `warned` with a Warning header where a value was to be stored.
+    `tagged` with an Etag header, `warned` with a Warning header where there is something to say.
     """
     headers = headers_of(*["Etag"] * tagged, *["Warning"] * warned)
     found: Schema = {"description": description, "headers": headers}

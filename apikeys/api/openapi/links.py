@@ -38,14 +38,16 @@ def from_same(kind: str, opposite: str) -> Schema:
 
 # A key that an answer shows; a new one with its value, which no other answer has; a service ID; a new one, which can be
 # given keys; and an access token, other than to send it along.
-FROM_KEY = by_id("ApiKey", ("get", "delete", "lock", "unlock", "disable", "enable"), f"{IN_BODY}id")
+VERBS_OF_KEY = ("get", "delete", "lock", "unlock", "disable", "enable", "pause", "resume")
+FROM_KEY = by_id("ApiKey", VERBS_OF_KEY, f"{IN_BODY}id")
 FROM_KEY |= change("updateApiKey")
-FROM_NEW_KEY = {
+FROM_ROTATED_KEY = {
     **FROM_KEY,
     **link("getApiKeyDetails", {"IAM-ApiKey": VALUE}),
     **link("getToken", {}, {"grant_type": GRANT_API_KEY, "apikey": VALUE}),
     **link("introspect", {}, {"apikey": VALUE}),
 }
+FROM_NEW_KEY = FROM_ROTATED_KEY | by_id("ApiKey", ("rotate",), f"{IN_BODY}id")
 FROM_SERVICE_ID = by_id("ServiceId", ("get", "delete", "lock", "unlock"), f"{IN_BODY}id") | change("updateServiceId")
 FROM_NEW_SERVICE_ID = {
     **FROM_SERVICE_ID,

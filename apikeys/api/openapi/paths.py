@@ -5,6 +5,7 @@ from functools import partial
 from apikeys.api.openapi import components, links, shapes
 from apikeys.api.openapi.components import NOBODY, answer, body, operation, parameter
 from apikeys.api.openapi.key_paths import key_operations, service_id_operations
+from apikeys.api.openapi.lifecycle_paths import lifecycle_operations
 from apikeys.api.openapi.shapes import Schema
 from apikeys.iam import oauth
 
@@ -42,7 +43,7 @@ def paths() -> dict[str, Schema]:
     """Return every path of apikeys/api/urls.py, with its operations by method."""
     found: dict[str, Schema] = {}
     for address, described in (
-        key_operations() | service_id_operations() | token_operations() | other_operations()
+        key_operations() | lifecycle_operations() | service_id_operations() | token_operations() | other_operations()
     ).items():
         method, path = address.split()
         found.setdefault(path, {})[method.lower()] = described

@@ -25,13 +25,23 @@ from apikeys.api.openapi.shapes import (
     record,
     ref,
     request,
+    second,
     text,
 )
-from apikeys.domain import ALL_FILTERS, DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH
+from apikeys.domain import (
+    ALL_FILTERS,
+    DESCRIPTION_MAX_LENGTH,
+    MAX_OVERLAP,
+    MAX_PAUSE,
+    MOST_PLACES,
+    NAME_MAX_LENGTH,
+    Reason,
+)
 from apikeys.iam import oauth
 from apikeys.iam.payloads import MAX_PAGE_SIZE
 from apikeys.identity import signing
 from apikeys.services import leaks
+from apikeys.usage.records import MOST_REFUSALS
 from apikeys.values import MIN_OWN_VALUE
 
 HISTORY = list_of(
@@ -54,6 +64,7 @@ API_KEY: Schema = {
     "iam_id": iam_id("The person or service ID it authenticates."),
     "account_id": account_id("The account of its owner."),
     "leaked": boolean("Whether it was found in public."),
+    "paused_until": second("Only while the key is paused. It authenticates again from then on."),
     "history": HISTORY,
     "activity": ref("Activity", "Only with include_activity."),
 }
@@ -103,6 +114,128 @@ SUPPORTED = (
 )  # fmt: skip
 
 
+ACTIONS_OF_HISTORY = [
+    "create", "update", "lock", "unlock", "disable", "enable", "leak", "leak_previous", "rotate", "end_previous",
+    "extend_previous", "pause", "resume", "delete", "restore",
+]  # fmt: skip
+REASON: Schema = {"enum": [str(reason) for reason in Reason]}
+PLACE = record(
+    {
+        "address": text('"" for all places beyond those that are counted apart.'),
+        "client": text("The product that its User-Agent names."),
+        "uses": number("The number of uses."),
+        "refusals": number("The number of uses that were refused."),
+        "value_number": number("The newest value that was used there; 1 is the value the key was created with."),
+        "first_used_at": second("The first use."),
+        "last_used_at": second("The last use."),
+        "refused_at": second("The last refusal."),
+        "reason": REASON | {"description": "Why it was refused last."},
+    },
+    optional=("first_used_at", "last_used_at", "refused_at", "reason"),
+)
+
+
+def lifecycle_schemas() -> Schema:
+    """Return what speaks of a key's uses, refusals and values."""
+    seconds: Schema = {"type": ["integer", "null"], "minimum": 0}
+    return {
+        "Rotation": request(
+            {
+                "overlap_seconds": seconds
+                | {
+                    "maximum": int(MAX_OVERLAP.total_seconds()),
+                    "description": "How long the previous value goes on working; one day if absent.",
+                },
+                "until_ended": bodies.TRUE_OR_FALSE
+                | {"description": "Let it work until you end it, in place of overlap_seconds."},
+                "ask_at_end": bodies.TRUE_OR_FALSE
+                | {"description": "Let it work past its end while it is used; the dashboard asks its owner."},
+                "end_previous": bodies.TRUE_OR_FALSE
+                | {"description": "End the value before it at once, if that still works. Refused without this."},
+            }
+        ),
+        "Pause": request(
+            {
+                "seconds": seconds
+                | {
+                    "minimum": 1,
+                    "maximum": int(MAX_PAUSE.total_seconds()),
+                    "description": "How long; five minutes if absent.",
+                }
+            }
+        ),
+        "DeletedApiKeys": record(
+            {
+                "apikeys": list_of(
+                    record(
+                        {name: schema for name, schema in API_KEY.items() if name not in ("history", "activity")}
+                        | {
+                            "deleted_at": second("When it was deleted."),
+                            "deleted_by": text("Who deleted it; `leak-report` for a report of a leak."),
+                            "gone_at": second("When it is gone for good."),
+                            "restorable": boolean("Whether you can restore it."),
+                        },
+                        optional=("expires_at", "paused_until"),
+                    )
+                )
+            }
+        ),
+        "Usage": record(
+            {
+                "places": list_of(PLACE, "The latest first.", maxItems=MOST_PLACES),
+                "days": list_of(
+                    record(
+                        {
+                            "day": text("In UTC.", format="date"),
+                            "uses": number("The number of uses."),
+                            "refusals": number("The number of uses that were refused."),
+                        }
+                    ),
+                    "The last thirty days, today last.",
+                ),
+                "rotation": record(
+                    {
+                        "ends_at": second("When the previous value ends. Absent if somebody has to end it."),
+                        "awaits_answer": boolean("Whether its time is up and it works on because it is used."),
+                        "clients": number("The number of clients that use the key."),
+                        "moved": number("How many of them use the new value and no other."),
+                        "waiting": list_of(PLACE, "The others, the latest first."),
+                    },
+                    optional=("ends_at",),
+                ),
+            },
+            optional=("rotation",),
+        ),
+        "Why": record(
+            {
+                "cause": record(
+                    {
+                        "reason": REASON,
+                        "by": text("Who did it, an IAM ID."),
+                        "since": second("Since when."),
+                        "until": second("Until when, for a pause."),
+                    },
+                    optional=("by", "since", "until"),
+                ),
+                "refusals": list_of(ref("Refusal"), "The latest first.", maxItems=MOST_REFUSALS),
+            },
+            optional=("cause",),
+        ),
+        "Refusals": record({"refusals": list_of(ref("Refusal"), minItems=1)}),
+        "Refusal": record(
+            {
+                "apikey_id": id_of("ApiKey"),
+                "request_id": text("The Transaction-Id of the answer."),
+                "at": second("When it happened."),
+                "reason": REASON,
+                "value_number": number("Which of the key's values was sent; 1 is the first."),
+                "address": text("Where the request came from."),
+                "agent": text("Its User-Agent."),
+            }
+        ),
+    }
+
+
 def page_of(name: str, items: Schema, *, now_and_then: Schema | None = None, **more: Schema) -> Schema:
     """Return the schema of one page of a list; `more` are members that come first, those `now_and_then` may lack."""
     extra = now_and_then or {}
@@ -144,8 +277,8 @@ def grants(*, with_password: bool) -> list[Schema]:
 def schemas(*, with_password: bool) -> Schema:
     """Return all schemas by name, in the order that a reader wants."""
     return {
-        "ApiKey": record(API_KEY, optional=("expires_at", "history", "activity")),
-        "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at",)),
+        "ApiKey": record(API_KEY, optional=("expires_at", "paused_until", "history", "activity")),
+        "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at", "paused_until")),
         "ApiKeyList": page_of("apikeys", ref("ApiKey"), now_and_then={"applied": APPLIED}),
         "ApiKeyCreate": request(
             {
@@ -167,13 +300,16 @@ def schemas(*, with_password: bool) -> Schema:
             bodies.change_schemas(bodies.API_KEY),
             description="Members that are absent keep their values.",
         ),
+        **lifecycle_schemas(),
         "HistoryEntry": record(
             {
                 "timestamp": moment("When it happened."),
                 "iam_id": text("Who did it; `leak-report` for a report of a leak."),
                 "iam_id_account": text('That person\'s account; "" for a report of a leak.'),
-                "action": {"enum": ["create", "update", "lock", "unlock", "disable", "enable", "leak"]},
-                "params": list_of(text(), "The name for a creation, the changed fields for an update."),
+                "action": {"enum": ACTIONS_OF_HISTORY},
+                "params": list_of(
+                    text(), "The name for a creation, the changed fields for an update, the places of a leak."
+                ),
                 "message": text(),
             }
         ),

@@ -100,6 +100,14 @@ def moment(description: str) -> Schema:
     )
 
 
+def second(description: str) -> Schema:
+    return text(
+        f"{description} UTC, to the second.",
+        pattern=f"^{FULL_DATE}:[0-5][0-9]\\+0000$",
+        examples=["2030-01-31T18:00:00+0000"],
+    )
+
+
 def entity_tag() -> Schema:
     return text(
         "Identifies the version; each change raises its number by one. Send it as If-Match.",
