@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apikeys.domain import API_KEY_ID
-from apikeys.web import creation_views, views
+from apikeys.web import creation_views, deletion_views, rotation_views, views
 
 
 class ApiKeyIdConverter:
@@ -41,5 +41,16 @@ urlpatterns = [
     path("<api_key_id:key_id>/disable/", views.api_key_disable, {"disabled": True}, name="api_key_disable"),
     path("<api_key_id:key_id>/enable/", views.api_key_disable, {"disabled": False}, name="api_key_enable"),
     path("<api_key_id:key_id>/edit/", views.api_key_edit, name="api_key_edit"),
-    path("<api_key_id:key_id>/delete/", views.api_key_delete, name="api_key_delete"),
+    path("<api_key_id:key_id>/delete/", deletion_views.api_key_delete, name="api_key_delete"),
+    path("<api_key_id:key_id>/restore/", deletion_views.api_key_restore, name="api_key_restore"),
+    path("<api_key_id:key_id>/pause/", deletion_views.api_key_pause, name="api_key_pause"),
+    path("<api_key_id:key_id>/resume/", deletion_views.api_key_resume, name="api_key_resume"),
+    path("<api_key_id:key_id>/rotate/", rotation_views.api_key_rotate, name="api_key_rotate"),
+    path("<api_key_id:key_id>/end-previous/", rotation_views.api_key_end_previous, name="api_key_end_previous"),
+    path(
+        "<api_key_id:key_id>/extend-previous/",
+        rotation_views.api_key_extend_previous,
+        name="api_key_extend_previous",
+    ),
+    path("deleted/", deletion_views.api_key_deleted, name="api_key_deleted"),
 ]

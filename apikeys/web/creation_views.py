@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apikeys.domain import ApiKeyDraft, Identity
+from apikeys.domain import ApiKeyDraft, Identity, IssuedApiKey
 from apikeys.exceptions import ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError
 from apikeys.iam import payloads
 from apikeys.identity.callers import caller_of
@@ -60,7 +60,12 @@ def create_and_show(request: Request, draft: ApiKeyDraft, delivery: Delivery) ->
 
     No redirect: the value would have to wait somewhere for the next request.
     """
-    issued = creation.create_api_key(caller_of(request), draft, delivery)
+    return show_value(request, creation.create_api_key(caller_of(request), draft, delivery), delivery)
+
+
+@sensitive_variables("issued", "context")
+def show_value(request: Request, issued: IssuedApiKey, delivery: Delivery) -> HttpResponse:
+    """Return the one page that holds a new value, of a new key or of one that was rotated."""
     context = {
         "issued": issued,
         "delivery": delivery,
@@ -68,6 +73,7 @@ def create_and_show(request: Request, draft: ApiKeyDraft, delivery: Delivery) ->
         "server_url": settings.PROGRAMS_URL,
         "lifetime": int(LIFETIME.total_seconds()),
         "most_extensions": MOST_EXTENSIONS,
+        "is_rotated": issued.key.value_number > 1,
     }
     request.shows_value = not request.htmx
     return dialog(request, "created", context)

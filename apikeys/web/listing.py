@@ -130,7 +130,8 @@ def actions_of(key: domain.ApiKey, identity: domain.Identity) -> tuple[str, ...]
     if key.locked:
         return ("unlock",)
     edit = ("edit",) if key.is_editable_by(identity) else ()
-    return (*edit, "lock", "enable" if key.disabled else "disable", "delete")
+    rotate = ("rotate",) if edit and not key.is_decoy and store_traits().knows_values else ()
+    return (*edit, *rotate, "lock", "enable" if key.disabled else "disable", "delete")
 
 
 def without_values(search: str) -> str:

@@ -15,6 +15,12 @@ from apikeys.services.messages import sentence
 from apikeys.web.navigation import log_in_again, next_url_of, redirect_whole_page
 
 DOWNLOAD = "api_key_download"
+ROTATION = "api_key_rotate"
+# What is said in place of the sentence about a key that was created.
+ENDED_ROTATIONS: dict[type[exceptions.ApiKeyError], str] = {
+    exceptions.AlreadyReceived: _("This API key was rotated and its new value shown. It is never shown a second time."),
+    exceptions.HandoverExpired: _("This API key was rotated, but the time to show its new value has run out."),
+}
 # The title of the page for a change that was refused, by the name of its URL.
 NOT_DONE = {
     "api_key_create": _("The API key was not created"),
@@ -24,6 +30,9 @@ NOT_DONE = {
     "api_key_disable": _("The API key was not disabled"),
     "api_key_enable": _("The API key was not enabled"),
     "api_key_delete": _("The API key was not deleted"),
+    ROTATION: _("The API key was not rotated"),
+    "api_key_restore": _("The API key was not restored"),
+    "api_key_pause": _("The API key was not paused"),
     DOWNLOAD: _("The API key was not downloaded"),
 }
 
@@ -47,6 +56,7 @@ class ApiKeyErrors(MiddlewareMixin):
 
 def _answer_of_handover(request: Request, error: exceptions.HandoverError) -> HttpResponse:
     """Return a dialog for htmx, else a page, for a form to create or download that hands no value over."""
+    is_rotation = _url_name(request) == ROTATION
     if isinstance(error, exceptions.CreationUnconfirmed):
         name, title = "unconfirmed", gettext("The API key may have been created")
     else:
@@ -54,7 +64,8 @@ def _answer_of_handover(request: Request, error: exceptions.HandoverError) -> Ht
     context = {
         "dialog_id": name,
         "title": title,
-        "message": sentence(error),
+        "message": gettext(ENDED_ROTATIONS[type(error)]) if is_rotation else sentence(error),
+        "is_rotation": is_rotation,
         "key_id": error.key_id,
         "is_download": _url_name(request) == DOWNLOAD,
     }
@@ -62,6 +73,8 @@ def _answer_of_handover(request: Request, error: exceptions.HandoverError) -> Ht
 
 
 def _what_ended(request: Request, error: exceptions.HandoverError) -> str:
+    if _url_name(request) == ROTATION:
+        return gettext("This key was already rotated")
     if _url_name(request) != DOWNLOAD:
         return gettext("This key was already created")
     return (

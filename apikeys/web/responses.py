@@ -32,6 +32,8 @@ DIALOGS = {
     "details": _("Details"),
     "edit": _("Edit API key"),
     "delete": _("Delete key"),
+    "deleted": _("Recently deleted"),
+    "rotate": _("Rotate API key"),
 }
 
 

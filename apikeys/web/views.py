@@ -1,5 +1,7 @@
 """The list, and what is done to one key of it. Each view is one use case: form, service, answer."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -9,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apikeys.exceptions import ApiKeyConflict, ApiKeyNotFound, StoreError
+from apikeys.backends import store_traits
+from apikeys.domain import ApiKey
+from apikeys.exceptions import ApiKeyConflict, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import deletion, keys
+from apikeys.services import keys, refusals, rotation
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
 from apikeys.web.compression import compressed
@@ -51,9 +55,21 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     key, history = keys.get_details(caller, key_id)
     owners = keys.owners_of([key])
     context = {"key": key, "history": history, "leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
-    context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]}
+    context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]} | _life_of(key)
     context |= {"actions": actions_of(key, caller.identity), "key_url": reverse("api_key_details", args=[key.id])}
     return responses.dialog(request, "details", context)
+
+
+def _life_of(key: ApiKey) -> dict[str, Any]:
+    """Return what the details tell of a rotation and of a pause that are under way."""
+    if not store_traits().knows_values:
+        return {}
+    found: dict[str, Any] = {}
+    if previous := rotation.previous_value_of(key):
+        found |= {"previous": previous, "progress": rotation.progress_of(key, previous)}
+    if key.is_paused:
+        found["refused_in_pause"] = refusals.refusals_since(key.id, key.modified_at)
+    return found
 
 
 @require_POST
@@ -102,20 +118,4 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
         form.add_error(None, sentence(exc))
         return responses.dialog(request, "edit", {"form": form}, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
-    return responses.to_list(request)
-
-
-@require_http_methods(["GET", "POST"])
-def api_key_delete(request: Request, key_id: str) -> HttpResponseBase:
-    """Confirm, then delete. A key that is already gone is news, not an error."""
-    try:
-        if request.method == "GET":
-            key = keys.get_api_key(caller_of(request), key_id)
-            owner = keys.owners_of([key])[key.iam_id]
-            return responses.dialog(request, "delete", {"key": key, "owner": owner})
-        deleted = deletion.delete_api_key(caller_of(request), key_id)
-    except ApiKeyNotFound:
-        messages.info(request, _("That API key no longer exists. It may have been deleted in another tab."))
-        return responses.to_list(request)
-    messages.success(request, _("%(name)s was deleted and no longer works.") % {"name": deleted.name})
     return responses.to_list(request)
