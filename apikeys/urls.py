@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apikeys.domain import API_KEY_ID
-from apikeys.web import creation_views, deletion_views, rotation_views, views
+from apikeys.web import creation_views, deletion_views, rotation_views, usage_views, views
 
 
 class ApiKeyIdConverter:
@@ -52,5 +52,6 @@ urlpatterns = [
         rotation_views.api_key_extend_previous,
         name="api_key_extend_previous",
     ),
+    path("<api_key_id:key_id>/alarm-seen/", usage_views.api_key_note_alarm, name="api_key_note_alarm"),
     path("deleted/", deletion_views.api_key_deleted, name="api_key_deleted"),
 ]

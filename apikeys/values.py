@@ -41,10 +41,11 @@ MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 # What stands in an address of the console for certain: an id, or a word of its own.
 _OF_ADDRESSES = re.compile(
-    rf"{_ID.pattern}|\.well-known|accounts|add|admin|api|apikeys|change|console|create|delete|details|disable|docs|done"
-    r"|download|edit|enable|favicon\.ico|healthz|history|identity|introspect|keys|language|leaks|limits|lock|login|logout"
-    r"|manage|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration|password|password_change|readyz"
-    r"|receipt|revoke|security|serviceids|settle|static|theme|time-zone|token|unlock|user|userinfo|v1"
+    rf"{_ID.pattern}|\.well-known|accounts|add|admin|alarm-seen|api|apikeys|change|console|create|delete|deleted"
+    r"|details|disable|docs|done|download|edit|enable|end-previous|extend-previous|favicon\.ico|healthz|history"
+    r"|identity|introspect|keys|language|leaks|limits|lock|login|logout|manage|more-time|oauth-authorization-server|oidc"
+    r"|openapi\.json|openid-configuration|password|password_change|pause|previous|readyz|receipt|refusals|restore|resume"
+    r"|revoke|rotate|security|serviceids|settle|static|theme|time-zone|token|unlock|usage|user|userinfo|v1"
 )
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
 _MASKS = re.compile(r"\[masked\](?:/+\[masked\])+")

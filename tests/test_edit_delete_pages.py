@@ -182,7 +182,7 @@ def test_a_deletion_from_the_list_answers_with_the_list_even_if_it_is_the_last_k
     response = alice_client.post(delete_address(key.id), headers=FROM_LIST | {"HX-Target": "delete"})
 
     tree = page(response)
-    assert news(response) == "terraform was deleted and no longer works. Dismiss"
+    assert news(response) == "terraform was deleted and no longer works. Undo Dismiss"
     assert tree.find(class_="empty").find("h2").text == "You have no API keys yet"
     assert response["HX-Retarget"] == "#list"
 
@@ -301,7 +301,7 @@ def test_the_confirmation_names_the_key_and_says_what_stops_working(alice_client
 
     form = dialog.find("form", id="delete-form")
     assert dialog.find("h2").text == "Delete key?"
-    assert "Programs that use terraform lose access at once. You cannot undo this." in dialog.text
+    assert "Programs that use terraform lose access at once. You can restore it for 24 hours." in dialog.text
     assert key.hint in [fact.text for fact in dialog.find_all("dd")]
     assert (form["method"], form["action"]) == ("post", delete_address(key.id))
     assert dialog.find("button", form="delete-form").text == "Delete key"
@@ -316,7 +316,7 @@ def test_a_confirmed_deletion_ends_the_key_and_says_so(alice_client, key):
     assert (response.status_code, response["Location"]) == (303, KEYS)
     assert ApiKeyRecord.objects.count() == 0
     assert Handover.objects.filter(sealed__isnull=False).count() == 0
-    assert toasts(alice_client) == "terraform was deleted and no longer works. Dismiss"
+    assert toasts(alice_client) == "terraform was deleted and no longer works. Undo Dismiss"
     assert toasts(alice_client) == "", "it is told once"
 
 

@@ -154,6 +154,9 @@ PLAIN_ADDRESSES = [
     delete_address(UNKNOWN_ID), details_address(UNKNOWN_ID), "/docs/api/",
     f"{details_address(UNKNOWN_ID)}lock/", f"{details_address(UNKNOWN_ID)}unlock/",
     f"{details_address(UNKNOWN_ID)}disable/", f"{details_address(UNKNOWN_ID)}enable/",
+    *(f"{details_address(UNKNOWN_ID)}{part}/" for part in (
+        "rotate", "end-previous", "extend-previous", "pause", "resume", "restore", "alarm-seen",
+    )), f"{KEYS}deleted/",
     "/logout/", "/language/", "/theme/", "/admin/", "/admin/login/", "/admin/logout/", "/admin/password_change/",
     "/admin/console/user/", "/admin/console/user/add/", "/admin/jsi18n/", "/admin/nowhere/", "/healthz", "/readyz",
     "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",

@@ -222,3 +222,74 @@ def test_a_key_that_was_deleted_elsewhere_can_not_be_paused(alice, alice_client,
 
     assert alice_client.post(at(alices_key, "pause/"), {"minutes": "1"}).status_code == 404
     assert keys.list_api_keys(caller_for(alice), keys.domain.ApiKeyQuery()).keys == ()
+
+
+# Where a key is used, and what needs attention
+
+
+def use(issued, *agents: str) -> None:
+    for agent in agents:
+        works(issued.value, agent)
+    counting.flush(everything=True)
+
+
+def test_the_details_have_the_places_and_thirty_days_as_chart_and_table(alice_client, alices_key):
+    use(alices_key, "curl/8", "curl/8", "python-requests/2")
+    keys_of_three = page(alice_client.get(at(alices_key)))
+
+    assert "3 uses in the last thirty days" in keys_of_three.text
+    places, days = keys_of_three.find_all("table", class_="plain")[::-1]
+    latest = places.find("tbody").find_all("tr")[0]
+    assert latest.text.startswith("192.0.2.1 python-requests 1 ")
+    assert len(days.find("tbody").find_all("tr")) == 30
+    assert days.find("tbody").find_all("tr")[0].find_all("td")[0].text == "3"
+    assert len(keys_of_three.find_all("rect", class_="bar")) == 1
+
+
+def test_a_key_that_was_never_used_has_no_chart(alice_client, alices_key):
+    tree = page(alice_client.get(at(alices_key)))
+
+    assert tree.find_all("rect") == []
+    assert "0 uses in the last thirty days" in tree.text
+
+
+def test_the_dashboard_has_the_chart_of_all_keys_and_no_noise_where_all_is_well(alice_client, alices_key):
+    use(alices_key, "curl/8")
+
+    tree = page(alice_client.get("/"))
+
+    assert "1 use in the last thirty days" in tree.text
+    assert "Needs attention" not in tree.text
+
+
+def test_each_thing_that_needs_attention_stands_on_the_dashboard_with_its_action(alice, alice_client, create_key):
+    made = {name: create_key(alice, name) for name in ("leaked", "soon", "unused", "rotated")}
+    ApiKeyRecord.objects.filter(name="leaked").update(leaked=True)
+    ApiKeyRecord.objects.filter(name="soon").update(expires_at=timezone.now() + timedelta(days=3))
+    ApiKeyRecord.objects.filter(name="unused").update(last_used_at=timezone.now() - timedelta(days=100))
+    rotation.rotate_api_key(caller_for(alice), made["rotated"].key.id, Overlap(timedelta(0), asks_at_end=True))
+    PreviousValue.objects.update(last_used_at=timezone.now())
+
+    section = page(alice_client.get("/")).find("section", aria_labelledby="attention")
+
+    links = {link.text: link["href"] for link in section.find_all("a") if link.text != "See them in the list"}
+    assert links == {name: at(made[name]) for name in ("leaked", "rotated", "soon")}
+    lists = [link["href"] for link in section.find_all("a") if link.text == "See them in the list"]
+    assert lists == [f"{KEYS}?leaked=true", f"{KEYS}?expires_within_days=14", f"{KEYS}?unused_for_days=90"]
+    for words in ("1 key was found in public", "1 rotation waits for you", "1 key expires within 14 days"):
+        assert words in section.text
+
+
+def test_an_alarm_stands_on_the_dashboard_until_it_was_seen(alice_client, dora_client, bob_client, alice, create_key):
+    decoy = create_key(alice, "root-credentials", is_decoy=True)
+    use(decoy, "stealer/6.6")
+
+    for client in (alice_client, dora_client):
+        section = page(client.get("/")).find("section", aria_labelledby="attention")
+        assert "A decoy key was used 192.0.2.1 stealer/6.6" in section.text
+    assert "decoy" not in page(bob_client.get("/")).text
+    assert bob_client.post(at(decoy, "alarm-seen/")).status_code == 404
+
+    answer = alice_client.post(at(decoy, "alarm-seen/"), follow=True)
+    assert "The alarm of root-credentials was noted." in text_of(answer)
+    assert "A decoy key was used" not in text_of(dora_client.get("/"))

@@ -1,5 +1,6 @@
 """Why a key was refused, told to whom it concerns, and the alarm of a decoy."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -185,7 +186,9 @@ def test_a_refused_decoy_looks_like_any_refusal_byte_for_byte(decoy):
         answer = ask(value)
         own = request_id(answer)
         headers = {name: text.replace(own, "") for name, text in answer.headers.items()}
-        return answer.status_code, headers, answer.content.replace(own.encode(), b"")
+        # The clock goes on between two answers.
+        times = rb'"(startTime|endTime|elapsedTime)": "[^"]*"'
+        return answer.status_code, headers, re.sub(times, b"", answer.content.replace(own.encode(), b""))
 
     assert seen(decoy.value) == seen("apk_" + "0" * 40)
 

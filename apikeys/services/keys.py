@@ -14,7 +14,8 @@ from apikeys import domain
 from apikeys.backends import backend_for, records
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.identity import users
-from apikeys.services import audit
+from apikeys.services import attention, audit
+from apikeys.services.attention import Item
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
 from apikeys.usage import records as usage
@@ -42,10 +43,15 @@ class Overview:
     newest: tuple[domain.ApiKey, ...]
     activity: tuple[Activity, ...]
     problem: ApiKeyError | None = None
+    attention: tuple[Item, ...] = ()
+    use: domain.KeyUse | None = None  # of all keys of the person, where the store knows it
 
 
 def overview(caller: domain.Caller) -> Overview:
-    """Return the number of keys, as far as it is counted, the newest three, and the last five things that were done."""
+    """Return the number of keys, as far as it is counted, the newest three, and the last five things that were done.
+
+    Where the store knows values also what asks for attention, and how often all keys were used.
+    """
     backend = backend_for(caller)
     activity = tuple(
         Activity(event.action, event.target_name, event.address, event.event_time, event.outcome)
@@ -59,7 +65,9 @@ def overview(caller: domain.Caller) -> Overview:
             count = min(backend.count_api_keys(), domain.COUNTED + 1)
     except StoreError as exc:
         return Overview(None, (), activity, exc)
-    return Overview(count, newest.keys, activity)
+    if not backend.traits.knows_values:
+        return Overview(count, newest.keys, activity)
+    return Overview(count, newest.keys, activity, attention=attention.items(caller), use=use_of_all(caller))
 
 
 def list_api_keys(caller: domain.Caller, query: domain.ApiKeyQuery) -> domain.ApiKeyPage:

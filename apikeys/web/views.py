@@ -19,6 +19,7 @@ from apikeys.identity.request import Request
 from apikeys.services import keys, refusals, rotation
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
+from apikeys.web.charts import chart_of
 from apikeys.web.compression import compressed
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm
 from apikeys.web.listing import ListState, actions_of, without_values
@@ -61,10 +62,11 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
 
 
 def _life_of(key: ApiKey) -> dict[str, Any]:
-    """Return what the details tell of a rotation and of a pause that are under way."""
+    """Return what the details tell of the uses of a key, and of a rotation and a pause that are under way."""
     if not store_traits().knows_values:
         return {}
-    found: dict[str, Any] = {}
+    use = keys.use_of(key)
+    found: dict[str, Any] = {"use": use, "chart": chart_of(use.days)}
     if previous := rotation.previous_value_of(key):
         found |= {"previous": previous, "progress": rotation.progress_of(key, previous)}
     if key.is_paused:

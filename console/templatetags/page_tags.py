@@ -1,7 +1,7 @@
 """Whole pages, drawn by patterns, for those that are asked for most: the list and the dashboard."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
@@ -9,9 +9,11 @@ from django.template import Context, Engine
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
-from apikeys.domain import ApiKey
+from apikeys.domain import ApiKey, UseDay
 from apikeys.services.keys import Activity, Overview
+from apikeys.web.charts import chart_of
 from console.moments import Moments
 from console.patterns import NOTHING, Facts, draw, draw_each
 from console.templatetags.console_tags import header
@@ -39,6 +41,8 @@ def dashboard(context: Context) -> SafeString:
         "count": context["count"],
         "newest": _newest(context, overview.newest),
         "activity": _activity(context, overview.activity),
+        "attention": _drawn(context, "apikeys/_attention.html", items=overview.attention) if overview.attention else "",
+        "chart": _chart(overview.use.days, get_language()) if overview.use else "",
     }
     return _page(context, "dashboard", texts, {"is_new": overview.count == 0})
 
@@ -75,6 +79,15 @@ def _activity(context: Context, activity: Sequence[Activity]) -> SafeString:
             for each in activity
         ],
     )
+
+
+@lru_cache(maxsize=100)
+def _chart(days: tuple[UseDay, ...], language: str | None) -> SafeString:
+    """Return the chart of these days in the active language, nothing for no use; dashboards are looked at again."""
+    chart = chart_of(days)
+    if not chart.peak:
+        return SafeString()
+    return SafeString(render_to_string("apikeys/_chart.html", {"chart": chart, "chart_id": "chart-of-all"}))
 
 
 def _page(context: Context, name: str, texts: dict[str, str], facts: Facts = NOTHING) -> SafeString:
