@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from bench import keys, once
+from bench.decoys import decoys
 from bench.peer import DRF_API_KEY, KNOX
 from bench.probes import Probe, Stopwatch
 from bench.rows import ONE, SIXTEEN, Reach, Result, Row, Rows, cpu, latency, per_cpu_second, rate
@@ -171,6 +172,7 @@ ONCE: dict[str, Callable[[Visits, Stopwatch], list[Result]]] = {
     "weight": lambda visits, _stopwatch: weight(visits),
     "creation": once.creation,
     "waiting": lambda _visits, _stopwatch: waiting(),
+    "decoys": lambda _visits, _stopwatch: decoys(),
 }
 # Likewise, while no other server of the console runs.
 ALONE: dict[str, Callable[[Store, Stopwatch], list[Result]]] = {

@@ -122,15 +122,22 @@ def rows_of(
     keys: Iterable[domain.ApiKey], identity: domain.Identity, owners: Mapping[str, domain.Owner], base: str, query: str
 ) -> list[Row]:
     """Return the lines of these keys; the details of each are below `base`, with `query` for the way back."""
-    return [Row(key, owners.get(key.iam_id), f"{base}{key.id}/{query}", actions_of(key, identity)) for key in keys]
+    rotates = store_traits().knows_values
+    return [
+        Row(key, owners.get(key.iam_id), f"{base}{key.id}/{query}", actions_of(key, identity, rotates=rotates))
+        for key in keys
+    ]
 
 
-def actions_of(key: domain.ApiKey, identity: domain.Identity) -> tuple[str, ...]:
-    """Return what an identity that sees a key can do to it: the last parts of addresses below that of its details."""
+def actions_of(key: domain.ApiKey, identity: domain.Identity, *, rotates: bool) -> tuple[str, ...]:
+    """Return what an identity that sees a key can do to it: the last parts of addresses below that of its details.
+
+    `rotates` tells whether the store gives keys new values.
+    """
     if key.locked:
         return ("unlock",)
     edit = ("edit",) if key.is_editable_by(identity) else ()
-    rotate = ("rotate",) if edit and not key.is_decoy and store_traits().knows_values else ()
+    rotate = ("rotate",) if rotates and edit and not key.is_decoy else ()
     return (*edit, *rotate, "lock", "enable" if key.disabled else "disable", "delete")
 
 

@@ -57,7 +57,10 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     owners = keys.owners_of([key])
     context = {"key": key, "history": history, "leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]} | _life_of(key)
-    context |= {"actions": actions_of(key, caller.identity), "key_url": reverse("api_key_details", args=[key.id])}
+    context |= {
+        "actions": actions_of(key, caller.identity, rotates=store_traits().knows_values),
+        "key_url": reverse("api_key_details", args=[key.id]),
+    }
     return responses.dialog(request, "details", context)
 
 
