@@ -91,5 +91,5 @@ def _counts() -> Statement:
         f'{refused} JOIN {keys} ON "{KEYS}"."id" = refused.key_id '
         f"WHERE refused.reason = '{Reason.DECOY}' AND refused.noted_at IS NULL AND {own}",
     )
-    counts = ", ".join(f"(SELECT COUNT(*) FROM (SELECT 1 FROM {part} LIMIT {COUNTED + 1}) part)" for part in parts)  # noqa: S608
+    counts = ", ".join(f"(SELECT COUNT(*) FROM (SELECT 1 FROM {part} LIMIT {COUNTED + 1}) subquery)" for part in parts)  # noqa: S608
     return Statement(f"SELECT {counts}")

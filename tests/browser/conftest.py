@@ -53,6 +53,7 @@ make("carol", password={PASSWORD!r})
 make("erin", password={PASSWORD!r})
 make("frank", password={PASSWORD!r}, first_name="Frank", email="frank@example.com")
 make("nora", password={PASSWORD!r})
+make("mona", password={PASSWORD!r})
 User.objects.create_superuser("dora", password={PASSWORD!r})
 User.objects.create_superuser("ada", password={PASSWORD!r})
 """

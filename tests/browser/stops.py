@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import requests
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, edit_address
@@ -9,6 +10,7 @@ from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
     Words,
     choose_action,
+    create_key,
     dialog,
     fill,
     log_in,
@@ -18,6 +20,7 @@ from tests.browser.steps import (
     submit,
 )
 from tests.browser.visitor import Visitor
+from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
 
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
@@ -27,7 +30,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 53
+NUMBER = 60
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -38,7 +41,7 @@ def every_state(
     t = Words(locale)
     options |= {"locale": locale, "expected": PROVOKED}
     parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
-    for part in (*parts, password, refusals):
+    for part in (*parts, second_month, password, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -186,6 +189,64 @@ def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[t
     page.get_by_role("dialog").get_by_role("button", name=t("Delete key")).click()
     expect(notes(page, t("%(name)s was deleted and no longer works.", name="a longer life"))).to_be_visible()
     yield "deleted", page
+
+
+def second_month(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    """A key that is rotated, tried without, deleted and restored, with uses and refusals to tell of."""
+    page = visit("mona")
+    created = create_key(page, "second month", "", t)
+    value = created.locator("#value").text_content() or ""
+    use(server, value, "python-requests/2.32", "a-client-with-a-very-long-name-indeed/1", "curl/8.1")
+    created.get_by_role("button", name=t("Close"), exact=True).click()
+    created.get_by_role("button", name=t("Close without saving")).click()
+    choose_action(page, "second month", "Rotate API key", t)
+    form = dialog(page, t("Rotate API key"))
+    form.get_by_role("button", name=t("Rotate API key")).click()
+    rotated = dialog(page, t("API key rotated"))
+    yield "rotated", page
+    rotated.get_by_role("button", name=t("Close"), exact=True).click()
+    rotated.get_by_role("button", name=t("Close without saving")).click()
+    choose_action(page, "second month", "Rotate API key", t)
+    form = dialog(page, t("Rotate API key"))
+    form.get_by_role("button", name=t("Rotate API key")).click()
+    expect(form.get_by_role("alert")).to_be_visible()
+    yield "rotate, under way", page
+    page.keyboard.press("Escape")
+    choose_action(page, "second month", "Details", t)
+    expect(dialog(page, t("API key")).get_by_role("button", name=t("Finish now"))).to_be_visible()
+    yield "details, rotation under way", page
+    page.keyboard.press("Escape")
+    choose_action(page, "second month", "Delete key", t)
+    question = dialog(page, t("Delete key?"))
+    expect(question.get_by_text(t("Try it first"))).to_be_visible()
+    yield "delete, with uses", page
+    question.locator("button[value='30']").click()
+    expect(row(page, "second month")).to_contain_text(t("Paused"))
+    use(server, value, "curl/8.1")
+    choose_action(page, "second month", "Details", t)
+    expect(dialog(page, t("API key")).get_by_role("button", name=t("Resume now"))).to_be_visible()
+    yield "details, paused", page
+    page.keyboard.press("Escape")
+    choose_action(page, "second month", "Delete key", t)
+    dialog(page, t("Delete key?")).get_by_role("button", name=t("Delete key")).click()
+    expect(notes(page, t("%(name)s was deleted and no longer works.", name="second month"))).to_be_visible()
+    page.get_by_role("link", name=t("Recently deleted")).click()
+    deleted = dialog(page, t("Recently deleted"))
+    yield "recently deleted", page
+    deleted.get_by_role("button", name=t("Restore %(name)s", name="second month")).click()
+    expect(row(page, "second month")).to_be_visible()
+    server.sql("UPDATE apikeys_apikeyrecord SET leaked = ? WHERE name = ?", True, "second month")
+    page.goto("/")
+    expect(page.get_by_role("heading", name=t("Needs attention"))).to_be_visible()
+    yield "dashboard, needs attention", page
+    server.sql("DELETE FROM apikeys_apikeyrecord WHERE name = ?", "second month")  # the next walk begins like this one
+
+
+def use(server: ConsoleServer, value: str, *agents: str) -> None:
+    """Show a value to the console as these clients do."""
+    form = {"grant_type": API_KEY_GRANT, "apikey": value}
+    for agent in agents:
+        requests.post(f"{server.url}/identity/token", form, headers={"User-Agent": agent}, timeout=30)
 
 
 def day_of(form: Locator, t: Words) -> Locator:

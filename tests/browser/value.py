@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import requests
 from playwright.sync_api import Locator, Page
 
 from apikeys.values import Peppers
+from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
 
 Result = TypeVar("Result")
@@ -58,6 +60,11 @@ class Value:
     def given_to(self, use: Callable[[str], Result]) -> Result:
         """Return what a function makes of the value that can't do without it."""
         return use(self._text)
+
+    def works_at(self, server: ConsoleServer) -> bool:
+        """Tell whether a program is given an access token for it."""
+        form = {"grant_type": API_KEY_GRANT, "apikey": self._text}
+        return requests.post(f"{server.url}/identity/token", form, timeout=30).status_code == 200
 
     def is_absent_from(self, text: str) -> bool:
         return self._text not in text
