@@ -115,7 +115,10 @@ def faults_of(sql: str) -> list[str]:
 
 
 # What has one row or a few, whatever there is besides.
-FEW = r"subquery|one\b|CONSTANT ROW|sqlite_master|.* USING INDEX sealed_handovers_by_age|apikeys_keytext VIRTUAL TABLE"
+FEW = (
+    r"subquery|one\b|CONSTANT ROW|sqlite_master|apikeys_keytext VIRTUAL TABLE"
+    r"|.* USING INDEX (?:sealed_handovers_by_age|alarms_by_key)"
+)
 SCANNED = re.compile(rf"SCAN (?!{FEW})")
 # Sorted are what a list of ids names, and what is looked for beside the index of its list.
 SORTED = re.compile(r'ORDER BY COALESCE\((.+?), \1\)|"id" IN \(')

@@ -60,6 +60,15 @@ for number in range(7):
 for number in range(7):
     AuditEvent.objects.create(action="a", outcome="success", severity="normal", initiator_id="IBMid-1",
         request_data={"a": None, "b": [True, 1, "é\\U0001f511", {}], "cc": {"d": -1}} if number else {})
+for number in range(2):
+    known = {"pepper": 1, "digest": f"{number:064}", "hint": "…"}
+    DeletedKeyRecord.objects.create(**known, name="é\U0001f511", name_folded="é", iam_id="IBMid-1", account_id="a",
+        created_by="IBMid-1", deleted_by="IBMid-1", deleted_at=round, gone_at=odd, leaked=bool(number))
+    PreviousValue.objects.create(**known, key_id=f"ApiKey-{number}", iam_id="IBMid-1", number=1, replaced_at=odd,
+        ends_at=round if number else None, asks_at_end=bool(number))
+    RefusalRecord.objects.create(key_id=f"ApiKey-{number}", request_id=f"{number:032}", at=odd, reason="decoy",
+        value_number=1, address="::1", agent="é", noted_at=round if number else None)
+    UsageRecord.objects.create(subject=f"ApiKey-{number}", days={"2026-01-31": [1, number]}, places=[{"client": "é"}])
 ApiKeyRecord.objects.filter(name="key 0").update(disabled=True, expires_at=odd, last_used_at=round, use_count=2**62)
 """
 # Each attempt of a copy is killed somewhere else, and gets on by a batch at most; the last one comes to the end.

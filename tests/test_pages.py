@@ -671,7 +671,7 @@ def test_the_dashboard_counts_keys_but_reads_only_the_newest(alice, alice_client
 
     assert page(alice_client.get("/")).find_all("strong")[0].text == "1,000+"
     # The newest, how many there are, and what asks for attention.
-    parts = [(sql.count("LIMIT 1001) subquery") == 1, "LIMIT 4" in sql, "previousvalue" in sql) for sql in asked]
+    parts = [("LIMIT 1001) subquery" in sql, "LIMIT 4" in sql, "LIMIT 101) subquery" in sql) for sql in asked]
     assert sorted(parts) == [(False, False, True), (False, True, False), (True, False, False)]
 
 

@@ -29,12 +29,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing: how many keys it is about, COUNTED + 1 for more, and the first of them."""
+    """One thing: how many keys it is about, FOUND + 1 for more, and the first of them."""
 
     kind: Kind
     count: int
     keys: tuple[domain.ApiKey, ...] = ()
     touched: domain.Refusal | None = None  # of a decoy: its latest use
+
+    @property
+    def number(self) -> str:
+        """The count in digits, such as "100+" for more than are counted."""
+        return f"{domain.FOUND}+" if self.count > domain.FOUND else str(self.count)
 
 
 FILTERS = {
@@ -84,7 +89,7 @@ def _touched(identity: domain.Identity) -> list[Item]:
     whose = {"account_id": identity.account_id} if identity.is_administrator else {"iam_id": identity.iam_id}
     latest: dict[str, RefusalRecord] = {}
     counts: dict[str, int] = {}
-    for row in rows.touched_of(**whose)[: domain.COUNTED]:
+    for row in rows.touched_of(**whose)[: domain.FOUND]:
         latest.setdefault(row.key_id, row)
         counts[row.key_id] = counts.get(row.key_id, 0) + 1
     keys = {key.id: key for key in _keys(latest)}

@@ -3,6 +3,7 @@
 Strangers get one public answer with a request id; here is what it stands for.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from apikeys.models import ApiKeyRecord
 from apikeys.services import audit
 from apikeys.usage import counting, records
 
+REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 # What a history calls the change that began a state.
 BEGAN = {Reason.DISABLED: ("disable", "leak"), Reason.PAUSED: ("pause",), Reason.DELETED: ("delete",)}
 
@@ -42,14 +44,13 @@ class Explained:
 def why(caller: Caller, key_id: str) -> Why:
     """Return why a key is refused now, and was lately, also one that was deleted. Raises ApiKeyNotFound, NotOffered."""
     store = value_store_for(caller)
-    refusals = tuple(records.refusals_of(key_id))
     try:
         key, history = store.get_details(key_id)
+        cause = cause_of(key, history)
     except exceptions.ApiKeyNotFound:
         deleted = store.get_deleted_api_key(key_id)
-        cause = Cause(Reason.DELETED, deleted.deleted_at, deleted.deleted_by)
-        return Why(deleted.key, cause, refusals)
-    return Why(key, cause_of(key, history), refusals)
+        key, cause = deleted.key, Cause(Reason.DELETED, deleted.deleted_at, deleted.deleted_by)
+    return Why(key, cause, tuple(records.refusals_of(key.id)))
 
 
 def cause_of(key: ApiKey, history: Sequence[HistoryEntry]) -> Cause | None:
@@ -77,7 +78,8 @@ def by_request(caller: Caller, request_id: str) -> list[Explained]:
     """
     store = value_store_for(caller)
     found: list[Explained] = []
-    for refusal in records.refusals_by_request(request_id):
+    known = REQUEST_ID.fullmatch(request_id)  # databases refuse some characters
+    for refusal in records.refusals_by_request(request_id) if known else ():
         try:
             found.append(Explained(refusal, store.get_api_key(refusal.key_id)))
         except exceptions.ApiKeyNotFound:
