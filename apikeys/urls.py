@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from apikeys.domain import API_KEY_ID
-from apikeys.web import creation_views, deletion_views, rotation_views, usage_views, views
+from apikeys.web import creation_views, deletion_views, refusal_views, rotation_views, usage_views, views
 
 
 class ApiKeyIdConverter:
@@ -53,5 +53,8 @@ urlpatterns = [
         name="api_key_extend_previous",
     ),
     path("<api_key_id:key_id>/alarm-seen/", usage_views.api_key_note_alarm, name="api_key_note_alarm"),
+    path("refusals/", refusal_views.api_key_refusals, name="api_key_refusals"),
+    path("found/", refusal_views.api_key_found, name="api_key_found"),
+    path("found/end/", refusal_views.api_key_found_end, name="api_key_found_end"),
     path("deleted/", deletion_views.api_key_deleted, name="api_key_deleted"),
 ]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from apikeys.iam.payloads import DECOY_MADE
 from tests.cli_person import VALUE, create, listed, refused
+from tests.neighbours import Relay
 
 
 def test_create_shows_the_key_once_in_the_rows_of_the_original(logged_in, site, site_alice):
@@ -48,6 +50,28 @@ def test_create_locked_with_a_leaked_action(logged_in):
     assert (key["locked"], key["action_when_leaked"]) == (True, "delete")
     assert VALUE.fullmatch(key["apikey"])
     assert "Locked         true\n" in logged_in.run("iam", "api-key-create", "Other", "--lock").out
+
+
+def test_create_a_decoy(logged_in, site):
+    done = logged_in.run("iam", "api-key-create", "root", "--decoy", "--output", "json")
+
+    assert (done.status, done.err) == (0, f"{DECOY_MADE}\n")
+    assert site.exchange(done.json["apikey"]).status_code == 400
+
+
+def test_a_server_that_makes_no_decoys_keeps_no_key(logged_in, site):
+    class WithoutDecoys(Relay):
+        """Ignores a member that it does not know."""
+
+        def answer(self, method, target, headers, body):
+            return super().answer(method, target, headers, body.replace(b'"decoy"', b'"decor"'))
+
+    with WithoutDecoys(site.url) as older:
+        session = json.loads(logged_in.session_file.read_text())
+        logged_in.session_file.write_text(json.dumps(session | {"url": older.url}))
+        refused(logged_in.run("iam", "api-key-create", "root", "--decoy"), "makes no decoys")
+
+        assert listed(logged_in) == []
 
 
 @pytest.mark.parametrize("action", ["NONE", "DISABLE", "DELETE", "disable"])

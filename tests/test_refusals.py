@@ -204,6 +204,25 @@ def test_asking_about_a_decoy_by_its_value_raises_the_alarm_as_well(alice, bob, 
     assert kinds(alice) == [Kind.DECOY]
 
 
+def test_a_decoy_is_made_over_rest_and_no_answer_about_it_says_so(alice, alices_key):
+    token = ask(alices_key.value).json()["access_token"]
+    program = Client(headers={"Authorization": f"Bearer {token}"})
+    bodies = {"name": "root", "decoy": True}, {"name": "other"}
+
+    decoy, ordinary = (
+        program.post("/v1/apikeys", body | {"iam_id": alice.iam_id}, content_type="application/json") for body in bodies
+    )
+    seen = program.get(f"/v1/apikeys/{decoy.json()['id']}?include_history=true&include_activity=true")
+
+    assert (decoy.status_code, ordinary.status_code) == (201, 201)
+    assert decoy.json().keys() == ordinary.json().keys()
+    assert "is a decoy" in decoy.headers["Warning"]
+    assert "Warning" not in ordinary.headers
+    assert ask(decoy.json()["apikey"]).status_code == 400
+    assert ask(ordinary.json()["apikey"]).status_code == 200
+    assert "decoy" not in f"{seen.content}{program.get('/v1/apikeys').content}"
+
+
 # What asks for attention
 
 

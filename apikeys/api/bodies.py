@@ -106,6 +106,13 @@ NAMES = (
 )
 API_KEY = (
     *NAMES,
+    Member(
+        "decoy",
+        fields.true_or_false,
+        TRUE_OR_FALSE
+        | {"description": "Make a decoy: any use of it is refused and raises the alarm. No answer about it says so."},
+        attribute="is_decoy",
+    ),
     # A date in the past ends the key in a change, and is refused in a creation: hence two rows.
     Member(
         "expires_at",

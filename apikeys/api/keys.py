@@ -13,7 +13,7 @@ from apikeys.api.auth import check_account
 from apikeys.api.decorators import authenticated, no_content, resource, switch
 from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, printable, text_field
 from apikeys.api.paging import key_query, neighbours
-from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft, Caller, HistoryEntry
+from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft, Caller, HistoryEntry, IssuedApiKey
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
@@ -24,6 +24,7 @@ MAX_COUNTED = 100  # identities in one look at the limits
 PER_IDENTITY = "apikeys_per_identity"
 # RFC 7234, section 5.5: a header of ASCII characters, for programs and their logs.
 NOT_STORED = '299 - "The value is not stored: this answer is the only one that carries it."'
+DECOY_MADE = f'299 - "{payloads.DECOY_MADE}"'
 LOOKS_LIKE_ANOTHER = '299 - "The owner has another API key whose name looks the same."'
 
 
@@ -62,12 +63,14 @@ def create_key(request: HttpRequest, caller: Caller) -> JsonAnswer:
     )
     issued = creation.create_api_key(caller, draft, fields.delivery_for(request, caller), same_only=True)
     answer = payloads.api_key(issued.key, value=issued.value)
-    return created(answer, asked_to_store=asks_to_store(body), looks_like_another=bool(issued.look_alike))
+    return created(answer, issued, asked_to_store=asks_to_store(body))
 
 
-def created(body: dict[str, Any], *, asked_to_store: bool = False, looks_like_another: bool = False) -> JsonAnswer:
-    """Return the answer to a creation, with a warning where a value was to be stored, or names look the same."""
-    warnings = [NOT_STORED] * asked_to_store + [LOOKS_LIKE_ANOTHER] * looks_like_another
+def created(body: dict[str, Any], issued: IssuedApiKey | None, *, asked_to_store: bool = False) -> JsonAnswer:
+    """Return the answer to a creation, which may have made a key, with a warning of what nobody may expect of that."""
+    warnings = [NOT_STORED] * asked_to_store
+    if issued is not None:
+        warnings += [LOOKS_LIKE_ANOTHER] * bool(issued.look_alike) + [DECOY_MADE] * issued.key.is_decoy
     return JsonAnswer(body, status=201, headers={"Warning": ", ".join(warnings)} if warnings else {})
 
 

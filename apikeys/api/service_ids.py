@@ -49,9 +49,9 @@ def create_service_id(request: HttpRequest, caller: Caller) -> JsonAnswer:
     )
     answer = payloads.service_id(service)
     if issued is None:
-        return created(answer)
+        return created(answer, None)
     answer["apikey"] = payloads.api_key(issued.key, value=issued.value)
-    return created(answer, asked_to_store=asks_to_store(body["apikey"]))
+    return created(answer, issued, asked_to_store=asks_to_store(body["apikey"]))
 
 
 @sensitive_variables("body", "found")

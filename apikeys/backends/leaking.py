@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from apikeys import domain
-from apikeys.backends import deletion, records
+from apikeys import domain, exceptions
+from apikeys.backends import deletion, records, rotation
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PreviousValue
 
 
@@ -62,3 +62,21 @@ def _act_on_previous(previous: PreviousValue, identity: domain.Identity, found_i
         records.save_revision(record, identity, "leak_previous", "Previous value of API key found in public", found_in)
     found = record or deleted
     return Leaked(records.to_domain(found)) if found else None
+
+
+def end(key_id: str, number: int, identity: domain.Identity) -> tuple[domain.ApiKey, bool]:
+    """End value `number` of a key, whoever owns it: disable the key, or where that has another value now, end this one.
+
+    Returns the key, and whether it was the key. What has ended already stays so. Raises ApiKeyNotFound. Needs a
+    transaction.
+    """
+    record = ApiKeyRecord.objects.select_for_update().filter(id=key_id).first()
+    if record is None:
+        raise exceptions.ApiKeyNotFound
+    is_present = number == (record.value_number or 1)
+    if is_present and not record.disabled:
+        record.disabled = True
+        records.save_revision(record, identity, "disable", "API key: disable")
+    elif not is_present and (previous := rotation.working_value(key_id)) and previous.number == number:
+        rotation.end(record, identity)
+    return records.to_domain(record), is_present

@@ -11,7 +11,7 @@ from apikeys.cli.output import Refused, complain, confirm, discard_output, print
 from apikeys.cli.session import Session
 from apikeys.domain import ALL_FILTERS
 from apikeys.exceptions import InvalidApiKey
-from apikeys.iam.payloads import parse_date
+from apikeys.iam.payloads import DECOY_MADE, parse_date
 
 if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
     from apikeys.iam.client import IAMClient
@@ -79,15 +79,20 @@ def do_show(options: argparse.Namespace) -> None:
 
 def do_create(options: argparse.Namespace) -> None:
     session = require_login()
-    body = {"name": options.name, "description": options.description, "iam_id": session.iam_id}
+    body: dict[str, Any] = {"name": options.name, "description": options.description, "iam_id": session.iam_id}
     if options.action_if_leaked:
         body["action_when_leaked"] = options.action_if_leaked.lower()
     if not options.output:
         report(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
+    if options.decoy:
+        body["decoy"] = True
     file = keyfile.reserve(options.file) if options.file else None
     warnings: list[str] = []
     try:
         key = session.ask(lambda client: client.create_api_key(body, locked=options.lock, warnings=warnings))
+        if options.decoy and DECOY_MADE not in warnings:
+            session.ask(lambda client: undo_create(client, key))
+            raise Refused("This server makes no decoys. The API key that it created was deleted.")
     except BaseException:
         if file:
             file.remove()

@@ -156,6 +156,7 @@ def add_iam(iam: Any) -> None:
     create.add_argument("-f", "--file", metavar="FILE", help="save the key to FILE, which must not exist")
     create.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
     create.add_argument("--lock", action="store_true")
+    create.add_argument("--decoy", action="store_true", help="make a decoy: it opens nothing, any use raises the alarm")
     add_output(create)
     create.set_defaults(run=do_create)
 

@@ -29,6 +29,8 @@ SERVICE_ID_MEMBERS = (
     "id", "iam_id", "entity_tag", "crn", "locked", "created_at", "modified_at", "account_id", "name", "description",
     "unique_instance_crns",
 )  # fmt: skip
+# What the Warning of an answer to a creation says: an IAM that does not know decoys would make a key that works.
+DECOY_MADE = "The key is a decoy: any use of it is refused and raises the alarm."
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2})?(?:\+0000|\+00:00|Z)", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -188,7 +190,8 @@ def create_body(draft: domain.ApiKeyDraft, account_id: str) -> dict[str, Any]:
     asked = {name: _json(value) for name, value in draft.attributes().items() if value is not None}
     del asked["locked"], asked["disabled"], asked["is_decoy"]
     own_value = {"apikey": draft.value} if draft.value else {}
-    return {**asked, **own_value, "account_id": account_id, "store_value": False}
+    decoy = {"decoy": True} if draft.is_decoy else {}
+    return {**asked, **own_value, **decoy, "account_id": account_id, "store_value": False}
 
 
 def update_body(changes: domain.ApiKeyChanges) -> dict[str, Any]:

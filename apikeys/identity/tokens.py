@@ -107,6 +107,11 @@ def identify_and_find(access_token: str, value: str, origin: Origin) -> tuple[Id
     return identity, None if found is None or has_ended else found.record
 
 
+def look_up(value: str) -> FoundValue | None:
+    """Return what is known about a value, whatever its state, None where it is and was no key's; this is no use."""
+    return find_value(_spellings(value))
+
+
 def _spellings(value: str) -> list[str]:
     # Untrimmed first: a value that a person brought may begin or end with any character.
     return [text for text in dict.fromkeys((value, values.trimmed(value))) if text]

@@ -113,9 +113,12 @@ def get_api_key_to_edit(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     return key
 
 
-def owners_of(keys: Iterable[domain.ApiKey]) -> dict[str, domain.Owner]:
-    """Return who owns and who created these keys, which the caller has seen, by IAM ID; no query for each key."""
-    return users.owners({iam_id for key in keys for iam_id in (key.iam_id, key.created_by)})
+def owners_of(keys: Iterable[domain.ApiKey], *others: str) -> dict[str, domain.Owner]:
+    """Return who owns and who created these keys, which the caller has seen, by IAM ID; no query for each key.
+
+    Also who has one of the `others`, IAM IDs that were seen with the keys.
+    """
+    return users.owners({*others, *(iam_id for key in keys for iam_id in (key.iam_id, key.created_by))})
 
 
 def count_api_keys(caller: domain.Caller, iam_ids: Sequence[str]) -> dict[str, int]:

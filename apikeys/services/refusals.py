@@ -46,11 +46,19 @@ def why(caller: Caller, key_id: str) -> Why:
     store = value_store_for(caller)
     try:
         key, history = store.get_details(key_id)
-        cause = cause_of(key, history)
     except exceptions.ApiKeyNotFound:
-        deleted = store.get_deleted_api_key(key_id)
-        key, cause = deleted.key, Cause(Reason.DELETED, deleted.deleted_at, deleted.deleted_by)
-    return Why(key, cause, tuple(records.refusals_of(key.id)))
+        return _why_deleted(store.get_deleted_api_key(key_id))
+    return why_of(key, history)
+
+
+def why_of(key: ApiKey, history: Sequence[HistoryEntry]) -> Why:
+    """Return why a key that the caller has seen, with its changes, is refused now, and was lately."""
+    return Why(key, cause_of(key, history), tuple(records.refusals_of(key.id)))
+
+
+def _why_deleted(deleted: DeletedKey) -> Why:
+    cause = Cause(Reason.DELETED, deleted.deleted_at, deleted.deleted_by)
+    return Why(deleted.key, cause, tuple(records.refusals_of(deleted.key.id)))
 
 
 def cause_of(key: ApiKey, history: Sequence[HistoryEntry]) -> Cause | None:

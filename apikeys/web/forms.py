@@ -156,6 +156,7 @@ class CreateForm(ExpiringForm):
     """
 
     action_when_leaked = forms.ChoiceField(label=_("If the key leaks"), choices=LEAKED_ACTIONS, required=False)
+    is_decoy = forms.BooleanField(required=False)
     nonce = OpaqueField()
     account = OpaqueField()  # which was chosen when the form was opened
 
@@ -187,6 +188,7 @@ class CreateForm(ExpiringForm):
             description=fields["description"],
             expires_at=self.expires_at(),
             action_when_leaked=LeakedAction(action) if action else None,
+            is_decoy=fields["is_decoy"],
         )
 
 

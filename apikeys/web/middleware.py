@@ -33,6 +33,7 @@ NOT_DONE = {
     ROTATION: _("The API key was not rotated"),
     "api_key_restore": _("The API key was not restored"),
     "api_key_pause": _("The API key was not paused"),
+    "api_key_found_end": _("The API key was not disabled"),
     DOWNLOAD: _("The API key was not downloaded"),
 }
 

@@ -20,7 +20,16 @@ from apikeys.web.listing import without_values
 
 TYPED = ("q", *prefill.NAMES)  # parameters of addresses that hold somebody's words
 # What can be opened again by its address.
-PAGES = ("dashboard", "api_key_list", "api_key_create", "api_key_edit", "api_key_delete", "api_key_details")
+PAGES = (
+    "dashboard",
+    "api_key_list",
+    "api_key_create",
+    "api_key_edit",
+    "api_key_delete",
+    "api_key_details",
+    "api_key_refusals",
+    "api_key_found",
+)
 
 
 def log_in_again(request: Request, error: LogInAgain) -> HttpResponse:

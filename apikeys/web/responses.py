@@ -34,6 +34,8 @@ DIALOGS = {
     "delete": _("Delete key"),
     "deleted": _("Recently deleted"),
     "rotate": _("Rotate API key"),
+    "refusals": _("Why was it refused?"),
+    "found": _("Whose key is this?"),
 }
 
 

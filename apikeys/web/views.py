@@ -54,8 +54,11 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     """Everything about a key but its value, and its history."""
     caller = caller_of(request)
     key, history = keys.get_details(caller, key_id)
-    owners = keys.owners_of([key])
-    context = {"key": key, "history": history, "leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
+    why = refusals.why_of(key, history) if store_traits().knows_values else None
+    by = [why.cause.by] if why and why.cause and why.cause.by else []
+    owners = keys.owners_of([key], *by)
+    context: dict[str, Any] = {"why": why, "cause_by": owners[by[0]] if by else None, "key": key, "history": history}
+    context |= {"leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]} | _life_of(key)
     context |= {
         "actions": actions_of(key, caller.identity, rotates=store_traits().knows_values),

@@ -133,7 +133,7 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
         "name": key.name,
         "hint": key.hint,
         "description": key.description or "–",
-        "status": status(key.status, moments.language),
+        "status": status(key.status, moments.language, key.is_decoy),
         "expiry": _expiry(key.expires_at, moments) if key.expires_at else "",
         "created": moments.when(key.created_at),
         "used": moments.when(key.last_used_at),
@@ -145,9 +145,10 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
 
 
 @cache
-def status(word: Status, language: str | None) -> SafeString:
+def status(word: Status, language: str | None, is_decoy: bool) -> SafeString:
     """Return the state of a key as HTML."""
-    return SafeString(render_to_string("apikeys/_status.html", {"key": {"status": word}}).strip())
+    key = {"status": word, "is_decoy": is_decoy}
+    return SafeString(render_to_string("apikeys/_status.html", {"key": key}).strip())
 
 
 @lru_cache(maxsize=MOST_OWNERS)

@@ -56,7 +56,7 @@ def _newest(context: Context, keys: Sequence[ApiKey]) -> SafeString:
             {
                 "url": f"{base}{key.id}/",
                 "name": key.name,
-                "status": status(key.status, moments.language),
+                "status": status(key.status, moments.language, key.is_decoy),
                 "created": moments.written(key.created_at, clock=True),
             }
             for key in keys
