@@ -238,7 +238,8 @@ def test_the_details_have_the_places_and_thirty_days_as_chart_and_table(alice_cl
     keys_of_three = page(alice_client.get(at(alices_key)))
 
     assert "3 uses in the last thirty days" in keys_of_three.text
-    places, days = keys_of_three.find_all("table", class_="plain")[::-1]
+    places = keys_of_three.find("table", class_="plain places")
+    days = keys_of_three.find("table", class_="plain")
     latest = places.find("tbody").find_all("tr")[0]
     assert latest.text.startswith("192.0.2.1 python-requests 1 ")
     assert len(days.find("tbody").find_all("tr")) == 30

@@ -238,15 +238,22 @@ def test_nobody_rotates_another_persons_key(who, request, alices_key):
     assert AuditEvent.objects.filter(action__endswith="rotate", outcome="failure").exists()
 
 
-def test_a_locked_key_and_a_decoy_are_not_rotated(alice, alices_key):
+def test_a_locked_key_is_not_rotated(alice, alices_key):
     keys.lock_api_key(caller_for(alice), alices_key.key.id, locked=True)
+
     with pytest.raises(exceptions.ApiKeyLocked):
         rotate(alice, alices_key)
 
-    keys.lock_api_key(caller_for(alice), alices_key.key.id, locked=False)
+
+def test_a_decoy_is_rotated_like_any_key_so_that_no_program_can_tell_it_and_stays_one(alice, alices_key):
     ApiKeyRecord.objects.update(is_decoy=True)
-    with pytest.raises(exceptions.InvalidApiKey):
-        rotate(alice, alices_key)
+
+    value = rotate(alice, alices_key, timedelta())
+
+    assert not works(value)
+    assert not works(alices_key.value)
+    counting.flush(everything=True)
+    assert {refusal.reason for refusal in RefusalRecord.objects.all()} == {Reason.DECOY}
 
 
 @pytest.mark.parametrize("lasts", [timedelta(days=91), timedelta(seconds=-1)])

@@ -218,8 +218,6 @@ class EmbeddedBackend:
     @transaction.atomic
     def rotate_api_key(self, key_id: str, overlap: domain.Overlap) -> domain.IssuedApiKey:
         record = self._record_to_rotate(key_id)
-        if record.is_decoy:
-            raise exceptions.InvalidApiKey("id", _("A decoy opens nothing: there is nothing to rotate."))
         value = rotation.rotate(record, self.identity, overlap)
         return domain.IssuedApiKey(records.to_domain(record), value)
 

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -18,7 +19,7 @@ from apikeys.services.messages import sentence
 from apikeys.web import drafts, prefill
 from apikeys.web.forms import CreateForm, new_nonce
 from apikeys.web.navigation import without_values_in
-from apikeys.web.responses import LIST, UNPROCESSABLE, dialog, see_other, to_list
+from apikeys.web.responses import DIALOGS, LIST, UNPROCESSABLE, dialog, see_other, to_list
 
 # Shown in the form, so that what was typed stays, and the form can be sent again.
 SHOWN_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
@@ -75,6 +76,8 @@ def show_value(request: Request, issued: IssuedApiKey, delivery: Delivery) -> Ht
         "most_extensions": MOST_EXTENSIONS,
         "is_rotated": issued.key.value_number > 1,
     }
+    # The script finds these words again, in the title of the page as well.
+    context["heading"] = context["page_title"] = _("API key rotated") if context["is_rotated"] else DIALOGS["created"]
     request.shows_value = not request.htmx
     return dialog(request, "created", context)
 

@@ -133,7 +133,7 @@ def dialog(request: Request, name: str, context: dict[str, Any], status: int = 2
     context |= {"dialog_id": name, "author": drafts.SIGNER.sign(request.user.iam_id)}
     if wants_fragment(request):
         return render(request, fragment, context | {"state_url": state_of(request).url()}, status=status)
-    context |= {"fragment": fragment, "page_title": DIALOGS[name]}
+    context = {"page_title": DIALOGS[name]} | context | {"fragment": fragment}
     return render(request, "apikeys/dialog.html", context | page_context(request)[0], status=status)
 
 
