@@ -1,5 +1,6 @@
 """Why a key was refused, told to whom it concerns, and the alarm of a decoy."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from apikeys.models import ApiKeyRecord, AuditEvent, PreviousValue, RefusalRecor
 from apikeys.services import attention, deletion, keys, refusals, rotation
 from apikeys.services.attention import Kind
 from apikeys.usage import counting
-from tests.conftest import caller_for
+from tests.conftest import caller_for, program_of
 from tests.programs import API_KEY_GRANT
 
 pytestmark = pytest.mark.django_db
@@ -270,3 +271,28 @@ def test_nobody_sees_what_asks_for_attention_among_the_keys_of_others(bob, alice
 
     assert attention.items(caller_for(bob)) == ()
     assert RefusalRecord.objects.count() == 0
+
+
+def test_a_program_with_its_owners_token_can_not_tell_a_decoy_from_a_key_that_nobody_uses(alice, create_key, decoy):
+    plain = create_key(alice, "root-credentials")
+    refused = ask(decoy.value)
+    program = program_of(alice)
+
+    def told(issued) -> list:
+        at = f"/v1/apikeys/{issued.key.id}"
+        answers = [program.get(at + path).json() for path in ("", "?include_activity=true", "/usage", "/refusals")]
+        return json.loads(
+            re.sub(r"[0-9a-f]{32}|ApiKey-[0-9a-f-]{36}|\d-", "", json.dumps(answers)).replace(issued.key.id, "")
+        )
+
+    assert told(decoy) == told(plain)
+    assert program.get(f"/v1/apikeys/refusals/{request_id(refused)}").status_code == 404
+    assert [refusal.reason for refusal in refusals.why(caller_for(alice), decoy.key.id).refusals] == [Reason.DECOY]
+
+
+def test_to_ask_for_the_details_of_a_decoys_value_raises_the_alarm(alice, bob, decoy):
+    answer = program_of(bob).get("/v1/apikeys/details", headers={"IAM-ApiKey": decoy.value})
+    refusals.write_uses(everything=True)
+
+    assert answer.status_code == 404
+    assert kinds(alice) == [Kind.DECOY]

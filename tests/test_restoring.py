@@ -331,3 +331,20 @@ def test_a_locked_key_is_not_paused_and_nobody_pauses_a_strangers(alice, bob, al
         pause(alice, alices_key, minutes=1)
     with pytest.raises(exceptions.ApiKeyNotFound):
         pause(bob, alices_key, minutes=1)
+
+
+def test_nothing_is_left_of_the_keys_of_an_owner_who_is_gone(alice, create_key):
+    caller = caller_for(alice)
+    service, _key = service_ids.create_service_id(caller, ServiceIdDraft("robot"))
+    issued = [creation.create_api_key(caller, ApiKeyDraft("key", iam_id=service.iam_id)), create_key(alice)]
+    for key in issued:
+        works(key.value)
+        delete(alice, key)
+        works(key.value)
+    counting.flush(everything=True)
+
+    service_ids.delete_service_id(caller, service.id)
+    alice.delete()
+
+    for model in (DeletedKeyRecord, UsageRecord, RefusalRecord, HistoryRecord):
+        assert not model.objects.exists()

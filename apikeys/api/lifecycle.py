@@ -11,8 +11,8 @@ from apikeys.api.answers import JsonAnswer
 from apikeys.api.decorators import authenticated, no_content, resource
 from apikeys.api.fields import Body, json_body
 from apikeys.api.keys import tagged
-from apikeys.domain import MAX_OVERLAP, MAX_PAUSE, Caller, Overlap
-from apikeys.exceptions import BadRequest
+from apikeys.domain import MAX_OVERLAP, MAX_PAUSE, ApiKey, Caller, KeyUse, Overlap, UseDay
+from apikeys.exceptions import BadRequest, RefusalNotFound
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
 from apikeys.services import deletion, keys, refusals, rotation
@@ -102,17 +102,25 @@ def usage(_request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
     Raises Unauthenticated (401), ApiKeyNotFound (404).
     """
     key = keys.get_api_key(caller, key_id)
-    body: dict[str, Any] = payloads.key_use(keys.use_of(key))
+    body: dict[str, Any] = payloads.key_use(use_told_of(key))
     previous = rotation.previous_value_of(key)
     if previous is not None:
         body["rotation"] = payloads.rotation(previous, rotation.progress_of(key, previous))
     return JsonAnswer(body)
 
 
+def use_told_of(key: ApiKey) -> KeyUse:
+    """Return the uses of a key; none of a decoy, which a program with its owner's token must not tell from others."""
+    use = keys.use_of(key)
+    return KeyUse((), tuple(UseDay(day.day) for day in use.days)) if key.is_decoy else use
+
+
 @authenticated
 def why(_request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
     """Return why the key is refused now, and was lately. Raises Unauthenticated (401), ApiKeyNotFound (404)."""
     found = refusals.why(caller, key_id)
+    if found.key.is_decoy:
+        return JsonAnswer({"refusals": []})
     cause = {} if found.cause is None else {"cause": payloads.cause(found.cause)}
     return JsonAnswer({**cause, "refusals": [payloads.refusal(refusal) for refusal in found.refusals]})
 
@@ -120,7 +128,9 @@ def why(_request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
 @authenticated
 def explain(_request: HttpRequest, caller: Caller, request_id: str) -> JsonAnswer:
     """Return what was refused in the request of this id. Raises Unauthenticated (401), RefusalNotFound (404)."""
-    found = refusals.by_request(caller, request_id)
+    found = [each for each in refusals.by_request(caller, request_id) if not each.key.is_decoy]
+    if not found:
+        raise RefusalNotFound
     return JsonAnswer({"refusals": [payloads.refusal(explained.refusal) for explained in found]})
 
 

@@ -68,6 +68,11 @@ def restore(record: DeletedKeyRecord, identity: domain.Identity) -> ApiKeyRecord
     return restored
 
 
+def remove_deleted_of(iam_id: str) -> list[str]:
+    """Remove the deleted keys of an owner who is gone, for good; return their ids."""
+    return [remove(record).id for record in DeletedKeyRecord.objects.filter(iam_id=iam_id)]
+
+
 def to_deleted(record: DeletedKeyRecord) -> domain.DeletedKey:
     """Return the deleted key that a record holds."""
     return domain.DeletedKey(records.to_domain(record), record.deleted_at, record.deleted_by, record.gone_at)

@@ -264,8 +264,6 @@ class EmbeddedBackend:
 
     @transaction.atomic
     def delete_all_api_keys(self) -> list[domain.ApiKey]:
-        for record in DeletedKeyRecord.objects.filter(iam_id=self.identity.iam_id):
-            deletion.remove(record)
         return [deletion.remove(record) for record in self._own()]
 
     def _deleted(self) -> "models.QuerySet[DeletedKeyRecord]":

@@ -10,7 +10,7 @@ from apikeys.backends import deletion, records
 from apikeys.backends.keyset import Listed, beyond, cursor_at, page_of
 from apikeys.backends.limits import search_limit
 from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
-from apikeys.models import ApiKeyRecord, DeletedKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
+from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
 COLUMNS = {
     domain.ServiceIdSort.NAME: "name_folded",
@@ -138,8 +138,6 @@ class EmbeddedServiceIds:
         found = list(keys)
         if any(key.locked for key in found):
             raise DeleteNotPossible
-        for key in DeletedKeyRecord.objects.filter(iam_id=record.iam_id):
-            deletion.remove(key)
         service, deleted = to_domain(record), [deletion.remove(key) for key in found]
         HistoryRecord.objects.filter(object_id=record.id).delete()
         record.delete()

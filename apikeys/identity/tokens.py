@@ -98,11 +98,13 @@ def authenticate_for(access_token: str, value: str, origin: Origin) -> Subject:
 def identify_and_find(access_token: str, value: str, origin: Origin) -> tuple[Identity, Row | None]:
     """Return whom an access token stands for, and the columns of the record of a value, None where it is no key's.
 
-    Both are asked at once, and no use is counted. Raises Unauthenticated.
+    Both are asked at once, and no use is counted, save that of a decoy. Raises Unauthenticated.
     """
     signed = signing.verified(access_token)
     source, found = find_both([value], **_named_by(signed), whole=True)
     identity = _identified(signed, source, origin)
+    if found is not None and found.refusal is Reason.DECOY:
+        counting.note_refusal(found.key, found.value_number, origin, Reason.DECOY)
     has_ended = found is None or found.is_deleted or (found.previous is not None and not found.previous.works)
     return identity, None if found is None or has_ended else found.record
 

@@ -57,7 +57,12 @@ def delete_identity(identity: domain.Identity) -> None:
     with transaction.atomic():
         for key in backend_for(caller).delete_all_api_keys():
             record_removal(caller, key, cause="identity deleted")
-        usage.forget([identity.iam_id])
+        forget_owner(identity.iam_id)
+
+
+def forget_owner(iam_id: str) -> None:
+    """Remove what is left of the keys of an owner who is gone: those that were deleted before, and all uses."""
+    usage.forget([*rows.remove_deleted_of(iam_id), iam_id])
 
 
 def restore_api_key(caller: domain.Caller, key_id: str) -> domain.RestoredKey:

@@ -102,5 +102,6 @@ def delete_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceI
         service, deleted = service_ids_for(caller).delete(service_id)
         for key in deleted:
             deletion.record_removal(caller, key, cause="service ID deleted")
+        deletion.forget_owner(service.iam_id)
         step.record(service)
     return service
