@@ -290,6 +290,35 @@ def test_a_program_with_its_owners_token_can_not_tell_a_decoy_from_a_key_that_no
     assert [refusal.reason for refusal in refusals.why(caller_for(alice), decoy.key.id).refusals] == [Reason.DECOY]
 
 
+def test_whoever_deletes_a_decoy_does_not_silence_it(alice, decoy):
+    deleted(alice, decoy)
+
+    ask(decoy.value, "stealer/6.6")
+
+    event = AuditEvent.objects.get(action__endswith="decoy")
+    assert (event.target_name, event.agent) == ("root-credentials", "stealer/6.6")
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(13, True), (15, False), (None, False)])
+def test_a_good_answer_to_a_value_that_ends_within_14_days_says_so(alice, create_key, days, is_told):
+    ends_at = days and timezone.now() + timedelta(days=days)
+    issued = create_key(alice, expires_at=ends_at)
+    token = ask(issued.value).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+
+    answers = [ask(issued.value), Client().post("/identity/introspect", {"apikey": issued.value}, headers=bearer)]
+
+    sentence = f'299 - "This API key can be used until {ends_at:%Y-%m-%dT%H:%M:%S}+0000."' if is_told else None
+    assert [answer.headers.get("Warning") for answer in answers] == [sentence] * 2
+
+
+def test_a_value_whose_overlap_ends_says_so_and_the_new_one_does_not(alice, alices_key):
+    value = rotation.rotate_api_key(caller_for(alice), alices_key.key.id, Overlap(DAY)).value
+
+    assert "can be used until" in ask(alices_key.value).headers["Warning"]
+    assert "Warning" not in ask(value).headers
+
+
 def test_to_ask_for_the_details_of_a_decoys_value_raises_the_alarm(alice, bob, decoy):
     answer = program_of(bob).get("/v1/apikeys/details", headers={"IAM-ApiKey": decoy.value})
     refusals.write_uses(everything=True)

@@ -76,10 +76,10 @@ class FoundValue:
     @property
     def refusal(self) -> Reason | None:
         """Why the value can't be used now, None where it can."""
+        if self.key.is_decoy:  # whichever of its values it is, and whoever has deleted it
+            return Reason.DECOY
         if self.is_deleted:
             return Reason.DELETED
-        if self.key.is_decoy:  # whichever of its values it is
-            return Reason.DECOY
         if self.previous is not None and not self.previous.works:
             return Reason.REPLACED
         return self.key.refusal or (Reason.OWNER_INACTIVE if self.holder is None else None)

@@ -14,7 +14,7 @@ from apikeys import exceptions
 from apikeys.backends import value_store_for
 from apikeys.backends.records import to_domain
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Caller, Cause, DeletedKey, HistoryEntry, Reason, Refusal
-from apikeys.models import ApiKeyRecord
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord
 from apikeys.services import audit
 from apikeys.usage import counting, records
 
@@ -117,8 +117,9 @@ def write_uses_at_end() -> None:
 
 
 def _alarm(refusals: Sequence[Refusal]) -> None:
-    """Write the audit event of each use of a decoy."""
-    decoys = ApiKeyRecord.objects.in_bulk({refusal.key_id for refusal in refusals})
+    """Write the audit event of each of these uses of decoys."""
+    ids = {refusal.key_id for refusal in refusals}
+    decoys = DeletedKeyRecord.objects.in_bulk(ids) | ApiKeyRecord.objects.in_bulk(ids)
     for refusal in refusals:
         if record := decoys.get(refusal.key_id):
             caller = Caller(audit.NOBODY, refusal.address, refusal.agent, refusal.request_id)

@@ -41,8 +41,9 @@ HEADERS = {
     "Etag": header("The entity tag, as in the body.", text(pattern=ENTITY_TAG, examples=[EXAMPLE_TAG])),
     "WWW-Authenticate": header("How to authenticate.", text(pattern="^(Bearer|Basic) ")),
     "Warning": header(
-        "RFC 7234. Present if `store_value` was true: the value is not stored. Also present if the owner has another "
-        "key whose name looks the same.",
+        "RFC 7234. Present after a creation if `store_value` was true (the value is not stored), if the owner has "
+        "another key whose name looks the same, and if the key is a decoy; after an exchange or an introspection of a "
+        "value that ends within 14 days.",
         text(pattern="^299 - "),
         required=False,
     ),

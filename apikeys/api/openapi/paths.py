@@ -53,7 +53,7 @@ def paths() -> dict[str, Schema]:
 def token_operations() -> dict[str, Schema]:
     get_token = partial(
         of_tokens,
-        success=answer("The token.", "Tokens", TOKENS_EXAMPLE, links=links.FROM_TOKEN),
+        success=answer("The token.", "Tokens", TOKENS_EXAMPLE, warned=True, links=links.FROM_TOKEN),
         codes=[code for code in components.TOKEN_REFUSALS if code != "unauthorized"],
         description="Only the client `bx` also gets a refresh token. Other properties are ignored.",
         body=body("TokenRequest", {"grant_type": oauth.GRANT_API_KEY, "apikey": "<the value>"}, media_type=FORM),
@@ -66,7 +66,7 @@ def token_operations() -> dict[str, Schema]:
         "POST /identity/introspect": of_tokens(
             "introspect",
             "Check whether an access token or a key's value is valid",
-            answer("Whether it is valid, and whose it is.", "Introspection", {"active": False}),
+            answer("Whether it is valid, and whose it is.", "Introspection", {"active": False}, warned=True),
             ("BXNIM0109E", "BXNIM0106E", "bad_request", "unauthorized"),
             description="RFC 7662. The caller sends its own access token or API key.",
             body=body("IntrospectionRequest", {"token": "header.claims.signature"}, media_type=FORM),
