@@ -70,9 +70,11 @@ def page_size(header: bytes) -> int:
 
 def committed_frames(wal: Path) -> Iterator[tuple[int, bytes]]:
     """Yield number and content of each page in the journal, oldest first, as far as transactions are complete."""
-    if not wal.exists():
+    try:
+        journal = wal.open("rb")
+    except FileNotFoundError:  # none, or another process has just written it into the database
         return
-    with wal.open("rb") as journal:
+    with journal:
         header = journal.read(WAL_HEADER)
         if len(header) < WAL_HEADER or int.from_bytes(header[:4], "big") not in WAL_MAGICS:
             return
@@ -91,7 +93,10 @@ def committed_frames(wal: Path) -> Iterator[tuple[int, bytes]]:
 def _check_journal(file: Path, wal: Path, frames: list[tuple[int, bytes]]) -> None:
     advice = f"If you restored {file.name}, remove {wal} and {file.with_name(f'{file.name}-shm')} and start again; "
     advice += "if you did not,"
-    later = file.stat().st_ctime - wal.stat().st_ctime
+    try:
+        later = file.stat().st_ctime - wal.stat().st_ctime
+    except FileNotFoundError:  # its last user has written it into the database meanwhile
+        return
     if later > SECONDS_APART and not _is_being_written(file, frames, later):
         raise Misfit(f"{file} was put there after its journal, {wal.name}, was written. {advice} run: touch {wal}")
     fault = _fault_of_count(file, frames) or _fault_of_content(file)

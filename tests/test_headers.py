@@ -156,7 +156,7 @@ PLAIN_ADDRESSES = [
     f"{details_address(UNKNOWN_ID)}disable/", f"{details_address(UNKNOWN_ID)}enable/",
     *(f"{details_address(UNKNOWN_ID)}{part}/" for part in (
         "rotate", "end-previous", "extend-previous", "pause", "resume", "restore", "alarm-seen",
-    )), f"{KEYS}deleted/",
+    )), f"{KEYS}deleted/", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
     "/logout/", "/language/", "/theme/", "/admin/", "/admin/login/", "/admin/logout/", "/admin/password_change/",
     "/admin/console/user/", "/admin/console/user/add/", "/admin/jsi18n/", "/admin/nowhere/", "/healthz", "/readyz",
     "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
