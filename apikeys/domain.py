@@ -172,6 +172,7 @@ class PreviousValue:
     hint: str
     replaced_at: datetime
     ends_at: datetime | None
+    is_ended: bool
     asks_at_end: bool
     leaked: bool
     last_used_at: datetime | None
@@ -179,13 +180,13 @@ class PreviousValue:
 
     @property
     def is_over(self) -> bool:
-        """Whether `ends_at` has come."""
-        return self.ends_at is not None and self.ends_at <= datetime.now(UTC)
+        """Whether `ends_at` has come, or somebody has ended it."""
+        return self.is_ended or (self.ends_at is not None and self.ends_at <= datetime.now(UTC))
 
     @property
     def awaits_answer(self) -> bool:
         """Whether its time is up, and it still works because it is used, until somebody is asked."""
-        if not (self.asks_at_end and self.is_over and self.last_used_at and self.ends_at):
+        if self.is_ended or not (self.asks_at_end and self.is_over and self.last_used_at and self.ends_at):
             return False
         return self.last_used_at >= max(self.replaced_at, self.ends_at - STILL_USED)
 

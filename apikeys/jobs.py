@@ -77,7 +77,9 @@ class Sweeper:
         for chore in chores:
             try:
                 chore()
-            except (Error, OSError) as exc:
+            except Exception as exc:
+                if not isinstance(exc, (Error, OSError)):
+                    logger.exception("A chore failed that no database and no disk prevents.")
                 fault = fault or (exc.strerror if isinstance(exc, OSError) else "") or f"{type(exc).__name__}: {exc}"
         close_old_connections()
         if fault and not self.fault:

@@ -229,6 +229,7 @@ class PreviousValue(models.Model):
     hint = models.CharField(max_length=16)
     replaced_at = models.DateTimeField(default=timezone.now)
     ends_at = models.DateTimeField(null=True, db_index=True)
+    is_ended = models.BooleanField(default=False)  # by somebody or a leak: no clock that is set back undoes it
     asks_at_end = models.BooleanField(default=False)
     leaked = models.BooleanField(default=False)
     last_used_at = models.DateTimeField(null=True)

@@ -101,12 +101,19 @@ def test_a_decoy_is_told_only_to_whom_it_concerns(alice, bob, dora, alices_key):
 
 def test_looking_is_no_use_and_no_refusal_of_the_key(alice, bob, alices_key):
     found_values.whose(caller_for(bob), alices_key.value)
-    made_a_decoy(alice, alices_key)
-    found_values.whose(caller_for(bob), alices_key.value)
     refusals.write_uses(everything=True)
 
     assert ApiKeyRecord.objects.get().use_count == 0
     assert RefusalRecord.objects.count() == 0
+
+
+def test_a_stranger_who_looks_at_a_decoy_raises_its_alarm_and_its_owner_does_not(alice, bob, alices_key):
+    made_a_decoy(alice, alices_key)
+    found_values.whose(caller_for(alice), alices_key.value)
+    found_values.whose(caller_for(bob), alices_key.value)
+    refusals.write_uses(everything=True)
+
+    assert [refusal.reason for refusal in RefusalRecord.objects.all()] == [Reason.DECOY]
 
 
 # Its end at once

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apikeys.domain import DAYS_OF_USE, MOST_PLACES, KeyUse, Origin, Place, Reason, UsedKey
-from apikeys.models import RefusalRecord, UsageRecord
+from apikeys.models import ApiKeyRecord, RefusalRecord, UsageRecord
 from apikeys.usage import counting, records
 from apikeys.usage.places import Spot, Tally, client_of, days_after, places_after, read_days, read_place
 
@@ -122,8 +122,12 @@ def test_a_client_is_called_by_its_product_without_the_version(agent, client):
 
 
 @pytest.fixture
-def nothing_counted(monkeypatch):
+def nothing_counted(monkeypatch, db):
     monkeypatch.setattr(counting, "_counters", {})
+    for number in (1, 2):
+        ApiKeyRecord.objects.create(
+            id=f"ApiKey-{number}", iam_id="IBMid-OWNER", name="deploy", pepper=1, digest=str(number), hint=""
+        )
 
 
 KEY = UsedKey("ApiKey-1", "deploy", "IBMid-OWNER", disabled=False, expires_at=None)

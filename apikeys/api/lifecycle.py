@@ -29,15 +29,17 @@ def rotate(request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
     Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), NotAuthorized (403), ApiKeyNotFound (404),
     RotationUnderWay, ApiKeyLocked, IdempotencyKeyReused, AlreadyReceived and HandoverExpired (409).
     """
-    overlap = overlap_of(json_body(request))
+    body = json_body(request)
+    is_leaked = "overlap_seconds" not in body and keys.get_api_key(caller, key_id).leaked
+    overlap = overlap_of(body, timedelta() if is_leaked else DEFAULT_OVERLAP)
     issued = rotation.rotate_api_key(caller, key_id, overlap, fields.delivery_for(request, caller))
     answer = payloads.api_key(issued.key, value=issued.value)
     return JsonAnswer(answer, status=201)
 
 
-def overlap_of(body: Body) -> Overlap:
-    """Return the overlap that a body asks for. Raises BadRequest."""
-    seconds = seconds_of(body, "overlap_seconds", DEFAULT_OVERLAP, least=timedelta(), most=MAX_OVERLAP)
+def overlap_of(body: Body, otherwise: timedelta) -> Overlap:
+    """Return the overlap that a body asks for, `otherwise` where it says nothing. Raises BadRequest."""
+    seconds = seconds_of(body, "overlap_seconds", otherwise, least=timedelta(), most=MAX_OVERLAP)
     flags = {name: said(body, name) for name in ("until_ended", "ask_at_end", "end_previous")}
     return Overlap(
         None if flags["until_ended"] else seconds,
@@ -118,9 +120,7 @@ def use_told_of(key: ApiKey) -> KeyUse:
 @authenticated
 def why(_request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
     """Return why the key is refused now, and was lately. Raises Unauthenticated (401), ApiKeyNotFound (404)."""
-    found = refusals.why(caller, key_id)
-    if found.key.is_decoy:
-        return JsonAnswer({"refusals": []})
+    found = refusals.why_for_program(caller, key_id)
     cause = {} if found.cause is None else {"cause": payloads.cause(found.cause)}
     return JsonAnswer({**cause, "refusals": [payloads.refusal(refusal) for refusal in found.refusals]})
 

@@ -47,7 +47,7 @@ def token(request: Request) -> JsonAnswer:
         issued = tokens.issue(subject, client_id=client_id, with_refresh=True)
     elif grant == oauth.GRANT_REFRESH:
         require_client(is_client)
-        issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id)
+        issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id, origin=origin_of(request))
     elif grant == oauth.GRANT_PASSCODE:
         raise exceptions.PropertyRefused(
             "grant_type", _("This server does not issue one-time passcodes. Use a password or an API key.")
@@ -68,7 +68,8 @@ def token(request: Request) -> JsonAnswer:
 def headers_about_end(subject: Subject) -> dict[str, str]:
     """Return the header of a good answer to a value that ends within 14 days, none for any other."""
     ends_at = subject.value_ends_at
-    if ends_at is None or ends_at - timezone.now() > SOON:
+    # What has come is the end of a previous value that works on until its owner answers.
+    if ends_at is None or not timedelta() < ends_at - timezone.now() <= SOON:
         return {}
     return {"Warning": f'299 - "This API key can be used until {format_second(ends_at)}."'}
 
@@ -163,8 +164,8 @@ def introspect(request: Request) -> JsonAnswer:
         found = {"active": True, "iam_id": subject.identity.iam_id, "account": {"bss": subject.identity.account_id}}
         if key is not None:
             found |= {"apikey_id": key.id, "apikey_name": key.name}
-            if key.expires_at is not None:
-                found["exp"] = int(key.expires_at.timestamp())
+            if subject.value_ends_at is not None and subject.value_ends_at > timezone.now():
+                found["exp"] = int(subject.value_ends_at.timestamp())
         return JsonAnswer(found, headers=headers_about_end(subject))
     require_introspection_caller(request)
     try:

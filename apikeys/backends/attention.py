@@ -57,17 +57,17 @@ def waiting_of(iam_id: str) -> "models.QuerySet[PreviousValue]":
 def leaked_of(iam_id: str) -> "models.QuerySet[PreviousValue]":
     """Return the previous values of an owner that leaked, and work as far as the time tells."""
     works = models.Q(ends_at=None) | models.Q(ends_at__gt=timezone.now())
-    return PreviousValue.objects.filter(works, iam_id=iam_id, leaked=True).order_by("key_id")
+    return PreviousValue.objects.filter(works, iam_id=iam_id, leaked=True, is_ended=False).order_by("key_id")
 
 
-def touched_of(iam_id: str = "", account_id: str = "") -> "models.QuerySet[RefusalRecord]":
-    """Return the uses of decoys of an owner, or of an account, that nobody has noted yet."""
+def touched_of(iam_id: str = "", account_id: str = "") -> Any:
+    """Return rows: the `key_id` of each decoy that was used, the `number` of uses that nobody noted, the `latest`."""
     decoys = ApiKeyRecord.objects.filter(
         is_decoy=True, **({"iam_id": iam_id} if iam_id else {"account_id": account_id})
     )
-    return RefusalRecord.objects.filter(reason=Reason.DECOY, noted_at=None, key_id__in=decoys.values("id")).order_by(
-        "-at", "-id"
-    )
+    unnoted = RefusalRecord.objects.filter(reason=Reason.DECOY, noted_at=None, key_id__in=decoys.values("id"))
+    counted = unnoted.values("key_id").annotate(latest=models.Max("id"), number=models.Count("id"))
+    return counted.order_by("-latest")
 
 
 def _stored(name: str, moment: datetime) -> Any:
@@ -82,7 +82,7 @@ def _counts() -> Statement:
     parts = (
         f'{keys} WHERE {own} AND {end} > %s AND {end} <= %s AND "{KEYS}"."expires_at" IS NOT NULL',
         f'{keys} WHERE {own} AND "{KEYS}"."leaked"',
-        f"{previous} WHERE previous.iam_id = %s AND previous.leaked "
+        f"{previous} WHERE previous.iam_id = %s AND previous.leaked AND NOT previous.is_ended "
         "AND (previous.ends_at IS NULL OR previous.ends_at > %s)",
         # In the order of its index, or PostgreSQL would rather read the table where it hopes for many.
         f"{keys} WHERE {own} AND {use} > %s AND {use} <= %s ORDER BY {use}",

@@ -62,8 +62,11 @@ class EmbeddedBackend:
         keys = ApiKeyRecord.objects.filter(account_id=self.identity.account_id)
         if self.identity.is_administrator:
             return keys
-        managed = ServiceIdRecord.objects.filter(iam_id=models.OuterRef("iam_id"), created_by=self.identity.iam_id)
-        return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Exists(managed))
+        return keys.filter(models.Q(iam_id=self.identity.iam_id) | models.Exists(self._managed()))
+
+    def _managed(self) -> "models.QuerySet[ServiceIdRecord]":
+        """Return the service ID that a row belongs to, where the identity manages it."""
+        return ServiceIdRecord.objects.filter(iam_id=models.OuterRef("iam_id"), created_by=self.identity.iam_id)
 
     def _record(self, key_id: str, *, for_update: bool = False) -> ApiKeyRecord:
         rows = self._visible() if domain.API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
@@ -268,9 +271,14 @@ class EmbeddedBackend:
 
     def _deleted(self) -> "models.QuerySet[DeletedKeyRecord]":
         """Return what the identity deleted, and its own keys that somebody else did, as long as they are remembered."""
-        concerned = models.Q(deleted_by=self.identity.iam_id) | models.Q(iam_id=self.identity.iam_id)
-        rows = DeletedKeyRecord.objects.filter(concerned, account_id=self.identity.account_id)
-        return rows.filter(gone_at__gt=timezone.now())
+        own = models.Q(iam_id=self.identity.iam_id)
+        rows = DeletedKeyRecord.objects.filter(
+            models.Q(deleted_by=self.identity.iam_id) | own,
+            account_id=self.identity.account_id,
+            gone_at__gt=timezone.now(),
+        )
+        # Who deleted it may have lost the right to see it since.
+        return rows if self.identity.is_administrator else rows.filter(own | models.Exists(self._managed()))
 
     def list_deleted_api_keys(self) -> list[domain.DeletedKey]:
         """Return the latest keys that the identity deleted, and its own that somebody else did."""

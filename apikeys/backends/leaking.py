@@ -7,7 +7,6 @@ from operator import or_
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from apikeys import domain, exceptions
 from apikeys.backends import deletion, records, rotation
@@ -30,6 +29,11 @@ def act_on(value: str, identity: domain.Identity, found_in: Sequence[str]) -> Le
     """
     pairs = settings.APIKEYS_PEPPERS.digests(value)
     is_its = reduce(or_, (models.Q(digest=digest, pepper=number) for digest, number in pairs))
+    # A key that is restored while its record is waited for is there again at the second look.
+    return _act_on(is_its, identity, found_in) or _act_on(is_its, identity, found_in)
+
+
+def _act_on(is_its: models.Q, identity: domain.Identity, found_in: Sequence[str]) -> Leaked | None:
     if record := ApiKeyRecord.objects.select_for_update().filter(is_its).first():
         return _act_on_key(record, identity, found_in)
     if previous := PreviousValue.objects.filter(is_its).first():
@@ -52,16 +56,21 @@ def _act_on_key(record: ApiKeyRecord, identity: domain.Identity, found_in: Seque
 
 
 def _act_on_previous(previous: PreviousValue, identity: domain.Identity, found_in: Sequence[str]) -> Leaked | None:
-    record = ApiKeyRecord.objects.select_for_update().filter(id=previous.key_id).first()
-    deleted = None if record else DeletedKeyRecord.objects.filter(id=previous.key_id).first()
-    previous.leaked = True
-    if record and record.action_when_leaked != domain.LeakedAction.NONE and records.to_previous(previous).works:
-        previous.ends_at, previous.asks_at_end = timezone.now(), False
-    previous.save(update_fields=["leaked", "ends_at", "asks_at_end"])
-    if record:
-        records.save_revision(record, identity, "leak_previous", "Previous value of API key found in public", found_in)
-    found = record or deleted
-    return Leaked(records.to_domain(found)) if found else None
+    key_id = previous.key_id
+    live = ApiKeyRecord.objects.select_for_update().filter(id=key_id).first()
+    record = live or DeletedKeyRecord.objects.select_for_update().filter(id=key_id).first()
+    if record is None:
+        return None
+    previous.refresh_from_db()  # somebody may have ended it while its key was waited for
+    PreviousValue.objects.filter(pk=previous.pk).update(leaked=True)
+    if record.action_when_leaked != domain.LeakedAction.NONE and records.to_previous(previous).works:
+        rotation.end_values(key_id)
+    message = "Previous value of API key found in public"
+    if live:
+        records.save_revision(live, identity, "leak_previous", message, found_in)
+    else:
+        records.add_history(identity, key_id, "leak_previous", found_in, message)
+    return Leaked(records.to_domain(record))
 
 
 def end(key_id: str, number: int, identity: domain.Identity) -> tuple[domain.ApiKey, bool]:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import models
 from django.utils import timezone
 
 from apikeys import domain, exceptions, values
@@ -26,10 +27,9 @@ def rotate(record: ApiKeyRecord, identity: domain.Identity, overlap: domain.Over
     What made the key leaked is the value that is replaced: the key is leaked no more. Raises RotationUnderWay while
     another value still works, unless the overlap says that it ends.
     """
-    if working_value(record.id) is not None:
-        if not overlap.ends_previous:
-            raise exceptions.RotationUnderWay
-        _end(record.id)
+    if working_value(record.id) is not None and not overlap.ends_previous:
+        raise exceptions.RotationUnderWay
+    end_values(record.id)
     now, peppers, number = timezone.now(), settings.APIKEYS_PEPPERS, record.value_number or 1
     PreviousValue.objects.create(
         key_id=record.id,
@@ -40,6 +40,7 @@ def rotate(record: ApiKeyRecord, identity: domain.Identity, overlap: domain.Over
         hint=record.hint,
         replaced_at=now,
         ends_at=None if overlap.lasts is None else now + overlap.lasts,
+        is_ended=overlap.lasts == timedelta() and not overlap.asks_at_end,
         asks_at_end=overlap.asks_at_end,
         leaked=record.leaked,
     )
@@ -55,7 +56,7 @@ def end(record: ApiKeyRecord, identity: domain.Identity) -> None:
     """End the previous value of a record, which is locked in the database. Raises PreviousValueNotFound."""
     if working_value(record.id) is None:
         raise exceptions.PreviousValueNotFound
-    _end(record.id)
+    end_values(record.id)
     records.save_revision(record, identity, "end_previous", "Previous value of API key ended")
 
 
@@ -70,18 +71,18 @@ def extend(record: ApiKeyRecord, identity: domain.Identity, overlap: domain.Over
     records.save_revision(record, identity, "extend_previous", "Overlap of API key extended")
 
 
-def _end(key_id: str) -> None:
-    """End what of a key's earlier values still works."""
+def end_values(key_id: str) -> None:
+    """End all earlier values of a key, also those that work no more, for whatever clock."""
     now = timezone.now()
-    PreviousValue.objects.filter(key_id=key_id).exclude(ends_at__lte=now, asks_at_end=False).update(
-        ends_at=now, asks_at_end=False
-    )
+    unended = PreviousValue.objects.filter(key_id=key_id, is_ended=False)
+    unended.filter(models.Q(ends_at=None) | models.Q(ends_at__gt=now) | models.Q(asks_at_end=True)).update(ends_at=now)
+    unended.update(is_ended=True, asks_at_end=False)
 
 
 def forget_ended() -> None:
     """Remove previous values that ended long ago, some at each sweep."""
-    long_ago = timezone.now() - KEPT
-    # One that was asked about ends when it is used no more, which nobody notes: its last use tells.
-    ended = PreviousValue.objects.filter(ends_at__lt=long_ago).exclude(asks_at_end=True, last_used_at__gte=long_ago)
-    if found := list(ended.values_list("pk", flat=True)[:BATCH]):
+    ended = PreviousValue.objects.filter(ends_at__lt=timezone.now() - KEPT)
+    # One that was in use on its last day works until somebody ends it.
+    awaiting = {"asks_at_end": True, "last_used_at__gte": models.F("ends_at") - domain.STILL_USED}
+    if found := list(ended.exclude(**awaiting).values_list("pk", flat=True)[:BATCH]):
         PreviousValue.objects.filter(pk__in=found).delete()

@@ -70,7 +70,7 @@ def usage() -> dict[int, int]:
 
 def _in_use(database: str) -> "list[QuerySet[Any]]":
     """Return what is stored of values that work, or may work again."""
-    works = Q(ends_at=None) | Q(ends_at__gt=timezone.now()) | Q(asks_at_end=True)
+    works = Q(is_ended=False) & (Q(ends_at=None) | Q(ends_at__gt=timezone.now()) | Q(asks_at_end=True))
     models: list[type[Model]] = [ApiKeyRecord, DeletedKeyRecord]
     return [
         *(model._default_manager.using(database) for model in models),

@@ -33,6 +33,8 @@ from apikeys.storage.statements import Row
 from apikeys.usage import counting
 
 REFRESH_LIFETIME = timedelta(hours=72)
+NOWHERE = Origin()
+PASSING = (Reason.PAUSED, Reason.DELETED)  # what a key may come back from as it was
 
 logger = logging.getLogger(__name__)
 
@@ -165,16 +167,18 @@ def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Famil
     return Tokens(signing.sign(claims), refresh_token, expiration=now + lifetime, expires_in=lifetime)
 
 
-def refresh(token: str, *, client_id: str) -> Tokens:
+def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE) -> Tokens:
     """Return new tokens for a refresh token, which works once; used again, its whole family ends.
 
-    Raises TokenRefused.
+    While its key is paused, or deleted and not restored yet, it is refused and lives on. Raises TokenRefused.
     """
     with transaction.atomic():
         row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
         if row is None:
             raise exceptions.RefreshTokenInvalid
-        subject = _subject_of_refresh_token(row)
+        subject, reason = _subject_of_refresh_token(row, origin)
+        if reason in PASSING and row.used_at is None:
+            raise exceptions.RefreshTokenInvalid
         if row.used_at is None and subject is not None:
             if not timezone.now() < row.expires_at <= _last_end():
                 raise exceptions.RefreshTokenExpired
@@ -274,15 +278,20 @@ def _identity_by_password(source: Source, stamp: str) -> Identity | None:
     return source.holder.identity if source.holder and is_good else None
 
 
-def _subject_of_refresh_token(row: RefreshToken) -> Subject | None:
+def _subject_of_refresh_token(row: RefreshToken, origin: Origin) -> tuple[Subject | None, Reason | None]:
+    """Return whom a refresh token stands for, or why it stands for nobody, as far as that is due to its key."""
     source = find_source(row.iam_id, row.api_key_id)
     if not row.api_key_id:
         identity = _identity_by_password(source, row.password_stamp)
-        return Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp) if identity else None
+        stands_for = Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp) if identity else None
+        return stands_for, None
     number = row.value_number or 1
-    if source.holder is None or _refusal_of(source, number):
-        return None
-    return Subject(source.holder.identity, oauth.GRANT_API_KEY, api_key=source.key, value_number=number)
+    reason = _refusal_of(source, number)
+    if reason and source.key:
+        counting.note_refusal(source.key, number, origin, reason)
+    if reason or source.holder is None:
+        return None, reason
+    return Subject(source.holder.identity, oauth.GRANT_API_KEY, api_key=source.key, value_number=number), None
 
 
 def _digest(token: str) -> str:

@@ -12,8 +12,10 @@ from apikeys.backends import records, value_store_for
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.exceptions import ApiKeyNotFound
 from apikeys.models import ApiKeyRecord, RefusalRecord
+from apikeys.services import audit
 
 NAMED = 3  # of the keys that are meant
+MOST_DECOYS = 20  # that were used, each an alarm of its own
 
 
 class Kind(StrEnum):
@@ -87,16 +89,13 @@ def _waiting(identity: domain.Identity) -> list[Item]:
 def _touched(identity: domain.Identity) -> list[Item]:
     """Return the decoys that were used: each one by itself, as each is an alarm; an administrator's are everybody's."""
     whose = {"account_id": identity.account_id} if identity.is_administrator else {"iam_id": identity.iam_id}
-    latest: dict[str, RefusalRecord] = {}
-    counts: dict[str, int] = {}
-    for row in rows.touched_of(**whose)[: domain.FOUND]:
-        latest.setdefault(row.key_id, row)
-        counts[row.key_id] = counts.get(row.key_id, 0) + 1
-    keys = {key.id: key for key in _keys(latest)}
+    touched = list(rows.touched_of(**whose)[:MOST_DECOYS])
+    latest = RefusalRecord.objects.in_bulk([row["latest"] for row in touched])
+    keys = {key.id: key for key in _keys([row["key_id"] for row in touched])}
     return [
-        Item(Kind.DECOY, counts[key_id], (keys[key_id],), _refusal(row))
-        for key_id, row in latest.items()
-        if key_id in keys
+        Item(Kind.DECOY, row["number"], (keys[row["key_id"]],), _refusal(latest[row["latest"]]))
+        for row in touched
+        if row["key_id"] in keys and row["latest"] in latest
     ]
 
 
@@ -113,8 +112,11 @@ def _keys(ids: Collection[str]) -> tuple[domain.ApiKey, ...]:
 
 def note_alarm(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     """Note that the alarms of a decoy were seen: they ask for attention no more. Raises ApiKeyNotFound, NotOffered."""
-    key = value_store_for(caller).get_api_key(key_id)
-    if not key.is_decoy:
-        raise ApiKeyNotFound
-    RefusalRecord.objects.filter(key_id=key.id, noted_at=None).update(noted_at=timezone.now())
+    store = value_store_for(caller)
+    with audit.change(caller, audit.UPDATE, key_id) as step:
+        key = store.get_api_key(key_id)
+        if not key.is_decoy:
+            raise ApiKeyNotFound
+        RefusalRecord.objects.filter(key_id=key.id, noted_at=None).update(noted_at=timezone.now())
+        step.record(key, alarm="noted")
     return key

@@ -7,6 +7,7 @@ the sweep removes it for good. One that was found in public is never restored.
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -33,7 +34,14 @@ def delete_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
         revocation(delivery.wipe)(key.id)
         step.record(key)
         dismiss_for_deleted(caller, key)
+        _forget_if_gone(key)
     return key
+
+
+def _forget_if_gone(key: domain.ApiKey) -> None:
+    """Forget the uses of a key that was deleted for good at once."""
+    if not settings.APIKEYS_RESTORE_HOURS:
+        usage.forget([key.id])
 
 
 def record_deletion(caller: domain.Caller, key: domain.ApiKey, **data: Any) -> None:
@@ -43,6 +51,7 @@ def record_deletion(caller: domain.Caller, key: domain.ApiKey, **data: Any) -> N
     """
     delivery.wipe(key.id)
     audit.record(caller, audit.DELETE, target=key, **data)
+    _forget_if_gone(key)
 
 
 def record_removal(caller: domain.Caller, key: domain.ApiKey, **data: Any) -> None:

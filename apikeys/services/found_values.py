@@ -11,12 +11,13 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys import exceptions
 from apikeys.backends import leaking, value_store_for
-from apikeys.domain import ApiKey, Caller, Owner, Reason
+from apikeys.domain import ApiKey, Caller, Origin, Owner, Reason
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import tokens, users
 from apikeys.identity.lookups import FoundValue
 from apikeys.services import audit
 from apikeys.storage.reserve import revocation
+from apikeys.usage import counting
 
 PROOF_SECONDS = 600
 SALT = "apikeys.found-value"
@@ -50,6 +51,8 @@ def whose(caller: Caller, value: str) -> Found | None:
     key, is_seen = found.key, _sees(caller, found)
     reason = found.refusal
     if reason is Reason.DECOY and not is_seen:
+        origin = Origin(caller.address, caller.agent, caller.correlation_id)
+        counting.note_refusal(key, found.value_number, origin, Reason.DECOY)
         # What every other door says to whoever tries it: it can't be used. Nobody learns here that it is a trap.
         reason = Reason.DISABLED
     return Found(

@@ -4,8 +4,9 @@ Strangers get one public answer with a request id; here is what it stands for.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.contrib.auth import get_user_model
@@ -39,6 +40,22 @@ class Explained:
     refusal: Refusal
     key: ApiKey
     is_deleted: bool = False
+
+
+def why_for_program(caller: Caller, key_id: str) -> Why:
+    """Return what `why` does, of a decoy what would be so of any other key that nobody uses. Raises as it does.
+
+    A program that holds the token of its owner must not be able to tell a decoy.
+    """
+    store = value_store_for(caller)
+    try:
+        key, history = store.get_details(key_id)
+    except exceptions.ApiKeyNotFound:
+        found = _why_deleted(store.get_deleted_api_key(key_id))
+    else:
+        found = why_of(replace(key, is_decoy=False), history)
+        found = replace(found, key=key)
+    return replace(found, refusals=()) if found.key.is_decoy else found
 
 
 def why(caller: Caller, key_id: str) -> Why:
@@ -117,10 +134,14 @@ def write_uses_at_end() -> None:
 
 
 def _alarm(refusals: Sequence[Refusal]) -> None:
-    """Write the audit event of each of these uses of decoys."""
+    """Write the audit events of these uses of decoys."""
     ids = {refusal.key_id for refusal in refusals}
     decoys = DeletedKeyRecord.objects.in_bulk(ids) | ApiKeyRecord.objects.in_bulk(ids)
-    for refusal in refusals:
+    # One event for each place, or whoever has the value could fill the disk.
+    places = Counter((refusal.key_id, refusal.address, refusal.agent) for refusal in refusals)
+    first = {(refusal.key_id, refusal.address, refusal.agent): refusal for refusal in reversed(refusals)}
+    for place, uses in places.items():
+        refusal = first[place]
         if record := decoys.get(refusal.key_id):
             caller = Caller(audit.NOBODY, refusal.address, refusal.agent, refusal.request_id)
-            audit.record(caller, audit.DECOY, target=to_domain(record), reason="DecoyUsed")
+            audit.record(caller, audit.DECOY, target=to_domain(record), reason="DecoyUsed", uses=uses)

@@ -15,7 +15,7 @@ from apikeys.domain import MAX_OVERLAP, ApiKey, Caller, IssuedApiKey, Overlap, P
 from apikeys.exceptions import gettext_noop as _
 from apikeys.services import audit
 from apikeys.services.creation import raising_deleted_since
-from apikeys.services.delivery import Delivery
+from apikeys.services.delivery import Delivery, wipe
 from apikeys.storage.reserve import revocation
 from apikeys.usage.records import use_of
 
@@ -39,6 +39,7 @@ def rotate_api_key(caller: Caller, key_id: str, overlap: Overlap, delivery: Deli
                 step.record_nothing()
                 return continued
             issued = store.rotate_api_key(key_id, overlap)
+            wipe(key_id)  # a form that was sent before must not hand over a value that is replaced
             if delivery:
                 delivery.seal(issued)
             step.record(issued.key, value_number=issued.key.value_number, overlap=_seconds(overlap))

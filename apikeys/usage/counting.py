@@ -20,7 +20,7 @@ from django.utils import timezone
 from apikeys.backends.records import PepperMove, move_to_newest_pepper
 from apikeys.domain import Origin, Reason, Refusal, UsedKey
 from apikeys.usage import records
-from apikeys.usage.places import Spot, Tallies, Tally, client_of
+from apikeys.usage.places import Spot, Tallies, Tally, client_of, printable
 from apikeys.values import mask_agent
 
 INTERVAL_SECONDS = 60.0
@@ -28,7 +28,7 @@ NEWS_SECONDS = 1.0  # for what a person may wait to see: a decoy was used, a cli
 NEVER = float("-inf")
 BATCH = 100  # keys in one transaction, which takes the write lock and must be short
 MOST_SPOTS = 200  # of a key in memory; what is used beyond them is counted without its place
-MAX_AGENT = 255
+MAX_AGENT, MAX_ADDRESS = 255, 45
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ _first_use = Event()
 def note(key: UsedKey, number: int, origin: Origin, move: PepperMove | None = None) -> None:
     """Count one use of a key by its value `number`, now, in memory; `move` is written together with it."""
     now = timezone.now()
-    spot = Spot(now.date(), origin.address, client_of(origin.agent), number)
+    spot = Spot(now.date(), origin.address[:MAX_ADDRESS], client_of(origin.agent), number)
     with _lock:
         counter = _counter_of(key)
         counter.add(spot, Tally(1, now, now))
@@ -100,9 +100,9 @@ def note(key: UsedKey, number: int, origin: Origin, move: PepperMove | None = No
 def note_refusal(key: UsedKey, number: int, origin: Origin, reason: Reason) -> None:
     """Count one use of a known value that was refused, now, in memory; the latest of a key are kept one by one."""
     now = timezone.now()
-    spot = Spot(now.date(), origin.address, client_of(origin.agent), number, reason)
-    agent = mask_agent(origin.agent)[:MAX_AGENT]
-    refusal = Refusal(key.id, origin.request_id, now, reason, number, origin.address, agent)
+    spot = Spot(now.date(), origin.address[:MAX_ADDRESS], client_of(origin.agent), number, reason)
+    agent = printable(mask_agent(origin.agent))[:MAX_AGENT]
+    refusal = Refusal(key.id, origin.request_id, now, reason, number, spot.address, agent)
     with _lock:
         counter = _counter_of(key)
         counter.add(spot, Tally(1, now, now))
@@ -147,7 +147,7 @@ def flush(alarm: Alarm = lambda _refusals: None, *, everything: bool = False) ->
         try:
             with transaction.atomic():
                 _write(batch, alarm)
-        except Error:
+        except BaseException:
             _put_back(due)
             raise
         for _key_id, counter in batch:
@@ -171,10 +171,13 @@ def _write(batch: Sequence[tuple[str, Counter]], alarm: Alarm) -> None:
         for number in sorted({spot.number for spot in counter.tallies} - {counter.value_number}):
             if uses := counter.uses(number):
                 records.add_to_previous_value(key_id, number, uses)
+    known = records.known([key_id for key_id, _counter in batch])  # nothing is kept of a key that is gone for good
+    counted = [(key_id, counter) for key_id, counter in batch if key_id in known]
     records.add(
-        {key_id: counter.tallies for key_id, counter in batch}, {key_id: counter.iam_id for key_id, counter in batch}
+        {key_id: counter.tallies for key_id, counter in counted},
+        {key_id: counter.iam_id for key_id, counter in counted},
     )
-    refusals = [refusal for _key_id, counter in batch for refusal in counter.refusals]
+    refusals = [refusal for _key_id, counter in counted for refusal in counter.refusals]
     if refusals:
         records.add_refusals(refusals)
     if decoys := [refusal for refusal in refusals if refusal.reason is Reason.DECOY]:

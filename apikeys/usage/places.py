@@ -1,12 +1,12 @@
 """What uses add up to, as data: the places of a key and its days, and what is kept of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from apikeys.domain import DAYS_OF_USE, MOST_PLACES, Place, Reason, UseDay
+from apikeys.domain import DAYS_OF_USE, MOST_PLACES, Place, Reason, UseDay, is_printable
 from apikeys.values import mask_agent
 
 MAX_CLIENT = 64
@@ -45,10 +45,15 @@ class Tally:
 Tallies = dict[Spot, Tally]
 
 
+def printable(text: str) -> str:
+    """Return a text that every database takes."""
+    return "".join(character if is_printable(character) else "\ufffd" for character in text)
+
+
 @lru_cache(1000)
 def client_of(agent: str) -> str:
     """Return the product that a User-Agent names first, without its version: the same client after an upgrade."""
-    first = next(iter(mask_agent(agent).split()), "")
+    first = next(iter(printable(mask_agent(agent)).split()), "")
     return first.partition("/")[0][:MAX_CLIENT]
 
 
@@ -105,10 +110,11 @@ def _stored(place: Place) -> dict[str, Any]:
 
 
 def read_place(stored: Mapping[str, Any]) -> Place:
-    """Return a place as it was stored."""
-    moments = {name: datetime.fromisoformat(stored[name]) for name in MOMENTS if stored[name] is not None}
-    reason = stored["reason"] and Reason(stored["reason"])
-    return Place(**{**stored, **moments, "reason": reason})
+    """Return a place as it was stored, also by a later release: what this one does not know is left out."""
+    moments = {name: datetime.fromisoformat(stored[name]) for name in MOMENTS if stored.get(name) is not None}
+    reason = Reason(stored["reason"]) if stored.get("reason") in [*Reason] else None
+    known = {field.name: stored[field.name] for field in fields(Place) if field.name in stored}
+    return Place(**{**known, **moments, "reason": reason})
 
 
 def read_days(stored: Mapping[str, list[int]], today: date) -> tuple[UseDay, ...]:

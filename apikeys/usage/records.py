@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from apikeys.domain import KeyUse, Reason, Refusal
-from apikeys.models import ApiKeyRecord, PreviousValue, RefusalRecord, UsageRecord
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PreviousValue, RefusalRecord, UsageRecord
 from apikeys.usage.places import Tallies, Tally, days_after, places_after, read_days, read_place
 
 MOST_REFUSALS = 100  # of a key, the latest
@@ -43,21 +43,26 @@ def add(tallies: dict[str, Tallies], owners: dict[str, str]) -> None:
     `owners` has the IAM ID of each key's owner.
     """
     today = timezone.now().date()
-    of_owners: dict[str, list[Tallies]] = {}
+    rows = _locked({*tallies, *(owners[key_id] for key_id in tallies)})
     for key_id, found in tallies.items():
-        of_owners.setdefault(owners[key_id], []).append(found)
-    rows = _locked({*tallies, *of_owners})
-    for key_id, found in tallies.items():
-        row = rows[key_id]
-        row.days = days_after(row.days, found, today)
-        row.places = places_after(row.places, found)
-    for iam_id, counted in of_owners.items():
-        for found in counted:
-            rows[iam_id].days = days_after(rows[iam_id].days, found, today)
+        if row := rows.get(key_id):  # else it was forgotten meanwhile
+            row.days = days_after(row.days, found, today)
+            row.places = places_after(row.places, found)
+        if row := rows.get(owners[key_id]):
+            row.days = days_after(row.days, found, today)
     # They are all there: what is written is the update, in one statement.
     UsageRecord.objects.bulk_create(
         rows.values(), update_conflicts=True, unique_fields=["subject"], update_fields=["days", "places"]
     )
+
+
+def known(key_ids: Collection[str]) -> set[str]:
+    """Return those of these keys that exist, or are deleted and not gone for good."""
+    return {
+        key_id
+        for table in (ApiKeyRecord, DeletedKeyRecord)
+        for key_id in table._default_manager.filter(id__in=key_ids).values_list("id", flat=True)
+    }
 
 
 def _locked(subjects: Collection[str]) -> dict[str, UsageRecord]:

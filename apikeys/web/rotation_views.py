@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apikeys.backends import store_traits
 from apikeys.domain import ApiKey, Overlap
-from apikeys.exceptions import ApiKeyLocked, InvalidApiKey, NotAuthorized, RotationUnderWay
+from apikeys.exceptions import ApiKeyLocked, InvalidApiKey, NotAuthorized, NotOffered, RotationUnderWay
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys, rotation
@@ -57,6 +58,8 @@ class OverlapForm(forms.Form):
 @sensitive_post_parameters("nonce")
 def api_key_rotate(request: Request, key_id: str) -> HttpResponse:
     """The dialog that rotates a key, and the new value; a rotation under way is asked about first."""
+    if not store_traits().knows_values:
+        raise NotOffered
     caller = caller_of(request)
     key = keys.get_api_key_to_edit(caller, key_id)
     if request.method == "GET":
