@@ -10,6 +10,8 @@ NAME_MAX_LENGTH = 255
 DESCRIPTION_MAX_LENGTH = 1000
 MAX_CRNS = 100  # of one service ID
 CRN_MAX_LENGTH = 1000
+SCOPE_MAX_LENGTH = 1000
+NETWORKS_MAX_LENGTH = 2000
 SERVICE_ID_PREFIX = "iam-ServiceId-"
 PAGE_SIZES = (10, 25, 50, 100)
 DEFAULT_PAGE_SIZE = 25
@@ -59,13 +61,15 @@ class Identity:
     name: str
     email: str
     is_administrator: bool = False
+    may_create_keys: bool = True  # where the rules leave that to some
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """An identity, where its request came from, and its access to an upstream store.
 
-    Functions of the services take one, for the store and for the audit event.
+    Functions of the services take one, for the store and for the audit event. `scope` and `networks` are those of the
+    key or token that the request shows, empty where these limit nothing.
     """
 
     identity: Identity
@@ -74,6 +78,8 @@ class Caller:
     correlation_id: str = ""
     client_correlation_id: str = ""  # what the client calls its request; nobody checks it
     access: Access | None = field(default=None, repr=False, compare=False)
+    scope: str = ""
+    networks: str = ""
 
 
 class Status(StrEnum):
@@ -96,7 +102,17 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     DISABLED = "disabled"
     PAUSED = "paused"
+    NETWORK = "network"  # used from where it may not be
     OWNER_INACTIVE = "owner_inactive"  # gone, or deactivated
+
+
+class Hold(StrEnum):
+    """As whom somebody disabled or locked a key: what a leak or an administrator did only an administrator undoes."""
+
+    OWNER = "owner"
+    ADMINISTRATOR = "administrator"
+    LEAK = "leak"
+    RULE = "rule"
 
 
 class LeakedAction(StrEnum):
@@ -155,6 +171,8 @@ class UsedKey(Ending):
     paused_until: datetime | None = None
     is_decoy: bool = False
     value_number: int = 1
+    scope: str = ""
+    networks: str = ""
 
 
 STILL_USED = timedelta(days=1)  # so long before its end a previous value was used that is asked about
@@ -233,7 +251,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey(Ending):
-    """The record about a value. All dates are UTC; `entity_tag` changes with every change of the record."""
+    """The record about a value. All dates are UTC; `entity_tag` changes with every change of the record.
+
+    `scope` is what it may do, names with a space between them, and `networks` from where it may be used, likewise
+    CIDRs, with a `!` before one that is excluded; empty for no limit. `disabled_by` and `locked_by` are the IAM ID of
+    who did that, `disabled_hold` and `locked_hold` as whom, a `Hold`; empty where it is not so, or was done long ago.
+    """
 
     id: str
     entity_tag: str
@@ -256,6 +279,12 @@ class ApiKey(Ending):
     paused_until: datetime | None = None
     is_decoy: bool = False
     value_number: int = 1  # one more after each rotation
+    scope: str = ""
+    networks: str = ""
+    disabled_by: str = ""
+    disabled_hold: str = ""
+    locked_by: str = ""
+    locked_hold: str = ""
 
     @property
     def crn(self) -> str:
@@ -351,6 +380,8 @@ class ApiKeyDraft:
     support_sessions: bool = False
     action_when_leaked: LeakedAction | None = None  # None: as the settings say
     is_decoy: bool = False
+    scope: str = ""
+    networks: str = ""
 
     def attributes(self) -> dict[str, Any]:
         """Return what the key shall be like, by name, as far as the draft says; its value is none of them."""
@@ -393,11 +424,17 @@ class ApiKeyChanges(Changes):
     expires_at: datetime | Unset | None = UNSET
     support_sessions: bool | None = None
     action_when_leaked: LeakedAction | None = None
+    scope: str | None = None
+    networks: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceId:
-    """An identity for a program of its own; `iam_id` is `iam-` and the id."""
+    """An identity for a program of its own; `iam_id` is `iam-` and the id.
+
+    `managed_by` is the IAM ID of the person who manages it. One that a person who is gone managed before has that
+    person's name in `handed_over_from`.
+    """
 
     id: str
     entity_tag: str
@@ -408,6 +445,10 @@ class ServiceId:
     modified_at: datetime
     locked: bool
     unique_instance_crns: tuple[str, ...] = ()
+    managed_by: str = ""
+    disabled: bool = False
+    handed_over_from: str = ""
+    handed_over_at: datetime | None = None
 
     @property
     def iam_id(self) -> str:

@@ -8,10 +8,17 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from apikeys.domain import DESCRIPTION_MAX_LENGTH, HINT_LENGTH, NAME_MAX_LENGTH, SORTED_LETTERS
+from apikeys.domain import (
+    DESCRIPTION_MAX_LENGTH,
+    HINT_LENGTH,
+    NAME_MAX_LENGTH,
+    NETWORKS_MAX_LENGTH,
+    SCOPE_MAX_LENGTH,
+    SORTED_LETTERS,
+)
 
 FAMILY_LIFETIME = timedelta(days=30)  # of refresh tokens: then the person or the program logs in anew
 
@@ -102,6 +109,11 @@ class HintEnd(models.Func):
         return self.as_sql(compiler, connection, template=f"LOWER(RIGHT(%(expressions)s, {HINT_LENGTH}))", **extra)
 
 
+def late_text(max_length: int) -> "models.CharField[str | None, str | None]":
+    """Return the column of a text that came later; `KeyRecord` says why it can be null."""
+    return models.CharField(max_length=max_length, blank=True, null=True, default="", db_default=Value(""))
+
+
 class RevisedRecord(models.Model):
     """What the records of keys and of service IDs have in common: each change is a revision with a tag of its own."""
 
@@ -149,6 +161,13 @@ class KeyRecord(RevisedRecord):
     is_decoy = models.BooleanField(null=True, db_default=Value(False))
     # Of the value that `digest` is of: 1 at first, one more after each rotation.
     value_number = models.PositiveIntegerField(null=True, db_default=Value(1))
+    scope = late_text(SCOPE_MAX_LENGTH)
+    networks = late_text(NETWORKS_MAX_LENGTH)
+    # Who did it, an IAM ID, and as whom: a `Hold`. Empty where it was done by a release before these columns.
+    disabled_by = late_text(64)
+    disabled_hold = late_text(16)
+    locked_by = late_text(64)
+    locked_hold = late_text(16)
 
     class Meta(RevisedRecord.Meta):
         abstract = True
@@ -312,6 +331,12 @@ class ServiceIdRecord(RevisedRecord):
     # Uses of keys that were deleted; those of the others are counted with them.
     past_use_count = models.PositiveBigIntegerField(default=0)
     past_last_used_at = models.DateTimeField(null=True, blank=True)
+    # The person who manages it; where this is null whoever made it, as a release before this column writes it.
+    managed_by = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    disabled = models.BooleanField(null=True, default=False, db_default=Value(False))
+    # The name of a manager who is gone, and since when it is another's.
+    handed_over_from = late_text(255)
+    handed_over_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -321,7 +346,87 @@ class ServiceIdRecord(RevisedRecord):
                 name="one_service_id_per_nonce",
             )
         ]
-        indexes = [models.Index(fields=["account_id", "created_at", "id"], name="service_ids_by_creation")]
+        indexes = [
+            models.Index(fields=["account_id", "created_at", "id"], name="service_ids_by_creation"),
+            models.Index(Coalesce("managed_by", "created_by"), name="service_ids_by_manager"),
+        ]
+
+
+class RulesRecord(models.Model):
+    """What an administrator sets for all keys: one row, with this id. Settings win over it."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    max_lifetime_days = models.PositiveIntegerField(null=True)
+    must_expire = models.BooleanField(default=False)
+    creators = models.CharField(max_length=16, default="everybody")
+    networks = models.CharField(max_length=NETWORKS_MAX_LENGTH, blank=True)
+    keys_per_identity = models.PositiveIntegerField(null=True)
+    modified_at = models.DateTimeField(default=timezone.now)
+    modified_by = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return "rules"
+
+
+class ScopeRecord(models.Model):
+    """What a key may be allowed to do at a service behind the console, by name, and in a sentence for people."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    sentence = models.CharField(max_length=255)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ReviewRule(models.Model):
+    """What is done by itself to the keys of one group of the review, and after how many days; null for nothing."""
+
+    kind = models.CharField(primary_key=True, max_length=16)
+    warn_days = models.PositiveIntegerField(null=True)
+    disable_days = models.PositiveIntegerField(null=True)
+    delete_days = models.PositiveIntegerField(null=True)
+    modified_at = models.DateTimeField(default=timezone.now)
+    modified_by = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"rule for {self.kind}"
+
+
+class ReviewStep(models.Model):
+    """How far a review rule has got with one key."""
+
+    key_id = models.CharField(max_length=43)
+    kind = models.CharField(max_length=16)
+    step = models.CharField(max_length=8)  # "warn", "disable"
+    taken_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key_id", "kind"], name="one_review_step_per_key")]
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.key_id}"
+
+
+class BulkRun(models.Model):
+    """One action on many keys, done in pieces: how many of `key_ids` are done, and what could not be done and why."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    iam_id = models.CharField(max_length=64)  # whose run it is
+    account_id = models.CharField(max_length=32)
+    action = models.CharField(max_length=16)
+    key_ids = models.JSONField(default=list)
+    done = models.PositiveIntegerField(default=0)
+    failures = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    leased_until = models.DateTimeField(null=True)  # one request does a piece, others wait for it
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.action} {len(self.key_ids)} keys"
 
 
 class SigningKey(models.Model):
@@ -353,6 +458,7 @@ class RefreshToken(models.Model):
     iam_id = models.CharField(max_length=64)
     api_key_id = models.CharField(max_length=43, blank=True)  # empty: made with a password
     value_number = models.PositiveIntegerField(null=True, db_default=Value(1))  # of the value that it was made with
+    scope = late_text(SCOPE_MAX_LENGTH)  # that the log-in asked for
     password_stamp = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField(db_index=True)
     family_ends_at = models.DateTimeField(default=family_end)

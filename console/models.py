@@ -2,17 +2,20 @@
 
 import secrets
 import string
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import zones
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
 
+LINK_LIFETIME = timedelta(days=1)
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
 
 
@@ -55,6 +58,9 @@ class User(AbstractUser):
         _("Time zone"), max_length=64, blank=True, default="", db_default="", validators=[validate_time_zone]
     )
 
+    # Where the rules leave it to some. A release before this column writes rows without it.
+    may_create_keys = models.BooleanField(_("May create API keys"), default=True, db_default=True)
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
@@ -76,6 +82,25 @@ class User(AbstractUser):
         if self.account_id is None:
             self.account_id = only_account()
         super().save(*args, **kwargs)
+
+
+def link_end() -> datetime:
+    """Return until when a link to choose a password that is made now can be used."""
+    return timezone.now() + LINK_LIFETIME
+
+
+class PasswordLink(models.Model):
+    """A link by which a person chooses a password, once; of its token only the SHA-256 is kept."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="password_links")
+    made_by = models.CharField(max_length=64)  # IAM ID; empty for an operator
+    created_at = models.DateTimeField(default=timezone.now)
+    ends_at = models.DateTimeField(default=link_end, db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"password link of {self.user_id}"
 
 
 class LoginCounter(models.Model):

@@ -147,4 +147,6 @@ class EmbeddedServiceIds:
 def to_domain(record: ServiceIdRecord) -> domain.ServiceId:
     """Return the service ID that a record holds: columns are called like attributes."""
     held = {field.name: getattr(record, field.name) for field in fields(domain.ServiceId)}
-    return domain.ServiceId(**held | {"unique_instance_crns": tuple(record.unique_instance_crns)})
+    held |= {"unique_instance_crns": tuple(record.unique_instance_crns)}
+    held |= {"managed_by": record.managed_by or record.created_by, "disabled": bool(record.disabled)}
+    return domain.ServiceId(**held | {"handed_over_from": record.handed_over_from or ""})
