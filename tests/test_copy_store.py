@@ -36,7 +36,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from apikeys.models import *
 from apikeys.domain import ServiceIdDraft
-from console.models import LoginCounter, User
+from console.models import LoginCounter, PasswordLink, User
 odd = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 round = datetime(2026, 2, 3, tzinfo=UTC)
 person = User.objects.get(username="admin")
@@ -69,7 +69,16 @@ for number in range(2):
     RefusalRecord.objects.create(key_id=f"ApiKey-{number}", request_id=f"{number:032}", at=odd, reason="decoy",
         value_number=1, address="::1", agent="é", noted_at=round if number else None)
     UsageRecord.objects.create(subject=f"ApiKey-{number}", days={"2026-01-31": [1, number]}, places=[{"client": "é"}])
+for number in range(2):
+    BulkRun.objects.create(iam_id="IBMid-1", account_id="a", action="disable", key_ids=["ApiKey-1", "é"], done=number,
+        failures=[{"é": None}] * number, leased_until=odd, finished_at=round if number else None)
+    PasswordLink.objects.create(digest=f"{number:064}", user=person, ends_at=odd, used_at=round if number else None)
+    ReviewRule.objects.create(kind=f"unused{number}", warn_days=90, delete_days=120 if number else None)
+    ReviewStep.objects.create(key_id=f"ApiKey-{number}", kind="unused", step="warn", taken_at=odd)
+    ScopeRecord.objects.create(name=f"read{number}", sentence="é🔑", created_by="IBMid-1")
+RulesRecord.objects.create(max_lifetime_days=90, networks="10.0.0.0/8 !10.1.0.0/16", modified_by="IBMid-1")
 ApiKeyRecord.objects.filter(name="key 0").update(disabled=True, expires_at=odd, last_used_at=round, use_count=2**62)
+ApiKeyRecord.objects.filter(name="key 1").update(scope="apikeys:read", networks="::/0", locked_by="IBMid-1")
 """
 # Each attempt of a copy is killed somewhere else, and gets on by a batch at most; the last one comes to the end.
 KILLED_AT_EACH_BATCH = """
