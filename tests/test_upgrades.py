@@ -1,4 +1,4 @@
-"""Keys, tokens and hand-overs of the release before work after the upgrade, and so do those it still writes."""
+"""Keys, service IDs, tokens and people of earlier releases work after the upgrade, and so do those they still write."""
 
 import hashlib
 import secrets
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
@@ -15,18 +16,24 @@ from django.utils import timezone
 from apikeys import values
 from apikeys.domain import Origin, Status
 from apikeys.identity import tokens
-from apikeys.services import keys
+from apikeys.services import keys, service_ids
 from tests.conftest import caller_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BEFORE = [("apikeys", "0009_lists_by_index")]
+# By the last migration of each app that a release has.
+RELEASES = {
+    "before the life of a key": [("apikeys", "0009_lists_by_index"), ("console", "0001_initial")],
+    "before many people": [("apikeys", "0010_life_of_a_key"), ("console", "0002_time_zone")],
+}
 
 
-@pytest.fixture
-def release_before():
-    """Return the models as the release before knows them; `upgrade()` brings the database to this one."""
-    yield MigrationExecutor(connection).migrate(BEFORE).apps
+@pytest.fixture(params=RELEASES.values(), ids=RELEASES)
+def release_before(request, alice):
+    """Return the models as an earlier release knows them; `upgrade()` brings the database to this one."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(request.param)
+    yield executor.loader.project_state(request.param).apps
     upgrade()
 
 
@@ -92,14 +99,40 @@ def test_refresh_tokens_of_before_are_renewed(release_before, alice):
     assert answer.status_code == 200
 
 
+def test_service_ids_of_before_are_their_makers(release_before, alice):
+    service_id = "ServiceId-00000000-0000-4000-8000-000000000000"
+    service = release_before.get_model("apikeys", "ServiceIdRecord").objects.create(
+        id=service_id,
+        iam_id=f"iam-{service_id}",
+        account_id=alice.account_id,
+        created_by=alice.iam_id,
+        name="robot",
+        name_folded="robot",
+    )
+    value = write_key(release_before, service, "robot")
+    upgrade()
+
+    found = service_ids.get_service_id(caller_for(alice), service_id)
+    assert (found.managed_by, found.disabled, found.handed_over_from) == (alice.iam_id, False, "")
+    assert tokens.authenticate(value, Origin()).identity.iam_id == service.iam_id
+
+
+def test_people_that_a_process_of_before_writes_after_the_upgrade_are_like_others(release_before, alice):
+    upgrade()
+    people = release_before.get_model("console", "User").objects
+    bob = people.create(username="bob", iam_id="IBMid-BOBBOBBOBB", account_id=alice.account_id)
+
+    assert get_user_model().objects.get(pk=bob.pk).may_create_keys
+
+
 @pytest.mark.sqlite
 def test_the_table_of_keys_is_not_written_anew(release_before):
-    def pages() -> object:
+    def first_page() -> object:
         with connection.cursor() as cursor:
             cursor.execute("SELECT rootpage FROM sqlite_master WHERE name = 'apikeys_apikeyrecord'")
             return cursor.fetchone()
 
-    before = pages()
+    before = first_page()
     upgrade()
 
-    assert pages() == before
+    assert first_page() == before
