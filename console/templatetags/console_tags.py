@@ -2,21 +2,20 @@
 
 import base64
 import hashlib
+from collections.abc import Hashable
 from datetime import datetime
 from functools import cache
 
 from django import template
 from django.template import Context
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console import static_files
 from console.moments import Moments
+from console.navigation import Menu, menus_for, place_of
 from console.patterns import draw
-
-LIST = "api_key_list"
 
 register = template.Library()
 
@@ -82,22 +81,18 @@ def part(context: Context, name: str, **texts: str) -> SafeString:
 def header(context: Context, *, alone: bool = False) -> SafeString:
     """Return the bar above a page; `alone` for one that knows neither session nor database, thus no account."""
     request = context["request"]
-    facts = {"place": _place(request.path, context["store"].is_upstream), "alone": alone}
+    place, is_own = place_of(request.path, is_upstream=context["store"].is_upstream)
+    facts: dict[str, Hashable] = {"place": place, "is_own": is_own, "alone": alone, "is_administrator": False}
     texts = {"csrf_token": str(context["csrf_token"])}
     if not alone:
         user = context["user"]
-        facts["is_staff"] = user.is_staff
+        facts["is_administrator"] = user.is_superuser
         texts |= {"name": str(user), "username": user.get_username(), "next": request.get_full_path()}
         texts["email"] = getattr(user, "email", "")  # nobody has none
     return draw(context, "header", texts, facts)
 
 
-def _place(path: str, is_upstream: bool) -> str:
-    """Return the name of a URL that the bar leads to; "key" for what is below the list's, "" for all others."""
-    places = _places(is_upstream)
-    return next((name for name, url in places.items() if path == url), "key" if path.startswith(places[LIST]) else "")
-
-
-@cache
-def _places(is_upstream: bool) -> dict[str, str]:
-    return {name: reverse(name) for name in ("dashboard", LIST, *(() if is_upstream else ("api_reference",)))}
+@register.simple_tag(takes_context=True)
+def menus(context: Context) -> list[Menu]:
+    """Return what stands under Manage, in a bar that is drawn."""
+    return menus_for(is_administrator=context["is_administrator"], is_upstream=context["store"].is_upstream)
