@@ -103,7 +103,7 @@ class Reason(StrEnum):
     DISABLED = "disabled"
     PAUSED = "paused"
     NETWORK = "network"  # used from where it may not be
-    OWNER_INACTIVE = "owner_inactive"  # gone, or deactivated
+    OWNER_INACTIVE = "owner_inactive"  # gone, deactivated, a service ID that is disabled or of somebody inactive
 
 
 class Hold(StrEnum):
@@ -433,7 +433,8 @@ class ServiceId:
     """An identity for a program of its own; `iam_id` is `iam-` and the id.
 
     `managed_by` is the IAM ID of the person who manages it. One that a person who is gone managed before has that
-    person's name in `handed_over_from`.
+    person's name in `handed_over_from`. `disabled_by` and `locked_by` are the IAM ID of who did that, as far as that is
+    known.
     """
 
     id: str
@@ -447,6 +448,8 @@ class ServiceId:
     unique_instance_crns: tuple[str, ...] = ()
     managed_by: str = ""
     disabled: bool = False
+    disabled_by: str = ""
+    locked_by: str = ""
     handed_over_from: str = ""
     handed_over_at: datetime | None = None
 

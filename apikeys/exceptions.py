@@ -9,6 +9,8 @@ ApiKeyError
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
+│   ├── MadeByPeopleOnly    a service ID wants to make a service ID
+│   └── ServiceIdHeld       somebody else disabled or locked a service ID
 ├── LogInAgain              the store no longer knows the person who is logged in
 ├── AccountNeeded           the person belongs to several accounts and has chosen none
 ├── Unauthenticated         no valid access token
@@ -105,6 +107,14 @@ class ServiceIdNotFound(ApiKeyNotFound):
 
 class NotAuthorized(ApiKeyError, status=403, code="BXNIM0513E"):
     message = _("You are not authorized to do this.")
+
+
+class MadeByPeopleOnly(NotAuthorized):
+    message = _("A service ID can't create service IDs. A person has to.")
+
+
+class ServiceIdHeld(NotAuthorized):
+    message = _("Somebody else did this to the service ID. Only an administrator can undo it.")
 
 
 class LogInAgain(ApiKeyError, status=401, code="unauthorized"):

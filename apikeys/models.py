@@ -320,8 +320,12 @@ class HistoryRecord(models.Model):
         return f"{self.action} {self.object_id}"
 
 
+# The IAM ID of who manages a service ID: whoever made it, until it is handed to somebody else.
+MANAGER = Coalesce("managed_by", "created_by")
+
+
 class ServiceIdRecord(RevisedRecord):
-    """An identity for a program of its own. Whoever made it manages it, and so do administrators."""
+    """An identity for a program of its own. One person manages it, and so do administrators."""
 
     id = models.CharField(primary_key=True, max_length=46, default=new_service_id)
     iam_id = models.CharField(max_length=64, unique=True)
@@ -334,6 +338,9 @@ class ServiceIdRecord(RevisedRecord):
     # The person who manages it; where this is null whoever made it, as a release before this column writes it.
     managed_by = models.CharField(max_length=64, null=True)  # noqa: DJ001
     disabled = models.BooleanField(null=True, default=False, db_default=Value(False))
+    # Who did it, an IAM ID; empty where it was done by a release before these columns.
+    disabled_by = late_text(64)
+    locked_by = late_text(64)
     # The name of a manager who is gone, and since when it is another's.
     handed_over_from = late_text(255)
     handed_over_at = models.DateTimeField(null=True)
@@ -348,7 +355,7 @@ class ServiceIdRecord(RevisedRecord):
         ]
         indexes = [
             models.Index(fields=["account_id", "created_at", "id"], name="service_ids_by_creation"),
-            models.Index(Coalesce("managed_by", "created_by"), name="service_ids_by_manager"),
+            models.Index(MANAGER, name="service_ids_by_manager"),
         ]
 
 

@@ -30,6 +30,7 @@ class World:
     pepper: int
     person: str
     service: str
+    may_create_keys: bool
     disabled: bool
     locked: bool
     leaked: bool
@@ -44,7 +45,8 @@ WORLDS = st.builds(
     World,
     pepper=st.sampled_from([1, 2]),
     person=st.sampled_from(["active", "deactivated", "deleted"]),
-    service=st.sampled_from(["there", "deleted"]),
+    service=st.sampled_from(["there", "of the release before", "handed over", "disabled", "deleted"]),
+    may_create_keys=st.booleans(),
     disabled=st.booleans(),
     locked=st.booleans(),
     leaked=st.booleans(),
@@ -67,10 +69,20 @@ class Built:
 
 def build(world: World) -> Built:
     person = User.objects.create_user(
-        "alice", first_name=world.name[:20], is_superuser=world.superuser, is_active=world.person == "active"
+        "alice",
+        first_name=world.name[:20],
+        is_superuser=world.superuser,
+        is_active=world.person == "active",
+        may_create_keys=world.may_create_keys,
     )
+    managers = {"of the release before": None, "handed over": User.objects.create_user("bob").iam_id}
     service = ServiceIdRecord.objects.create(
-        account_id=person.account_id, created_by=person.iam_id, name=world.name, iam_id=f"iam-ServiceId-{uuid.uuid4()}"
+        account_id=person.account_id,
+        created_by=person.iam_id,
+        managed_by=managers.get(world.service, person.iam_id),
+        disabled=world.service == "disabled",
+        name=world.name,
+        iam_id=f"iam-ServiceId-{uuid.uuid4()}",
     )
     made = {owner: values.generate("apk_") for owner in (person.iam_id, service.iam_id)}
     keys = {
@@ -106,8 +118,11 @@ def holder_by_orm(iam_id: str) -> Identity | None:
     person = User.objects.filter(iam_id=iam_id, is_active=True).first()
     if person is not None:
         return users.identity_of(person)
-    service = ServiceIdRecord.objects.filter(iam_id=iam_id).first()
-    return Identity(iam_id, service.account_id, service.name, "") if service else None
+    service = ServiceIdRecord.objects.filter(iam_id=iam_id, disabled=False).first()
+    manager = service and User.objects.filter(iam_id=service.managed_by or service.created_by, is_active=True).first()
+    if service is None or manager is None:
+        return None
+    return Identity(iam_id, service.account_id, service.name, "", may_create_keys=manager.may_create_keys)
 
 
 def facts(key: object) -> tuple | None:
@@ -131,6 +146,7 @@ class TestStatements(TestCase):
                 assert facts(found.key) == facts(row)
                 assert (found.record.id, found.record.pepper, found.record.digest) == (row.id, row.pepper, row.digest)
                 assert (found.holder and found.holder.identity) == holder_by_orm(owner)
+                assert users.is_active(owner) == bool(found.holder)
 
     @given(WORLDS, st.sampled_from(["", "own", "another's", "unknown"]))
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -413,9 +413,14 @@ def walk_through_service_ids(program: Program, collection: str, account_id: str)
 
     call("conflict", "PUT", service, {"name": "a"}, **{"If-Match": "*"})
     call("conflict", "DELETE", service)
+    for method in ("POST", "DELETE"):
+        call("conflict", method, f"{service}/disable")
     call(204, "DELETE", f"{service}/lock")
     call(204, "POST", f"{service}/lock")
     call(204, "DELETE", f"{service}/lock")
+    call(204, "POST", f"{service}/disable")
+    assert call(200, "GET", service)["disabled"]
+    call(204, "DELETE", f"{service}/disable")
     assert "activity" in call(200, "GET", f"{service}?include_history=true&include_activity=true")
     changed = call(200, "PUT", service, {"name": "b", "unique_instance_crns": ["crn:v1:a"]}, **{"If-Match": "*"})
     assert changed["unique_instance_crns"] == ["crn:v1:a"]
@@ -434,6 +439,25 @@ def walk_through_service_ids(program: Program, collection: str, account_id: str)
     call("BXNIM0113E", "PUT", service, {"name": ""}, **{"If-Match": "*"})
     call(204, "DELETE", service)
     call("BXNIM0102E", "GET", key)
+
+
+def be_refused_what_is_not_ones_own_to_do(program: Program, dora: Any, alice: Any) -> None:
+    """A service ID makes no service ID, and its manager undoes nothing that an administrator did to it."""
+    call, new = program.call, {"account_id": alice.account_id, "name": "robot"}
+    program.log_in(alice.username)
+    made = call(201, "POST", "/v1/serviceids", new | {"apikey": {"name": "first"}})
+    form = {"grant_type": API_KEY_GRANT, "apikey": made["apikey"]["apikey"]}
+    robots = call(200, "POST", "/identity/token", form, Authorization=BX)["access_token"]
+    call("BXNIM0513E", "POST", "/v1/serviceids", new, Authorization=f"Bearer {robots}")
+    program.log_in(dora.username)
+    for what in ("disable", "lock"):
+        call(204, "POST", f"/v1/serviceids/{made['id']}/{what}")
+    program.log_in(alice.username)
+    call("BXNIM0513E", "DELETE", f"/v1/serviceids/{made['id']}/lock")
+    program.log_in(dora.username)
+    call(204, "DELETE", f"/v1/serviceids/{made['id']}/lock")
+    program.log_in(alice.username)
+    call("BXNIM0513E", "DELETE", f"/v1/serviceids/{made['id']}/disable")
 
 
 def walk_through_tokens(program: Program, username: str, settings: Any) -> None:
@@ -551,6 +575,7 @@ def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other
     program.call("BXNIM0513E", "PUT", f"/v1/apikeys/{hers}", {"name": "hers"}, **{"If-Match": "*"})
     program.call("BXNIM0513E", "POST", f"/v1/apikeys/{hers}/rotate", {})
     program.call("BXNIM0513E", "DELETE", f"/v1/apikeys/{hers}/previous")
+    be_refused_what_is_not_ones_own_to_do(program, dora, alice)
     walk_through_tokens(program, alice.username, settings)
 
     documented = {

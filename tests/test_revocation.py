@@ -180,6 +180,56 @@ def test_a_service_ids_token_dies_with_its_key(witness):
     assert witness.lives()
 
 
+@pytest.fixture
+def robot(witness) -> Witness:
+    """A key of a service ID of Alice's."""
+    made = witness.alices.post("/v1/serviceids", json={"name": "robot", "account_id": witness.person.account_id})
+    key = witness.alices.create_key("its key", iam_id=made.json()["iam_id"])
+    tokens = [witness.pair.here.use(key["apikey"]).token, witness.pair.there.use(key["apikey"]).token]
+    found = Witness(witness.pair, witness.person, witness.alices, witness.bobs, key, tokens)
+    assert found.lives()
+    return found
+
+
+def refresh_token_of(console: Console, value: str) -> str:
+    return str(console.token_request(client=True, grant_type=API_KEY_GRANT, apikey=value).json()["refresh_token"])
+
+
+def test_a_disabled_service_id_is_dead_on_the_other_server_until_it_is_enabled(pair, witness, robot):
+    address = f"/v1/serviceids/{robot.key['iam_id'].removeprefix('iam-')}/disable"
+    refresh_token = refresh_token_of(pair.here, robot.key["apikey"])
+
+    assert robot.alices.post(address).status_code == 204
+    assert not robot.lives()
+    assert renewal(pair.there, refresh_token).status_code == 400
+    assert witness.lives()
+
+    assert robot.alices.delete(address).status_code == 204
+    assert robot.lives()
+    assert renewal(pair.there, refresh_token).status_code == 200
+
+
+def test_the_service_ids_of_a_deactivated_person_are_dead_until_the_account_is_opened_again(pair, robot):
+    refresh_token = refresh_token_of(pair.here, robot.key["apikey"])
+    reads_details = pair.there.with_token(robot.tokens[0]), {"headers": {"IAM-ApiKey": robot.key["apikey"]}}
+
+    change_person(pair, robot.person, "user.is_active = False")
+    assert not robot.lives()
+    assert renewal(pair.there, refresh_token).status_code == 400
+    assert reads_details[0].get("/v1/apikeys/details", **reads_details[1]).status_code == 401
+
+    change_person(pair, robot.person, "user.is_active = True")
+    assert robot.lives()
+    assert renewal(pair.there, refresh_token).status_code == 200
+    assert reads_details[0].get("/v1/apikeys/details", **reads_details[1]).status_code == 200
+
+
+def test_the_service_ids_of_a_person_who_is_gone_are_dead(pair, robot):
+    change_person(pair, robot.person, "User.objects.filter(pk=user.pk).delete(); user.save = lambda: None")
+
+    assert not robot.lives()
+
+
 def test_somebody_elses_deletion_leaves_this_key_alone(witness):
     other = witness.bobs.create_key()
 
@@ -193,10 +243,12 @@ def test_somebody_elses_deletion_leaves_this_key_alone(witness):
 
 def test_all_that_a_deactivated_person_had_is_dead_until_the_account_is_opened_again(pair, witness):
     alices = pair.there.with_token(witness.alices.token)
+    refresh_token = tokens_of(pair.here, witness.person)["refresh_token"]
 
     change_person(pair, witness.person, "user.is_active = False")
     assert not witness.lives()
     assert alices.refused()
+    assert renewal(pair.there, refresh_token).status_code == 400
     assert not witness.introspected(token=witness.alices.token)
     refused = password_grant(pair.there, witness.person)
     assert (refused.status_code, refused.json()["errorCode"]) == (401, "BXNIM0602E")
@@ -204,6 +256,7 @@ def test_all_that_a_deactivated_person_had_is_dead_until_the_account_is_opened_a
     change_person(pair, witness.person, "user.is_active = True")
     assert witness.lives()
     assert not alices.refused()
+    assert renewal(pair.there, refresh_token).status_code == 200
 
 
 def test_a_new_password_ends_what_the_old_one_gave_and_leaves_keys_alone(pair, witness):

@@ -150,7 +150,7 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
         # Else it is a matter of luck whether a scenario comes to them by a link, with an id that exists.
         if re.fullmatch(r"/v1/apikeys/{id}/(lock|disable|previous|pause)", path):
             operation["parameters"] = [with_example(components["parameters"]["ApiKeyId"], made["id"])]
-        if path == "/v1/serviceids/{id}/lock":
+        if re.fullmatch(r"/v1/serviceids/{id}/(lock|disable)", path):
             operation["parameters"] = [with_example(components["parameters"]["ServiceIdId"], service["id"])]
         parameters = [found for found in operation.get("parameters", []) if not is_page_token(found)]
         for parameter in parameters:

@@ -732,7 +732,7 @@ def test_the_value_of_a_persons_key_is_not_to_be_stored(sdk, site_alice):
     assert names_of(sdk.list_api_keys().get_result()) == ["sdk"]
 
 
-def test_a_first_key_can_be_disabled_from_the_start_but_a_service_id_cannot(site, sdk, site_alice):
+def test_a_first_key_can_be_disabled_from_the_start_but_not_where_there_is_none(site, sdk, site_alice):
     disabled = {"Entity-Disable": "true"}
 
     created = sdk.create_service_id(
@@ -747,7 +747,7 @@ def test_a_first_key_can_be_disabled_from_the_start_but_a_service_id_cannot(site
 
     assert (created["locked"], created["apikey"]["locked"], created["apikey"]["disabled"]) == (True, False, True)
     assert site.exchange(created["apikey"]["apikey"]).status_code == 400
-    assert refusal.value.message == "A service ID can't be disabled, only its API keys can."
+    assert refusal.value.message == "This is for the first API key of the service ID: describe one, or leave it out."
     assert service_names(sdk.list_service_ids(account_id=site_alice.account_id).get_result()) == ["robot"]
 
 

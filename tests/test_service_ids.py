@@ -1,13 +1,23 @@
-"""Service IDs whose creation is sent again, and those that were made before there was all that they have now."""
+"""Service IDs: who makes them, whose they are, when they are refused, and a creation that is sent again."""
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apikeys.domain import ApiKeyDraft, ServiceIdDraft
+from apikeys.domain import ApiKeyDraft, Caller, Origin, ServiceIdDraft, ServiceIdQuery
+from apikeys.exceptions import (
+    InvalidApiKey,
+    MadeByPeopleOnly,
+    NotAuthorized,
+    ServiceIdHeld,
+    ServiceIdLocked,
+    ServiceIdNotFound,
+    ValueNotFound,
+)
+from apikeys.identity import tokens, users
 from apikeys.models import AuditEvent, Handover, HistoryRecord, ServiceIdRecord
-from apikeys.services import audit, creation, service_ids
-from tests.conftest import caller_for, delivery_for
+from apikeys.services import audit, creation, deletion, refusals, service_ids
+from tests.conftest import caller_for, delivery_for, make_person
 
 RANDOM = {"Idempotency-Key": "3f2a91c07be84d5596d1a7f0e2c84b13"}
 ADDRESS = "/v1/serviceids"
@@ -144,3 +154,135 @@ def test_the_end_of_each_key_of_a_deleted_service_id_is_audited_and_its_sealed_v
     assert AuditEvent.objects.get(action=audit.SERVICE_ID_DELETE).target_id == service.crn
     assert not Handover.objects.filter(sealed__isnull=False).exists()
     assert not HistoryRecord.objects.exists()
+
+
+@pytest.fixture
+def robot(alice):
+    """Alice's service ID, and a key of its own."""
+    return service_ids.create_service_id(caller_for(alice), ServiceIdDraft("robot"), key=ApiKeyDraft("first key"))
+
+
+def robots_of(person) -> list[str]:
+    return [found.name for found in service_ids.list_service_ids(caller_for(person), ServiceIdQuery()).service_ids]
+
+
+@pytest.mark.django_db
+def test_a_service_id_makes_no_service_id_and_that_is_audited(alice, robot):
+    _service, issued = robot
+    caller = Caller(tokens.authenticate(issued.value, Origin()).identity)
+
+    with pytest.raises(MadeByPeopleOnly):
+        service_ids.create_service_id(caller, ServiceIdDraft("android"))
+
+    assert robots_of(alice) == ["robot"]
+    assert AuditEvent.objects.get(reason="MadeByPeopleOnly").initiator_id == caller.identity.iam_id
+
+
+@pytest.mark.django_db
+def test_what_an_administrator_disabled_and_locked_its_manager_does_not_undo(alice, dora, robot):
+    service, issued = robot
+    alices, doras = caller_for(alice), caller_for(dora)
+    service_ids.disable_service_id(doras, service.id, disabled=True)
+    service_ids.lock_service_id(doras, service.id, locked=True)
+
+    with pytest.raises(ServiceIdLocked):
+        service_ids.disable_service_id(alices, service.id, disabled=False)
+    with pytest.raises(ServiceIdHeld):
+        service_ids.lock_service_id(alices, service.id, locked=False)
+    service_ids.lock_service_id(doras, service.id, locked=False)
+    with pytest.raises(ServiceIdHeld):
+        service_ids.disable_service_id(alices, service.id, disabled=False)
+
+    with pytest.raises(ValueNotFound):
+        tokens.authenticate(issued.value, Origin())
+    service_ids.disable_service_id(doras, service.id, disabled=False)
+    assert tokens.authenticate(issued.value, Origin())
+
+
+@pytest.mark.django_db
+def test_what_a_manager_disabled_and_locked_the_manager_undoes(alice, robot):
+    service, issued = robot
+    alices = caller_for(alice)
+
+    service_ids.disable_service_id(alices, service.id, disabled=True)
+    service_ids.lock_service_id(alices, service.id, locked=True)
+    service_ids.lock_service_id(alices, service.id, locked=False)
+    enabled = service_ids.disable_service_id(alices, service.id, disabled=False)
+
+    assert (enabled.disabled, enabled.disabled_by, enabled.locked_by) == (False, "", "")
+    assert tokens.authenticate(issued.value, Origin())
+    assert [entry.action for entry in service_ids.get_history(alices, service.id)] == [
+        "create", "disable", "lock", "unlock", "enable",
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_why_names_the_owner_of_a_key_whose_service_id_is_disabled(alice, robot):
+    service, issued = robot
+
+    service_ids.disable_service_id(caller_for(alice), service.id, disabled=True)
+
+    assert refusals.why(caller_for(alice), issued.key.id).cause.reason == "owner_inactive"
+
+
+@pytest.mark.django_db
+def test_the_service_ids_of_who_goes_are_handed_to_an_administrator_disabled_and_say_so(alice, dora, robot):
+    service, issued = robot
+    service_ids.lock_service_id(caller_for(alice), service.id, locked=True)
+
+    given = service_ids.hand_over(caller_for(dora), users.identity_of(alice), dora.iam_id)
+
+    assert [(found.id, found.managed_by, found.disabled) for found in given] == [(service.id, dora.iam_id, True)]
+    assert (given[0].handed_over_from, given[0].handed_over_at is None) == ("Alice Liddell", False)
+    assert robots_of(alice) == []
+    with pytest.raises(ServiceIdNotFound):
+        service_ids.get_service_id(caller_for(alice), service.id)
+    with pytest.raises(InvalidApiKey):
+        creation.create_api_key(caller_for(alice), ApiKeyDraft("back door", iam_id=service.iam_id))
+    with pytest.raises(ValueNotFound):
+        tokens.authenticate(issued.value, Origin())
+    [event] = AuditEvent.objects.filter(request_data__managed_by=dora.iam_id)
+    assert (event.action, event.target_id, event.initiator_id) == (audit.SERVICE_ID_UPDATE, service.crn, dora.iam_id)
+
+    deletion.delete_identity(users.identity_of(alice))  # as a person's deletion does next
+    alice.delete()
+    service_ids.lock_service_id(caller_for(dora), service.id, locked=False)
+    service_ids.disable_service_id(caller_for(dora), service.id, disabled=False)
+    assert tokens.authenticate(issued.value, Origin()).identity.iam_id == service.iam_id
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("to", ["alice", "bob", "inactive", "nobody"])
+def test_service_ids_are_handed_to_an_active_administrator_only(alice, bob, dora, robot, to):
+    inactive = make_person("inga", is_superuser=True, is_active=False)
+    people = {"alice": alice.iam_id, "bob": bob.iam_id, "inactive": inactive.iam_id, "nobody": ""}
+
+    with pytest.raises(InvalidApiKey):
+        service_ids.hand_over(caller_for(dora), users.identity_of(alice), people[to])
+
+    assert robots_of(alice) == ["robot"]
+
+
+@pytest.mark.django_db
+def test_only_an_administrator_hands_over_and_takes_over(alice, bob, dora, robot):
+    service, _issued = robot
+
+    with pytest.raises(NotAuthorized):
+        service_ids.hand_over(caller_for(bob), users.identity_of(alice), dora.iam_id)
+    with pytest.raises(NotAuthorized):
+        service_ids.take_over_service_id(caller_for(alice), service.id)
+    taken = service_ids.take_over_service_id(caller_for(dora), service.id)
+
+    assert (taken.managed_by, taken.disabled) == (dora.iam_id, False)
+    assert robots_of(alice) == []
+
+
+@pytest.mark.django_db
+def test_a_creation_is_known_again_after_its_service_id_was_taken_over(alice, dora):
+    draft, delivery = ServiceIdDraft("robot"), delivery_for(alice)
+    service, _key = service_ids.create_service_id(caller_for(alice), draft, delivery=delivery)
+    service_ids.take_over_service_id(caller_for(dora), service.id)
+
+    again, _key = service_ids.create_service_id(caller_for(alice), draft, delivery=delivery)
+
+    assert again.id == service.id

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.domain import Origin, Status
+from apikeys.domain import Origin, ServiceIdQuery, Status
 from apikeys.identity import tokens
 from apikeys.services import keys, service_ids
 from tests.conftest import caller_for
@@ -99,22 +99,40 @@ def test_refresh_tokens_of_before_are_renewed(release_before, alice):
     assert answer.status_code == 200
 
 
-def test_service_ids_of_before_are_their_makers(release_before, alice):
-    service_id = "ServiceId-00000000-0000-4000-8000-000000000000"
-    service = release_before.get_model("apikeys", "ServiceIdRecord").objects.create(
+def write_service_id(release, maker, name: str):
+    """Write a service ID as a process of that release does; return its record."""
+    service_id = f"ServiceId-00000000-0000-4000-8000-{len(name):012d}"
+    return release.get_model("apikeys", "ServiceIdRecord").objects.create(
         id=service_id,
         iam_id=f"iam-{service_id}",
-        account_id=alice.account_id,
-        created_by=alice.iam_id,
-        name="robot",
-        name_folded="robot",
+        account_id=maker.account_id,
+        created_by=maker.iam_id,
+        name=name,
+        name_folded=name,
     )
+
+
+def test_service_ids_of_before_are_their_makers(release_before, alice):
+    service = write_service_id(release_before, alice, "robot")
     value = write_key(release_before, service, "robot")
     upgrade()
 
-    found = service_ids.get_service_id(caller_for(alice), service_id)
+    found = service_ids.get_service_id(caller_for(alice), service.id)
     assert (found.managed_by, found.disabled, found.handed_over_from) == (alice.iam_id, False, "")
     assert tokens.authenticate(value, Origin()).identity.iam_id == service.iam_id
+
+
+def test_service_ids_that_service_ids_made_are_those_of_the_person_who_made_the_first(release_before, alice):
+    robot = write_service_id(release_before, alice, "robot")
+    second = write_service_id(release_before, robot, "second")
+    third = write_service_id(release_before, second, "the third")
+    value = write_key(release_before, third, "third")
+    upgrade()
+
+    found = service_ids.list_service_ids(caller_for(alice), ServiceIdQuery()).service_ids
+    assert {service.id for service in found} == {robot.id, second.id, third.id}
+    assert {service.managed_by for service in found} == {alice.iam_id}
+    assert tokens.authenticate(value, Origin()).identity.iam_id == third.iam_id
 
 
 def test_people_that_a_process_of_before_writes_after_the_upgrade_are_like_others(release_before, alice):

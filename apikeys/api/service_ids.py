@@ -35,8 +35,8 @@ def list_service_ids(request: HttpRequest, caller: Caller) -> JsonAnswer:
 def create_service_id(request: HttpRequest, caller: Caller) -> JsonAnswer:
     """Make a service ID, with a first key where the body describes one, and return both (201).
 
-    Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), IdempotencyKeyReused, AlreadyReceived and
-    HandoverExpired (409).
+    Raises BadRequest and InvalidApiKey (400), Unauthenticated (401), MadeByPeopleOnly (403), IdempotencyKeyReused,
+    AlreadyReceived and HandoverExpired (409).
     """
     body = json_body(request)
     check_account(caller, fields.needed_field(body, "account_id"))
@@ -61,7 +61,9 @@ def first_key(request: HttpRequest, body: Body) -> ApiKeyDraft | None:
     found = body.get("apikey")
     if found is None:
         if disabled:
-            raise BadRequest("Entity-Disable", _("A service ID can't be disabled, only its API keys can."))
+            raise BadRequest(
+                "Entity-Disable", _("This is for the first API key of the service ID: describe one, or leave it out.")
+            )
         return None
     if not isinstance(found, dict):
         raise BadRequest("apikey", _("The property %(name)s must be an object."), name="apikey")
@@ -110,3 +112,4 @@ def empty_collection(name: str) -> View:
 collection = resource(GET=list_service_ids, POST=create_service_id)
 item = resource(GET=get_service_id, PUT=update_service_id, DELETE=no_content(service_ids.delete_service_id))
 lock = switch(service_ids.lock_service_id, "locked")
+disable = switch(service_ids.disable_service_id, "disabled")

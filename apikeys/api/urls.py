@@ -37,6 +37,7 @@ urlpatterns = [
     path("v1/serviceids", service_ids.collection),
     path("v1/serviceids/<str:service_id>", service_ids.item),
     path("v1/serviceids/<str:service_id>/lock", service_ids.lock),
+    path("v1/serviceids/<str:service_id>/disable", service_ids.disable),
     path("v1/leaks", leak_reports.collection),
     path("v1/openapi.json", document.view, name="openapi"),
     path("v1/profiles", service_ids.empty_collection("profiles")),

@@ -19,6 +19,7 @@ from apikeys.backends.limits import search_limit
 from apikeys.backends.orders import COLUMNS, Apart
 from apikeys.backends.plain import Plain
 from apikeys.backends.search import fold, shape
+from apikeys.backends.service_ids import managed_by
 from apikeys.backends.trigrams import searched
 from apikeys.exceptions import gettext_noop as _
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, ServiceIdRecord
@@ -66,7 +67,7 @@ class EmbeddedBackend:
 
     def _managed(self) -> "models.QuerySet[ServiceIdRecord]":
         """Return the service ID that a row belongs to, where the identity manages it."""
-        return ServiceIdRecord.objects.filter(iam_id=models.OuterRef("iam_id"), created_by=self.identity.iam_id)
+        return managed_by(self.identity.iam_id).filter(iam_id=models.OuterRef("iam_id"))
 
     def _record(self, key_id: str, *, for_update: bool = False) -> ApiKeyRecord:
         rows = self._visible() if domain.API_KEY_ID.fullmatch(key_id) else ApiKeyRecord.objects.none()
@@ -109,10 +110,8 @@ class EmbeddedBackend:
             return
         if not domain.IAM_ID.fullmatch(iam_id):
             raise _mismatch()
-        service_ids = ServiceIdRecord.objects.filter(iam_id=iam_id, account_id=self.identity.account_id)
-        if not self.identity.is_administrator:
-            service_ids = service_ids.filter(created_by=self.identity.iam_id)
-        if not service_ids.exists():
+        managed = ServiceIdRecord.objects if self.identity.is_administrator else managed_by(self.identity.iam_id)
+        if not managed.filter(iam_id=iam_id, account_id=self.identity.account_id).exists():
             raise _mismatch()
 
     def count_api_keys(self, iam_id: str = "") -> int:

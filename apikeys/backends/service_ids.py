@@ -4,13 +4,21 @@ from contextlib import nullcontext
 from dataclasses import fields
 
 from django.db import models, transaction
+from django.utils import timezone
 
 from apikeys import domain
 from apikeys.backends import deletion, records
 from apikeys.backends.keyset import Listed, beyond, cursor_at, page_of
 from apikeys.backends.limits import search_limit
-from apikeys.exceptions import DeleteNotPossible, ServiceIdConflict, ServiceIdLocked, ServiceIdNotFound
-from apikeys.models import ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
+from apikeys.exceptions import (
+    DeleteNotPossible,
+    MadeByPeopleOnly,
+    ServiceIdConflict,
+    ServiceIdHeld,
+    ServiceIdLocked,
+    ServiceIdNotFound,
+)
+from apikeys.models import MANAGER, ApiKeyRecord, HistoryRecord, ServiceIdRecord, new_service_id
 
 COLUMNS = {
     domain.ServiceIdSort.NAME: "name_folded",
@@ -20,15 +28,20 @@ COLUMNS = {
 }
 
 
+def managed_by(iam_id: str) -> "models.QuerySet[ServiceIdRecord]":
+    """Return the service IDs that a person manages."""
+    return ServiceIdRecord.objects.alias(manager=MANAGER).filter(manager=iam_id)
+
+
 class EmbeddedServiceIds:
-    """The service IDs that one identity manages: those it made; an administrator, all of the account."""
+    """The service IDs that one person manages; an administrator, all of the account."""
 
     def __init__(self, caller: domain.Caller) -> None:
         self.identity = caller.identity
 
     def _records(self) -> "models.QuerySet[ServiceIdRecord]":
-        rows = ServiceIdRecord.objects.filter(account_id=self.identity.account_id)
-        return rows if self.identity.is_administrator else rows.filter(created_by=self.identity.iam_id)
+        rows = ServiceIdRecord.objects if self.identity.is_administrator else managed_by(self.identity.iam_id)
+        return rows.filter(account_id=self.identity.account_id)
 
     def _record(self, service_id: str, *, for_update: bool = False) -> ServiceIdRecord:
         rows = self._records() if domain.SERVICE_ID.fullmatch(service_id) else ServiceIdRecord.objects.none()
@@ -74,18 +87,24 @@ class EmbeddedServiceIds:
 
     def made_with(self, nonce_digest: str) -> domain.ServiceId | None:
         """Return the service ID that this identity made with the nonce of this digest, None without one."""
-        record = self._records().filter(created_by=self.identity.iam_id, nonce_digest=nonce_digest).first()
+        record = ServiceIdRecord.objects.filter(created_by=self.identity.iam_id, nonce_digest=nonce_digest).first()
         return to_domain(record) if record else None
 
     @transaction.atomic
     def create(self, draft: domain.ServiceIdDraft, *, nonce_digest: str = "") -> domain.ServiceId:
-        """Make one. Raises IntegrityError where the nonce of this digest made one before."""
+        """Make one.
+
+        Raises IntegrityError where the nonce of this digest made one before, MadeByPeopleOnly for a service ID.
+        """
+        if self.identity.iam_id.startswith(domain.SERVICE_ID_PREFIX):
+            raise MadeByPeopleOnly
         service_id = new_service_id()
         record = ServiceIdRecord(
             id=service_id,
             iam_id=f"iam-{service_id}",
             account_id=self.identity.account_id,
             created_by=self.identity.iam_id,
+            managed_by=self.identity.iam_id,
             name=draft.name,
             description=draft.description,
             unique_instance_crns=list(draft.unique_instance_crns),
@@ -115,12 +134,60 @@ class EmbeddedServiceIds:
 
     @transaction.atomic
     def set_locked(self, service_id: str, locked: bool) -> domain.ServiceId:
-        """Lock one against change and deletion, or unlock it; both may be repeated. Raises ServiceIdNotFound."""
+        """Lock one against change and deletion, or unlock it; both may be repeated.
+
+        Raises ServiceIdHeld where somebody else locked it and the caller is no administrator, ServiceIdNotFound.
+        """
         record = self._record(service_id, for_update=True)
         if record.locked != locked:
-            record.locked = locked
-            action = "lock" if locked else "unlock"
-            records.save_revision(record, self.identity, action, f"Service ID: {action}")
+            self._check_may_undo(record.locked_by)
+            record.locked, record.locked_by = locked, self.identity.iam_id if locked else ""
+            self._save(record, "lock" if locked else "unlock")
+        return to_domain(record)
+
+    @transaction.atomic
+    def set_disabled(self, service_id: str, disabled: bool) -> domain.ServiceId:
+        """Refuse all that one asks for, or no longer; both may be repeated.
+
+        Raises ServiceIdLocked, ServiceIdHeld where somebody else disabled it and the caller is no administrator,
+        ServiceIdNotFound.
+        """
+        record = self._record(service_id, for_update=True)
+        if record.locked:
+            raise ServiceIdLocked
+        if bool(record.disabled) != disabled:
+            self._check_may_undo(record.disabled_by)
+            record.disabled, record.disabled_by = disabled, self.identity.iam_id if disabled else ""
+            self._save(record, "disable" if disabled else "enable")
+        return to_domain(record)
+
+    def _check_may_undo(self, done_by: str | None) -> None:
+        if done_by and done_by != self.identity.iam_id and not self.identity.is_administrator:
+            raise ServiceIdHeld
+
+    def _save(self, record: ServiceIdRecord, action: str) -> None:
+        records.save_revision(record, self.identity, action, f"Service ID: {action}")
+
+    @transaction.atomic
+    def hand_over(self, from_identity: domain.Identity, to_iam_id: str) -> list[domain.ServiceId]:
+        """Give all that one person manages to another, disabled, locked or not; return what was given."""
+        rows = managed_by(from_identity.iam_id).filter(account_id=self.identity.account_id)
+        found = list(rows.select_for_update().order_by("id"))
+        for record in found:
+            record.managed_by, record.handed_over_from = to_iam_id, from_identity.name[:255]
+            record.handed_over_at = timezone.now()
+            if not record.disabled:
+                record.disabled, record.disabled_by = True, self.identity.iam_id
+            self._save(record, "hand over")
+        return [to_domain(record) for record in found]
+
+    @transaction.atomic
+    def take_over(self, service_id: str) -> domain.ServiceId:
+        """Have the caller manage one from now on; this may be repeated. Raises ServiceIdNotFound."""
+        record = self._record(service_id, for_update=True)
+        if (record.managed_by or record.created_by) != self.identity.iam_id:
+            record.managed_by = self.identity.iam_id
+            self._save(record, "hand over")
         return to_domain(record)
 
     @transaction.atomic
@@ -149,4 +216,5 @@ def to_domain(record: ServiceIdRecord) -> domain.ServiceId:
     held = {field.name: getattr(record, field.name) for field in fields(domain.ServiceId)}
     held |= {"unique_instance_crns": tuple(record.unique_instance_crns)}
     held |= {"managed_by": record.managed_by or record.created_by, "disabled": bool(record.disabled)}
-    return domain.ServiceId(**held | {"handed_over_from": record.handed_over_from or ""})
+    held |= {name: getattr(record, name) or "" for name in ("disabled_by", "locked_by", "handed_over_from")}
+    return domain.ServiceId(**held)

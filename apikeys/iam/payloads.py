@@ -27,7 +27,7 @@ KEY_MEMBERS = (
 )  # fmt: skip
 SERVICE_ID_MEMBERS = (
     "id", "iam_id", "entity_tag", "crn", "locked", "created_at", "modified_at", "account_id", "name", "description",
-    "unique_instance_crns",
+    "unique_instance_crns", "managed_by", "disabled",
 )  # fmt: skip
 # What the Warning of an answer to a creation says: an IAM that does not know decoys would make a key that works.
 DECOY_MADE = "The key is a decoy: any use of it is refused and raises the alarm."
@@ -311,7 +311,7 @@ def service_id(
     history: Iterable[domain.HistoryEntry] | None = None,
     usage: domain.Usage | None = None,
 ) -> dict[str, Any]:
-    """Return a ServiceId as IBM's API does."""
+    """Return a ServiceId as IBM's API does, and with the members `managed_by` and `disabled`, which IBM's has not."""
     return _attributes(service, SERVICE_ID_MEMBERS) | _on_request(history, usage)
 
 

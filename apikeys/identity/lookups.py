@@ -26,15 +26,20 @@ from apikeys.models import PreviousValue as PreviousValueRecord
 from apikeys.storage.statements import Columns, Row, Statement, table
 
 USED = (*(field.name for field in fields(UsedKey)), "pepper", "digest")
-PERSON = ("id", "iam_id", "account", "first_name", "last_name", "username", "email", "is_superuser")
+PERSON = ("id", "iam_id", "account", "first_name", "last_name", "username", "email", "is_superuser", "may_create_keys")
 SERVICE = ("id", "iam_id", "account_id", "name")
+MANAGER = ("id", "may_create_keys")
 MOST_IDS = 2  # of a token: its own, and that of the log-in it came from
 REMEMBERED = 1000  # of what follows from a row or an id alone
+Part = tuple[Any, ...] | None  # of a row: the columns of one table, None where it joined nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An active person, or a service ID. `password` is a person's as it is stored, where it was asked for."""
+    """An active person, or a service ID that is not disabled and that an active person manages.
+
+    `password` is a person's as it is stored, where it was asked for.
+    """
 
     identity: Identity
     password: str = field(default="", repr=False)
@@ -87,7 +92,7 @@ class FoundValue:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a token was made from, as it is now; None for what is gone, and for a person who was deactivated.
+    """What a token was made from, as it is now; None for what is gone, and for a holder who may do nothing now.
 
     `is_signed_here`: the key that signed it is one of this server's. `is_revoked`: it is, or its whole log-in.
     """
@@ -131,16 +136,16 @@ def find_both(
     revoked = [*map(_stored_id, ids), *[None] * (MOST_IDS - len(ids))]
     parameters = [kid, *revoked, iam_id, iam_id, key_id, iam_id, *_parameters(stored)]
     rows = _of_sources(len(stored), whole).rows(parameters)
-    person, service, key, *found, is_signed_here, is_revoked, password = rows[0]
+    person, service, manager, key, *found, is_signed_here, is_revoked, password = rows[0]
     source = Source(
-        _holder(person, service, password or ""),
+        _holder(person, service, manager, password or ""),
         to_used(_keys().row(key)) if key else None,
         bool(is_signed_here),
         bool(is_revoked),
     )
     if not stored:
         return source, None
-    values = [row[3:6] for row in rows if row[3] is not None] if found else []
+    values = [row[4:8] for row in rows if row[4] is not None] if found else []
     return source, _looked_further(stored, _value_of(stored, values, _found(whole)))
 
 
@@ -160,7 +165,7 @@ def _looked_further(stored: dict[tuple[str, int], str], found: FoundValue | None
 
 def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]]) -> FoundValue | None:
     whole = _found(True)
-    for previous_part, key_part, person, service, deleted_part in rows:
+    for previous_part, key_part, person, service, manager, deleted_part in rows:
         previous = _previous().row(previous_part) if previous_part else None
         told = to_previous(previous) if previous else None
         if deleted_part is not None:
@@ -170,7 +175,7 @@ def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[A
             return FoundValue(value, deleted, to_used(deleted), None, at, told, is_deleted=True)
         if previous is not None and key_part is not None:
             record, value = whole.row(key_part), stored[previous.digest, previous.pepper]
-            return FoundValue(value, record, to_used(record), _holder(person, service), previous, told)
+            return FoundValue(value, record, to_used(record), _holder(person, service, manager), previous, told)
     return None
 
 
@@ -185,20 +190,20 @@ def _parameters(stored: dict[tuple[str, int], str]) -> list[Any]:
 
 def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]], keys: Columns) -> FoundValue | None:
     found = {}
-    for key, person, service in rows:
+    for key, *holder in rows:
         record = keys.row(key)
-        found[record.digest, record.pepper] = record, person, service
+        found[record.digest, record.pepper] = record, holder
     for pair, value in stored.items():
         if pair in found:
-            record, person, service = found[pair]
-            return FoundValue(value, record, to_used(record), _holder(person, service), record)
+            record, holder = found[pair]
+            return FoundValue(value, record, to_used(record), _holder(*holder), record)
     return None
 
 
-def _holder(person: tuple[Any, ...] | None, service: tuple[Any, ...] | None, password: str = "") -> Holder | None:
+def _holder(person: Part, service: Part, manager: Part, password: str = "") -> Holder | None:
     if person is not None:
         return Holder(_identity_of_person(person), password)
-    return Holder(_identity_of_service(service)) if service else None
+    return None if service is None or manager is None else Holder(_identity_of_service(service, manager))
 
 
 # A row that says the same stands for the same identity: what is remembered is no answer of the database.
@@ -210,9 +215,9 @@ def _identity_of_person(row: tuple[Any, ...]) -> Identity:
 
 
 @lru_cache(REMEMBERED)
-def _identity_of_service(row: tuple[Any, ...]) -> Identity:
-    service = _services().row(row)
-    return Identity(service.iam_id, service.account_id, service.name, email="")
+def _identity_of_service(row: tuple[Any, ...], manager: tuple[Any, ...]) -> Identity:
+    service, may_create_keys = _services().row(row), bool(_managers().row(manager).may_create_keys)
+    return Identity(service.iam_id, service.account_id, service.name, email="", may_create_keys=may_create_keys)
 
 
 @lru_cache(REMEMBERED)
@@ -254,9 +259,14 @@ def _services(alias: str = "service") -> Columns:
 
 
 @cache
+def _managers(alias: str = "manager") -> Columns:
+    return Columns(get_user_model(), alias, MANAGER)
+
+
+@cache
 def _of_values(number: int) -> Statement:
     """Return the statement that finds the keys of `number` digests, each under its pepper, and who holds them."""
-    selected = _found(False), _persons("owner"), _services("program")
+    selected = _found(False), *_owners()
     sql = f"FROM {table(ApiKeyRecord, 'found')} {_owners_of_found()} WHERE {has_digest('found', number)}"
     return Statement(f"SELECT {', '.join(map(str, selected))} {sql}", *selected)
 
@@ -267,7 +277,7 @@ def _of_past_values(number: int) -> Statement:
 
     It has one row whatever is there.
     """
-    selected = _previous(), _found(True), _persons("owner"), _services("program"), _deleted()
+    selected = _previous(), _found(True), *_owners(), _deleted()
     sql = (
         f"SELECT {', '.join(map(str, selected))} FROM (SELECT 1) one "  # noqa: S608
         f"LEFT JOIN {table(PreviousValueRecord, 'previous')} ON {has_digest('previous', number)} "
@@ -284,14 +294,15 @@ def _of_sources(number: int, whole: bool) -> Statement:
 
     It has one row whatever is there, since each of its parts may be gone by itself, and more where digests have.
     """
-    selected = [_persons(), _services(), _keys()]
+    selected = [_persons(), _services(), _managers(), _keys()]
     joins = [
         f"LEFT JOIN {table(get_user_model(), 'person')} ON person.iam_id = %s AND person.is_active",
-        f"LEFT JOIN {table(ServiceIdRecord, 'service')} ON service.iam_id = %s",
+        f"LEFT JOIN {table(ServiceIdRecord, 'service')} ON service.iam_id = %s AND {_is_enabled('service')}",
+        _manager_of("service", "manager"),
         f"LEFT JOIN {table(ApiKeyRecord, 'key')} ON key.id = %s AND key.iam_id = %s",
     ]
     if number:
-        selected += [_found(whole), _persons("owner"), _services("program")]
+        selected += [_found(whole), *_owners()]
         joins += [f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON {has_digest('found', number)}", _owners_of_found()]
     sql = (
         f"SELECT {', '.join(map(str, selected))}, "  # noqa: S608
@@ -302,8 +313,26 @@ def _of_sources(number: int, whole: bool) -> Statement:
     return Statement(sql, *selected)
 
 
+def _owners() -> tuple[Columns, Columns, Columns]:
+    """Return what is selected of who holds the key that was found."""
+    return _persons("owner"), _services("program"), _managers("keeper")
+
+
 def _owners_of_found() -> str:
     return (
         f"LEFT JOIN {table(get_user_model(), 'owner')} ON owner.iam_id = found.iam_id AND owner.is_active "
-        f"LEFT JOIN {table(ServiceIdRecord, 'program')} ON program.iam_id = found.iam_id"
+        f"LEFT JOIN {table(ServiceIdRecord, 'program')} "
+        f"ON program.iam_id = found.iam_id AND {_is_enabled('program')} {_manager_of('program', 'keeper')}"
+    )
+
+
+def _is_enabled(service: str) -> str:
+    return f"{service}.disabled IS NOT TRUE"
+
+
+def _manager_of(service: str, manager: str) -> str:
+    """Return the join of the active person who manages a service ID."""
+    return (
+        f"LEFT JOIN {table(get_user_model(), manager)} "
+        f"ON {manager}.iam_id = COALESCE({service}.managed_by, {service}.created_by) AND {manager}.is_active"
     )

@@ -34,7 +34,7 @@ from apikeys.usage import counting
 
 REFRESH_LIFETIME = timedelta(hours=72)
 NOWHERE = Origin()
-PASSING = (Reason.PAUSED, Reason.DELETED)  # what a key may come back from as it was
+PASSING = (Reason.PAUSED, Reason.DELETED, Reason.OWNER_INACTIVE)  # what a key may come back from as it was
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +170,8 @@ def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Famil
 def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE) -> Tokens:
     """Return new tokens for a refresh token, which works once; used again, its whole family ends.
 
-    While its key is paused, or deleted and not restored yet, it is refused and lives on. Raises TokenRefused.
+    While its key is paused, or deleted and not restored yet, and while whoever holds it may do nothing, it is refused
+    and lives on. Raises TokenRefused.
     """
     with transaction.atomic():
         row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
@@ -279,8 +280,10 @@ def _identity_by_password(source: Source, stamp: str) -> Identity | None:
 
 
 def _subject_of_refresh_token(row: RefreshToken, origin: Origin) -> tuple[Subject | None, Reason | None]:
-    """Return whom a refresh token stands for, or why it stands for nobody, as far as that is due to its key."""
+    """Return whom a refresh token stands for, or why it stands for nobody, as far as its key and its owner say."""
     source = find_source(row.iam_id, row.api_key_id)
+    if not row.api_key_id and source.holder is None:
+        return None, Reason.OWNER_INACTIVE
     if not row.api_key_id:
         identity = _identity_by_password(source, row.password_stamp)
         stands_for = Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp) if identity else None

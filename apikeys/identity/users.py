@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from apikeys.domain import Identity, Owner
-from apikeys.models import ServiceIdRecord
+from apikeys.domain import SERVICE_ID_PREFIX, Identity, Owner
+from apikeys.models import MANAGER, ServiceIdRecord
 
 Person = Any  # a user of the console: the app does not know the project's class
 
@@ -20,6 +20,7 @@ def identity_of(user: Person) -> Identity:
         name=user.get_full_name() or user.get_username(),
         email=user.email,
         is_administrator=user.is_superuser,
+        may_create_keys=user.may_create_keys,
     )
 
 
@@ -40,6 +41,23 @@ def owners(iam_ids: Iterable[str]) -> dict[str, Owner]:
         for iam_id, name in ServiceIdRecord.objects.filter(iam_id__in=services).values_list("iam_id", "name"):
             found[iam_id] = Owner(iam_id, name)
     return found
+
+
+def is_active(iam_id: str) -> bool:
+    """Tell whether an identity may do anything now: an active person, or a service ID of one that is not disabled."""
+    people = get_user_model()._default_manager.filter(is_active=True)
+    if iam_id.startswith(SERVICE_ID_PREFIX):
+        manager = ServiceIdRecord.objects.filter(iam_id=iam_id).exclude(disabled=True).values_list(MANAGER)
+        people = people.filter(iam_id__in=manager)
+    else:
+        people = people.filter(iam_id=iam_id)
+    return bool(people.exists())
+
+
+def is_administrator(iam_id: str, account_id: str) -> bool:
+    """Tell whether somebody is an active administrator of an account."""
+    people = get_user_model()._default_manager.filter(iam_id=iam_id, is_active=True, is_superuser=True)
+    return any(person.account_id == account_id for person in people)
 
 
 def password_stamp(user: Person) -> str:

@@ -6,6 +6,30 @@ import uuid
 from django.db import migrations, models
 
 
+def late_text(model_name, name, max_length):
+    """Add the column of a text. SQLite would write a table anew for a column that has a default outside of it as well."""
+    column = {"blank": True, "db_default": models.Value(""), "max_length": max_length, "null": True}
+    added = migrations.AddField(model_name, name, models.CharField(**column))
+    return migrations.SeparateDatabaseAndState(
+        [added], [migrations.AddField(model_name, name, models.CharField(**column, default=""))]
+    )
+
+
+def give_to_people(apps, schema_editor):
+    """Give each service ID that a service ID made to the person who made the first of them.
+
+    Where one on the way there is gone, nobody knows that person: an administrator has to take it over.
+    """
+    rows = apps.get_model("apikeys", "ServiceIdRecord").objects
+    makers = dict(rows.values_list("iam_id", "created_by"))
+    for iam_id, maker in makers.items():
+        person = maker
+        while person in makers:
+            person = makers[person]
+        if person != maker:
+            rows.filter(iam_id=iam_id).update(managed_by=person)
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("apikeys", "0010_life_of_a_key"),
@@ -70,91 +94,38 @@ class Migration(migrations.Migration):
                 ("created_by", models.CharField(max_length=64)),
             ],
         ),
-        migrations.AddField(
-            model_name="apikeyrecord",
-            name="disabled_by",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=64, null=True),
-        ),
-        migrations.AddField(
-            model_name="apikeyrecord",
-            name="disabled_hold",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=16, null=True),
-        ),
-        migrations.AddField(
-            model_name="apikeyrecord",
-            name="locked_by",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=64, null=True),
-        ),
-        migrations.AddField(
-            model_name="apikeyrecord",
-            name="locked_hold",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=16, null=True),
-        ),
-        migrations.AddField(
-            model_name="apikeyrecord",
-            name="networks",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=2000, null=True),
-        ),
-        migrations.AddField(
-            model_name="apikeyrecord",
-            name="scope",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=1000, null=True),
-        ),
-        migrations.AddField(
-            model_name="deletedkeyrecord",
-            name="disabled_by",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=64, null=True),
-        ),
-        migrations.AddField(
-            model_name="deletedkeyrecord",
-            name="disabled_hold",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=16, null=True),
-        ),
-        migrations.AddField(
-            model_name="deletedkeyrecord",
-            name="locked_by",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=64, null=True),
-        ),
-        migrations.AddField(
-            model_name="deletedkeyrecord",
-            name="locked_hold",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=16, null=True),
-        ),
-        migrations.AddField(
-            model_name="deletedkeyrecord",
-            name="networks",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=2000, null=True),
-        ),
-        migrations.AddField(
-            model_name="deletedkeyrecord",
-            name="scope",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=1000, null=True),
-        ),
-        migrations.AddField(
-            model_name="refreshtoken",
-            name="scope",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=1000, null=True),
-        ),
+        late_text("apikeyrecord", "disabled_by", 64),
+        late_text("apikeyrecord", "disabled_hold", 16),
+        late_text("apikeyrecord", "locked_by", 64),
+        late_text("apikeyrecord", "locked_hold", 16),
+        late_text("apikeyrecord", "networks", 2000),
+        late_text("apikeyrecord", "scope", 1000),
+        late_text("deletedkeyrecord", "disabled_by", 64),
+        late_text("deletedkeyrecord", "disabled_hold", 16),
+        late_text("deletedkeyrecord", "locked_by", 64),
+        late_text("deletedkeyrecord", "locked_hold", 16),
+        late_text("deletedkeyrecord", "networks", 2000),
+        late_text("deletedkeyrecord", "scope", 1000),
+        late_text("refreshtoken", "scope", 1000),
         migrations.AddField(
             model_name="serviceidrecord",
             name="disabled",
             field=models.BooleanField(db_default=models.Value(False), default=False, null=True),
         ),
+        late_text("serviceidrecord", "disabled_by", 64),
+        late_text("serviceidrecord", "locked_by", 64),
         migrations.AddField(
             model_name="serviceidrecord",
             name="handed_over_at",
             field=models.DateTimeField(null=True),
         ),
-        migrations.AddField(
-            model_name="serviceidrecord",
-            name="handed_over_from",
-            field=models.CharField(blank=True, db_default=models.Value(""), default="", max_length=255, null=True),
-        ),
+        late_text("serviceidrecord", "handed_over_from", 255),
         migrations.AddField(
             model_name="serviceidrecord",
             name="managed_by",
             field=models.CharField(max_length=64, null=True),
         ),
+        migrations.RunPython(give_to_people, migrations.RunPython.noop, elidable=True),
         migrations.AddIndex(
             model_name="serviceidrecord",
             index=models.Index(

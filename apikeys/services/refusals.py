@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.contrib.auth import get_user_model
-
 from apikeys import exceptions
 from apikeys.backends import value_store_for
 from apikeys.backends.records import to_domain
-from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, Caller, Cause, DeletedKey, HistoryEntry, Reason, Refusal
+from apikeys.domain import ApiKey, Caller, Cause, DeletedKey, HistoryEntry, Reason, Refusal
+from apikeys.identity import users
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord
 from apikeys.services import audit
 from apikeys.usage import counting, records
@@ -80,7 +79,7 @@ def _why_deleted(deleted: DeletedKey) -> Why:
 
 def cause_of(key: ApiKey, history: Sequence[HistoryEntry]) -> Cause | None:
     """Return why a key that the caller has seen is refused now, None where it is not."""
-    reason = key.refusal or (None if _is_owner_active(key.iam_id) else Reason.OWNER_INACTIVE)
+    reason = key.refusal or (None if users.is_active(key.iam_id) else Reason.OWNER_INACTIVE)
     if reason is None:
         return None
     if reason is Reason.EXPIRED:
@@ -88,12 +87,6 @@ def cause_of(key: ApiKey, history: Sequence[HistoryEntry]) -> Cause | None:
     began = [entry for entry in history if entry.action in BEGAN.get(reason, ())]
     until = key.paused_until if reason is Reason.PAUSED else None
     return Cause(reason, began[-1].timestamp, began[-1].iam_id, until) if began else Cause(reason, until=until)
-
-
-def _is_owner_active(iam_id: str) -> bool:
-    if iam_id.startswith(SERVICE_ID_PREFIX):
-        return True  # a service ID that is gone has no keys
-    return bool(get_user_model()._default_manager.filter(iam_id=iam_id, is_active=True).exists())
 
 
 def by_request(caller: Caller, request_id: str) -> list[Explained]:

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from apikeys import domain
 from apikeys.backends import service_ids_for
-from apikeys.exceptions import IdempotencyKeyReused
+from apikeys.backends.service_ids import managed_by
+from apikeys.exceptions import IdempotencyKeyReused, InvalidApiKey, NotAuthorized
+from apikeys.exceptions import gettext_noop as _
+from apikeys.identity import users
 from apikeys.services import audit, creation, deletion
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
@@ -42,7 +45,8 @@ def create_service_id(
     """Make a service ID, with a first key where one is described.
 
     The same request sent again with the same nonce makes nothing, and returns what it made before: the key as long
-    as its hand-over lasts. Raises InvalidApiKey, IdempotencyKeyReused, AlreadyReceived, HandoverExpired.
+    as its hand-over lasts. Raises MadeByPeopleOnly for a service ID, InvalidApiKey, IdempotencyKeyReused,
+    AlreadyReceived, HandoverExpired.
     """
     try:
         return _create(caller, draft, key, delivery)
@@ -85,11 +89,56 @@ def update_service_id(
 
 
 def lock_service_id(caller: domain.Caller, service_id: str, *, locked: bool) -> domain.ServiceId:
-    """Lock against change and deletion, or unlock. Raises ServiceIdNotFound."""
+    """Lock against change and deletion, or unlock. Raises ServiceIdHeld, ServiceIdNotFound."""
     with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id) as step:
         service = service_ids_for(caller).set_locked(service_id, locked)
         step.record(service, lock=locked)
     return service
+
+
+@revocation
+def disable_service_id(caller: domain.Caller, service_id: str, *, disabled: bool) -> domain.ServiceId:
+    """Refuse all keys and tokens of a service ID from now on, or no longer.
+
+    Raises ServiceIdLocked, ServiceIdHeld, ServiceIdNotFound.
+    """
+    with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id, revokes=disabled) as step:
+        service = service_ids_for(caller).set_disabled(service_id, disabled)
+        step.record(service, disable=disabled)
+    return service
+
+
+@revocation
+def hand_over(caller: domain.Caller, from_identity: domain.Identity, to_iam_id: str) -> list[domain.ServiceId]:
+    """Give the service IDs of a person who goes to an administrator, disabled, and return them.
+
+    The caller is the administrator who says so. Raises NotAuthorized, InvalidApiKey where `to_iam_id` is none of an
+    active administrator of the account.
+    """
+    if not caller.identity.is_administrator:
+        raise NotAuthorized
+    if to_iam_id == from_identity.iam_id or not users.is_administrator(to_iam_id, caller.identity.account_id):
+        raise InvalidApiKey("managed_by", _("Service IDs can only be handed to another active administrator."))
+    with transaction.atomic():
+        given = service_ids_for(caller).hand_over(from_identity, to_iam_id)
+        for service in given:
+            audit.record(caller, audit.SERVICE_ID_UPDATE, target=service, disable=True, managed_by=to_iam_id)
+    return given
+
+
+def take_over_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceId:
+    """Have an administrator manage a service ID from now on. Raises NotAuthorized, ServiceIdNotFound."""
+    with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id) as step:
+        if not caller.identity.is_administrator:
+            raise NotAuthorized
+        service = service_ids_for(caller).take_over(service_id)
+        step.record(service, managed_by=caller.identity.iam_id)
+    return service
+
+
+def count_managed_by(iam_id: str) -> int:
+    """Return how many service IDs a person manages."""
+    return managed_by(iam_id).count()
 
 
 @revocation

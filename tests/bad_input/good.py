@@ -109,6 +109,8 @@ GOOD = {
     "deleteServiceId": Request("DELETE", SERVICE, BEARER),
     "lockServiceId": Request("POST", f"{SERVICE}/lock", JSON_BEARER),
     "unlockServiceId": Request("DELETE", f"{SERVICE}/lock", BEARER),
+    "disableServiceId": Request("POST", f"{SERVICE}/disable", JSON_BEARER),
+    "enableServiceId": Request("DELETE", f"{SERVICE}/disable", BEARER),
     "getToken": Request(
         "POST", "/identity/token", {"Content-Type": FORM}, f"grant_type={quote(API_KEY_GRANT)}&apikey=<value>".encode()
     ),

@@ -34,6 +34,7 @@ EXAMPLE_SERVICE_ID = ServiceId(
     created_at=EXAMPLE_MOMENT,
     modified_at=EXAMPLE_MOMENT,
     locked=False,
+    managed_by=EXAMPLE_PERSON,
 )
 API_KEY_EXAMPLE = payloads.api_key(EXAMPLE_KEY)
 SERVICE_ID_EXAMPLE = payloads.service_id(EXAMPLE_SERVICE_ID)
@@ -194,7 +195,13 @@ def key_filters() -> list[Schema]:
 
 
 def switch(
-    path: str, of_kind: partial[Schema], kind: str, thing: str, verbs: tuple[str, str], codes: Sequence[str]
+    path: str,
+    of_kind: partial[Schema],
+    kind: str,
+    thing: str,
+    verbs: tuple[str, str],
+    codes: Sequence[str],
+    codes_of_undoing: Sequence[str] = (),
 ) -> dict[str, Schema]:
     """Return POST and DELETE of what is set and unset, each with a link to the other; both may be repeated."""
     return {
@@ -202,7 +209,7 @@ def switch(
             f"{verb}{kind}",
             f"{verb.title()} {thing}",
             answer("Done, or already the case.", status=204, links=links.from_same(kind, opposite)),
-            codes,
+            (*codes, *(codes_of_undoing if method == "DELETE" else ())),
             parameters=[f"{kind}Id"],
             posts=method == "POST",
         )
@@ -243,7 +250,8 @@ def service_id_operations() -> dict[str, Schema]:
                 warned=True,
                 links=links.FROM_NEW_SERVICE_ID,
             ),
-            (BAD, REFUSED, UNKNOWN, "conflict"),
+            (BAD, REFUSED, UNKNOWN, FORBIDDEN, "conflict"),
+            description="Only people create service IDs.",
             parameters=[
                 "EntityLock",
                 parameter(
@@ -275,6 +283,21 @@ def service_id_operations() -> dict[str, Schema]:
             parameters=["ServiceIdId"],
         ),
         **switch(
-            "/v1/serviceids/{id}/lock", of_service_ids, "ServiceId", "a service ID", ("lock", "unlock"), (UNKNOWN, GONE)
+            "/v1/serviceids/{id}/lock",
+            of_service_ids,
+            "ServiceId",
+            "a service ID",
+            ("lock", "unlock"),
+            (UNKNOWN, GONE),
+            (FORBIDDEN,),
+        ),
+        **switch(
+            "/v1/serviceids/{id}/disable",
+            of_service_ids,
+            "ServiceId",
+            "a service ID",
+            ("disable", "enable"),
+            (UNKNOWN, GONE, "conflict"),
+            (FORBIDDEN,),
         ),
     }

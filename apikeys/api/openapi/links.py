@@ -48,7 +48,8 @@ FROM_ROTATED_KEY = {
     **link("introspect", {}, {"apikey": VALUE}),
 }
 FROM_NEW_KEY = FROM_ROTATED_KEY | by_id("ApiKey", ("rotate",), f"{IN_BODY}id")
-FROM_SERVICE_ID = by_id("ServiceId", ("get", "delete", "lock", "unlock"), f"{IN_BODY}id") | change("updateServiceId")
+FROM_SERVICE_ID = by_id("ServiceId", ("get", "delete", "lock", "unlock", "disable", "enable"), f"{IN_BODY}id")
+FROM_SERVICE_ID |= change("updateServiceId")
 FROM_NEW_SERVICE_ID = {
     **FROM_SERVICE_ID,
     **link("createApiKey", {}, {"name": f"{IN_BODY}name", "iam_id": IAM_ID}),

@@ -83,6 +83,8 @@ SERVICE_ID: Schema = {
     "name": text(minLength=1, maxLength=NAME_MAX_LENGTH, examples=["build server"]),
     "description": text('"" if there is none.', maxLength=DESCRIPTION_MAX_LENGTH),
     "unique_instance_crns": list_of(text(), "CRNs of the services that it is for, as its creator gave them."),
+    "managed_by": iam_id("The person who manages it. While that person is deactivated its keys are refused."),
+    "disabled": boolean("If true, its keys and their access tokens are refused."),
     "history": HISTORY,
     "activity": ref("Activity", "Only with include_activity. The uses of its keys, including deleted ones."),
 }
