@@ -348,6 +348,13 @@ class Owner:
     def is_service_id(self) -> bool:
         return self.iam_id.startswith(SERVICE_ID_PREFIX)
 
+    @property
+    def words(self) -> str:
+        """Who it is, in one line, such as "Alice Liddell (alice)"."""
+        if not self.name:
+            return self.iam_id
+        return self.name if self.user_id in ("", self.name) else f"{self.name} ({self.user_id})"
+
 
 def api_key_crn(account_id: str, key_id: str) -> str:
     """Return a key's Cloud Resource Name, in IBM's form."""

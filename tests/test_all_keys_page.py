@@ -6,6 +6,7 @@ import pytest
 
 from apikeys.backends import finding
 from apikeys.domain import ApiKeyDraft, ServiceIdDraft
+from apikeys.exceptions import NotAuthorized
 from apikeys.models import ApiKeyRecord
 from apikeys.services import keys, service_ids
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
@@ -289,6 +290,96 @@ def test_bob_is_told_nothing_of_alices_key(bob_client, alices_key):
 
     assert answer.status_code == 404
     assert "Liddell" not in answer.content.decode()
+
+
+# The keys of one owner
+
+
+@pytest.fixture
+def everybodys(alice, bob, dora, create_key, robot) -> None:
+    for person in (alice, bob, dora):
+        for name in ("on", "off"):
+            create_key(person, name)
+    ApiKeyRecord.objects.filter(name="off").update(disabled=True)
+
+
+def asked_for(client, typed: str, **more: str):
+    """Return what the form of the filters leads to, with this typed as the owner."""
+    form = page(client.get(ALL)).find("form", id="m-filters")
+    return client.get(form["action"], fields(form) | {"whose": typed} | more, follow=True)
+
+
+@pytest.mark.parametrize("typed", ["alice", "ALICE@example.com", "Alice Liddell", "liddell", " {iam_id} "])
+def test_dora_types_any_name_of_alice_and_sees_alices_keys(alice, dora_client, everybodys, typed):
+    answer = asked_for(dora_client, typed.format(iam_id=alice.iam_id))
+
+    tree = page(answer)
+    assert answer.redirect_chain[-1] == (f"{ALL}&owner={alice.iam_id}", 303)
+    assert owners(tree) == {"on": "Alice Liddell alice", "off": "Alice Liddell alice"}
+    chip = tree.find("ul", class_="chips").find("a", class_="chip")
+    assert (chip.text, chip["href"]) == ("Clear filter Owner: Alice Liddell (alice)", ALL)
+    assert fields(tree.find("form", id="m-filters"))["whose"] == "alice"
+    assert tree.find(id="keys")["data-announcement"] == "2 keys found"
+
+
+def test_every_other_filter_and_the_search_hold_for_one_owners_keys(alice, dora_client, everybodys):
+    tree = page(asked_for(dora_client, "alice", status="disabled"))
+    found = page(dora_client.post(KEYS, fields(tree.find("form", role="search"), tree) | {"q": "o"}, follow=True))
+    again = page(dora_client.get(KEYS, fields(found.find("form", id="m-filters")), follow=True))
+    cleared = page(dora_client.get(found.find("ul", class_="chips").find_all("a")[-1]["href"]))
+
+    for shown in (tree, found, again):
+        assert owners(shown) == {"off": "Alice Liddell alice"}
+        assert len(shown.find("ul", class_="chips").find_all("a", class_="chip")) == 2
+    assert sorted(names(cleared)) == ["off", "off", "off", "on", "on", "on"]
+
+
+def test_a_service_id_is_found_by_its_name_and_its_ids(dora_client, everybodys, robot):
+    service, _key = robot
+
+    for typed in ("Backup Robot", service.id, service.iam_id):
+        assert owners(page(asked_for(dora_client, typed))) == {"nightly": "backup robot Service ID"}
+
+
+def test_of_several_owners_dora_chooses_one_and_of_nobody_she_is_told(alice, dora_client, everybodys):
+    make_person("alicia")
+
+    several, nobody = (page(asked_for(dora_client, typed)) for typed in ("ali", "<zoe>"))
+
+    assert several.find(class_="empty").find("h2").text == "Whose keys do you mean?"
+    choices = {link.text: link["href"] for link in several.find("ul", class_="choices").find_all("a")}
+    assert set(choices) == {"Alice Liddell (alice)", "alicia"}
+    assert set(owners(page(dora_client.get(choices["Alice Liddell (alice)"])))) == {"on", "off"}
+    assert nobody.find(class_="empty").find("h2").text == "Nobody is called like this"
+    assert nobody.find(id="keys")["data-announcement"] == "Nobody is called like this"
+    assert fields(nobody.find("form", id="m-filters"))["whose"] == "<zoe>"
+
+
+def test_who_may_not_see_all_keys_is_offered_no_owner_and_finds_nobody(alice, bob, bob_client, create_key, alices_key):
+    create_key(bob, "bob's")
+
+    tree = page(bob_client.get(f"{ALL}&owner={alice.iam_id}&whose=alice"))
+
+    assert names(tree) == ["bob's"]
+    assert tree.find_all("input", name="whose") == []
+    with pytest.raises(NotAuthorized):
+        keys.find_owners(caller_for(bob), "alice")
+
+
+@pytest.mark.parametrize("owner", ["", "%00", "a" * 65, "alice%20", "IBMid-0000000000"])
+def test_an_owner_of_nonsense_is_none_or_nobody(dora_client, alices_key, owner):
+    answer = dora_client.get(f"{ALL}&owner={owner}")
+
+    assert answer.status_code == 200
+    assert names(page(answer)) == ([] if owner.startswith("IBMid-") else ["terraform"])
+
+
+def test_no_page_repeats_a_value_that_was_typed_as_the_owner(dora_client, alices_key):
+    answer = asked_for(dora_client, alices_key.value)
+
+    assert alices_key.value not in answer.content.decode()
+    assert answer.redirect_chain[-1][0].startswith(KEYS)
+    assert "whose=apk_" in answer.redirect_chain[-1][0]
 
 
 # Many keys

@@ -81,6 +81,7 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
     asked: list[Asked] = [
         *lists("own", own),
         *lists("all", every, whole_account=True),
+        *lists("one owner's of all", every, whole_account=True, iam_id=alice.iam_id),
         *(
             (f"keys of {kind}", lambda kind=kind: every.list_api_keys(ApiKeyQuery(whole_account=True, kind=kind)))
             for kind in ("user", "serviceid")

@@ -76,33 +76,31 @@ class EmbeddedBackend:
             raise exceptions.ApiKeyNotFound
         return record
 
-    def _listed(self, query: domain.ApiKeyQuery) -> "models.QuerySet[ApiKeyRecord]":
-        if query.whole_account:
-            return self._of_owner(query.iam_id) if query.iam_id else self._visible()
-        if query.iam_id in ("", self.identity.iam_id):
-            return self._own()
-        self._check_owner(query.iam_id)
-        return self._of_owner(query.iam_id)
-
     def _scope(self, query: domain.ApiKeyQuery) -> Scope:
-        """Return whose keys `_listed` returns."""
+        """Return whose keys the query asks for. Raises NotAuthorized, InvalidApiKey."""
+        account_id, iam_id = self.identity.account_id, query.iam_id or self.identity.iam_id
         if query.whole_account:
-            return Scope(account_id=self.identity.account_id, iam_id=query.iam_id)
-        if query.iam_id in ("", self.identity.iam_id):
-            return Scope(iam_id=self.identity.iam_id)
-        return Scope(account_id=self.identity.account_id, iam_id=query.iam_id)
+            if not self.lists_whole_account:
+                raise exceptions.NotAuthorized
+            iam_id = query.iam_id
+            if not iam_id or not _is_of_account(iam_id, account_id):
+                return Scope(account_id=account_id, iam_id=iam_id)
+        else:
+            self._check_owner(iam_id)
+        return Scope(iam_id=iam_id)
 
     def _found(self, query: domain.ApiKeyQuery) -> Source[Any]:
         """Return the rows that the query asks for. Raises NotAuthorized, InvalidApiKey."""
-        if query.whole_account and not self.lists_whole_account:
-            raise exceptions.NotAuthorized
         scope = self._scope(query)
-        whose = [*scope.columns().items()]
-        if len(whose) == 1 and not (query.search or query.conditions or query.kind or query.filters.given()):
-            return Plain(*whose[0], COLUMNS[query.sort])
-        if len(whose) == 1 and (found := searched(query, *whose[0])) is not None:
-            return found
-        return narrowed(query, self._listed(query), scope, timezone.now())
+        whose = scope.columns()
+        if len(whose) == 1:
+            [(column, value)] = whose.items()
+            if not (query.search or query.conditions or query.kind or query.filters.given()):
+                return Plain(column, value, COLUMNS[query.sort])
+            if (found := searched(query, column, value)) is not None:
+                return found
+        rows = ApiKeyRecord.objects.filter(**whose) if len(whose) == 1 else self._of_owner(scope.iam_id)
+        return narrowed(query, rows, scope, timezone.now())
 
     def _check_owner(self, iam_id: str) -> None:
         """Raise InvalidApiKey unless the caller may make and list keys of `iam_id`: itself, or its service ID."""
@@ -317,6 +315,12 @@ class EmbeddedBackend:
             return records.to_domain(record)
         record.paused_until = until
         return self._revised(record, "pause" if until else "resume")
+
+
+def _is_of_account(iam_id: str, account_id: str) -> bool:
+    """Tell whether an identity is known to belong to an account: then all of its keys do."""
+    known = ServiceIdRecord if iam_id.startswith(domain.SERVICE_ID_PREFIX) else get_user_model()
+    return bool(known._default_manager.filter(iam_id=iam_id, account_id=account_id).exists())
 
 
 def _mismatch() -> exceptions.InvalidApiKey:

@@ -2,14 +2,20 @@
 
 import hashlib
 from collections.abc import Iterable
+from functools import reduce
+from operator import and_, or_
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import models
 
+from apikeys.backends.search import fold
 from apikeys.domain import SERVICE_ID_PREFIX, Identity, Owner
 from apikeys.models import MANAGER, ServiceIdRecord
 
 Person = Any  # a user of the console: the app does not know the project's class
+MOST_FOUND = 20  # owners of whom one is to be chosen
+MOST_WORDS = 10  # of a name: each is looked for in each person's
 
 
 def identity_of(user: Person) -> Identity:
@@ -31,12 +37,7 @@ def owners(iam_ids: Iterable[str]) -> dict[str, Owner]:
     persons = found.keys() - set(services)
     if persons:
         for user in get_user_model()._default_manager.filter(iam_id__in=persons):
-            identity = identity_of(user)
-            user_id = user.get_username()
-            # People of an upstream IAM have no other user ID here.
-            found[identity.iam_id] = Owner(
-                identity.iam_id, identity.name, user.email if user_id == identity.iam_id else user_id
-            )
+            found[user.iam_id] = _owner_of(user)
     if services:
         for iam_id, name in ServiceIdRecord.objects.filter(iam_id__in=services).values_list("iam_id", "name"):
             found[iam_id] = Owner(iam_id, name)
@@ -58,6 +59,38 @@ def is_administrator(iam_id: str, account_id: str) -> bool:
     """Tell whether somebody is an active administrator of an account."""
     people = get_user_model()._default_manager.filter(iam_id=iam_id, is_active=True, is_superuser=True)
     return any(person.account_id == account_id for person in people)
+
+
+def find_owners(text: str, account_id: str) -> list[Owner]:
+    """Return whom a text means in an account: persons first, at most MOST_FOUND.
+
+    One who has it as IAM ID, user ID or e-mail address is meant before those whose words it is a part of; a service ID
+    has an id and a name.
+    """
+    exactly = reduce(or_, (models.Q(**{name: text}) for name in ("iam_id", "username__iexact", "email__iexact")))
+    named = models.Q(iam_id=text) | models.Q(id=text)
+    if found := _found(exactly, named, account_id):
+        return found
+    words = [_has(word) for word in text.split()[:MOST_WORDS]]
+    return _found(reduce(and_, words, models.Q()), models.Q(name_folded__contains=fold(text)), account_id)
+
+
+def _has(word: str) -> models.Q:
+    columns = ("first_name", "last_name", "username", "email")
+    return reduce(or_, (models.Q(**{f"{column}__icontains": word}) for column in columns))
+
+
+def _found(persons: models.Q, services: models.Q, account_id: str) -> list[Owner]:
+    users = get_user_model()._default_manager.filter(persons, account=account_id).order_by("username")[:MOST_FOUND]
+    rows = ServiceIdRecord.objects.filter(services, account_id=account_id).order_by("name_folded", "id")
+    found = [_owner_of(user) for user in users]
+    return [*found, *(Owner(*row) for row in rows.values_list("iam_id", "name")[: MOST_FOUND - len(found)])]
+
+
+def _owner_of(user: Person) -> Owner:
+    identity, user_id = identity_of(user), user.get_username()
+    # People of an upstream IAM have no other user ID here.
+    return Owner(identity.iam_id, identity.name, user.email if user_id == identity.iam_id else user_id)
 
 
 def password_stamp(user: Person) -> str:

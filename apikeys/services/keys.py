@@ -121,6 +121,16 @@ def owners_of(keys: Iterable[domain.ApiKey], *others: str) -> dict[str, domain.O
     return users.owners({*others, *(iam_id for key in keys for iam_id in (key.iam_id, key.created_by))})
 
 
+def find_owners(caller: domain.Caller, text: str) -> list[domain.Owner]:
+    """Return the owners of the account whom a text means, by name, user ID, e-mail address or IAM ID; 20 at most.
+
+    Raises NotAuthorized for who may not list everybody's keys.
+    """
+    if not lists_whole_account(caller):
+        raise NotAuthorized
+    return users.find_owners(text, caller.identity.account_id)
+
+
 def count_api_keys(caller: domain.Caller, iam_ids: Sequence[str]) -> dict[str, int]:
     """Return the number of keys of each identity, which must be the caller's own or its service IDs.
 

@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy
 from apikeys.domain import Filters, Status
 
 CREATED_SINCE = "created_since"  # of the filters the one that is typed
+OWNER = "owner"  # in all users' keys, an IAM ID
+WHOSE = "whose"  # what was typed to say who that is
+OWNER_LABEL = gettext_lazy("Owner")
 
 
 class Offer(NamedTuple):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from apikeys import domain, values
 from apikeys.backends import store_traits
 from apikeys.cursors import read_cursor, write_cursor
-from apikeys.web.filters import read_filters, written_filters
+from apikeys.web.filters import OWNER, WHOSE, read_filters, written_filters
 
 ALL = "all"
 VIEWS = (("", gettext_lazy("My keys")), (ALL, gettext_lazy("All users' keys")))
@@ -48,26 +48,33 @@ SEARCH_MAX_LENGTH = 255
 class ListState:
     """Which keys are listed, and how. What can't be read in a URL falls back to the default, never to an error.
 
-    A key's value in the search is replaced by its hint here, so that no link and no page repeats it.
+    A key's value in what was typed is replaced by its hint here, so that no link and no page repeats it. `whose` was
+    typed to name the owner of the keys, and is to be looked up.
     """
 
     query: domain.ApiKeyQuery
+    whose: str = ""
 
     @classmethod
     def from_url(cls, parameters: QueryDict, *, may_see_all: bool) -> "ListState":
         sort, descending = _read_sort(parameters.get("sort", ""))
         raw_size = parameters.get("per_page", "")
         filters = read_filters(parameters, store_traits().filters)
+        by_owner = may_see_all and store_traits().knows_values
+        whose = _typed(parameters, WHOSE) if by_owner else ""
+        whole_account = may_see_all and (parameters.get("view") == ALL or bool(whose))
         return cls(
             domain.ApiKeyQuery(
-                search=_printable(without_values(parameters.get("q", "")))[:SEARCH_MAX_LENGTH].strip(),
+                search=_typed(parameters, "q"),
                 filters=filters,
-                whole_account=may_see_all and parameters.get("view") == ALL,
+                iam_id=_read_owner(parameters.get(OWNER, "")) if by_owner and whole_account and not whose else "",
+                whole_account=whole_account,
                 sort=sort,
                 descending=descending,
                 page_size=int(raw_size) if raw_size in map(str, domain.PAGE_SIZES) else domain.DEFAULT_PAGE_SIZE,
                 cursor=_read_cursor(parameters.get("at", "")),
-            )
+            ),
+            whose,
         )
 
     @property
@@ -84,7 +91,7 @@ class ListState:
         pairs = {
             "view": self.view,
             "q": query.search,
-            **written_filters(query.filters),
+            **self.narrowing(),
             "sort": self.sort if (query.sort, query.descending) != (domain.Sort.CREATED, True) else "",
             "per_page": "" if query.page_size == domain.DEFAULT_PAGE_SIZE else str(query.page_size),
             "at": write_cursor(query.cursor) if query.cursor else "",
@@ -92,21 +99,32 @@ class ListState:
         encoded = urlencode({name: value for name, value in pairs.items() if value})
         return f"?{encoded}" if encoded else ""
 
+    def narrowing(self) -> dict[str, str]:
+        """Return what narrows the list down beside the search, as it stands in a URL."""
+        whose = {OWNER: self.query.iam_id, WHOSE: self.whose}
+        return {name: text for name, text in whose.items() if text} | written_filters(self.query.filters)
+
     def at(self, cursor: domain.Cursor | None) -> "ListState":
-        return ListState(replace(self.query, cursor=cursor))
+        return replace(self, query=replace(self.query, cursor=cursor))
+
+    def of_owner(self, iam_id: str) -> "ListState":
+        """Return the first page of one owner's keys, of everybody's where that is empty."""
+        return ListState(replace(self.query, iam_id=iam_id, cursor=None))
 
     def without_search(self) -> "ListState":
-        return ListState(replace(self.query, search="", cursor=None))
+        return replace(self, query=replace(self.query, search="", cursor=None))
 
     def without_filters(self, *names: str) -> "ListState":
-        """Return the first page without these filters, without any of them where none is named."""
-        rest = replace(self.query.filters, **dict.fromkeys(names)) if names else domain.NO_FILTERS
-        return ListState(replace(self.query, filters=rest, cursor=None))
+        """Return the first page without these filters, without any of them and of any owner where none is named."""
+        if not names:
+            return ListState(replace(self.query, filters=domain.NO_FILTERS, iam_id="", cursor=None))
+        rest = replace(self.query.filters, **dict.fromkeys(names))
+        return replace(self, query=replace(self.query, filters=rest, cursor=None))
 
     def sorted_by(self, sort: domain.Sort) -> "ListState":
         """Return the first page by `sort`; the same column again turns its direction round."""
         descending = not self.query.descending if sort is self.query.sort else sort in LATEST_FIRST
-        return ListState(replace(self.query, sort=sort, descending=descending, cursor=None))
+        return replace(self, query=replace(self.query, sort=sort, descending=descending, cursor=None))
 
 
 class Row(NamedTuple):
@@ -148,7 +166,12 @@ def without_values(search: str) -> str:
 
 def is_narrowed(query: domain.ApiKeyQuery) -> bool:
     """Tell whether a list may lack keys of its view: those that no search finds, or a filter leaves out."""
-    return bool(query.search or query.filters.given())
+    return bool(query.search or has_filters(query))
+
+
+def has_filters(query: domain.ApiKeyQuery) -> bool:
+    """Tell whether a list is narrowed down by a filter, or to one owner's keys."""
+    return bool(query.iam_id or query.filters.given())
 
 
 def position(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
@@ -169,9 +192,14 @@ def announcement(page: domain.ApiKeyPage, query: domain.ApiKeyQuery) -> str:
 
 def nothing_found(query: domain.ApiKeyQuery) -> str:
     """Return what is said in place of a list without a key, "" where it has all there are."""
-    if not query.filters.given():
+    if not has_filters(query):
         return _("No key matches your search") if query.search else ""
     return _("No key matches your search and filters") if query.search else _("No key matches your filters")
+
+
+def who_is_meant(number: int) -> str:
+    """Return what is said in place of a list where so many owners are meant by what was typed, and not one."""
+    return _("Whose keys do you mean?") if number else _("Nobody is called like this")
 
 
 def number_of(total: int, counted: int = domain.COUNTED) -> str:
@@ -201,6 +229,14 @@ def order(query: domain.ApiKeyQuery) -> str:
     """Return how a list is sorted, as a sentence."""
     words = _("Sorted by %(column)s, descending.") if query.descending else _("Sorted by %(column)s, ascending.")
     return words % {"column": COLUMNS[query.sort]}
+
+
+def _typed(parameters: Mapping[str, str], name: str) -> str:
+    return _printable(without_values(parameters.get(name, "")))[:SEARCH_MAX_LENGTH].strip()
+
+
+def _read_owner(text: str) -> str:
+    return text if domain.IAM_ID.fullmatch(text) else ""
 
 
 def _read_cursor(text: str) -> domain.Cursor | None:

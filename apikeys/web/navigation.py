@@ -16,9 +16,10 @@ from apikeys.exceptions import LogInAgain
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, prefill
+from apikeys.web.filters import WHOSE
 from apikeys.web.listing import without_values
 
-TYPED = ("q", *prefill.NAMES)  # parameters of addresses that hold somebody's words
+TYPED = ("q", WHOSE, *prefill.NAMES)  # parameters of addresses that hold somebody's words
 # What can be opened again by its address.
 PAGES = (
     "dashboard",

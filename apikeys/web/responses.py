@@ -1,5 +1,6 @@
 """What a view answers with: the list, a dialog over it, or the list in place of the one that is open."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,15 +13,24 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
 
-from apikeys.domain import ApiKeyPage, Sort
+from apikeys.domain import ApiKeyPage, Caller, Owner, Sort
 from apikeys.exceptions import NotAuthorized, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
-from apikeys.web.filters import CREATED_SINCE, given_filters
-from apikeys.web.listing import ListState, announcement, is_narrowed, nothing_found, order, position, rows_of
+from apikeys.web.filters import CREATED_SINCE, OWNER, given_filters
+from apikeys.web.listing import (
+    ListState,
+    announcement,
+    is_narrowed,
+    nothing_found,
+    order,
+    position,
+    rows_of,
+    who_is_meant,
+)
 from apikeys.web.navigation import open_page
 
 UNPROCESSABLE = 422
@@ -56,22 +66,19 @@ def is_plain(request: Request, state: ListState) -> bool:
 
 def list_context(request: Request) -> dict[str, Any]:
     """Return what the list's templates need, from the state in the URL."""
-    caller, state = caller_of(request), state_of(request)
-    page = keys.list_api_keys(caller, replace(state.query, counted=True))
-    if not page.keys and state.query.cursor is not None:  # the rows beyond were deleted meanwhile
-        state = state.at(None)
-        page = keys.list_api_keys(caller, replace(state.query, counted=True))
-    owners = keys.owners_of(page.keys) if state.query.whole_account else {}
+    caller = caller_of(request)
+    state, page, owners = _listed(caller, state_of(request))
     base = reverse("api_key_list")
+    nothing = nothing_found(state.query) if not state.whose else who_is_meant(len(owners))
     return {
         "state": state,
         "page": page,
         "rows": rows_of(page.keys, caller.identity, owners, base, state.url()),
         "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
-        "list_filters": [
-            (name, value, base + state.without_filters(name).url())
-            for name, value in given_filters(state.query.filters)
+        "list_filters": [*_owner_filter(base, state, owners), *_filters_with_urls(base, state)],
+        "owner_choices": [
+            (owner.words, base + state.of_owner(iam_id).url()) for iam_id, owner in owners.items() if state.whose
         ],
         "list_facts": {
             "view": state.view,
@@ -84,17 +91,50 @@ def list_context(request: Request) -> dict[str, Any]:
         },
         "list_texts": {
             "search": state.query.search,
+            "whose": state.whose or _typed_owner(state, owners),
             "state_url": state.url(),
             "unsearched_url": base + state.without_search().url(),
             "unfiltered_url": base + state.without_filters().url(),
-            "nothing_found": nothing_found(state.query),
+            "nothing_found": nothing,
             "position": position(page, state.query),
-            "announcement": announcement(page, state.query),
+            "announcement": announcement(page, state.query) if page.keys else nothing,
             "order": order(state.query),
             **{f"sort_{sort}": base + state.sorted_by(sort).url() for sort in Sort},
             **_page_urls(base, state, page),
         },
     }
+
+
+def _listed(caller: Caller, state: ListState) -> tuple[ListState, ApiKeyPage, dict[str, Owner]]:
+    """Return a page with who owns its keys, in all users' keys; what was typed may mean nobody, or several owners."""
+    if state.whose:
+        return state, ApiKeyPage(()), {owner.iam_id: owner for owner in keys.find_owners(caller, state.whose)}
+    page = keys.list_api_keys(caller, replace(state.query, counted=True))
+    if not page.keys and state.query.cursor is not None:  # the rows beyond were deleted meanwhile
+        state = state.at(None)
+        page = keys.list_api_keys(caller, replace(state.query, counted=True))
+    if not state.query.whole_account:
+        return state, page, {}
+    return state, page, keys.owners_of(page.keys, *filter(None, [state.query.iam_id]))
+
+
+def _owner_filter(base: str, state: ListState, owners: Mapping[str, Owner]) -> list[tuple[str, Any, str]]:
+    """Return whose keys are listed, as a filter, where they are one owner's."""
+    owner = owners.get(state.query.iam_id)
+    return [(OWNER, owner.words, base + state.of_owner("").url())] if owner else []
+
+
+def _filters_with_urls(base: str, state: ListState) -> list[tuple[str, Any, str]]:
+    """Return name and value of each filter that is given, with the URL of the list without it."""
+    return [
+        (name, value, base + state.without_filters(name).url()) for name, value in given_filters(state.query.filters)
+    ]
+
+
+def _typed_owner(state: ListState, owners: Mapping[str, Owner]) -> str:
+    """Return what somebody types to mean the owner whose keys are listed, "" for everybody's."""
+    owner = owners.get(state.query.iam_id)
+    return (owner.user_id or owner.iam_id) if owner else ""
 
 
 def _page_urls(base: str, state: ListState, page: ApiKeyPage) -> dict[str, str]:

@@ -22,7 +22,8 @@ from apikeys.web import drafts, responses
 from apikeys.web.charts import chart_of
 from apikeys.web.compression import compressed
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm
-from apikeys.web.listing import ListState, actions_of, without_values
+from apikeys.web.listing import ListState, actions_of
+from apikeys.web.navigation import without_values_in
 
 
 @require_http_methods(["GET", "POST"])
@@ -31,12 +32,16 @@ def api_key_list(request: Request) -> HttpResponseBase:
     """The list, or only its table when htmx asks.
 
     Without script the search form is posted, and redirected to its URL: somebody may search for a key's value, which
-    must be in no URL.
+    must be in no URL. An owner who was typed is there by IAM ID.
     """
     caller = caller_of(request)
-    if request.method == "POST" or without_values(request.GET.get("q", "")) != request.GET.get("q", ""):
-        sent = request.POST if request.method == "POST" else request.GET
-        state = ListState.from_url(sent, may_see_all=keys.lists_whole_account(caller))
+    sent = request.POST if request.method == "POST" else request.GET
+    state = ListState.from_url(sent, may_see_all=keys.lists_whole_account(caller))
+    meant = keys.find_owners(caller, state.whose) if state.whose else []
+    if len(meant) == 1:
+        return responses.see_other(reverse("api_key_list") + state.of_owner(meant[0].iam_id).url())
+    address = request.get_full_path()
+    if request.method == "POST" or without_values_in(address) != address:
         return responses.see_other(reverse("api_key_list") + state.url())
     if responses.wants_fragment(request):
         if request.htmx.target == responses.LIST:

@@ -18,11 +18,12 @@ from django.utils.translation import gettext as _
 from apikeys import values
 from apikeys.backends.base import StoreTraits
 from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Owner, Status
-from apikeys.web.filters import OFFERS, written, written_filters
+from apikeys.web.filters import OFFERS, OWNER, OWNER_LABEL, written, written_filters
 from apikeys.web.listing import SORTS, VIEWS, Row
 from console.moments import Moments, day
 from console.patterns import draw, draw_each
 
+OWNER_CHOICE = '<li><a href="{}"><bdi>{}</bdi></a></li>'
 EXPIRY = '<p class="small expiry">{words} <span class="exact">{exact}</span></p>'
 MOST_OWNERS = 1024  # who are kept as HTML
 PAGE_SIZE_CHOICES = tuple((size, size) for size in PAGE_SIZES)
@@ -54,8 +55,10 @@ def no_keys(context: Context) -> SafeString:
 def table(context: Context) -> SafeString:
     """Return all of a list that a search changes: its rows, or that there are none, and what leads to other pages."""
     facts = context["list_facts"] | {"sorts": _sorts(context["store"], get_language()), "page_sizes": PAGE_SIZE_CHOICES}
-    given = written_filters(context["state"].query.filters)
+    given = context["state"].narrowing()
+    choices = format_html_join("", OWNER_CHOICE, ((url, words) for words, url in context["owner_choices"]))
     texts = {
+        "owner_choices": choices,
         "rows": _rows(context),
         "filters": _filters(context),
         "filters_told": format_html_join(
@@ -92,6 +95,8 @@ def _filters(context: Context) -> SafeString:
         "page_size": str(state.query.page_size),
         "unfiltered_url": texts["unfiltered_url"],
         "created_since": given.get("created_since", ""),
+        "offers_owner": "yes" if context["offers_all"] and context["store"].knows_values else "",
+        "whose": texts["whose"],
         "chips": SafeString("".join(chips)),
     }
     return draw(context, "filters", shown)
@@ -105,8 +110,8 @@ def _options(name: str, chosen: str, language: str | None) -> SafeString:
 
 def _filter_words(name: str, value: Any) -> str:
     """Return a filter that is given in words, such as "Status: Active"."""
-    label, choices = OFFERS[name]
-    choice = day(value, get_language()) if isinstance(value, date) else choices[value]
+    label, choices = (OWNER_LABEL, {}) if name == OWNER else OFFERS[name]
+    choice = day(value, get_language()) if isinstance(value, date) else choices.get(value, value)
     # Translators: a filter of the list, and what is chosen of it.
     return _("%(filter)s: %(choice)s") % {"filter": label, "choice": choice}
 
