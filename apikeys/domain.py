@@ -102,8 +102,8 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     DISABLED = "disabled"
     PAUSED = "paused"
-    NETWORK = "network"  # used from where it may not be
     OWNER_INACTIVE = "owner_inactive"  # gone, deactivated, a service ID that is disabled or of somebody inactive
+    NETWORK = "network"  # used from where it may not be
 
 
 class Hold(StrEnum):
@@ -242,11 +242,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a use of a key came from; `request_id` is what its answer calls the request."""
+    """Where a use of a key came from; `request_id` is what its answer calls the request.
+
+    `used_from` is the address that a service passes on that asks about a key, "" where it passes none; None for a
+    request that uses the key itself.
+    """
 
     address: str = ""
     agent: str = ""
     request_id: str = ""
+    used_from: str | None = None
+
+    @property
+    def network_address(self) -> str:
+        """The address that the networks of a key are compared with."""
+        return self.address if self.used_from is None else self.used_from
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ ApiKeyError
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
 │   ├── MadeByPeopleOnly    a service ID wants to make a service ID
-│   └── ServiceIdHeld       somebody else disabled or locked a service ID
+│   ├── ServiceIdHeld       somebody else disabled or locked a service ID
+│   ├── ScopeInsufficient   the key or token that the request shows is too narrow for it
+│   └── WiderThanItsMaker   a key that is wider than the one that the request shows
 ├── LogInAgain              the store no longer knows the person who is logged in
 ├── AccountNeeded           the person belongs to several accounts and has chosen none
 ├── Unauthenticated         no valid access token
@@ -115,6 +117,20 @@ class MadeByPeopleOnly(NotAuthorized):
 
 class ServiceIdHeld(NotAuthorized):
     message = _("Somebody else did this to the service ID. Only an administrator can undo it.")
+
+
+class ScopeInsufficient(NotAuthorized):
+    """`scope` is what is needed."""
+
+    message = _("This needs the scope %(scope)s, which the API key or the access token lacks.")
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        super().__init__(scope=scope)
+
+
+class WiderThanItsMaker(NotAuthorized):
+    message = _("This API key may do more, or be used from more networks, than the API key that you use now.")
 
 
 class LogInAgain(ApiKeyError, status=401, code="unauthorized"):

@@ -49,9 +49,9 @@ def test_a_token_from_before_works_at_once(clock_ahead, alice, alices_key):
     with clock_ahead(HOUR):
         token = issued(alices_key).access_token
 
-    identity, _claims = tokens.identify(token, Origin())
+    bearer = tokens.identify(token, Origin())
 
-    assert identity.iam_id == alice.iam_id
+    assert bearer.identity.iam_id == alice.iam_id
 
 
 def test_a_token_from_more_than_a_day_ahead_is_refused(clock_ahead, alices_key):

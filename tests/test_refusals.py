@@ -68,6 +68,10 @@ def made_a_decoy(alice, issued) -> None:
     ApiKeyRecord.objects.update(is_decoy=True)
 
 
+def limited_to_other_networks(alice, issued) -> None:
+    ApiKeyRecord.objects.update(networks="192.0.2.0/24")
+
+
 REASONS = {
     rotated: Reason.REPLACED,
     disabled: Reason.DISABLED,
@@ -76,6 +80,7 @@ REASONS = {
     deleted: Reason.DELETED,
     deactivated: Reason.OWNER_INACTIVE,
     made_a_decoy: Reason.DECOY,
+    limited_to_other_networks: Reason.NETWORK,
 }
 
 

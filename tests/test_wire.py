@@ -254,7 +254,9 @@ def test_every_member_that_is_read_has_its_attribute(members, draft, changes):
     assert {member.attribute or member.name for member in read if member.create} <= {
         one.name for one in attributes(draft)
     }
-    assert {member.name for member in read if member.change} == {one.name for one in attributes(changes)}
+    assert {member.attribute or member.name for member in read if member.change} == {
+        one.name for one in attributes(changes)
+    }
 
 
 MEMBERS = [*bodies.creation_schemas(bodies.API_KEY), "unknown"]

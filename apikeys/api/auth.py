@@ -1,17 +1,22 @@
 """From an Authorization header to the caller that services want."""
 
 import base64
+from dataclasses import replace
 from urllib.parse import unquote_plus
 
 from django.http import HttpRequest
 
+from apikeys import networks, scopes
 from apikeys.domain import Caller
-from apikeys.exceptions import BadRequest, Unauthenticated
+from apikeys.exceptions import BadRequest, ScopeInsufficient, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import tokens
 from apikeys.identity.callers import caller_for, origin_of
 from apikeys.identity.request import Request
+from apikeys.identity.tokens import Bearer
 from apikeys.storage.statements import Row
+
+NO_ADDRESS = _("This is no IP address.")
 
 
 def bearer_token(request: HttpRequest) -> str:
@@ -23,15 +28,33 @@ def bearer_token(request: HttpRequest) -> str:
 
 
 def caller_of_token(request: Request) -> Caller:
-    """Return whom the request's access token stands for. Raises Unauthenticated."""
-    identity, _claims = tokens.identify(bearer_token(request), origin_of(request))
-    return caller_for(request, identity)
+    """Return whom the request's access token stands for. Raises Unauthenticated, ScopeInsufficient."""
+    return _caller_of(request, tokens.identify(bearer_token(request), origin_of(request)))
 
 
 def caller_and_record(request: Request, value: str) -> tuple[Caller, Row | None]:
-    """Return whom the request's access token stands for, and the record of a value. Raises Unauthenticated."""
-    identity, record = tokens.identify_and_find(bearer_token(request), value, origin_of(request))
-    return caller_for(request, identity), record
+    """Return whom the request's access token stands for, and the record of a value.
+
+    Raises Unauthenticated, ScopeInsufficient; BadRequest for a header IAM-Client-Address that is no address.
+    """
+    origin = replace(origin_of(request), used_from=_client_address(request))
+    bearer, record = tokens.identify_and_find(bearer_token(request), value, origin)
+    return _caller_of(request, bearer), record
+
+
+def _caller_of(request: Request, bearer: Bearer) -> Caller:
+    method = request.method or ""
+    if not scopes.permits(bearer.scope, method):
+        raise ScopeInsufficient(scopes.needed(method))
+    return replace(caller_for(request, bearer.identity), scope=bearer.scope, networks=bearer.networks)
+
+
+def _client_address(request: HttpRequest) -> str:
+    """Return the address that a service passes on, "" where it passes none."""
+    found = str(request.META.get("HTTP_IAM_CLIENT_ADDRESS", ""))
+    if found and networks.address_of(found) is None:
+        raise BadRequest("IAM-Client-Address", NO_ADDRESS)
+    return found
 
 
 def check_account(caller: Caller, account_id: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
+from apikeys import networks, scopes
 from apikeys.api import fields
 from apikeys.api.fields import Body
 from apikeys.api.openapi.shapes import FULL_DATE, PRINTABLE, SPACE, Schema, and_also, text, trimmed, visible
@@ -100,6 +101,20 @@ CRNS: Schema = {
     "description": "CRNs of the services that it is for. The server stores and returns them but does not use them.",
 }
 
+SCOPES: Schema = {
+    "type": ["array", "null"],
+    "items": text(pattern=f"^{scopes.NAME.pattern}$", maxLength=scopes.NAME_MAX_LENGTH, examples=[scopes.READ]),
+    "description": f"What the key may do: `{scopes.READ}` (only look at keys of this API), `{scopes.WRITE}` "
+    "(everything of this API), and names that an administrator has defined. If absent or empty, all its owner may.",
+}
+NETWORKS: Schema = {
+    "type": ["array", "null"],
+    "items": text(pattern=PRINTABLE, examples=["192.0.2.0/24", "!192.0.2.7"]),
+    "maxItems": networks.MOST,
+    "description": "From where the key may be used: addresses and networks of IPv4 and IPv6, with a `!` before one "
+    "that is excluded. If absent or empty, from everywhere.",
+}
+
 NAMES = (
     Member("name", fields.cleaned(clean_name), NAME, NAME | OR_NULL),
     Member("description", fields.cleaned(clean_description), DESCRIPTION, and_also(DESCRIPTION, '"" clears it.')),
@@ -125,6 +140,8 @@ API_KEY = (
         None,
         TRUE_OR_FALSE | {"description": "The value is never stored. If this is true, the header Warning says so."},
     ),
+    Member("scopes", fields.scope, SCOPES, and_also(SCOPES, "`[]` lifts the limit."), attribute="scope"),
+    Member("networks", fields.key_networks, NETWORKS, and_also(NETWORKS, "`[]` lifts the limit.")),
     Member("support_sessions", fields.true_or_false, TRUE_OR_FALSE, TRUE_OR_FALSE),
     Member(
         "action_when_leaked",

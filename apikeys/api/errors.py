@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from apikeys.api.answers import Answer, JsonAnswer
 from apikeys.api.paths import is_token_path
-from apikeys.exceptions import ApiKeyError, TokenRefused, TooManyAttempts
+from apikeys.exceptions import ApiKeyError, ScopeInsufficient, TokenRefused, TooManyAttempts
 from apikeys.services.messages import sentence
 
 # Requests that Django can't read: the fault is not in the code that a traceback shows.
@@ -46,6 +46,8 @@ def error_answer(request: HttpRequest, error: ApiKeyError) -> JsonAnswer:
     response = answer(request, error.status, error.code, sentence(error), details=getattr(error, "field", ""))
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, ScopeInsufficient):
+        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     if error.status == 401:
         by_client = isinstance(error, TokenRefused)
         response.headers["WWW-Authenticate"] = 'Basic realm="IAM"' if by_client else 'Bearer error="invalid_token"'

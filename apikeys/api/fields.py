@@ -11,6 +11,7 @@ from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from apikeys import networks, scopes
 from apikeys.domain import CRN_MAX_LENGTH, MAX_CRNS, MAX_DAYS, Caller, LeakedAction, is_printable
 from apikeys.exceptions import BadRequest, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
@@ -244,6 +245,23 @@ def own_value(found: Any, name: str) -> str:
     return value
 
 
+def scope(found: Any, name: str) -> str:
+    """Return the names of a scope as its text, "" for none. Raises BadRequest, InvalidApiKey."""
+    return scopes.clean(_printable_texts(found, name))
+
+
+def key_networks(found: Any, name: str) -> str:
+    """Return networks as their text, "" for none. Raises BadRequest, InvalidApiKey."""
+    return networks.clean(_printable_texts(found, name))
+
+
+def _printable_texts(found: Any, name: str) -> list[str]:
+    listed = texts(found, name)
+    if not all(map(is_printable, listed)):
+        raise InvalidApiKey(name, _("This contains a control character. Remove it."))
+    return listed
+
+
 def crns(found: Any, name: str) -> tuple[str, ...]:
     """Return Cloud Resource Names. Raises BadRequest, InvalidApiKey."""
     found = texts(found, name)
@@ -255,6 +273,4 @@ def crns(found: Any, name: str) -> tuple[str, ...]:
             most=MAX_CRNS,
             length=CRN_MAX_LENGTH,
         )
-    if not all(map(is_printable, found)):
-        raise InvalidApiKey(name, _("This contains a control character. Remove it."))
-    return tuple(found)
+    return tuple(_printable_texts(found, name))

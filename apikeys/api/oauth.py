@@ -1,17 +1,19 @@
 """/identity: access tokens, their public keys, discovery, introspection, revocation."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from apikeys import exceptions
+from apikeys import exceptions, networks, scopes
 from apikeys.api.answers import JsonAnswer
-from apikeys.api.auth import basic_credentials, bearer_token
+from apikeys.api.auth import NO_ADDRESS, basic_credentials, bearer_token
 from apikeys.api.decorators import resource
 from apikeys.api.errors import UNREADABLE
 from apikeys.api.fields import form_values
+from apikeys.domain import Origin
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.iam.payloads import format_second
@@ -36,18 +38,20 @@ def token(request: Request) -> JsonAnswer:
     """
     is_client = client_is_known(request)
     client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
-    grant = form_field(request, "grant_type")
+    grant, scope = form_field(request, "grant_type"), optional_field(request, "scope")
     if grant == oauth.GRANT_API_KEY:
         subject = tokens.authenticate(form_field(request, "apikey"), origin_of(request))
+        subject = tokens.narrowed(subject, scope)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
     elif grant == oauth.GRANT_PASSWORD and settings.PASSWORD_GRANT:
         require_client(is_client)
         username, password = form_field(request, "username"), form_field(request, "password")
-        subject = tokens.authenticate_person(request, username, password)
+        subject = tokens.narrowed(tokens.authenticate_person(request, username, password), scope)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=True)
     elif grant == oauth.GRANT_REFRESH:
         require_client(is_client)
-        issued = tokens.refresh(form_field(request, "refresh_token"), client_id=client_id, origin=origin_of(request))
+        refresh_token, origin = form_field(request, "refresh_token"), origin_of(request)
+        issued = tokens.refresh(refresh_token, client_id=client_id, origin=origin, scope=scope)
     elif grant == oauth.GRANT_PASSCODE:
         raise exceptions.PropertyRefused(
             "grant_type", _("This server does not issue one-time passcodes. Use a password or an API key.")
@@ -60,7 +64,7 @@ def token(request: Request) -> JsonAnswer:
         "token_type": "Bearer",
         "expires_in": issued.expires_in,
         "expiration": issued.expiration,
-        "scope": oauth.SCOPE,
+        "scope": issued.scope,
     }
     return JsonAnswer(answer, headers=headers_about_end(subject) if grant == oauth.GRANT_API_KEY else {})
 
@@ -138,8 +142,9 @@ def discovery(request: Request) -> JsonAnswer:
 
 def userinfo(request: Request) -> JsonAnswer:
     """Return whom the request's access token stands for (OpenID Connect). Raises Unauthenticated (401)."""
-    identity, claims = tokens.identify(bearer_token(request), origin_of(request))
-    told = {name: claims[name] for name in ABOUT_PERSON if name in claims}
+    bearer = tokens.identify(bearer_token(request), origin_of(request))
+    identity = bearer.identity
+    told = {name: bearer.claims[name] for name in ABOUT_PERSON if name in bearer.claims}
     return JsonAnswer(told | {"iam_id": identity.iam_id, "name": identity.name, "email": identity.email})
 
 
@@ -166,14 +171,28 @@ def introspect(request: Request) -> JsonAnswer:
             found |= {"apikey_id": key.id, "apikey_name": key.name}
             if subject.value_ends_at is not None and subject.value_ends_at > timezone.now():
                 found["exp"] = int(subject.value_ends_at.timestamp())
+            if subject.scope:
+                found["scope"] = subject.scope
         return JsonAnswer(found, headers=headers_about_end(subject))
     require_introspection_caller(request)
     try:
-        _identity, claims = tokens.identify(form_field(request, "token"), origin_of(request))
+        bearer = tokens.identify(form_field(request, "token"), passed_on(request))
     except exceptions.Unauthenticated:
         return JsonAnswer({"active": False})
-    public = {name: claim for name, claim in claims.items() if name != "password_stamp"}
+    public = {name: claim for name, claim in bearer.claims.items() if name != "password_stamp"}
+    public["scope"] = scopes.to_claim(bearer.scope)
     return JsonAnswer({"active": True, "token_type": "Bearer", **public})
+
+
+def passed_on(request: Request) -> Origin:
+    """Return where a service asks from about a key or token, with the address of whom it asks for.
+
+    Raises PropertyRefused for a field `client_address` that is no address.
+    """
+    address = optional_field(request, "client_address")
+    if address and networks.address_of(address) is None:
+        raise exceptions.PropertyRefused("client_address", NO_ADDRESS)
+    return replace(origin_of(request), used_from=address)
 
 
 @sensitive_post_parameters("token")
@@ -192,9 +211,9 @@ def subject_for_caller(request: Request, value: str) -> Subject:
     """Return whom a value stands for, to a caller who shows who it is. Raises IntrospectionRefused, ValueNotFound."""
     if is_basic(request):
         require_introspection_caller(request)
-        return tokens.authenticate(value, origin_of(request))
+        return tokens.authenticate(value, passed_on(request))
     try:
-        return tokens.authenticate_for(bearer_token(request), value, origin_of(request))
+        return tokens.authenticate_for(bearer_token(request), value, passed_on(request))
     except exceptions.Unauthenticated:
         raise exceptions.IntrospectionRefused from None
 

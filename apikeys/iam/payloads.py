@@ -18,6 +18,7 @@ SORT_WORDS = {
     domain.Sort.CREATED: "created_at",
     domain.Sort.CREATED_BY: "created_by",
 }
+LIMITS = {"scope": "scopes", "networks": "networks"}  # texts of a key that are lists in JSON
 # Of lists of this project alone, as are all filters: their parameters have the names of `domain.Filters`.
 OWN_SORT_WORDS = {domain.Sort.LAST_USED: "last_authn", domain.Sort.EXPIRES: "expires_at"}
 # In the order of IBM's answers.
@@ -102,9 +103,15 @@ def api_key(
 ) -> dict[str, Any]:
     """Return an ApiKey as IBM's API does, fields in its order; `apikey` is there only with a value."""
     fields = _attributes(key, KEY_MEMBERS) | ({"apikey": value} if value else {}) | {"leaked": key.leaked}
+    fields |= _limits_of(key)
     if key.paused_until is not None and key.is_paused:
         fields["paused_until"] = format_second(key.paused_until)
     return fields | _on_request(history, domain.Usage(key.use_count, key.last_used_at) if activity else None)
+
+
+def _limits_of(thing: domain.ApiKey | domain.ApiKeyDraft) -> dict[str, list[str]]:
+    """Return what a key is limited to, each only where there is a limit: IBM's keys have none."""
+    return {name: text.split() for attribute, name in LIMITS.items() if (text := getattr(thing, attribute))}
 
 
 def _on_request(history: Iterable[domain.HistoryEntry] | None, usage: domain.Usage | None) -> dict[str, Any]:
@@ -188,15 +195,17 @@ def cause(found: domain.Cause) -> dict[str, Any]:
 def create_body(draft: domain.ApiKeyDraft, account_id: str) -> dict[str, Any]:
     """Return the body that asks for a key; headers say whether it is locked or disabled."""
     asked = {name: _json(value) for name, value in draft.attributes().items() if value is not None}
-    del asked["locked"], asked["disabled"], asked["is_decoy"]
+    del asked["locked"], asked["disabled"], asked["is_decoy"], asked["scope"], asked["networks"]
     own_value = {"apikey": draft.value} if draft.value else {}
     decoy = {"decoy": True} if draft.is_decoy else {}
-    return {**asked, **own_value, **decoy, "account_id": account_id, "store_value": False}
+    return {**asked, **own_value, **_limits_of(draft), **decoy, "account_id": account_id, "store_value": False}
 
 
 def update_body(changes: domain.ApiKeyChanges) -> dict[str, Any]:
     """Return the body that asks for these changes of a key."""
-    return {name: _json(change) for name, change in changes.given().items()}
+    given = changes.given()
+    limits = {LIMITS[name]: str(given.pop(name)).split() for name in LIMITS if name in given}
+    return {name: _json(change) for name, change in given.items()} | limits
 
 
 def _attributes(thing: domain.ApiKey | domain.ServiceId, names: Iterable[str]) -> dict[str, Any]:
@@ -244,6 +253,8 @@ def parse_api_key(fields: dict[str, Any]) -> domain.ApiKey:
         support_sessions=fields.get("support_sessions") is True,
         action_when_leaked=_leaked_action(fields),
         paused_until=_moment(fields, "paused_until"),
+        scope=" ".join(map(str, _list(fields, "scopes"))),
+        networks=" ".join(map(str, _list(fields, "networks"))),
         last_used_at=_moment(activity, "last_authn"),
         use_count=count if isinstance(count := activity.get("authn_count"), int) else 0,
     )

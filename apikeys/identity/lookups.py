@@ -18,10 +18,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 
+from apikeys import networks
 from apikeys.backends.records import has_digest, to_previous, to_used
 from apikeys.domain import Identity, PreviousValue, Reason, UsedKey
 from apikeys.identity import users
-from apikeys.models import ApiKeyRecord, DeletedKeyRecord, Revocation, ServiceIdRecord, SigningKey
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, Revocation, RulesRecord, ServiceIdRecord, SigningKey
 from apikeys.models import PreviousValue as PreviousValueRecord
 from apikeys.storage.statements import Columns, Row, Statement, table
 
@@ -67,6 +68,7 @@ class FoundValue:
     stored: Row
     previous: PreviousValue | None = None
     is_deleted: bool = False
+    limits: str = ""  # the networks that keys may be used from at most
 
     @property
     def value_number(self) -> int:
@@ -89,26 +91,43 @@ class FoundValue:
             return Reason.REPLACED
         return self.key.refusal or (Reason.OWNER_INACTIVE if self.holder is None else None)
 
+    def refusal_at(self, address: str | None) -> Reason | None:
+        """Return why the value can't be used now from an address, None where it can; a None for any address."""
+        return self.refusal or refusal_of_address(self.key, self.limits, address)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a token was made from, as it is now; None for what is gone, and for a holder who may do nothing now.
 
     `is_signed_here`: the key that signed it is one of this server's. `is_revoked`: it is, or its whole log-in.
+    `limits` are the networks that keys may be used from at most.
     """
 
     holder: Holder | None
     key: UsedKey | None
     is_signed_here: bool
     is_revoked: bool
+    limits: str = ""
 
 
-def find_value(spellings: Sequence[str]) -> FoundValue | None:
-    """Return what is known about the first of these that is or was the value of a key, None where none is."""
+def refusal_of_address(key: UsedKey, limits: str, address: str | None) -> Reason | None:
+    """Return a reason where a key may not be used from an address; None for any address refuses nothing."""
+    if address is None or not (key.networks or limits):
+        return None
+    return None if networks.admits(key.networks, address) and networks.admits(limits, address) else Reason.NETWORK
+
+
+def find_value(spellings: Sequence[str], address: str | None = None) -> FoundValue | None:
+    """Return what is known about the first of these that is or was the value of a key, None where none is.
+
+    It is as much work to find a value that can be used from the address as `refusal_at` tells, and more for any other.
+    """
     stored = _stored(spellings)
     if not stored:
         return None
-    return _looked_further(stored, _value_of(stored, _of_values(len(stored)).rows(_parameters(stored)), _found(False)))
+    rows = _of_values(len(stored)).rows(_parameters(stored))
+    return _looked_further(stored, _value_of(stored, rows, _found(False)), address)
 
 
 def find_source(iam_id: str, key_id: str = "", *, kid: str = "", ids: Sequence[uuid.UUID] = ()) -> Source:
@@ -127,8 +146,9 @@ def find_both(
     kid: str = "",
     ids: Sequence[uuid.UUID] = (),
     whole: bool = False,
+    address: str | None = None,
 ) -> tuple[Source, FoundValue | None]:
-    """Return what `find_source` and `find_value` return, at the price of one of them.
+    """Return what `find_source` and `find_value` return, at the price of one of them; the address is the value's.
 
     The record of the value has all columns of its table where it is wanted `whole`.
     """
@@ -136,17 +156,18 @@ def find_both(
     revoked = [*map(_stored_id, ids), *[None] * (MOST_IDS - len(ids))]
     parameters = [kid, *revoked, iam_id, iam_id, key_id, iam_id, *_parameters(stored)]
     rows = _of_sources(len(stored), whole).rows(parameters)
-    person, service, manager, key, *found, is_signed_here, is_revoked, password = rows[0]
+    person, service, manager, key, *found, is_signed_here, is_revoked, limits, password = rows[0]
     source = Source(
         _holder(person, service, manager, password or ""),
         to_used(_keys().row(key)) if key else None,
         bool(is_signed_here),
         bool(is_revoked),
+        _rule(limits),
     )
     if not stored:
         return source, None
-    values = [row[4:8] for row in rows if row[4] is not None] if found else []
-    return source, _looked_further(stored, _value_of(stored, values, _found(whole)))
+    values = [[*row[4:8], limits] for row in rows if row[4] is not None] if found else []
+    return source, _looked_further(stored, _value_of(stored, values, _found(whole)), address)
 
 
 def previous_value(key_id: str, number: int) -> PreviousValue | None:
@@ -155,9 +176,11 @@ def previous_value(key_id: str, number: int) -> PreviousValue | None:
     return to_previous(record) if record else None
 
 
-def _looked_further(stored: dict[tuple[str, int], str], found: FoundValue | None) -> FoundValue | None:
+def _looked_further(
+    stored: dict[tuple[str, int], str], found: FoundValue | None, address: str | None
+) -> FoundValue | None:
     """Return what is known about a value that is a key's, or was: the second question, for all that may be refused."""
-    if found is not None and found.refusal is None:
+    if found is not None and found.refusal_at(address) is None:
         return found
     rows = _of_past_values(len(stored)).rows(_parameters(stored) * 2)
     return found or _past_value_of(stored, rows)
@@ -165,7 +188,7 @@ def _looked_further(stored: dict[tuple[str, int], str], found: FoundValue | None
 
 def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]]) -> FoundValue | None:
     whole = _found(True)
-    for previous_part, key_part, person, service, manager, deleted_part in rows:
+    for previous_part, key_part, person, service, manager, deleted_part, limits in rows:
         previous = _previous().row(previous_part) if previous_part else None
         told = to_previous(previous) if previous else None
         if deleted_part is not None:
@@ -175,8 +198,14 @@ def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[A
             return FoundValue(value, deleted, to_used(deleted), None, at, told, is_deleted=True)
         if previous is not None and key_part is not None:
             record, value = whole.row(key_part), stored[previous.digest, previous.pepper]
-            return FoundValue(value, record, to_used(record), _holder(person, service, manager), previous, told)
+            holder = _holder(person, service, manager)
+            return FoundValue(value, record, to_used(record), holder, previous, told, limits=_rule(limits))
     return None
+
+
+def _rule(limits: str | None) -> str:
+    """Return the networks that keys may be used from at most, as the row of the rules has them."""
+    return limits or ""
 
 
 def _stored(spellings: Sequence[str]) -> dict[tuple[str, int], str]:
@@ -190,13 +219,13 @@ def _parameters(stored: dict[tuple[str, int], str]) -> list[Any]:
 
 def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]], keys: Columns) -> FoundValue | None:
     found = {}
-    for key, *holder in rows:
+    for key, *holder, limits in rows:
         record = keys.row(key)
-        found[record.digest, record.pepper] = record, holder
+        found[record.digest, record.pepper] = record, holder, limits
     for pair, value in stored.items():
         if pair in found:
-            record, holder = found[pair]
-            return FoundValue(value, record, to_used(record), _holder(*holder), record)
+            record, holder, limits = found[pair]
+            return FoundValue(value, record, to_used(record), _holder(*holder), record, limits=_rule(limits))
     return None
 
 
@@ -268,7 +297,7 @@ def _of_values(number: int) -> Statement:
     """Return the statement that finds the keys of `number` digests, each under its pepper, and who holds them."""
     selected = _found(False), *_owners()
     sql = f"FROM {table(ApiKeyRecord, 'found')} {_owners_of_found()} WHERE {has_digest('found', number)}"
-    return Statement(f"SELECT {', '.join(map(str, selected))} {sql}", *selected)
+    return Statement(f"SELECT {', '.join(map(str, selected))}, {_limits()} {sql}", *selected)
 
 
 @cache
@@ -279,7 +308,7 @@ def _of_past_values(number: int) -> Statement:
     """
     selected = _previous(), _found(True), *_owners(), _deleted()
     sql = (
-        f"SELECT {', '.join(map(str, selected))} FROM (SELECT 1) one "  # noqa: S608
+        f"SELECT {', '.join(map(str, selected))}, {_limits()} FROM (SELECT 1) one "  # noqa: S608
         f"LEFT JOIN {table(PreviousValueRecord, 'previous')} ON {has_digest('previous', number)} "
         f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON found.id = previous.key_id {_owners_of_found()} "
         f"LEFT JOIN {table(DeletedKeyRecord, 'deleted')} "
@@ -308,7 +337,7 @@ def _of_sources(number: int, whole: bool) -> Statement:
         f"SELECT {', '.join(map(str, selected))}, "  # noqa: S608
         f"EXISTS (SELECT 1 FROM {table(SigningKey, 'signing')} WHERE signing.kid = %s), "
         f"EXISTS (SELECT 1 FROM {table(Revocation, 'revoked')} WHERE revoked.id IN (%s, %s)), "
-        f'person."password" FROM (SELECT 1) one {" ".join(joins)}'
+        f'{_limits()}, person."password" FROM (SELECT 1) one {" ".join(joins)}'
     )
     return Statement(sql, *selected)
 
@@ -316,6 +345,10 @@ def _of_sources(number: int, whole: bool) -> Statement:
 def _owners() -> tuple[Columns, Columns, Columns]:
     """Return what is selected of who holds the key that was found."""
     return _persons("owner"), _services("program"), _managers("keeper")
+
+
+def _limits() -> str:
+    return f"(SELECT rules.networks FROM {table(RulesRecord, 'rules')} WHERE rules.id = {RulesRecord.ONLY})"  # noqa: S608
 
 
 def _owners_of_found() -> str:

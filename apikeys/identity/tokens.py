@@ -8,8 +8,9 @@ import hashlib
 import logging
 import secrets
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,22 +20,32 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apikeys import exceptions, values
+from apikeys import exceptions, scopes, values
 from apikeys.backends.records import plan_pepper_move
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, Identity, Origin, Reason, UsedKey
+from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, users
-from apikeys.identity.lookups import FoundValue, Source, find_both, find_source, find_value, previous_value
+from apikeys.identity.lookups import (
+    FoundValue,
+    Source,
+    find_both,
+    find_source,
+    find_value,
+    previous_value,
+    refusal_of_address,
+)
 from apikeys.identity.signing import Signed
-from apikeys.models import RefreshToken, Revocation, family_end
+from apikeys.models import RefreshToken, Revocation, ScopeRecord, family_end
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
 from apikeys.usage import counting
 
 REFRESH_LIFETIME = timedelta(hours=72)
 NOWHERE = Origin()
-PASSING = (Reason.PAUSED, Reason.DELETED, Reason.OWNER_INACTIVE)  # what a key may come back from as it was
+# What a key may come back from as it was.
+PASSING = (Reason.PAUSED, Reason.DELETED, Reason.OWNER_INACTIVE, Reason.NETWORK)
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +54,7 @@ logger = logging.getLogger(__name__)
 class Subject:
     """Whom a token stands for, and what it was made from: of a key, by value number `value_number`.
 
-    `value_ends_at` is when that value can be used no more, as far as that is known.
+    `value_ends_at` is when that value can be used no more, as far as that is known; `scope` what the token may do.
     """
 
     identity: Identity
@@ -52,6 +63,7 @@ class Subject:
     password_stamp: str = ""
     value_number: int = 1
     value_ends_at: datetime | None = None
+    scope: str = ""
 
     @property
     def is_service(self) -> bool:
@@ -59,11 +71,25 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom a valid access token stands for, and what it may do: `scope` now, however wide it was when it was issued.
+
+    `networks` are those of its key, which limit what the key makes as they limit the key.
+    """
+
+    identity: Identity
+    claims: dict[str, Any]
+    scope: str = ""
+    networks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
-    """The refresh tokens of one log-in, each exchanged for the next, and when the last of them ends."""
+    """The refresh tokens of one log-in, each exchanged for the next, when the last of them ends, and its scope."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     ends_at: datetime = field(default_factory=family_end)
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +100,7 @@ class Tokens:
     refresh_token: str
     expiration: int
     expires_in: int
+    scope: str = ""
 
 
 def authenticate(value: str, origin: Origin) -> Subject:
@@ -81,9 +108,10 @@ def authenticate(value: str, origin: Origin) -> Subject:
 
     Both are written later, by the sweeper: this only reads. White space, quotation marks and byte order marks around
     the value do not matter. Raises ValueNotFound, also for a key that is disabled, paused, expired or a decoy, whose
-    owner is gone or deactivated, or whose rotation has ended the value: such a refusal is counted, too.
+    owner is gone or deactivated, whose rotation has ended the value, or whose networks do not admit the address: such a
+    refusal is counted, too.
     """
-    return _used(find_value(_spellings(value)), origin)
+    return _used(find_value(_spellings(value), origin.network_address), origin)
 
 
 def authenticate_for(access_token: str, value: str, origin: Origin) -> Subject:
@@ -92,23 +120,33 @@ def authenticate_for(access_token: str, value: str, origin: Origin) -> Subject:
     Raises Unauthenticated, which is no use of the key, and ValueNotFound.
     """
     signed = signing.verified(access_token)
-    source, found = find_both(_spellings(value), **_named_by(signed))
-    _identified(signed, source, origin)
+    source, found = find_both(_spellings(value), **_named_by(signed), address=origin.network_address)
+    _identified(signed, source, _of_asker(origin))
     return _used(found, origin)
 
 
-def identify_and_find(access_token: str, value: str, origin: Origin) -> tuple[Identity, Row | None]:
+def identify_and_find(access_token: str, value: str, origin: Origin) -> tuple[Bearer, Row | None]:
     """Return whom an access token stands for, and the columns of the record of a value, None where it is no key's.
 
-    Both are asked at once, and no use is counted, save that of a decoy. Raises Unauthenticated.
+    Both are asked at once, and no use is counted, save that of a decoy. A value that a service asks about for somebody
+    at an address that its networks do not admit is no key's. Raises Unauthenticated.
     """
     signed = signing.verified(access_token)
-    source, found = find_both([value], **_named_by(signed), whole=True)
-    identity = _identified(signed, source, origin)
-    if found is not None and found.refusal is Reason.DECOY:
-        counting.note_refusal(found.key, found.value_number, origin, Reason.DECOY)
-    has_ended = found is None or found.is_deleted or (found.previous is not None and not found.previous.works)
-    return identity, None if found is None or has_ended else found.record
+    address = origin.used_from or None  # without one the record is described, as that of a disabled key is
+    source, found = find_both([value], **_named_by(signed), whole=True, address=address)
+    bearer = _identified(signed, source, _of_asker(origin))
+    if found is None:
+        return bearer, None
+    reason = found.refusal_at(address)
+    if reason in (Reason.DECOY, Reason.NETWORK):
+        counting.note_refusal(found.key, found.value_number, origin, reason)
+    has_ended = found.is_deleted or (found.previous is not None and not found.previous.works)
+    return bearer, None if has_ended or reason is Reason.NETWORK else found.record
+
+
+def _of_asker(origin: Origin) -> Origin:
+    """Return where a service itself asks from, that passes on the address of somebody else."""
+    return replace(origin, used_from=None) if origin.used_from is not None else origin
 
 
 def look_up(value: str) -> FoundValue | None:
@@ -124,7 +162,7 @@ def _spellings(value: str) -> list[str]:
 def _used(found: FoundValue | None, origin: Origin) -> Subject:
     if found is None:
         raise exceptions.ValueNotFound
-    key, number, reason = found.key, found.value_number, found.refusal
+    key, number, reason = found.key, found.value_number, found.refusal_at(origin.network_address)
     if reason is not None or found.holder is None:
         counting.note_refusal(key, number, origin, reason or Reason.OWNER_INACTIVE)
         raise exceptions.ValueNotFound
@@ -135,7 +173,34 @@ def _used(found: FoundValue | None, origin: Origin) -> Subject:
         api_key=key,
         value_number=number,
         value_ends_at=found.ends_at,
+        scope=key.scope,
     )
+
+
+def narrowed(subject: Subject, asked: str) -> Subject:
+    """Return whom a token is asked for with this `scope`, all that the subject may do where it is empty.
+
+    Raises PropertyRefused for a scope that there is not, and for one that is wider than the subject's.
+    """
+    scope = _asked_of(subject.scope, asked)
+    return subject if scope == subject.scope else replace(subject, scope=scope)
+
+
+def _asked_of(present: str, asked: str) -> str:
+    wanted = scopes.asked(asked)
+    if not wanted:
+        return present
+    names = {*scopes.listed(wanted)} - {*scopes.BUILT_IN}
+    if names and ScopeRecord.objects.filter(name__in=_storable(names)).count() < len(names):
+        raise exceptions.PropertyRefused("scope", _("This server does not know such a scope."))
+    if not scopes.covers(present, wanted):
+        raise exceptions.PropertyRefused("scope", _("The scope is wider than that of the API key."))
+    return wanted
+
+
+def _storable(names: Iterable[str]) -> list[str]:
+    """Return the names that can be those of scopes: databases refuse some characters."""
+    return [name for name in names if scopes.NAME.fullmatch(name)]
 
 
 def authenticate_any(spellings: list[str], origin: Origin) -> Subject:
@@ -160,18 +225,19 @@ def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Famil
     claims = _claims(subject, client_id, now, now + lifetime)
     refresh_token = oauth.NO_REFRESH_TOKEN
     if with_refresh:
-        family = family or Family()
+        family = family or Family(scope=subject.scope)
         refresh_token = _new_refresh_token(subject, family)
         if refresh_token != oauth.NO_REFRESH_TOKEN:
             claims["session_id"] = str(family.id)
-    return Tokens(signing.sign(claims), refresh_token, expiration=now + lifetime, expires_in=lifetime)
+    return Tokens(signing.sign(claims), refresh_token, now + lifetime, lifetime, scopes.to_claim(subject.scope))
 
 
-def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE) -> Tokens:
+def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE, scope: str = "") -> Tokens:
     """Return new tokens for a refresh token, which works once; used again, its whole family ends.
 
-    While its key is paused, or deleted and not restored yet, and while whoever holds it may do nothing, it is refused
-    and lives on. Raises TokenRefused.
+    While its key is paused, or deleted and not restored yet, or used from where it may not be, and while whoever holds
+    it may do nothing, it is refused and lives on. `scope` narrows the access token, and not those that follow. Raises
+    TokenRefused.
     """
     with transaction.atomic():
         row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
@@ -183,9 +249,11 @@ def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE) -> Tokens:
         if row.used_at is None and subject is not None:
             if not timezone.now() < row.expires_at <= _last_end():
                 raise exceptions.RefreshTokenExpired
+            asked = _asked_of(subject.scope, scope)
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
-            return issue(subject, client_id=client_id, with_refresh=True, family=Family(row.family, row.family_ends_at))
+            family = Family(row.family, row.family_ends_at, row.scope or "")
+            return issue(replace(subject, scope=asked), client_id=client_id, with_refresh=True, family=family)
     # Not in the transaction that holds the token: two that end a family, each with a token of it, would be a deadlock.
     with transaction.atomic():
         _end_family(row.family)
@@ -222,13 +290,13 @@ def _revoke(token_id: uuid.UUID, runs_out_at: datetime) -> None:
     Revocation.objects.update_or_create(id=token_id, defaults={"expires_at": expires_at})
 
 
-def identify(access_token: str, origin: Origin) -> tuple[Identity, dict[str, Any]]:
+def identify(access_token: str, origin: Origin) -> Bearer:
     """Return whom a valid access token stands for, and its claims. Raises Unauthenticated.
 
     Nothing is written, and nothing counted but that the token of a key is refused because of that.
     """
     signed = signing.verified(access_token)
-    return _identified(signed, find_source(**_named_by(signed)), origin), dict(signed.claims)
+    return _identified(signed, find_source(**_named_by(signed)), origin)
 
 
 def _named_by(signed: Signed) -> dict[str, Any]:
@@ -240,27 +308,28 @@ def _named_by(signed: Signed) -> dict[str, Any]:
     return {"iam_id": iam_id, "key_id": key_id, "kid": signed.kid, "ids": signed.ids}
 
 
-def _identified(signed: Signed, source: Source, origin: Origin) -> Identity:
+def _identified(signed: Signed, source: Source, origin: Origin) -> Bearer:
     """Return whom a token stands for that was made from this. Raises Unauthenticated."""
     if source.is_revoked or not source.is_signed_here:
         raise exceptions.Unauthenticated
-    claims = signed.claims
+    claims, key = signed.claims, None
     if claims.get("grant_type") != oauth.GRANT_API_KEY:
         identity = _identity_by_password(source, str(claims.get("password_stamp", "")))
     elif source.key is None:
         identity = None
     else:
-        number = int(claims.get("value_number", 1))
-        reason = _refusal_of(source, number)
+        key, number = source.key, int(claims.get("value_number", 1))
+        reason = _refusal_of(source, number, origin.network_address)
         identity = source.holder.identity if source.holder and not reason else None
         if reason:
-            counting.note_refusal(source.key, number, origin, reason)
-    if identity is None:
+            counting.note_refusal(key, number, origin, reason)
+    scope = scopes.common(key.scope if key else "", scopes.of_claim(claims.get("scope")))
+    if identity is None or scope is None:
         raise exceptions.Unauthenticated
-    return identity
+    return Bearer(identity, dict(claims), scope, key.networks if key else "")
 
 
-def _refusal_of(source: Source, number: int) -> Reason | None:
+def _refusal_of(source: Source, number: int, address: str) -> Reason | None:
     """Return why a token that was made with value number `number` of a key is refused, None where it is not."""
     key = source.key
     if key is None:
@@ -269,7 +338,8 @@ def _refusal_of(source: Source, number: int) -> Reason | None:
         previous = previous_value(key.id, number)
         if previous is None or not previous.works:
             return Reason.REPLACED
-    return key.refusal or (Reason.OWNER_INACTIVE if source.holder is None else None)
+    inactive = Reason.OWNER_INACTIVE if source.holder is None else None
+    return key.refusal or inactive or refusal_of_address(key, source.limits, address)
 
 
 def _identity_by_password(source: Source, stamp: str) -> Identity | None:
@@ -286,15 +356,18 @@ def _subject_of_refresh_token(row: RefreshToken, origin: Origin) -> tuple[Subjec
         return None, Reason.OWNER_INACTIVE
     if not row.api_key_id:
         identity = _identity_by_password(source, row.password_stamp)
-        stands_for = Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp) if identity else None
-        return stands_for, None
+        if identity is None:
+            return None, None
+        return Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp, scope=row.scope or ""), None
     number = row.value_number or 1
-    reason = _refusal_of(source, number)
+    reason = _refusal_of(source, number, origin.network_address)
     if reason and source.key:
         counting.note_refusal(source.key, number, origin, reason)
-    if reason or source.holder is None:
+    scope = scopes.common(source.key.scope if source.key else "", row.scope or "")
+    if reason or source.holder is None or scope is None:
         return None, reason
-    return Subject(source.holder.identity, oauth.GRANT_API_KEY, api_key=source.key, value_number=number), None
+    identity = source.holder.identity
+    return Subject(identity, oauth.GRANT_API_KEY, api_key=source.key, value_number=number, scope=scope), None
 
 
 def _digest(token: str) -> str:
@@ -314,6 +387,7 @@ def _new_refresh_token(subject: Subject, family: Family) -> str:
             iam_id=subject.identity.iam_id,
             api_key_id=subject.api_key.id if subject.api_key else "",
             value_number=subject.value_number,
+            scope=family.scope,
             password_stamp=subject.password_stamp,
             expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
             family_ends_at=family.ends_at,
@@ -361,7 +435,7 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
         "exp": expires_at,
         "iss": signing.issuer(),
         "grant_type": subject.grant_type,
-        "scope": oauth.SCOPE,
+        "scope": scopes.to_claim(subject.scope),
         "client_id": client_id,
         "acr": 1,
         "amr": ["pwd"],

@@ -15,7 +15,7 @@ from django.db import Error, IntegrityError, transaction
 from apikeys import exceptions
 from apikeys.backends import backend_for, store_traits
 from apikeys.domain import ApiKeyDraft, Caller, IssuedApiKey
-from apikeys.services import audit
+from apikeys.services import audit, narrowing
 from apikeys.services.delivery import Delivery, Wait, receive
 from apikeys.services.validation import check_expiration
 from apikeys.upstream import slots
@@ -34,11 +34,14 @@ def create_api_key(
     Without a hand-over what is returned is the only delivery.
     The same form sent twice, in turn or at once, makes one key and gives the same value until the receipt;
     with `same_only` a nonce that comes with a draft of another key is refused.
-    Raises InvalidApiKey, ApiKeyLimitReached, IdempotencyKeyReused, AlreadyReceived, HandoverExpired; with a store
-    upstream also CreationUnconfirmed, BeingCreated and what says that the store refused or did not answer.
+    Raises InvalidApiKey, WiderThanItsMaker, ApiKeyLimitReached, IdempotencyKeyReused, AlreadyReceived and
+    HandoverExpired; with a store upstream also CreationUnconfirmed, BeingCreated and what says that the store refused
+    or did not answer.
     """
     check_expiration(draft)
-    if draft.is_decoy and not store_traits().knows_values:
+    if store_traits().knows_values:
+        draft = narrowing.limited(caller, draft)
+    elif draft.is_decoy or draft.scope or draft.networks:
         raise exceptions.NotOffered
     create = _create_upstream if store_traits().is_upstream else _create_embedded
     return create(caller, draft, delivery, draft if same_only else None)

@@ -17,7 +17,7 @@ from apikeys.backends import deletion as rows
 from apikeys.domain import MAX_PAUSE
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
-from apikeys.services import audit, delivery
+from apikeys.services import audit, delivery, narrowing
 from apikeys.services.unconfirmed import dismiss_for_deleted
 from apikeys.storage.reserve import revocation
 from apikeys.usage import records as usage
@@ -83,6 +83,7 @@ def restore_api_key(caller: domain.Caller, key_id: str) -> domain.RestoredKey:
     store = value_store_for(caller)
     with audit.change(caller, audit.RESTORE, key_id) as step:
         restored = store.restore_api_key(key_id)
+        narrowing.check_key(caller, restored.key)
         if restored.is_new:
             step.record(restored.key)
         else:

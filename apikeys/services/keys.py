@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apikeys import domain
-from apikeys.backends import backend_for, records
+from apikeys.backends import backend_for, records, store_traits
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.identity import users
-from apikeys.services import attention, audit
+from apikeys.services import attention, audit, narrowing
 from apikeys.services.attention import Item
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
@@ -145,13 +145,15 @@ def update_api_key(
 ) -> domain.ApiKey:
     """Change a key and return its record; `entity_tag` may be a whole If-Match.
 
-    Raises ApiKeyConflict, ApiKeyLocked, NotAuthorized, ApiKeyNotFound.
+    Raises ApiKeyConflict, ApiKeyLocked, NotAuthorized, WiderThanItsMaker, ApiKeyNotFound.
     """
     store = backend_for(caller)
     with audit.change(caller, audit.UPDATE, key_id) as step:
         before = store.get_api_key(key_id)
         if not before.is_editable_by(caller.identity):
             raise NotAuthorized
+        if store_traits().knows_values:
+            narrowing.check_changes(caller, before, changes)
         key = store.update_api_key(key_id, changes, entity_tag=entity_tag)
         step.record(key, instance_name=key.name, prev_instance_name=before.name)
     return key
@@ -175,6 +177,8 @@ def _set_disabled(caller: domain.Caller, key_id: str, disabled: bool) -> domain.
     store = backend_for(caller)
     with audit.change(caller, audit.UPDATE, key_id, revokes=disabled) as step:
         key = store.set_disabled(key_id, disabled)
+        if not disabled:
+            narrowing.check_key(caller, key)
         step.record(key, disable=disabled)
     return key
 

@@ -13,7 +13,7 @@ from apikeys.backends import rotation as rows
 from apikeys.backends import value_store_for
 from apikeys.domain import MAX_OVERLAP, ApiKey, Caller, IssuedApiKey, Overlap, Place, PreviousValue, Progress
 from apikeys.exceptions import gettext_noop as _
-from apikeys.services import audit
+from apikeys.services import audit, narrowing
 from apikeys.services.creation import raising_deleted_since
 from apikeys.services.delivery import Delivery, wipe
 from apikeys.storage.reserve import revocation
@@ -39,6 +39,7 @@ def rotate_api_key(caller: Caller, key_id: str, overlap: Overlap, delivery: Deli
                 step.record_nothing()
                 return continued
             issued = store.rotate_api_key(key_id, overlap)
+            narrowing.check_key(caller, issued.key)
             wipe(key_id)  # a form that was sent before must not hand over a value that is replaced
             if delivery:
                 delivery.seal(issued)

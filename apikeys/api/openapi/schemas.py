@@ -64,10 +64,13 @@ API_KEY: Schema = {
     "iam_id": iam_id("The person or service ID it authenticates."),
     "account_id": account_id("The account of its owner."),
     "leaked": boolean("Whether it was found in public."),
+    "scopes": list_of(text(), "Only if the key is limited to them.", minItems=1),
+    "networks": list_of(text(), "Only if the key can't be used from everywhere.", minItems=1),
     "paused_until": second("Only while the key is paused. It authenticates again from then on."),
     "history": HISTORY,
     "activity": ref("Activity", "Only with include_activity."),
 }
+OPTIONAL = ("expires_at", "paused_until", "scopes", "networks")  # of a key
 CREATED_API_KEY = {name: schema for name, schema in API_KEY.items() if name not in ("history", "activity")} | {
     "apikey": text("The value. Only this response contains it.", minLength=MIN_OWN_VALUE)
 }
@@ -177,7 +180,7 @@ def lifecycle_schemas() -> Schema:
                             "gone_at": second("When it is gone for good."),
                             "restorable": boolean("Whether you can restore it."),
                         },
-                        optional=("expires_at", "paused_until"),
+                        optional=OPTIONAL,
                     )
                 )
             }
@@ -279,8 +282,8 @@ def grants(*, with_password: bool) -> list[Schema]:
 def schemas(*, with_password: bool) -> Schema:
     """Return all schemas by name, in the order that a reader wants."""
     return {
-        "ApiKey": record(API_KEY, optional=("expires_at", "paused_until", "history", "activity")),
-        "CreatedApiKey": record(CREATED_API_KEY, optional=("expires_at", "paused_until")),
+        "ApiKey": record(API_KEY, optional=(*OPTIONAL, "history", "activity")),
+        "CreatedApiKey": record(CREATED_API_KEY, optional=OPTIONAL),
         "ApiKeyList": page_of("apikeys", ref("ApiKey"), now_and_then={"applied": APPLIED}),
         "ApiKeyCreate": request(
             {
@@ -406,11 +409,18 @@ def schemas(*, with_password: bool) -> Schema:
                 "token_type": {"const": "Bearer"},
                 "expires_in": number("The lifetime in seconds."),
                 "expiration": number("The end of the lifetime, in Unix seconds."),
-                "scope": {"const": oauth.SCOPE},
+                "scope": text(f"`{oauth.SCOPE}` for everything, else the names of what the token may do.", minLength=1),
             }
         ),
         "IntrospectionRequest": request(
-            {"token": text("An access token."), "apikey": text("A key's value. Takes precedence over `token`.")},
+            {
+                "token": text("An access token."),
+                "apikey": text("A key's value. Takes precedence over `token`."),
+                "client_address": text(
+                    "The IP address of whoever shows the token or the value to the service that asks. Without it a key "
+                    "that can't be used from everywhere is not valid."
+                ),
+            },
             anyOf=[
                 {"required": [name], "properties": {name: {"minLength": 1}}, "description": f"With `{name}`."}
                 for name in ("token", "apikey")
@@ -431,8 +441,9 @@ def schemas(*, with_password: bool) -> Schema:
                         "apikey_id": id_of("ApiKey"),
                         "apikey_name": text(),
                         "exp": number("When the key expires, in Unix seconds. Absent if it does not."),
+                        "scope": text("What it may do, with spaces between the names. Absent for everything."),
                     },
-                    optional=("exp",),
+                    optional=("exp", "scope"),
                     description="A valid value of a key.",
                 ),
                 request(

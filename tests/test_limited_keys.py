@@ -1,0 +1,248 @@
+"""Keys that may do less than their owner, or be used from some networks only, and tokens that ask for less."""
+
+import jwt
+import pytest
+from django.test import Client
+
+from apikeys import scopes
+from apikeys.domain import Reason
+from apikeys.models import ApiKeyRecord, RulesRecord, ScopeRecord
+from apikeys.services import keys, refusals
+from apikeys.usage import counting
+from tests.conftest import caller_for
+from tests.programs import API_KEY_GRANT
+
+pytestmark = pytest.mark.django_db
+
+HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"
+CLIENT = {"Authorization": "Basic Yng6Yng="}  # bx:bx
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted(monkeypatch):
+    monkeypatch.setattr(counting, "_counters", {})
+
+
+@pytest.fixture
+def billing():
+    return ScopeRecord.objects.create(name="billing:read", sentence="Read invoices", created_by="IBMid-1")
+
+
+def ask(value: str, *, address: str = HERE, headers=None, **more: str):
+    form = {"grant_type": API_KEY_GRANT, "apikey": value} | more
+    return Client(REMOTE_ADDR=address).post("/identity/token", form, headers=headers or {})
+
+
+def program(token: str, address: str = HERE) -> Client:
+    return Client(REMOTE_ADDR=address, headers={"Authorization": f"Bearer {token}"})
+
+
+def program_of_key(issued, **more: str) -> Client:
+    return program(ask(issued.value, **more).json()["access_token"])
+
+
+def claims(answer) -> dict:
+    return jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+
+
+def new_key(client: Client, owner, **body):
+    return client.post("/v1/apikeys", {"name": "made", "iam_id": owner.iam_id} | body, content_type="application/json")
+
+
+# What it may do
+
+
+def test_a_key_without_a_scope_has_tokens_as_ibms_have_them(alices_key):
+    answer = ask(alices_key.value)
+
+    assert answer.json()["scope"] == claims(answer)["scope"] == "ibm openid"
+
+
+def test_a_key_with_a_scope_has_tokens_with_the_same(alice, create_key, billing):
+    issued = create_key(alice, scope=f"{scopes.READ} billing:read")
+
+    answer = ask(issued.value)
+
+    assert answer.json()["scope"] == claims(answer)["scope"] == f"{scopes.READ} billing:read"
+    asker = program_of_key(create_key(alice))
+    told = asker.post("/identity/introspect", {"apikey": issued.value}).json()
+    assert told["scope"] == f"{scopes.READ} billing:read"
+    token = asker.post("/identity/introspect", {"token": answer.json()["access_token"]}).json()
+    assert token["scope"] == f"{scopes.READ} billing:read"
+
+
+def test_a_read_only_key_looks_and_changes_nothing(alice, create_key):
+    reader = program_of_key(create_key(alice, scope=scopes.READ))
+
+    refused = new_key(reader, alice)
+
+    assert reader.get("/v1/apikeys").status_code == 200
+    assert refused.status_code == 403
+    assert "apikeys:write" in refused.json()["errors"][0]["message"]
+    assert refused.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="apikeys:write"'
+    assert ApiKeyRecord.objects.count() == 1
+
+
+def test_a_token_can_have_less_than_its_key_and_never_more(alice, create_key, billing):
+    issued = create_key(alice, scope=f"{scopes.READ} billing:read")
+
+    assert ask(issued.value, scope="billing:read").json()["scope"] == "billing:read"
+    assert ask(issued.value, scope="ibm openid").json()["scope"] == f"{scopes.READ} billing:read"
+    for scope in (scopes.WRITE, f"{scopes.WRITE} billing:read", "nobody:knows", "\0", "é"):
+        refused = ask(issued.value, scope=scope)
+        assert (refused.status_code, refused.json()["errorDetails"]) == (400, "scope"), scope
+
+
+def test_a_token_loses_what_its_key_loses(alice, create_key, billing):
+    issued = create_key(alice)
+    token = ask(issued.value).json()["access_token"]
+    only_billing = ask(issued.value, scope="billing:read").json()["access_token"]
+
+    ApiKeyRecord.objects.update(scope=scopes.READ)
+
+    assert program(token).get("/v1/apikeys").status_code == 200
+    assert new_key(program(token), alice).status_code == 403
+    assert program(only_billing).get("/v1/apikeys").status_code == 401  # nothing is left of it
+
+
+def test_a_refresh_token_gives_what_its_log_in_asked_for(alice, create_key):
+    issued = create_key(alice)
+    refresh = {"grant_type": "refresh_token"}
+    first = ask(issued.value, headers=CLIENT, scope=scopes.WRITE).json()
+
+    narrower = (
+        Client()
+        .post(
+            "/identity/token", refresh | {"refresh_token": first["refresh_token"], "scope": scopes.READ}, headers=CLIENT
+        )
+        .json()
+    )
+    again = Client().post("/identity/token", refresh | {"refresh_token": narrower["refresh_token"]}, headers=CLIENT)
+    wider = Client().post(
+        "/identity/token",
+        refresh | {"refresh_token": again.json()["refresh_token"], "scope": "openid billing:read"},
+        headers=CLIENT,
+    )
+
+    assert (narrower["scope"], again.json()["scope"]) == (scopes.READ, scopes.WRITE)
+    assert wider.status_code == 400
+
+
+def test_a_key_makes_and_changes_no_key_that_is_wider(alice, create_key, billing):
+    whole, narrow = create_key(alice, "whole"), create_key(alice, "narrow", scope=scopes.WRITE)
+    maker = program_of_key(narrow)
+    at = f"/v1/apikeys/{whole.key.id}"
+    etag = {"If-Match": "*"}
+
+    made = new_key(maker, alice)
+    refused = [
+        new_key(maker, alice, scopes=["billing:read"]),
+        maker.put(at, {"description": "x"}, content_type="application/json", headers=etag),
+        maker.post(f"{at}/rotate", {}, content_type="application/json"),
+        maker.put(f"/v1/apikeys/{narrow.key.id}", {"scopes": []}, content_type="application/json", headers=etag),
+        maker.delete(f"{at}/disable"),
+    ]
+
+    assert (made.status_code, made.json()["scopes"]) == (201, [scopes.WRITE])
+    assert [answer.status_code for answer in refused] == [403] * len(refused)
+    assert keys.get_api_key(caller_for(alice), whole.key.id).entity_tag == whole.key.entity_tag
+
+
+def test_a_scope_that_nobody_defined_is_refused(alice, alices_key, billing):
+    maker = program_of_key(alices_key)
+
+    refused = new_key(maker, alice, scopes=["billing:read", "billing:write"])
+
+    assert refused.status_code == 400
+    assert "billing:write" in refused.json()["errors"][0]["message"]
+    assert new_key(maker, alice, scopes=["billing:read"]).json()["scopes"] == ["billing:read"]
+
+
+# Where it may be used from
+
+
+def test_a_key_is_exchanged_where_its_networks_admit_it(alice, create_key):
+    issued = create_key(alice, networks="192.0.2.0/24 !192.0.2.9")
+
+    assert ask(issued.value, address=ELSEWHERE).status_code == 200
+    for address in (HERE, "192.0.2.9", "2001:db8::1"):
+        assert ask(issued.value, address=address).json()["errorCode"] == "BXNIM0415E"
+
+
+def test_its_owner_is_told_that_it_was_used_from_elsewhere(alice, create_key):
+    issued = create_key(alice, networks="192.0.2.0/24")
+    answer = ask(issued.value)
+    refusals.write_uses(everything=True)
+
+    [explained] = refusals.by_request(caller_for(alice), answer.headers["Transaction-Id"])
+
+    assert (explained.refusal.reason, explained.refusal.address) == (Reason.NETWORK, HERE)
+
+
+def test_a_forged_header_of_a_stranger_changes_nothing(alice, create_key):
+    issued = create_key(alice, networks="192.0.2.0/24")
+
+    for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "IAM-Client-Address"):
+        assert ask(issued.value, headers={name: ELSEWHERE}).status_code == 400, name
+    assert ask(issued.value, client_address=ELSEWHERE).status_code == 400
+
+
+def test_its_tokens_are_refused_elsewhere_and_refreshed_only_there(alice, create_key):
+    issued = create_key(alice, networks="192.0.2.0/24")
+    given = ask(issued.value, address=ELSEWHERE, headers=CLIENT).json()
+    form = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+
+    assert program(given["access_token"], ELSEWHERE).get("/v1/apikeys").status_code == 200
+    assert program(given["access_token"]).get("/v1/apikeys").status_code == 401
+    assert Client().post("/identity/token", form, headers=CLIENT).status_code == 400
+    assert Client(REMOTE_ADDR=ELSEWHERE).post("/identity/token", form, headers=CLIENT).status_code == 200
+
+
+def test_a_service_that_asks_passes_on_the_address_of_its_caller(alice, bob, create_key):
+    issued = create_key(alice, networks="192.0.2.0/24")
+    token = ask(issued.value, address=ELSEWHERE).json()["access_token"]
+    service = program_of_key(create_key(bob))
+
+    def is_active(**form: str) -> bool:
+        return service.post("/identity/introspect", form).json()["active"]
+
+    for shown in ({"apikey": issued.value}, {"token": token}):
+        assert is_active(**shown, client_address=ELSEWHERE)
+        assert is_active(**shown, client_address=f"::ffff:{ELSEWHERE}")
+        assert not is_active(**shown, client_address=HERE)
+        assert not is_active(**shown)  # whoever asks without it does not know whom it serves
+    refused = service.post("/identity/introspect", {"token": token, "client_address": "office"})
+    assert (refused.status_code, refused.json()["errorDetails"]) == (400, "client_address")
+
+
+def test_the_details_of_a_value_are_told_for_an_address_that_is_admitted(alice, create_key):
+    issued = create_key(alice, networks="192.0.2.0/24")
+    service = program_of_key(create_key(alice))
+
+    def details(**headers: str):
+        return service.get("/v1/apikeys/details", headers={"IAM-ApiKey": issued.value} | headers)
+
+    assert details().json()["networks"] == ["192.0.2.0/24"]
+    assert details(**{"IAM-Client-Address": ELSEWHERE}).status_code == 200
+    assert details(**{"IAM-Client-Address": HERE}).status_code == 404
+    assert details(**{"IAM-Client-Address": "office"}).status_code == 400
+
+
+def test_the_networks_of_the_rules_limit_every_key(alice, create_key):
+    free, limited = create_key(alice), create_key(alice, networks="127.0.0.0/8 192.0.2.0/24")
+    RulesRecord.objects.create(networks="192.0.2.0/24", modified_by="IBMid-1")
+
+    for issued in (free, limited):
+        assert ask(issued.value).status_code == 400
+        assert ask(issued.value, address=ELSEWHERE).status_code == 200
+
+
+def test_a_key_makes_no_key_that_is_used_from_more_networks(alice, create_key):
+    maker = program_of_key(create_key(alice, networks="127.0.0.0/8"))
+
+    made = new_key(maker, alice)
+
+    assert made.json()["networks"] == ["127.0.0.0/8"]
+    assert new_key(maker, alice, networks=["127.0.0.0/16"]).status_code == 201
+    assert new_key(maker, alice, networks=["0.0.0.0/0"]).status_code == 403
+    assert new_key(maker, alice, networks=["127.0.0.0/8", "::1"]).status_code == 403
