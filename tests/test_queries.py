@@ -65,7 +65,7 @@ def test_to_look_at_a_token_from_a_password_is_one_question(alice):
     with CaptureQueriesContext(connection) as context:
         tokens.identify(token, Origin())
 
-    assert [query["sql"].count('"console_user"') for query in context] == [1]
+    assert ['"console_user"' in query["sql"] for query in context] == [True]
 
 
 def test_to_renew_such_a_token_is_to_read_its_person_once(alice):
