@@ -29,10 +29,13 @@ def clean(entries: Iterable[str]) -> str:
 
     Raises InvalidApiKey for what is no network, has bits beyond its prefix, or is more than is kept.
     """
-    found = list(dict.fromkeys(_clean(entry.strip()) for entry in entries if entry.strip()))
-    text = " ".join(found)
-    if len(found) > MOST or len(text) > NETWORKS_MAX_LENGTH:
+    given = [entry.strip() for entry in entries if entry.strip()]
+    if len(given) > MOST:  # before each of them is read
         raise InvalidApiKey(FIELD, _("Use at most %(limit)d networks."), limit=MOST)
+    text = " ".join(dict.fromkeys(map(_clean, given)))
+    if len(text) > NETWORKS_MAX_LENGTH:
+        told = _("This has %(length)d characters. Use at most %(limit)d.")
+        raise InvalidApiKey(FIELD, told, length=len(text), limit=NETWORKS_MAX_LENGTH)
     return text
 
 
@@ -72,6 +75,13 @@ def _written(network: Network) -> str:
 def listed(text: str) -> list[str]:
     """Return the networks of a text, one by one."""
     return text.split()
+
+
+def parted(text: str) -> tuple[list[str], list[str]]:
+    """Return the networks of a text that are named, and those that are excluded, without their sign."""
+    entries = listed(text)
+    excluded = [entry.removeprefix(EXCLUDED) for entry in entries if entry.startswith(EXCLUDED)]
+    return [entry for entry in entries if not entry.startswith(EXCLUDED)], excluded
 
 
 def admits(text: str, address: str) -> bool:

@@ -32,12 +32,12 @@ def caller_of_token(request: Request) -> Caller:
     return _caller_of(request, tokens.identify(bearer_token(request), origin_of(request)))
 
 
-def caller_and_record(request: Request, value: str) -> tuple[Caller, Row | None]:
-    """Return whom the request's access token stands for, and the record of a value.
+def caller_and_record(request: Request, value: str, address: str) -> tuple[Caller, Row | None]:
+    """Return whom the request's access token stands for, and the record of a value that is asked about for an address.
 
-    Raises Unauthenticated, ScopeInsufficient; BadRequest for a header IAM-Client-Address that is no address.
+    Raises Unauthenticated, ScopeInsufficient.
     """
-    origin = replace(origin_of(request), used_from=_client_address(request))
+    origin = replace(origin_of(request), used_from=address)
     bearer, record = tokens.identify_and_find(bearer_token(request), value, origin)
     return _caller_of(request, bearer), record
 
@@ -49,12 +49,13 @@ def _caller_of(request: Request, bearer: Bearer) -> Caller:
     return replace(caller_for(request, bearer.identity), scope=bearer.scope, networks=bearer.networks)
 
 
-def _client_address(request: HttpRequest) -> str:
-    """Return the address that a service passes on, "" where it passes none."""
-    found = str(request.META.get("HTTP_IAM_CLIENT_ADDRESS", ""))
-    if found and networks.address_of(found) is None:
-        raise BadRequest("IAM-Client-Address", NO_ADDRESS)
-    return found
+def client_address(request: HttpRequest) -> str:
+    """Return the address that a service passes on in a header, "" without it. Raises BadRequest for no address."""
+    name = "IAM-Client-Address"
+    found = request.headers.get(name)
+    if found is not None and networks.address_of(found) is None:
+        raise BadRequest(name, NO_ADDRESS)
+    return found or ""
 
 
 def check_account(caller: Caller, account_id: str) -> None:

@@ -102,11 +102,11 @@ def key_details(request: Request) -> JsonAnswer:
     Raises BadRequest (400), Unauthenticated (401), ApiKeyNotFound (404).
     """
     try:
-        value = needed_header(request, "IAM-ApiKey")
+        value, address = needed_header(request, "IAM-ApiKey"), auth.client_address(request)
     except BadRequest:
         auth.caller_of_token(request)  # who may not ask is not told what is wrong with the question
         raise
-    caller, record = auth.caller_and_record(request, value)
+    caller, record = auth.caller_and_record(request, value, address)
     key = keys.get_api_key_of_record(caller, record)
     return tagged(payloads.api_key(key, history=history_where_asked(request, caller, key)))
 

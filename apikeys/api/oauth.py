@@ -156,13 +156,13 @@ def introspect(request: Request) -> JsonAnswer:
     Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401).
     """
     try:
-        value = optional_field(request, "apikey")
+        value, origin = optional_field(request, "apikey"), passed_on(request)
     except (exceptions.ApiKeyError, *UNREADABLE):
         require_introspection_caller(request)  # who may not ask is not told what is wrong with the question
         raise
     if value:
         try:
-            subject = subject_for_caller(request, value)
+            subject = subject_for_caller(request, value, origin)
         except exceptions.ValueNotFound:
             return JsonAnswer({"active": False})
         key = subject.api_key
@@ -176,7 +176,7 @@ def introspect(request: Request) -> JsonAnswer:
         return JsonAnswer(found, headers=headers_about_end(subject))
     require_introspection_caller(request)
     try:
-        bearer = tokens.identify(form_field(request, "token"), passed_on(request))
+        bearer = tokens.identify(form_field(request, "token"), origin)
     except exceptions.Unauthenticated:
         return JsonAnswer({"active": False})
     public = {name: claim for name, claim in bearer.claims.items() if name != "password_stamp"}
@@ -207,13 +207,13 @@ def revoke(request: Request) -> JsonAnswer:
 
 
 @sensitive_variables("value")
-def subject_for_caller(request: Request, value: str) -> Subject:
+def subject_for_caller(request: Request, value: str, origin: Origin) -> Subject:
     """Return whom a value stands for, to a caller who shows who it is. Raises IntrospectionRefused, ValueNotFound."""
     if is_basic(request):
         require_introspection_caller(request)
-        return tokens.authenticate(value, passed_on(request))
+        return tokens.authenticate(value, origin)
     try:
-        return tokens.authenticate_for(bearer_token(request), value, passed_on(request))
+        return tokens.authenticate_for(bearer_token(request), value, origin)
     except exceptions.Unauthenticated:
         raise exceptions.IntrospectionRefused from None
 

@@ -37,7 +37,7 @@ REFUSED = {
 # The application itself refuses these where they are blank. Any other header is treated as absent.
 BLANKED = {
     "content-type", "entity-disable", "entity-lock", "github-public-key-identifier", "github-public-key-signature",
-    "iam-apikey", "idempotency-key", "if-match",
+    "iam-apikey", "iam-client-address", "idempotency-key", "if-match",
 }  # fmt: skip
 UNPREFIXED = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
 ENDED_EARLY = "The body ended early."

@@ -282,6 +282,18 @@ def wrong_members() -> Iterator[Bad]:
     yield from members(["createServiceId"], "group_id", ["ServiceIdGroup-1", " "])
 
 
+BAD_NETWORKS = {
+    "a name": ["office"],
+    "a port": ["192.0.2.7:80"],
+    "bits beyond the prefix": ["192.0.2.0/24", "192.0.2.7/24"],
+    "two in one": ["192.0.2.0/24 192.0.3.0/24"],
+    "no more than a sign": ["!"],
+    "101": ["192.0.2.7"] * 101,
+    "a NUL": ["192.0.2.7\0"],
+    "half a character": ["192.0.2.7\ud800"],
+}
+
+
 def wrong_members_of_keys() -> Iterator[Bad]:
     for name, wrongs, refusal, is_changed_too in (
         ("expires_at", BAD_DATES, INVALID, True),
@@ -290,6 +302,7 @@ def wrong_members_of_keys() -> Iterator[Bad]:
         ("support_sessions", ["yes", "True", "", "1"], BAD_REQUEST, True),
         ("store_value", ["TRUE", "", "1"], BAD_REQUEST, False),
         ("apikey", BAD_OWN_VALUES, INVALID, False),
+        ("networks", BAD_NETWORKS, INVALID, True),
     ):
         yield from members(["createApiKey"], name, wrongs, refusal)
         yield from members_of_first_key(name, wrongs, refusal)
@@ -312,6 +325,7 @@ def wrong_members_of_limits() -> Iterator[Bad]:
 # Parameters and headers
 
 LISTS = ["listApiKeys", "listServiceIds"]
+NO_ADDRESSES = ("", "office", "192.0.2.0/24", "192.0.2.7:80", "192.0.2.7, 192.0.2.8", "\u00e9", b"\xff\xfe")
 BAD_FLAGS = ("", "1", "0", "yes", "on", "t", "null", "true false", "tru\u00e9")
 BAD_DAYS = (
     "",
@@ -453,3 +467,4 @@ def wrong_headers() -> Iterator[Bad]:
     yield from headers(CHANGES, "If-Match", BAD_TAGS, CONFLICT, "")
     yield from headers(["getApiKeyDetails"], "IAM-ApiKey", [None, "", b"\xff\xfe", "\u00e9" * 40])
     yield from headers(["getApiKeyDetails"], "IAM-ApiKey", OTHER_VALUES, NOT_FOUND, "")
+    yield from headers(["getApiKeyDetails"], "IAM-Client-Address", NO_ADDRESSES)

@@ -156,6 +156,10 @@ def wrong_requests_of_getting_tokens() -> Iterator[Bad]:
 
 def wrong_introspections() -> Iterator[Bad]:
     yield Bad("introspect", "an empty value", PROPERTY_MISSING, "token", body=b"apikey=")
+    for shown in ("token=<token>", "apikey=<value>"):
+        for address in ("office", "192.0.2.7%3A80", "192.0.2.7&client_address=192.0.2.7"):
+            body = f"{shown}&client_address={address}".encode()
+            yield Bad("introspect", f"{body.decode():.40}", PROPERTY_REFUSED, "client_address", body=body)
     yield Bad("introspect", "apikey twice", PROPERTY_REFUSED, "apikey", body=b"apikey=<value>&apikey=<value>")
     callers = {
         **BAD_CLIENTS,

@@ -114,7 +114,9 @@ def key_operations() -> dict[str, Schema]:
             "Get the API key that has a value",
             one_key,
             READING,
-            description="Returns the key in any state, if you may see it. This does not count as a use of the key.",
+            description="Returns the key in any state, if you may see it. This does not count as a use of the key. A "
+            "service that asks for somebody else passes on that address, and is told 404 where the key can't be used "
+            "from there.",
             parameters=[
                 parameter(
                     "IAM-ApiKey",
@@ -122,6 +124,12 @@ def key_operations() -> dict[str, Schema]:
                     shapes.text(pattern=shapes.VISIBLE_ASCII, examples=[EXAMPLE_VALUE.replace(" ", "-")]),
                     "The value. It must be ASCII, because a header can carry nothing else.",
                     required=True,
+                ),
+                parameter(
+                    "IAM-Client-Address",
+                    "header",
+                    shapes.text(pattern=shapes.VISIBLE_ASCII, examples=["192.0.2.7"]),
+                    "The IP address of whoever shows the value to the service that asks.",
                 ),
                 "IncludeHistory",
             ],
