@@ -74,6 +74,36 @@ def test_a_server_that_makes_no_decoys_keeps_no_key(logged_in, site):
         assert listed(logged_in) == []
 
 
+def test_create_a_key_for_some_networks(logged_in, site):
+    key = create(logged_in, "office", "--network", "192.0.2.0/24", "--network", "!192.0.2.7")
+
+    assert key["networks"] == ["192.0.2.0/24", "!192.0.2.7"]
+    assert site.exchange(key["apikey"]).status_code == 400  # from here
+    assert "Networks       192.0.2.0/24 !192.0.2.7\n" in logged_in.run("iam", "api-key", "office").out
+    assert "networks" not in create(logged_in, "everywhere", "--network", "any")
+    refused(logged_in.run("iam", "api-key-create", "no", "--network", "office"), "office is not a network.")
+
+
+def test_a_server_that_knows_no_networks_keeps_no_key(logged_in, site):
+    class WithoutNetworks(Relay):
+        """Ignores a member that it does not know."""
+
+        def answer(self, method, target, headers, body):
+            return super().answer(method, target, headers, body.replace(b'"networks"', b'"netzwerk"'))
+
+    with WithoutNetworks(site.url) as older:
+        session = json.loads(logged_in.session_file.read_text())
+        logged_in.session_file.write_text(json.dumps(session | {"url": older.url}))
+        done = logged_in.run("iam", "api-key-create", "office", "--lock", "--network", "192.0.2.0/24", "-f", "key.json")
+        refused(done, "does not limit API keys to networks. The API key that it created was deleted.")
+
+        assert listed(logged_in) == []
+        assert not (logged_in.home / "key.json").exists()
+        create(logged_in, "office")
+        update = logged_in.run("iam", "api-key-update", "office", "--network", "192.0.2.0/24")
+        refused(update, "does not limit API keys to networks. The API key can be used from everywhere.")
+
+
 @pytest.mark.parametrize("action", ["NONE", "DISABLE", "DELETE", "disable"])
 def test_create_with_each_leaked_action(logged_in, action):
     assert create(logged_in, "MyKey", "--action-if-leaked", action)["action_when_leaked"] == action.lower()

@@ -226,11 +226,20 @@ def test_update_changes_only_what_was_said(logged_in, three_keys, by, flags, fou
     assert (key["id"], key["name"], key["description"]) == (before["id"], *found)
 
 
+def test_update_of_the_networks(logged_in, three_keys):
+    def update(*flags: str) -> list[str] | None:
+        return logged_in.run("iam", "api-key-update", "terraform", *flags, "--output", "json").json.get("networks")
+
+    assert update("--network", "192.0.2.0/24", "--network", "2001:DB8::/32") == ["192.0.2.0/24", "2001:db8::/32"]
+    assert update("-n", "terraform") == ["192.0.2.0/24", "2001:db8::/32"]
+    assert update("--network", "any") is None
+
+
 def test_update_of_nothing_is_wrong_usage(logged_in, three_keys):
     done = logged_in.run("iam", "api-key-update", "terraform")
 
     assert (done.status, done.out) == (2, "")
-    assert "say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked ACTION" in done.err
+    assert "say what to change: -n NAME, -d DESCRIPTION, --action-if-leaked ACTION or --network CIDR" in done.err
 
 
 # Delete, lock, unlock, disable, enable

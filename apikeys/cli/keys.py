@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to s
     from apikeys.iam.client import IAMClient
 
 
+ANYWHERE = "any"  # of --network: no limit
+
+
 def do_list(options: argparse.Namespace) -> None:
     session = require_login()
     if not options.output:
@@ -86,6 +89,8 @@ def do_create(options: argparse.Namespace) -> None:
         report(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
     if options.decoy:
         body["decoy"] = True
+    if networks := networks_of(options):
+        body["networks"] = networks
     file = keyfile.reserve(options.file) if options.file else None
     warnings: list[str] = []
     try:
@@ -93,6 +98,9 @@ def do_create(options: argparse.Namespace) -> None:
         if options.decoy and DECOY_MADE not in warnings:
             session.ask(lambda client: undo_create(client, key))
             raise Refused("This server makes no decoys. The API key that it created was deleted.")
+        if networks and not key.get("networks"):
+            session.ask(lambda client: undo_create(client, key))
+            raise Refused(f"{NO_NETWORKS} The API key that it created was deleted.")
     except BaseException:
         if file:
             file.remove()
@@ -104,6 +112,14 @@ def do_create(options: argparse.Namespace) -> None:
         raise Refused(f"The API key can't be shown: {exc}. It was deleted.") from None
     for sentence in warnings:
         complain(sentence)
+
+
+NO_NETWORKS = "This server does not limit API keys to networks."  # IBM's ignores what it does not know
+
+
+def networks_of(options: argparse.Namespace) -> list[str] | None:
+    """Return the networks that were asked for, none of them for everywhere; None where nothing was."""
+    return None if options.networks is None else [one for one in options.networks if one not in ("", ANYWHERE)]
 
 
 class NotShown(Exception):
@@ -150,14 +166,20 @@ def undo_create(client: "IAMClient", key: dict[str, Any]) -> None:
 
 
 def do_update(options: argparse.Namespace) -> None:
-    changes = {name: text for name in ("name", "description") if (text := getattr(options, name)) is not None}
+    changes: dict[str, Any] = {
+        name: text for name in ("name", "description") if (text := getattr(options, name)) is not None
+    }
     if options.action_if_leaked:
         changes["action_when_leaked"] = options.action_if_leaked.lower()
+    if (networks := networks_of(options)) is not None:
+        changes["networks"] = networks
     if not changes:
-        options.parser.error("say what to change: -n NAME, -d DESCRIPTION or --action-if-leaked ACTION")
+        options.parser.error("say what to change: -n NAME, -d DESCRIPTION, --action-if-leaked ACTION or --network CIDR")
     session = require_login()
     key = find_key(session, options.key)
     changed = session.ask(lambda client: client.update_api_key(key["id"], key["entity_tag"], changes))
+    if networks and not changed.get("networks"):
+        raise Refused(f"{NO_NETWORKS} The API key can be used from everywhere.")
     if options.output:
         print_json(changed)
         return
@@ -217,6 +239,7 @@ def show_key(key: dict[str, Any], value: str = "") -> None:
         activity = key.get("activity") or {}
         rows += [
             ("Disabled", str(bool(key.get("disabled"))).lower()),
+            *([("Networks", " ".join(map(str, key["networks"])))] if key.get("networks") else []),
             *([("Expires At", key["expires_at"])] if key.get("expires_at") else []),
             *([("Last Used", activity.get("last_authn") or "never")] if activity else []),
         ]

@@ -9,7 +9,7 @@ from itertools import dropwhile
 from typing import Any, NoReturn
 
 from apikeys import VERSION
-from apikeys.cli.keys import VERBS, do_change, do_create, do_list, do_show, do_update
+from apikeys.cli.keys import ANYWHERE, VERBS, do_change, do_create, do_list, do_show, do_update
 from apikeys.cli.lifecycle import (
     do_finish,
     do_list_deleted,
@@ -156,15 +156,17 @@ def add_iam(iam: Any) -> None:
     create.add_argument("-f", "--file", metavar="FILE", help="save the key to FILE, which must not exist")
     create.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
     create.add_argument("--lock", action="store_true")
+    add_networks(create)
     create.add_argument("--decoy", action="store_true", help="make a decoy: it opens nothing, any use raises the alarm")
     add_output(create)
     create.set_defaults(run=do_create)
 
-    update = iam.add_parser("api-key-update", help="change a key's name, description or leaked action")
+    update = iam.add_parser("api-key-update", help="change a key's name, description, leaked action or networks")
     update.add_argument("key", metavar="NAME|ID")
     update.add_argument("-n", "--name")
     update.add_argument("-d", "--description")
     update.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
+    add_networks(update)
     add_output(update)
     update.set_defaults(run=do_update, parser=update)
 
@@ -284,6 +286,17 @@ def day(text: str) -> str:
         return payloads.parse_day(text).isoformat()
     except ValueError:
         raise argparse.ArgumentTypeError("write it like 2026-01-31") from None
+
+
+def add_networks(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--network",
+        dest="networks",
+        action="append",
+        metavar="CIDR",
+        help="where it can be used from, such as 192.0.2.0/24, or !192.0.2.7 for not from there; repeat it for more; "
+        f"{ANYWHERE} for everywhere",
+    )
 
 
 def add_output(command: argparse.ArgumentParser) -> None:

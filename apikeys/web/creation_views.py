@@ -36,7 +36,9 @@ def api_key_create(request: Request) -> HttpResponseBase:
     identity = caller_of(request).identity
     if request.method == "GET":
         return dialog(request, "create", {"form": _form_to_fill_in(request, identity)})
-    form = CreateForm(request.POST, iam_id=identity.iam_id, account_id=identity.account_id)
+    form = CreateForm(
+        request.POST, iam_id=identity.iam_id, account_id=identity.account_id, address=request.client_address
+    )
     status = UNPROCESSABLE
     if form.is_valid():
         try:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apikeys import zones
+from apikeys import networks, zones
 from apikeys.domain import UNSET, ApiKeyChanges, ApiKeyDraft, LeakedAction
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.delivery import Delivery
@@ -60,6 +60,16 @@ class OpaqueField(forms.CharField):
     def __init__(self) -> None:
         super().__init__(required=False, strip=False, widget=forms.HiddenInput)
         self.validators = []
+
+
+class NetworksField(ValidatedField):
+    """Networks, each on a line of its own; what is returned is their text."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda text: networks.clean(text.split()), label=_("Networks"))
+
+    def prepare_value(self, value: Any) -> str:
+        return "\n".join(networks.listed(value or ""))
 
 
 def one_paragraph(text: str) -> str:
@@ -149,7 +159,32 @@ class ExpiringForm(ApiKeyForm):
         return timezone.now() + timedelta(days=int(choice)) if choice.isdecimal() else None
 
 
-class CreateForm(ExpiringForm):
+class LimitedForm(ExpiringForm):
+    """Once it is valid `cleaned_data["networks"]` is from where the key may be used, as text.
+
+    Networks without the person's own `address` are sent twice: the form comes back once, with a warning.
+    """
+
+    networks = NetworksField()
+    networks_before = OpaqueField()  # those of the key when the form was opened
+    networks_seen = OpaqueField()  # those that the form came back with
+
+    def __init__(self, *args: Any, address: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.address = address
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean()
+        text = fields.get("networks", "")
+        is_seen = text in (fields.get("networks_before"), fields.get("networks_seen"))
+        if not is_seen and networks.address_of(self.address) and not networks.admits(text, self.address):
+            told = gettext("Your own address, %(address)s, is not among these. If you mean that, send the form again.")
+            self.add_error("networks", told % {"address": self.address})
+            self.replace("networks_seen", text)
+        return fields
+
+
+class CreateForm(LimitedForm):
     """`draft()` is what the form asks for, and `cleaned_data["delivery"]` its hand-over, once it is valid.
 
     `iam_id` is the person, `account_id` the account whose keys are managed now.
@@ -189,10 +224,11 @@ class CreateForm(ExpiringForm):
             expires_at=self.expires_at(),
             action_when_leaked=LeakedAction(action) if action else None,
             is_decoy=fields["is_decoy"],
+            networks=fields["networks"],
         )
 
 
-class EditForm(ExpiringForm):
+class EditForm(LimitedForm):
     """`changes()` is what the form asks for, once it is valid; its expiration stays unless another one is chosen."""
 
     expires = forms.ChoiceField(
@@ -205,7 +241,12 @@ class EditForm(ExpiringForm):
     def changes(self) -> ApiKeyChanges:
         fields = self.cleaned_data
         expires_at = UNSET if fields["expires"] == UNCHANGED else self.expires_at()
-        return ApiKeyChanges(name=fields["name"], description=fields["description"], expires_at=expires_at)
+        return ApiKeyChanges(
+            name=fields["name"],
+            description=fields["description"],
+            expires_at=expires_at,
+            networks=None if fields["networks"] == fields["networks_before"] else fields["networks"],
+        )
 
 
 def end_of_day(day: date) -> datetime:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apikeys import networks
 from apikeys.backends import store_traits
 from apikeys.domain import ApiKey
 from apikeys.exceptions import ApiKeyConflict, StoreError
@@ -63,7 +64,8 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     by = [why.cause.by] if why and why.cause and why.cause.by else []
     owners = keys.owners_of([key], *by)
     context: dict[str, Any] = {"why": why, "cause_by": owners[by[0]] if by else None, "key": key, "history": history}
-    context |= {"leaked_action": LEAKED_ACTIONS[key.action_when_leaked]}
+    admitted, left_out = networks.parted(key.networks)
+    context |= {"leaked_action": LEAKED_ACTIONS[key.action_when_leaked], "admitted": admitted, "left_out": left_out}
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]} | _life_of(key)
     context |= {
         "actions": actions_of(key, caller.identity, rotates=store_traits().knows_values),
@@ -114,9 +116,9 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     if request.method == "GET":
         key = keys.get_api_key_to_edit(caller, key_id)
         initial = {name: getattr(key, name) for name in EditForm.base_fields if hasattr(key, name)}
-        initial |= drafts.take(request, caller.identity.iam_id)
+        initial |= {"networks_before": key.networks} | drafts.take(request, caller.identity.iam_id)
         return responses.dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
-    form = EditForm(request.POST)
+    form = EditForm(request.POST, address=request.client_address)
     if not form.is_valid():
         key = keys.get_api_key(caller, key_id)  # that it is gone is said rather than what is wrong with the form
         return responses.dialog(request, "edit", {"form": form, "key": key}, responses.UNPROCESSABLE)

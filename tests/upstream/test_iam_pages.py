@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.addresses import KEYS, delete_address, details_address, edit_address
+from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
 from tests.cast import PASSWORD
 from tests.markup import fields, page
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor
@@ -79,6 +79,18 @@ def test_what_the_store_cannot_filter_or_sort_by_is_not_offered_and_nothing_in_a
     assert sorts == {"name", "description", "created", "created_by"}
     assert [cell.text for cell in tree.find_all("th", role="rowheader")] == ["terraform"]
     assert tree.find_all("ul", class_="chips") == []
+
+
+def test_a_store_that_does_not_see_each_use_limits_no_key_to_networks(console, anna):
+    key = console.iam.add_key(anna.iam_id, "terraform")
+    form = anna.create_form()
+
+    refused = anna.post(CREATE, data=form | {"name": "office", "networks": "127.0.0.0/8"})
+
+    assert "networks" not in form | form_at(anna, edit_address(key["id"]))
+    assert "Can be used from" not in page(anna.get(details_address(key["id"]))).raw
+    assert refused.status_code == 404
+    assert console.iam.count("create") == 0
 
 
 def test_annas_keys_upstream_are_filtered(console, anna):
