@@ -13,6 +13,15 @@ from tests import raw_http
 from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
 
+MAKE_LIMITED_KEY = """
+from apikeys.domain import ApiKeyDraft, Caller
+from apikeys.identity.users import identity_of
+from apikeys.services import creation
+from console.models import User
+person = User.objects.create(username="olga")
+draft = ApiKeyDraft(name="office", networks="192.0.2.128/25 !192.0.2.200")
+print(creation.create_api_key(Caller(identity_of(person)), draft).value)
+"""
 ATTEMPTS = 3  # of one address, before the next is refused
 UNJUDGED, JUDGED = 429, {400, 401}
 
@@ -69,6 +78,23 @@ def test_a_header_that_poses_as_the_proxys_is_not_heard(console, lines):
     statuses = [guess(console, *(line.format(index) for line in lines)) for index in range(ATTEMPTS + 2)]
 
     assert are_one_client(statuses)
+
+
+def test_a_key_is_used_from_where_the_proxy_says_and_not_from_where_its_client_says(console):
+    value = console.run_python(MAKE_LIMITED_KEY).split()[-1]
+    body = urlencode({"grant_type": API_KEY_GRANT, "apikey": value}).encode()
+    form = ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+
+    def exchange(*lines: str) -> int:
+        return send(console, "POST", "/identity/token", *lines, *form, body=body)
+
+    for told in ("192.0.2.130", "203.0.113.7, 192.0.2.130", '"192.0.2.130:4711"', "::ffff:192.0.2.130"):
+        assert exchange(f"X-Forwarded-For: {told}") == 200, told
+    for told in ("203.0.113.7", "192.0.2.130, 203.0.113.7", "192.0.2.200", "2001:db8::7", "unknown"):
+        assert exchange(f"X-Forwarded-For: {told}") == 400, told
+    for name in (*POSES, "Forwarded", "X-Real-IP", "IAM-Client-Address"):
+        assert exchange(f"{name}: 192.0.2.130", "X-Forwarded-For: 203.0.113.7") == 400, name
+    assert exchange() == 400
 
 
 @pytest.mark.parametrize("form", ["192.0.2.{}:{}", '"192.0.2.{}:{}"', "[2001:db8:{}::1]:{}", '"[2001:db8:{}::1]:{}"'])
