@@ -1,13 +1,15 @@
 """Keys that may do less than their owner, or be used from some networks only, and tokens that ask for less."""
 
+from datetime import timedelta
+
 import jwt
 import pytest
 from django.test import Client
 
 from apikeys import scopes
-from apikeys.domain import Reason
+from apikeys.domain import ApiKeyDraft, Reason, ServiceIdDraft
 from apikeys.models import ApiKeyRecord, RulesRecord, ScopeRecord
-from apikeys.services import keys, refusals
+from apikeys.services import deletion, keys, refusals, service_ids
 from apikeys.usage import counting
 from tests.conftest import caller_for
 from tests.programs import API_KEY_GRANT
@@ -146,6 +148,53 @@ def test_a_key_makes_and_changes_no_key_that_is_wider(alice, create_key, billing
     assert (made.status_code, made.json()["scopes"]) == (201, [scopes.WRITE])
     assert [answer.status_code for answer in refused] == [403] * len(refused)
     assert keys.get_api_key(caller_for(alice), whole.key.id).entity_tag == whole.key.entity_tag
+
+
+@pytest.mark.parametrize("limit", [{"scope": scopes.WRITE}, {"networks": "127.0.0.0/8"}], ids=["scope", "networks"])
+def test_a_limited_key_has_no_wider_key_work_again(alice, create_key, limit):
+    """Whatever stopped it: nor does it get the value of a rotation, or of a service ID's key."""
+    maker = program_of_key(create_key(alice, "narrow", **limit))
+    whole, disabled, paused, deleted = (create_key(alice, name) for name in ("whole", "off", "paused", "deleted"))
+    caller, once = caller_for(alice), {"Idempotency-Key": "b1946ac92492d2347c6235b4d2611184"}
+    keys.disable_api_key(caller, disabled.key.id, disabled=True)
+    deletion.pause_api_key(caller, paused.key.id, timedelta(minutes=5))
+    deletion.delete_api_key(caller, deleted.key.id)
+    service, _key = service_ids.create_service_id(caller, ServiceIdDraft("robot", ""), key=ApiKeyDraft("first", ""))
+    service_ids.disable_service_id(caller, service.id, disabled=True)
+    rotation = {"path": f"/v1/apikeys/{whole.key.id}/rotate", "data": {}, "content_type": "application/json"}
+    rotated = program_of_key(create_key(alice)).post(**rotation, headers=once)
+
+    refused = [
+        maker.post(**rotation, headers=once),
+        maker.delete(f"/v1/apikeys/{disabled.key.id}/disable"),
+        maker.delete(f"/v1/apikeys/{paused.key.id}/pause"),
+        maker.post(f"/v1/apikeys/{deleted.key.id}/restore"),
+        maker.delete(f"/v1/serviceids/{service.id}/disable"),
+    ]
+
+    assert rotated.status_code == 201
+    assert [answer.status_code for answer in refused] == [403] * len(refused)
+    assert keys.get_api_key(caller, disabled.key.id).disabled
+    assert keys.get_api_key(caller, paused.key.id).is_paused
+    assert [each.key.id for each in deletion.deleted_keys(caller)] == [deleted.key.id]
+    assert service_ids.get_service_id(caller, service.id).disabled
+    # What a limited key stops, it may.
+    assert maker.post(f"/v1/apikeys/{whole.key.id}/disable").status_code == 204
+
+
+def test_a_limited_key_makes_a_service_id_whose_first_key_is_limited_alike(alice, create_key, billing):
+    maker = program_of_key(create_key(alice, scope=f"{scopes.WRITE} billing:read"))
+    new = {"account_id": alice.account_id, "name": "robot"}
+
+    def make(**first):
+        body = new | {"apikey": {"name": "first", **first}}
+        return maker.post("/v1/serviceids", body, content_type="application/json")
+
+    assert make().json()["apikey"]["scopes"] == [scopes.WRITE, "billing:read"]
+    assert make(scopes=["billing:read"]).json()["apikey"]["scopes"] == ["billing:read"]
+    assert make(scopes=["logs:write"]).status_code == 400
+    ScopeRecord.objects.create(name="logs:write", sentence="Write logs", created_by="")
+    assert make(scopes=["logs:write"]).status_code == 403
 
 
 def test_a_scope_that_nobody_defined_is_refused(alice, alices_key, billing):

@@ -78,7 +78,7 @@ def restore_api_key(caller: domain.Caller, key_id: str) -> domain.RestoredKey:
     """Bring back a key that the caller deleted, as it was; one that is back already is returned as it is.
 
     Raises ApiKeyNotFound, also for what is gone for good and what somebody else deleted; NotRestorable for a key that
-    was found in public, ApiKeyLimitReached, NotOffered.
+    was found in public, WiderThanItsMaker, ApiKeyLimitReached, NotOffered.
     """
     store = value_store_for(caller)
     with audit.change(caller, audit.RESTORE, key_id) as step:
@@ -117,7 +117,10 @@ def pause_api_key(caller: domain.Caller, key_id: str, lasts: timedelta) -> domai
 
 
 def resume_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
-    """End a pause now; where there is none nothing happens. Raises ApiKeyLocked, ApiKeyNotFound, NotOffered."""
+    """End a pause now; where there is none nothing happens.
+
+    Raises ApiKeyLocked, WiderThanItsMaker, ApiKeyNotFound, NotOffered.
+    """
     return _set_pause(caller, key_id, None)
 
 
@@ -127,6 +130,8 @@ def _set_pause(caller: domain.Caller, key_id: str, lasts: timedelta | None) -> d
     with audit.change(caller, audit.UPDATE, key_id, revokes=lasts is not None) as step:
         until = None if lasts is None else timezone.now() + lasts
         key = store.set_paused(key_id, until)
+        if until is None:
+            narrowing.check_key(caller, key)
         step.record(key, pause=0 if lasts is None else int(lasts.total_seconds()))
     return key
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from apikeys import exceptions, networks, scopes
 from apikeys.domain import ApiKey, ApiKeyChanges, ApiKeyDraft, Caller
-from apikeys.models import ScopeRecord
+from apikeys.models import ApiKeyRecord, ScopeRecord
 
 
 def limited(caller: Caller, draft: ApiKeyDraft) -> ApiKeyDraft:
@@ -36,6 +36,14 @@ def check_changes(caller: Caller, key: ApiKey, changes: ApiKeyChanges) -> None:
 def check_key(caller: Caller, key: ApiKey) -> None:
     """Raise WiderThanItsMaker where the caller's key is narrower than this one."""
     _check(caller, key.scope, key.networks)
+
+
+def check_keys_of(caller: Caller, iam_id: str) -> None:
+    """Raise WiderThanItsMaker where an identity has a key that is wider than the caller's."""
+    if caller.scope or caller.networks:
+        limits = ApiKeyRecord.objects.filter(iam_id=iam_id).order_by().values_list("scope", "networks").distinct()
+        for scope, key_networks in limits:
+            _check(caller, scope or "", key_networks or "")
 
 
 def check_known(scope: str) -> None:

@@ -76,7 +76,9 @@ def _continue(caller: Caller, delivery: Delivery | None, key_id: str) -> IssuedA
     begun_for, value = opened
     if begun_for != key_id or delivery.value_number == 1:
         raise exceptions.IdempotencyKeyReused
-    return IssuedApiKey(value_store_for(caller).get_api_key(key_id), value)
+    key = value_store_for(caller).get_api_key(key_id)
+    narrowing.check_key(caller, key)
+    return IssuedApiKey(key, value)
 
 
 @revocation

@@ -10,7 +10,7 @@ from apikeys.backends.service_ids import managed_by
 from apikeys.exceptions import IdempotencyKeyReused, InvalidApiKey, NotAuthorized
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import users
-from apikeys.services import audit, creation, deletion
+from apikeys.services import audit, creation, deletion, narrowing
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
 
@@ -100,10 +100,12 @@ def lock_service_id(caller: domain.Caller, service_id: str, *, locked: bool) -> 
 def disable_service_id(caller: domain.Caller, service_id: str, *, disabled: bool) -> domain.ServiceId:
     """Refuse all keys and tokens of a service ID from now on, or no longer.
 
-    Raises ServiceIdLocked, ServiceIdHeld, ServiceIdNotFound.
+    Raises ServiceIdLocked, ServiceIdHeld, ServiceIdNotFound, WiderThanItsMaker where this makes such a key work.
     """
     with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id, revokes=disabled) as step:
         service = service_ids_for(caller).set_disabled(service_id, disabled)
+        if not disabled:
+            narrowing.check_keys_of(caller, service.iam_id)
         step.record(service, disable=disabled)
     return service
 
