@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from apikeys.api.openapi import document
 from apikeys.api.urls import urlpatterns
-from apikeys.models import AuditEvent, RefreshToken
+from apikeys.models import AuditEvent, RefreshToken, ScopeRecord
 from apikeys.services.refusals import write_uses
 from apikeys.values import mask
 from tests.api_errors import known_codes
@@ -281,8 +281,8 @@ class Program:
         methods: dict[str, Any] = self.description["paths"][template]
         return methods
 
-    def log_in(self, username: str, password: str = PASSWORD) -> Any:
-        form = {"grant_type": "password", "username": username, "password": password.replace(" ", "+")}
+    def log_in(self, username: str, password: str = PASSWORD, **more: str) -> Any:
+        form = {"grant_type": "password", "username": username, "password": password.replace(" ", "+"), **more}
         self.token = ""
         tokens = self.call(200, "POST", "/identity/token", form, Authorization=BX)
         self.token = tokens["access_token"]
@@ -537,9 +537,13 @@ def walk_through_the_rest(program: Program, reporter: ec.EllipticCurvePrivateKey
     call(200, "GET", "/v1/openapi.json")
 
 
-def meet_every_shared_refusal(program: Program) -> None:
-    """Without a token, with an id of nothing, and with too large a body: where these are documented, they happen."""
+def meet_every_shared_refusal(program: Program, username: str) -> None:
+    """Without a token, with one that may do nothing here, with an id of nothing, and with too large a body."""
     too_large = "x" * 200_000
+    ScopeRecord.objects.create(name="billing:read", sentence="Read invoices", created_by="")
+    whole = program.token
+    elsewhere = program.log_in(username, scope="billing:read")["access_token"]
+    program.token = whole
     for (method, template), operation in operations(program.description).items():
         path = (
             template.replace("{account_id}", "0" * 32)
@@ -548,6 +552,8 @@ def meet_every_shared_refusal(program: Program) -> None:
         )
         if operation["security"] == [{"bearer": []}]:
             program.call("unauthorized", method, path, **{"Authorization": "Bearer a.b.c", "If-Match": "*"})
+            if "403" in operation["responses"]:
+                program.call("BXNIM0513E", method, path, **{"Authorization": f"Bearer {elsewhere}", "If-Match": "*"})
         if "{id}" in template:
             program.call("BXNIM0102E", method, path, {} if method in ("PUT", "POST") else None, **{"If-Match": "*"})
         if "413" in operation["responses"]:
@@ -563,7 +569,7 @@ def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other
     walk_through_keys(program, alice.iam_id, alice.account_id)
     walk_through_service_ids(program, "/v1/serviceids", alice.account_id)
     walk_through_the_rest(program, reporter, alice.iam_id)
-    meet_every_shared_refusal(program)
+    meet_every_shared_refusal(program, alice.username)
     hers = program.call(201, "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})["id"]
     settings.APIKEYS_PER_IDENTITY = 1
     program.call("BXNIM0151E", "POST", "/v1/apikeys", {"name": "a", "iam_id": alice.iam_id})

@@ -135,7 +135,7 @@ def discovery(request: Request) -> JsonAnswer:
             "id_token_signing_alg_values_supported": [settings.TOKEN_ALGORITHM],
             "token_endpoint_auth_methods_supported": CLIENT_METHODS,
             "revocation_endpoint_auth_methods_supported": CLIENT_METHODS,
-            "scopes_supported": oauth.SCOPE.split(),
+            "scopes_supported": [*scopes.EVERYTHING.split(), *scopes.BUILT_IN],
         }
     )
 

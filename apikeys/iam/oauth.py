@@ -6,5 +6,4 @@ GRANT_PASSCODE = "urn:ibm:params:oauth:grant-type:passcode"
 GRANT_REFRESH = "refresh_token"
 PUBLIC_CLIENT = ("bx", "bx")  # id and password of IBM's command line; who shows it gets refresh tokens
 RESPONSE_TYPE = "cloud_iam"
-SCOPE = "ibm openid"
 NO_REFRESH_TOKEN = "not_supported"  # noqa: S105  (what stands in place of a refresh token)

@@ -23,7 +23,16 @@ from django.utils import timezone
 from apikeys import exceptions, scopes, values
 from apikeys.backends.records import plan_pepper_move
 from apikeys.clocks import CLOCK_SET_BACK
-from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID_PREFIX, Identity, Origin, Reason, UsedKey
+from apikeys.domain import (
+    API_KEY_ID,
+    IAM_ID,
+    SCOPE_MAX_LENGTH,
+    SERVICE_ID_PREFIX,
+    Identity,
+    Origin,
+    Reason,
+    UsedKey,
+)
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, users
@@ -190,6 +199,8 @@ def _asked_of(present: str, asked: str) -> str:
     wanted = scopes.asked(asked)
     if not wanted:
         return present
+    if len(wanted) > SCOPE_MAX_LENGTH:
+        raise exceptions.PropertyRefused("scope", _("These are too many scopes."))
     names = {*scopes.listed(wanted)} - {*scopes.BUILT_IN}
     if names and ScopeRecord.objects.filter(name__in=_storable(names)).count() < len(names):
         raise exceptions.PropertyRefused("scope", _("This server does not know such a scope."))

@@ -292,10 +292,22 @@ BAD_NETWORKS = {
     "a NUL": ["192.0.2.7\0"],
     "half a character": ["192.0.2.7\ud800"],
 }
+BAD_SCOPES = {
+    "one that nobody defined": ["apikeys:read", "billing:read"],
+    "capitals": ["APIKEYS:READ"],
+    "two in one": ["apikeys:read apikeys:write"],
+    "everything": ["ibm openid"],
+    "65 characters": ["x" * 65],
+    "more than are kept": [f"{number:064}" for number in range(20)],
+    "a NUL": ["apikeys:read\0"],
+    "half a character": ["\ud800"],
+}
 
 
 def wrong_members_of_keys() -> Iterator[Bad]:
     for name, wrongs, refusal, is_changed_too in (
+        ("scopes", BAD_SCOPES, INVALID, True),
+        ("scopes", ["apikeys:read", [1], [None], [["apikeys:read"]], {"apikeys:read": True}], BAD_REQUEST, True),
         ("expires_at", BAD_DATES, INVALID, True),
         ("expires_at", ["2020-01-31T18:00+0000", "0001-01-01T00:00Z"], INVALID, False),  # the past
         ("action_when_leaked", ["destroy", "Delete", "delete ", "none\0", "\ud800"], BAD_REQUEST, True),

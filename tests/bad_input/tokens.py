@@ -104,6 +104,17 @@ def wrong_token_requests() -> Iterator[Bad]:
             yield Bad(operation, f"form: {what}", refusal, named, headers={"Content-Type": content_type}, body=body)
 
 
+BAD_SCOPES = {
+    "one that nobody defined": "apikeys:read billing:read",
+    "capitals": "APIKEYS:READ",
+    "commas": "apikeys:read,apikeys:write",
+    "more than are kept": " ".join(f"{number:03}" for number in range(300)),
+    "very many": " ".join(f"{number:x}" for number in range(10_000)),
+    "a NUL": "apikeys:read\0",
+    "not ASCII": "é",
+}
+
+
 def wrong_requests_of_getting_tokens() -> Iterator[Bad]:
     def ask(what: str, refusal: Refusal, name: str = "", *, client: bool = False, body: bytes) -> Bad:
         return Bad("getToken", what, refusal, name, headers=FORM_OF_BX if client else {}, body=body)
@@ -127,6 +138,11 @@ def wrong_requests_of_getting_tokens() -> Iterator[Bad]:
             yield replace(row, what=f"{row.what}, {good['grant_type'][-13:]}", body=form(**good))
         if client:
             yield ask(f"{good['grant_type']} without a client", NO_CLIENT, body=form(**good))
+        for what, scope in BAD_SCOPES.items():
+            row = ask(f"scope: {what}", PROPERTY_REFUSED, "scope", client=client, body=form(**good, scope=scope))
+            yield replace(row, what=f"{row.what}, {good['grant_type'][-13:]}")
+        twice = form(**good) + b"&scope=apikeys:read&scope=apikeys:write"
+        yield ask(f"{good['grant_type']}, scope twice", PROPERTY_REFUSED, "scope", client=client, body=twice)
     for what, value in UNKNOWN_VALUES.items():
         yield ask(f"value {what}", VALUE_UNKNOWN, body=form(grant_type=API_KEY_GRANT, apikey=value))
     yield ask("value no UTF-8", VALUE_UNKNOWN, body=form(grant_type=API_KEY_GRANT) + b"&apikey=%FF%FE%ED%A0%80")

@@ -21,6 +21,7 @@ TAGS = {
 BEARER: list[Schema] = [{"bearer": []}]
 NOBODY: list[Schema] = []
 JSON = "application/json"
+FORBIDDEN = "BXNIM0513E"
 
 # When each code is the answer, and its status. Every code of /v1 but 405's, which a described method never gets.
 REFUSALS: dict[str, tuple[int, str]] = {
@@ -30,7 +31,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
         "A property is not accepted: the name, the owner, the date, or a value that is already in use.",
     ),
     "unauthorized": (401, "The access token is missing, malformed or expired, or its key or owner was deleted."),
-    "BXNIM0513E": (403, "You are not authorized to do this."),
+    FORBIDDEN: (403, "You are not authorized to do this, or the key or token that you show lacks the scope for it."),
     "BXNIM0102E": (404, "The object does not exist or belongs to someone else."),
     "conflict": (409, "The object is locked or has another entity tag, or this Idempotency-Key was already used."),
     "rotation_under_way": (409, "The previous value still works. Send end_previous to end it with this rotation."),
@@ -60,7 +61,12 @@ SHARED_REFUSALS = {
     "DiskFull": (507, "The disk is full. API keys still work and can still be deleted and disabled."),
 }
 ALWAYS = {"500": "ServerFailed", "503": "Unavailable", "507": "DiskFull"}
-HEADERS = {401: ["WWW-Authenticate"], 429: ["Retry-After"]}  # of answers with this status
+# Of answers with this status: the header, and which of the headers described it is.
+HEADERS = {
+    401: {"WWW-Authenticate": "WWW-Authenticate"},
+    403: {"WWW-Authenticate": "Scope-Needed"},
+    429: {"Retry-After": "Retry-After"},
+}
 EXAMPLE_CONTEXT = {
     "requestId": "0" * 32,
     "requestType": "incoming.Token",
@@ -127,8 +133,10 @@ PARAMETERS: dict[str, Schema] = {
 }
 
 
-def headers_of(*names: str) -> Schema:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("Transaction-Id", *names)}
+def headers_of(*names: str, **described: str) -> Schema:
+    """Return the headers of an answer: those that are described under their name, and `described` under another."""
+    found = {name: name for name in ("Transaction-Id", *names)} | described
+    return {name: {"$ref": f"#/components/headers/{component}"} for name, component in found.items()}
 
 
 def answer(
@@ -168,7 +176,7 @@ def refused(status: int, codes: Sequence[str], reasons: dict[str, tuple[int, str
     schema = {"allOf": [shapes.ref("TokenError" if token else "Errors"), narrowed]}
     return {
         "description": " ".join(reasons[code][1] for code in codes),
-        "headers": headers_of(*HEADERS.get(status, ())),
+        "headers": headers_of(**HEADERS.get(status, {})),
         "content": {JSON: {"schema": schema, "examples": examples}},
     }
 
@@ -215,8 +223,11 @@ def operation(
 ) -> Schema:
     """Return one operation; a text among the parameters names one of PARAMETERS.
 
-    `posts` where it takes a body that nothing reads; `token` for the shape of /identity.
+    `posts` where it takes a body that nothing reads; `token` for the shape of /identity. Every operation of /v1 that
+    takes an access token refuses one whose scope is too narrow.
     """
+    if security == BEARER and not token:
+        codes = [*dict.fromkeys([*codes, FORBIDDEN])]
     needed = [{"$ref": f"#/components/parameters/{name}"} if isinstance(name, str) else name for name in parameters]
     prefix = "Token" if token else ""
     shared = dict(ALWAYS) | ({"413": "TooLarge", "415": "Packed"} if body or posts else {})

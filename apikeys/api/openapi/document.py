@@ -18,6 +18,10 @@ The part of IBM Cloud IAM's API that manages API keys. IBM's own SDKs work with 
 Exchange a key's value for an access token at `/identity/token`, and send it with every call of `/v1`. A token ends at \
 once when its key or its person is deleted or disabled, or its password changes.
 
+A key or a token may be limited to scopes. Without a scope it may do everything. With `apikeys:read` it may use the \
+operations of `/v1` with GET, with `apikeys:write` all of them; with other names only, which stand for services behind \
+this one, none.
+
 Errors of `/v1` are `Errors`, those of `/identity` are `TokenError`; their messages are in the language of \
 Accept-Language. An unknown address returns 404 `BXNIM0102E`, a method that an address does not have 405 `BXNIM0060E` \
 with an Allow header, and a query parameter or form property given twice 400. Members and parameters that are not \
@@ -40,6 +44,11 @@ HEADERS = {
     ),
     "Etag": header("The entity tag, as in the body.", text(pattern=ENTITY_TAG, examples=[EXAMPLE_TAG])),
     "WWW-Authenticate": header("How to authenticate.", text(pattern="^(Bearer|Basic) ")),
+    "Scope-Needed": header(
+        "RFC 6750. Present if the scope of the key or token is too narrow: the name that it lacks.",
+        text(pattern='^Bearer error="insufficient_scope", scope="'),
+        required=False,
+    ),
     "Warning": header(
         "RFC 7234. Present after a creation if `store_value` was true (the value is not stored), if the owner has "
         "another key whose name looks the same, and if the key is a decoy; after an exchange or an introspection of a "

@@ -6,7 +6,7 @@ from functools import partial
 
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi import components, links, shapes
-from apikeys.api.openapi.components import YES_OR_NO, answer, body, operation, parameter
+from apikeys.api.openapi.components import FORBIDDEN, YES_OR_NO, answer, body, operation, parameter
 from apikeys.api.openapi.shapes import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
 from apikeys.api.paging import DEFAULT_PAGE_SIZE, DEFAULT_SORT, KEY_SORTS, SERVICE_ID_SORTS, STATUSES
 from apikeys.domain import MAX_DAYS, ApiKey, ServiceId
@@ -41,7 +41,7 @@ SERVICE_ID_EXAMPLE = payloads.service_id(EXAMPLE_SERVICE_ID)
 LIMITS_EXAMPLE = {PER_IDENTITY: {"limit": 1000, "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}]}}
 PAGE_EXAMPLE = {"limit": DEFAULT_PAGE_SIZE, "first": "https://console.example/v1/"}
 
-BAD, REFUSED, UNKNOWN, FORBIDDEN, GONE = "bad_request", "BXNIM0113E", "unauthorized", "BXNIM0513E", "BXNIM0102E"
+BAD, REFUSED, UNKNOWN, GONE = "bad_request", "BXNIM0113E", "unauthorized", "BXNIM0102E"
 READING = (BAD, UNKNOWN, GONE)
 ONE = ["IncludeHistory", "IncludeActivity"]
 of_keys = partial(operation, components.KEYS)

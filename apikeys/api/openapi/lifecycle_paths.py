@@ -4,13 +4,12 @@ from datetime import timedelta
 
 from apikeys.api.lifecycle import DEFAULT_OVERLAP, DEFAULT_PAUSE
 from apikeys.api.openapi import links, shapes
-from apikeys.api.openapi.components import answer, body, parameter
+from apikeys.api.openapi.components import FORBIDDEN, answer, body, parameter
 from apikeys.api.openapi.key_paths import (
     API_KEY_EXAMPLE,
     BAD,
     EXAMPLE_KEY,
     EXAMPLE_MOMENT,
-    FORBIDDEN,
     GONE,
     UNKNOWN,
     of_keys,

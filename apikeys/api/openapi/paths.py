@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from apikeys import scopes
 from apikeys.api.openapi import components, links, shapes
 from apikeys.api.openapi.components import NOBODY, answer, body, operation, parameter
 from apikeys.api.openapi.key_paths import key_operations, service_id_operations
@@ -16,7 +17,7 @@ TOKENS_EXAMPLE = {
     "token_type": "Bearer",
     "expires_in": 3600,
     "expiration": 1896116400,
-    "scope": oauth.SCOPE,
+    "scope": scopes.EVERYTHING,
 }
 DISCOVERY = {
     "/identity/.well-known/openid-configuration": ("getDiscovery", ""),

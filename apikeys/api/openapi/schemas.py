@@ -4,6 +4,7 @@ They are exact: what they allow is accepted, what they do not is refused, and an
 here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them.
 """
 
+from apikeys import scopes
 from apikeys.api import bodies
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi.components import EXAMPLE_CONTEXT
@@ -241,6 +242,13 @@ def lifecycle_schemas() -> Schema:
     }
 
 
+ASKED_SCOPE = text(
+    "What the token may do, with spaces between the names: less than the key or the log-in has, never more. If absent, "
+    f"empty or `{scopes.EVERYTHING}`, all that it has.",
+    examples=[scopes.READ],
+)
+
+
 def page_of(name: str, items: Schema, *, now_and_then: Schema | None = None, **more: Schema) -> Schema:
     """Return the schema of one page of a list; `more` are members that come first, those `now_and_then` may lack."""
     extra = now_and_then or {}
@@ -256,8 +264,8 @@ def page_of(name: str, items: Schema, *, now_and_then: Schema | None = None, **m
 
 
 def grant(name: str, fields: Schema, description: str) -> Schema:
-    grant_type = {"const": name}
-    return request({"grant_type": grant_type, **fields}, required=("grant_type", *fields), description=description)
+    needed = {"grant_type": {"const": name}, **fields}
+    return request({**needed, "scope": ASKED_SCOPE}, required=[*needed], description=description)
 
 
 def grants(*, with_password: bool) -> list[Schema]:
@@ -409,7 +417,7 @@ def schemas(*, with_password: bool) -> Schema:
                 "token_type": {"const": "Bearer"},
                 "expires_in": number("The lifetime in seconds."),
                 "expiration": number("The end of the lifetime, in Unix seconds."),
-                "scope": text(f"`{oauth.SCOPE}` for everything, else the names of what the token may do.", minLength=1),
+                "scope": text(f"`{scopes.EVERYTHING}` for everything, else the names of what it allows.", minLength=1),
             }
         ),
         "IntrospectionRequest": request(
