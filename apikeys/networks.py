@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from apikeys.domain import NETWORKS_MAX_LENGTH
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
+from apikeys.values import mask_sent
 
 FIELD = "networks"
 EXCLUDED = "!"
@@ -46,17 +47,22 @@ def _clean(entry: str) -> str:
         network = ip_network(written, strict=False)
     except ValueError:
         raise InvalidApiKey(
-            FIELD, _("%(entry)s is not a network. Write it like 192.0.2.0/24 or 2001:db8::/32."), entry=entry[:60]
+            FIELD, _("%(entry)s is not a network. Write it like 192.0.2.0/24 or 2001:db8::/32."), entry=_told(entry)
         ) from None
     address = written.partition("/")[0]
     if "%" in address or ip_address(address) != network.network_address:
         raise InvalidApiKey(
             FIELD,
             _("%(entry)s has bits beyond its prefix. The network is %(network)s."),
-            entry=entry[:60],
+            entry=_told(entry),
             network=str(network).partition("%")[0],
         )
     return sign + _written(_unmapped(network))
+
+
+def _told(entry: str) -> str:
+    """Return what was typed as an error repeats it: not a key's value, and not all of it where it is long."""
+    return mask_sent(entry)[:60]
 
 
 def _unmapped(network: Network) -> Network:

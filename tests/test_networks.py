@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apikeys import networks
+from apikeys import networks, values
 from apikeys.exceptions import InvalidApiKey
 
 thoroughly = settings(deadline=None, database=None, max_examples=300)
@@ -107,6 +107,15 @@ def test_what_is_no_network_is_refused_with_what_it_may_be(entry, told):
         networks.clean([entry])
 
     assert refused.value.field == "networks"
+
+
+def test_a_value_that_is_no_network_is_in_no_error():
+    value = values.generate("apk_")
+
+    with pytest.raises(InvalidApiKey) as refused:
+        networks.clean([f"!{value}"])
+
+    assert value[-8:] not in f"{refused.value}{refused.value!r}{refused.value.params}"
 
 
 def test_more_networks_than_are_kept_are_refused():

@@ -4,9 +4,11 @@ import pytest
 from django.test import Client
 
 from apikeys.models import ApiKeyRecord, HistoryRecord
-from tests.addresses import CREATE, details_address, edit_address
+from apikeys.services import refusals
+from tests.addresses import CREATE, KEYS, details_address, edit_address
 from tests.conftest import log_in
 from tests.markup import described_by, fields, page
+from tests.programs import API_KEY_GRANT
 
 HERE, OFFICE = "127.0.0.1", "192.0.2.7"
 NOT_AMONG = f"Your own address, {HERE}, is not among these. If you mean that, send the form again."
@@ -151,6 +153,28 @@ def test_networks_that_another_tab_changed_are_shown_and_stay(alice, limited):
     assert "192.0.2.0/25" in warning.text
     client.post(edit_address(limited.id), form_of(stale, "edit"))
     assert (ApiKeyRecord.objects.get().name, kept()) == ("tofu", "192.0.2.0/25")
+
+
+def test_a_list_marks_the_keys_that_can_not_be_used_from_everywhere(alice_client, alice, limited, create_key):
+    create_key(alice, "free")
+
+    rows = page(alice_client.get(KEYS)).find("tbody").find_all("tr")
+    status = {row.find("th").text: row.find("td", class_="c-status").text for row in rows}
+
+    assert status == {limited.name: "Active Some networks only", "free": "Active"}
+
+
+def test_the_details_tell_which_address_was_refused(alice, alice_client, create_key):
+    issued = create_key(alice, networks="192.0.2.0/24")
+    exchange = {"grant_type": API_KEY_GRANT, "apikey": issued.value}
+    assert Client(REMOTE_ADDR="2001:db8::7").post("/identity/token", exchange).status_code == 400
+    refusals.write_uses(everything=True)
+
+    details = page(alice_client.get(details_address(issued.key.id)))
+
+    [line] = details.find("section", aria_labelledby="why-title").find_all("li")
+    assert "It was used from a network that it may not be used from" in line.text
+    assert line.find_all("code")[0].text == "2001:db8::7"
 
 
 def test_the_details_tell_from_where_a_key_can_be_used(alice_client, alice, limited, create_key):

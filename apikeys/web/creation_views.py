@@ -54,7 +54,9 @@ def _form_to_fill_in(request: Request, identity: Identity) -> CreateForm:
     initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
     initial |= {"account": identity.account_id}
     draft, given = drafts.take(request, identity.iam_id), prefill.read(request.GET)
-    return prefill.form_with(given, initial, identity) if given and not draft else CreateForm(initial=initial | draft)
+    if given and not draft:
+        return prefill.form_with(given, initial, identity, request.client_address)
+    return CreateForm(initial=initial | draft)
 
 
 @sensitive_variables("issued", "context")

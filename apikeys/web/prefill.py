@@ -11,7 +11,7 @@ from apikeys.domain import Identity
 from apikeys.web.drafts import MAX_LENGTH
 from apikeys.web.forms import EXPIRIES, ON_DATE, CreateForm
 
-NAMES = ("name", "description", "expires")
+NAMES = ("name", "description", "expires", "networks")
 _DAYS = re.compile("[0-9]{1,5}")
 _DATE = re.compile(
     "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?P<clock>[0-9]{2}:[0-9]{2})(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -51,11 +51,14 @@ def _on(day: str, clock: str = "") -> dict[str, str]:
     return {"expires": ON_DATE, "expires_on": day, "expires_time": clock}
 
 
-def form_with(given: Mapping[str, str], initial: Mapping[str, Any], identity: Identity) -> CreateForm:
-    """Return the form with what a link gives, and beside those fields what is wrong there; the rest is yet to come."""
+def form_with(given: Mapping[str, str], initial: Mapping[str, Any], identity: Identity, address: str) -> CreateForm:
+    """Return the form with what a link gives, and beside those fields what is wrong there; the rest is yet to come.
+
+    `address` is the reader's.
+    """
     blank = CreateForm(initial=initial)
     filled = {name: blank[name].value() or "" for name in blank.fields} | dict(given)
-    form = CreateForm(filled, iam_id=identity.iam_id, account_id=identity.account_id)
+    form = CreateForm(filled, iam_id=identity.iam_id, account_id=identity.account_id, address=address)
     for name in set(form.errors) - set(given):
         del form.errors[name]
     return form

@@ -24,6 +24,7 @@ from console.moments import Moments, day
 from console.patterns import draw, draw_each
 
 OWNER_CHOICE = '<li><a href="{}"><bdi>{}</bdi></a></li>'
+NETWORKS = '<p class="small expiry">{}</p>'
 EXPIRY = '<p class="small expiry">{words} <span class="exact">{exact}</span></p>'
 MOST_OWNERS = 1024  # who are kept as HTML
 PAGE_SIZE_CHOICES = tuple((size, size) for size in PAGE_SIZES)
@@ -140,6 +141,7 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
         "description": key.description or "–",
         "status": status(key.status, moments.language, key.is_decoy),
         "expiry": _expiry(key.expires_at, moments) if key.expires_at else "",
+        "networks": _networks(moments.language) if key.networks else "",
         "created": moments.when(key.created_at),
         "used": moments.when(key.last_used_at),
         "actions": " ".join(row.actions),
@@ -159,6 +161,12 @@ def status(word: Status, language: str | None, is_decoy: bool) -> SafeString:
 @lru_cache(maxsize=MOST_OWNERS)
 def _owner(owner: Owner, language: str | None) -> SafeString:
     return SafeString(render_to_string("apikeys/_owner.html", {"owner": owner}).strip())
+
+
+@cache
+def _networks(language: str | None) -> SafeString:
+    """Return that a key can't be used from everywhere; its details tell from where."""
+    return format_html(NETWORKS, _("Some networks only"))
 
 
 def _expiry(end: datetime, moments: Moments) -> SafeString:
