@@ -107,12 +107,20 @@ class Reason(StrEnum):
 
 
 class Hold(StrEnum):
-    """As whom somebody disabled or locked a key: what a leak or an administrator did only an administrator undoes."""
+    """As whom somebody disabled or locked a key; what is CONTAINED only an administrator undoes."""
 
     OWNER = "owner"
     ADMINISTRATOR = "administrator"
     LEAK = "leak"
     RULE = "rule"
+
+
+CONTAINED = frozenset({Hold.ADMINISTRATOR, Hold.LEAK, Hold.RULE})
+
+
+def may_undo(hold: str, identity: Identity) -> bool:
+    """Tell whether an identity that sees a key may undo what was done to it with this hold, "" for an unknown one."""
+    return identity.is_administrator or hold not in CONTAINED
 
 
 class LeakedAction(StrEnum):
@@ -304,6 +312,14 @@ class ApiKey(Ending):
     def is_editable_by(self, identity: Identity) -> bool:
         """Tell whether that identity may edit it: nobody, administrators included, edits another person's key."""
         return self.iam_id == identity.iam_id or self.iam_id.startswith(SERVICE_ID_PREFIX)
+
+    def can_be_enabled_by(self, identity: Identity) -> bool:
+        """Tell whether that identity, which sees the key, could enable it, as far as who disabled it decides."""
+        return may_undo(self.disabled_hold if self.disabled else "", identity)
+
+    def can_be_unlocked_by(self, identity: Identity) -> bool:
+        """Tell whether that identity, which sees the key, may unlock it."""
+        return may_undo(self.locked_hold if self.locked else "", identity)
 
     @property
     def status(self) -> Status:

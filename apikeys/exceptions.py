@@ -10,6 +10,7 @@ ApiKeyError
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
 │   ├── MadeByPeopleOnly    a service ID wants to make a service ID
+│   ├── ApiKeyHeld          an administrator, a leak or a rule disabled or locked a key
 │   ├── ServiceIdHeld       somebody else disabled or locked a service ID
 │   ├── ScopeInsufficient   the key or token that the request shows is too narrow for it
 │   └── WiderThanItsMaker   a key that is wider than the one that the request shows
@@ -113,6 +114,20 @@ class NotAuthorized(ApiKeyError, status=403, code="BXNIM0513E"):
 
 class MadeByPeopleOnly(NotAuthorized):
     message = _("A service ID can't create service IDs. A person has to.")
+
+
+class ApiKeyHeld(NotAuthorized):
+    """`hold` is a `domain.Hold`: as whom somebody disabled the key, or locked it, which the caller can't undo."""
+
+    message = _("An administrator disabled this API key. Only an administrator can enable it.")
+    locked = _("An administrator locked this API key. Only an administrator can unlock it.")
+    others = {
+        "leak": _("This API key was disabled because it was found in public. Only an administrator can enable it."),
+        "rule": _("A rule of the administrators disabled this API key. Only an administrator can enable it."),
+    }
+
+    def __init__(self, hold: str, *, is_locked: bool = False) -> None:
+        super().__init__(self.locked if is_locked else self.others.get(hold, ""))
 
 
 class ServiceIdHeld(NotAuthorized):

@@ -152,9 +152,9 @@
     box.form.requestSubmit();
   });
 
-  // A key that is gone or locked since the list was drawn: the message stays, the list is drawn anew.
+  // A key that is gone, locked or held since the list was drawn: the message stays, the list is drawn anew.
   addEventListener("htmx:afterSwap", ({ target, detail }) => {
-    if ([404, 409].includes(detail.xhr?.status) && target.matches("#problem, [data-problem]")) refresh("GET", location.href);
+    if ([403, 404, 409].includes(detail.xhr?.status) && target.matches("#problem, [data-problem]")) refresh("GET", location.href);
   });
 
   addEventListener("list:old", () => refresh("GET", location.href));

@@ -460,6 +460,19 @@ def be_refused_what_is_not_ones_own_to_do(program: Program, dora: Any, alice: An
     call("BXNIM0513E", "DELETE", f"/v1/serviceids/{made['id']}/disable")
 
 
+def be_refused_what_an_administrator_contained(program: Program, dora: Any, alice: Any) -> None:
+    """The owner of a key does nothing with it that an administrator's lock forbids, and does not unlock it."""
+    program.log_in(alice.username)
+    path = f"/v1/apikeys/{program.call(201, 'POST', '/v1/apikeys', {'name': 'a', 'iam_id': alice.iam_id})['id']}"
+    program.log_in(dora.username)
+    program.call(204, "POST", f"{path}/lock")
+    program.log_in(alice.username)
+    refused = ("DELETE", "lock"), ("POST", "disable"), ("DELETE", "disable"), ("POST", "pause"), ("DELETE", "pause")
+    for method, what in refused:
+        program.call("BXNIM0513E", method, f"{path}/{what}", *([{}] if what == "pause" and method == "POST" else []))
+    program.call("BXNIM0513E", "DELETE", path)
+
+
 def walk_through_tokens(program: Program, username: str, settings: Any) -> None:
     call = program.call
     tokens = program.log_in(username)
@@ -582,6 +595,7 @@ def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other
     program.call("BXNIM0513E", "POST", f"/v1/apikeys/{hers}/rotate", {})
     program.call("BXNIM0513E", "DELETE", f"/v1/apikeys/{hers}/previous")
     be_refused_what_is_not_ones_own_to_do(program, dora, alice)
+    be_refused_what_an_administrator_contained(program, dora, alice)
     walk_through_tokens(program, alice.username, settings)
 
     documented = {

@@ -117,7 +117,7 @@ def test_what_refuses_a_key_now_is_told_with_since_when_and_by_whom(alice, dora,
     found = cause()
     assert (found.reason, found.by) == (Reason.DISABLED, dora.iam_id)
     assert timezone.now() - found.since < timedelta(minutes=1)
-    keys.disable_api_key(caller_for(alice), key_id, disabled=False)
+    keys.disable_api_key(caller_for(dora), key_id, disabled=False)
     key = deletion.pause_api_key(caller_for(alice), key_id, timedelta(minutes=5))
     assert (cause().reason, cause().by, cause().until) == (Reason.PAUSED, alice.iam_id, key.paused_until)
     deletion.resume_api_key(caller_for(alice), key_id)

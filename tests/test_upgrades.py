@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys import values
-from apikeys.domain import Origin, ServiceIdQuery, Status
+from apikeys.domain import Hold, Origin, ServiceIdQuery, Status
 from apikeys.identity import tokens
 from apikeys.services import keys, service_ids
 from tests.conftest import caller_for
@@ -141,6 +141,40 @@ def test_people_that_a_process_of_before_writes_after_the_upgrade_are_like_other
     bob = people.create(username="bob", iam_id="IBMid-BOBBOBBOBB", account_id=alice.account_id)
 
     assert get_user_model().objects.get(pk=bob.pk).may_create_keys
+
+
+def write_entry(release, key_id: str, action: str, iam_id: str) -> None:
+    release.get_model("apikeys", "HistoryRecord").objects.create(
+        object_id=key_id, iam_id=iam_id, account_id="", action=action, message=""
+    )
+
+
+# Of each key: how it is, what its history says, and who holds it after the upgrade.
+HELD_BEFORE = [
+    ("disabled", [("disable", "owner")], Hold.OWNER),
+    ("disabled", [("disable", "owner"), ("enable", "owner"), ("disable", "IBMid-DORADORADO")], Hold.ADMINISTRATOR),
+    ("disabled", [("leak", "leak-report")], Hold.LEAK),
+    ("disabled", [], ""),
+    ("locked", [("lock", "IBMid-DORADORADO")], Hold.ADMINISTRATOR),
+    ("locked", [("lock", "owner")], Hold.OWNER),
+]
+
+
+def test_keys_of_before_remember_who_contained_them(release_before, alice):
+    names = ["k" * length for length in range(1, len(HELD_BEFORE) + 1)]
+    rows = release_before.get_model("apikeys", "ApiKeyRecord").objects
+    for name, (state, entries, _hold) in zip(names, HELD_BEFORE, strict=True):
+        write_key(release_before, alice, name)
+        rows.filter(name=name).update(**{state: True}, action_when_leaked="disable")
+        for action, iam_id in entries:
+            write_entry(release_before, values_id(name), action, iam_id.replace("owner", alice.iam_id))
+    upgrade()
+
+    for name, (state, _entries, hold) in zip(names, HELD_BEFORE, strict=True):
+        key = keys.get_api_key(caller_for(alice), values_id(name))
+        assert getattr(key, f"{state}_hold") == hold
+        can_be_undone = key.can_be_unlocked_by if state == "locked" else key.can_be_enabled_by
+        assert can_be_undone(caller_for(alice).identity) is (hold in ("", Hold.OWNER))
 
 
 @pytest.mark.sqlite

@@ -85,12 +85,16 @@ class ApiKeyBackend(Protocol):
         """
 
     def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:
-        """Lock the key against change and deletion, or unlock it; both may be repeated. Raises ApiKeyNotFound."""
+        """Lock the key against change and deletion, or unlock it; both may be repeated.
+
+        Raises ApiKeyNotFound, and ApiKeyHeld where the store remembers that only an administrator can unlock it.
+        """
 
     def set_disabled(self, key_id: str, disabled: bool) -> domain.ApiKey:
         """Stop the key from being used, or let it be used again; both may be repeated.
 
-        Raises ApiKeyLocked, ApiKeyNotFound.
+        Raises ApiKeyLocked, ApiKeyNotFound, and ApiKeyHeld where the store remembers that only an administrator can
+        enable it, or unlock it first: so do all that raise ApiKeyLocked.
         """
 
     def delete_api_key(self, key_id: str) -> domain.ApiKey:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import domain, exceptions, values
-from apikeys.backends import deletion, records, rotation
+from apikeys.backends import deletion, holding, records, rotation
 from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.finding import Narrowed, Scope, narrowed
 from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
@@ -163,6 +163,7 @@ class EmbeddedBackend:
                 record = ApiKeyRecord.objects.create(
                     **{"action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
                     | draft.attributes()
+                    | self._holds(draft, owner)
                     | {"iam_id": owner},
                     account_id=self.identity.account_id,
                     created_by=self.identity.iam_id,
@@ -180,6 +181,16 @@ class EmbeddedBackend:
             raise _unusable() from None
         records.add_history(self.identity, record.id, "create", [draft.name], "API key created")
         return domain.IssuedApiKey(records.to_domain(record), value, look_alike=_look_alike(record))
+
+    def _holds(self, draft: domain.ApiKeyDraft, owner: str) -> dict[str, str]:
+        """Return who disables and locks a key that is made like this, and as whom."""
+        states = [state for state in ("disabled", "locked") if getattr(draft, state)]
+        hold = holding.hold_of(owner, self.identity) if states else ""
+        return {
+            column: text
+            for state in states
+            for column, text in ((f"{state}_by", self.identity.iam_id), (f"{state}_hold", hold))
+        }
 
     def _make_room(self, owner: str) -> None:
         """Raise ApiKeyLimitReached when the owner has as many keys as allowed, InvalidApiKey when it is gone."""
@@ -201,8 +212,7 @@ class EmbeddedBackend:
         record = self._record(key_id, for_update=True)
         if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
             raise exceptions.NotAuthorized
-        if record.locked:
-            raise exceptions.ApiKeyLocked
+        holding.check_unlocked(record, self.identity)
         if not records.names_version(entity_tag, record.entity_tag):
             raise exceptions.ApiKeyConflict
         return self._revised(record, "update", records.apply_changes(record, changes))
@@ -211,8 +221,7 @@ class EmbeddedBackend:
         record = self._record(key_id, for_update=True)
         if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
             raise exceptions.NotAuthorized
-        if record.locked:
-            raise exceptions.ApiKeyLocked
+        holding.check_unlocked(record, self.identity)
         return record
 
     @transaction.atomic
@@ -236,20 +245,19 @@ class EmbeddedBackend:
     @transaction.atomic
     def set_locked(self, key_id: str, locked: bool) -> domain.ApiKey:
         record = self._record(key_id, for_update=True)
-        if record.locked == locked:
-            return records.to_domain(record)
-        record.locked = locked
-        return self._revised(record, "lock" if locked else "unlock")
+        hold = holding.hold_of(record.iam_id, self.identity)
+        if holding.lock(record, self.identity, hold) if locked else holding.unlock(record, self.identity):
+            return self._revised(record, "lock" if locked else "unlock")
+        return records.to_domain(record)
 
     @transaction.atomic
     def set_disabled(self, key_id: str, disabled: bool) -> domain.ApiKey:
         record = self._record(key_id, for_update=True)
-        if record.locked:
-            raise exceptions.ApiKeyLocked
-        if record.disabled == disabled:
-            return records.to_domain(record)
-        record.disabled = disabled
-        return self._revised(record, "disable" if disabled else "enable")
+        holding.check_unlocked(record, self.identity)
+        hold = holding.hold_of(record.iam_id, self.identity)
+        if holding.disable(record, self.identity, hold) if disabled else holding.enable(record, self.identity):
+            return self._revised(record, "disable" if disabled else "enable")
+        return records.to_domain(record)
 
     def _revised(self, record: ApiKeyRecord, action: str, params: Sequence[str] = ()) -> domain.ApiKey:
         records.save_revision(record, self.identity, action, f"API key: {action}", params)
@@ -258,8 +266,7 @@ class EmbeddedBackend:
     @transaction.atomic
     def delete_api_key(self, key_id: str) -> domain.ApiKey:
         record = self._record(key_id, for_update=True)
-        if record.locked:
-            raise exceptions.ApiKeyLocked
+        holding.check_unlocked(record, self.identity)
         return deletion.delete(record, self.identity)
 
     @transaction.atomic
@@ -309,8 +316,7 @@ class EmbeddedBackend:
     def set_paused(self, key_id: str, until: datetime | None) -> domain.ApiKey:
         """Refuse a key until a moment, or no longer where that is None. Raises ApiKeyLocked, ApiKeyNotFound."""
         record = self._record(key_id, for_update=True)
-        if record.locked:
-            raise exceptions.ApiKeyLocked
+        holding.check_unlocked(record, self.identity)
         if until is None and record.paused_until is None:
             return records.to_domain(record)
         record.paused_until = until

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from apikeys import domain, exceptions
-from apikeys.backends import deletion, records, rotation
+from apikeys.backends import deletion, holding, records, rotation
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PreviousValue
 
 
@@ -48,7 +48,8 @@ def _act_on(is_its: models.Q, identity: domain.Identity, found_in: Sequence[str]
 
 def _act_on_key(record: ApiKeyRecord, identity: domain.Identity, found_in: Sequence[str]) -> Leaked:
     record.leaked = True
-    record.disabled = record.disabled or record.action_when_leaked == domain.LeakedAction.DISABLE
+    if record.action_when_leaked == domain.LeakedAction.DISABLE:
+        holding.disable(record, identity, domain.Hold.LEAK)
     records.save_revision(record, identity, "leak", "API key found in public", found_in)
     if record.action_when_leaked == domain.LeakedAction.DELETE:
         return Leaked(deletion.delete(record, identity), is_deleted=True)
@@ -84,7 +85,7 @@ def end(key_id: str, number: int, identity: domain.Identity) -> tuple[domain.Api
         raise exceptions.ApiKeyNotFound
     is_present = number == (record.value_number or 1)
     if is_present and not record.disabled:
-        record.disabled = True
+        holding.disable(record, identity, holding.hold_of(record.iam_id, identity))
         records.save_revision(record, identity, "disable", "API key: disable")
     elif not is_present and (previous := rotation.working_value(key_id)) and previous.number == number:
         rotation.end(record, identity)

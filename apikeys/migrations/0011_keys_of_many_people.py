@@ -30,6 +30,44 @@ def give_to_people(apps, schema_editor):
             rows.filter(iam_id=iam_id).update(managed_by=person)
 
 
+def remember_holds(apps, schema_editor):
+    """Tell of keys that are disabled or locked who did that, and as whom, from their histories.
+
+    What somebody else than the owner or the manager did counts as an administrator's, which only administrators undo.
+    """
+    services = apps.get_model("apikeys", "ServiceIdRecord").objects
+    managers = {
+        iam_id: manager or maker
+        for iam_id, manager, maker in services.values_list("iam_id", "managed_by", "created_by")
+    }
+    for table in ("ApiKeyRecord", "DeletedKeyRecord"):
+        keys = apps.get_model("apikeys", table).objects
+        for is_so, began in (("disabled", ("disable", "leak")), ("locked", ("lock",))):
+            ids = list(keys.filter(**{is_so: True}).values_list("pk", flat=True))
+            for start in range(0, len(ids), 500):
+                held = keys.filter(pk__in=ids[start : start + 500])
+                for key_id, values in _holds(apps, held, is_so, began, managers).items():
+                    keys.filter(pk=key_id).update(**values)
+
+
+def _holds(apps, held, is_so, began, managers):
+    """Return the columns of each of these keys whose history has who did it."""
+    keys = {key.pk: key for key in held.only("pk", "iam_id", "action_when_leaked")}
+    entries = apps.get_model("apikeys", "HistoryRecord").objects.filter(object_id__in=keys, action__in=began)
+    found = {}
+    for entry in entries.order_by("timestamp", "id"):
+        key = keys[entry.object_id]
+        if entry.action == "leak":
+            if key.action_when_leaked != "disable":
+                continue
+            hold = "leak"
+        else:
+            is_own = entry.iam_id in (key.iam_id, managers.get(key.iam_id))
+            hold = "owner" if is_own else "administrator"
+        found[key.pk] = {f"{is_so}_by": entry.iam_id, f"{is_so}_hold": hold}
+    return found
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("apikeys", "0010_life_of_a_key"),
@@ -126,6 +164,7 @@ class Migration(migrations.Migration):
             field=models.CharField(max_length=64, null=True),
         ),
         migrations.RunPython(give_to_people, migrations.RunPython.noop, elidable=True),
+        migrations.RunPython(remember_holds, migrations.RunPython.noop, elidable=True),
         migrations.AddIndex(
             model_name="serviceidrecord",
             index=models.Index(

@@ -160,7 +160,7 @@ def update_api_key(
 
 
 def lock_api_key(caller: domain.Caller, key_id: str, *, locked: bool) -> domain.ApiKey:
-    """Lock a key against change and deletion, or unlock it. Raises ApiKeyNotFound."""
+    """Lock a key against change and deletion, or unlock it. Raises ApiKeyHeld, ApiKeyNotFound."""
     store = backend_for(caller)
     with audit.change(caller, audit.UPDATE, key_id) as step:
         key = store.set_locked(key_id, locked)
@@ -169,7 +169,10 @@ def lock_api_key(caller: domain.Caller, key_id: str, *, locked: bool) -> domain.
 
 
 def disable_api_key(caller: domain.Caller, key_id: str, *, disabled: bool) -> domain.ApiKey:
-    """Stop a key from being used, at once, or let it be used again. Raises ApiKeyLocked, ApiKeyNotFound."""
+    """Stop a key from being used, at once, or let it be used again.
+
+    Raises ApiKeyLocked, ApiKeyHeld, ApiKeyNotFound.
+    """
     return (revocation(_set_disabled) if disabled else _set_disabled)(caller, key_id, disabled)
 
 

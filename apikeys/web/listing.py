@@ -153,10 +153,11 @@ def actions_of(key: domain.ApiKey, identity: domain.Identity, *, rotates: bool) 
     `rotates` tells whether the store gives keys new values.
     """
     if key.locked:
-        return ("unlock",)
+        return ("unlock",) if key.can_be_unlocked_by(identity) else ()
     edit = ("edit",) if key.is_editable_by(identity) else ()
     rotate = ("rotate",) if rotates and edit and not key.is_decoy else ()
-    return (*edit, *rotate, "lock", "enable" if key.disabled else "disable", "delete")
+    enable = ("enable",) if key.can_be_enabled_by(identity) else ()
+    return (*edit, *rotate, "lock", *(enable if key.disabled else ("disable",)), "delete")
 
 
 def without_values(search: str) -> str:

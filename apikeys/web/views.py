@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apikeys import networks
 from apikeys.backends import store_traits
-from apikeys.domain import ApiKey
-from apikeys.exceptions import ApiKeyConflict, StoreError
+from apikeys.domain import CONTAINED, ApiKey
+from apikeys.exceptions import ApiKeyConflict, ApiKeyHeld, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys, refusals, rotation
@@ -70,8 +70,17 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     context |= {
         "actions": actions_of(key, caller.identity, rotates=store_traits().knows_values),
         "key_url": reverse("api_key_details", args=[key.id]),
+        "held": _held(key),
     }
     return responses.dialog(request, "details", context)
+
+
+def _held(key: ApiKey) -> list[str]:
+    """Return in sentences what was done to a key that only an administrator can undo."""
+    states = ((key.disabled, key.disabled_hold, False), (key.locked, key.locked_hold, True))
+    return [
+        sentence(ApiKeyHeld(hold, is_locked=is_lock)) for is_so, hold, is_lock in states if is_so and hold in CONTAINED
+    ]
 
 
 def _life_of(key: ApiKey) -> dict[str, Any]:

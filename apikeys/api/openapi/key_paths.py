@@ -147,17 +147,19 @@ def key_operations() -> dict[str, Schema]:
             "deleteApiKey",
             "Delete an API key",
             answer("Deleted permanently. Its access tokens are no longer valid.", status=204),
-            (UNKNOWN, GONE, "conflict"),
+            (UNKNOWN, FORBIDDEN, GONE, "conflict"),
             parameters=["ApiKeyId"],
         ),
-        **switch("/v1/apikeys/{id}/lock", of_keys, "ApiKey", "an API key", ("lock", "unlock"), (UNKNOWN, GONE)),
+        **switch(
+            "/v1/apikeys/{id}/lock", of_keys, "ApiKey", "an API key", ("lock", "unlock"), (UNKNOWN, GONE), (FORBIDDEN,)
+        ),
         **switch(
             "/v1/apikeys/{id}/disable",
             of_keys,
             "ApiKey",
             "an API key",
             ("disable", "enable"),
-            (UNKNOWN, GONE, "conflict"),
+            (UNKNOWN, FORBIDDEN, GONE, "conflict"),
         ),
         "GET /v1/accounts/{account_id}/limits/identity": of_keys(
             "getIdentityLimits",

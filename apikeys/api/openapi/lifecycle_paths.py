@@ -62,7 +62,7 @@ def lifecycle_operations() -> dict[str, Schema]:
             "pauseApiKey",
             "Refuse an API key for some time",
             paused,
-            (BAD, UNKNOWN, GONE, "conflict"),
+            (BAD, UNKNOWN, FORBIDDEN, GONE, "conflict"),
             description="It works again by itself. Use this to see what deleting the key would break.",
             parameters=["ApiKeyId"],
             body=body("Pause", {"seconds": int(DEFAULT_PAUSE.total_seconds())}),
@@ -71,7 +71,7 @@ def lifecycle_operations() -> dict[str, Schema]:
             "resumeApiKey",
             "End the pause of an API key",
             answer("Done, also if it was not paused.", status=204, links=links.from_same("ApiKey", "pause")),
-            (UNKNOWN, GONE, "conflict"),
+            (UNKNOWN, FORBIDDEN, GONE, "conflict"),
             parameters=["ApiKeyId"],
         ),
         "GET /v1/apikeys/deleted": of_keys(
