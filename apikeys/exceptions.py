@@ -7,6 +7,7 @@ ApiKeyError
 │   ├── RefusalNotFound     no refusal of a key that the caller may see
 │   ├── PreviousValueNotFound  the key has no previous value that works
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
+│   ├── PersonNotFound      the same for a person
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
 │   ├── MadeByPeopleOnly    a service ID wants to make a service ID
@@ -33,6 +34,8 @@ ApiKeyError
 ├── NotOffered              the store keeps no values, and can't do what needs them
 ├── NotRestorable           a key that leaked stays deleted
 ├── RotationUnderWay        the value before the present one still works
+├── LastAdministrator       nobody else could administer the console
+├── LinkEnded               a link to choose a password was used, replaced or left too long
 ├── ApiKeyLocked            the key must be unlocked first
 │   └── ServiceIdLocked     the same for a service ID
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
@@ -248,6 +251,18 @@ class RotationUnderWay(ApiKeyError, status=409, code="rotation_under_way"):
 
 class PreviousValueNotFound(ApiKeyNotFound):
     message = _("This API key has no previous value that still works.")
+
+
+class PersonNotFound(ApiKeyNotFound):
+    message = _("There is no such user. They may have been deleted.")
+
+
+class LastAdministrator(ApiKeyError, status=409, code="conflict"):
+    message = _("This is the only administrator who can log in. Make somebody else an administrator first.")
+
+
+class LinkEnded(ApiKeyError, status=409, code="conflict"):
+    message = _("This link was used, replaced by another one, or has ended. Ask an administrator for a new one.")
 
 
 class ServiceIdConflict(ApiKeyConflict):

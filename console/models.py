@@ -7,13 +7,14 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import zones
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
+from console.people import administrators
 
 LINK_LIFETIME = timedelta(days=1)
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
@@ -81,7 +82,9 @@ class User(AbstractUser):
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.account_id is None:
             self.account_id = only_account()
-        super().save(*args, **kwargs)
+        with transaction.atomic():
+            administrators.check_change(self, kwargs.get("update_fields"))
+            super().save(*args, **kwargs)
 
 
 def link_end() -> datetime:

@@ -30,7 +30,10 @@ class Menu(NamedTuple):
     pages: tuple[Page, ...]
 
 
-MENUS = (Menu(_("Security"), (Page(LIST, is_upstream=True),)),)
+MENUS = (
+    Menu(_("Security"), (Page(LIST, is_upstream=True),)),
+    Menu(_("Access"), (Page("people", _("Users"), is_for_administrators=True),)),
+)
 # Beside Manage.
 DASHBOARD, REFERENCE = Page("dashboard", is_upstream=True), Page("api_reference")
 

@@ -1,14 +1,13 @@
 """What pages load, made small where static files are collected: the scripts, as one file, and the styles."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import rjsmin  # type: ignore[import-untyped]
 from django.contrib.staticfiles import finders
 from django.core.files.base import ContentFile
-from whitenoise.compress import Compressor  # type: ignore[import-untyped]
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 SCRIPTS = "scripts.js"
@@ -38,8 +37,6 @@ def _source(path: str) -> bytes:
 class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """WhiteNoise's, which hashes and compresses what is collected; of that scripts and styles are made small first."""
 
-    use_brotli = True
-
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
         if not dry_run:
             for path, content in ((SCRIPTS, scripts()), (STYLES, styles())):
@@ -47,12 +44,3 @@ class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
                 self._save(path, ContentFile(content))
                 paths = paths | {path: (self, path)}
         yield from super().post_process(paths, dry_run=dry_run, **options)
-
-    def compress_files(self, paths: Iterable[str]) -> Iterator[Any]:
-        # At its best brotli takes seconds for all that Django's admin has: it packs what pages ask for, gzip the rest.
-        ours = {path for path in self.hashed_files.values() if "/" not in path}
-        for self.use_brotli in (True, False):
-            yield from super().compress_files([path for path in paths if (path in ours) is self.use_brotli])
-
-    def create_compressor(self, **options: Any) -> Compressor:
-        return Compressor(use_brotli=self.use_brotli, **options)

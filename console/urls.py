@@ -1,4 +1,4 @@
-"""The address book: people below /, administrators below /admin/, operators at /healthz and /readyz.
+"""The address book: people below /, what they manage below /manage/, operators at /healthz and /readyz.
 
 With an upstream store people, passwords and the API of programs are there, and so are their addresses.
 """
@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 
 from apikeys.backends import store_traits
 from console import iam_login, views
-from console.admin import site
+from console.people import views as people
 
 # In the order of how often they are asked for: Django tries one after the other.
 urlpatterns = [
@@ -31,7 +31,8 @@ if not store_traits().is_upstream:
         path("login/", views.Login.as_view(), name="login"),
         path("password/", views.Password.as_view(), name="password"),
         path("docs/api/", views.api_reference, name="api_reference"),
-        path("admin/", site.urls),
+        path("password/choose/", people.choose_password, name="choose_password"),
+        path("manage/users/", include("console.people.urls")),
     ]
 else:
     urlpatterns += [

@@ -190,7 +190,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_GET
 def favicon(request: HttpRequest) -> HttpResponse:
-    """The icon for pages that name none: Django's admin, and answers that are not HTML."""
+    """The icon for answers that name none, as those that are not HTML."""
     return HttpResponseRedirect(static("icons.svg"))
 
 

@@ -203,6 +203,30 @@ for (const field of document.querySelectorAll("[data-time-zone]")) {
   field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 }
 
+// The code of a link stands behind the "#", which no browser sends: it goes into its field, and out of the address.
+function takeCode() {
+  const field = document.querySelector("[data-from-fragment]");
+  if (!field || location.hash.length < 2) return;
+  field.value = location.hash.slice(1);
+  field.closest(".field").hidden = true;
+  history.replaceState(null, "", location.pathname);
+}
+takeCode();
+addEventListener("hashchange", takeCode);
+
+// A text with a button that copies it: selected where there is no clipboard, on plain http.
+addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("[data-copies]");
+  if (!button) return;
+  const text = document.getElementById(button.dataset.copies);
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    button.querySelector("span").textContent = button.dataset.copied;
+  } catch {
+    getSelection().selectAllChildren(text);
+  }
+});
+
 // Where the account has no time zone, moments are written in UTC; a pointer shows them in the time of the browser.
 addEventListener("pointerover", (event) => {
   const time = event.target.closest?.("time[datetime]");

@@ -221,7 +221,7 @@ def test_an_edit_without_the_keys_tag_is_a_conflict_that_is_shown(alice_client, 
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["browser", "htmx"])
-@pytest.mark.parametrize("address", [CREATE, "/login/", "/logout/", "/password/", "/nowhere/", "/admin/"])
+@pytest.mark.parametrize("address", [CREATE, "/login/", "/logout/", "/password/", "/nowhere/", "/manage/users/"])
 def test_a_megabyte_is_too_much_everywhere(alice_client, key, address, headers):
     before = everything()
 
@@ -404,7 +404,7 @@ def test_the_wrong_method_is_told_on_a_page_of_ours(alice_client, key, method, a
         "/nowhere/", f"{KEYS}nowhere/", f"{KEYS}ApiKey-1/edit/",
         f"{KEYS}{UNKNOWN_ID.lower()}/edit/", f"{KEYS}../../etc/passwd",
         f"{KEYS}%00/edit/", f"{RECEIPT}{'A' * 64}.svg", f"{RECEIPT}{'0' * 63}.svg", "/static/nothing.js", "/.env",
-        "/%FF", "/%ED%A0%80", "/admin/nowhere/",
+        "/%FF", "/%ED%A0%80", "/manage/users/nobody/nowhere/",
     ],
 )  # fmt: skip
 def test_an_address_where_nothing_is_has_a_page_of_ours(dora_client, address):
@@ -485,7 +485,7 @@ def test_any_search_is_shown_as_it_is(alice_client, alices_key, search):
 
 def test_bobs_user_id_is_shown_as_it_is(bob, bob_client, dora_client):
     own = page(bob_client.get("/"))
-    people = page(dora_client.get("/admin/console/user/"))
+    people = page(dora_client.get("/manage/users/"))
 
     assert own.find("h1").text == "Dashboard"
     assert f"Welcome, {bob.username}." in own.text

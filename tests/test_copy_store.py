@@ -31,9 +31,7 @@ LIST, CREATE = "/manage/security/apikeys/", "/manage/security/apikeys/create/"
 FILL = """
 import uuid
 from datetime import UTC, datetime
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, Permission
-from django.contrib.contenttypes.models import ContentType
 from apikeys.models import *
 from apikeys.domain import ServiceIdDraft
 from console.models import LoginCounter, PasswordLink, User
@@ -44,8 +42,6 @@ group = Group.objects.create(name="Käse \\u0301 \\U0001f511 \\\\N\\t\\r\\n'\\""
 group.permissions.set(Permission.objects.order_by("-pk")[:2])
 person.groups.add(group)
 person.user_permissions.set(Permission.objects.filter(codename="add_user"))
-LogEntry.objects.create(user=person, content_type=ContentType.objects.get_for_model(User), object_id="1",
-    object_repr="admin", action_flag=CHANGE, change_message="")
 LoginCounter.objects.create(subject="0" * 64, attempts=3, ends_at=odd)
 RefreshToken.objects.create(digest="1" * 64, iam_id="IBMid-1", expires_at=round, used_at=odd)
 RefreshToken.objects.create(digest="2" * 64, iam_id="IBMid-1", expires_at=round)
@@ -315,7 +311,6 @@ CHANGES = {
     "apikeys_refreshtoken": "used_at = NULL",
     "apikeys_storedtokens": "sees_all = false",
     "auth_group": "name = name || ' '",
-    "django_admin_log": "object_id = NULL",
 }
 
 

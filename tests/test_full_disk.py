@@ -16,7 +16,6 @@ from apikeys.storage import reserve
 from apikeys.storage.reserve import PART, SIZE
 from apikeys.usage import counting
 from console.models import User
-from tests.cast import PASSWORD
 from tests.conftest import caller_for
 from tests.markup import fields, page
 from tests.programs import API_KEY_GRANT
@@ -164,18 +163,17 @@ def test_alice_logs_out_from_the_reserve(alice):
     assert left() == SIZE - PART
 
 
-def test_dora_deletes_a_person_and_sets_a_new_password_from_the_reserve(dora, alice, bob, alices_key):
+def test_dora_deletes_a_person_and_deactivates_another_from_the_reserve(dora, alice, bob, alices_key):
     client = browser(dora)
-    other = {"usable_password": "true", "password1": PASSWORD * 2, "password2": PASSWORD * 2}
 
     with full_disk():
-        deleted = client.post(f"/admin/console/user/{alice.pk}/delete/", {"post": "yes"})
-        changed = client.post(f"/admin/console/user/{bob.pk}/password/", other)
+        deleted = client.post(f"/manage/users/{alice.iam_id}/delete/")
+        changed = client.post(f"/manage/users/{bob.iam_id}/deactivate/")
 
     assert (deleted.status_code, changed.status_code) == (302, 302)
     assert not User.objects.filter(pk=alice.pk).exists()
     assert not ApiKeyRecord.objects.filter(id=alices_key.key.id).exists()
-    assert User.objects.get(pk=bob.pk).check_password(PASSWORD * 2)
+    assert not User.objects.get(pk=bob.pk).is_active
 
 
 def test_once_the_reserve_is_used_up_a_key_stays_and_alice_is_told(alice, alices_key):

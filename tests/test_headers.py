@@ -157,8 +157,9 @@ PLAIN_ADDRESSES = [
     *(f"{details_address(UNKNOWN_ID)}{part}/" for part in (
         "rotate", "end-previous", "extend-previous", "pause", "resume", "restore", "alarm-seen",
     )), f"{KEYS}deleted/", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
-    "/logout/", "/language/", "/theme/", "/admin/", "/admin/login/", "/admin/logout/", "/admin/password_change/",
-    "/admin/console/user/", "/admin/console/user/add/", "/admin/jsi18n/", "/admin/nowhere/", "/healthz", "/readyz",
+    "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
+    "/manage/users/nobody/",
+    *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",
     "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
 ]  # fmt: skip
 
@@ -171,7 +172,7 @@ def test_every_address_answers_everybody_with_the_headers(client, alice_client, 
                 check_headers(getattr(visitor, method)(address, headers=headers))
 
 
-OTHERS = ("admin/", "v1", "identity", "oidc", ".well-known")  # Django's own, and the API's, which has tests of its own
+OTHERS = ("v1", "identity", "oidc", ".well-known")  # the API's, which has tests of its own
 
 
 def test_the_list_of_addresses_above_is_whole():
@@ -320,7 +321,7 @@ def test_a_page_that_a_stranger_can_have_a_hand_in_or_that_holds_a_value_is_neve
         f"{KEYS}?q={'x' * 100}", f"{KEYS}?q=", f"{KEYS}?unknown=x", f"{KEYS}?sort=name&x=y", following,
         f"{KEYS}?created_since=2020-01-01", f"{KEYS}?status=x", f"{KEYS}?leaked=false&status=active", "/?x=y",
         "/docs/api/?x=y", "/login/", "/login/?next=/x", "/password/", CREATE, edit_address(key.id),
-        delete_address(key.id), details_address(key.id), "/nowhere/", "/healthz", "/admin/",
+        delete_address(key.id), details_address(key.id), "/nowhere/", "/healthz", "/manage/users/",
     ]  # fmt: skip
     answers = [client.get(address, headers=headers) for address in addresses for client in (alice_client, Client())]
     answers += [
@@ -384,7 +385,7 @@ def test_no_page_of_something_that_is_there_has_inline_script_or_style(dora, dor
     key = create_key(dora).key
     addresses = (KEYS, f"{KEYS}?q=nothing", edit_address(key.id), delete_address(key.id), details_address(key.id))
 
-    for address in (*addresses, "/", f"/admin/console/user/{dora.pk}/change/"):
+    for address in (*addresses, "/", "/manage/users/", f"/manage/users/{dora.iam_id}/"):
         response = dora_client.get(address, headers=headers)
 
         assert response.status_code == 200

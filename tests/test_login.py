@@ -366,45 +366,10 @@ def test_attempts_count_by_client_whatever_it_claims(alice, settings, proxies, f
     assert guess(1, **elsewhere) == [422]
 
 
-# Administration has no door of its own
+def test_somebody_logged_in_is_led_on_from_the_log_in(dora_client):
+    response = dora_client.get(LOGIN, {"next": "https://evil.example/"})
 
-
-def test_dora_comes_to_administration_through_the_log_in_page_of_the_console(client, dora):
-    asked = client.get("/admin/", follow=True)
-
-    form = page(asked).find("form", action=LOGIN)
-    arrived = client.post(LOGIN, fields(form) | {"username": "dora", "password": PASSWORD}, follow=True)
-
-    assert asked.redirect_chain[-1][0].startswith("/login/?next=")
-    assert (arrived.request["PATH_INFO"], arrived.status_code) == ("/admin/", 200)
-
-
-def test_the_admins_own_log_in_address_takes_no_password(client, dora):
-    response = client.post("/admin/login/", {"username": "dora", "password": PASSWORD, "next": "/admin/"})
-
-    assert response.status_code == 302
-    assert response["Location"].startswith("/login/?next=")
-    assert not is_logged_in(client)
-
-
-@pytest.mark.parametrize(("address", "target"), [(LOGIN, "/"), ("/admin/login/", "/admin/")])
-def test_somebody_logged_in_is_led_on_from_every_log_in_address(dora_client, address, target):
-    response = dora_client.get(address, {"next": "https://evil.example/"})
-
-    assert (response.status_code, response["Location"]) == (302, target)
-
-
-def test_administration_is_for_administrators(alice_client, dora_client):
-    assert alice_client.get("/admin/", follow=True).status_code == 403
-    assert dora_client.get("/admin/").status_code == 200
-
-
-def test_keys_are_no_part_of_administration(dora_client, alice, alices_key):
-    index = dora_client.get("/admin/")
-
-    links = {link["href"] for link in page(index).find_all("a") if "href" in link}
-    assert "/admin/console/user/" in links
-    assert not [link for link in links if "apikey" in link and link.startswith("/admin/")]
+    assert (response.status_code, response["Location"]) == (302, "/")
 
 
 def test_while_too_many_passwords_are_hashed_the_next_is_asked_to_wait(client, alice, monkeypatch):

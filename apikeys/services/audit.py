@@ -1,5 +1,6 @@
 """Audit events: a change that can't be audited does not happen."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -27,6 +28,11 @@ SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
 SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
 SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
 
+PERSON_CREATE = "console.user.create"
+PERSON_UPDATE = "console.user.update"
+PERSON_DELETE = "console.user.delete"
+PERSON_PASSWORD = "console.user.password"  # noqa: S105  (a link to choose one, or the choice)
+
 NOBODY = Identity(iam_id="", account_id="", name="", email="")  # who has not shown who they are
 
 SUCCESS, FAILURE = "success", "failure"
@@ -35,7 +41,10 @@ PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
-SEVERITIES = {"update": "warning"} | dict.fromkeys(("create", "rotate", "restore", "delete", "decoy"), "critical")
+SEVERITIES = {"update": "warning"} | dict.fromkeys(
+    ("create", "rotate", "restore", "delete", "decoy", "password"), "critical"
+)
+PERSON = re.compile(r"IBMid-[A-Z0-9]{10}")
 
 
 class Step:
@@ -118,10 +127,19 @@ def record(
     )
 
 
+def record_person(
+    caller: Caller, action: str, iam_id: str, user_id: str = "", *, reason: str = "", **data: Any
+) -> None:
+    """Write one event about a person; `reason` says why a change was refused."""
+    record(caller, action, target_id=iam_id, target_name=user_id, reason=reason, **data)
+
+
 def _as_stored(caller: Caller, object_id: str) -> str:
     """Return what stands for an object that a client asked for; a text that is no id may be a value."""
     if API_KEY_ID.fullmatch(object_id):
         return api_key_crn(caller.identity.account_id, object_id)
+    if PERSON.fullmatch(object_id):
+        return object_id
     return object_id if not object_id or SERVICE_ID.fullmatch(object_id) else NOT_AN_ID
 
 

@@ -57,6 +57,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 from apikeys import jobs  # noqa: E402  (their models need the application)
 from console import limiter, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
+from console.people import links  # noqa: E402
 
 most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)
 application = Adapter(
@@ -79,7 +80,7 @@ Warden(
     serving=application.serving,
     seen=application.drop_left,
 ).start()
-jobs.start([limiter.forget_ended, sessions.forget_expired])
+jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old])
 end_with_parent()
 
 # What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,

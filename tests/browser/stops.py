@@ -328,7 +328,7 @@ def refusals(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page = visit(BOB)
     page.goto("/nothing/here/")
     yield "404", page
-    page.goto("/admin/")
+    page.goto("/manage/users/")
     yield "403", page
     page.goto("/theme/")
     yield "405", page

@@ -88,10 +88,9 @@ def test_what_a_person_had_is_dead_elsewhere_when_an_administrator_deactivates_t
     deployed = deploy(page_for("frank", on=servers.here), servers, "of frank")
     dora = page_for("dora", on=servers.here)
 
-    dora.goto("/admin/console/user/?q=frank")
-    dora.get_by_role("rowheader").get_by_role("link", name="frank", exact=True).click()
-    dora.get_by_label("Active").uncheck()
-    dora.get_by_role("button", name="Save", exact=True).click()
-    expect(dora.get_by_text("was changed successfully")).to_be_visible()
+    dora.goto("/manage/users/?q=frank")
+    dora.get_by_role("rowheader").get_by_role("link").click()
+    dora.get_by_role("button", name="Deactivate").click()
+    expect(dora.get_by_text("is deactivated.")).to_be_visible()
 
     assert not deployed.works()

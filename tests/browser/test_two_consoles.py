@@ -120,7 +120,14 @@ def test_nothing_is_shown_that_only_the_first_console_can_honour(page_for: PageF
     expect(row(page, name)).to_be_visible()
     expect(page.get_by_text("Last used")).to_have_count(0)
 
-    paths = ["/v1/apikeys", f"/v1/apikeys/{key['id']}", "/identity/token", "/identity/keys", "/admin/", "/password/"]
+    paths = [
+        "/v1/apikeys",
+        f"/v1/apikeys/{key['id']}",
+        "/identity/token",
+        "/identity/keys",
+        "/manage/users/",
+        "/password/",
+    ]
     ida = pair.log_in("ida")
     assert [ida.get(path).status_code for path in (*paths, "/docs/api/")] == [404] * 7
     assert ida.post("/identity/token", {}).status_code == 404

@@ -1,0 +1,1 @@
+"""People: the pages under Manage > Users, what can be done with a person, and links to choose a password."""

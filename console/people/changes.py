@@ -1,0 +1,179 @@
+"""What can be done with people, by an administrator or an operator; each change with its audit event."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from apikeys import exceptions
+from apikeys.domain import Caller
+from apikeys.exceptions import InvalidApiKey
+from apikeys.exceptions import gettext_noop as _
+from apikeys.identity.users import identity_of
+from apikeys.services import audit, owners, service_ids
+from apikeys.storage.reserve import revocation
+from console.models import User
+from console.people import links
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A person, and the code of the link by which they choose a password; it is told once."""
+
+    person: User
+    code: str
+
+
+def get(caller: Caller, iam_id: str) -> User:
+    """Return a person of the caller's account. Raises NotAuthorized, PersonNotFound."""
+    check(caller)
+    found = User.objects.filter(iam_id=iam_id, account_id=caller.identity.account_id).first()
+    if found is None:
+        raise exceptions.PersonNotFound
+    return found
+
+
+def create(caller: Caller, **fields: Any) -> Invited:
+    """Make a person without a password, and a link to choose one.
+
+    Raises NotAuthorized; InvalidApiKey, whose field is that of the person, for what no person may have.
+    """
+    check(caller)
+    with _audited(caller, audit.PERSON_CREATE, fields.get("username", "")) as step:
+        person = User(account_id=caller.identity.account_id, is_staff=fields.get("is_superuser", False), **fields)
+        person.set_unusable_password()
+        _validate(person)
+        try:
+            with transaction.atomic():
+                person.save(force_insert=True)
+        except IntegrityError:
+            raise _taken() from None
+        code = links.make(person, caller.identity.iam_id)
+        step.record(person, administrator=person.is_superuser)
+    return Invited(person, code)
+
+
+@revocation
+def change(caller: Caller, iam_id: str, **fields: Any) -> User:
+    """Change a person and return it. Raises NotAuthorized, PersonNotFound, InvalidApiKey, LastAdministrator."""
+    with _audited(caller, audit.PERSON_UPDATE, iam_id) as step:
+        person = _locked(caller, iam_id)
+        changed = sorted(name for name, value in fields.items() if getattr(person, name) != value)
+        for name, value in fields.items():
+            setattr(person, name, value)
+        person.is_staff = person.is_superuser
+        _validate(person)
+        try:
+            with transaction.atomic():
+                person.save()
+        except IntegrityError:
+            raise _taken() from None
+        step.record(person, changed=", ".join(changed), administrator=person.is_superuser)
+    return person
+
+
+@revocation
+def set_active(caller: Caller, iam_id: str, *, active: bool) -> User:
+    """Refuse a person and all that hangs on them from now on, or no longer.
+
+    Raises NotAuthorized, PersonNotFound, LastAdministrator.
+    """
+    with _audited(caller, audit.PERSON_UPDATE, iam_id) as step:
+        person = _locked(caller, iam_id)
+        person.is_active = active
+        person.save(update_fields=["is_active"])
+        step.record(person, active=active)
+    return person
+
+
+@revocation
+def new_link(caller: Caller, iam_id: str) -> Invited:
+    """Make a link by which a person chooses another password; the one they have works until then.
+
+    Raises NotAuthorized, PersonNotFound.
+    """
+    with _audited(caller, audit.PERSON_PASSWORD, iam_id) as step:
+        person = _locked(caller, iam_id)
+        code = links.make(person, caller.identity.iam_id)
+        step.record(person)
+    return Invited(person, code)
+
+
+def choose_password(caller: Caller, code: str, password: str) -> User:
+    """Give the person of a link this password. Raises LinkEnded."""
+    person = links.use(code, password)
+    if person is None:
+        raise exceptions.LinkEnded
+    with transaction.atomic():
+        audit.record_person(caller, audit.PERSON_PASSWORD, person.iam_id, person.username, by="link")
+    return person
+
+
+@revocation
+def delete(caller: Caller, iam_id: str, *, heir: str = "") -> User:
+    """Delete a person with their keys, and give their service IDs, disabled, to the administrator `heir`.
+
+    Raises NotAuthorized, PersonNotFound, LastAdministrator; InvalidApiKey where there are service IDs and the heir is
+    no other active administrator.
+    """
+    with _audited(caller, audit.PERSON_DELETE, iam_id) as step:
+        person = _locked(caller, iam_id)
+        held = owners.holdings([person.iam_id])[person.iam_id]
+        if held.service_ids:
+            service_ids.hand_over(caller, identity_of(person), heir)
+        person.delete()
+        step.record(person, keys=held.keys, service_ids=held.service_ids, heir=heir if held.service_ids else "")
+    return person
+
+
+class _Step:
+    """One change of a person under way; it ends with `record`."""
+
+    def __init__(self, caller: Caller, action: str) -> None:
+        self.caller, self.action = caller, action
+
+    def record(self, person: User, **data: Any) -> None:
+        audit.record_person(self.caller, self.action, person.iam_id, person.username, **data)
+
+
+@contextmanager
+def _audited(caller: Caller, action: str, target: str) -> Iterator[_Step]:
+    """Make one change together with its audit event, and audit its refusal."""
+    try:
+        with transaction.atomic():
+            yield _Step(caller, action)
+    except exceptions.ApiKeyError as exc:
+        audit.record_person(caller, action, target, reason=type(exc).__name__)
+        raise
+
+
+def check(caller: Caller) -> None:
+    """Raise NotAuthorized for whoever may not manage people."""
+    if not caller.identity.is_administrator:
+        raise exceptions.NotAuthorized
+
+
+def _locked(caller: Caller, iam_id: str) -> User:
+    """Return a person whose row is locked until the transaction ends. Raises NotAuthorized, PersonNotFound."""
+    check(caller)
+    rows = User.objects.select_for_update().filter(account_id=caller.identity.account_id)
+    found = rows.filter(iam_id=iam_id).first()
+    if found is None:
+        raise exceptions.PersonNotFound
+    return found
+
+
+def _validate(person: User) -> None:
+    """Raise InvalidApiKey for the first field that a person may not have so."""
+    try:
+        person.full_clean(exclude=["password"])
+    except ValidationError as exc:
+        for field, messages in exc.message_dict.items():
+            raise InvalidApiKey(field, str(messages[0])) from None
+
+
+def _taken() -> InvalidApiKey:
+    return InvalidApiKey("username", _("Somebody has this user ID already."))

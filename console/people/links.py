@@ -1,0 +1,77 @@
+"""One-time links to choose a password.
+
+The code of a link stands behind a `#`, which no browser sends: it is in no log of a server or a proxy. Only its SHA-256
+is stored. A new link ends the ones before it.
+"""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from console.models import PasswordLink, User
+
+BYTES = 32
+KEPT = timedelta(days=30)  # after its end, to say that a link has ended
+
+
+def make(person: User, made_by: str) -> str:
+    """Return the code of a new link for a person; `made_by` is an IAM ID, "" for an operator. Needs a transaction."""
+    PasswordLink.objects.filter(user=person).delete()
+    code = secrets.token_urlsafe(BYTES)
+    PasswordLink.objects.create(digest=_digest(code), user=person, made_by=made_by)
+    return code
+
+
+def url_of(code: str, base: str = "") -> str:
+    """Return the address that somebody is given, below `base` or the public one of this console."""
+    return f"{(base or settings.PUBLIC_URL).rstrip('/')}{reverse('choose_password')}#{code}"
+
+
+def code_in(text: str) -> str:
+    """Return the code in what somebody brings: the code, or the whole link."""
+    return text.strip().rpartition("#")[2]
+
+
+def find(code: str, *, for_update: bool = False) -> PasswordLink | None:
+    """Return the link of a code while it can be used, else None."""
+    rows: Any = PasswordLink.objects.select_related("user")
+    if for_update:
+        rows = rows.select_for_update(of=("self",))
+    return rows.filter(  # type: ignore[no-any-return]
+        digest=_digest(code), used_at=None, ends_at__gt=timezone.now(), user__is_active=True
+    ).first()
+
+
+def use(code: str, password: str) -> User | None:
+    """Give the person of a link this password, once; return the person, None where the link can't be used any more.
+
+    All sessions and tokens of the person's password before end.
+    """
+    encoded = make_password(password)  # before rows are locked
+    with transaction.atomic():
+        link = find(code, for_update=True)
+        if link is None:
+            return None
+        link.used_at = timezone.now()
+        link.save(update_fields=["used_at"])
+        link.user.password = encoded
+        link.user.save(update_fields=["password"])
+        return link.user
+
+
+def forget_old() -> None:
+    """Remove links that ended long ago."""
+    old = PasswordLink.objects.filter(ends_at__lt=timezone.now() - KEPT)
+    if old.exists():  # most sweeps find nothing and must not take the write lock
+        old.delete()
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()

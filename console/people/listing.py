@@ -1,0 +1,64 @@
+"""The list of people: search, pages, and what each of them has."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q
+
+from apikeys.domain import Caller, is_printable
+from apikeys.exceptions import NotAuthorized
+from apikeys.services.owners import Holdings, holdings
+from console.models import User
+
+PAGE_SIZE = 25
+SEARCHED = ("username", "first_name", "last_name", "email")
+MAX_SEARCH = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of people with what each has; URLs are query strings, "" for a page that is not there."""
+
+    people: list[tuple[User, Holdings]]
+    search: str
+    total: int
+    first: int
+    previous_url: str
+    next_url: str
+
+
+def people_of(caller: Caller, search: str, page_number: str) -> Listing:
+    """Return a page of the people of the caller's account, by user ID. Raises NotAuthorized.
+
+    Each word of the search is in the user ID, a name or the e-mail address.
+    """
+    if not caller.identity.is_administrator:
+        raise NotAuthorized
+    search = search.strip()[:MAX_SEARCH] if is_printable(search) else ""
+    rows = User.objects.filter(account_id=caller.identity.account_id).order_by("username")
+    for word in search.split():
+        found = Q()
+        for field in SEARCHED:
+            found |= Q(**{f"{field}__icontains": word})
+        rows = rows.filter(found)
+    page: Page[User] = Paginator(rows, PAGE_SIZE).get_page(page_number)
+    held = holdings([person.iam_id for person in page])
+    return Listing(
+        [(person, held[person.iam_id]) for person in page],
+        search,
+        page.paginator.count,
+        page.start_index(),
+        _url(search, page.previous_page_number()) if page.has_previous() else "",
+        _url(search, page.next_page_number()) if page.has_next() else "",
+    )
+
+
+def heirs_of(person: User) -> list[tuple[str, str]]:
+    """Return the administrators who can be given what a person managed, as IAM ID and words."""
+    others = User.objects.filter(account_id=person.account_id, is_superuser=True, is_active=True).exclude(pk=person.pk)
+    return [(other.iam_id, f"{other} ({other.username})") for other in others.order_by("username")]
+
+
+def _url(search: str, number: int) -> str:
+    return "?" + urlencode({name: value for name, value in (("q", search), ("page", number)) if value})

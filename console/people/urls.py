@@ -1,0 +1,15 @@
+"""Addresses of the pages about people, below /manage/users/."""
+
+from django.urls import path
+
+from console.people import views
+
+urlpatterns = [
+    path("", views.people_list, name="people"),
+    path("create/", views.person_create, name="person_create"),
+    path("<slug:iam_id>/", views.person_details, name="person_details"),
+    path("<slug:iam_id>/deactivate/", views.person_set_active, {"active": False}, name="person_deactivate"),
+    path("<slug:iam_id>/activate/", views.person_set_active, {"active": True}, name="person_activate"),
+    path("<slug:iam_id>/link/", views.person_link, name="person_link"),
+    path("<slug:iam_id>/delete/", views.person_delete, name="person_delete"),
+]

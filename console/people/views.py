@@ -1,0 +1,174 @@
+"""Manage > Users, and the page on which a person with a link chooses a password."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import SetPasswordForm
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, TooManyAttempts
+from apikeys.identity.callers import caller_for, caller_of
+from apikeys.identity.request import Request
+from apikeys.services.audit import NOBODY
+from apikeys.services.messages import sentence
+from apikeys.services.owners import holdings
+from console import limiter
+from console.models import User
+from console.people import changes, links
+from console.people.changes import Invited
+from console.people.forms import CodeForm, DeleteForm, PersonForm
+from console.people.listing import heirs_of, people_of
+
+UNPROCESSABLE = 422
+SHOWN_IN_FORM = (InvalidApiKey, LastAdministrator)
+LINKS = "a link to choose a password"  # in place of a user ID, for the limit on attempts
+
+
+@require_GET
+def people_list(request: Request) -> HttpResponse:
+    """Everybody who can log in."""
+    found = people_of(caller_of(request), request.GET.get("q", ""), request.GET.get("page", ""))
+    return render(request, "people/list.html", {"listing": found})
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_variables("invited")
+def person_create(request: Request) -> HttpResponse:
+    """A new person; the answer has the link for them."""
+    caller = caller_of(request)
+    changes.check(caller)
+    form = PersonForm(_sent(request), initial={"may_create_keys": True})
+    if form.is_valid():
+        try:
+            invited = changes.create(caller, **form.cleaned_data)
+        except SHOWN_IN_FORM as exc:
+            _add(form, exc)
+        else:
+            return _show_link(request, invited, _("User created"))
+    return render(request, "people/create.html", {"form": form}, status=UNPROCESSABLE if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def person_details(request: Request, iam_id: str) -> HttpResponse:
+    """What a person is, to be changed, and what else can be done with them."""
+    caller = caller_of(request)
+    person = changes.get(caller, iam_id)
+    form = PersonForm(_sent(request), initial=PersonForm.of(person))
+    if form.is_valid():
+        try:
+            person = changes.change(caller, iam_id, **form.cleaned_data)
+        except SHOWN_IN_FORM as exc:
+            _add(form, exc)
+        else:
+            messages.success(request, _("The changes to %(name)s were saved.") % {"name": person})
+            return _to_list()
+    context = {"person": changes.get(caller, iam_id), "form": form, "held": holdings([iam_id])[iam_id]}
+    return render(request, "people/details.html", context, status=UNPROCESSABLE if form.errors else 200)
+
+
+@require_POST
+def person_set_active(request: Request, iam_id: str, active: bool) -> HttpResponse:
+    """Deactivate a person, or let them back."""
+    person = changes.set_active(caller_of(request), iam_id, active=active)
+    message = (
+        _("%(name)s can log in again, and their API keys and service IDs work again.")
+        if active
+        else _("%(name)s is deactivated. Their sessions, API keys, tokens and service IDs are refused from now on.")
+    )
+    messages.success(request, message % {"name": person})
+    return _to_list()
+
+
+@require_POST
+@sensitive_variables("invited")
+def person_link(request: Request, iam_id: str) -> HttpResponse:
+    """A new link to choose a password."""
+    return _show_link(request, changes.new_link(caller_of(request), iam_id), _("Link to choose a password"))
+
+
+@require_http_methods(["GET", "POST"])
+def person_delete(request: Request, iam_id: str) -> HttpResponse:
+    """What is deleted with a person, and what becomes of the rest."""
+    caller = caller_of(request)
+    person = changes.get(caller, iam_id)
+    held = holdings([iam_id])[iam_id]
+    form = DeleteForm(_sent(request), heirs=heirs_of(person) if held.service_ids else [])
+    problem = ""
+    if form.is_valid():
+        try:
+            changes.delete(caller, iam_id, heir=form.cleaned_data["heir"])
+        except SHOWN_IN_FORM as exc:
+            problem = sentence(exc)
+        else:
+            messages.success(request, _("%(name)s was deleted.") % {"name": person})
+            return _to_list()
+    context = {"person": person, "form": form, "held": held, "refusal": problem}
+    return render(request, "people/delete.html", context, status=UNPROCESSABLE if problem or form.errors else 200)
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
+@sensitive_variables("code", "form")
+def choose_password(request: Request) -> HttpResponse:
+    """The page of a link. A script takes the code from behind the `#`; without it people paste the link."""
+    context: dict[str, Any] = {"code_form": CodeForm(), "form": SetPasswordForm(User())}
+    if request.method == "GET":
+        return render(request, "people/choose_password.html", context)
+    try:
+        limiter.reserve(LINKS, request.client_address)
+        code = links.code_in(request.POST.get("code", ""))
+        link = links.find(code)
+        if link is None:
+            raise LinkEnded
+        form: Any = SetPasswordForm(link.user, request.POST)
+        if not form.is_valid():
+            limiter.forgive(LINKS, request.client_address)
+            return _choose_again(request, form, code)
+        person = changes.choose_password(caller_for(request, NOBODY), code, form.cleaned_data["new_password1"])
+    except (LinkEnded, TooManyAttempts) as exc:
+        return render(request, "people/choose_password.html", context | {"refusal": sentence(exc)}, status=exc.status)
+    limiter.forgive(LINKS, request.client_address)
+    messages.success(request, _("Your password was set. Log in as %(user_id)s.") % {"user_id": person.username})
+    return HttpResponseRedirect(reverse("login"))
+
+
+@sensitive_variables("code", "context")
+def _choose_again(request: Request, form: Any, code: str) -> HttpResponse:
+    """Return the page with what is wrong with the password; the code is good, and comes back with it."""
+    context = {"code_form": CodeForm(initial={"code": code}), "form": form}
+    request.shows_value = True
+    return render(request, "people/choose_password.html", context, status=UNPROCESSABLE)
+
+
+@sensitive_variables("invited", "context")
+def _show_link(request: Request, invited: Invited, title: str) -> HttpResponse:
+    """Return the one page that has the link of a person. No redirect: the link would have to wait somewhere."""
+    context = {"person": invited.person, "link": links.url_of(invited.code, _base(request)), "page_title": title}
+    request.shows_value = True
+    return render(request, "people/link.html", context)
+
+
+def _base(request: Request) -> str:
+    """Return the address of this console as the reader's browser knows it."""
+    return request.build_absolute_uri("/")
+
+
+def _add(form: PersonForm, error: ApiKeyError) -> None:
+    field = getattr(error, "field", None)
+    form.add_error(field if field in form.fields else None, sentence(error))
+
+
+def _sent(request: Request) -> QueryDict | None:
+    """Return the form that was sent, however empty, None for no form."""
+    return request.POST if request.method == "POST" else None
+
+
+def _to_list() -> HttpResponse:
+    return HttpResponseRedirect(reverse("people"))

@@ -1,0 +1,74 @@
+"""Dora makes a user, who chooses a password by the link, in a browser; then she deactivates and deletes her."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PageFor
+from tests.browser.steps import log_in
+
+pytestmark = pytest.mark.browser
+
+NEW_PASSWORD = "a long sentence for Grace"
+
+
+def test_dora_makes_grace_who_chooses_a_password_and_comes_in_until_she_is_deactivated(page_for: PageFor):
+    dora = page_for("dora")
+    dora.goto("/")
+    dora.get_by_role("button", name="Manage").click()
+    dora.get_by_role("link", name="Users", exact=True).click()
+    expect(dora).to_have_url("/manage/users/")
+    dora.get_by_role("link", name="Create user").click()
+    dora.get_by_label("User ID").fill("grace")
+    dora.get_by_label("First name (optional)").fill("Grace")
+    dora.get_by_role("button", name="Create user").click()
+    expect(dora.get_by_role("heading", name="User created")).to_be_visible()
+    link = dora.locator("#link").inner_text()
+    dora.get_by_role("button", name="Copy").click()
+
+    grace = page_for(None)
+    grace.goto(link)
+    expect(grace.get_by_label("Link or its code")).to_be_hidden()
+    expect(grace).to_have_url("/password/choose/")  # the code is in no history
+    grace.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
+    grace.get_by_label("Confirm new password").fill(NEW_PASSWORD)
+    grace.get_by_role("button", name="Set password").click()
+    expect(grace.get_by_text("Your password was set. Log in as grace.")).to_be_visible()
+    log_in(grace, "grace", NEW_PASSWORD)
+    expect(grace.get_by_text("Welcome, Grace.")).to_be_visible()
+
+    dora.get_by_role("link", name="Go to the users").click()
+    dora.get_by_role("searchbox").fill("grace")
+    dora.get_by_role("searchbox").press("Enter")
+    dora.get_by_role("rowheader").get_by_role("link", name="Grace").click()
+    dora.get_by_role("button", name="Deactivate").click()
+    expect(dora.get_by_text("Grace is deactivated.")).to_be_visible()
+    grace.reload()
+    expect(grace.get_by_role("heading", name="Log in")).to_be_visible()
+
+    dora.get_by_role("link", name="Grace").click()
+    dora.get_by_role("link", name="Delete user").click()
+    expect(dora.get_by_role("heading", name="Delete user?")).to_be_visible()
+    dora.get_by_role("button", name="Delete user").click()
+    expect(dora.get_by_text("Grace was deleted.")).to_be_visible()
+
+
+def test_alice_sees_no_way_to_the_users_and_is_refused_there(page_for: PageFor):
+    alice = page_for("alice", expected=(403,))
+    alice.goto("/")
+    alice.get_by_role("button", name="Manage").click()
+    expect(alice.get_by_role("link", name="Users", exact=True)).to_have_count(0)
+
+    for path in ("/manage/users/", "/manage/users/create/"):
+        answer = alice.goto(path)
+        assert answer is not None
+        assert answer.status == 403
+
+
+def test_a_stranger_is_led_to_the_log_in_and_then_to_the_users(page_for: PageFor):
+    page = page_for(None)
+    page.goto("/manage/users/")
+
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    log_in(page, "dora")
+
+    expect(page).to_have_url("/manage/users/")

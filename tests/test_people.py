@@ -1,0 +1,350 @@
+"""Manage > Users: Dora makes, changes, deactivates and deletes people; a person chooses a password by a link, once."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.domain import Name, ServiceIdDraft
+from apikeys.exceptions import InvalidApiKey, LastAdministrator
+from apikeys.models import ApiKeyRecord, AuditEvent, ServiceIdRecord
+from apikeys.services import service_ids
+from console.models import PasswordLink, User
+from console.people import changes
+from tests.cast import PASSWORD
+from tests.conftest import caller_for, log_in, make_person
+from tests.markup import page
+
+pytestmark = pytest.mark.django_db
+
+USERS, CREATE, CHOOSE = "/manage/users/", "/manage/users/create/", "/password/choose/"
+NEW_PASSWORD = "a sentence that nobody else types"
+
+
+def at(person, action: str = "") -> str:
+    return f"{USERS}{person.iam_id}/{action}"
+
+
+def link_in(answer) -> str:
+    return page(answer).find(id="link").text
+
+
+def code_in(answer) -> str:
+    return link_in(answer).partition("#")[2]
+
+
+def choose(code: str, password: str = NEW_PASSWORD, again: str = ""):
+    form = {"code": code, "new_password1": password, "new_password2": again or password}
+    return Client().post(CHOOSE, form)
+
+
+def names_in(shown) -> list[str]:
+    return [head.find("a").text for head in shown.find("tbody").find_all("th")] if shown.find_all("tbody") else []
+
+
+def can_log_in(user_id: str, password: str) -> bool:
+    return Client().post("/login/", {"username": user_id, "password": password}).status_code == 302
+
+
+# Who may
+
+
+@pytest.mark.parametrize("path", [USERS, CREATE])
+def test_pages_about_people_are_for_administrators(alice_client, dora_client, path):
+    assert alice_client.get(path).status_code == 403
+    assert dora_client.get(path).status_code == 200
+
+
+def test_nobody_else_sees_or_changes_a_person(alice_client, bob):
+    for answer in (
+        alice_client.get(at(bob)),
+        alice_client.post(at(bob), {"username": "bob"}),
+        alice_client.post(at(bob, "link/")),
+        alice_client.post(at(bob, "deactivate/")),
+        alice_client.post(at(bob, "delete/")),
+        alice_client.post(CREATE, {"username": "eve", "is_superuser": "on"}),
+    ):
+        assert answer.status_code == 403
+    assert (User.objects.count(), PasswordLink.objects.count()) == (2, 0)
+
+
+def test_the_menu_bar_leads_administrators_to_the_users(alice_client, dora_client):
+    assert len(page(dora_client.get("/")).find_all("a", href=USERS)) == 2  # in the bar, and in that of small screens
+    assert not page(alice_client.get("/")).find_all("a", href=USERS)
+
+
+def test_the_admin_of_django_is_gone(dora_client):
+    assert dora_client.get("/admin/").status_code == 404
+
+
+# The list
+
+
+def test_people_are_found_by_name_user_id_and_e_mail_address(dora_client, alice, bob):
+    def found(search: str) -> list[str]:
+        return names_in(page(dora_client.get(USERS, {"q": search})))
+
+    assert found("") == ["Alice Liddell", "dora", bob.username]
+    assert found("liddell") == found("alice@example") == found("lid ali") == ["Alice Liddell"]
+    assert found("neill") == [bob.username]
+    assert found("nobody") == []
+
+
+def test_the_list_tells_what_people_have_and_leads_to_their_keys(dora_client, alice, alices_key):
+    row = page(dora_client.get(USERS, {"q": "alice"})).find("tbody").find("tr")
+
+    assert row.find("a", href=f"/manage/security/apikeys/?view=all&owner={alice.iam_id}").text.strip() == "1"
+    assert "Never" in row.text
+
+
+def test_many_people_come_page_by_page(dora_client, dora):
+    for number in range(30):
+        make_person(f"person-{number:02}")
+
+    first = page(dora_client.get(USERS))
+    [next_page] = [link["href"] for link in first.find_all("a") if link.text == "Next page"]
+    second = page(dora_client.get(USERS + next_page))
+
+    assert names_in(first) + names_in(second) == ["dora", *(f"person-{number:02}" for number in range(30))]
+    assert (
+        dora_client.get(USERS, {"page": "999"}).status_code == dora_client.get(USERS, {"page": "x"}).status_code == 200
+    )
+
+
+# A link to choose a password
+
+
+def test_a_new_person_chooses_a_password_by_the_link_and_logs_in(dora_client):
+    form = {"username": "carol", "first_name": "Carol", "email": "carol@example.com", "may_create_keys": "on"}
+    answer = dora_client.post(CREATE, form)
+
+    assert answer["Cache-Control"] == "no-store"
+    assert re.fullmatch(r"http://testserver/password/choose/#[\w-]{43}", link_in(answer))
+    assert not can_log_in("carol", "")
+    assert choose(code_in(answer))["Location"] == "/login/"
+    assert can_log_in("carol", NEW_PASSWORD)
+    carol = User.objects.get(username="carol")
+    assert (str(carol), carol.is_superuser, carol.may_create_keys) == ("Carol", False, True)
+
+
+def test_a_whole_link_can_be_pasted(dora_client, alice):
+    answer = dora_client.post(at(alice, "link/"))
+
+    assert choose(f" {link_in(answer)}\n").status_code == 302
+
+
+def test_a_link_works_once_and_not_after_its_day_or_another_one(dora_client, alice, bob):
+    used = code_in(dora_client.post(at(alice, "link/")))
+    assert choose(used).status_code == 302
+    replaced = code_in(dora_client.post(at(alice, "link/")))
+    ended = code_in(dora_client.post(at(alice, "link/")))
+    PasswordLink.objects.update(ends_at=timezone.now())
+
+    for code in (used, replaced, ended, "", "\0"):
+        answer = choose(code, "another sentence of that kind")
+        assert answer.status_code == 409, code
+        assert "Ask an administrator" in page(answer).text
+    assert can_log_in("alice", NEW_PASSWORD)
+
+
+def test_a_link_of_somebody_deactivated_opens_nothing(dora_client, alice):
+    code = code_in(dora_client.post(at(alice, "link/")))
+    dora_client.post(at(alice, "deactivate/"))
+
+    assert choose(code).status_code == 409
+
+
+def test_a_password_that_is_refused_leaves_the_link_as_it_was(dora_client, alice):
+    code = code_in(dora_client.post(at(alice, "link/")))
+
+    weak, other = choose(code, "password"), choose(code, NEW_PASSWORD, "something else altogether")
+
+    assert (weak.status_code, other.status_code) == (422, 422)
+    assert page(weak).find(id="id_code")["value"] == code
+    assert can_log_in("alice", PASSWORD)
+    assert choose(code).status_code == 302
+    assert not can_log_in("alice", PASSWORD)
+
+
+def test_the_code_of_a_link_is_stored_nowhere(dora_client, alice):
+    code = code_in(dora_client.post(at(alice, "link/")))
+
+    stored = [str(row) for model in (PasswordLink, AuditEvent, User) for row in model.objects.values()]
+    assert not [row for row in stored if code in row]
+    assert not [value for value in dora_client.session.values() if code in str(value)]
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(dora_client, alice):
+    session = log_in(alice)
+    choose(code_in(dora_client.post(at(alice, "link/"))))
+
+    assert session.get("/").status_code == 302
+
+
+def test_guesses_at_links_are_limited(settings, db):
+    settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 3
+
+    assert [choose("x" * 43).status_code for _ in range(4)] == [409, 409, 409, 429]
+
+
+# Changes
+
+
+def test_a_person_is_changed(dora_client, alice):
+    form = {"username": "alice", "first_name": "Alice", "last_name": "Hargreaves", "email": "", "is_superuser": "on"}
+    assert dora_client.post(at(alice), form)["Location"] == USERS
+
+    alice.refresh_from_db()
+    assert (str(alice), alice.email, alice.is_superuser, alice.may_create_keys) == ("Alice Hargreaves", "", True, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"username": "dora"}, "already"),
+        ({"username": ""}, "required"),
+        ({"username": "a b"}, "valid"),
+        ({"email": "nowhere"}, "valid"),
+        ({"last_name": "a\u202eb"}, "direction"),
+    ],
+)
+def test_what_no_person_may_be_called_is_said_beside_the_field(dora_client, alice, change, told):
+    form = {"first_name": "A", "last_name": "B", "email": "a@example.com"}
+
+    for address, user_id in ((at(alice), "alice"), (CREATE, "new")):
+        answer = dora_client.post(address, {"username": user_id} | form | change)
+        assert answer.status_code == 422
+        assert told in page(answer).find(class_="error").text
+    alice.refresh_from_db()
+    assert (alice.username, User.objects.count()) == ("alice", 2)
+
+
+def test_who_is_deactivated_is_refused_everywhere_and_back_when_activated(dora_client, alice, alice_client, alices_key):
+    def exchange():
+        grant = "urn:ibm:params:oauth:grant-type:apikey"
+        return Client().post("/identity/token", {"grant_type": grant, "apikey": alices_key.value})
+
+    token = exchange().json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    dora_client.post(at(alice, "deactivate/"))
+
+    assert alice_client.get("/").status_code == 302
+    assert exchange().status_code == 400
+    assert Client().get("/v1/apikeys", headers=bearer).status_code == 401
+    assert not can_log_in("alice", PASSWORD)
+    dora_client.post(at(alice, "activate/"))
+    assert exchange().status_code == Client().get("/v1/apikeys", headers=bearer).status_code == 200
+    assert can_log_in("alice", PASSWORD)
+
+
+# The last administrator
+
+
+def test_the_last_administrator_is_not_deactivated_demoted_or_deleted(dora_client, dora, alice):
+    demoted = dora_client.post(at(dora), {"username": "dora"})
+    refused = [dora_client.post(at(dora, "deactivate/")), demoted, dora_client.post(at(dora, "delete/"))]
+
+    assert [answer.status_code for answer in refused] == [409, 422, 422]
+    for answer in refused:
+        assert "only administrator" in page(answer).text
+    dora.refresh_from_db()
+    assert (dora.is_active, dora.is_superuser) == (True, True)
+
+
+@pytest.mark.parametrize("fields", [{"is_active": False}, {"is_superuser": False}])
+def test_no_code_saves_the_last_administrator_away(dora, fields):
+    for name, value in fields.items():
+        setattr(dora, name, value)
+
+    with pytest.raises(LastAdministrator):
+        dora.save()
+    with pytest.raises(LastAdministrator):
+        dora.save(update_fields=[*fields])
+    with pytest.raises(LastAdministrator), transaction.atomic():
+        User.objects.filter(pk=dora.pk).delete()
+    assert User.objects.get().is_superuser
+
+
+def test_one_of_two_administrators_may_go(dora, dora_client):
+    other = make_person("erin", is_superuser=True)
+
+    assert dora_client.post(at(other, "delete/")).status_code == 302
+    with pytest.raises(LastAdministrator), transaction.atomic():
+        dora.delete()
+
+
+# Deleting
+
+
+@pytest.fixture
+def robot(alice):
+    service = service_ids.create_service_id(caller_for(alice), ServiceIdDraft(Name("robot")))[0]
+    return ServiceIdRecord.objects.get(id=service.id)
+
+
+def test_the_question_says_what_is_deleted_and_what_becomes_of_the_rest(dora_client, dora, alice, alices_key, robot):
+    asked = page(dora_client.get(at(alice, "delete/")))
+
+    assert "1 API key is deleted for good" in asked.text
+    assert "1 service ID is disabled and handed over" in asked.text
+    assert [option["value"] for option in asked.find("select").find_all("option")] == [dora.iam_id]
+
+
+def test_with_a_person_their_keys_go_and_service_ids_change_hands(dora_client, dora, alice, alices_key, robot):
+    assert dora_client.post(at(alice, "delete/"), {"heir": dora.iam_id}).status_code == 302
+
+    robot.refresh_from_db()
+    assert not ApiKeyRecord.objects.exists()
+    assert not User.objects.filter(username="alice").exists()
+    assert (robot.managed_by, robot.disabled, robot.handed_over_from) == (dora.iam_id, True, "Alice Liddell")
+
+
+def test_service_ids_go_to_nobody_but_an_active_administrator(dora, dora_client, alice, bob, robot):
+    for heir in ("", bob.iam_id, alice.iam_id, "IBMid-NOBODYNOBO"):
+        assert dora_client.post(at(alice, "delete/"), {"heir": heir}).status_code == 422
+        with pytest.raises(InvalidApiKey):
+            changes.delete(caller_for(dora), alice.iam_id, heir=heir)
+    assert User.objects.filter(username="alice").exists()
+
+
+# Audit
+
+
+def test_each_change_of_a_person_is_audited_and_so_is_its_refusal(dora_client, dora, alice):
+    dora_client.post(CREATE, {"username": "carol"})
+    carol = User.objects.get(username="carol")
+    dora_client.post(at(carol), {"username": "carol", "last_name": "C"})
+    dora_client.post(at(carol, "deactivate/"))
+    dora_client.post(at(carol, "link/"))
+    dora_client.post(at(carol, "delete/"))
+    dora_client.post(at(dora, "deactivate/"))
+    log_in(alice).post(at(dora, "deactivate/"))
+
+    events = AuditEvent.objects.filter(action__startswith="console.user.").order_by("event_time")
+    told = [
+        (event.action.rpartition(".")[2], event.initiator_name, event.target_name, event.reason) for event in events
+    ]
+    assert told == [
+        ("create", "dora", "carol", ""),
+        ("update", "dora", "carol", ""),
+        ("update", "dora", "carol", ""),
+        ("password", "dora", "carol", ""),
+        ("delete", "dora", "carol", ""),
+        ("update", "dora", "", "LastAdministrator"),
+        ("update", "Alice Liddell", "", "NotAuthorized"),
+    ]
+    assert {event.target_id for event in events[:5]} == {carol.iam_id}
+
+
+def test_old_links_are_forgotten(alice, dora_client):
+    from console.people import links
+
+    dora_client.post(at(alice, "link/"))
+    links.forget_old()
+    assert PasswordLink.objects.exists()
+    PasswordLink.objects.update(ends_at=timezone.now() - links.KEPT - timedelta(seconds=1))
+    links.forget_old()
+    assert not PasswordLink.objects.exists()
