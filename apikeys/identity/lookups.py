@@ -29,7 +29,6 @@ from apikeys.storage.statements import Columns, Row, Statement, table
 USED = (*(field.name for field in fields(UsedKey)), "pepper", "digest")
 PERSON = ("id", "iam_id", "account", "first_name", "last_name", "username", "email", "is_superuser", "may_create_keys")
 SERVICE = ("id", "iam_id", "account_id", "name")
-MANAGER = ("id", "may_create_keys")
 MOST_IDS = 2  # of a token: its own, and that of the log-in it came from
 REMEMBERED = 1000  # of what follows from a row or an id alone
 Part = tuple[Any, ...] | None  # of a row: the columns of one table, None where it joined nothing
@@ -156,7 +155,7 @@ def find_both(
     revoked = [*map(_stored_id, ids), *[None] * (MOST_IDS - len(ids))]
     parameters = [kid, *revoked, iam_id, iam_id, key_id, iam_id, *_parameters(stored)]
     rows = _of_sources(len(stored), whole).rows(parameters)
-    person, service, manager, key, *found, is_signed_here, is_revoked, limits, password = rows[0]
+    person, service, key, *found, manager, is_signed_here, is_revoked, limits, password = rows[0]
     source = Source(
         _holder(person, service, manager, password or ""),
         to_used(_keys().row(key)) if key else None,
@@ -166,7 +165,7 @@ def find_both(
     )
     if not stored:
         return source, None
-    values = [[*row[4:8], limits] for row in rows if row[4] is not None] if found else []
+    values = [[*row[3:7], limits] for row in rows if row[3] is not None] if found else []
     return source, _looked_further(stored, _value_of(stored, values, _found(whole)), address)
 
 
@@ -188,7 +187,7 @@ def _looked_further(
 
 def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]]) -> FoundValue | None:
     whole = _found(True)
-    for previous_part, key_part, person, service, manager, deleted_part, limits in rows:
+    for previous_part, key_part, person, service, deleted_part, manager, limits in rows:
         previous = _previous().row(previous_part) if previous_part else None
         told = to_previous(previous) if previous else None
         if deleted_part is not None:
@@ -229,10 +228,11 @@ def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]],
     return None
 
 
-def _holder(person: Part, service: Part, manager: Part, password: str = "") -> Holder | None:
+def _holder(person: Part, service: Part, manager: Any, password: str = "") -> Holder | None:
+    """Return who holds a key or a token; `manager` is what `_manager_of` selects."""
     if person is not None:
         return Holder(_identity_of_person(person), password)
-    return None if service is None or manager is None else Holder(_identity_of_service(service, manager))
+    return None if service is None or manager is None else Holder(_identity_of_service(service, bool(manager)))
 
 
 # A row that says the same stands for the same identity: what is remembered is no answer of the database.
@@ -244,8 +244,8 @@ def _identity_of_person(row: tuple[Any, ...]) -> Identity:
 
 
 @lru_cache(REMEMBERED)
-def _identity_of_service(row: tuple[Any, ...], manager: tuple[Any, ...]) -> Identity:
-    service, may_create_keys = _services().row(row), bool(_managers().row(manager).may_create_keys)
+def _identity_of_service(row: tuple[Any, ...], may_create_keys: bool) -> Identity:
+    service = _services().row(row)
     return Identity(service.iam_id, service.account_id, service.name, email="", may_create_keys=may_create_keys)
 
 
@@ -288,16 +288,11 @@ def _services(alias: str = "service") -> Columns:
 
 
 @cache
-def _managers(alias: str = "manager") -> Columns:
-    return Columns(get_user_model(), alias, MANAGER)
-
-
-@cache
 def _of_values(number: int) -> Statement:
     """Return the statement that finds the keys of `number` digests, each under its pepper, and who holds them."""
-    selected = _found(False), *_owners()
+    selected = _found(False), _persons("owner"), _services("program")
     sql = f"FROM {table(ApiKeyRecord, 'found')} {_owners_of_found()} WHERE {has_digest('found', number)}"
-    return Statement(f"SELECT {', '.join(map(str, selected))}, {_limits()} {sql}", *selected)
+    return Statement(f"SELECT {', '.join(map(str, selected))}, {_manager_of('program')}, {_limits()} {sql}", *selected)
 
 
 @cache
@@ -306,9 +301,10 @@ def _of_past_values(number: int) -> Statement:
 
     It has one row whatever is there.
     """
-    selected = _previous(), _found(True), *_owners(), _deleted()
+    selected = _previous(), _found(True), _persons("owner"), _services("program"), _deleted()
     sql = (
-        f"SELECT {', '.join(map(str, selected))}, {_limits()} FROM (SELECT 1) one "  # noqa: S608
+        f"SELECT {', '.join(map(str, selected))}, {_manager_of('program')}, {_limits()} "  # noqa: S608
+        f"FROM (SELECT 1) one "
         f"LEFT JOIN {table(PreviousValueRecord, 'previous')} ON {has_digest('previous', number)} "
         f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON found.id = previous.key_id {_owners_of_found()} "
         f"LEFT JOIN {table(DeletedKeyRecord, 'deleted')} "
@@ -323,28 +319,23 @@ def _of_sources(number: int, whole: bool) -> Statement:
 
     It has one row whatever is there, since each of its parts may be gone by itself, and more where digests have.
     """
-    selected = [_persons(), _services(), _managers(), _keys()]
+    selected, managers = [_persons(), _services(), _keys()], [_manager_of("service")]
     joins = [
         f"LEFT JOIN {table(get_user_model(), 'person')} ON person.iam_id = %s AND person.is_active",
         f"LEFT JOIN {table(ServiceIdRecord, 'service')} ON service.iam_id = %s AND {_is_enabled('service')}",
-        _manager_of("service", "manager"),
         f"LEFT JOIN {table(ApiKeyRecord, 'key')} ON key.id = %s AND key.iam_id = %s",
     ]
     if number:
-        selected += [_found(whole), *_owners()]
+        selected += [_found(whole), _persons("owner"), _services("program")]
+        managers = [_manager_of("program"), *managers]
         joins += [f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON {has_digest('found', number)}", _owners_of_found()]
     sql = (
-        f"SELECT {', '.join(map(str, selected))}, "  # noqa: S608
+        f"SELECT {', '.join([*map(str, selected), *managers])}, "  # noqa: S608
         f"EXISTS (SELECT 1 FROM {table(SigningKey, 'signing')} WHERE signing.kid = %s), "
         f"EXISTS (SELECT 1 FROM {table(Revocation, 'revoked')} WHERE revoked.id IN (%s, %s)), "
         f'{_limits()}, person."password" FROM (SELECT 1) one {" ".join(joins)}'
     )
     return Statement(sql, *selected)
-
-
-def _owners() -> tuple[Columns, Columns, Columns]:
-    """Return what is selected of who holds the key that was found."""
-    return _persons("owner"), _services("program"), _managers("keeper")
 
 
 def _limits() -> str:
@@ -354,8 +345,7 @@ def _limits() -> str:
 def _owners_of_found() -> str:
     return (
         f"LEFT JOIN {table(get_user_model(), 'owner')} ON owner.iam_id = found.iam_id AND owner.is_active "
-        f"LEFT JOIN {table(ServiceIdRecord, 'program')} "
-        f"ON program.iam_id = found.iam_id AND {_is_enabled('program')} {_manager_of('program', 'keeper')}"
+        f"LEFT JOIN {table(ServiceIdRecord, 'program')} ON program.iam_id = found.iam_id AND {_is_enabled('program')}"
     )
 
 
@@ -363,9 +353,13 @@ def _is_enabled(service: str) -> str:
     return f"{service}.disabled IS NOT TRUE"
 
 
-def _manager_of(service: str, manager: str) -> str:
-    """Return the join of the active person who manages a service ID."""
+def _manager_of(service: str) -> str:
+    """Return the selection of whether the active person who manages a service ID may create keys, null without one.
+
+    It is no join: databases look for nobody where there is no service ID.
+    """
     return (
-        f"LEFT JOIN {table(get_user_model(), manager)} "
-        f"ON {manager}.iam_id = COALESCE({service}.managed_by, {service}.created_by) AND {manager}.is_active"
+        f"CASE WHEN {service}.id IS NOT NULL THEN (SELECT manager.may_create_keys "  # noqa: S608
+        f"FROM {table(get_user_model(), 'manager')} WHERE manager.is_active "
+        f"AND manager.iam_id = COALESCE({service}.managed_by, {service}.created_by)) END"
     )
