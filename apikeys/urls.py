@@ -1,9 +1,17 @@
-"""Addresses of the page, below /manage/security/apikeys/."""
+"""Addresses of the pages: of keys, below /manage/security/apikeys/, and of service IDs, below …/serviceids/."""
 
 from django.urls import path, register_converter
 
-from apikeys.domain import API_KEY_ID
-from apikeys.web import creation_views, deletion_views, refusal_views, rotation_views, usage_views, views
+from apikeys.domain import API_KEY_ID, SERVICE_ID
+from apikeys.web import (
+    creation_views,
+    deletion_views,
+    refusal_views,
+    rotation_views,
+    service_id_views,
+    usage_views,
+    views,
+)
 
 
 class ApiKeyIdConverter:
@@ -20,7 +28,12 @@ class DigestConverter(ApiKeyIdConverter):
     regex = r"[0-9a-f]{64}"
 
 
+class ServiceIdConverter(ApiKeyIdConverter):
+    regex = SERVICE_ID.pattern
+
+
 register_converter(ApiKeyIdConverter, "api_key_id")
+register_converter(ServiceIdConverter, "service_id")
 register_converter(DigestConverter, "digest")
 
 urlpatterns = [
@@ -57,4 +70,18 @@ urlpatterns = [
     path("found/", refusal_views.api_key_found, name="api_key_found"),
     path("found/end/", refusal_views.api_key_found_end, name="api_key_found_end"),
     path("deleted/", deletion_views.api_key_deleted, name="api_key_deleted"),
+]
+
+ONE = "<service_id:service_id>"
+service_id_urlpatterns = [
+    path("", service_id_views.service_id_list, name="service_id_list"),
+    path("create/", service_id_views.service_id_create, name="service_id_create"),
+    path(f"{ONE}/", service_id_views.service_id_details, name="service_id_details"),
+    path(f"{ONE}/edit/", service_id_views.service_id_edit, name="service_id_edit"),
+    path(f"{ONE}/lock/", service_id_views.service_id_lock, {"locked": True}, name="service_id_lock"),
+    path(f"{ONE}/unlock/", service_id_views.service_id_lock, {"locked": False}, name="service_id_unlock"),
+    path(f"{ONE}/disable/", service_id_views.service_id_disable, {"disabled": True}, name="service_id_disable"),
+    path(f"{ONE}/enable/", service_id_views.service_id_disable, {"disabled": False}, name="service_id_enable"),
+    path(f"{ONE}/take-over/", service_id_views.service_id_take_over, name="service_id_take_over"),
+    path(f"{ONE}/delete/", service_id_views.service_id_delete, name="service_id_delete"),
 ]

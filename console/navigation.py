@@ -31,7 +31,7 @@ class Menu(NamedTuple):
 
 
 MENUS = (
-    Menu(_("Security"), (Page(LIST, is_upstream=True),)),
+    Menu(_("Security"), (Page(LIST, is_upstream=True), Page("service_id_list", _("Service IDs")))),
     Menu(_("Access"), (Page("people", _("Users"), is_for_administrators=True),)),
 )
 # Beside Manage.

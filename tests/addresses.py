@@ -4,8 +4,10 @@ KEYS = "/manage/security/apikeys/"
 CREATE = f"{KEYS}create/"
 RECEIPT = f"{CREATE}receipt/"
 DOWNLOAD = f"{CREATE}download/"
+SERVICE_IDS = "/manage/security/serviceids/"
 MORE_TIME = f"{CREATE}more-time/"
 UNKNOWN_ID = "ApiKey-00000000-0000-4000-8000-000000000000"
+UNKNOWN_SERVICE_ID = "ServiceId-00000000-0000-4000-8000-000000000000"
 
 
 def edit_address(key_id: str) -> str:
@@ -22,3 +24,7 @@ def delete_address(key_id: str) -> str:
 
 def pixel_address(nonce_digest: str) -> str:
     return f"{RECEIPT}{nonce_digest}.svg"
+
+
+def service_id_address(service_id: str, what: str = "") -> str:
+    return f"{SERVICE_IDS}{service_id}/{what}"

@@ -24,11 +24,14 @@ from tests.addresses import (
     KEYS,
     MORE_TIME,
     RECEIPT,
+    SERVICE_IDS,
     UNKNOWN_ID,
+    UNKNOWN_SERVICE_ID,
     delete_address,
     details_address,
     edit_address,
     pixel_address,
+    service_id_address,
 )
 from tests.cast import ADMIN, PASSWORD
 from tests.http_person import HttpPerson
@@ -156,6 +159,9 @@ PLAIN_ADDRESSES = [
     f"{details_address(UNKNOWN_ID)}disable/", f"{details_address(UNKNOWN_ID)}enable/",
     *(f"{details_address(UNKNOWN_ID)}{part}/" for part in (
         "rotate", "end-previous", "extend-previous", "pause", "resume", "restore", "alarm-seen",
+    )), SERVICE_IDS, f"{SERVICE_IDS}create/",
+    *(service_id_address(UNKNOWN_SERVICE_ID, what) for what in (
+        "", "edit/", "lock/", "unlock/", "disable/", "enable/", "take-over/", "delete/",
     )), f"{KEYS}deleted/", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/",

@@ -55,6 +55,12 @@ def is_active(iam_id: str) -> bool:
     return bool(people.exists())
 
 
+def active_among(iam_ids: Iterable[str]) -> set[str]:
+    """Return the IAM IDs among these that are active people's."""
+    people = get_user_model()._default_manager.filter(iam_id__in=set(iam_ids), is_active=True)
+    return set(people.values_list("iam_id", flat=True))
+
+
 def is_administrator(iam_id: str, account_id: str) -> bool:
     """Tell whether somebody is an active administrator of an account."""
     people = get_user_model()._default_manager.filter(iam_id=iam_id, is_active=True, is_superuser=True)

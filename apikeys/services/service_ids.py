@@ -1,18 +1,21 @@
 """One function for each thing that can be done with service IDs."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 
 from apikeys import domain
 from apikeys.backends import service_ids_for
-from apikeys.backends.service_ids import managed_by
+from apikeys.backends.service_ids import key_counts, managed_by
 from apikeys.exceptions import IdempotencyKeyReused, InvalidApiKey, NotAuthorized
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import users
-from apikeys.services import audit, creation, deletion, narrowing
+from apikeys.services import audit, creation, deletion, keys, narrowing
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
+
+NEWEST = 10  # keys that the page of a service ID shows
 
 
 def list_service_ids(caller: domain.Caller, query: domain.ServiceIdQuery) -> domain.ServiceIdPage:
@@ -23,6 +26,33 @@ def list_service_ids(caller: domain.Caller, query: domain.ServiceIdQuery) -> dom
 def get_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceId:
     """Return one. Raises ServiceIdNotFound."""
     return service_ids_for(caller).get(service_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A service ID with the person who manages it, whether that person is active, and the number of its keys."""
+
+    service: domain.ServiceId
+    manager: domain.Owner
+    is_managed: bool
+    keys: int
+
+
+def describe(seen: Sequence[domain.ServiceId]) -> list[Described]:
+    """Return service IDs that the caller has seen, each with what stands beside it; a few queries for all."""
+    managers = {service.managed_by for service in seen}
+    people, active = users.owners(managers), users.active_among(managers)
+    counts = key_counts([service.iam_id for service in seen])
+    return [
+        Described(service, people[service.managed_by], service.managed_by in active, counts[service.iam_id])
+        for service in seen
+    ]
+
+
+def newest_keys(caller: domain.Caller, service: domain.ServiceId) -> tuple[domain.ApiKey, ...]:
+    """Return the newest keys of a service ID that the caller manages, at most NEWEST."""
+    query = domain.ApiKeyQuery(iam_id=service.iam_id, sort=domain.Sort.CREATED, descending=True, page_size=NEWEST)
+    return keys.list_api_keys(caller, query).keys
 
 
 def get_history(caller: domain.Caller, service_id: str) -> list[domain.HistoryEntry]:

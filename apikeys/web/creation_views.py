@@ -1,5 +1,7 @@
 """Creating a key and handing over its value: the form, the page with the value, its receipt, more time, the file."""
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -19,7 +21,16 @@ from apikeys.services.messages import sentence
 from apikeys.web import drafts, prefill
 from apikeys.web.forms import CreateForm, new_nonce
 from apikeys.web.navigation import without_values_in
-from apikeys.web.responses import DIALOGS, LIST, UNPROCESSABLE, dialog, see_other, to_list
+from apikeys.web.responses import (
+    DIALOGS,
+    LIST,
+    UNPROCESSABLE,
+    dialog,
+    see_other,
+    service_of,
+    state_of,
+    to_list,
+)
 
 # Shown in the form, so that what was typed stays, and the form can be sent again.
 SHOWN_IN_FORM = (ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError)
@@ -29,24 +40,26 @@ PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("nonce")
 def api_key_create(request: Request) -> HttpResponseBase:
-    """The create dialog, which a link may fill in, and the key it makes."""
+    """The create dialog, which a link may fill in, and the key it makes: over the list of a service ID, for that."""
     address = request.get_full_path()
     if request.method == "GET" and without_values_in(address) != address:  # a link brought a value: no page repeats it
         return see_other(without_values_in(address))
-    identity = caller_of(request).identity
+    caller = caller_of(request)
+    identity, service = caller.identity, service_of(caller, state_of(request))
     if request.method == "GET":
-        return dialog(request, "create", {"form": _form_to_fill_in(request, identity)})
+        return dialog(request, "create", {"form": _form_to_fill_in(request, identity), "service": service})
     form = CreateForm(
         request.POST, iam_id=identity.iam_id, account_id=identity.account_id, address=request.client_address
     )
     status = UNPROCESSABLE
     if form.is_valid():
         try:
-            return create_and_show(request, form.draft(), form.cleaned_data["delivery"])
+            draft = replace(form.draft(), iam_id=service.iam_id) if service else form.draft()
+            return create_and_show(request, draft, form.cleaned_data["delivery"])
         except SHOWN_IN_FORM as exc:
             form.add_error(None, sentence(exc))
             status = exc.status
-    return dialog(request, "create", {"form": form}, status)
+    return dialog(request, "create", {"form": form, "service": service}, status)
 
 
 def _form_to_fill_in(request: Request, identity: Identity) -> CreateForm:
@@ -79,6 +92,7 @@ def show_value(request: Request, issued: IssuedApiKey, delivery: Delivery) -> Ht
         "lifetime": int(LIFETIME.total_seconds()),
         "most_extensions": MOST_EXTENSIONS,
         "is_rotated": issued.key.value_number > 1,
+        "owner_url": state_of(request).of_same_owner().url(),
     }
     # The script finds these words again, in the title of the page as well.
     context["heading"] = context["page_title"] = _("API key rotated") if context["is_rotated"] else DIALOGS["created"]

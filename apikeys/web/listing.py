@@ -49,7 +49,8 @@ class ListState:
     """Which keys are listed, and how. What can't be read in a URL falls back to the default, never to an error.
 
     A key's value in what was typed is replaced by its hint here, so that no link and no page repeats it. `whose` was
-    typed to name the owner of the keys, and is to be looked up.
+    typed to name the owner of the keys, and is to be looked up. Beside the own keys there are those of a service ID,
+    whose the reader may not be: the services tell.
     """
 
     query: domain.ApiKeyQuery
@@ -67,7 +68,7 @@ class ListState:
             domain.ApiKeyQuery(
                 search=_typed(parameters, "q"),
                 filters=filters,
-                iam_id=_read_owner(parameters.get(OWNER, "")) if by_owner and whole_account and not whose else "",
+                iam_id="" if whose else _read_owner(parameters.get(OWNER, ""), anybody=by_owner and whole_account),
                 whole_account=whole_account,
                 sort=sort,
                 descending=descending,
@@ -110,6 +111,13 @@ class ListState:
     def of_owner(self, iam_id: str) -> "ListState":
         """Return the first page of one owner's keys, of everybody's where that is empty."""
         return ListState(replace(self.query, iam_id=iam_id, cursor=None))
+
+    def of_same_owner(self) -> "ListState":
+        """Return the default list of the same owner's keys; where there is no owner, of the reader's own."""
+        query = self.query
+        return ListState(
+            domain.ApiKeyQuery(iam_id=query.iam_id, whole_account=query.whole_account and bool(query.iam_id))
+        )
 
     def without_search(self) -> "ListState":
         return replace(self, query=replace(self.query, search="", cursor=None))
@@ -195,6 +203,8 @@ def nothing_found(query: domain.ApiKeyQuery) -> str:
     """Return what is said in place of a list without a key, "" where it has all there are."""
     if not has_filters(query):
         return _("No key matches your search") if query.search else ""
+    if query.iam_id and not (query.whole_account or query.search or query.filters.given()):
+        return _("This service ID has no API key yet")
     return _("No key matches your search and filters") if query.search else _("No key matches your filters")
 
 
@@ -236,8 +246,10 @@ def _typed(parameters: Mapping[str, str], name: str) -> str:
     return _printable(without_values(parameters.get(name, "")))[:SEARCH_MAX_LENGTH].strip()
 
 
-def _read_owner(text: str) -> str:
-    return text if domain.IAM_ID.fullmatch(text) else ""
+def _read_owner(text: str, *, anybody: bool) -> str:
+    """Return the IAM ID of whose keys are asked for: anybody's where that is allowed, else a service ID's."""
+    allowed = anybody or (text.startswith(domain.SERVICE_ID_PREFIX) and store_traits().knows_values)
+    return text if allowed and domain.IAM_ID.fullmatch(text) else ""
 
 
 def _read_cursor(text: str) -> domain.Cursor | None:

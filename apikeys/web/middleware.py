@@ -35,6 +35,13 @@ NOT_DONE = {
     "api_key_pause": _("The API key was not paused"),
     "api_key_found_end": _("The API key was not disabled"),
     DOWNLOAD: _("The API key was not downloaded"),
+    "service_id_create": _("The service ID was not created"),
+    "service_id_edit": _("The service ID was not changed"),
+    "service_id_lock": _("The service ID was not locked"),
+    "service_id_unlock": _("The service ID was not unlocked"),
+    "service_id_disable": _("The service ID was not disabled"),
+    "service_id_enable": _("The service ID was not enabled"),
+    "service_id_delete": _("The service ID was not deleted"),
 }
 
 

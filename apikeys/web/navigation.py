@@ -30,6 +30,11 @@ PAGES = (
     "api_key_details",
     "api_key_refusals",
     "api_key_found",
+    "service_id_list",
+    "service_id_create",
+    "service_id_details",
+    "service_id_edit",
+    "service_id_delete",
 )
 
 

@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
 
-from apikeys.domain import ApiKeyPage, Caller, Owner, Sort
+from apikeys.domain import SERVICE_ID_PREFIX, ApiKeyPage, Caller, Owner, ServiceId, Sort
 from apikeys.exceptions import NotAuthorized, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys, unconfirmed
+from apikeys.services import keys, service_ids, unconfirmed
 from apikeys.services.messages import sentence
 from apikeys.web import drafts
 from apikeys.web.filters import CREATED_SINCE, OWNER, given_filters
@@ -60,8 +60,16 @@ def is_plain(request: Request, state: ListState) -> bool:
     What is chosen from a few words of this console's own is no such thing; a date is.
     """
     query = state.query
-    free = query.search or query.cursor or query.whole_account or CREATED_SINCE in query.filters.given()
-    return not free and state.url().removeprefix("?") == request.META.get("QUERY_STRING", "")
+    free = (query.search, query.cursor, query.whole_account, query.iam_id, CREATED_SINCE in query.filters.given())
+    return not any(free) and state.url().removeprefix("?") == request.META.get("QUERY_STRING", "")
+
+
+def service_of(caller: Caller, state: ListState) -> ServiceId | None:
+    """Return the service ID whose keys the list has, None where it has others. Raises ServiceIdNotFound."""
+    iam_id = state.query.iam_id
+    if not iam_id.startswith(SERVICE_ID_PREFIX):
+        return None
+    return service_ids.get_service_id(caller, iam_id.removeprefix("iam-"))
 
 
 def list_context(request: Request) -> dict[str, Any]:
@@ -73,7 +81,7 @@ def list_context(request: Request) -> dict[str, Any]:
     return {
         "state": state,
         "page": page,
-        "rows": rows_of(page.keys, caller.identity, owners, base, state.url()),
+        "rows": rows_of(page.keys, caller.identity, owners if state.view else {}, base, state.url()),
         "offers_all": keys.lists_whole_account(caller),
         "state_url": state.url(),
         "list_filters": [*_owner_filter(base, state, owners), *_filters_with_urls(base, state)],
@@ -106,7 +114,11 @@ def list_context(request: Request) -> dict[str, Any]:
 
 
 def _listed(caller: Caller, state: ListState) -> tuple[ListState, ApiKeyPage, dict[str, Owner]]:
-    """Return a page with who owns its keys, in all users' keys; what was typed may mean nobody, or several owners."""
+    """Return a page with who owns its keys, in all users' keys; what was typed may mean nobody, or several owners.
+
+    Raises ServiceIdNotFound for the keys of a service ID that the caller does not manage.
+    """
+    service = service_of(caller, state)
     if state.whose:
         return state, ApiKeyPage(()), {owner.iam_id: owner for owner in keys.find_owners(caller, state.whose)}
     page = keys.list_api_keys(caller, replace(state.query, counted=True))
@@ -114,7 +126,7 @@ def _listed(caller: Caller, state: ListState) -> tuple[ListState, ApiKeyPage, di
         state = state.at(None)
         page = keys.list_api_keys(caller, replace(state.query, counted=True))
     if not state.query.whole_account:
-        return state, page, {}
+        return state, page, {service.iam_id: Owner(service.iam_id, service.name)} if service else {}
     return state, page, keys.owners_of(page.keys, *filter(None, [state.query.iam_id]))
 
 

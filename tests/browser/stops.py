@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.addresses import CREATE, KEYS, UNKNOWN_ID, edit_address
+from tests.addresses import CREATE, KEYS, SERVICE_IDS, UNKNOWN_ID, edit_address
 from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
     Words,
@@ -30,7 +30,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 60
+NUMBER = 65
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -41,7 +41,7 @@ def every_state(
     t = Words(locale)
     options |= {"locale": locale, "expected": PROVOKED}
     parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
-    for part in (*parts, second_month, password, refusals):
+    for part in (*parts, second_month, service_ids, password, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -105,6 +105,33 @@ def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str
     page.get_by_role("button", name=t("Filters"), exact=True).click()
     expect(page.get_by_label(t("Created since (UTC)"))).to_be_visible()
     yield "list, filters", page
+
+
+def service_ids(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    page = visit("nora")
+    page.goto(SERVICE_IDS)
+    expect(page.get_by_role("heading", name=t("There are no service IDs yet"))).to_be_visible()
+    yield "service IDs, none", page
+    page.get_by_role("link", name=t("Create service ID")).click()
+    form = page.get_by_role("main")
+    fill(form, " ", LONG, t)
+    form.get_by_role("button", name=t("Create service ID")).click()
+    expect(form.get_by_text(t("Enter a name."))).to_be_visible()
+    yield "service ID, refused", page
+    fill(form, STRANGE, LONG, t)
+    form.get_by_role("button", name=t("Create service ID")).click()
+    expect(page.get_by_role("heading", name=STRANGE)).to_be_visible()
+    address = page.url
+    page.get_by_role("button", name=t("Disable service ID")).click()
+    expect(page.get_by_text(t("It is disabled: all its API keys are refused."))).to_be_visible()
+    yield "service ID", page
+    page.goto(SERVICE_IDS)
+    expect(page.get_by_role("link", name=STRANGE)).to_be_visible()
+    yield "service IDs", page
+    page.goto(f"{address}delete/")
+    yield "service ID, to be deleted", page
+    page.get_by_role("button", name=t("Delete service ID")).click()
+    expect(page.get_by_role("heading", name=t("There are no service IDs yet"))).to_be_visible()
 
 
 def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
