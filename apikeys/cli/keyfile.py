@@ -29,7 +29,7 @@ class KeyFileError(Refused):
 
 @dataclass(frozen=True, slots=True)
 class ReservedFile:
-    """An empty, private file, created before the key that it is for: without a file no key is asked for."""
+    """An empty, private file, created before the secret that it is for: without a file none is asked for."""
 
     path: Path
     descriptor: int
@@ -38,7 +38,10 @@ class ReservedFile:
         """Write the key with the members of the old and the new form. Raises OSError, and removes the file then."""
         fields = {name: key[name] for name in ORDER if name in key}
         fields |= {"createdAt": key.get("created_at", ""), "uuid": key.get("id", "")}
-        text = json.dumps(fields, indent="\t", ensure_ascii=False) + "\n"
+        self.write_text(json.dumps(fields, indent="\t", ensure_ascii=False) + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Write what the file is for. Raises OSError, and removes the file then."""
         try:
             with os.fdopen(self.descriptor, "w", encoding="utf-8") as file:
                 file.write(text)

@@ -11,15 +11,23 @@ from apikeys.exceptions import LastAdministrator
 MAKING = frozenset({"is_superuser", "is_active"})
 
 
+def locked() -> list[Any]:
+    """Return the keys of the rows of all active administrators, which are locked until the transaction ends.
+
+    Whoever changes one of them locks all of them first, and in one order: of two who leave at once the second sees that
+    the first has, and neither waits for the other for ever.
+    """
+    people = get_user_model()._default_manager
+    active = people.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
+    return [found.pk for found in active]
+
+
 def check_another(person: Any) -> None:
     """Raise LastAdministrator where no other administrator is active than this person.
 
     Needs a transaction: until it ends nobody else can make an administrator less.
     """
-    people = get_user_model()._default_manager
-    # All of them are locked, in one order: of two who leave at once the second sees that the first has.
-    active = people.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
-    if [found.pk for found in active] == [person.pk]:
+    if locked() == [person.pk]:
         raise LastAdministrator
 
 

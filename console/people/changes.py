@@ -16,7 +16,7 @@ from apikeys.identity.users import identity_of
 from apikeys.services import audit, owners, service_ids
 from apikeys.storage.reserve import revocation
 from console.models import User
-from console.people import links
+from console.people import administrators, links
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,7 @@ def check(caller: Caller) -> None:
 def _locked(caller: Caller, iam_id: str) -> User:
     """Return a person whose row is locked until the transaction ends. Raises NotAuthorized, PersonNotFound."""
     check(caller)
+    administrators.locked()
     rows = User.objects.select_for_update().filter(account_id=caller.identity.account_id)
     found = rows.filter(iam_id=iam_id).first()
     if found is None:

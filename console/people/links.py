@@ -7,7 +7,6 @@ is stored. A new link ends the ones before it.
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -39,14 +38,10 @@ def code_in(text: str) -> str:
     return text.strip().rpartition("#")[2]
 
 
-def find(code: str, *, for_update: bool = False) -> PasswordLink | None:
+def find(code: str) -> PasswordLink | None:
     """Return the link of a code while it can be used, else None."""
-    rows: Any = PasswordLink.objects.select_related("user")
-    if for_update:
-        rows = rows.select_for_update(of=("self",))
-    return rows.filter(  # type: ignore[no-any-return]
-        digest=_digest(code), used_at=None, ends_at__gt=timezone.now(), user__is_active=True
-    ).first()
+    rows = PasswordLink.objects.select_related("user")
+    return rows.filter(digest=_digest(code), used_at=None, ends_at__gt=timezone.now(), user__is_active=True).first()
 
 
 def use(code: str, password: str) -> User | None:
@@ -56,7 +51,9 @@ def use(code: str, password: str) -> User | None:
     """
     encoded = make_password(password)  # before rows are locked
     with transaction.atomic():
-        link = find(code, for_update=True)
+        # As whoever makes another link holds the person: of two at once the second finds this one used, or replaced.
+        User.objects.select_for_update(of=("self",)).filter(password_links__digest=_digest(code)).first()
+        link = find(code)
         if link is None:
             return None
         link.used_at = timezone.now()
