@@ -238,7 +238,7 @@ def test_the_details_have_the_places_and_thirty_days_as_chart_and_table(alice_cl
     keys_of_three = page(alice_client.get(at(alices_key)))
 
     assert "3 uses in the last thirty days" in keys_of_three.text
-    places = keys_of_three.find("table", class_="plain places")
+    places = keys_of_three.find("table", class_="plain cards")
     days = keys_of_three.find("table", class_="plain")
     latest = places.find("tbody").find_all("tr")[0]
     assert latest.text.startswith("192.0.2.1 python-requests 1 ")
