@@ -123,6 +123,18 @@ def may_undo(hold: str, identity: Identity) -> bool:
     return identity.is_administrator or hold not in CONTAINED
 
 
+class ReviewKind(StrEnum):
+    """Why keys need a decision, the most urgent first; of service IDs nobody owns the keys do."""
+
+    LEAKED = "leaked"
+    INACTIVE = "inactive"  # of people who are deactivated or gone
+    ORPHANED = "orphaned"  # of service IDs that nobody owns, or that were handed over and are still disabled
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    UNUSED = "unused"  # for long
+    NEVER_USED = "never_used"
+
+
 class LeakedAction(StrEnum):
     """What happens to a key that was found in public."""
 

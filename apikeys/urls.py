@@ -7,6 +7,7 @@ from apikeys.web import (
     creation_views,
     deletion_views,
     refusal_views,
+    review_views,
     rotation_views,
     service_id_views,
     usage_views,
@@ -84,4 +85,9 @@ service_id_urlpatterns = [
     path(f"{ONE}/enable/", service_id_views.service_id_disable, {"disabled": False}, name="service_id_enable"),
     path(f"{ONE}/take-over/", service_id_views.service_id_take_over, name="service_id_take_over"),
     path(f"{ONE}/delete/", service_id_views.service_id_delete, name="service_id_delete"),
+]
+
+# Below /manage/security/review/.
+review_urlpatterns = [
+    path("", review_views.review_page, name="review"),
 ]

@@ -31,7 +31,10 @@ class Menu(NamedTuple):
 
 
 MENUS = (
-    Menu(_("Security"), (Page(LIST, is_upstream=True), Page("service_id_list", _("Service IDs")))),
+    Menu(
+        _("Security"),
+        (Page(LIST, is_upstream=True), Page("service_id_list", _("Service IDs")), Page("review", _("Review"))),
+    ),
     Menu(_("Access"), (Page("people", _("Users"), is_for_administrators=True),)),
 )
 # Beside Manage.

@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from apikeys.backends import store_traits
-from apikeys.urls import service_id_urlpatterns
+from apikeys.urls import review_urlpatterns, service_id_urlpatterns
 from console import iam_login, views
 from console.people import views as people
 
@@ -30,6 +30,7 @@ urlpatterns = [
 if not store_traits().is_upstream:
     urlpatterns += [
         path("manage/security/serviceids/", include(service_id_urlpatterns)),
+        path("manage/security/review/", include(review_urlpatterns)),
         path("login/", views.Login.as_view(), name="login"),
         path("password/", views.Password.as_view(), name="password"),
         path("docs/api/", views.api_reference, name="api_reference"),

@@ -6,6 +6,7 @@ RECEIPT = f"{CREATE}receipt/"
 DOWNLOAD = f"{CREATE}download/"
 SERVICE_IDS = "/manage/security/serviceids/"
 MORE_TIME = f"{CREATE}more-time/"
+REVIEW = "/manage/security/review/"
 UNKNOWN_ID = "ApiKey-00000000-0000-4000-8000-000000000000"
 UNKNOWN_SERVICE_ID = "ServiceId-00000000-0000-4000-8000-000000000000"
 

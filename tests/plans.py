@@ -114,9 +114,9 @@ def faults_of(sql: str) -> list[str]:
     return list(_of_sqlite(sql) if connection.vendor == "sqlite" else _of_postgresql(sql))
 
 
-# What has one row or a few, whatever there is besides.
+# What has one row or a few, whatever there is besides; of owners there are less than of their keys.
 FEW = (
-    r"subquery|one\b|CONSTANT ROW|sqlite_master|apikeys_keytext VIRTUAL TABLE"
+    r"subquery|one\b|owner\b|CONSTANT ROW|sqlite_master|apikeys_keytext VIRTUAL TABLE"
     r"|.* USING INDEX (?:sealed_handovers_by_age|alarms_by_key)"
 )
 SCANNED = re.compile(rf"SCAN (?!{FEW})")

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apikeys import domain
-from apikeys.backends import limits
+from apikeys.backends import limits, review
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.backends.service_ids import EmbeddedServiceIds
 from apikeys.domain import END, ApiKeyQuery, Condition, Filters, Match, ServiceIdDraft, Sort, Status
@@ -88,6 +88,11 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
         ),
         ("keys of a service ID", lambda: own.list_api_keys(ApiKeyQuery(iam_id=service.iam_id))),
         ("one of all", lambda: every.list_api_keys(ApiKeyQuery(iam_id=service.iam_id, whole_account=True))),
+        *(
+            (f"{kind} of {store.identity.name}", lambda kind=kind, store=store: review.first_of(kind, store.identity))
+            for store, kinds in ((own, review.OF_OWNERS), (every, domain.ReviewKind))
+            for kind in kinds
+        ),
         ("dashboard", lambda: page.get("/")),
         ("details", lambda: page.get(f"{KEYS}{key.id}/")),
         ("by id", lambda: program.get(f"/v1/apikeys/{key.id}?include_history=true")),

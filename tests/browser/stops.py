@@ -1,11 +1,12 @@
 """Everything that a console with its own store can show, stop by stop: where, and its page."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.addresses import CREATE, KEYS, SERVICE_IDS, UNKNOWN_ID, edit_address
+from tests.addresses import CREATE, KEYS, REVIEW, SERVICE_IDS, UNKNOWN_ID, edit_address
 from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
     Words,
@@ -30,7 +31,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 65
+NUMBER = 66
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -289,6 +290,10 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("searchbox").fill(STRANGE)  # other tests' keys may be newer than a page's worth
     expect(row(page, STRANGE)).to_contain_text(BOB)
     yield "all users' keys", page
+    page.goto(REVIEW)
+    expect(page.get_by_role("heading", name=t("Never used"))).to_be_visible()
+    yield "review", page
+    page.goto(f"{KEYS}?view=all&q={quote(STRANGE)}")
     choose_action(page, STRANGE, "Delete key", t)
     dialog(page, t("Delete key?"))
     yield "delete somebody's key", page

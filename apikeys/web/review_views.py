@@ -1,0 +1,65 @@
+"""Manage > Security > Review: the keys that need a decision, in groups, each with what can be done about it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from apikeys import domain
+from apikeys.domain import ApiKeyQuery, Filters, ReviewKind, Sort
+from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
+from apikeys.services import keys, review
+from apikeys.services.review import FILTERS, Group
+from apikeys.web.listing import ListState, Row, rows_of
+
+# The order in which the list of keys begins with a group, and whether it descends.
+ORDERS = {
+    ReviewKind.EXPIRING: (Sort.EXPIRES, False),
+    ReviewKind.EXPIRED: (Sort.EXPIRES, False),
+    ReviewKind.UNUSED: (Sort.LAST_USED, True),
+    ReviewKind.NEVER_USED: (Sort.LAST_USED, False),
+}
+# What is offered for each key of a group, where it can be done: the last part of its address.
+ACTIONS = dict.fromkeys(ReviewKind, "delete") | {ReviewKind.EXPIRING: "edit"}
+
+
+class Shown(NamedTuple):
+    """A group as the page shows it; `list_url` leads to a list that begins with its keys, "" where there is none."""
+
+    group: Group
+    action: str
+    rows: Sequence[Row]
+    list_url: str
+
+
+@require_GET
+def review_page(request: Request) -> HttpResponse:
+    """The groups that have a key."""
+    caller = caller_of(request)
+    shown = list(_shown(caller, [group for group in review.groups(caller) if group.count != 0]))
+    sees_all = caller.identity.is_administrator
+    context = {"shown": shown, "is_administrator": sees_all, "way_back": _list_of(sees_all)}
+    return render(request, "apikeys/review.html", context)
+
+
+def _shown(caller: domain.Caller, groups: Sequence[Group]) -> Iterator[Shown]:
+    base, sees_all = reverse("api_key_list"), caller.identity.is_administrator
+    found = [key for group in groups for key in group.keys]
+    owners = keys.owners_of(found) if sees_all else {}
+    way_back = _list_of(sees_all)
+    for group in groups:
+        rows = rows_of(group.keys, caller.identity, owners, base, way_back)
+        list_url = base + _list_of(sees_all, group.kind) if group.kind in FILTERS else ""
+        yield Shown(group, ACTIONS[group.kind], rows, list_url)
+
+
+def _list_of(sees_all: bool, kind: ReviewKind | None = None) -> str:
+    """Return the query of the list that has a group, or all keys."""
+    filters = FILTERS[kind] if kind else Filters()
+    sort, descending = ORDERS.get(kind, (Sort.CREATED, True)) if kind else (Sort.CREATED, True)
+    query = ApiKeyQuery(whole_account=sees_all, filters=filters, sort=sort, descending=descending)
+    return ListState(query).url()
