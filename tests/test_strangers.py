@@ -241,6 +241,22 @@ def test_a_client_that_takes_nothing_of_its_answer_is_cut_off_once_its_time_is_o
     assert not is_ended(to_reading)
 
 
+def test_an_answer_in_parts_is_cut_off_once_a_part_is_not_taken(listener):
+    (under_way, to_under_way), (stalled, to_stalled) = listener.connect(), listener.connect()
+    for accepted in (to_under_way, to_stalled):
+        accepted.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            accepted.sendall(bytes(50_000_000))
+    both = {name_of(under_way), name_of(stalled)}
+
+    Warden(listener.port, most=8, answer_seconds=0, serving=(), streaming=both).look()
+    before = [is_ended(to_under_way), is_ended(to_stalled)]
+    Warden(listener.port, most=8, answer_seconds=60, serving=(), is_stalled=name_of(stalled).__eq__).look()
+
+    assert before == [False, False]
+    assert [is_ended(to_under_way), is_ended(to_stalled)] == [False, True]
+
+
 def test_to_look_at_connections_releases_no_lock_of_a_file(listener, tmp_path):
     with (tmp_path / "database").open("wb") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)  # SQLite's kind: gone once any file of that name is closed

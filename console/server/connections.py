@@ -45,11 +45,11 @@ class Connection:
 class Warden:
     """Watches the connections to a port that this process has accepted.
 
-    One whose client has not taken all it was sent for `answer_seconds` is aborted. Where there are more than three
-    quarters of `most`, half of `most` are kept. Those are closed that have no request in `serving`, which names
-    clients, and that were sent nothing just now: of the network with most of them first (`network_of`), and of one
-    network those that were sent nothing for longest. `seen` gets the clients that a look has found, and when it
-    began.
+    One whose client has not taken all it was sent for `answer_seconds` is aborted. One that is `streaming` is sent part
+    after part, and so never has all: it is aborted once it `is_stalled`. Where there are more than three quarters of
+    `most`, half of `most` are kept. Those are closed that have no request in `serving`, which names clients, and that
+    were sent nothing just now: of the network with most of them first (`network_of`), and of one network those that
+    were sent nothing for longest. `seen` gets the clients that a look has found, and when it began.
     """
 
     def __init__(
@@ -59,9 +59,12 @@ class Warden:
         most: int,
         answer_seconds: float,
         serving: Container[str],
+        streaming: Container[str] = (),
+        is_stalled: Callable[[str], bool] = lambda _client: False,
         seen: Callable[[Container[str], float], None] = lambda _clients, _began: None,
     ) -> None:
         self.port, self.most, self.answer_seconds, self.serving = port, most, answer_seconds, serving
+        self.streaming, self.is_stalled = streaming, is_stalled
         self.seen = seen
         self.unread_since: dict[str, float] = {}
 
@@ -89,10 +92,11 @@ class Warden:
 
     def abort_unread(self, connections: Iterable[Connection]) -> None:
         now = time.monotonic()
-        unread = [connection for connection in connections if connection.has_unread]
+        unread = [each for each in connections if each.has_unread and each.client not in self.streaming]
         self.unread_since = {each.client: self.unread_since.get(each.client, now) for each in unread}
         for connection in unread:
-            if now - self.unread_since[connection.client] >= self.answer_seconds:
+            is_stalled = self.is_stalled(connection.client)
+            if is_stalled or now - self.unread_since[connection.client] >= self.answer_seconds:
                 self.end(connection)
 
     def make_room(self, connections: Collection[Connection]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol
+from granian._granian import RSGIHTTPStreamTransport as HTTPStreamTransport
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
@@ -25,6 +26,7 @@ from console.server.turns import Room, Turns
 
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
+Parts = tuple[int, list[tuple[str, str]], Iterable[bytes]]  # the same, of a body that is sent in parts
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 NAME = re.compile(r"[a-z0-9-]+")  # no two such names are one in WSGI
@@ -60,6 +62,15 @@ class Request:
     done: "asyncio.Future[None]"
     since: float = field(default_factory=time.monotonic)
 
+    def stream(self, status: int, headers: list[tuple[str, str]], parts: Iterable[bytes], seconds: float) -> None:
+        """Send a body in parts: the next one when there is room for it, which the client has so many seconds to make.
+
+        Raises TimeoutError, and what the server raises about a client that has left.
+        """
+        transport, loop = self.protocol.response_stream(status, headers), self.done.get_loop()
+        for part in parts:
+            asyncio.run_coroutine_threadsafe(send(transport, part), loop).result(seconds)
+
     def end(self, error: Exception | None = None) -> None:
         with suppress(RuntimeError):  # the loop is closed: the process ends
             self.done.get_loop().call_soon_threadsafe(finish, self.done, error)
@@ -79,6 +90,9 @@ class Adapter:
     than that; one that ends early is refused with 400, and one that takes longer than `body_seconds` with 408.
     `serving` names the clients, by address and port, whose request has a thread or waits for one.
 
+    A response that `is_sent_in_parts` is sent as it is made; `streaming` names the clients of those. One that does not
+    take a part for `part_seconds` is in `stalled`: its connection is to be aborted, or what it has would look whole.
+
     There are at most `most` requests, from their heads to their answers, with 32 KiB of head and body on average, and
     nobody has more of them than others could still send; one that finds no room is refused with 503. A request without
     a body for a path that is `apart` has room and a thread that serve no others.
@@ -93,6 +107,7 @@ class Adapter:
         asker: Callable[[Environ], str],
         largest_body: int,
         body_seconds: float,
+        part_seconds: float = 60,
         most: int,
         apart: Container[str] = (),
     ) -> None:
@@ -100,7 +115,10 @@ class Adapter:
         self.asker = asker
         self.largest_body = largest_body
         self.body_seconds = body_seconds
+        self.part_seconds = part_seconds
         self.serving: set[str] = set()
+        self.streaming: set[str] = set()
+        self.stalled: set[str] = set()
         self.ends_connections = False
         self.apart = apart
         # A pool of the standard library makes two futures of each request, and wakes the loop before the client.
@@ -120,15 +138,34 @@ class Adapter:
         try:
             try:
                 status, headers, body = self.answer(request.environ)
+                if not isinstance(body, bytes):
+                    self._stream(request, (status, headers + request.more, body))
             finally:
                 self.serving.discard(request.client)  # before it can send its next request
-            request.protocol.response_bytes(status, headers + request.more, body)
+            if isinstance(body, bytes):
+                request.protocol.response_bytes(status, headers + request.more, body)
         except Exception as exc:  # noqa: BLE001  (it goes to who waits)
             refusal = exc
         request.end(refusal)
 
+    def _stream(self, request: Request, answer: Parts) -> None:
+        status, headers, parts = answer
+        self.streaming.add(request.client)
+        try:
+            request.stream(status, headers, parts, self.part_seconds)
+        except (TimeoutError, ProtocolClosed):
+            self.stalled.add(request.client)
+            logger.info("A client did not take all of an answer.")
+        except Exception:
+            self.stalled.add(request.client)
+            raise
+        finally:
+            self.streaming.discard(request.client)
+            getattr(parts, "close", lambda: None)()  # Django's end of the request
+
     def drop_left(self, present: Container[str], before: float) -> None:
         """Serve no request any more that came `before` a look at connections, and whose client is not `present`."""
+        self.stalled = {client for client in self.stalled if client in present}
 
         def has_left(request: Request) -> bool:
             return request.since < before and request.client not in present
@@ -241,8 +278,8 @@ class Adapter:
             raise UnreadableBody(ENDED_EARLY)
         return bytes(body)
 
-    def answer(self, environ: Environ) -> Answer:
-        """Let the application answer; raise nothing."""
+    def answer(self, environ: Environ) -> Answer | Parts:
+        """Let the application answer, whole or, unread, in parts; raise nothing."""
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
@@ -252,6 +289,8 @@ class Adapter:
             if (answer := self.direct(environ)) is not None:
                 return answer
             parts = self.application(environ, start_response)
+            if getattr(parts, "is_sent_in_parts", False):
+                return started[0], started[1], parts
             try:
                 body = b"".join(parts)
             finally:
@@ -260,6 +299,10 @@ class Adapter:
         except Exception:  # Django answers errors of its own; this one was raised around it
             logger.exception("A request failed outside of Django.")
             return 500, [], b""
+
+
+async def send(transport: HTTPStreamTransport, part: bytes) -> None:
+    await transport.send_bytes(part)
 
 
 def finish(done: "asyncio.Future[None]", error: Exception | None) -> None:

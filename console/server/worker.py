@@ -67,6 +67,7 @@ application = Adapter(
     asker=lambda environ: network_of(client_address(environ)),
     largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     body_seconds=settings.BODY_SECONDS,
+    part_seconds=settings.ANSWER_SECONDS,
     most=most_connections,
     apart={"/healthz"},  # it tells that this process answers, whatever its threads wait for
 )
@@ -78,6 +79,8 @@ Warden(
     most=most_connections,
     answer_seconds=settings.ANSWER_SECONDS,
     serving=application.serving,
+    streaming=application.streaming,
+    is_stalled=lambda client: client in application.stalled,
     seen=application.drop_left,
 ).start()
 jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old])
