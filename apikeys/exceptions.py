@@ -340,6 +340,10 @@ class BackendUnavailable(StoreError):
     message = _("The key store did not answer. Try again shortly.")
 
 
+class ExportsBusy(StoreError):
+    message = _("Other exports are under way. Try again in a minute.")
+
+
 class SearchTooSlow(StoreError):
     message = _("This search takes too long. Type more letters, or use fewer filters at once.")
 

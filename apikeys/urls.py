@@ -6,6 +6,7 @@ from apikeys.domain import API_KEY_ID, SERVICE_ID
 from apikeys.web import (
     creation_views,
     deletion_views,
+    export_views,
     refusal_views,
     review_views,
     rotation_views,
@@ -39,6 +40,7 @@ register_converter(DigestConverter, "digest")
 
 urlpatterns = [
     path("", views.api_key_list, name="api_key_list"),
+    path("export/", export_views.api_key_export, name="api_key_export"),
     path("create/", creation_views.api_key_create, name="api_key_create"),
     path("create/receipt/", creation_views.api_key_receipt, name="api_key_receipt"),
     path(

@@ -177,6 +177,7 @@ ONCE: dict[str, Callable[[Visits, Stopwatch], list[Result]]] = {
 # Likewise, while no other server of the console runs.
 ALONE: dict[str, Callable[[Store, Stopwatch], list[Result]]] = {
     "memory": once.memory,
+    "export": once.export,
     "start": once.start,
 }
 NAMES = (*GROUPS, *ONCE, *ALONE)

@@ -13,11 +13,12 @@ from itertools import islice
 import requests
 
 from apikeys.domain import Sort
+from apikeys.iam.exports import Format
 from bench import keys
 from bench.load import Job
 from bench.probes import Stopwatch
 from bench.rows import Reach, Result
-from bench.servers import CORES, Console, pin, resident_bytes
+from bench.servers import CORES, Console, peak_bytes, pin, resident_bytes
 from bench.store import ROOT, Store, say
 from bench.visits import GRANT, LIST, Visits
 from tests.markup import fields, page
@@ -25,6 +26,7 @@ from tests.markup import fields, page
 TEXTS = 60  # that are searched for
 TIMES = 5  # that each list is asked for
 FEWEST, MOST = 1_000, 100_000  # requests before a worker's memory is looked at
+EARLY = 10_000  # keys of an export: what comes once has come
 CREATIONS_EACH = 25
 START_LIMIT = 60  # seconds
 MEMORY_SECONDS = 3600
@@ -107,6 +109,35 @@ def memory(store: Store, stopwatch: Stopwatch) -> list[Result]:
     few, many = sizes
     title = f"memory of a worker after {MOST:,} requests of all kinds"
     return [Result(title, [many / few], "× memory", f"after {FEWEST:,}: {few / 1e6:.0f} MB", Reach(1.05))]
+
+
+def export(store: Store, _stopwatch: Stopwatch) -> list[Result]:
+    """Look at the memory of a new worker while the person with many keys exports them all."""
+    with Console(store) as console:
+        visits = Visits(console, store)
+        return [memory_of_export(visits, console.process.pid, form) for form in Format]
+
+
+def memory_of_export(visits: Visits, pid: int, form: Format) -> Result:
+    """Compare the most memory a server ever had at the end of an export with that near its beginning.
+
+    Raises RuntimeError where the export was not whole.
+    """
+    url = f"{visits.console.url}{LIST}export/?format={form}"
+    began, lines, early = time.monotonic(), 0, 0
+    with requests.get(url, headers={"Cookie": visits.cookie(keys.MANY)}, stream=True, timeout=30) as answer:
+        answer.raise_for_status()
+        for part in answer.iter_content(1 << 16):
+            lines += part.count(b"\n")
+            if lines >= EARLY and not early:
+                early = peak_bytes(pid)
+    late, seconds = peak_bytes(pid), time.monotonic() - began
+    count, held = lines - (1 if form is Format.CSV else 2), visits.store.held[keys.MANY]  # head; brackets
+    if count != held:
+        raise RuntimeError(f"{count} of {held} keys were exported")
+    title = f"most memory of a worker that exports {count:,} keys as {form}"
+    against = f"at {EARLY:,}: {early / 1e6:.0f} MB; {count / seconds:,.0f} keys a second"
+    return Result(title, [late / (early or late)], "× memory", against, Reach(1.05))
 
 
 def mixed(visits: Visits) -> list[str]:

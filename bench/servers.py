@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -54,6 +55,12 @@ def resident_bytes(pid: int) -> int:
     """Return the memory of the largest of these processes: the worker."""
     pages = (int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in family(pid))
     return max(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that the largest of these processes has ever had."""
+    peaks = (re.search(r"^VmHWM:\s*(\d+) kB$", Path(f"/proc/{each}/status").read_text(), re.M) for each in family(pid))
+    return max(int(peak[1]) for peak in peaks if peak) * 1024
 
 
 def pin(pid: int, cores: set[int]) -> None:

@@ -163,7 +163,7 @@ PLAIN_ADDRESSES = [
     )), SERVICE_IDS, f"{SERVICE_IDS}create/",
     *(service_id_address(UNKNOWN_SERVICE_ID, what) for what in (
         "", "edit/", "lock/", "unlock/", "disable/", "enable/", "take-over/", "delete/",
-    )), f"{KEYS}deleted/", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
+    )), f"{KEYS}deleted/", f"{KEYS}export/?format=csv", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/",
     *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",

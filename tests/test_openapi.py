@@ -343,8 +343,11 @@ def walk_through_keys(program: Program, iam_id: str, account_id: str) -> None:
 
     for method, path in (("GET", "/v1/apikeys?pagesize=0"), ("GET", f"{key}?include_history=1")):
         call("bad_request", method, path)
-    call("BXNIM0113E", "GET", "/v1/apikeys?iam_id=IBMid-SOMEBODY00")
-    call("BXNIM0513E", "GET", "/v1/apikeys?scope=account")
+    for lists in ("/v1/apikeys", "/v1/apikeys/export"):
+        call("BXNIM0113E", "GET", f"{lists}?iam_id=IBMid-SOMEBODY00")
+        call("BXNIM0513E", "GET", f"{lists}?scope=account")
+    call(200, "GET", "/v1/apikeys/export?pagesize=1&format=csv&status=active")
+    call("bad_request", "GET", "/v1/apikeys/export?format=xml")
     call("bad_request", "POST", "/v1/apikeys", "no JSON")
     call("BXNIM0113E", "POST", "/v1/apikeys", {"iam_id": iam_id, "name": " "})
     call("bad_request", "GET", "/v1/apikeys/details")
@@ -591,6 +594,7 @@ def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other
     settings.APIKEYS_PER_IDENTITY = 0
     program.log_in(dora.username)
     program.call(200, "GET", "/v1/apikeys?scope=account&type=user")
+    program.call(200, "GET", f"/v1/apikeys/export?owner={alice.username}")
     program.call("BXNIM0513E", "PUT", f"/v1/apikeys/{hers}", {"name": "hers"}, **{"If-Match": "*"})
     program.call("BXNIM0513E", "POST", f"/v1/apikeys/{hers}/rotate", {})
     program.call("BXNIM0513E", "DELETE", f"/v1/apikeys/{hers}/previous")

@@ -24,9 +24,11 @@ from console.server.connections import JUST_ANSWERED_SECONDS, Warden, client_of
 from console.server.rsgi import Adapter, Application
 from console.server.turns import Room, Turns
 from tests import strangers
+from tests.cast import ADMIN
+from tests.http_person import HttpPerson
 from tests.programs import Program, Site
 from tests.server import ConsoleServer
-from tests.strangers import BEHAVIOURS, Crowd
+from tests.strangers import BEHAVIOURS, Behaviour, Crowd
 from tests.waiting import until
 
 SECONDS = 10
@@ -145,6 +147,44 @@ def test_a_chunked_body_that_breaks_off_is_not_served(site: Site, alices: Progra
 
     assert answer in (b"", b"HTTP/1.1 400 Bad Request\r\n")
     assert alices.listed() == []
+
+
+# An answer in parts
+
+MANY_KEYS = """
+from apikeys.models import ApiKeyRecord
+from console.models import User
+admin = User.objects.get()
+ApiKeyRecord.objects.bulk_create(
+    ApiKeyRecord(
+        id=f"ApiKey-{number:08x}-0000-4000-8000-000000000000", iam_id=admin.iam_id, account_id=admin.account_id,
+        created_by=admin.iam_id, name=f"key {number}", name_folded=f"key {number}", description="d" * 900,
+        description_folded="d" * 900, pepper=1, digest=f"{number:064x}", hint="apk_",
+    )
+    for number in range(6_000)
+)
+"""
+EXPORT = "/manage/security/apikeys/export/?format=csv"
+
+
+def test_an_export_comes_in_parts_and_who_takes_none_of_it_does_not_keep_it_from_others(console):
+    console.run_python(MANY_KEYS)
+    admin = HttpPerson(console.url).log_in(*ADMIN)
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in admin.cookies)
+    head = f"GET {EXPORT} HTTP/1.1\r\nHost: 127.0.0.1:{console.port}\r\nCookie: {cookies}\r\n\r\n"
+    takes_nothing = Behaviour(head.encode(), reads=False)
+
+    with Crowd(console.port, 1, takes_nothing) as crowd:
+        crowd.act(1)
+        meanwhile = (len(crowd), admin.get(EXPORT).status_code, is_well(console))
+        crowd.act(SECONDS)
+        held = len(crowd)
+    answer = admin.get(EXPORT)
+
+    assert meanwhile == (1, 503, True)  # one export has the place of all that there may be at once
+    assert held == 0
+    assert answer.headers["Transfer-Encoding"] == "chunked"
+    assert len(answer.text.splitlines()) == 6_001
 
 
 # The limits, at a server that has none

@@ -11,14 +11,35 @@ from apikeys.api import auth, bodies, fields
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import check_account
 from apikeys.api.decorators import authenticated, no_content, resource, switch
-from apikeys.api.fields import Body, flag, flag_header, json_body, needed_header, parameter, printable, text_field
+from apikeys.api.fields import (
+    Body,
+    choice,
+    flag,
+    flag_header,
+    json_body,
+    needed_header,
+    parameter,
+    printable,
+    text_field,
+)
 from apikeys.api.paging import key_query, neighbours
-from apikeys.domain import SERVICE_ID_PREFIX, ApiKey, ApiKeyChanges, ApiKeyDraft, Caller, HistoryEntry, IssuedApiKey
+from apikeys.domain import (
+    SERVICE_ID_PREFIX,
+    ApiKey,
+    ApiKeyChanges,
+    ApiKeyDraft,
+    ApiKeyPage,
+    ApiKeyQuery,
+    Caller,
+    HistoryEntry,
+    IssuedApiKey,
+)
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
+from apikeys.iam.exports import Format
 from apikeys.identity.request import Request
-from apikeys.services import creation, deletion, keys
+from apikeys.services import creation, deletion, exporting, keys
 
 MAX_COUNTED = 100  # identities in one look at the limits
 PER_IDENTITY = "apikeys_per_identity"
@@ -39,8 +60,25 @@ def list_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
     page = keys.list_api_keys(caller, query)
     histories = keys.histories_of(page.keys) if flag(request, "include_history") else {}
     listed = [payloads.api_key(key, history=histories.get(key.id)) for key in page.keys]
-    head = {"limit": query.page_size, **neighbours(request, page), **payloads.applied(query)}
-    return JsonAnswer(head | {"apikeys": listed})
+    return JsonAnswer(head_of(request, query, page) | {"apikeys": listed})
+
+
+@authenticated
+def export_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
+    """Return one page of an export; its first page is an audit event.
+
+    Raises BadRequest (400), Unauthenticated (401), NotAuthorized (403), InvalidApiKey (400), SearchTooSlow (503).
+    """
+    query = key_query(request, caller)
+    form = choice("format", parameter(request, "format", Format.JSON), tuple(Format))
+    page = exporting.page_of_export(caller, query, Format(form))
+    return JsonAnswer(head_of(request, query, page) | {"apikeys": exporting.records_of(page)})
+
+
+def head_of(request: HttpRequest, query: ApiKeyQuery, page: ApiKeyPage) -> dict[str, Any]:
+    """Return what a page of keys says beside the keys."""
+    owner = [payloads.OWNER] if parameter(request, payloads.OWNER) else []
+    return {"limit": query.page_size, **neighbours(request, page), **payloads.applied(query, *owner)}
 
 
 @authenticated
@@ -162,6 +200,7 @@ def tagged(body: dict[str, Any]) -> JsonAnswer:
 
 
 collection = resource(GET=list_keys, POST=create_key)
+export = resource(GET=export_keys)
 details = resource(GET=key_details)
 item = resource(GET=get_key, PUT=update_key, DELETE=no_content(deletion.delete_api_key))
 lock = switch(keys.lock_api_key, "locked")

@@ -10,7 +10,8 @@ from apikeys.api.fields import choice, parameter, printable, read_day, read_days
 from apikeys.cursors import read_cursor, write_cursor
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
-from apikeys.iam.payloads import MAX_PAGE_SIZE, OWN_SORT_WORDS, SORT_WORDS
+from apikeys.iam.payloads import MAX_PAGE_SIZE, OWN_SORT_WORDS, OWNER, SORT_WORDS
+from apikeys.services import keys
 
 DEFAULT_PAGE_SIZE = 20
 KEY_SORTS = {word: sort for sort, word in (SORT_WORDS | OWN_SORT_WORDS).items()}
@@ -28,17 +29,32 @@ _AND = re.compile(r"and\b", re.IGNORECASE | re.ASCII)
 def key_query(request: HttpRequest, caller: domain.Caller) -> domain.ApiKeyQuery:
     """Return which keys a request asks for. Raises BadRequest."""
     check_account(caller, parameter(request, "account_id"))
+    owner = owner_of(request, caller)
+    scope = choice("scope", parameter(request, "scope", "entity"), ("entity", "account"))
     return domain.ApiKeyQuery(
         conditions=conditions(request),
         filters=filters(request),
-        iam_id=printable("iam_id", parameter(request, "iam_id")),
-        whole_account=choice("scope", parameter(request, "scope", "entity"), ("entity", "account")) == "account",
+        iam_id=owner or printable("iam_id", parameter(request, "iam_id")),
+        whole_account=bool(owner) or scope == "account",
         kind=choice("type", parameter(request, "type"), ("", "user", "serviceid")),
         sort=KEY_SORTS[choice("sort", parameter(request, "sort", DEFAULT_SORT), tuple(KEY_SORTS))],
         descending=is_descending(request),
         page_size=page_size(request),
         cursor=page_cursor(request),
     )
+
+
+def owner_of(request: HttpRequest, caller: domain.Caller) -> str:
+    """Return the IAM ID of the one whom `owner` means, "" where it is absent. Raises BadRequest, NotAuthorized."""
+    text = printable(OWNER, parameter(request, OWNER)).strip()
+    if not text:
+        return ""
+    found = keys.find_owners(caller, text)
+    if not found:
+        raise BadRequest(OWNER, _("Nobody is called like this."))
+    if len(found) > 1:
+        raise BadRequest(OWNER, _("Several owners are called like this. Name one by user ID, email or IAM ID."))
+    return found[0].iam_id
 
 
 def service_id_query(request: HttpRequest, caller: domain.Caller) -> domain.ServiceIdQuery:

@@ -1,4 +1,4 @@
-"""Addresses of the API; `details` is matched before an id. Ids may be anything, the answer is 404 then.
+"""Addresses of the API; a word is matched before an id. Ids may be anything, the answer is 404 then.
 
 Slashes too many are gone when a request comes here: paths.py.
 """
@@ -22,6 +22,7 @@ urlpatterns = [
     path(".well-known/openid-configuration", oauth.discovery_view),
     path("v1/apikeys", keys.collection),
     path("v1/apikeys/details", keys.details),
+    path("v1/apikeys/export", keys.export),
     path("v1/apikeys/deleted", lifecycle.deleted),
     path("v1/apikeys/refusals/<str:request_id>", lifecycle.refusals_of_request),
     path("v1/apikeys/<str:key_id>", keys.item),

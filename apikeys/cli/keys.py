@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from apikeys.cli import keyfile
+from apikeys.cli.export import export
 from apikeys.cli.login import require_login
 from apikeys.cli.output import Refused, complain, confirm, discard_output, print_json, print_table, report, say
 from apikeys.cli.session import Session
@@ -22,12 +23,16 @@ ANYWHERE = "any"  # of --network: no limit
 
 def do_list(options: argparse.Namespace) -> None:
     session = require_login()
+    asked = {"sort": options.sort, "order": options.order or "", **filters(options), **whose(options, session)}
+    if options.export:
+        export(options, session, asked)
+        return
     if not options.output:
-        report(f"Getting all API keys of {session.user} under account {session.account_id}...\nOK\n")
-    asked = {"sort": options.sort, "order": options.order or "", **filters(options)}
+        of = "everybody" if options.all else options.owner or session.user
+        report(f"Getting all API keys of {of} under account {session.account_id}...\nOK\n")
     keys = [
         key
-        for key in session.ask(lambda client: list(client.list_api_keys(**asked, **owner(session))))
+        for key in session.ask(lambda client: list(client.list_api_keys(**asked)))
         if matches(key, "name", options.name) and matches(key, "description", options.description)
     ]
     if options.output:
@@ -44,6 +49,14 @@ TITLES = {"id": "UUID", "name": "Name", "description": "Description", "created_a
 def owner(session: Session) -> dict[str, str]:
     """Return the parameters that name whose keys to list; IBM's IAM wants both."""
     return {name: text for name in ("account_id", "iam_id") if (text := getattr(session, name))}
+
+
+def whose(options: argparse.Namespace, session: Session) -> dict[str, str]:
+    """Return the parameters that say whose keys: one's own, unless the options name everybody or somebody."""
+    if not (options.all or options.owner):
+        return owner(session)
+    named = {"owner": options.owner} if options.owner else {}
+    return {"account_id": session.account_id, "scope": "account", **named}
 
 
 def filters(options: argparse.Namespace) -> dict[str, str]:

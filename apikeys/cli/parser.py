@@ -25,6 +25,7 @@ from apikeys.cli.offline import do_completion, do_config, do_help, do_scan, do_v
 from apikeys.cli.output import USAGE
 from apikeys.domain import MAX_DAYS, MAX_OVERLAP, MAX_PAUSE, Status
 from apikeys.iam import payloads
+from apikeys.iam.exports import Format
 
 SORTS = [*payloads.SORT_WORDS.values(), *payloads.OWN_SORT_WORDS.values()]
 # The settings of IBM's command line, which scripts set in their first lines.
@@ -140,6 +141,13 @@ def add_iam(iam: Any) -> None:
     keys.add_argument("-n", "--name", metavar="TEXT", help="only names that contain TEXT")
     keys.add_argument("-d", "--description", metavar="TEXT", help="only descriptions that contain TEXT")
     add_filters(keys)
+    whose = keys.add_mutually_exclusive_group()
+    whose.add_argument("--all", action="store_true", help="keys of everybody, for administrators")
+    whose.add_argument("--owner", metavar="WHO", help="keys of one: a name, user ID, email or IAM ID; likewise")
+    keys.add_argument("--export", metavar="FILE", help="save the list in FILE, which must not exist; - prints it")
+    keys.add_argument(
+        "--format", type=str.lower, choices=[*map(str, Format)], default="csv", help="csv where it is absent"
+    )
     keys.add_argument("--sort", type=str.lower, choices=SORTS, default="name", help="name where it is absent")
     keys.add_argument("--order", type=str.lower, choices=["asc", "desc"], help="asc where it is absent")
     add_output(keys)

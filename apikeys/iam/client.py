@@ -21,6 +21,7 @@ MAX_ACCOUNT_PAGES = 100
 MAX_MOMENT = 1 << 40  # unix seconds; later ones are nonsense
 TOKEN = re.compile(r"[!-~]+")
 NOT_FOUND, NOT_IMPLEMENTED = 404, 501
+KEYS = "/v1/apikeys"
 ENDLESS_LIST = _("The server's list repeats itself.")
 IGNORED = _("The server ignored %(names)s and listed other keys, which are not shown.")
 
@@ -138,7 +139,7 @@ class IAMClient(IAMTransport):
             seen.add(token)
         raise IAMUnavailable(ENDLESS_LIST)
 
-    def api_key_page(self, **parameters: str) -> dict[str, Any]:
+    def api_key_page(self, path: str = KEYS, /, **parameters: str) -> dict[str, Any]:
         """Return one page as IAM answers it; `apikeys` is checked to be a list of objects.
 
         The parameters are IAM's: `account_id`, `iam_id`, `scope`, `type`, `sort`, `order`, `pagesize` from 1 to 100,
@@ -146,7 +147,7 @@ class IAMClient(IAMTransport):
         400 for a page token that has expired, 501 where the server ignored a filter or a sort.
         """
         query = {name: text for name, text in parameters.items() if text}
-        answer = self.call_json("GET", "/v1/apikeys", params=query)
+        answer = self.call_json("GET", path, params=query)
         keys = answer.get("apikeys")
         if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
             raise IAMUnavailable(NOT_IAM)
@@ -155,6 +156,10 @@ class IAMClient(IAMTransport):
         if (token := page_token(answer, "next")) and token == parameters.get("pagetoken"):
             raise IAMUnavailable(ENDLESS_LIST)
         return answer
+
+    def export_page(self, **parameters: str) -> dict[str, Any]:
+        """Return one page of an export in the same way. Raises IAMError 404 where the server makes none."""
+        return self.api_key_page(f"{KEYS}/export", **parameters)
 
     def get_api_key(self, key_id: str, *, history: bool = False) -> dict[str, Any]:
         """Return a key with its last use, on request with its history. Raises IAMError 404."""

@@ -20,6 +20,7 @@ SORT_WORDS = {
 }
 LIMITS = {"scope": "scopes", "networks": "networks"}  # texts of a key that are lists in JSON
 # Of lists of this project alone, as are all filters: their parameters have the names of `domain.Filters`.
+OWNER = "owner"  # the parameter of a list that says whose keys, in any words
 OWN_SORT_WORDS = {domain.Sort.LAST_USED: "last_authn", domain.Sort.EXPIRES: "expires_at"}
 # In the order of IBM's answers.
 KEY_MEMBERS = (
@@ -69,18 +70,19 @@ def parse_days(text: str) -> int:
     return int(text)
 
 
-def applied(query: domain.ApiKeyQuery) -> dict[str, list[str]]:
+def applied(query: domain.ApiKeyQuery, *more: str) -> dict[str, list[str]]:
     """Return the member of a page that names the parameters of this project alone which it obeys, where it does any.
 
+    `more` are those that the query does not tell.
     Any other IAM may ignore such a parameter and answer with keys that were not asked for: it lacks this member.
     """
-    names = query.filters.given() | ({"sort"} if query.sort in OWN_SORT_WORDS else set())
+    names = query.filters.given() | ({"sort"} if query.sort in OWN_SORT_WORDS else set()) | {*more}
     return {"applied": sorted(names)} if names else {}
 
 
 def not_applied(parameters: dict[str, str], answer: dict[str, Any]) -> list[str]:
     """Return the names of such parameters that a page was asked for with and does not say to obey."""
-    own = {name for name in parameters if name in domain.ALL_FILTERS}
+    own = {name for name in parameters if name in domain.ALL_FILTERS or name == OWNER}
     if parameters.get("sort") in OWN_SORT_WORDS.values():
         own.add("sort")
     obeyed = _list(answer, "applied")

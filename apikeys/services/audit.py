@@ -21,6 +21,7 @@ UPDATE = "iam-identity.user-apikey.update"
 DELETE = "iam-identity.user-apikey.delete"
 ROTATE = "iam-identity.user-apikey.rotate"
 RESTORE = "iam-identity.user-apikey.restore"
+EXPORT = "iam-identity.user-apikey.export"  # of a list, whose filters it tells
 
 DECOY = "iam-identity.user-apikey.decoy"  # somebody used one
 
@@ -41,9 +42,8 @@ PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
-SEVERITIES = {"update": "warning"} | dict.fromkeys(
-    ("create", "rotate", "restore", "delete", "decoy", "password"), "critical"
-)
+SEVERITIES = dict.fromkeys(("update", "export"), "warning")
+SEVERITIES |= dict.fromkeys(("create", "rotate", "restore", "delete", "decoy", "password"), "critical")
 PERSON = re.compile(r"IBMid-[A-Z0-9]{10}")
 
 

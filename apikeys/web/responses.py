@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, re
 
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKeyPage, Caller, Owner, ServiceId, Sort
 from apikeys.exceptions import NotAuthorized, StoreError
+from apikeys.iam.exports import Format
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys, service_ids, unconfirmed
@@ -101,6 +102,8 @@ def list_context(request: Request) -> dict[str, Any]:
             "search": state.query.search,
             "whose": state.whose or _typed_owner(state, owners),
             "state_url": state.url(),
+            "export_csv_url": _export_url(state, Format.CSV),
+            "export_json_url": _export_url(state, Format.JSON),
             "unsearched_url": base + state.without_search().url(),
             "unfiltered_url": base + state.without_filters().url(),
             "nothing_found": nothing,
@@ -147,6 +150,10 @@ def _typed_owner(state: ListState, owners: Mapping[str, Owner]) -> str:
     """Return what somebody types to mean the owner whose keys are listed, "" for everybody's."""
     owner = owners.get(state.query.iam_id)
     return (owner.user_id or owner.iam_id) if owner else ""
+
+
+def _export_url(state: ListState, form: Format) -> str:
+    return f"{reverse('api_key_export')}{state.at(None).url() or '?'}&format={form}".replace("?&", "?")
 
 
 def _page_urls(base: str, state: ListState, page: ApiKeyPage) -> dict[str, str]:

@@ -82,6 +82,7 @@ FORM_OF_BX: Headers = {"Content-Type": FORM, "Authorization": BX}
 
 GOOD = {
     "listApiKeys": Request("GET", "/v1/apikeys", BEARER),
+    "exportApiKeys": Request("GET", "/v1/apikeys/export", BEARER),
     "createApiKey": Request("POST", "/v1/apikeys", JSON_BEARER, NEW_KEY),
     "getApiKeyDetails": Request("GET", "/v1/apikeys/details", BEARER | {"IAM-ApiKey": "<value>"}),
     "getApiKey": Request("GET", KEY, BEARER),

@@ -336,7 +336,8 @@ def wrong_members_of_limits() -> Iterator[Bad]:
 
 # Parameters and headers
 
-LISTS = ["listApiKeys", "listServiceIds"]
+KEY_LISTS = ["listApiKeys", "exportApiKeys"]
+LISTS = [*KEY_LISTS, "listServiceIds"]
 NO_ADDRESSES = ("", "office", "192.0.2.0/24", "192.0.2.7:80", "192.0.2.7, 192.0.2.8", "\u00e9", b"\xff\xfe")
 BAD_FLAGS = ("", "1", "0", "yes", "on", "t", "null", "true false", "tru\u00e9")
 BAD_DAYS = (
@@ -449,21 +450,23 @@ def wrong_queries() -> Iterator[Bad]:
         for name in parameters_of(operation, "query"):
             yield Bad(operation, f"{name} twice", BAD_REQUEST, name, query=f"{name}=true&{name}=true")
             yield from parameters([operation], name, BAD_QUERIES.get(name, ()))
-    yield from parameters(["listApiKeys"], "sort", ["modified_at"])
+    yield from parameters(KEY_LISTS, "sort", ["modified_at"])
+    yield from parameters(["exportApiKeys"], "format", ["", "xml", "CSV", "csv%20"])
     yield from parameters(["listServiceIds"], "sort", ["created_by", "last_authn", "expires_at"])
     yield from parameters(["listServiceIds"], "name", ["a%00b"])
     yield from parameters(LISTS, "filter", {text[:40]: quote(text) for text in BAD_FILTERS})
     yield from parameters(LISTS, "filter", {"a NUL": "name%20co%20%22%00%22"})
     yield from parameters(LISTS, "pagetoken", BAD_PAGE_TOKENS)
-    for query in ("scope=account", "scope=account&type=user", "scope=account&iam_id=<bobs_iam_id>"):
-        yield Bad("listApiKeys", f"{query} of no administrator", FORBIDDEN, query=query)
+    for query in ("scope=account", "scope=account&type=user", "scope=account&iam_id=<bobs_iam_id>", "owner=alice"):
+        for operation in KEY_LISTS:
+            yield Bad(operation, f"{query} of no administrator", FORBIDDEN, query=query)
     limits, name = "getIdentityLimits", "apikeys_per_identity"
     for what, iam_id in FOREIGN.items():
         if what == "half a character":
             continue
         text = quote(iam_id[:4000], safe="<>")
         refusal, details = (BAD_REQUEST, name) if what == "a NUL" else (INVALID, "iam_id")
-        yield from parameters(["listApiKeys"], "iam_id", {what: text}, refusal)
+        yield from parameters(KEY_LISTS, "iam_id", {what: text}, refusal)
         for owners in (text, f"<iam_id>,{text}"):
             yield Bad(limits, f"identities: {owners[:40]} ({what})", refusal, details, query=f"{name}={owners}")
     yield from parameters([limits], name, {"101": ",".join(["<iam_id>"] * 101)})

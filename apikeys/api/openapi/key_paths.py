@@ -9,8 +9,9 @@ from apikeys.api.openapi import components, links, shapes
 from apikeys.api.openapi.components import FORBIDDEN, YES_OR_NO, answer, body, operation, parameter
 from apikeys.api.openapi.shapes import EXAMPLE_ACCOUNT, EXAMPLE_PERSON, EXAMPLE_TAG, EXAMPLE_VALUE, ZERO_UUID, Schema
 from apikeys.api.paging import DEFAULT_PAGE_SIZE, DEFAULT_SORT, KEY_SORTS, SERVICE_ID_SORTS, STATUSES
-from apikeys.domain import MAX_DAYS, ApiKey, ServiceId
-from apikeys.iam import payloads
+from apikeys.domain import MAX_DAYS, ApiKey, Owner, ServiceId
+from apikeys.iam import exports, payloads
+from apikeys.iam.exports import Format
 
 EXAMPLE_MOMENT = datetime(2030, 1, 31, 18, tzinfo=UTC)
 EXAMPLE_KEY = ApiKey(
@@ -37,6 +38,7 @@ EXAMPLE_SERVICE_ID = ServiceId(
     managed_by=EXAMPLE_PERSON,
 )
 API_KEY_EXAMPLE = payloads.api_key(EXAMPLE_KEY)
+EXPORT_EXAMPLE = exports.record(EXAMPLE_KEY, Owner(EXAMPLE_PERSON, "Alice Liddell", "alice"))
 SERVICE_ID_EXAMPLE = payloads.service_id(EXAMPLE_SERVICE_ID)
 LIMITS_EXAMPLE = {PER_IDENTITY: {"limit": 1000, "identities": [{"iam_id": EXAMPLE_PERSON, "count": 3}]}}
 PAGE_EXAMPLE = {"limit": DEFAULT_PAGE_SIZE, "first": "https://console.example/v1/"}
@@ -60,34 +62,18 @@ def key_operations() -> dict[str, Schema]:
             "List API keys",
             answer("One page.", "ApiKeyList", PAGE_EXAMPLE | {"apikeys": [API_KEY_EXAMPLE]}),
             (BAD, REFUSED, UNKNOWN, FORBIDDEN),
+            parameters=[*list_parameters(), "IncludeHistory"],
+        ),
+        "GET /v1/apikeys/export": of_keys(
+            "exportApiKeys",
+            "Export API keys",
+            answer("One page.", "ApiKeyExport", PAGE_EXAMPLE | {"apikeys": [EXPORT_EXAMPLE]}),
+            (BAD, REFUSED, UNKNOWN, FORBIDDEN),
+            description="The same list with all that the console shows of each key, and who owns it. Its first page is "
+            "an audit event, which says what the export is made into.",
             parameters=[
-                "AccountId",
-                parameter(
-                    "iam_id", "query", components.PRINTABLE, "The owner: you (the default) or one of your service IDs."
-                ),
-                "PageSize",
-                "PageToken",
-                parameter(
-                    "scope",
-                    "query",
-                    {"enum": ["entity", "account"], "default": "entity"},
-                    "`account` returns everyone's keys, for administrators only.",
-                ),
-                parameter(
-                    "type",
-                    "query",
-                    {"enum": ["user", "serviceid", ""]},
-                    "Only keys of this kind. Use it with scope=account.",
-                ),
-                sort_by(
-                    KEY_SORTS,
-                    " A key that was never used counts as used before all others, one that never expires as expiring "
-                    "after all others.",
-                ),
-                "Order",
-                "IncludeHistory",
-                "Filter",
-                *key_filters(),
+                *list_parameters(),
+                parameter("format", "query", {"enum": [*map(str, Format)], "default": "json"}, "What it is made into."),
             ],
         ),
         "POST /v1/apikeys": of_keys(
@@ -180,6 +166,43 @@ def key_operations() -> dict[str, Schema]:
             body=body("LimitsRequest", {PER_IDENTITY: [EXAMPLE_PERSON]}),
         ),
     }
+
+
+def list_parameters() -> list[str | Schema]:
+    """Return what a list of keys can be asked for."""
+    return [
+        "AccountId",
+        parameter("iam_id", "query", components.PRINTABLE, "The owner: you (the default) or one of your service IDs."),
+        "PageSize",
+        "PageToken",
+        parameter(
+            "scope",
+            "query",
+            {"enum": ["entity", "account"], "default": "entity"},
+            "`account` returns everyone's keys, for administrators only.",
+        ),
+        parameter(
+            payloads.OWNER,
+            "query",
+            components.PRINTABLE,
+            "The owner among everyone, for administrators only: a user ID, an email, an IAM ID, the ID of a service "
+            "ID, or a part of a name that only one has.",
+        ),
+        parameter(
+            "type",
+            "query",
+            {"enum": ["user", "serviceid", ""]},
+            "Only keys of this kind. Use it with scope=account.",
+        ),
+        sort_by(
+            KEY_SORTS,
+            " A key that was never used counts as used before all others, one that never expires as expiring "
+            "after all others.",
+        ),
+        "Order",
+        "Filter",
+        *key_filters(),
+    ]
 
 
 def sort_by(words: Collection[str], more: str = "") -> Schema:

@@ -37,9 +37,10 @@ from apikeys.domain import (
     MOST_PLACES,
     NAME_MAX_LENGTH,
     Reason,
+    Status,
 )
 from apikeys.iam import oauth
-from apikeys.iam.payloads import MAX_PAGE_SIZE
+from apikeys.iam.payloads import MAX_PAGE_SIZE, OWNER
 from apikeys.identity import signing
 from apikeys.services import leaks
 from apikeys.usage.records import MOST_REFUSALS
@@ -72,6 +73,28 @@ API_KEY: Schema = {
     "activity": ref("Activity", "Only with include_activity."),
 }
 OPTIONAL = ("expires_at", "paused_until", "scopes", "networks")  # of a key
+EXPORTED = record(
+    {
+        **{name: API_KEY[name] for name in ("id", "name")},
+        "hint": text("The first and last characters of its value."),
+        "description": API_KEY["description"],
+        "owner": text('The name of its owner; "" if the server does not know it.'),
+        "owner_user_id": text('The user ID of its owner; "" for a service ID.'),
+        "iam_id": API_KEY["iam_id"],
+        "status": {"enum": [*map(str, Status)]},
+        "locked": boolean("Whether it is locked."),
+        "disabled": boolean("Whether it is disabled."),
+        "leaked": API_KEY["leaked"],
+        "created_at": second("When it was created."),
+        "created_by": text("Who created it, an IAM ID."),
+        "modified_at": second("When it last changed."),
+        "expires_at": second("When it expires; null for never.") | {"type": ["string", "null"]},
+        "last_used_at": second("When it was last used; null for never.") | {"type": ["string", "null"]},
+        "use_count": number("How often it was used."),
+        "scope": text('What it may do; "" for everything.'),
+        "networks": text('From where it may be used; "" for everywhere.'),
+    }
+)
 CREATED_API_KEY = {name: schema for name, schema in API_KEY.items() if name not in ("history", "activity")} | {
     "apikey": text("The value. Only this response contains it.", minLength=MIN_OWN_VALUE)
 }
@@ -107,7 +130,7 @@ PUBLIC_KEY = {
     "use": {"const": "sig"},
 }
 APPLIED = list_of(
-    {"enum": [*sorted(ALL_FILTERS), "sort"]},
+    {"enum": [*sorted(ALL_FILTERS), OWNER, "sort"]},
     "The filters, and `sort` where IBM's service has no such sort, that this page obeys. Absent without any. An IAM "
     "that does not know them ignores them, and lacks this member.",
 )
@@ -293,6 +316,7 @@ def schemas(*, with_password: bool) -> Schema:
         "ApiKey": record(API_KEY, optional=(*OPTIONAL, "history", "activity")),
         "CreatedApiKey": record(CREATED_API_KEY, optional=OPTIONAL),
         "ApiKeyList": page_of("apikeys", ref("ApiKey"), now_and_then={"applied": APPLIED}),
+        "ApiKeyExport": page_of("apikeys", EXPORTED, now_and_then={"applied": APPLIED}),
         "ApiKeyCreate": request(
             {
                 "iam_id": iam_id("The owner: you, or a service ID that you manage."),
