@@ -375,6 +375,14 @@ MOST_DELETED = 100  # of the keys that somebody deleted, those that are listed
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Something that a key can be limited to, by name, and in a sentence for people."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Who a key belongs to, in words. `user_id` is empty for a service ID, `name` too for somebody unknown here."""
 

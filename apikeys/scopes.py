@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from apikeys.domain import SCOPE_MAX_LENGTH
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
+from apikeys.values import mask_sent
 
 FIELD = "scopes"
 READ, WRITE = "apikeys:read", "apikeys:write"  # of this API: look, and everything
@@ -37,8 +38,8 @@ def clean(names: Iterable[str]) -> str:
 
 
 def unknown(name: str) -> InvalidApiKey:
-    """Return the error for a name that no scope has."""
-    return InvalidApiKey(FIELD, _("There is no scope %(name)s."), name=name[:NAME_MAX_LENGTH])
+    """Return the error for a name that no scope has; it repeats no key's value."""
+    return InvalidApiKey(FIELD, _("There is no scope %(name)s."), name=mask_sent(name)[:NAME_MAX_LENGTH])
 
 
 def listed(scope: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import Any
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -101,10 +102,19 @@ def page(response) -> Element:
     return parse(response.content.decode("utf-8"))
 
 
-def fields(form: Element, tree: Element | None = None) -> dict[str, str]:
-    """Return what a browser would send for the form as it is drawn, with its inputs elsewhere in `tree`."""
+def fields(form: Element, tree: Element | None = None) -> dict[str, Any]:
+    """Return what a browser would send for the form as it is drawn, with its inputs elsewhere in `tree`.
+
+    Of boxes with one name it is the list of those that are ticked.
+    """
     inputs = form.find_all("input") + (tree.find_all("input", form=form["id"]) if tree else [])
-    sent = {element["name"]: element.attributes.get("value", "") for element in inputs}
+    boxes = [element for element in inputs if element.attributes.get("type") == "checkbox"]
+    sent: dict[str, Any] = {
+        element["name"]: element.attributes.get("value", "") for element in inputs if element not in boxes
+    }
+    for box in boxes:
+        if "checked" in box:
+            sent.setdefault(box["name"], []).append(box.attributes.get("value", "on"))
     sent |= {element["name"]: element.raw.removeprefix("\n") for element in form.find_all("textarea")}
     for select in form.find_all("select"):
         options = select.find_all("option")

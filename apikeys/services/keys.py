@@ -155,7 +155,7 @@ def update_api_key(
         if store_traits().knows_values:
             narrowing.check_changes(caller, before, changes)
         key = store.update_api_key(key_id, changes, entity_tag=entity_tag)
-        step.record(key, instance_name=key.name, prev_instance_name=before.name)
+        step.record(key, instance_name=key.name, prev_instance_name=before.name, **narrowing.told(before, key))
     return key
 
 

@@ -56,6 +56,15 @@ def check_known(scope: str) -> None:
         raise scopes.unknown(name)
 
 
+def told(before: ApiKey, after: ApiKey) -> dict[str, str]:
+    """Return each limit that a change of a key has changed, with what it was as `prev_…`."""
+    limits = {"scope": (before.scope, after.scope), "networks": (before.networks, after.networks)}
+    changed = {name: limit for name, limit in limits.items() if limit[0] != limit[1]}
+    return {name: new for name, (_old, new) in changed.items()} | {
+        f"prev_{name}": old for name, (old, _new) in changed.items()
+    }
+
+
 def _check(caller: Caller, scope: str, key_networks: str) -> None:
     is_within = not caller.networks or networks.is_within(key_networks, caller.networks)
     if not (scopes.covers(caller.scope, scope) and is_within):

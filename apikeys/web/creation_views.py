@@ -15,7 +15,7 @@ from apikeys.exceptions import ApiKeyLimitReached, BeingCreated, NotAuthorized, 
 from apikeys.iam import payloads
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import creation, unconfirmed
+from apikeys.services import creation, offered_scopes, unconfirmed
 from apikeys.services.delivery import LIFETIME, MOST_EXTENSIONS, Delivery
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, prefill
@@ -87,6 +87,7 @@ def show_value(request: Request, issued: IssuedApiKey, delivery: Delivery) -> Ht
     context = {
         "issued": issued,
         "delivery": delivery,
+        "scopes": offered_scopes.described(issued.key.scope),
         "created_at": payloads.format_date(issued.key.created_at),
         "server_url": settings.PROGRAMS_URL,
         "lifetime": int(LIFETIME.total_seconds()),

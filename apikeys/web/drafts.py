@@ -24,8 +24,11 @@ class Draft(TypedDict):
 
 
 def fields_of(request: HttpRequest) -> dict[str, str]:
-    """Return what a form of the page sent, as far as it may come back into a page; longer texts are cut."""
-    return {name: request.POST[name][:MAX_LENGTH] for name in FIELDS if name in request.POST}
+    """Return what a form of the page sent, as far as it may come back into a page; longer texts are cut.
+
+    What came several times are boxes that are ticked.
+    """
+    return {name: " ".join(request.POST.getlist(name))[:MAX_LENGTH] for name in FIELDS if name in request.POST}
 
 
 def author_of(request: HttpRequest) -> str:

@@ -7,12 +7,14 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apikeys import networks, zones
-from apikeys.domain import UNSET, ApiKeyChanges, ApiKeyDraft, LeakedAction
+from apikeys import networks, scopes, zones
+from apikeys.domain import UNSET, ApiKey, ApiKeyChanges, ApiKeyDraft, LeakedAction, Scope
 from apikeys.exceptions import InvalidApiKey
+from apikeys.services import offered_scopes
 from apikeys.services.delivery import Delivery
 from apikeys.services.messages import sentence
 from apikeys.services.validation import clean_description, clean_name
@@ -27,6 +29,12 @@ EXPIRIES = [
     ("90", _("In 90 days")),
     ("365", _("In 1 year")),
     (ON_DATE, _("On a date…")),
+]
+EVERYTHING, CHOSEN = "", "chosen"
+ALLOWED = [
+    (EVERYTHING, _("Everything that its owner may do")),
+    (scopes.READ, _("Read only, through the API of this console")),
+    (CHOSEN, _("Chosen scopes…")),
 ]
 LEAKED_ACTIONS = {
     LeakedAction.NONE: _("Only mark it"),
@@ -72,6 +80,13 @@ class NetworksField(ValidatedField):
         return "\n".join(networks.listed(value or ""))
 
 
+class TickedBoxes(forms.TextInput):
+    """Boxes that have one name: the values of those that are ticked, as a text with spaces between them."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        return " ".join(data.getlist(name)) if isinstance(data, MultiValueDict) else data.get(name)
+
+
 def one_paragraph(text: str) -> str:
     """Return a description whose line breaks and tabs are spaces: descriptions have no control characters."""
     return clean_description(" ".join(text.replace("\t", " ").splitlines()))
@@ -83,7 +98,7 @@ class ApiKeyForm(forms.Form):
 
     def replace(self, field: str, text: str) -> None:
         """Show `text` in a field instead of what was sent."""
-        self.data = {**{name: self.data.get(name) for name in self.fields}, field: text}
+        self.data = {**{name: self[name].data for name in self.fields}, field: text}
 
 
 class ExpiringForm(ApiKeyForm):
@@ -160,11 +175,14 @@ class ExpiringForm(ApiKeyForm):
 
 
 class LimitedForm(ExpiringForm):
-    """Once it is valid `cleaned_data["networks"]` is from where the key may be used, as text.
+    """Once it is valid `scope()` is what the key may do, and `cleaned_data["networks"]` from where, as texts.
 
     Networks without the person's own `address` are sent twice: the form comes back once, with a warning.
     """
 
+    allowed = forms.ChoiceField(label=_("What the key may do"), choices=ALLOWED, required=False)
+    scopes = ValidatedField(offered_scopes.clean, label=_("Scopes"), widget=TickedBoxes)
+    scope_before = OpaqueField()  # that of the key when the form was opened
     networks = NetworksField()
     networks_before = OpaqueField()  # those of the key when the form was opened
     networks_seen = OpaqueField()  # those that the form came back with
@@ -175,6 +193,10 @@ class LimitedForm(ExpiringForm):
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean()
+        if fields.get("allowed") != CHOSEN:
+            self.errors.pop("scopes", None)  # what nobody chose is not asked for
+        elif fields.get("scopes") == "":
+            self.add_error("scopes", gettext("Choose at least one scope."))
         text = fields.get("networks", "")
         is_seen = text in (fields.get("networks_before"), fields.get("networks_seen"))
         if not is_seen and networks.address_of(self.address) and not networks.admits(text, self.address):
@@ -182,6 +204,21 @@ class LimitedForm(ExpiringForm):
             self.add_error("networks", told % {"address": self.address})
             self.replace("networks_seen", text)
         return fields
+
+    def boxes(self) -> list[tuple[Scope, bool]]:
+        """Return each scope that can be chosen, and whether it is."""
+        chosen = scopes.listed(self["scopes"].value() or "")
+        return [(scope, scope.name in chosen) for scope in offered_scopes.offered()]
+
+    def scope(self) -> str:
+        chosen: str = self.cleaned_data["allowed"]
+        return self.cleaned_data["scopes"] if chosen == CHOSEN else chosen
+
+
+def limits_of(key: ApiKey) -> dict[str, str]:
+    """Return what a form begins with that edits the limits of a key."""
+    chosen = key.scope if key.scope in (EVERYTHING, scopes.READ) else CHOSEN
+    return {"allowed": chosen, "scopes": key.scope, "scope_before": key.scope, "networks_before": key.networks}
 
 
 class CreateForm(LimitedForm):
@@ -224,6 +261,7 @@ class CreateForm(LimitedForm):
             expires_at=self.expires_at(),
             action_when_leaked=LeakedAction(action) if action else None,
             is_decoy=fields["is_decoy"],
+            scope=self.scope(),
             networks=fields["networks"],
         )
 
@@ -245,6 +283,7 @@ class EditForm(LimitedForm):
             name=fields["name"],
             description=fields["description"],
             expires_at=expires_at,
+            scope=None if self.scope() == fields["scope_before"] else self.scope(),
             networks=None if fields["networks"] == fields["networks_before"] else fields["networks"],
         )
 

@@ -1,4 +1,4 @@
-"""Links that fill in the create form, `create/?name=…&description=…&expires=…`: they never send it."""
+"""Links that fill in the create form, `create/?name=…&description=…&expires=…&scope=…`: they never send it."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from apikeys import scopes
 from apikeys.domain import Identity
 from apikeys.web.drafts import MAX_LENGTH
-from apikeys.web.forms import EXPIRIES, ON_DATE, CreateForm
+from apikeys.web.forms import CHOSEN, EXPIRIES, ON_DATE, CreateForm
 
-NAMES = ("name", "description", "expires", "networks")
+NAMES = ("name", "description", "expires", "scope", "networks")
 _DAYS = re.compile("[0-9]{1,5}")
 _DATE = re.compile(
     "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?P<clock>[0-9]{2}:[0-9]{2})(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -21,7 +22,14 @@ _DATE = re.compile(
 def read(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Return what the query of a link says of the fields of the form, cut where it is too long for any of them."""
     given = {name: parameters[name][:MAX_LENGTH] for name in NAMES if parameters.get(name)}
-    return given | expiration(given["expires"]) if "expires" in given else given
+    if "expires" in given:
+        given |= expiration(given["expires"])
+    return given | chosen(given.pop("scope")) if "scope" in given else given
+
+
+def chosen(scope: str) -> dict[str, str]:
+    """Return the fields for a scope, names with white space between them."""
+    return {"allowed": scope if scope == scopes.READ else CHOSEN, "scopes": scope}
 
 
 def expiration(text: str) -> dict[str, str]:

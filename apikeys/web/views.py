@@ -17,12 +17,12 @@ from apikeys.domain import CONTAINED, ApiKey
 from apikeys.exceptions import ApiKeyConflict, ApiKeyHeld, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys, refusals, rotation
+from apikeys.services import keys, offered_scopes, refusals, rotation
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
 from apikeys.web.charts import chart_of
 from apikeys.web.compression import compressed
-from apikeys.web.forms import LEAKED_ACTIONS, EditForm
+from apikeys.web.forms import LEAKED_ACTIONS, EditForm, limits_of
 from apikeys.web.listing import ListState, actions_of
 from apikeys.web.navigation import without_values_in
 
@@ -66,6 +66,7 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     context: dict[str, Any] = {"why": why, "cause_by": owners[by[0]] if by else None, "key": key, "history": history}
     admitted, left_out = networks.parted(key.networks)
     context |= {"leaked_action": LEAKED_ACTIONS[key.action_when_leaked], "admitted": admitted, "left_out": left_out}
+    context["scopes"] = offered_scopes.described(key.scope)
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]} | _life_of(key)
     context |= {
         "actions": actions_of(key, caller.identity, rotates=store_traits().knows_values),
@@ -125,7 +126,7 @@ def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     if request.method == "GET":
         key = keys.get_api_key_to_edit(caller, key_id)
         initial = {name: getattr(key, name) for name in EditForm.base_fields if hasattr(key, name)}
-        initial |= {"networks_before": key.networks} | drafts.take(request, caller.identity.iam_id)
+        initial |= limits_of(key) | drafts.take(request, caller.identity.iam_id)
         return responses.dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
     form = EditForm(request.POST, address=request.client_address)
     if not form.is_valid():

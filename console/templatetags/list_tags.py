@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from apikeys import values
+from apikeys import scopes, values
 from apikeys.backends.base import StoreTraits
 from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Owner, Status
 from apikeys.web.filters import OFFERS, OWNER, OWNER_LABEL, written, written_filters
@@ -24,7 +24,7 @@ from console.moments import Moments, day
 from console.patterns import draw, draw_each
 
 OWNER_CHOICE = '<li><a href="{}"><bdi>{}</bdi></a></li>'
-NETWORKS = '<p class="small expiry">{}</p>'
+LIMIT = '<p class="small expiry">{}</p>'
 EXPIRY = '<p class="small expiry">{words} <span class="exact">{exact}</span></p>'
 MOST_OWNERS = 1024  # who are kept as HTML
 PAGE_SIZE_CHOICES = tuple((size, size) for size in PAGE_SIZES)
@@ -141,6 +141,7 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
         "description": key.description or "–",
         "status": status(key.status, moments.language, key.is_decoy),
         "expiry": _expiry(key.expires_at, moments) if key.expires_at else "",
+        "scope": _scope(key.scope == scopes.READ, moments.language) if key.scope else "",
         "networks": _networks(moments.language) if key.networks else "",
         "created": moments.when(key.created_at),
         "used": moments.when(key.last_used_at),
@@ -166,7 +167,13 @@ def _owner(owner: Owner, language: str | None) -> SafeString:
 @cache
 def _networks(language: str | None) -> SafeString:
     """Return that a key can't be used from everywhere; its details tell from where."""
-    return format_html(NETWORKS, _("Some networks only"))
+    return format_html(LIMIT, _("Some networks only"))
+
+
+@cache
+def _scope(is_read_only: bool, language: str | None) -> SafeString:
+    """Return that a key can't do everything that its owner may; its details tell what it may do."""
+    return format_html(LIMIT, _("Read only") if is_read_only else _("Some scopes only"))
 
 
 def _expiry(end: datetime, moments: Moments) -> SafeString:
