@@ -206,10 +206,14 @@ for (const field of document.querySelectorAll("[data-time-zone]")) {
 // The code of a link stands behind the "#", which no browser sends: it goes into its field, and out of the address.
 function takeCode() {
   const field = document.querySelector("[data-from-fragment]");
-  if (!field || location.hash.length < 2) return;
-  field.value = location.hash.slice(1);
+  if (!field) return;
+  if (location.hash.length > 1) {
+    field.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+  }
+  if (!field.value) return;
   field.closest(".field").hidden = true;
-  history.replaceState(null, "", location.pathname);
+  field.form.querySelector("[autofocus]:not([data-from-fragment])")?.focus();
 }
 takeCode();
 addEventListener("hashchange", takeCode);

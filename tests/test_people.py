@@ -96,7 +96,7 @@ def test_people_are_found_by_name_user_id_and_e_mail_address(dora_client, alice,
 def test_the_list_tells_what_people_have_and_leads_to_their_keys(dora_client, alice, alices_key):
     row = page(dora_client.get(USERS, {"q": "alice"})).find("tbody").find("tr")
 
-    assert row.find("a", href=f"/manage/security/apikeys/?view=all&owner={alice.iam_id}").text.strip() == "1"
+    assert row.find("a", href=f"/manage/security/apikeys/?view=all&owner={alice.iam_id}").text.strip() == "1 API key"
     assert "Never" in row.text
 
 

@@ -177,7 +177,7 @@ def test_nobody_is_nobody(alice, command):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["alice"], "username: A user with that username"),
+        (["alice"], "username: Somebody has this user ID already."),
         (["a b"], "username: Enter a valid username."),
         (["carol", "--email", "nowhere"], "email: Enter a valid email address."),
         (["carol", "--last-name", "a\u202eb"], "last_name: This contains an invisible character"),

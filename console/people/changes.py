@@ -170,7 +170,7 @@ def _locked(caller: Caller, iam_id: str) -> User:
 def _validate(person: User) -> None:
     """Raise InvalidApiKey for the first field that a person may not have so."""
     try:
-        person.full_clean(exclude=["password"])
+        person.full_clean(exclude=["password"], validate_unique=False)  # the database refuses who is there already
     except ValidationError as exc:
         for field, messages in exc.message_dict.items():
             raise InvalidApiKey(field, str(messages[0])) from None

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from apikeys.domain import Caller, is_printable
 from apikeys.exceptions import NotAuthorized
@@ -26,6 +27,12 @@ class Listing:
     first: int
     previous_url: str
     next_url: str
+
+    @property
+    def position(self) -> str:
+        """Return which of all who were found these are, such as "26-50 of 60"."""
+        rows = {"first": self.first, "last": self.first + len(self.people) - 1, "total": self.total}
+        return _("%(first)s–%(last)s of %(total)s") % rows
 
 
 def people_of(caller: Caller, search: str, page_number: str) -> Listing:

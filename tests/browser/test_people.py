@@ -52,6 +52,38 @@ def test_dora_makes_grace_who_chooses_a_password_and_comes_in_until_she_is_deact
     expect(dora.get_by_text("Grace was deleted.")).to_be_visible()
 
 
+def test_without_script_and_by_keyboard_dora_makes_and_deletes_harriet_who_pastes_the_link(page_for: PageFor):
+    dora = page_for("dora", js=False)
+    dora.goto("/manage/users/create/")
+    expect(dora.get_by_label("User ID")).to_be_focused()
+    dora.keyboard.type("harriet")
+    dora.keyboard.press("Enter")
+    expect(dora.get_by_role("heading", name="User created")).to_be_visible()
+    link = dora.locator("#link").inner_text()
+
+    harriet = page_for(None, js=False)
+    harriet.goto(link)
+    expect(harriet.get_by_label("Link or its code")).to_be_focused()
+    for text in (link, NEW_PASSWORD, NEW_PASSWORD):
+        harriet.keyboard.insert_text(text)
+        harriet.keyboard.press("Tab")
+    expect(harriet.get_by_role("button", name="Set password")).to_be_focused()
+    harriet.keyboard.press("Enter")
+    expect(harriet.get_by_text("Your password was set. Log in as harriet.")).to_be_visible()
+
+    dora.goto("/manage/users/")
+    dora.get_by_role("searchbox").focus()
+    dora.keyboard.type("harriet")
+    dora.keyboard.press("Enter")
+    for role, name in (("link", "harriet"), ("button", "Deactivate"), ("link", "harriet"), ("link", "Delete user")):
+        dora.get_by_role(role, name=name, exact=True).focus()
+        dora.keyboard.press("Enter")
+    expect(dora.get_by_role("link", name="Cancel")).to_be_focused()
+    dora.keyboard.press("Tab")
+    dora.keyboard.press("Enter")
+    expect(dora.get_by_text("harriet was deleted.")).to_be_visible()
+
+
 def test_alice_sees_no_way_to_the_users_and_is_refused_there(page_for: PageFor):
     alice = page_for("alice", expected=(403,))
     alice.goto("/")
