@@ -6,7 +6,7 @@ from urllib.parse import quote
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.addresses import CREATE, KEYS, REVIEW, SERVICE_IDS, UNKNOWN_ID, edit_address
+from tests.addresses import CREATE, KEYS, REVIEW, SERVICE_IDS, UNKNOWN_ID, USERS, edit_address
 from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
     Words,
@@ -31,7 +31,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 66
+NUMBER = 74
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -42,7 +42,7 @@ def every_state(
     t = Words(locale)
     options |= {"locale": locale, "expected": PROVOKED}
     parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
-    for part in (*parts, second_month, service_ids, password, refusals):
+    for part in (*parts, second_month, service_ids, people, password, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -133,6 +133,45 @@ def service_ids(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tup
     yield "service ID, to be deleted", page
     page.get_by_role("button", name=t("Delete service ID")).click()
     expect(page.get_by_role("heading", name=t("There are no service IDs yet"))).to_be_visible()
+
+
+def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    """Somebody who is made, chooses a password, is deactivated and deleted."""
+    page, stranger = visit("ada"), visit(None)
+    page.goto(f"{USERS}create/")
+    form = page.get_by_role("main")
+    form.get_by_label(t("User ID")).fill("not one word")
+    form.get_by_role("button", name=t("Create user")).click()
+    expect(form.locator("[aria-invalid=true]")).to_be_visible()
+    yield "create user, refused", page
+    form.get_by_label(t("User ID")).fill("x" * 150)
+    form.get_by_label(t("%(words)s (optional)", words=t("First name"))).fill(STRANGE)
+    form.get_by_label(t("%(words)s (optional)", words=t("Last name"))).fill("unbroken" * 18)
+    form.get_by_role("button", name=t("Create user")).click()
+    expect(page.get_by_role("heading", name=t("User created"))).to_be_visible()
+    yield "user created", page
+    link = page.locator("#link").inner_text()
+    for address, words, stop in ((link, "short", "refused"), (f"{link}x", LONG, "link ended")):
+        stranger.goto("about:blank")
+        stranger.goto(address)
+        for label in ("New password", "Confirm new password"):
+            stranger.get_by_label(t(label), exact=True).fill(words)
+        stranger.get_by_role("button", name=t("Set password")).click()
+        expect(stranger.locator("[aria-invalid=true], [role=alert]").first).to_be_visible()
+        yield f"choose a password, {stop}", stranger
+    page.goto(f"{USERS}?q={quote(STRANGE)}")
+    yield "users", page
+    page.get_by_role("rowheader").get_by_role("link").click()
+    page.get_by_role("button", name=t("Deactivate")).click()
+    page.get_by_role("rowheader").get_by_role("link").filter(has_text=STRANGE).click()
+    expect(page.get_by_role("button", name=t("Activate"))).to_be_visible()
+    yield "user, deactivated", page
+    page.get_by_role("link", name=t("Delete user")).click()
+    yield "delete user", page
+    page.get_by_role("button", name=t("Delete user")).click()
+    page.goto(f"{USERS}?q={quote(STRANGE)}")
+    expect(page.get_by_role("heading", name=t("No user matches your search"))).to_be_visible()
+    yield "users, no match", page
 
 
 def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
@@ -360,7 +399,7 @@ def refusals(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page = visit(BOB)
     page.goto("/nothing/here/")
     yield "404", page
-    page.goto("/manage/users/")
+    page.goto(USERS)
     yield "403", page
     page.goto("/theme/")
     yield "405", page
