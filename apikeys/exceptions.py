@@ -2,7 +2,8 @@
 
 ApiKeyError
 ├── InvalidApiKey           a field of a request is not acceptable
-│   └── BadRequest          a request is not of the form that the API reads
+│   ├── BadRequest          a request is not of the form that the API reads
+│   └── RuleBroken          a key would not keep to the rules
 ├── ApiKeyNotFound          no such key, or somebody else's
 │   ├── RefusalNotFound     no refusal of a key that the caller may see
 │   ├── PreviousValueNotFound  the key has no previous value that works
@@ -10,6 +11,7 @@ ApiKeyError
 │   ├── PersonNotFound      the same for a person
 │   └── ServiceIdNotFound   the same for a service ID
 ├── NotAuthorized           the caller may see this, but not do it
+│   ├── CreationNotAllowed  the rules leave it to others to create keys
 │   ├── MadeByPeopleOnly    a service ID wants to make a service ID
 │   ├── ApiKeyHeld          an administrator, a leak or a rule disabled or locked a key
 │   ├── ServiceIdHeld       somebody else disabled or locked a service ID
@@ -99,6 +101,10 @@ class BadRequest(InvalidApiKey, code="bad_request"):
     """A request is not of the form that the API reads."""
 
 
+class RuleBroken(InvalidApiKey):
+    """A key would not keep to the rules that an administrator has set."""
+
+
 class ApiKeyNotFound(ApiKeyError, status=404, code="BXNIM0102E"):
     message = _("This API key does not exist. It may have been deleted.")
 
@@ -113,6 +119,10 @@ class ServiceIdNotFound(ApiKeyNotFound):
 
 class NotAuthorized(ApiKeyError, status=403, code="BXNIM0513E"):
     message = _("You are not authorized to do this.")
+
+
+class CreationNotAllowed(NotAuthorized):
+    message = _("Only administrators may create API keys here. Ask one of them for a key.")
 
 
 class MadeByPeopleOnly(NotAuthorized):

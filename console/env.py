@@ -9,6 +9,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,7 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.exceptions import ImproperlyConfigured
 
+from apikeys import networks
+from apikeys.exceptions import InvalidApiKey
 from console.locks import folder_locked
+
+Read = TypeVar("Read")
 
 TRUE, FALSE = "true", "false"
 _HOST_NAME = re.compile(r"\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -32,6 +37,11 @@ def env_str(name: str, default: str = "") -> str:
     if is_quoted(raw):
         raise ImproperlyConfigured(f"{name}={raw}: leave out the quotation marks.")
     return raw or default
+
+
+def env_optional(name: str, read: Callable[[str], Read]) -> Read | None:
+    """Return what `read` makes of the variable, None when it is unset or blank. Raises as `read` does."""
+    return read(name) if env_str(name) else None
 
 
 def is_quoted(text: str) -> bool:
@@ -61,6 +71,17 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if raw not in choices:
         raise ImproperlyConfigured(f"{name}={raw!r}: use {' or '.join(map(repr, choices))}.")
     return raw
+
+
+def env_networks(name: str) -> str:
+    """Return networks as `apikeys.networks` writes them, "" when unset; commas or blanks stand between them.
+
+    Anything but IPv4 and IPv6 networks, with a `!` before what is excluded, raises ImproperlyConfigured.
+    """
+    try:
+        return networks.clean(env_str(name).replace(",", " ").split())
+    except InvalidApiKey as exc:
+        raise ImproperlyConfigured(f"{name}: {exc}") from None
 
 
 def env_list(name: str, default: list[str]) -> list[str]:

@@ -35,7 +35,13 @@ MENUS = (
         _("Security"),
         (Page(LIST, is_upstream=True), Page("service_id_list", _("Service IDs")), Page("review", _("Review"))),
     ),
-    Menu(_("Access"), (Page("people", _("Users"), is_for_administrators=True),)),
+    Menu(
+        _("Access"),
+        (
+            Page("people", _("Users"), is_for_administrators=True),
+            Page("rules", _("Rules"), is_for_administrators=True),
+        ),
+    ),
 )
 # Beside Manage.
 DASHBOARD, REFERENCE = Page("dashboard", is_upstream=True), Page("api_reference")

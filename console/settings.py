@@ -4,12 +4,14 @@ import ipaddress
 import os
 import secrets
 import warnings
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from apikeys.domain import MAX_DAYS, MAX_PER_IDENTITY, Creators
 from apikeys.iam import IBM_CLOUD_URL
 from apikeys.values import DEFAULT_PREFIX, PREFIX_HELP, Peppers, is_prefix
 from console.database import database, refuse_misplaced
@@ -19,6 +21,8 @@ from console.env import (
     env_choice,
     env_hosts,
     env_int,
+    env_networks,
+    env_optional,
     env_public_keys,
     env_public_url,
     env_secret,
@@ -97,8 +101,13 @@ APIKEYS_PREFIX = env_str("APIKEYS_PREFIX", DEFAULT_PREFIX)
 if not is_prefix(APIKEYS_PREFIX):
     raise ImproperlyConfigured(f"APIKEYS_PREFIX={APIKEYS_PREFIX!r}: use {PREFIX_HELP}.")
 APIKEYS_ACTION_WHEN_LEAKED = env_choice("APIKEYS_ACTION_WHEN_LEAKED", "none", ("none", "disable", "delete"))
-APIKEYS_PER_IDENTITY = env_int("APIKEYS_PER_IDENTITY", 1000, low=0, high=10_000_000)
 APIKEYS_RESTORE_HOURS = env_int("APIKEYS_RESTORE_HOURS", 24, low=0, high=720)
+# Rules: None leaves each to the administrators, and to what domain.Rules has where they set nothing.
+APIKEYS_MAX_LIFETIME_DAYS = env_optional("APIKEYS_MAX_LIFETIME_DAYS", partial(env_int, default=0, low=0, high=MAX_DAYS))
+APIKEYS_MUST_EXPIRE = env_optional("APIKEYS_MUST_EXPIRE", partial(env_bool, default=False))
+APIKEYS_CREATORS = env_optional("APIKEYS_CREATORS", partial(env_choice, default="", choices=tuple(Creators)))
+APIKEYS_NETWORKS = env_optional("APIKEYS_NETWORKS", env_networks)
+APIKEYS_PER_IDENTITY = env_optional("APIKEYS_PER_IDENTITY", partial(env_int, default=0, low=0, high=MAX_PER_IDENTITY))
 try:
     APIKEYS_PEPPERS = Peppers.parse(
         env_secret("APIKEYS_PEPPERS")

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 
 from apikeys.backends import store_traits
 from apikeys.urls import review_urlpatterns, service_id_urlpatterns
+from apikeys.web.rules_views import rules_page
 from console import iam_login, views
 from console.people import views as people
 
@@ -33,6 +34,7 @@ if not store_traits().is_upstream:
         path("manage/security/review/", include(review_urlpatterns)),
         path("login/", views.Login.as_view(), name="login"),
         path("password/", views.Password.as_view(), name="password"),
+        path("manage/rules/", rules_page, name="rules"),
         path("docs/api/", views.api_reference, name="api_reference"),
         path("password/choose/", people.choose_password, name="choose_password"),
         path("manage/users/", include("console.people.urls")),

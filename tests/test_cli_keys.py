@@ -239,7 +239,8 @@ def test_update_of_nothing_is_wrong_usage(logged_in, three_keys):
     done = logged_in.run("iam", "api-key-update", "terraform")
 
     assert (done.status, done.out) == (2, "")
-    assert "say what to change: -n NAME, -d DESCRIPTION, --action-if-leaked ACTION or --network CIDR" in done.err
+    told = "say what to change: -n NAME, -d DESCRIPTION, --expires WHEN, --action-if-leaked ACTION or --network CIDR"
+    assert told in done.err
 
 
 # Delete, lock, unlock, disable, enable

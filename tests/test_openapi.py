@@ -476,6 +476,16 @@ def be_refused_what_an_administrator_contained(program: Program, dora: Any, alic
     program.call("BXNIM0513E", "DELETE", path)
 
 
+def break_the_rules(program: Program, key: str, deleted: str, settings: Any) -> None:
+    program.call(204, "POST", f"/v1/apikeys/{key}/disable")
+    settings.APIKEYS_MUST_EXPIRE = True
+    program.call("BXNIM0113E", "DELETE", f"/v1/apikeys/{key}/disable")
+    program.call("BXNIM0113E", "POST", f"/v1/apikeys/{key}/rotate", {})
+    program.call("BXNIM0113E", "POST", f"/v1/apikeys/{deleted}/restore")
+    settings.APIKEYS_MUST_EXPIRE = False
+    program.call(204, "DELETE", f"/v1/apikeys/{key}/disable")
+
+
 def walk_through_tokens(program: Program, username: str, settings: Any) -> None:
     call = program.call
     tokens = program.log_in(username)
@@ -592,6 +602,7 @@ def test_a_walk_through_the_whole_api_meets_every_documented_answer_and_no_other
     deleted = [key for key in program.call(200, "GET", "/v1/apikeys/deleted")["apikeys"] if key["restorable"]]
     program.call("BXNIM0151E", "POST", f"/v1/apikeys/{deleted[0]['id']}/restore")
     settings.APIKEYS_PER_IDENTITY = 0
+    break_the_rules(program, hers, deleted[0]["id"], settings)
     program.log_in(dora.username)
     program.call(200, "GET", "/v1/apikeys?scope=account&type=user")
     program.call(200, "GET", f"/v1/apikeys/export?owner={alice.username}")

@@ -284,7 +284,7 @@ def test_a_bare_checkout_has_safe_defaults(show, data_dir):
         (
             False, "127.0.0.1", 8000, ["localhost", "127.0.0.1", "[::1]"], 0,
             False, "console.sqlite",
-            str(data_dir / "console.sqlite3"), "apk_", 1000,
+            str(data_dir / "console.sqlite3"), "apk_", None,
         )
     )  # fmt: skip
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -39,7 +38,7 @@ from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import payloads
 from apikeys.iam.exports import Format
 from apikeys.identity.request import Request
-from apikeys.services import creation, deletion, exporting, keys
+from apikeys.services import creation, deletion, exporting, keys, rules
 
 MAX_COUNTED = 100  # identities in one look at the limits
 PER_IDENTITY = "apikeys_per_identity"
@@ -187,7 +186,7 @@ def limits_answer(caller: Caller, identities: Sequence[str]) -> JsonAnswer:
         raise BadRequest(PER_IDENTITY, _("Ask for at most %(limit)d identities at once."), limit=MAX_COUNTED)
     counts = keys.count_api_keys(caller, asked or [caller.identity.iam_id])
     found = [{"iam_id": iam_id, "count": count} for iam_id, count in counts.items()]
-    return JsonAnswer({PER_IDENTITY: {"limit": settings.APIKEYS_PER_IDENTITY, "identities": found}})
+    return JsonAnswer({PER_IDENTITY: {"limit": rules.effective().keys_per_identity, "identities": found}})
 
 
 def history_where_asked(request: HttpRequest, caller: Caller, key: ApiKey) -> list[HistoryEntry] | None:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apikeys import domain, exceptions, values
-from apikeys.backends import deletion, holding, records, rotation
+from apikeys.backends import deletion, holding, records, rotation, rules
 from apikeys.backends.base import StoreTraits, check_query
 from apikeys.backends.finding import Narrowed, Scope, narrowed
 from apikeys.backends.keyset import Listed, Source, count_to, counted_page_of, page_of
@@ -149,7 +149,12 @@ class EmbeddedBackend:
     def create_api_key(self, draft: domain.ApiKeyDraft) -> domain.IssuedApiKey:
         owner = draft.iam_id or self.identity.iam_id
         self._check_owner(owner)
-        self._make_room(owner)
+        held = rules.effective()
+        rules.check_creator(held, self.identity)
+        self._make_room(owner, held.keys_per_identity)
+        now = timezone.now()
+        rules.check_expiration(held, draft.expires_at, held.latest_end(now))
+        rules.check_networks(held, draft.networks)
         peppers = settings.APIKEYS_PEPPERS
         # A value that is easily guessed and one in use are refused alike, after the same time: whoever is told that a
         # value is in use has somebody else's key.
@@ -157,7 +162,6 @@ class EmbeddedBackend:
         if is_taken or (draft.value and values.is_guessable(draft.value)):
             raise _unusable()
         value = draft.value or values.generate(settings.APIKEYS_PREFIX)
-        now = timezone.now()
         try:
             with transaction.atomic():
                 record = ApiKeyRecord.objects.create(
@@ -182,6 +186,12 @@ class EmbeddedBackend:
         records.add_history(self.identity, record.id, "create", [draft.name], "API key created")
         return domain.IssuedApiKey(records.to_domain(record), value, look_alike=_look_alike(record))
 
+    def check_room(self, owner: str = "") -> None:
+        """Raise CreationNotAllowed, ApiKeyLimitReached where it could now make no key of the owner, itself."""
+        held = rules.effective()
+        rules.check_creator(held, self.identity)
+        _check_number(owner or self.identity.iam_id, held.keys_per_identity)
+
     def _holds(self, draft: domain.ApiKeyDraft, owner: str) -> dict[str, str]:
         """Return who disables and locks a key that is made like this, and as whom."""
         states = [state for state in ("disabled", "locked") if getattr(draft, state)]
@@ -192,9 +202,8 @@ class EmbeddedBackend:
             for column, text in ((f"{state}_by", self.identity.iam_id), (f"{state}_hold", hold))
         }
 
-    def _make_room(self, owner: str) -> None:
+    def _make_room(self, owner: str, limit: int) -> None:
         """Raise ApiKeyLimitReached when the owner has as many keys as allowed, InvalidApiKey when it is gone."""
-        limit = settings.APIKEYS_PER_IDENTITY
         is_service_id = owner.startswith(domain.SERVICE_ID_PREFIX)
         if not limit and not is_service_id:
             return
@@ -204,8 +213,7 @@ class EmbeddedBackend:
         held = list(owners._default_manager.select_for_update().filter(iam_id=owner).values_list("pk"))
         if is_service_id and not held:
             raise _mismatch()
-        if limit and count_to(ApiKeyRecord.objects.filter(iam_id=owner), limit - 1) >= limit:
-            raise exceptions.ApiKeyLimitReached(limit=limit)
+        _check_number(owner, limit)
 
     @transaction.atomic
     def update_api_key(self, key_id: str, changes: domain.ApiKeyChanges, *, entity_tag: str) -> domain.ApiKey:
@@ -215,6 +223,7 @@ class EmbeddedBackend:
         holding.check_unlocked(record, self.identity)
         if not records.names_version(entity_tag, record.entity_tag):
             raise exceptions.ApiKeyConflict
+        rules.check_changes(rules.effective(), record, changes)
         return self._revised(record, "update", records.apply_changes(record, changes))
 
     def _record_to_rotate(self, key_id: str) -> ApiKeyRecord:
@@ -227,6 +236,7 @@ class EmbeddedBackend:
     @transaction.atomic
     def rotate_api_key(self, key_id: str, overlap: domain.Overlap) -> domain.IssuedApiKey:
         record = self._record_to_rotate(key_id)
+        rules.check_rotation(rules.effective(), record)
         value = rotation.rotate(record, self.identity, overlap)
         return domain.IssuedApiKey(records.to_domain(record), value)
 
@@ -255,9 +265,11 @@ class EmbeddedBackend:
         record = self._record(key_id, for_update=True)
         holding.check_unlocked(record, self.identity)
         hold = holding.hold_of(record.iam_id, self.identity)
-        if holding.disable(record, self.identity, hold) if disabled else holding.enable(record, self.identity):
-            return self._revised(record, "disable" if disabled else "enable")
-        return records.to_domain(record)
+        if not (holding.disable(record, self.identity, hold) if disabled else holding.enable(record, self.identity)):
+            return records.to_domain(record)
+        if not disabled:
+            rules.check_key(rules.effective(), record)
+        return self._revised(record, "disable" if disabled else "enable")
 
     def _revised(self, record: ApiKeyRecord, action: str, params: Sequence[str] = ()) -> domain.ApiKey:
         records.save_revision(record, self.identity, action, f"API key: {action}", params)
@@ -301,14 +313,19 @@ class EmbeddedBackend:
 
     @transaction.atomic
     def restore_api_key(self, key_id: str) -> domain.RestoredKey:
-        """Bring back a key that the identity deleted. Raises ApiKeyNotFound, NotRestorable, ApiKeyLimitReached."""
+        """Bring back a key that the identity deleted. Raises ApiKeyNotFound, NotRestorable, ApiKeyLimitReached, and
+        CreationNotAllowed and RuleBroken as for a new key.
+        """
         own = self._deleted().filter(deleted_by=self.identity.iam_id)
         record = own.select_for_update().filter(id=key_id).first() if domain.API_KEY_ID.fullmatch(key_id) else None
         if record is None:
             return domain.RestoredKey(self.get_api_key(key_id), is_new=False)
         if record.leaked:
             raise exceptions.NotRestorable
-        self._make_room(record.iam_id)
+        held = rules.effective()
+        rules.check_creator(held, self.identity)
+        self._make_room(record.iam_id, held.keys_per_identity)
+        rules.check_key(held, record)
         restored = deletion.restore(record, self.identity)
         return domain.RestoredKey(records.to_domain(restored), look_alike=_look_alike(restored))
 
@@ -327,6 +344,11 @@ def _is_of_account(iam_id: str, account_id: str) -> bool:
     """Tell whether an identity is known to belong to an account: then all of its keys do."""
     known = ServiceIdRecord if iam_id.startswith(domain.SERVICE_ID_PREFIX) else get_user_model()
     return bool(known._default_manager.filter(iam_id=iam_id, account_id=account_id).exists())
+
+
+def _check_number(owner: str, limit: int) -> None:
+    if limit and count_to(ApiKeyRecord.objects.filter(iam_id=owner), limit - 1) >= limit:
+        raise exceptions.ApiKeyLimitReached(limit=limit)
 
 
 def _mismatch() -> exceptions.InvalidApiKey:

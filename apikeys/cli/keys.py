@@ -98,6 +98,8 @@ def do_create(options: argparse.Namespace) -> None:
     body: dict[str, Any] = {"name": options.name, "description": options.description, "iam_id": session.iam_id}
     if options.action_if_leaked:
         body["action_when_leaked"] = options.action_if_leaked.lower()
+    if options.expires:
+        body["expires_at"] = options.expires
     if not options.output:
         report(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
     if options.decoy:
@@ -184,10 +186,14 @@ def do_update(options: argparse.Namespace) -> None:
     }
     if options.action_if_leaked:
         changes["action_when_leaked"] = options.action_if_leaked.lower()
+    if options.expires is not None:
+        changes["expires_at"] = options.expires
     if (networks := networks_of(options)) is not None:
         changes["networks"] = networks
     if not changes:
-        options.parser.error("say what to change: -n NAME, -d DESCRIPTION, --action-if-leaked ACTION or --network CIDR")
+        options.parser.error(
+            "say what to change: -n NAME, -d DESCRIPTION, --expires WHEN, --action-if-leaked ACTION or --network CIDR"
+        )
     session = require_login()
     key = find_key(session, options.key)
     changed = session.ask(lambda client: client.update_api_key(key["id"], key["entity_tag"], changes))

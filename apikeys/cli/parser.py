@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import dropwhile
 from typing import Any, NoReturn
 
@@ -163,16 +163,20 @@ def add_iam(iam: Any) -> None:
     create.add_argument("-d", "--description", metavar="DESCRIPTION", default="")
     create.add_argument("-f", "--file", metavar="FILE", help="save the key to FILE, which must not exist")
     create.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
+    create.add_argument("--expires", type=expiration, metavar="WHEN", help="such as 90d, or 2030-01-31 at 23:59 UTC")
     create.add_argument("--lock", action="store_true")
     add_networks(create)
     create.add_argument("--decoy", action="store_true", help="make a decoy: it opens nothing, any use raises the alarm")
     add_output(create)
     create.set_defaults(run=do_create)
 
-    update = iam.add_parser("api-key-update", help="change a key's name, description, leaked action or networks")
+    update = iam.add_parser(
+        "api-key-update", help="change a key's name, description, expiration, leaked action or networks"
+    )
     update.add_argument("key", metavar="NAME|ID")
     update.add_argument("-n", "--name")
     update.add_argument("-d", "--description")
+    update.add_argument("--expires", type=new_expiration, metavar="WHEN", help="such as 90d, 2030-01-31, or never")
     update.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
     add_networks(update)
     add_output(update)
@@ -294,6 +298,21 @@ def day(text: str) -> str:
         return payloads.parse_day(text).isoformat()
     except ValueError:
         raise argparse.ArgumentTypeError("write it like 2026-01-31") from None
+
+
+def expiration(text: str) -> str:
+    """Return what the API calls an expiration on a date, at its end, or in some days. Raises ArgumentTypeError."""
+    try:
+        if text.endswith("d"):
+            return payloads.format_date(datetime.now(UTC) + timedelta(days=payloads.parse_days(text.removesuffix("d"))))
+        return f"{payloads.parse_day(text).isoformat()}T23:59+0000"
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"write it like 90d, with 1 to {MAX_DAYS} days, or 2030-01-31") from None
+
+
+def new_expiration(text: str) -> str:
+    """Return the same, or "" for none. Raises ArgumentTypeError."""
+    return "" if text == "never" else expiration(text)
 
 
 def add_networks(command: argparse.ArgumentParser) -> None:

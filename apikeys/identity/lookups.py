@@ -20,6 +20,7 @@ from django.db import connection
 
 from apikeys import networks
 from apikeys.backends.records import has_digest, to_previous, to_used
+from apikeys.backends.rules import networks_over
 from apikeys.domain import Identity, PreviousValue, Reason, UsedKey
 from apikeys.identity import users
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, Revocation, RulesRecord, ServiceIdRecord, SigningKey
@@ -161,7 +162,7 @@ def find_both(
         to_used(_keys().row(key)) if key else None,
         bool(is_signed_here),
         bool(is_revoked),
-        _rule(limits),
+        networks_over(limits),
     )
     if not stored:
         return source, None
@@ -198,13 +199,8 @@ def _past_value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[A
         if previous is not None and key_part is not None:
             record, value = whole.row(key_part), stored[previous.digest, previous.pepper]
             holder = _holder(person, service, manager)
-            return FoundValue(value, record, to_used(record), holder, previous, told, limits=_rule(limits))
+            return FoundValue(value, record, to_used(record), holder, previous, told, limits=networks_over(limits))
     return None
-
-
-def _rule(limits: str | None) -> str:
-    """Return the networks that keys may be used from at most, as the row of the rules has them."""
-    return limits or ""
 
 
 def _stored(spellings: Sequence[str]) -> dict[tuple[str, int], str]:
@@ -224,7 +220,7 @@ def _value_of(stored: dict[tuple[str, int], str], rows: Sequence[Sequence[Any]],
     for pair, value in stored.items():
         if pair in found:
             record, holder, limits = found[pair]
-            return FoundValue(value, record, to_used(record), _holder(*holder), record, limits=_rule(limits))
+            return FoundValue(value, record, to_used(record), _holder(*holder), record, limits=networks_over(limits))
     return None
 
 

@@ -23,6 +23,8 @@ ROTATE = "iam-identity.user-apikey.rotate"
 RESTORE = "iam-identity.user-apikey.restore"
 EXPORT = "iam-identity.user-apikey.export"  # of a list, whose filters it tells
 
+RULES_UPDATE = "iam-identity.account-settings.update"
+
 DECOY = "iam-identity.user-apikey.decoy"  # somebody used one
 
 SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
@@ -54,8 +56,8 @@ class Step:
         self.caller, self.action, self.revokes = caller, action, revokes
         self.is_accounted_for = False
 
-    def record(self, target: ApiKey | ServiceId, **data: Any) -> None:
-        """Write the event of the change, which was made to `target`."""
+    def record(self, target: ApiKey | ServiceId | None, **data: Any) -> None:
+        """Write the event of the change, which was made to `target`, None where that is the account."""
         self.is_accounted_for = True
         write = revocation(record) if self.revokes else record
         write(self.caller, self.action, target=target, **data)

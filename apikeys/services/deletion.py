@@ -78,7 +78,7 @@ def restore_api_key(caller: domain.Caller, key_id: str) -> domain.RestoredKey:
     """Bring back a key that the caller deleted, as it was; one that is back already is returned as it is.
 
     Raises ApiKeyNotFound, also for what is gone for good and what somebody else deleted; NotRestorable for a key that
-    was found in public, WiderThanItsMaker, ApiKeyLimitReached, NotOffered.
+    was found in public, WiderThanItsMaker, ApiKeyLimitReached, CreationNotAllowed, RuleBroken, NotOffered.
     """
     store = value_store_for(caller)
     with audit.change(caller, audit.RESTORE, key_id) as step:

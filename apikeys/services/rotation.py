@@ -28,7 +28,8 @@ def rotate_api_key(caller: Caller, key_id: str, overlap: Overlap, delivery: Deli
 
     Without a hand-over what is returned is the only delivery. Raises RotationUnderWay while an earlier value works and
     the overlap does not end it, ApiKeyLocked, NotAuthorized, ApiKeyNotFound, InvalidApiKey for an overlap that is too
-    long, IdempotencyKeyReused, AlreadyReceived, HandoverExpired, NotOffered.
+    long, RuleBroken for a key that does not keep to the rules, IdempotencyKeyReused, AlreadyReceived, HandoverExpired,
+    NotOffered.
     """
     _check(overlap)
     store = value_store_for(caller)

@@ -1,6 +1,8 @@
 """Creating a key and handing over its value: the form, the page with the value, its receipt, more time, the file."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -11,11 +13,18 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apikeys.domain import ApiKeyDraft, Identity, IssuedApiKey
-from apikeys.exceptions import ApiKeyLimitReached, BeingCreated, NotAuthorized, StoreError
+from apikeys.exceptions import (
+    ApiKeyLimitReached,
+    BeingCreated,
+    CreationNotAllowed,
+    NotAuthorized,
+    RuleBroken,
+    StoreError,
+)
 from apikeys.iam import payloads
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import creation, offered_scopes, unconfirmed
+from apikeys.services import creation, offered_scopes, rules, unconfirmed
 from apikeys.services.delivery import LIFETIME, MOST_EXTENSIONS, Delivery
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, prefill
@@ -45,31 +54,42 @@ def api_key_create(request: Request) -> HttpResponseBase:
     if request.method == "GET" and without_values_in(address) != address:  # a link brought a value: no page repeats it
         return see_other(without_values_in(address))
     caller = caller_of(request)
-    identity, service = caller.identity, service_of(caller, state_of(request))
-    if request.method == "GET":
-        return dialog(request, "create", {"form": _form_to_fill_in(request, identity), "service": service})
-    form = CreateForm(
-        request.POST, iam_id=identity.iam_id, account_id=identity.account_id, address=request.client_address
+    service = service_of(caller, state_of(request))
+    form_of = partial(
+        CreateForm,
+        iam_id=caller.identity.iam_id,
+        account_id=caller.identity.account_id,
+        address=request.client_address,
+        rules=rules.effective(),
     )
+    if request.method == "GET":
+        refusal = rules.refusal_of_creation(caller, service.iam_id if service else "")
+        if isinstance(refusal, CreationNotAllowed):
+            return dialog(request, "not_created", {"message": sentence(refusal)})
+        context = {"form": _form_to_fill_in(request, caller.identity, form_of), "service": service}
+        return dialog(request, "create", context | ({"notice": sentence(refusal)} if refusal else {}))
+    form = form_of(request.POST)
     status = UNPROCESSABLE
     if form.is_valid():
         try:
             draft = replace(form.draft(), iam_id=service.iam_id) if service else form.draft()
             return create_and_show(request, draft, form.cleaned_data["delivery"])
+        except RuleBroken as exc:
+            form.refuse(exc)
         except SHOWN_IN_FORM as exc:
             form.add_error(None, sentence(exc))
             status = exc.status
     return dialog(request, "create", {"form": form, "service": service}, status)
 
 
-def _form_to_fill_in(request: Request, identity: Identity) -> CreateForm:
+def _form_to_fill_in(request: Request, identity: Identity, form_of: Callable[..., CreateForm]) -> CreateForm:
     """Return a form with what was typed before a log-in, else with what a link gives."""
     initial = {"nonce": new_nonce(), "action_when_leaked": settings.APIKEYS_ACTION_WHEN_LEAKED}
     initial |= {"account": identity.account_id}
     draft, given = drafts.take(request, identity.iam_id), prefill.read(request.GET)
     if given and not draft:
-        return prefill.form_with(given, initial, identity, request.client_address)
-    return CreateForm(initial=initial | draft)
+        return prefill.form_with(given, initial, form_of)
+    return form_of(initial=initial | draft)
 
 
 @sensitive_variables("issued", "context")

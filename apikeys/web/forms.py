@@ -12,9 +12,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import networks, scopes, zones
-from apikeys.domain import UNSET, ApiKey, ApiKeyChanges, ApiKeyDraft, LeakedAction, Scope
+from apikeys.domain import NO_RULES, UNSET, ApiKey, ApiKeyChanges, ApiKeyDraft, LeakedAction, Rules, Scope
 from apikeys.exceptions import InvalidApiKey
-from apikeys.services import offered_scopes
+from apikeys.services import offered_scopes, rules
 from apikeys.services.delivery import Delivery
 from apikeys.services.messages import sentence
 from apikeys.services.validation import clean_description, clean_name
@@ -107,7 +107,11 @@ class ExpiringForm(ApiKeyForm):
     A date alone ends at 23:59 UTC; a time of day is one of `zone`, the reader's when the form was opened.
     """
 
-    expires = forms.ChoiceField(label=_("Expiration"), choices=EXPIRIES, required=False)
+    never = ""  # the choice of no expiration
+    latest_end: datetime | None = None  # when the key may expire by the rules at the latest
+
+    choices = EXPIRIES
+    expires = forms.ChoiceField(label=_("Expiration"), choices=choices, required=False)
     expires_on = forms.DateField(
         label=_("Expiration date"),
         required=False,
@@ -121,9 +125,28 @@ class ExpiringForm(ApiKeyForm):
     )
     time_zone = OpaqueField()  # a form that an earlier release drew has none, and meant UTC
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rules: Rules = NO_RULES, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.rules = rules
         self.fields["time_zone"].initial = zones.name_of(timezone.get_current_timezone())
+
+    def end_by(self, latest: datetime | None) -> None:
+        """Offer what the rules allow a key that may expire then at the latest. What was sent is not refused by it."""
+        self.latest_end = latest
+        offered = [choice for choice in self.choices if self._is_offered(choice[0])]
+        self.fields["expires"].widget.choices = offered
+
+    def _is_offered(self, choice: str) -> bool:
+        if choice == self.never:
+            return not self.rules.needs_expiration
+        return self.latest_end is None or not choice.isdecimal() or _end_in(choice) <= self.latest_end
+
+    def refuse(self, error: InvalidApiKey) -> None:
+        """Show beside the field that it is about, where there is one, why the key can't be so."""
+        field: str | None = error.field if error.field in self.fields else None
+        if error.field == "expires_at":
+            field = "expires_on" if self.cleaned_data["expires"] == ON_DATE else "expires"
+        self.add_error(field, sentence(error))
 
     @property
     def zone(self) -> tzinfo:
@@ -171,7 +194,7 @@ class ExpiringForm(ApiKeyForm):
         choice = self.cleaned_data["expires"]
         if choice == ON_DATE:
             return self._end()
-        return timezone.now() + timedelta(days=int(choice)) if choice.isdecimal() else None
+        return _end_in(choice) if choice.isdecimal() else None
 
 
 class LimitedForm(ExpiringForm):
@@ -198,6 +221,8 @@ class LimitedForm(ExpiringForm):
         elif fields.get("scopes") == "":
             self.add_error("scopes", gettext("Choose at least one scope."))
         text = fields.get("networks", "")
+        if self.rules.networks and not networks.is_within(text, self.rules.networks):
+            return fields  # it is refused for another reason
         is_seen = text in (fields.get("networks_before"), fields.get("networks_seen"))
         if not is_seen and networks.address_of(self.address) and not networks.admits(text, self.address):
             told = gettext("Your own address, %(address)s, is not among these. If you mean that, send the form again.")
@@ -235,6 +260,7 @@ class CreateForm(LimitedForm):
     def __init__(self, *args: Any, iam_id: str = "", account_id: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.iam_id, self.account_id = iam_id, account_id
+        self.end_by(self.rules.latest_end(timezone.now()))
 
     def clean(self) -> dict[str, Any]:
         """Refuse a form that can create no key, or none where it was meant; the form that is shown again can."""
@@ -251,6 +277,22 @@ class CreateForm(LimitedForm):
             )
             self.replace("account", self.account_id)
         return fields
+
+    def check_rules(self) -> None:
+        """Show what breaks the rules in a form that is not sent yet; one that is sent, the store refuses.
+
+        What is sent once more may have created its key before there was a rule, and gets its value.
+        """
+        if not {"expires", "expires_on", "expires_time"} & self.errors.keys():
+            self._check(rules.check_expiration, self.expires_at(), self.latest_end)
+        if "networks" not in self.errors:
+            self._check(rules.check_networks, self.cleaned_data["networks"])
+
+    def _check(self, check: Callable[..., None], *chosen: Any) -> None:
+        try:
+            check(self.rules, *chosen)
+        except InvalidApiKey as exc:
+            self.refuse(exc)
 
     def draft(self) -> ApiKeyDraft:
         fields = self.cleaned_data
@@ -269,12 +311,10 @@ class CreateForm(LimitedForm):
 class EditForm(LimitedForm):
     """`changes()` is what the form asks for, once it is valid; its expiration stays unless another one is chosen."""
 
-    expires = forms.ChoiceField(
-        label=_("Expiration"),
-        choices=[(UNCHANGED, _("No change")), (NEVER, _("Does not expire")), *EXPIRIES[1:]],
-        required=False,
-    )
+    choices = [(UNCHANGED, _("No change")), (NEVER, _("Does not expire")), *EXPIRIES[1:]]
+    expires = forms.ChoiceField(label=_("Expiration"), choices=choices, required=False)
     entity_tag = OpaqueField()
+    never = NEVER
 
     def changes(self) -> ApiKeyChanges:
         fields = self.cleaned_data
@@ -286,6 +326,10 @@ class EditForm(LimitedForm):
             scope=None if self.scope() == fields["scope_before"] else self.scope(),
             networks=None if fields["networks"] == fields["networks_before"] else fields["networks"],
         )
+
+
+def _end_in(days: str) -> datetime:
+    return timezone.now() + timedelta(days=int(days))
 
 
 def end_of_day(day: date) -> datetime:

@@ -42,6 +42,7 @@ NOT_DONE = {
     "service_id_disable": _("The service ID was not disabled"),
     "service_id_enable": _("The service ID was not enabled"),
     "service_id_delete": _("The service ID was not deleted"),
+    "rules": _("The rules were not changed"),
 }
 
 

@@ -1,14 +1,13 @@
 """Links that fill in the create form, `create/?name=…&description=…&expires=…&scope=…`: they never send it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from apikeys import scopes
-from apikeys.domain import Identity
 from apikeys.web.drafts import MAX_LENGTH
 from apikeys.web.forms import CHOSEN, EXPIRIES, ON_DATE, CreateForm
 
@@ -59,14 +58,16 @@ def _on(day: str, clock: str = "") -> dict[str, str]:
     return {"expires": ON_DATE, "expires_on": day, "expires_time": clock}
 
 
-def form_with(given: Mapping[str, str], initial: Mapping[str, Any], identity: Identity, address: str) -> CreateForm:
+def form_with(given: Mapping[str, str], initial: Mapping[str, Any], form_of: Callable[..., CreateForm]) -> CreateForm:
     """Return the form with what a link gives, and beside those fields what is wrong there; the rest is yet to come.
 
-    `address` is the reader's.
+    `form_of` makes a form for its reader.
     """
-    blank = CreateForm(initial=initial)
+    blank = form_of(initial=initial)
     filled = {name: blank[name].value() or "" for name in blank.fields} | dict(given)
-    form = CreateForm(filled, iam_id=identity.iam_id, account_id=identity.account_id, address=address)
+    form = form_of(filled)
+    form.full_clean()
+    form.check_rules()
     for name in set(form.errors) - set(given):
         del form.errors[name]
     return form

@@ -39,6 +39,7 @@ LIST = "list"  # id of all that a change of a key may change on the page of the 
 # Each is templates/apikeys/_<name>.html; this is the title where it is a page of its own.
 DIALOGS = {
     "create": _("Create API key"),
+    "not_created": _("Create API key"),
     "created": _("API key created"),
     "details": _("Details"),
     "edit": _("Edit API key"),

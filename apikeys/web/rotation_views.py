@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apikeys.backends import store_traits
 from apikeys.domain import ApiKey, Overlap
-from apikeys.exceptions import ApiKeyLocked, InvalidApiKey, NotAuthorized, NotOffered, RotationUnderWay
+from apikeys.exceptions import ApiKeyLocked, InvalidApiKey, NotAuthorized, NotOffered, RotationUnderWay, RuleBroken
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys, rotation
+from apikeys.services import keys, rotation, rules
 from apikeys.services.delivery import Delivery
 from apikeys.services.messages import sentence
 from apikeys.web.creation_views import show_value
@@ -64,21 +64,25 @@ def api_key_rotate(request: Request, key_id: str) -> HttpResponse:
     key = keys.get_api_key_to_edit(caller, key_id)
     if request.method == "GET":
         form = OverlapForm(initial={"overlap": AT_ONCE if key.leaked else DAY, "nonce": new_nonce()})
-        return ask(request, form, key)
+        return ask(request, form, key, refusal=rules.refusal_of_rotation(key))
     form, status = OverlapForm(request.POST), UNPROCESSABLE
     if form.is_valid():
         try:
             delivery = Delivery(caller.identity.iam_id, form.cleaned_data["nonce"])
             return show_value(request, rotation.rotate_api_key(caller, key_id, form.read(), delivery), delivery)
+        except RuleBroken as exc:
+            return ask(request, form, key, UNPROCESSABLE, refusal=exc)
         except SHOWN_IN_FORM as exc:
             form.add_error(None, sentence(exc))
             status = exc.status
     return ask(request, form, key, status)
 
 
-def ask(request: Request, form: OverlapForm, key: ApiKey, status: int = 200) -> HttpResponse:
+def ask(
+    request: Request, form: OverlapForm, key: ApiKey, status: int = 200, refusal: RuleBroken | None = None
+) -> HttpResponse:
     context = {"form": form, "key": key, "previous": rotation.previous_value_of(key)}
-    return dialog(request, "rotate", context, status)
+    return dialog(request, "rotate", context | ({"refusal": sentence(refusal)} if refusal else {}), status)
 
 
 @require_POST

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apikeys import networks
 from apikeys.backends import store_traits
 from apikeys.domain import CONTAINED, ApiKey
-from apikeys.exceptions import ApiKeyConflict, ApiKeyHeld, StoreError
+from apikeys.exceptions import ApiKeyConflict, ApiKeyHeld, RuleBroken, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys, offered_scopes, refusals, rotation
+from apikeys.services import keys, offered_scopes, refusals, rotation, rules
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
 from apikeys.web.charts import chart_of
@@ -122,25 +122,33 @@ def api_key_disable(request: Request, key_id: str, disabled: bool) -> HttpRespon
 @require_http_methods(["GET", "POST"])
 def api_key_edit(request: Request, key_id: str) -> HttpResponseBase:
     """Edit name, description and expiration; a stale edit shows both versions."""
-    caller = caller_of(request)
+    caller, held = caller_of(request), rules.effective()
     if request.method == "GET":
         key = keys.get_api_key_to_edit(caller, key_id)
         initial = {name: getattr(key, name) for name in EditForm.base_fields if hasattr(key, name)}
         initial |= limits_of(key) | drafts.take(request, caller.identity.iam_id)
-        return responses.dialog(request, "edit", {"form": EditForm(initial=initial), "key": key})
-    form = EditForm(request.POST, address=request.client_address)
+        return _edit_dialog(request, EditForm(initial=initial, rules=held), key)
+    form = EditForm(request.POST, address=request.client_address, rules=held)
     if not form.is_valid():
         key = keys.get_api_key(caller, key_id)  # that it is gone is said rather than what is wrong with the form
-        return responses.dialog(request, "edit", {"form": form, "key": key}, responses.UNPROCESSABLE)
+        return _edit_dialog(request, form, key, responses.UNPROCESSABLE)
     try:
         try:
             changed = keys.update_api_key(caller, key_id, form.changes(), entity_tag=form.cleaned_data["entity_tag"])
         except ApiKeyConflict as exc:
             key = keys.get_api_key(caller, key_id)
             form.replace("entity_tag", key.entity_tag)
-            return responses.dialog(request, "edit", {"form": form, "key": key, "conflict": sentence(exc)}, exc.status)
+            return _edit_dialog(request, form, key, exc.status, conflict=sentence(exc))
+        except RuleBroken as exc:
+            form.refuse(exc)
+            return _edit_dialog(request, form, keys.get_api_key(caller, key_id), responses.UNPROCESSABLE)
     except StoreError as exc:
         form.add_error(None, sentence(exc))
         return responses.dialog(request, "edit", {"form": form}, exc.status)
     messages.success(request, _("The changes to %(name)s were saved.") % {"name": changed.name})
     return responses.to_list(request)
+
+
+def _edit_dialog(request: Request, form: EditForm, key: ApiKey, status: int = 200, **context: Any) -> HttpResponse:
+    form.end_by(rules.latest_end_of(form.rules, key))
+    return responses.dialog(request, "edit", {"form": form, "key": key} | context, status)

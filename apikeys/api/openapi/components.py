@@ -28,7 +28,8 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "bad_request": (400, "A parameter, a header or the body does not have the form described here."),
     "BXNIM0113E": (
         400,
-        "A property is not accepted: the name, the owner, the date, or a value that is already in use.",
+        "A property is not accepted: the name, the owner, the date, a value that is already in use, or what breaks "
+        "a rule of this console.",
     ),
     "unauthorized": (401, "The access token is missing, malformed or expired, or its key or owner was deleted."),
     FORBIDDEN: (403, "You are not authorized to do this, or the key or token that you show lacks the scope for it."),

@@ -87,7 +87,7 @@ def key_operations() -> dict[str, Schema]:
                 warned=True,
                 links=links.FROM_NEW_KEY,
             ),
-            (BAD, REFUSED, UNKNOWN, "conflict", "BXNIM0151E"),
+            (BAD, REFUSED, UNKNOWN, FORBIDDEN, "conflict", "BXNIM0151E"),
             parameters=[
                 "EntityLock",
                 parameter("Entity-Disable", "header", YES_OR_NO, "Whether to create it disabled."),
@@ -146,6 +146,7 @@ def key_operations() -> dict[str, Schema]:
             "an API key",
             ("disable", "enable"),
             (UNKNOWN, FORBIDDEN, GONE, "conflict"),
+            (REFUSED,),
         ),
         "GET /v1/accounts/{account_id}/limits/identity": of_keys(
             "getIdentityLimits",

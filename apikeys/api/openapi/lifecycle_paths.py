@@ -11,6 +11,7 @@ from apikeys.api.openapi.key_paths import (
     EXAMPLE_KEY,
     EXAMPLE_MOMENT,
     GONE,
+    REFUSED,
     UNKNOWN,
     of_keys,
 )
@@ -45,7 +46,7 @@ def lifecycle_operations() -> dict[str, Schema]:
                 status=201,
                 links=links.FROM_ROTATED_KEY,
             ),
-            (BAD, UNKNOWN, FORBIDDEN, GONE, "conflict", "rotation_under_way"),
+            (BAD, REFUSED, UNKNOWN, FORBIDDEN, GONE, "conflict", "rotation_under_way"),
             description="The key stays the same: its id, name, history and settings. Its previous value works until "
             "the overlap ends, and the access tokens made with it end with it.",
             parameters=["ApiKeyId", "IdempotencyKey"],
@@ -92,7 +93,7 @@ def lifecycle_operations() -> dict[str, Schema]:
                 tagged=True,
                 links=links.FROM_KEY,
             ),
-            (UNKNOWN, GONE, "conflict", "BXNIM0151E"),
+            (REFUSED, UNKNOWN, FORBIDDEN, GONE, "conflict", "BXNIM0151E"),
             parameters=["ApiKeyId"],
             posts=True,
         ),
