@@ -216,6 +216,8 @@ def test_somebody_elses_is_like_one_that_never_was(bob_client, robot, value):
             assert bob_client.post(service_id_address(service_id, what)).status_code == 404
         for address in (KEYS, CREATE):
             assert bob_client.get(address, {"owner": f"iam-{service_id}"}).status_code == 404
+        export = {"owner": f"iam-{service_id}", "format": "csv"}
+        assert bob_client.get(f"{KEYS}export/", export).status_code == 400
 
     assert bob_client.post(f"{CREATE}?owner={robot.iam_id}", {"name": "back door"}).status_code == 404
     assert ApiKeyRecord.objects.count() == 1
@@ -281,6 +283,10 @@ def test_the_list_of_its_keys_has_them_alone_and_every_link_stays_there(alice, a
 
     assert list(rows(tree)) == ["nightly"]
     assert [header.text for header in tree.find("thead").find_all("th")].count("Owner") == 0
+    assert [link["href"] for link in tree.find_all("a") if link.text == "To the service ID"] == [
+        service_id_address(robot.id)
+    ]
+    assert "nightly" in b"".join(alice_client.get(f"{KEYS}export/?owner={robot.iam_id}&format=csv")).decode()
     [details] = [row.find("th").find("a")["href"] for row in tree.find("tbody").find_all("tr")]
     assert details.endswith(f"?owner={robot.iam_id}")
     dialog = page(alice_client.get(details)).find("dialog")

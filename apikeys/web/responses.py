@@ -68,10 +68,8 @@ def is_plain(request: Request, state: ListState) -> bool:
 
 def service_of(caller: Caller, state: ListState) -> ServiceId | None:
     """Return the service ID whose keys the list has, None where it has others. Raises ServiceIdNotFound."""
-    iam_id = state.query.iam_id
-    if not iam_id.startswith(SERVICE_ID_PREFIX):
-        return None
-    return service_ids.get_service_id(caller, iam_id.removeprefix("iam-"))
+    service_id = _service_id(state.query.iam_id)
+    return service_ids.get_service_id(caller, service_id) if service_id else None
 
 
 def list_context(request: Request) -> dict[str, Any]:
@@ -102,6 +100,7 @@ def list_context(request: Request) -> dict[str, Any]:
         "list_texts": {
             "search": state.query.search,
             "whose": state.whose or _typed_owner(state, owners),
+            "service_url": _service_url(state.query.iam_id),
             "state_url": state.url(),
             "export_csv_url": _export_url(state, Format.CSV),
             "export_json_url": _export_url(state, Format.JSON),
@@ -132,6 +131,16 @@ def _listed(caller: Caller, state: ListState) -> tuple[ListState, ApiKeyPage, di
     if not state.query.whole_account:
         return state, page, {service.iam_id: Owner(service.iam_id, service.name)} if service else {}
     return state, page, keys.owners_of(page.keys, *filter(None, [state.query.iam_id]))
+
+
+def _service_url(iam_id: str) -> str:
+    """Return the page of the service ID whose keys are listed, "" for other keys."""
+    return reverse("service_id_details", args=[_service_id(iam_id)]) if _service_id(iam_id) else ""
+
+
+def _service_id(iam_id: str) -> str:
+    """Return the ID of the service ID that an IAM ID is of, "" for somebody else."""
+    return iam_id.removeprefix("iam-") if iam_id.startswith(SERVICE_ID_PREFIX) else ""
 
 
 def _owner_filter(base: str, state: ListState, owners: Mapping[str, Owner]) -> list[tuple[str, Any, str]]:
