@@ -1,7 +1,6 @@
 """From an Authorization header to the caller that services want."""
 
 import base64
-from dataclasses import replace
 from urllib.parse import unquote_plus
 
 from django.http import HttpRequest
@@ -37,8 +36,7 @@ def caller_and_record(request: Request, value: str, address: str) -> tuple[Calle
 
     Raises Unauthenticated, ScopeInsufficient.
     """
-    origin = replace(origin_of(request), used_from=address)
-    bearer, record = tokens.identify_and_find(bearer_token(request), value, origin)
+    bearer, record = tokens.identify_and_find(bearer_token(request), value, origin_of(request, address))
     return _caller_of(request, bearer), record
 
 
@@ -46,7 +44,7 @@ def _caller_of(request: Request, bearer: Bearer) -> Caller:
     method = request.method or ""
     if not scopes.permits(bearer.scope, method):
         raise ScopeInsufficient(scopes.needed(method))
-    return replace(caller_for(request, bearer.identity), scope=bearer.scope, networks=bearer.networks)
+    return caller_for(request, bearer.identity, scope=bearer.scope, networks=bearer.networks)
 
 
 def client_address(request: HttpRequest) -> str:

@@ -1,6 +1,5 @@
 """/identity: access tokens, their public keys, discovery, introspection, revocation."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -192,7 +191,7 @@ def passed_on(request: Request) -> Origin:
     address = optional_field(request, "client_address")
     if address and networks.address_of(address) is None:
         raise exceptions.PropertyRefused("client_address", NO_ADDRESS)
-    return replace(origin_of(request), used_from=address)
+    return origin_of(request, address)
 
 
 @sensitive_post_parameters("token")

@@ -104,10 +104,16 @@ def api_key(
     key: domain.ApiKey, *, value: str = "", history: Iterable[domain.HistoryEntry] | None = None, activity: bool = False
 ) -> dict[str, Any]:
     """Return an ApiKey as IBM's API does, fields in its order; `apikey` is there only with a value."""
-    fields = _attributes(key, KEY_MEMBERS) | ({"apikey": value} if value else {}) | {"leaked": key.leaked}
-    fields |= _limits_of(key)
+    fields = _attributes(key, KEY_MEMBERS)
+    if value:
+        fields["apikey"] = value
+    fields["leaked"] = key.leaked
+    if key.scope or key.networks:
+        fields |= _limits_of(key)
     if key.paused_until is not None and key.is_paused:
         fields["paused_until"] = format_second(key.paused_until)
+    if history is None and not activity:
+        return fields
     return fields | _on_request(history, domain.Usage(key.use_count, key.last_used_at) if activity else None)
 
 
@@ -212,7 +218,12 @@ def update_body(changes: domain.ApiKeyChanges) -> dict[str, Any]:
 
 def _attributes(thing: domain.ApiKey | domain.ServiceId, names: Iterable[str]) -> dict[str, Any]:
     """Return those attributes that are not None."""
-    return {name: _json(found) for name in names if (found := getattr(thing, name)) is not None}
+    # Most are text, which is there a thousand times in a list, and needs no call.
+    return {
+        name: found if type(found) is str else _json(found)
+        for name in names
+        if (found := getattr(thing, name)) is not None
+    }
 
 
 def _json(value: object) -> object:

@@ -43,8 +43,10 @@ def access_of(request: Request) -> IAMAccess:
     return found
 
 
-def caller_for(request: Request, identity: Identity, access: Access | None = None) -> Caller:
-    """Return `identity` as the caller of this request."""
+def caller_for(
+    request: Request, identity: Identity, access: Access | None = None, scope: str = "", networks: str = ""
+) -> Caller:
+    """Return `identity` as the caller of this request, limited as the key or token is that the request shows."""
     return Caller(
         identity=identity,
         address=request.client_address,
@@ -52,9 +54,12 @@ def caller_for(request: Request, identity: Identity, access: Access | None = Non
         correlation_id=request.correlation_id,
         client_correlation_id=request.META.get("HTTP_X_CORRELATION_ID", ""),
         access=access,
+        scope=scope,
+        networks=networks,
     )
 
 
-def origin_of(request: Request) -> Origin:
-    """Return where a request came from, for what is counted of the key that it shows."""
-    return Origin(request.client_address, request.META.get("HTTP_USER_AGENT", ""), request.correlation_id)
+def origin_of(request: Request, used_from: str | None = None) -> Origin:
+    """Return where a request came from, for what is counted of the key that it shows, or asks about for an address."""
+    agent = request.META.get("HTTP_USER_AGENT", "")
+    return Origin(request.client_address, agent, request.correlation_id, used_from)

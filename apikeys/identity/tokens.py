@@ -130,7 +130,7 @@ def authenticate_for(access_token: str, value: str, origin: Origin) -> Subject:
     """
     signed = signing.verified(access_token)
     source, found = find_both(_spellings(value), **_named_by(signed), address=origin.network_address)
-    _identified(signed, source, _of_asker(origin))
+    _identified(signed, source, origin, origin.address)
     return _used(found, origin)
 
 
@@ -143,7 +143,7 @@ def identify_and_find(access_token: str, value: str, origin: Origin) -> tuple[Be
     signed = signing.verified(access_token)
     address = origin.used_from or None  # without one the record is described, as that of a disabled key is
     source, found = find_both([value], **_named_by(signed), whole=True, address=address)
-    bearer = _identified(signed, source, _of_asker(origin))
+    bearer = _identified(signed, source, origin, origin.address)
     if found is None:
         return bearer, None
     reason = found.refusal_at(address)
@@ -151,11 +151,6 @@ def identify_and_find(access_token: str, value: str, origin: Origin) -> tuple[Be
         counting.note_refusal(found.key, found.value_number, origin, reason)
     has_ended = found.is_deleted or (found.previous is not None and not found.previous.works)
     return bearer, None if has_ended or reason is Reason.NETWORK else found.record
-
-
-def _of_asker(origin: Origin) -> Origin:
-    """Return where a service itself asks from, that passes on the address of somebody else."""
-    return replace(origin, used_from=None) if origin.used_from is not None else origin
 
 
 def look_up(value: str) -> FoundValue | None:
@@ -307,7 +302,7 @@ def identify(access_token: str, origin: Origin) -> Bearer:
     Nothing is written, and nothing counted but that the token of a key is refused because of that.
     """
     signed = signing.verified(access_token)
-    return _identified(signed, find_source(**_named_by(signed)), origin)
+    return _identified(signed, find_source(**_named_by(signed)), origin, origin.network_address)
 
 
 def _named_by(signed: Signed) -> dict[str, Any]:
@@ -319,8 +314,8 @@ def _named_by(signed: Signed) -> dict[str, Any]:
     return {"iam_id": iam_id, "key_id": key_id, "kid": signed.kid, "ids": signed.ids}
 
 
-def _identified(signed: Signed, source: Source, origin: Origin) -> Bearer:
-    """Return whom a token stands for that was made from this. Raises Unauthenticated."""
+def _identified(signed: Signed, source: Source, origin: Origin, address: str) -> Bearer:
+    """Return whom a token stands for that was made from this and is used at an address. Raises Unauthenticated."""
     if source.is_revoked or not source.is_signed_here:
         raise exceptions.Unauthenticated
     claims, key = signed.claims, None
@@ -330,7 +325,7 @@ def _identified(signed: Signed, source: Source, origin: Origin) -> Bearer:
         identity = None
     else:
         key, number = source.key, int(claims.get("value_number", 1))
-        reason = _refusal_of(source, number, origin.network_address)
+        reason = _refusal_of(source, number, address)
         identity = source.holder.identity if source.holder and not reason else None
         if reason:
             counting.note_refusal(key, number, origin, reason)

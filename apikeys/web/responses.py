@@ -102,8 +102,7 @@ def list_context(request: Request) -> dict[str, Any]:
             "whose": state.whose or _typed_owner(state, owners),
             "service_url": _service_url(state.query.iam_id),
             "state_url": state.url(),
-            "export_csv_url": _export_url(state, Format.CSV),
-            "export_json_url": _export_url(state, Format.JSON),
+            **_export_urls(base, state),
             "unsearched_url": base + state.without_search().url(),
             "unfiltered_url": base + state.without_filters().url(),
             "nothing_found": nothing,
@@ -162,8 +161,10 @@ def _typed_owner(state: ListState, owners: Mapping[str, Owner]) -> str:
     return (owner.user_id or owner.iam_id) if owner else ""
 
 
-def _export_url(state: ListState, form: Format) -> str:
-    return f"{reverse('api_key_export')}{state.at(None).url() or '?'}&format={form}".replace("?&", "?")
+def _export_urls(base: str, state: ListState) -> dict[str, str]:
+    """Return the URLs of the exports of the whole list."""
+    listed = state.at(None).url()
+    return {f"export_{form}_url": f"{base}export/{listed}{'&' if listed else '?'}format={form}" for form in Format}
 
 
 def _page_urls(base: str, state: ListState, page: ApiKeyPage) -> dict[str, str]:

@@ -22,6 +22,7 @@ from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
 from apikeys.web.charts import chart_of
 from apikeys.web.compression import compressed
+from apikeys.web.filters import WHOSE
 from apikeys.web.forms import LEAKED_ACTIONS, EditForm, limits_of
 from apikeys.web.listing import ListState, actions_of
 from apikeys.web.navigation import without_values_in
@@ -35,15 +36,9 @@ def api_key_list(request: Request) -> HttpResponseBase:
     Without script the search form is posted, and redirected to its URL: somebody may search for a key's value, which
     must be in no URL. An owner who was typed is there by IAM ID.
     """
-    caller = caller_of(request)
-    sent = request.POST if request.method == "POST" else request.GET
-    state = ListState.from_url(sent, may_see_all=keys.lists_whole_account(caller))
-    meant = keys.find_owners(caller, state.whose) if state.whose else []
-    if len(meant) == 1:
-        return responses.see_other(reverse("api_key_list") + state.of_owner(meant[0].iam_id).url())
-    address = request.get_full_path()
-    if request.method == "POST" or without_values_in(address) != address:
-        return responses.see_other(reverse("api_key_list") + state.url())
+    address = _better_address(request)
+    if address:
+        return responses.see_other(address)
     if responses.wants_fragment(request):
         if request.htmx.target == responses.LIST:
             return responses.in_place(request)
@@ -53,6 +48,20 @@ def api_key_list(request: Request) -> HttpResponseBase:
         context, status = responses.page_context(request)
         page = render(request, "apikeys/page.html", context, status=status)
     return compressed(request, page) if responses.is_plain(request, context["state"]) else page
+
+
+def _better_address(request: Request) -> str:
+    """Return where the list that a request asks for is better found, "" where that is where it was asked for."""
+    address, is_sent = request.get_full_path(), request.method == "POST"
+    is_changed = is_sent or without_values_in(address) != address
+    if not (is_changed or WHOSE in request.GET):
+        return ""
+    caller = caller_of(request)
+    state = ListState.from_url(request.POST if is_sent else request.GET, may_see_all=keys.lists_whole_account(caller))
+    meant = keys.find_owners(caller, state.whose) if state.whose else []
+    if len(meant) == 1:
+        state = state.of_owner(meant[0].iam_id)
+    return reverse("api_key_list") + state.url() if is_changed or len(meant) == 1 else ""
 
 
 @require_GET

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from apikeys import scopes, values
 from apikeys.backends.base import StoreTraits
-from apikeys.domain import HINT_LENGTH, PAGE_SIZES, Owner, Status
+from apikeys.domain import HINT_LENGTH, PAGE_SIZES, ApiKey, Owner, Status
 from apikeys.web.filters import OFFERS, OWNER, OWNER_LABEL, written, written_filters
 from apikeys.web.listing import SORTS, VIEWS, Row
 from console.moments import Moments, day
@@ -140,9 +140,7 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
         "hint": key.hint,
         "description": key.description or "–",
         "status": status(key.status, moments.language, key.is_decoy),
-        "expiry": _expiry(key.expires_at, moments) if key.expires_at else "",
-        "scope": _scope(key.scope == scopes.READ, moments.language) if key.scope else "",
-        "networks": _networks(moments.language) if key.networks else "",
+        "limits": _limits(key, moments) if key.expires_at or key.scope or key.networks else "",
         "created": moments.when(key.created_at),
         "used": moments.when(key.last_used_at),
         "actions": " ".join(row.actions),
@@ -162,6 +160,16 @@ def status(word: Status, language: str | None, is_decoy: bool) -> SafeString:
 @lru_cache(maxsize=MOST_OWNERS)
 def _owner(owner: Owner, language: str | None) -> SafeString:
     return SafeString(render_to_string("apikeys/_owner.html", {"owner": owner}).strip())
+
+
+def _limits(key: ApiKey, moments: Moments) -> SafeString:
+    """Return until when a key works, and that it can't do everything, or not from everywhere."""
+    told = [_expiry(key.expires_at, moments)] if key.expires_at else []
+    if key.scope:
+        told.append(_scope(key.scope == scopes.READ, moments.language))
+    if key.networks:
+        told.append(_networks(moments.language))
+    return SafeString(" ".join(told))
 
 
 @cache
