@@ -807,9 +807,10 @@ class ServiceIdSort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceIdQuery:
-    """Which service IDs to list: those of exactly this name, where one is given, that meet every condition."""
+    """Which service IDs to list: those that meet every condition, of exactly this name and this manager, if given."""
 
     name: str = ""
+    managed_by: str = ""  # an IAM ID
     conditions: tuple[Condition, ...] = ()
     sort: ServiceIdSort = ServiceIdSort.CREATED
     descending: bool = False

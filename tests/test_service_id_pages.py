@@ -79,6 +79,37 @@ def test_administrators_see_all_of_them_with_who_manages_each(dora_client, alice
     assert "Alice Liddell alice" in found["backup robot"]
 
 
+def test_an_administrator_sees_what_one_person_manages_and_comes_from_there_to_the_person(
+    dora_client, alice, dora, robot
+):
+    service_ids.create_service_id(caller_for(dora), ServiceIdDraft("android"))
+    person = page(dora_client.get(f"/manage/users/{alice.iam_id}/"))
+    [address] = [link["href"] for link in person.find_all("a") if link.text == "1 service ID"]
+
+    tree = page(dora_client.get(address))
+
+    assert list(rows(tree)) == ["backup robot"]
+    [chip] = [link for link in tree.find_all("a") if link.attributes.get("class") == "chip"]
+    assert chip.text == "Clear filter Manager: Alice Liddell (alice)"
+    assert list(rows(page(dora_client.get(chip["href"])))) == ["android", "backup robot"]
+    found = dora_client.post(SERVICE_IDS, fields(tree.find("form", role="search")) | {"q": "droid"})
+    nothing = page(dora_client.get(found["Location"]))
+    assert nothing.find("main").find("h2").text == "No service ID matches your search"
+    [cleared] = [link["href"] for link in nothing.find_all("a") if link.text == "Clear search"]
+    assert cleared == address
+    own = page(dora_client.get(service_id_address(robot.id)))
+    assert [link["href"] for link in own.find_all("a") if link.text == "To the user"] == [
+        f"/manage/users/{alice.iam_id}/"
+    ]
+
+
+def test_nobody_else_learns_who_somebody_is_from_the_list(bob_client, alice, robot):
+    tree = page(bob_client.get(SERVICE_IDS, {"manager": alice.iam_id}))
+
+    assert "Alice" not in tree.text
+    assert tree.find("main").find("h2").text == "There are no service IDs yet"
+
+
 def test_the_list_tells_states(alice, dora, dora_client, robot):
     inga = make_person("inga")
     for name in ("disabled", "locked", "of nobody"):

@@ -62,6 +62,8 @@ class EmbeddedServiceIds:
         rows = self._records()
         if query.name:
             rows = rows.filter(name=query.name)
+        if query.managed_by:
+            rows = rows.alias(manager=MANAGER).filter(manager=query.managed_by)
         for condition in query.conditions:
             rows = rows.filter(records.filter_of(condition))
         column = COLUMNS[query.sort]

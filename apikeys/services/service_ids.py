@@ -49,6 +49,11 @@ def describe(seen: Sequence[domain.ServiceId]) -> list[Described]:
     ]
 
 
+def manager_of(iam_id: str) -> domain.Owner:
+    """Return who somebody is who manages service IDs, or did; only an administrator is to be told of others."""
+    return users.owners([iam_id])[iam_id]
+
+
 def newest_keys(caller: domain.Caller, service: domain.ServiceId) -> tuple[domain.ApiKey, ...]:
     """Return the newest keys of a service ID that the caller manages, at most NEWEST."""
     query = domain.ApiKeyQuery(iam_id=service.iam_id, sort=domain.Sort.CREATED, descending=True, page_size=NEWEST)

@@ -53,33 +53,47 @@ class EditServiceIdForm(ApiKeyForm):
 class ServiceIdListState:
     """Which service IDs are listed, by name. What can't be read in a URL falls back to the default.
 
-    A key's value in the search is replaced by its hint here, so that no link and no page repeats it.
+    A key's value in the search is replaced by its hint here, so that no link and no page repeats it. `manager` is an
+    IAM ID.
     """
 
     search: str = ""
+    manager: str = ""
     cursor: domain.Cursor | None = None
 
     @classmethod
-    def from_url(cls, parameters: QueryDict) -> "ServiceIdListState":
+    def from_url(cls, parameters: QueryDict, *, by_manager: bool) -> "ServiceIdListState":
         typed = filter(domain.is_printable, without_values(parameters.get("q", "")))
         search = "".join(typed)[:SEARCH_MAX_LENGTH].strip()
+        named = domain.IAM_ID.fullmatch(parameters.get("manager", "")) if by_manager else None
+        state = cls(search, named[0] if named else "")
         try:
-            return cls(search, read_cursor(parameters.get("at", "")))
+            return state.at(read_cursor(parameters.get("at", "")))
         except ValueError:
-            return cls(search)
+            return state
 
     @property
     def query(self) -> domain.ServiceIdQuery:
         named = domain.Condition("name", domain.Match.CONTAINS, self.search)
         return domain.ServiceIdQuery(
-            conditions=(named,) if self.search else (), sort=domain.ServiceIdSort.NAME, cursor=self.cursor
+            conditions=(named,) if self.search else (),
+            managed_by=self.manager,
+            sort=domain.ServiceIdSort.NAME,
+            cursor=self.cursor,
         )
 
     def url(self) -> str:
         """Return the query string, "" for the first page of all, else beginning with "?"."""
-        pairs = {"q": self.search, "at": write_cursor(self.cursor) if self.cursor else ""}
+        at = write_cursor(self.cursor) if self.cursor else ""
+        pairs = {"q": self.search, "manager": self.manager, "at": at}
         encoded = urlencode({name: text for name, text in pairs.items() if text})
         return f"?{encoded}" if encoded else ""
+
+    def without_search(self) -> "ServiceIdListState":
+        return ServiceIdListState(manager=self.manager)
+
+    def of_anybody(self) -> "ServiceIdListState":
+        return ServiceIdListState(self.search)
 
     def at(self, cursor: domain.Cursor | None) -> "ServiceIdListState":
         return replace(self, cursor=cursor)

@@ -28,13 +28,14 @@ from apikeys.web.service_id_forms import CreateServiceIdForm, EditServiceIdForm,
 def service_id_list(request: Request) -> HttpResponseBase:
     """The list. The search is posted, and redirected to its URL: a value that somebody pastes must be in no URL."""
     sent = request.POST if request.method == "POST" else request.GET
-    state = ServiceIdListState.from_url(sent)
+    caller = caller_of(request)
+    state = ServiceIdListState.from_url(sent, by_manager=caller.identity.is_administrator)
     if request.method == "POST" or state.search != sent.get("q", "").strip():
         return see_other(reverse("service_id_list") + state.url())
-    caller = caller_of(request)
     page = service_ids.list_service_ids(caller, state.query)
     context = {
         "state": state,
+        "manager": service_ids.manager_of(state.manager) if state.manager else None,
         "described": service_ids.describe(page.service_ids),
         "offset": page.offset,
         "next_url": state.at(page.next).url() if page.next else "",
