@@ -1,7 +1,7 @@
 """A thread of each server process: wipes values that nobody confirmed, writes uses that were counted in memory.
 
-It also forgets what ran out: refresh tokens, log-ins upstream, and keys that expired 90 days ago. With an
-upstream IAM another thread asks what that offers.
+It also forgets what ran out: refresh tokens, log-ins upstream, and keys that expired 90 days ago; and it takes the
+steps of the review's rules. With an upstream IAM another thread asks what that offers.
 """
 
 import logging
@@ -15,7 +15,7 @@ from django.db import Error, close_old_connections
 
 from apikeys.backends import rotation, store_traits
 from apikeys.identity import tokens
-from apikeys.services import deletion, delivery, refusals, retention
+from apikeys.services import deletion, delivery, refusals, retention, review_rules
 from apikeys.storage import reserve
 from apikeys.upstream import discovery, sessions
 from apikeys.usage import counting
@@ -44,7 +44,10 @@ class Sweeper:
     """
 
     def __init__(self, chores: Iterable[Chore] = ()) -> None:
-        forget = sessions.forget_old if store_traits().is_upstream else retention.remove_expired
+        if store_traits().is_upstream:
+            of_store: list[Chore] = [sessions.forget_old]
+        else:
+            of_store = [retention.remove_expired, review_rules.Sweep().run]
         self.chores = [
             *chores,
             reserve.fill,
@@ -54,7 +57,7 @@ class Sweeper:
             forget_old_refusals,
             rotation.forget_ended,
             deletion.purge,
-            forget,
+            *of_store,
         ]
         self.fault = ""
 

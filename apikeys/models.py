@@ -404,15 +404,18 @@ class ReviewRule(models.Model):
 
 
 class ReviewStep(models.Model):
-    """How far a review rule has got with one key."""
+    """How far a review rule has got with one key, and with which revision of it: with another one all begins anew."""
 
     key_id = models.CharField(max_length=43)
+    iam_id = models.CharField(max_length=64)  # the key's owner
     kind = models.CharField(max_length=16)
-    step = models.CharField(max_length=8)  # "warn", "disable"
+    step = models.CharField(max_length=8)  # "found", "warn", "disable"
     taken_at = models.DateTimeField(default=timezone.now)
+    revision = models.PositiveIntegerField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["key_id", "kind"], name="one_review_step_per_key")]
+        indexes = [models.Index(fields=["iam_id", "step", "taken_at"], name="review_steps_by_owner")]
 
     def __str__(self) -> str:
         return f"{self.step} {self.key_id}"

@@ -8,6 +8,7 @@ from apikeys.web import (
     deletion_views,
     export_views,
     refusal_views,
+    review_rules_views,
     review_views,
     rotation_views,
     service_id_views,
@@ -92,4 +93,5 @@ service_id_urlpatterns = [
 # Below /manage/security/review/.
 review_urlpatterns = [
     path("", review_views.review_page, name="review"),
+    path("rules/", review_rules_views.review_rules_page, name="review_rules"),
 ]

@@ -116,7 +116,7 @@ def faults_of(sql: str) -> list[str]:
 
 # What has one row or a few, whatever there is besides; of owners there are less than of their keys.
 FEW = (
-    r"subquery|one\b|owner\b|CONSTANT ROW|sqlite_master|apikeys_keytext VIRTUAL TABLE"
+    r"subquery|one\b|owner\b|apikeys_reviewrule\b|CONSTANT ROW|sqlite_master|apikeys_keytext VIRTUAL TABLE"
     r"|.* USING INDEX (?:sealed_handovers_by_age|alarms_by_key)"
 )
 SCANNED = re.compile(rf"SCAN (?!{FEW})")

@@ -19,7 +19,7 @@ from apikeys.backends import limits, review
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.backends.service_ids import EmbeddedServiceIds
 from apikeys.domain import END, ApiKeyQuery, Condition, Filters, Match, ServiceIdDraft, Sort, Status
-from apikeys.services import delivery, retention
+from apikeys.services import delivery, retention, review_rules
 from apikeys.services.service_ids import create_service_id
 from apikeys.usage import counting
 from tests.conftest import caller_for, log_in, program_of
@@ -77,6 +77,7 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
     own, every = EmbeddedBackend(caller_for(alice)), EmbeddedBackend(caller_for(dora))
     key = own.list_api_keys(ApiKeyQuery()).keys[0]
     page, program = log_in(alice), program_of(alice)
+    review_rules.change(caller_for(dora), [domain.ReviewRule(kind, 1, 1) for kind in domain.ReviewKind])
 
     asked: list[Asked] = [
         *lists("own", own),
@@ -100,6 +101,7 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
         ("introspection", lambda: program.post("/identity/introspect", {"apikey": "apk_unknown"})),
         ("limit and names alike", lambda: every.create_api_key(domain.ApiKeyDraft("deploy"))),
         ("expired", retention.remove_expired),
+        ("rules of the review", review_rules.Sweep().run),
         ("hand-overs", delivery.Sweep().run),
         ("uses", counting.flush),
         ("service IDs", lambda: EmbeddedServiceIds(caller_for(alice)).get(service.id)),

@@ -9,8 +9,9 @@ from django.db import connection, models
 from django.utils import timezone
 
 from apikeys.backends.plain import KEYS, order_sql
-from apikeys.domain import FOUND, Reason
+from apikeys.domain import FOUND, Reason, ReviewStep
 from apikeys.models import ApiKeyRecord, PreviousValue, RefusalRecord
+from apikeys.models import ReviewStep as StepRecord
 from apikeys.storage.statements import Statement, table
 
 SOON = timedelta(days=14)
@@ -23,7 +24,8 @@ class Counts:
     """How many keys there are of each kind, FOUND + 1 for more.
 
     `expiring` SOON; `leaked`, and `leaked_previous` whose previous value did and still works; `unused` for LONG, of
-    those that were used; `waiting` for an answer about the previous value; decoys that were `touched`.
+    those that were used; `waiting` for an answer about the previous value; decoys that were `touched`; `warned` about
+    by a rule of the review.
     """
 
     expiring: int
@@ -32,6 +34,7 @@ class Counts:
     unused: int
     waiting: int
     touched: int
+    warned: int
 
 
 def counts_of(iam_id: str) -> Counts:
@@ -44,7 +47,7 @@ def counts_of(iam_id: str) -> Counts:
     parameters += [iam_id, moments[0]]
     parameters += [iam_id, _stored("last_used_at", EPOCH), _stored("last_used_at", now - LONG)]
     parameters += [iam_id, moments[0]]
-    parameters += [iam_id]
+    parameters += [iam_id, iam_id]
     [found] = statement.rows(parameters)
     return Counts(*found)
 
@@ -78,6 +81,7 @@ def _stored(name: str, moment: datetime) -> Any:
 def _counts() -> Statement:
     keys, end, use = table(ApiKeyRecord, KEYS), order_sql("expiration")[0], order_sql("last_use")[0]
     previous, refused = table(PreviousValue, "previous"), table(RefusalRecord, "refused")
+    steps = table(StepRecord, "step")
     own = f'"{KEYS}"."iam_id" = %s'
     parts = (
         f'{keys} WHERE {own} AND {end} > %s AND {end} <= %s AND "{KEYS}"."expires_at" IS NOT NULL',
@@ -92,6 +96,8 @@ def _counts() -> Statement:
         # Alarms are few: the owner of each is looked up, and no database begins with the keys of an owner.
         f"{refused} WHERE refused.reason = '{Reason.DECOY}' AND refused.noted_at IS NULL "  # noqa: S608
         f'AND (SELECT "{KEYS}"."iam_id" FROM {keys} WHERE "{KEYS}"."id" = refused.key_id) = %s',
+        f"{steps} WHERE step.iam_id = %s AND step.step = '{ReviewStep.WARN}' "  # noqa: S608
+        f'AND (SELECT "{KEYS}"."revision" FROM {keys} WHERE "{KEYS}"."id" = step.key_id) = step.revision',
     )
     counts = ", ".join(f"(SELECT COUNT(*) FROM (SELECT 1 FROM {part} LIMIT {FOUND + 1}) subquery)" for part in parts)  # noqa: S608
     return Statement(f"SELECT {counts}")

@@ -4,7 +4,6 @@ So a group of a million keys costs what one of a hundred does. Two groups depend
 each owner of a key is looked up once, or each service ID, in the time that a search may take.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -56,6 +55,16 @@ def first_of(kind: ReviewKind, identity: Identity) -> Records:
         return count, list(rows[:ROWS]) if count else []
 
 
+def keys_of(kind: ReviewKind, identity: Identity, most: int) -> list[ApiKeyRecord]:
+    """Return the first keys of a group, `most` at most, in the order that `first_of` has. Raises SearchTooSlow."""
+    with search_limit():
+        rows = _rows_of(kind, identity, timezone.now())
+        if kind is ReviewKind.ORPHANED:
+            services = list(rows.values_list("iam_id", flat=True)[:most])
+            rows = ApiKeyRecord.objects.filter(iam_id__in=services).order_by("iam_id", "created_at", "id")
+        return list(rows[:most])
+
+
 def _rows_of(kind: ReviewKind, identity: Identity, now: datetime) -> "models.QuerySet[Any]":
     if kind is ReviewKind.INACTIVE:
         return _of_inactive(identity.account_id)
@@ -63,20 +72,31 @@ def _rows_of(kind: ReviewKind, identity: Identity, now: datetime) -> "models.Que
         return orphaned().filter(account_id=identity.account_id).order_by("created_at", "id")
     whose = {"account_id": identity.account_id} if identity.is_administrator else {"iam_id": identity.iam_id}
     rows = with_compared(ApiKeyRecord.objects.filter(**whose))
-    return rows.filter(_conditions()[kind](now)).order_by(*ORDERS[kind])
+    return rows.filter(_is_in(kind, now, apart=False)).order_by(*ORDERS[kind])
 
 
-@cache
-def _conditions() -> dict[ReviewKind, Callable[[datetime], models.Q]]:
-    """Return what tells whether a key is in a group now, where the key alone tells. Nobody is to use a decoy."""
-    is_no_decoy = ~models.Q(is_decoy=True)
-    return {
-        ReviewKind.LEAKED: lambda now: is_met(FILTERS[ReviewKind.LEAKED], now, apart=False),
-        ReviewKind.EXPIRING: lambda now: is_met(FILTERS[ReviewKind.EXPIRING], now, apart=False),
-        ReviewKind.EXPIRED: lambda now: is_met(FILTERS[ReviewKind.EXPIRED], now, apart=False),
-        ReviewKind.UNUSED: lambda now: models.Q(last_use__gt=NEVER, last_use__lte=now - LONG) & is_no_decoy,
-        ReviewKind.NEVER_USED: lambda _now: models.Q(last_use=NEVER) & is_no_decoy,
-    }
+def members(kind: ReviewKind, now: datetime) -> "models.QuerySet[ApiKeyRecord]":
+    """Return the keys of a group, whoever has them; to be narrowed down to a few by their id, which is their index."""
+    rows = with_compared(ApiKeyRecord.objects.all())
+    if kind is ReviewKind.INACTIVE:
+        people = get_user_model()._default_manager.filter(is_active=True, iam_id=models.OuterRef("iam_id"))
+        return rows.exclude(models.Exists(people)).exclude(iam_id__startswith=SERVICE_ID_PREFIX)
+    if kind is ReviewKind.ORPHANED:
+        return rows.filter(models.Exists(orphaned().filter(iam_id=models.OuterRef("iam_id"))))
+    return rows.filter(_is_in(kind, now, apart=True))
+
+
+def _is_in(kind: ReviewKind, now: datetime, *, apart: bool) -> models.Q:
+    """Return what tells whether a key is in a group now, where the key alone tells. Nobody is to use a decoy.
+
+    `apart` leaves the indexes of what is compared alone.
+    """
+    use = "last_use_apart" if apart else "last_use"
+    if kind is ReviewKind.NEVER_USED:
+        return models.Q(**{use: NEVER}) & ~models.Q(is_decoy=True)
+    if kind is ReviewKind.UNUSED:
+        return models.Q(**{f"{use}__gt": NEVER, f"{use}__lte": now - LONG}) & ~models.Q(is_decoy=True)
+    return is_met(FILTERS[kind], now, apart=apart)
 
 
 def _of_inactive(account_id: str) -> "models.QuerySet[ApiKeyRecord]":

@@ -105,9 +105,11 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("key_id", models.CharField(max_length=43)),
+                ("iam_id", models.CharField(max_length=64)),
                 ("kind", models.CharField(max_length=16)),
                 ("step", models.CharField(max_length=8)),
                 ("taken_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("revision", models.PositiveIntegerField()),
             ],
         ),
         migrations.CreateModel(
@@ -171,6 +173,10 @@ class Migration(migrations.Migration):
                 django.db.models.functions.comparison.Coalesce("managed_by", "created_by"),
                 name="service_ids_by_manager",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="reviewstep",
+            index=models.Index(fields=["iam_id", "step", "taken_at"], name="review_steps_by_owner"),
         ),
         migrations.AddConstraint(
             model_name="reviewstep",

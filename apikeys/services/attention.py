@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apikeys import domain
 from apikeys.backends import attention as rows
-from apikeys.backends import records, value_store_for
+from apikeys.backends import records, review_rules, value_store_for
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.exceptions import ApiKeyNotFound
 from apikeys.models import ApiKeyRecord, RefusalRecord
@@ -24,6 +24,7 @@ class Kind(StrEnum):
     DECOY = "decoy"
     LEAKED = "leaked"
     LEAKED_PREVIOUS = "leaked_previous"
+    WARNED = "warned"  # by a rule of the review
     WAITING = "waiting"
     EXPIRING = "expiring"
     UNUSED = "unused"
@@ -63,6 +64,9 @@ def items(caller: domain.Caller) -> tuple[Item, ...]:
         found.append(Item(Kind.LEAKED, counts.leaked, _named(store, domain.Sort.CREATED, FILTERS[Kind.LEAKED])))
     if counts.leaked_previous:
         found.append(Item(Kind.LEAKED_PREVIOUS, counts.leaked_previous, _with_leaked_previous(identity)))
+    if counts.warned:
+        warned = review_rules.warned_of(identity.iam_id).values_list("key_id", flat=True)[:NAMED]
+        found.append(Item(Kind.WARNED, counts.warned, _keys(list(warned))))
     if counts.waiting:
         found += _waiting(identity)
     if counts.expiring:

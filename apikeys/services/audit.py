@@ -36,6 +36,8 @@ PERSON_UPDATE = "console.user.update"
 PERSON_DELETE = "console.user.delete"
 PERSON_PASSWORD = "console.user.password"  # noqa: S105  (a link to choose one, or the choice)
 
+REVIEW_RULE_UPDATE = "console.review-rule.update"
+
 NOBODY = Identity(iam_id="", account_id="", name="", email="")  # who has not shown who they are
 
 SUCCESS, FAILURE = "success", "failure"

@@ -17,7 +17,7 @@ from apikeys.domain import CONTAINED, ApiKey
 from apikeys.exceptions import ApiKeyConflict, ApiKeyHeld, RuleBroken, StoreError
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys, offered_scopes, refusals, rotation, rules
+from apikeys.services import keys, offered_scopes, refusals, review_rules, rotation, rules
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, responses
 from apikeys.web.charts import chart_of
@@ -98,7 +98,7 @@ def _life_of(key: ApiKey) -> dict[str, Any]:
     if not store_traits().knows_values:
         return {}
     use = keys.use_of(key)
-    found: dict[str, Any] = {"use": use, "chart": chart_of(use.days)}
+    found: dict[str, Any] = {"use": use, "chart": chart_of(use.days), "review_notes": review_rules.notes_of(key)}
     if previous := rotation.previous_value_of(key):
         found |= {"previous": previous, "progress": rotation.progress_of(key, previous)}
     if key.is_paused:

@@ -31,7 +31,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 74
+NUMBER = 76
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -332,6 +332,15 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.goto(REVIEW)
     expect(page.get_by_role("heading", name=t("Never used"))).to_be_visible()
     yield "review", page
+    page.goto(f"{REVIEW}rules/")
+    page.get_by_role("group", name=t("Never used")).get_by_label(t("Days until it is deleted")).fill("1")
+    page.get_by_role("button", name=t("Show what would happen")).click()
+    expect(page.get_by_label(t("Days until it is deleted"), exact=True).last).to_have_attribute("aria-invalid", "true")
+    yield "review rules, refused", page
+    page.get_by_role("group", name=t("Never used")).get_by_label(t("Days until the warning")).fill("1")
+    page.get_by_role("button", name=t("Show what would happen")).click()
+    expect(page.get_by_role("button", name=t("Save"))).to_be_visible()
+    yield "review rules", page
     page.goto(f"{KEYS}?view=all&q={quote(STRANGE)}")
     choose_action(page, STRANGE, "Delete key", t)
     dialog(page, t("Delete key?"))
