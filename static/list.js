@@ -80,7 +80,7 @@
     const isFilter = control.matches(".chips a, .empty [hx-get]");
     const holder = row ? actionsOf(row) : menu ? openerOf(menu) : isFilter ? byId("filters") : control;
     place = { id: holder?.id ?? "", row: row ? rows().indexOf(row) : 0 };
-    if (row && menu) {
+    if (menu && !menu.matches(".menu--form")) {
       menu.hidePopover();
       holder.focus();
     }

@@ -1,5 +1,8 @@
 """The filters of the list: what can be chosen, what is found, how it stands in the address and is taken away again."""
 
+import csv
+import io
+import json
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apikeys.backends import finding
+from apikeys.iam.exports import BYTE_ORDER_MARK
 from apikeys.models import ApiKeyRecord
 from tests.addresses import KEYS
 from tests.markup import Element, fields, page
@@ -50,25 +54,25 @@ def asked(address: str) -> dict[str, str]:
     return {name: value for name, [value] in parse_qs(urlsplit(address).query).items()}
 
 
-@pytest.mark.parametrize(
-    ("chosen", "found"),
-    [
-        ({"status": "active"}, {"old", "new", "ending"}),
-        ({"status": "expired"}, {"over"}),
-        ({"status": "disabled"}, {"off"}),
-        ({"status": "locked"}, {"held"}),
-        ({"status": "leaked"}, {"public"}),
-        ({"expires_within_days": "7"}, set()),
-        ({"expires_within_days": "14"}, {"ending"}),
-        ({"expires_within_days": "90"}, {"ending", "public"}),
-        ({"unused_for_days": "90"}, {"old", "over", "off", "held", "public"}),
-        ({"leaked": "true"}, {"public"}),
-        ({"leaked": "false"}, set(STATES) - {"public"}),
-        ({"created_since": day(-35)}, {"new", "ending", "over"}),
-        ({"created_since": day(-35), "status": "active"}, {"new", "ending"}),
-        ({"created_since": day(-35), "status": "active", "expires_within_days": "30"}, {"ending"}),
-    ],
-)
+CHOSEN = [
+    ({"status": "active"}, {"old", "new", "ending"}),
+    ({"status": "expired"}, {"over"}),
+    ({"status": "disabled"}, {"off"}),
+    ({"status": "locked"}, {"held"}),
+    ({"status": "leaked"}, {"public"}),
+    ({"expires_within_days": "7"}, set()),
+    ({"expires_within_days": "14"}, {"ending"}),
+    ({"expires_within_days": "90"}, {"ending", "public"}),
+    ({"unused_for_days": "90"}, {"old", "over", "off", "held", "public"}),
+    ({"leaked": "true"}, {"public"}),
+    ({"leaked": "false"}, set(STATES) - {"public"}),
+    ({"created_since": day(-35)}, {"new", "ending", "over"}),
+    ({"created_since": day(-35), "status": "active"}, {"new", "ending"}),
+    ({"created_since": day(-35), "status": "active", "expires_within_days": "30"}, {"ending"}),
+]
+
+
+@pytest.mark.parametrize(("chosen", "found"), CHOSEN)
 def test_what_is_chosen_in_the_form_is_found(alice_client, seven, chosen, found):
     form = filters_form(page(alice_client.get(KEYS)))
 
@@ -77,6 +81,24 @@ def test_what_is_chosen_in_the_form_is_found(alice_client, seven, chosen, found)
     assert form["method"] == "get"
     assert set(names(tree)) == found
     assert {name: fields(filters_form(tree))[name] for name in chosen} == chosen
+
+
+@pytest.mark.parametrize(("chosen", "found"), CHOSEN)
+def test_an_administrator_exports_what_the_list_of_an_owner_shows(dora, dora_client, create_key, seven, chosen, found):
+    create_key(dora, "dora's own")
+    form = filters_form(page(dora_client.get(KEYS, {"view": "all", "sort": "name"})))
+
+    shown = page(dora_client.get(form["action"], fields(form) | chosen | {"whose": "alice@example.com"}, follow=True))
+    links = [link["href"] for menu in shown.find_all(id="m-export") for link in menu.find_all("a")]
+    exported = [b"".join(dora_client.get(link).streaming_content).decode() for link in links]
+
+    assert names(shown) == sorted(found)
+    assert len(links) == (2 if found else 0)
+    for text in exported[:1]:
+        lines = csv.DictReader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK)))
+        assert [(line["name"], line["owner_user_id"]) for line in lines] == [(name, "alice") for name in sorted(found)]
+    for text in exported[1:]:
+        assert [key["name"] for key in json.loads(text)] == sorted(found)
 
 
 def test_each_filter_says_what_can_be_chosen(alice_client, alices_key):

@@ -31,7 +31,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 76
+NUMBER = 77
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -106,6 +106,10 @@ def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str
     page.get_by_role("button", name=t("Filters"), exact=True).click()
     expect(page.get_by_label(t("Created since (UTC)"))).to_be_visible()
     yield "list, filters", page
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=t("Export"), exact=True).click()
+    expect(page.get_by_role("link", name=t("Export as CSV"))).to_be_visible()
+    yield "list, export", page
 
 
 def service_ids(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:

@@ -1,5 +1,6 @@
 """An administrator looks after everybody's keys, with script and without, on a large screen and a small one."""
 
+import csv
 import re
 
 import pytest
@@ -49,6 +50,35 @@ def test_dora_finds_disables_and_deletes_alices_key(page_for: PageFor, server: C
     expect(page).to_have_url(re.compile(r"[?&]view=all\b"))
     expect(page.get_by_label("View", exact=True)).to_have_value("all")
     assert Visitor.logged_in(server, "alice").names_found(name) == 0
+
+
+@large_and_small
+@with_and_without_script
+def test_dora_exports_the_keys_of_one_owner(page_for: PageFor, server: ConsoleServer, js, viewport, tmp_path):
+    name = f"=exported {js} {viewport['width']}"
+    Visitor.logged_in(server, "frank").create_key(name)
+    page = page_for("dora", js=js, viewport=viewport)
+    page.goto(f"{KEYS}?view=all&q=%3Dexported")
+
+    page.get_by_role("button", name="Filters").press("Enter")
+    page.get_by_label("Owner").fill("frank@example.com")
+    page.get_by_label("Owner").press("Enter")
+    expect(page.get_by_role("list", name="Filters that are set")).to_contain_text("Owner: Frank (frank)")
+    page.get_by_role("button", name="Export", exact=True).press("Enter")
+    expect(page.get_by_role("link", name="Export as CSV")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Export as CSV").press("Enter")
+    downloading.value.save_as(file := tmp_path / "keys.csv")
+
+    assert downloading.value.suggested_filename.endswith(".csv")
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        exported = [(line["name"], line["owner_user_id"]) for line in csv.DictReader(opened)]
+    assert (f"'{name}", "frank") in exported
+    assert {user_id for _name, user_id in exported} == {"frank"}
+    if js:
+        expect(page.get_by_role("button", name="Export", exact=True)).to_be_focused()
+        expect(page.get_by_role("link", name="Export as CSV")).to_be_hidden()
 
 
 @with_and_without_script
