@@ -9,7 +9,8 @@ ApiKeyError
 │   ├── PreviousValueNotFound  the key has no previous value that works
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   ├── PersonNotFound      the same for a person
-│   └── ServiceIdNotFound   the same for a service ID
+│   ├── ServiceIdNotFound   the same for a service ID
+│   └── ScopeNotFound       the same for a scope
 ├── NotAuthorized           the caller may see this, but not do it
 │   ├── CreationNotAllowed  the rules leave it to others to create keys
 │   ├── MadeByPeopleOnly    a service ID wants to make a service ID
@@ -40,6 +41,7 @@ ApiKeyError
 ├── LinkEnded               a link to choose a password was used, replaced or left too long
 ├── ApiKeyLocked            the key must be unlocked first
 │   └── ServiceIdLocked     the same for a service ID
+├── ScopeInUse              a scope that keys have stays
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
 ├── IdempotencyKeyReused    the same Idempotency-Key came with a different request
 ├── HandoverError
@@ -115,6 +117,10 @@ class DeletedSince(ApiKeyNotFound, status=409, code="conflict"):
 
 class ServiceIdNotFound(ApiKeyNotFound):
     message = _("This service ID does not exist. It may have been deleted.")
+
+
+class ScopeNotFound(ApiKeyNotFound):
+    message = _("This scope does not exist. It may have been deleted.")
 
 
 class NotAuthorized(ApiKeyError, status=403, code="BXNIM0513E"):
@@ -281,6 +287,13 @@ class ServiceIdConflict(ApiKeyConflict):
 
 class ServiceIdLocked(ApiKeyLocked):
     message = _("This service ID is locked. Unlock it first.")
+
+
+class ScopeInUse(ApiKeyError, status=409, code="conflict"):
+    message = _(
+        "%(name)s can't be deleted. API keys that have it, with those that can be restored: %(number)d. Take it from "
+        "them first."
+    )
 
 
 class ApiKeyLimitReached(ApiKeyError, status=422, code="BXNIM0151E"):

@@ -18,7 +18,7 @@ BUILT_IN = (READ, WRITE)
 EVERYTHING = "ibm openid"  # what a token without limit has as its scope, as IBM's have
 NAME_MAX_LENGTH = 64
 NAME = re.compile(rf"[a-z0-9][a-z0-9._:/-]{{0,{NAME_MAX_LENGTH - 1}}}")
-RESERVED = ("apikeys:", "ibm", "openid")
+OF_THIS_API = "apikeys:"  # begins the names of this API, those to come included
 LOOKS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -35,6 +35,22 @@ def clean(names: Iterable[str]) -> str:
     if len(text) > SCOPE_MAX_LENGTH:
         raise InvalidApiKey(FIELD, _("These are too many scopes."))
     return text
+
+
+def clean_name(text: str) -> str:
+    """Return a name that administrators can define, without surrounding white space.
+
+    Raises InvalidApiKey for one that can be none, or means something already.
+    """
+    name = text.strip()
+    if not name:
+        raise InvalidApiKey("name", _("Enter a name."))
+    if not NAME.fullmatch(name):
+        told = _("Use up to %(limit)d of a-z, 0-9 and . _ : / - and begin with a letter or a digit.")
+        raise InvalidApiKey("name", told, limit=NAME_MAX_LENGTH)
+    if name.startswith(OF_THIS_API) or name in EVERYTHING.split():
+        raise InvalidApiKey("name", _("This console uses this name itself. Choose another one."))
+    return name
 
 
 def unknown(name: str) -> InvalidApiKey:

@@ -11,6 +11,7 @@ from apikeys.web import (
     review_rules_views,
     review_views,
     rotation_views,
+    scope_views,
     service_id_views,
     usage_views,
     views,
@@ -88,6 +89,13 @@ service_id_urlpatterns = [
     path(f"{ONE}/enable/", service_id_views.service_id_disable, {"disabled": False}, name="service_id_enable"),
     path(f"{ONE}/take-over/", service_id_views.service_id_take_over, name="service_id_take_over"),
     path(f"{ONE}/delete/", service_id_views.service_id_delete, name="service_id_delete"),
+]
+
+# Below /manage/scopes/. A name can have slashes, and is no part of a path.
+scope_urlpatterns = [
+    path("", scope_views.scope_list, name="scope_list"),
+    path("edit/", scope_views.scope_edit, name="scope_edit"),
+    path("delete/", scope_views.scope_delete, name="scope_delete"),
 ]
 
 # Below /manage/security/review/.

@@ -40,6 +40,7 @@ MENUS = (
         (
             Page("people", _("Users"), is_for_administrators=True),
             Page("rules", _("Rules"), is_for_administrators=True),
+            Page("scope_list", _("Scopes"), is_for_administrators=True),
         ),
     ),
 )

@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from apikeys.backends import store_traits
-from apikeys.urls import review_urlpatterns, service_id_urlpatterns
+from apikeys.urls import review_urlpatterns, scope_urlpatterns, service_id_urlpatterns
 from apikeys.web.rules_views import rules_page
 from console import iam_login, views
 from console.people import views as people
@@ -37,6 +37,7 @@ if not store_traits().is_upstream:
         path("manage/rules/", rules_page, name="rules"),
         path("docs/api/", views.api_reference, name="api_reference"),
         path("password/choose/", people.choose_password, name="choose_password"),
+        path("manage/scopes/", include(scope_urlpatterns)),
         path("manage/users/", include("console.people.urls")),
     ]
 else:

@@ -31,6 +31,10 @@ SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
 SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
 SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
 
+SCOPE_CREATE = "iam-identity.account-scope.create"
+SCOPE_UPDATE = "iam-identity.account-scope.update"
+SCOPE_DELETE = "iam-identity.account-scope.delete"
+
 PERSON_CREATE = "console.user.create"
 PERSON_UPDATE = "console.user.update"
 PERSON_DELETE = "console.user.delete"

@@ -40,6 +40,16 @@ def clean_description(description: str) -> Description:
     return Description(_clean("description", description.strip(), DESCRIPTION_MAX_LENGTH))
 
 
+def clean_sentence(sentence: str) -> str:
+    """Return what a scope allows, in words, without surrounding white space.
+
+    Raises InvalidApiKey: it has 1 to 255 characters, and none that a name may not have.
+    """
+    if not sentence.strip():
+        raise InvalidApiKey("sentence", _("Say what the scope allows."))
+    return _clean("sentence", sentence.strip(), NAME_MAX_LENGTH)
+
+
 def _clean(field: str, text: str, limit: int) -> str:
     if len(text) > limit:
         raise InvalidApiKey(

@@ -35,6 +35,8 @@ PAGES = (
     "service_id_details",
     "service_id_edit",
     "service_id_delete",
+    "scope_list",
+    "scope_edit",
 )
 
 

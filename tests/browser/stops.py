@@ -26,12 +26,13 @@ from tests.server import ConsoleServer
 
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
 LONG = "unbroken" * 31
+SCOPE = "deploy:" + "unbroken" * 7
 USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "terraform-production-eu-de-frankfurt-1": "Applies infrastructure changes from the release pipeline",
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 77
+NUMBER = 81
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -333,6 +334,27 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("searchbox").fill(STRANGE)  # other tests' keys may be newer than a page's worth
     expect(row(page, STRANGE)).to_contain_text(BOB)
     yield "all users' keys", page
+    page.goto("/manage/scopes/")
+    form = page.get_by_role("main")
+    form.get_by_label(t("Name"), exact=True).fill("Billing")
+    form.get_by_label(t("What it allows"), exact=True).fill(" ")
+    form.get_by_role("button", name=t("Define scope")).click()
+    expect(form.get_by_text(t("Say what the scope allows."))).to_be_visible()
+    yield "scopes, refused", page
+    form.get_by_label(t("Name"), exact=True).fill(SCOPE)
+    form.get_by_label(t("What it allows"), exact=True).fill(LONG)
+    form.get_by_role("button", name=t("Define scope")).click()
+    form.get_by_role("link", name=SCOPE).click()
+    expect(form.get_by_role("button", name=t("Save"))).to_be_visible()
+    yield "scope, to be edited", page
+    page.goto("/manage/scopes/")
+    yield "scopes", page
+    page.goto(CREATE)
+    page.get_by_label(t("What the key may do"), exact=True).select_option("chosen")
+    yield "create, scopes to choose", page
+    page.goto("/manage/scopes/")
+    form.get_by_role("button", name=t("Delete %(name)s", name=SCOPE)).click()
+    expect(form.get_by_role("link", name=SCOPE)).to_have_count(0)
     page.goto(REVIEW)
     expect(page.get_by_role("heading", name=t("Never used"))).to_be_visible()
     yield "review", page
