@@ -18,6 +18,7 @@ BUILT_IN = (READ, WRITE)
 EVERYTHING = "ibm openid"  # what a token without limit has as its scope, as IBM's have
 NAME_MAX_LENGTH = 64
 NAME = re.compile(rf"[a-z0-9][a-z0-9._:/-]{{0,{NAME_MAX_LENGTH - 1}}}")
+WHOLE = "all"  # what people write for no limit
 OF_THIS_API = "apikeys:"  # begins the names of this API, those to come included
 LOOKS = ("GET", "HEAD", "OPTIONS")
 
@@ -48,7 +49,7 @@ def clean_name(text: str) -> str:
     if not NAME.fullmatch(name):
         told = _("Use up to %(limit)d of a-z, 0-9 and . _ : / - and begin with a letter or a digit.")
         raise InvalidApiKey("name", told, limit=NAME_MAX_LENGTH)
-    if name.startswith(OF_THIS_API) or name in EVERYTHING.split():
+    if name.startswith(OF_THIS_API) or name in (WHOLE, *EVERYTHING.split()):
         raise InvalidApiKey("name", _("This console uses this name itself. Choose another one."))
     return name
 

@@ -27,8 +27,8 @@ def completed(terminal: Terminal, *line: str) -> list[str]:
         (["apikeys", "lo"], ["login", "logout"]),
         (["apikeys", "iam", "api-key-d"], ["api-key-delete", "api-key-disable"]),
         (["apikeys", "iam", "api-key-create", "MyKey", "--"],
-         ["--help", "--quiet", "--description", "--file", "--action-if-leaked", "--expires", "--lock", "--network",
-          "--decoy", "--output"]),
+         ["--help", "--quiet", "--description", "--file", "--action-if-leaked", "--expires", "--lock", "--scope",
+          "--network", "--decoy", "--output"]),
         (["apikeys", "iam", "api-key-delete", "MyKey", "--f"], ["--force"]),
         (["apikeys", "iam", "api-keys", "-n", "x", "--u"], ["--unused-for", "--uuid"]),
         (

@@ -84,24 +84,40 @@ def test_create_a_key_for_some_networks(logged_in, site):
     refused(logged_in.run("iam", "api-key-create", "no", "--network", "office"), "office is not a network.")
 
 
-def test_a_server_that_knows_no_networks_keeps_no_key(logged_in, site):
-    class WithoutNetworks(Relay):
+def test_create_a_key_that_may_only_look(logged_in, site):
+    key = create(logged_in, "reader", "--scope", "apikeys:read")
+
+    assert key["scopes"] == ["apikeys:read"]
+    assert site.exchange(key["apikey"]).json()["scope"] == "apikeys:read"
+    assert "Scopes         apikeys:read\n" in logged_in.run("iam", "api-key", "reader").out
+    assert "scopes" not in create(logged_in, "whole", "--scope", "all")
+    refused(logged_in.run("iam", "api-key-create", "no", "--scope", "nobody:knows"), "There is no scope nobody:knows.")
+
+
+@pytest.mark.parametrize(
+    ("flags", "member", "told", "now"),
+    [
+        (["--network", "192.0.2.0/24"], b'"networks"', "API keys to networks.", "can be used from everywhere."),
+        (["--scope", "apikeys:read"], b'"scopes"', "what API keys may do.", "may do everything that its owner may."),
+    ],
+)
+def test_a_server_that_ignores_a_limit_keeps_no_key(logged_in, site, flags, member, told, now):
+    class Older(Relay):
         """Ignores a member that it does not know."""
 
         def answer(self, method, target, headers, body):
-            return super().answer(method, target, headers, body.replace(b'"networks"', b'"netzwerk"'))
+            return super().answer(method, target, headers, body.replace(member, b'"another"'))
 
-    with WithoutNetworks(site.url) as older:
+    with Older(site.url) as older:
         session = json.loads(logged_in.session_file.read_text())
         logged_in.session_file.write_text(json.dumps(session | {"url": older.url}))
-        done = logged_in.run("iam", "api-key-create", "office", "--lock", "--network", "192.0.2.0/24", "-f", "key.json")
-        refused(done, "does not limit API keys to networks. The API key that it created was deleted.")
+        done = logged_in.run("iam", "api-key-create", "office", "--lock", *flags, "-f", "key.json")
+        refused(done, f"does not limit {told} The API key that it created was deleted.")
 
         assert listed(logged_in) == []
         assert not (logged_in.home / "key.json").exists()
         create(logged_in, "office")
-        update = logged_in.run("iam", "api-key-update", "office", "--network", "192.0.2.0/24")
-        refused(update, "does not limit API keys to networks. The API key can be used from everywhere.")
+        refused(logged_in.run("iam", "api-key-update", "office", *flags), f"does not limit {told} The API key {now}")
 
 
 @pytest.mark.parametrize("action", ["NONE", "DISABLE", "DELETE", "disable"])

@@ -235,11 +235,34 @@ def test_update_of_the_networks(logged_in, three_keys):
     assert update("--network", "any") is None
 
 
+def test_update_of_the_scopes(logged_in, three_keys):
+    def update(*flags: str) -> list[str] | None:
+        return logged_in.run("iam", "api-key-update", "terraform", *flags, "--output", "json").json.get("scopes")
+
+    assert update("--scope", "apikeys:write", "--scope", "apikeys:read") == ["apikeys:read", "apikeys:write"]
+    assert update("-n", "terraform") == ["apikeys:read", "apikeys:write"]
+    refused(logged_in.run("iam", "api-key-update", "terraform", "--scope", "nobody:knows"), "There is no scope")
+    assert update("--scope", "all") is None
+
+
+def test_the_list_says_which_keys_are_limited(logged_in, three_keys):
+    logged_in.run("iam", "api-key-update", "terraform", "--scope", "apikeys:read")
+
+    out = logged_in.run("iam", "api-keys").out
+
+    [line] = [line for line in out.splitlines() if line.endswith("active, limited")]
+    assert line.startswith("terraform ")
+    assert out.count("limited") == 1
+
+
 def test_update_of_nothing_is_wrong_usage(logged_in, three_keys):
     done = logged_in.run("iam", "api-key-update", "terraform")
 
     assert (done.status, done.out) == (2, "")
-    told = "say what to change: -n NAME, -d DESCRIPTION, --expires WHEN, --action-if-leaked ACTION or --network CIDR"
+    told = (
+        "say what to change: -n NAME, -d DESCRIPTION, --expires WHEN, --action-if-leaked ACTION, --scope NAME or "
+        "--network CIDR"
+    )
     assert told in done.err
 
 

@@ -57,6 +57,7 @@ def test_dora_defines_a_scope_and_everybody_can_choose_it(dora, dora_client, ali
         ("x" * 65, "Use up to 64 of a-z"),
         ("a\0", "Use up to 64 of a-z"),
         ("apikeys:admin", "This console uses this name itself. Choose another one."),
+        ("all", "This console uses this name itself."),
         ("openid", "This console uses this name itself."),
         (BILLING, "There is a scope with this name already."),
     ],

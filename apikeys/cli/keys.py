@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from apikeys import scopes
 from apikeys.cli import keyfile
 from apikeys.cli.export import export
 from apikeys.cli.login import require_login
@@ -19,6 +20,15 @@ if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to s
 
 
 ANYWHERE = "any"  # of --network: no limit
+EVERYTHING = scopes.WHOLE  # of --scope
+# What is said where a server ignores a limit, as IBM's ignores what it does not know: that, and what the key may now.
+IGNORED = {
+    "scopes": (
+        "This server does not limit what API keys may do.",
+        "The API key may do everything that its owner may.",
+    ),
+    "networks": ("This server does not limit API keys to networks.", "The API key can be used from everywhere."),
+}
 
 
 def do_list(options: argparse.Namespace) -> None:
@@ -72,7 +82,8 @@ def cell(key: dict[str, Any], column: str) -> str:
     if column != "state":
         return str(key.get(column) or "")
     words = [word for word in ("locked", "disabled", "leaked") if key.get(word)] + ["paused"] * ("paused_until" in key)
-    return ", ".join([*words, *["expired"] * is_expired(key)]) or "active"
+    state = [*words, *["expired"] * is_expired(key)] or ["active"]
+    return ", ".join([*state, *["limited"] * any(key.get(name) for name in IGNORED)])
 
 
 def is_expired(key: dict[str, Any]) -> bool:
@@ -104,8 +115,8 @@ def do_create(options: argparse.Namespace) -> None:
         report(f"Creating API key {options.name} under {session.account_id} as {session.user}...")
     if options.decoy:
         body["decoy"] = True
-    if networks := networks_of(options):
-        body["networks"] = networks
+    limits = limits_of(options)
+    body |= {name: asked for name, asked in limits.items() if asked}
     file = keyfile.reserve(options.file) if options.file else None
     warnings: list[str] = []
     try:
@@ -113,9 +124,9 @@ def do_create(options: argparse.Namespace) -> None:
         if options.decoy and DECOY_MADE not in warnings:
             session.ask(lambda client: undo_create(client, key))
             raise Refused("This server makes no decoys. The API key that it created was deleted.")
-        if networks and not key.get("networks"):
+        for told, _now in ignored(limits, key):
             session.ask(lambda client: undo_create(client, key))
-            raise Refused(f"{NO_NETWORKS} The API key that it created was deleted.")
+            raise Refused(f"{told} The API key that it created was deleted.")
     except BaseException:
         if file:
             file.remove()
@@ -129,12 +140,19 @@ def do_create(options: argparse.Namespace) -> None:
         complain(sentence)
 
 
-NO_NETWORKS = "This server does not limit API keys to networks."  # IBM's ignores what it does not know
+def limits_of(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the limits that were asked for, each by the name of its member of a key, [] for no limit any more."""
+    asked = {"scopes": (options.scopes, EVERYTHING), "networks": (options.networks, ANYWHERE)}
+    return {
+        name: [one for one in given if one not in ("", no_limit)]
+        for name, (given, no_limit) in asked.items()
+        if given is not None
+    }
 
 
-def networks_of(options: argparse.Namespace) -> list[str] | None:
-    """Return the networks that were asked for, none of them for everywhere; None where nothing was."""
-    return None if options.networks is None else [one for one in options.networks if one not in ("", ANYWHERE)]
+def ignored(limits: dict[str, list[str]], key: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is to be said of each limit that was asked for and that a key, as the server answers, has not."""
+    return [IGNORED[name] for name, asked in limits.items() if asked and not key.get(name)]
 
 
 class NotShown(Exception):
@@ -188,17 +206,18 @@ def do_update(options: argparse.Namespace) -> None:
         changes["action_when_leaked"] = options.action_if_leaked.lower()
     if options.expires is not None:
         changes["expires_at"] = options.expires
-    if (networks := networks_of(options)) is not None:
-        changes["networks"] = networks
+    limits = limits_of(options)
+    changes |= limits
     if not changes:
         options.parser.error(
-            "say what to change: -n NAME, -d DESCRIPTION, --expires WHEN, --action-if-leaked ACTION or --network CIDR"
+            "say what to change: -n NAME, -d DESCRIPTION, --expires WHEN, --action-if-leaked ACTION, --scope NAME or "
+            "--network CIDR"
         )
     session = require_login()
     key = find_key(session, options.key)
     changed = session.ask(lambda client: client.update_api_key(key["id"], key["entity_tag"], changes))
-    if networks and not changed.get("networks"):
-        raise Refused(f"{NO_NETWORKS} The API key can be used from everywhere.")
+    for told, now in ignored(limits, changed):
+        raise Refused(f"{told} {now}")
     if options.output:
         print_json(changed)
         return
@@ -258,6 +277,7 @@ def show_key(key: dict[str, Any], value: str = "") -> None:
         activity = key.get("activity") or {}
         rows += [
             ("Disabled", str(bool(key.get("disabled"))).lower()),
+            *([("Scopes", " ".join(map(str, key["scopes"])))] if key.get("scopes") else []),
             *([("Networks", " ".join(map(str, key["networks"])))] if key.get("networks") else []),
             *([("Expires At", key["expires_at"])] if key.get("expires_at") else []),
             *([("Last Used", activity.get("last_authn") or "never")] if activity else []),

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import dropwhile
 from typing import Any, NoReturn
 
-from apikeys import VERSION
-from apikeys.cli.keys import ANYWHERE, VERBS, do_change, do_create, do_list, do_show, do_update
+from apikeys import VERSION, scopes
+from apikeys.cli.keys import ANYWHERE, EVERYTHING, VERBS, do_change, do_create, do_list, do_show, do_update
 from apikeys.cli.lifecycle import (
     do_finish,
     do_list_deleted,
@@ -165,20 +165,20 @@ def add_iam(iam: Any) -> None:
     create.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
     create.add_argument("--expires", type=expiration, metavar="WHEN", help="such as 90d, or 2030-01-31 at 23:59 UTC")
     create.add_argument("--lock", action="store_true")
-    add_networks(create)
+    add_limits(create)
     create.add_argument("--decoy", action="store_true", help="make a decoy: it opens nothing, any use raises the alarm")
     add_output(create)
     create.set_defaults(run=do_create)
 
     update = iam.add_parser(
-        "api-key-update", help="change a key's name, description, expiration, leaked action or networks"
+        "api-key-update", help="change a key's name, description, expiration, leaked action or limits"
     )
     update.add_argument("key", metavar="NAME|ID")
     update.add_argument("-n", "--name")
     update.add_argument("-d", "--description")
     update.add_argument("--expires", type=new_expiration, metavar="WHEN", help="such as 90d, 2030-01-31, or never")
     update.add_argument("--action-if-leaked", type=str.upper, choices=["NONE", "DISABLE", "DELETE"])
-    add_networks(update)
+    add_limits(update)
     add_output(update)
     update.set_defaults(run=do_update, parser=update)
 
@@ -315,7 +315,14 @@ def new_expiration(text: str) -> str:
     return "" if text == "never" else expiration(text)
 
 
-def add_networks(command: argparse.ArgumentParser) -> None:
+def add_limits(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--scope",
+        dest="scopes",
+        action="append",
+        metavar="NAME",
+        help=f"what it may do, such as {scopes.READ}; repeat it for more; {EVERYTHING} for everything that you may",
+    )
     command.add_argument(
         "--network",
         dest="networks",
