@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from apikeys.models import ApiKeyRecord, HistoryRecord
+from apikeys.models import ApiKeyRecord, HistoryRecord, RulesRecord
 from apikeys.services import refusals
 from tests.addresses import CREATE, KEYS, details_address, edit_address
 from tests.conftest import log_in
@@ -190,3 +190,17 @@ def test_the_details_tell_from_where_a_key_can_be_used(alice_client, alice, limi
         free: "Everywhere",
         outside: "Everywhere but not from 192.0.2.0/24",
     }
+
+
+def test_the_details_tell_where_the_rules_leave_less_of_it(alice_client, alice, limited, create_key):
+    free, narrow = create_key(alice, "free").key, create_key(alice, "narrow", networks="192.0.2.128/25").key
+    RulesRecord.objects.create(networks="192.0.2.0/24 !192.0.2.1", modified_by="IBMid-1")
+
+    told = [facts(alice_client.get(details_address(key.id)))["Can be used from"] for key in (free, limited, narrow)]
+
+    at_most = "By the rules of this console, API keys can be used from 192.0.2.0/24, !192.0.2.1 at most."
+    assert told == [
+        f"Everywhere {at_most}",
+        f"192.0.2.0/24 2001:db8::/32 but not from 192.0.2.9 {at_most}",
+        "192.0.2.128/25",
+    ]

@@ -73,8 +73,7 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     by = [why.cause.by] if why and why.cause and why.cause.by else []
     owners = keys.owners_of([key], *by)
     context: dict[str, Any] = {"why": why, "cause_by": owners[by[0]] if by else None, "key": key, "history": history}
-    admitted, left_out = networks.parted(key.networks)
-    context |= {"leaked_action": LEAKED_ACTIONS[key.action_when_leaked], "admitted": admitted, "left_out": left_out}
+    context |= {"leaked_action": LEAKED_ACTIONS[key.action_when_leaked]} | _networks_of(key)
     context["scopes"] = offered_scopes.described(key.scope)
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]} | _life_of(key)
     context |= {
@@ -83,6 +82,14 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
         "held": _held(key),
     }
     return responses.dialog(request, "details", context)
+
+
+def _networks_of(key: ApiKey) -> dict[str, Any]:
+    """Return what the details tell of where a key can be used from; the rules where they leave less of it."""
+    admitted, left_out = networks.parted(key.networks)
+    limits = rules.effective().networks
+    at_most = "" if networks.is_within(key.networks, limits) else ", ".join(networks.listed(limits))
+    return {"admitted": admitted, "left_out": left_out, "networks_at_most": at_most}
 
 
 def _held(key: ApiKey) -> list[str]:
