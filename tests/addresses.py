@@ -8,6 +8,7 @@ SERVICE_IDS = "/manage/security/serviceids/"
 MORE_TIME = f"{CREATE}more-time/"
 REVIEW = "/manage/security/review/"
 USERS = "/manage/users/"
+RULES = "/manage/rules/"
 UNKNOWN_ID = "ApiKey-00000000-0000-4000-8000-000000000000"
 UNKNOWN_SERVICE_ID = "ServiceId-00000000-0000-4000-8000-000000000000"
 

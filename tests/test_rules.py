@@ -12,12 +12,12 @@ from apikeys.identity.lookups import find_source
 from apikeys.models import ApiKeyRecord, AuditEvent, HistoryRecord, RulesRecord
 from apikeys.services import creation, deletion, keys, rotation, rules, service_ids
 from tests.addresses import CREATE, KEYS, edit_address
+from tests.addresses import RULES as PAGE
 from tests.conftest import caller_for, program_of
 from tests.markup import fields, page
 
 pytestmark = pytest.mark.django_db
 
-PAGE = "/manage/rules/"
 TOO_LATE = "An API key must expire within 90 days of its creation or last rotation. Choose another date."
 
 
@@ -77,7 +77,7 @@ def test_dora_sets_rules_and_each_change_is_audited(dora, dora_client):
 
     answer = dora_client.post(
         PAGE,
-        sent | {"max_lifetime_days": "90", "must_expire": "on", "networks": "10.0.0.0/8, !10.1.0.0/16\n2001:db8::/32"},
+        sent | {"max_lifetime_days": "90", "must_expire": "on", "networks": "10.0.0.0/8 !10.1.0.0/16\n2001:db8::/32"},
     )
 
     assert (answer.status_code, answer["Location"]) == (303, PAGE)

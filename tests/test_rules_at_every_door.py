@@ -8,13 +8,12 @@ import pytest
 
 from apikeys.iam.payloads import format_date
 from apikeys.web.forms import new_nonce
-from tests.addresses import CREATE, KEYS, edit_address
+from tests.addresses import CREATE, KEYS, RULES, edit_address
 from tests.cast import PASSWORD
 from tests.cli_person import refused
 from tests.http_person import HttpPerson
 from tests.markup import fields, page
 
-RULES = "/manage/rules/"
 NONE = {"max_lifetime_days": "0", "creators": "everybody", "networks": "", "keys_per_identity": "1000"}
 # Of each rule: how it is set, and what every door says.
 SENTENCES = {

@@ -1,7 +1,7 @@
 """The rules that all keys have to keep to: settings over the row that an administrator has set, and what breaks them.
 
 A store asks before it makes a key and before it lets one work again or longer. Keys that were there before a rule go on
-working.
+working; docs/adr/0016-rules.md.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -104,7 +104,9 @@ def check_networks(rules: Rules, text: str) -> None:
     """Raise RuleBroken where a key names networks that are not within those of the rules."""
     if text and rules.networks and not networks.is_within(text, rules.networks):
         raise RuleBroken(
-            "networks", _("API keys may be used from %(networks)s at most. Choose from these."), networks=rules.networks
+            "networks",
+            _("API keys may be used from %(networks)s at most. Choose from these."),
+            networks=", ".join(networks.listed(rules.networks)),
         )
 
 

@@ -230,6 +230,10 @@ class LimitedForm(ExpiringForm):
             self.replace("networks_seen", text)
         return fields
 
+    def networks_at_most(self) -> str:
+        """Return from where the rules let keys be used, in words."""
+        return ", ".join(networks.listed(self.rules.networks))
+
     def boxes(self) -> list[tuple[Scope, bool]]:
         """Return each scope that can be chosen, and whether it is."""
         chosen = scopes.listed(self["scopes"].value() or "")

@@ -12,12 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from apikeys import networks
 from apikeys.domain import MAX_DAYS, MAX_PER_IDENTITY, ApiKeyQuery, Creators, Rules, Sort
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import rules
-from apikeys.web.forms import ValidatedField
+from apikeys.web.forms import NetworksField
 from apikeys.web.listing import ListState, number_of
 from apikeys.web.responses import UNPROCESSABLE, see_other
 
@@ -29,11 +28,6 @@ CREATORS = {
 UNENDING = ListState(ApiKeyQuery(whole_account=True, sort=Sort.EXPIRES, descending=True)).url()
 
 
-def clean_networks(text: str) -> str:
-    """Return networks, which were typed with blanks, commas or lines between them. Raises InvalidApiKey."""
-    return networks.clean(text.replace(",", " ").split())
-
-
 class RulesForm(forms.Form):
     """`cleaned_data` has each rule by name, once it is valid; those that a setting decides on stay as they are."""
 
@@ -42,7 +36,7 @@ class RulesForm(forms.Form):
     )
     must_expire = forms.BooleanField(label=gettext_lazy("API keys must expire"), required=False)
     creators = forms.TypedChoiceField(label=gettext_lazy("Who may create API keys"), choices=CREATORS, coerce=Creators)
-    networks = ValidatedField(clean_networks, label=gettext_lazy("Networks"))
+    networks = NetworksField()
     keys_per_identity = forms.IntegerField(
         label=gettext_lazy("Most API keys of a person"), min_value=0, max_value=MAX_PER_IDENTITY
     )

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.addresses import CREATE, KEYS, REVIEW, SERVICE_IDS, UNKNOWN_ID, USERS, edit_address
+from tests.addresses import CREATE, KEYS, REVIEW, RULES, SERVICE_IDS, UNKNOWN_ID, USERS, edit_address
 from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
     Words,
@@ -43,7 +43,7 @@ def every_state(
     t = Words(locale)
     options |= {"locale": locale, "expected": PROVOKED}
     parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
-    for part in (*parts, second_month, service_ids, people, password, refusals):
+    for part in (*parts, second_month, service_ids, people, rules, password, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -177,6 +177,38 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
     page.goto(f"{USERS}?q={quote(STRANGE)}")
     expect(page.get_by_role("heading", name=t("No user matches your search"))).to_be_visible()
     yield "users, no match", page
+
+
+def rules(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    """What an administrator sets, and what the forms of somebody else say then."""
+    page, other = visit("ada"), visit("mona")
+    created = create_key(other, "from before", "", t)
+    created.get_by_role("button", name=t("Close"), exact=True).click()
+    created.get_by_role("button", name=t("Close without saving")).click()
+    page.goto(RULES)
+    form = page.get_by_role("main")
+    form.get_by_label(t("Networks")).fill("office")
+    form.get_by_label(t("Longest lifetime in days")).fill("90")
+    form.get_by_role("button", name=t("Save")).click()
+    expect(form.locator("[aria-invalid=true]")).to_be_visible()
+    yield "rules, refused", page
+    try:
+        form.get_by_label(t("Networks")).fill("192.0.2.0/24")
+        form.get_by_role("button", name=t("Save")).click()
+        expect(form.get_by_role("link", name=t("List API keys by expiration"))).to_be_visible()
+        yield "rules, with keys from before", page
+        choose_action(other, "from before", "Rotate API key", t)
+        dialog(other, t("Rotate API key")).get_by_role("link", name=t("Edit API key")).click()
+        expect(dialog(other, t("Edit API key")).locator("#expires-rule")).to_be_visible()
+        yield "edit, by the rules", other
+        form.get_by_label(t("Who may create API keys")).select_option("administrators")
+        form.get_by_role("button", name=t("Save")).click()
+        expect(notes(page, t("The rules were saved."))).to_be_visible()
+        other.goto(CREATE)
+        yield "create, left to administrators", other
+    finally:
+        server.sql("DELETE FROM apikeys_rulesrecord")
+        server.sql("DELETE FROM apikeys_apikeyrecord WHERE name = ?", "from before")
 
 
 def life_of_a_key(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
