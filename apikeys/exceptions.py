@@ -7,6 +7,7 @@ ApiKeyError
 ├── ApiKeyNotFound          no such key, or somebody else's
 │   ├── RefusalNotFound     no refusal of a key that the caller may see
 │   ├── PreviousValueNotFound  the key has no previous value that works
+│   ├── BulkRunNotFound     no action on many keys, or somebody else's
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   ├── PersonNotFound      the same for a person
 │   ├── ServiceIdNotFound   the same for a service ID
@@ -113,6 +114,10 @@ class ApiKeyNotFound(ApiKeyError, status=404, code="BXNIM0102E"):
 
 class DeletedSince(ApiKeyNotFound, status=409, code="conflict"):
     message = _("The API key that this form created has since been deleted. No second key was created.")
+
+
+class BulkRunNotFound(ApiKeyNotFound):
+    message = _("This action does not exist any more. Choose the API keys again.")
 
 
 class ServiceIdNotFound(ApiKeyNotFound):

@@ -15,7 +15,7 @@ from django.db import Error, close_old_connections
 
 from apikeys.backends import rotation, store_traits
 from apikeys.identity import tokens
-from apikeys.services import deletion, delivery, refusals, retention, review_rules
+from apikeys.services import bulk, deletion, delivery, refusals, retention, review_rules
 from apikeys.storage import reserve
 from apikeys.upstream import discovery, sessions
 from apikeys.usage import counting
@@ -57,6 +57,7 @@ class Sweeper:
             forget_old_refusals,
             rotation.forget_ended,
             deletion.purge,
+            bulk.forget_old,
             *of_store,
         ]
         self.fault = ""

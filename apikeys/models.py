@@ -422,7 +422,11 @@ class ReviewStep(models.Model):
 
 
 class BulkRun(models.Model):
-    """One action on many keys, done in pieces: how many of `key_ids` are done, and what could not be done and why."""
+    """One action on many keys, done in pieces: how many of them are done, and what could not be done and why.
+
+    `key_ids` has a pair for each key, its id and its name, by which it is told of when it is gone. Before somebody
+    confirms it there is no lease.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     iam_id = models.CharField(max_length=64)  # whose run it is

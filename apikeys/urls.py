@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from apikeys.domain import API_KEY_ID, SERVICE_ID
 from apikeys.web import (
+    bulk_views,
     creation_views,
     deletion_views,
     export_views,
@@ -74,6 +75,9 @@ urlpatterns = [
     path("refusals/", refusal_views.api_key_refusals, name="api_key_refusals"),
     path("found/", refusal_views.api_key_found, name="api_key_found"),
     path("found/end/", refusal_views.api_key_found_end, name="api_key_found_end"),
+    path("bulk/", bulk_views.api_keys_bulk, name="api_keys_bulk"),
+    path("bulk/<uuid:run_id>/", bulk_views.api_keys_bulk_run, name="api_keys_bulk_run"),
+    path("bulk/<uuid:run_id>/more/", bulk_views.api_keys_bulk_run, {"has_more": True}, name="api_keys_bulk_first"),
     path("deleted/", deletion_views.api_key_deleted, name="api_key_deleted"),
 ]
 

@@ -70,6 +70,34 @@
     htmx.ajax("GET", link.getAttribute("href"), details).catch(() => {}); // console.js tells why
   });
 
+  // What is ticked, of the rows that are shown: once there is something, the form for it stands below them.
+
+  const ticks = () => [...document.querySelectorAll("#keys tbody [name=key]")];
+
+  function countTicks() {
+    const form = byId("bulk");
+    if (!form) return;
+    const all = ticks();
+    const number = all.filter((tick) => tick.checked).length;
+    const page = form.querySelector("[data-tick-page]");
+    Object.assign(page, { checked: number === all.length, indeterminate: number > 0 && number < all.length });
+    form.querySelector("[data-ticked]").textContent = `(${number})`;
+    form.classList.toggle("bulk--open", number > 0);
+    if (number < all.length && form.elements.all) form.elements.all.checked = false;
+  }
+
+  addEventListener("change", ({ target }) => {
+    if (target.matches("#bulk [data-tick-page], #bulk [name=all]")) {
+      const checked = target.checked || target.name === "all";
+      if (target.checked || target.name !== "all") for (const tick of ticks()) tick.checked = checked;
+      const { all } = target.form.elements;
+      if (all && target !== all) all.checked = false;
+    } else if (!target.matches("#keys tbody [name=key]")) return;
+    countTicks();
+  });
+  addEventListener("htmx:load", countTicks);
+  addEventListener("pageshow", countTicks); // a browser keeps what is ticked over a reload
+
   // Focus: on what had it, else on the row that now stands where its row stood; after a filter on what opens them.
 
   let place = { id: "", row: 0 };

@@ -57,7 +57,7 @@ def test_dora_sees_everybodys_keys_with_their_owners(alice, bob, dora, dora_clie
         "nightly": "backup robot Service ID",
     }
     headers = [header.text for header in tree.find("thead").find_all("th")]
-    assert headers == ["Name", "Key", "Description", "Owner", "Status", "Created", "Last used", "Actions"]
+    assert headers == ["Choose", "Name", "Key", "Description", "Owner", "Status", "Created", "Last used", "Actions"]
 
 
 def test_without_asking_dora_sees_her_own_keys_and_no_owners(dora, dora_client, alices_key, create_key):

@@ -7,6 +7,7 @@ import re
 from base64 import b64encode
 from hashlib import sha384
 from pathlib import Path
+from uuid import UUID
 
 import brotli
 import pytest
@@ -164,6 +165,7 @@ PLAIN_ADDRESSES = [
     *(service_id_address(UNKNOWN_SERVICE_ID, what) for what in (
         "", "edit/", "lock/", "unlock/", "disable/", "enable/", "take-over/", "delete/",
     )), f"{KEYS}deleted/", f"{KEYS}export/?format=csv", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
+    f"{KEYS}bulk/", f"{KEYS}bulk/{UUID(int=0)}/", f"{KEYS}bulk/{UUID(int=0)}/more/",
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/",
     *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",

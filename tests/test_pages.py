@@ -118,13 +118,13 @@ def test_the_list_shows_what_there_is_to_know_of_a_key_and_never_its_value(alice
     tree = page(response)
     [row] = tree.find("tbody").find_all("tr")
     made = alices_key.key.created_at
-    assert [cell.text for cell in row.find_all("th") + row.find_all("td")[:5]] == [
+    assert [cell.text for cell in row.find_all("th") + row.find_all("td")[1:6]] == [
         "terraform", alices_key.key.hint, "Applies changes", "Active",
         f"just now {made.day} {made:%b %Y, %H:%M} UTC", "Never",
     ]  # fmt: skip
     assert tree.find("h1").text == "API keys"
     assert [header.text for header in tree.find("thead").find_all("th")] == [
-        "Name", "Key", "Description", "Status", "Created", "Last used", "Actions",
+        "Choose", "Name", "Key", "Description", "Status", "Created", "Last used", "Actions",
     ]  # fmt: skip
     found = alices_key.value in response.content.decode()
     assert not found

@@ -1,6 +1,6 @@
 """The console's own store: keys in its database, each value as a keyed hash."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, ClassVar
@@ -137,6 +137,12 @@ class EmbeddedBackend:
 
     def get_api_key(self, key_id: str) -> domain.ApiKey:
         return records.to_domain(self._record(key_id))
+
+    def find_api_keys(self, key_ids: Collection[str]) -> list[domain.ApiKey]:
+        """Return those of these keys that the identity sees, in this order."""
+        asked = [key_id for key_id in dict.fromkeys(key_ids) if domain.API_KEY_ID.fullmatch(key_id)]
+        found = self._visible().in_bulk(asked)
+        return [records.to_domain(found[key_id]) for key_id in asked if key_id in found]
 
     def get_details(self, key_id: str) -> tuple[domain.ApiKey, list[domain.HistoryEntry]]:
         key = self.get_api_key(key_id)

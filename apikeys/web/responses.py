@@ -46,6 +46,9 @@ DIALOGS = {
     "delete": _("Delete key"),
     "deleted": _("Recently deleted"),
     "rotate": _("Rotate API key"),
+    "bulk_question": _("Change many API keys"),
+    "bulk_run": _("Change many API keys"),
+    "bulk_runs": _("Changes of many API keys"),
     "refusals": _("Why was it refused?"),
     "found": _("Whose key is this?"),
 }

@@ -32,7 +32,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 81
+NUMBER = 85
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -98,6 +98,21 @@ def shell(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str
     page.get_by_role("searchbox").fill("nothing has this name")
     expect(page.get_by_role("heading", name=t("No key matches your search"))).to_be_visible()
     yield "list, no match", page
+    page.goto(KEYS)
+    row(page, STRANGE).get_by_role("checkbox").check()
+    chosen = page.get_by_role("form", name=t("Chosen API keys"))
+    expect(chosen).to_be_visible()
+    yield "list, some chosen", page
+    chosen.get_by_role("checkbox", name=t("All on this page")).check()
+    chosen.get_by_role("button", name=t("Enable"), exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    yield "many keys, asked", page
+    page.get_by_role("dialog").get_by_role("button", name=t("Enable"), exact=True).click()
+    expect(page.get_by_role("dialog", name=t("Enabling API keys")).locator("[autofocus]")).to_be_visible()
+    yield "many keys, done", page
+    page.goto(f"{KEYS}bulk/")
+    expect(page.get_by_role("dialog", name=t("Changes of many API keys"))).to_be_visible()
+    yield "changes of many keys", page
     page.goto(f"{KEYS}?status=active&expires_within_days=90&unused_for_days=90&leaked=false&created_since=2020-02-29")
     expect(page.get_by_role("heading", name=t("No key matches your filters"))).to_be_visible()
     yield "list, no match of filters", page
