@@ -346,6 +346,8 @@ def walk_through_keys(program: Program, iam_id: str, account_id: str) -> None:
     for lists in ("/v1/apikeys", "/v1/apikeys/export"):
         call("BXNIM0113E", "GET", f"{lists}?iam_id=IBMid-SOMEBODY00")
         call("BXNIM0513E", "GET", f"{lists}?scope=account")
+    call(200, "POST", "/v1/apikeys/bulk", {"action": "unlock", "ids": [created["id"], "ApiKey-unknown"]})
+    call("bad_request", "POST", "/v1/apikeys/bulk", {"action": "unlock", "ids": []})
     call(200, "GET", "/v1/apikeys/export?pagesize=1&format=csv&status=active")
     call("bad_request", "GET", "/v1/apikeys/export?format=xml")
     call("bad_request", "POST", "/v1/apikeys", "no JSON")

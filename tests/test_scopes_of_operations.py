@@ -37,11 +37,12 @@ NEEDED = {
     LOOK: (
         "listApiKeys", "getApiKeyDetails", "getApiKey", "listDeletedApiKeys", "getApiKeyUsage", "getApiKeyRefusals",
         "explainRefusal", "getIdentityLimits", "listServiceIds", "getServiceId", "listProfiles", "listProfileTemplates",
-        "listAccountSettingsTemplates",
+        "listAccountSettingsTemplates", "exportApiKeys",
     ),
     CHANGE: (
         "createApiKey", "updateApiKey", "deleteApiKey", "lockApiKey", "unlockApiKey", "disableApiKey", "enableApiKey",
         "rotateApiKey", "endPreviousValue", "pauseApiKey", "resumeApiKey", "restoreApiKey", "getIdentityLimitsInBulk",
+        "changeApiKeys",
         "createServiceId", "updateServiceId", "deleteServiceId", "lockServiceId", "unlockServiceId", "disableServiceId",
         "enableServiceId",
     ),

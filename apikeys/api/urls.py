@@ -5,7 +5,7 @@ Slashes too many are gone when a request comes here: paths.py.
 
 from django.urls import path
 
-from apikeys.api import keys, leak_reports, lifecycle, oauth, service_ids
+from apikeys.api import bulk, keys, leak_reports, lifecycle, oauth, service_ids
 from apikeys.api.openapi import document
 
 urlpatterns = [
@@ -23,6 +23,7 @@ urlpatterns = [
     path("v1/apikeys", keys.collection),
     path("v1/apikeys/details", keys.details),
     path("v1/apikeys/export", keys.export),
+    path("v1/apikeys/bulk", bulk.collection),
     path("v1/apikeys/deleted", lifecycle.deleted),
     path("v1/apikeys/refusals/<str:request_id>", lifecycle.refusals_of_request),
     path("v1/apikeys/<str:key_id>", keys.item),

@@ -9,6 +9,7 @@ from itertools import dropwhile
 from typing import Any, NoReturn
 
 from apikeys import VERSION, scopes
+from apikeys.cli.bulk import do_bulk
 from apikeys.cli.keys import ANYWHERE, EVERYTHING, VERBS, do_change, do_create, do_list, do_show, do_update
 from apikeys.cli.lifecycle import (
     do_finish,
@@ -23,7 +24,7 @@ from apikeys.cli.lifecycle import (
 from apikeys.cli.login import do_api, do_login, do_logout, do_target, do_tokens
 from apikeys.cli.offline import do_completion, do_config, do_help, do_scan, do_version
 from apikeys.cli.output import USAGE
-from apikeys.domain import MAX_DAYS, MAX_OVERLAP, MAX_PAUSE, Status
+from apikeys.domain import MAX_DAYS, MAX_OVERLAP, MAX_PAUSE, BulkAction, Status
 from apikeys.iam import payloads
 from apikeys.iam.exports import Format
 
@@ -141,9 +142,7 @@ def add_iam(iam: Any) -> None:
     keys.add_argument("-n", "--name", metavar="TEXT", help="only names that contain TEXT")
     keys.add_argument("-d", "--description", metavar="TEXT", help="only descriptions that contain TEXT")
     add_filters(keys)
-    whose = keys.add_mutually_exclusive_group()
-    whose.add_argument("--all", action="store_true", help="keys of everybody, for administrators")
-    whose.add_argument("--owner", metavar="WHO", help="keys of one: a name, user ID, email or IAM ID; likewise")
+    add_whose(keys)
     keys.add_argument("--export", metavar="FILE", help="save the list in FILE, which must not exist; - prints it")
     keys.add_argument(
         "--format", type=str.lower, choices=[*map(str, Format)], default="csv", help="csv where it is absent"
@@ -152,6 +151,17 @@ def add_iam(iam: Any) -> None:
     keys.add_argument("--order", type=str.lower, choices=["asc", "desc"], help="asc where it is absent")
     add_output(keys)
     keys.set_defaults(run=do_list)
+
+    many = iam.add_parser("api-keys-bulk", help="disable, enable, lock, unlock or delete many keys")
+    many.add_argument("verb", type=str.lower, choices=[*map(str, BulkAction)], metavar="ACTION")
+    many.add_argument("keys", nargs="*", metavar="NAME|ID", default=())
+    many.add_argument("-n", "--name", metavar="TEXT", help="only names that contain TEXT")
+    many.add_argument("-d", "--description", metavar="TEXT", help="only descriptions that contain TEXT")
+    add_filters(many)
+    add_whose(many)
+    many.add_argument("-f", "--force", action="store_true", help="do not ask")
+    add_output(many)
+    many.set_defaults(run=do_bulk, parser=many)
 
     show = iam.add_parser("api-key", help="show one key")
     show.add_argument("key", metavar="NAME|ID")
@@ -282,6 +292,12 @@ def add_filters(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--created-since", type=day, metavar="DATE", help="such as 2026-01-31, in UTC: then or later")
     command.add_argument("--leaked", action="store_const", const="true", help="only keys that were found in public")
+
+
+def add_whose(command: argparse.ArgumentParser) -> None:
+    whose = command.add_mutually_exclusive_group()
+    whose.add_argument("--all", action="store_true", help="keys of everybody, for administrators")
+    whose.add_argument("--owner", metavar="WHO", help="keys of one: a name, user ID, email or IAM ID; likewise")
 
 
 def days(text: str) -> str:

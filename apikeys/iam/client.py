@@ -216,6 +216,17 @@ class IAMClient(IAMTransport):
         """Stop a key from authenticating, or let it. Raises IAMError 409 or 412 for a locked one, 404."""
         self.call_empty("POST" if disabled else "DELETE", f"{_item(key_id)}/disable")
 
+    def change_api_keys(self, action: str, key_ids: list[str]) -> dict[str, Any]:
+        """Do something to each of these keys, 100 at most; return `done`, how many, and `failed`, which and why.
+
+        A deletion is not tried again where the answer was lost: what it has deleted would be told as gone.
+        """
+        body = {"action": action, "ids": key_ids}
+        answer = self.call_json("POST", "/v1/apikeys/bulk", json=body, retry=action != "delete")
+        if not isinstance(answer.get("failed"), list):
+            raise IAMUnavailable(NOT_IAM)
+        return answer
+
     def rotate_api_key(self, key_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """Give a key a new value, and return it with that as `apikey`; this answer alone has it.
 

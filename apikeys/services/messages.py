@@ -2,10 +2,11 @@
 
 from django.utils.translation import gettext
 
+from apikeys.domain import BulkFailure
 from apikeys.exceptions import ApiKeyError
 
 
-def sentence(error: ApiKeyError) -> str:
-    """Return the error's message in the reader's language."""
+def sentence(error: ApiKeyError | BulkFailure) -> str:
+    """Return the message in the reader's language."""
     message = gettext(error.message)
     return message % error.params if error.params else message

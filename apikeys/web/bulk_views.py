@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from apikeys.domain import MOST_AT_ONCE, ApiKey, BulkAction, BulkFailure, BulkRun, Caller
-from apikeys.exceptions import ApiKeyError, InvalidApiKey
+from apikeys.domain import MOST_AT_ONCE, ApiKey, BulkAction, BulkRun, Caller
+from apikeys.exceptions import InvalidApiKey
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import bulk
@@ -142,9 +142,4 @@ class RunTold:
         self.title = (self.result if run.is_finished else self.doing) if run.is_begun else self.question
         names = [name for _id, name in run.keys]
         self.named, self.others = names[:NAMED], names[NAMED:]
-        self.failures = [(failure.name or failure.key_id, told(failure)) for failure in run.failures]
-
-
-def told(failure: BulkFailure) -> str:
-    """Return why something could not be done to a key, in the reader's language."""
-    return sentence(ApiKeyError(failure.message, **failure.params))
+        self.failures = [(failure.name or failure.key_id, sentence(failure)) for failure in run.failures]

@@ -31,7 +31,7 @@ ApiKeyRecord.objects.filter(name__in=["crew 0100", "crew 0101", "crew 0102"]).up
 ApiKeyRecord.objects.filter(name="crew 0500").delete()
 """
 FAILED = ["crew 0100", "crew 0101", "crew 0102", "crew 0500"]
-MINUTE = 60_000
+THREE_MINUTES = 180_000  # on a machine that is busy with other tests
 
 
 def tick(page: Page, name: str):
@@ -68,15 +68,16 @@ def test_quinn_disables_a_thousand_keys_by_keyboard_and_is_told_of_four_by_name(
 
     running = dialog(page, "Disabling API keys")
     expect(running.get_by_role("progressbar", name=re.compile(r"^[\d,]+ of 1,000$"))).to_be_visible()
-    expect(running.get_by_text("996 API keys were disabled.")).to_be_focused(timeout=MINUTE)
+    expect(running.get_by_text("996 API keys were disabled.")).to_be_focused(timeout=THREE_MINUTES)
     assert running.get_by_role("listitem").locator("bdi").all_text_contents() == FAILED
     page.keyboard.press("Escape")
     expect(running).to_be_hidden()
     expect(row(page, "crew 0000").get_by_text("Disabled")).to_be_visible()
 
+    be_told_the_same_without_script(page_for("quinn", js=False))
 
-def test_what_is_left_is_continued_from_the_list_of_changes(page_for: PageFor, server: ConsoleServer):
-    page = page_for("quinn", js=False)
+
+def be_told_the_same_without_script(page: Page) -> None:
     page.goto(KEYS)
     tick(page, "crew 0999").check()
     tick(page, "crew 0998").check()

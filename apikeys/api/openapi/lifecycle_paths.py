@@ -17,6 +17,7 @@ from apikeys.api.openapi.key_paths import (
 )
 from apikeys.api.openapi.shapes import EXAMPLE_PERSON, EXAMPLE_VALUE, Schema
 from apikeys.domain import Cause, DeletedKey, Identity, KeyUse, Place, Reason, Refusal, UseDay
+from apikeys.exceptions import ApiKeyLocked
 from apikeys.iam import payloads
 
 EXAMPLE_PLACE = Place(
@@ -29,6 +30,12 @@ EXAMPLE_DELETED = payloads.deleted_key(
     DeletedKey(EXAMPLE_KEY, EXAMPLE_MOMENT, EXAMPLE_PERSON, EXAMPLE_MOMENT + timedelta(days=1)),
     Identity(EXAMPLE_PERSON, "", "", ""),
 )
+BULK_EXAMPLE = {
+    "done": 1,
+    "failed": [
+        {"id": EXAMPLE_KEY.id, "name": EXAMPLE_KEY.name, "code": ApiKeyLocked.code, "message": ApiKeyLocked.message}
+    ],
+}
 USE_EXAMPLE = payloads.key_use(KeyUse((EXAMPLE_PLACE,), (UseDay(EXAMPLE_MOMENT.date(), 42),)))
 REFUSALS_EXAMPLE = {"refusals": [payloads.refusal(EXAMPLE_REFUSAL)]}
 
@@ -74,6 +81,15 @@ def lifecycle_operations() -> dict[str, Schema]:
             answer("Done, also if it was not paused.", status=204, links=links.from_same("ApiKey", "pause")),
             (UNKNOWN, FORBIDDEN, GONE, "conflict"),
             parameters=["ApiKeyId"],
+        ),
+        "POST /v1/apikeys/bulk": of_keys(
+            "changeApiKeys",
+            "Disable, enable, lock, unlock or delete many API keys",
+            answer("To how many it was done, and to which not, with the reason.", "BulkResult", BULK_EXAMPLE),
+            (BAD, UNKNOWN),
+            description="Each key is changed by itself, with the checks and the audit event that it has alone. A key "
+            "to which it can't be done stops no other.",
+            body=body("BulkChange", {"action": "disable", "ids": [EXAMPLE_KEY.id]}),
         ),
         "GET /v1/apikeys/deleted": of_keys(
             "listDeletedApiKeys",

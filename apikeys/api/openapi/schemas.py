@@ -6,6 +6,7 @@ here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them
 
 from apikeys import scopes
 from apikeys.api import bodies
+from apikeys.api.bulk import ACTIONS, MOST_IN_REQUEST
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi.components import EXAMPLE_CONTEXT
 from apikeys.api.openapi.shapes import (
@@ -181,6 +182,29 @@ def lifecycle_schemas() -> Schema:
                 | {"description": "Let it work past its end while it is used; the dashboard asks its owner."},
                 "end_previous": bodies.TRUE_OR_FALSE
                 | {"description": "End the value before it at once, if that still works. Refused without this."},
+            }
+        ),
+        "BulkChange": request(
+            {
+                "action": {"enum": [*ACTIONS]},
+                "ids": list_of(text(pattern=PRINTABLE), "The ids of the keys.", minItems=1, maxItems=MOST_IN_REQUEST),
+            },
+            required=("action", "ids"),
+        ),
+        "BulkResult": record(
+            {
+                "done": number("To how many keys it was done."),
+                "failed": list_of(
+                    record(
+                        {
+                            "id": text(),
+                            "name": text("Absent where the key is gone, or not yours to see."),
+                            "code": text("The code that the request about this key alone would get."),
+                            "message": text(),
+                        },
+                        optional=("name",),
+                    )
+                ),
             }
         ),
         "Pause": request(

@@ -1,0 +1,42 @@
+"""/v1/apikeys/bulk: one action on many keys."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from apikeys.api import fields
+from apikeys.api.answers import JsonAnswer
+from apikeys.api.decorators import authenticated, resource
+from apikeys.api.fields import json_body, needed_field
+from apikeys.domain import BulkAction, BulkFailure, Caller
+from apikeys.exceptions import BadRequest
+from apikeys.exceptions import gettext_noop as _
+from apikeys.services import bulk
+from apikeys.services.messages import sentence
+
+MOST_IN_REQUEST = 100  # keys: each is a transaction, and a request is not to take longer than a second or two
+ACTIONS = tuple(str(action) for action in BulkAction)
+
+
+@authenticated
+def change_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
+    """Do something to each of these keys, and return how many, and what could not be done.
+
+    Raises BadRequest (400), Unauthenticated (401).
+    """
+    body = json_body(request)
+    action = BulkAction(fields.choice("action", needed_field(body, "action"), ACTIONS))
+    ids = [fields.printable("ids", key_id) for key_id in fields.texts(body.get("ids") or [], "ids")]
+    if not 1 <= len(ids) <= MOST_IN_REQUEST:
+        raise BadRequest("ids", _("Send 1 to %(most)d ids."), most=MOST_IN_REQUEST)
+    failures = bulk.act_on_all(caller, action, ids)
+    return JsonAnswer({"done": len(set(ids)) - len(failures), "failed": [failed(failure) for failure in failures]})
+
+
+def failed(failure: BulkFailure) -> dict[str, Any]:
+    """Return a key to which it could not be done, and why."""
+    name = {"name": failure.name} if failure.name else {}
+    return {"id": failure.key_id, **name, "code": failure.code, "message": sentence(failure)}
+
+
+collection = resource(POST=change_keys)
