@@ -235,7 +235,7 @@ def test_steps_of_a_rule_that_is_gone_are_forgotten(clock, set_rule, alices_key)
 
     set_rule(ReviewRule(ReviewKind.NEVER_USED))
 
-    assert (sweep(), StepRecord.objects.count()) == (0, 0)
+    assert (StepRecord.objects.count(), sweep()) == (0, 0)
 
 
 def test_a_walk_goes_on_where_it_stopped_and_rests_at_its_end(clock, set_rule, alice, create_key, monkeypatch):
@@ -405,3 +405,15 @@ def test_the_details_of_what_a_rule_disabled_say_when_it_is_deleted_and_who_can_
     assert "Unless an administrator enables the key before that." in told
     assert "Only an administrator can enable it." in told
     assert "asks you to look at" not in page(log_in(alice).get("/")).text
+
+
+def test_the_review_says_of_each_key_in_its_group_what_a_rule_does_next(clock, set_rule, alice, alices_key, create_key):
+    set_rule(NEVER_USED)
+    clock.advance(30 * DAY)
+    sweep()
+    create_key(alice, "young")
+
+    lines = page(log_in(alice).get(REVIEW)).find("section", aria_labelledby="never_used").find_all("li")
+
+    told = {line.find_all("a")[0].text: "Will be disabled:" in line.text for line in lines}
+    assert told == {"terraform": True, "young": False}

@@ -55,9 +55,11 @@ def stored() -> Rules:
 
 
 def store(rule: domain.ReviewRule, modified_by: str) -> None:
-    """Keep a rule in place of the one that its group has."""
+    """Keep a rule in place of the one that its group has; of one that takes no step, how far it got is forgotten."""
     columns = asdict(rule) | {"modified_by": modified_by, "modified_at": timezone.now()}
     RuleRecord.objects.update_or_create(kind=rule.kind, defaults=columns)
+    if rule.next_step(None) is None:
+        StepRecord.objects.filter(kind=rule.kind).delete()
 
 
 def standing_of(kind: ReviewKind, record: ApiKeyRecord, step: StepRecord | None) -> Standing | None:
@@ -163,17 +165,22 @@ def _note(kind: ReviewKind, record: ApiKeyRecord, step: str, now: datetime) -> N
     StepRecord.objects.update_or_create(key_id=record.id, kind=kind, defaults=columns)
 
 
-def steps_of(key: domain.ApiKey) -> list[StepRecord]:
-    """Return the steps that were taken with a key, and that still count, those of the most urgent group first."""
-    current = ApiKeyRecord.objects.filter(id=models.OuterRef("key_id"), revision=models.OuterRef("revision"))
-    found = StepRecord.objects.filter(models.Exists(current), key_id=key.id).exclude(step=FOUND)
-    now, kinds = timezone.now(), list(ReviewKind)
-    steps = sorted(found, key=lambda step: kinds.index(ReviewKind(step.kind)))
-    return [step for step in steps if review.members(ReviewKind(step.kind), now).filter(id=key.id).exists()]
+def steps_of(key_ids: Collection[str]) -> list[StepRecord]:
+    """Return the steps that were taken with these keys and that still count, as far as the keys are in their groups."""
+    return list(_current().filter(key_id__in=key_ids).exclude(step=FOUND))
+
+
+def is_member(key_id: str, kind: ReviewKind) -> bool:
+    """Tell whether a key is in a group now."""
+    return review.members(kind, timezone.now()).filter(id=key_id).exists()
 
 
 def warned_of(iam_id: str) -> "models.QuerySet[StepRecord]":
     """Return the warnings about an owner's keys that still count, the latest first."""
-    current = ApiKeyRecord.objects.filter(id=models.OuterRef("key_id"), revision=models.OuterRef("revision"))
-    warnings = StepRecord.objects.filter(models.Exists(current), iam_id=iam_id, step=ReviewStep.WARN)
-    return warnings.order_by("-taken_at", "id")
+    return _current().filter(iam_id=iam_id, step=ReviewStep.WARN).order_by("-taken_at", "id")
+
+
+def _current() -> "models.QuerySet[StepRecord]":
+    """Return the steps since which nobody has changed their key."""
+    same = ApiKeyRecord.objects.filter(id=models.OuterRef("key_id"), revision=models.OuterRef("revision"))
+    return StepRecord.objects.filter(models.Exists(same))

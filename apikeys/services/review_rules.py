@@ -112,10 +112,17 @@ def change(caller: domain.Caller, rules: Iterable[ReviewRule]) -> None:
 
 
 def notes_of(key: domain.ApiKey) -> list[Note]:
-    """Return what rules have done with a key that the caller has seen, and are going to do."""
-    steps = rows.steps_of(key)
+    """Return what rules have done with a key that the caller has seen, and are going to do; the most urgent first."""
+    notes = notes_on([key])
+    return [notes[key.id, kind] for kind in ReviewKind if (key.id, kind) in notes and rows.is_member(key.id, kind)]
+
+
+def notes_on(keys: Iterable[domain.ApiKey]) -> dict[tuple[str, ReviewKind], Note]:
+    """Return the same for many keys by their id and group, as far as they are in this group; a few queries for all."""
+    steps = rows.steps_of({key.id for key in keys})
     rules = rows.stored() if steps else {}
-    return [_note(step, rules.get(ReviewKind(step.kind))) for step in steps]
+    notes = (_note(step, rules.get(ReviewKind(step.kind))) for step in steps)
+    return {(step.key_id, note.kind): note for step, note in zip(steps, notes, strict=True)}
 
 
 def _note(step: StepRecord, rule: ReviewRule | None) -> Note:

@@ -12,8 +12,9 @@ from apikeys import domain
 from apikeys.domain import ApiKeyQuery, Filters, ReviewKind, Sort
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import keys, review
+from apikeys.services import keys, review, review_rules
 from apikeys.services.review import FILTERS, Group
+from apikeys.services.review_rules import Note
 from apikeys.web.listing import ListState, Row, rows_of
 
 # The order in which the list of keys begins with a group, and whether it descends.
@@ -32,7 +33,7 @@ class Shown(NamedTuple):
 
     group: Group
     action: str
-    rows: Sequence[Row]
+    rows: Sequence[tuple[Row, Note | None]]  # with what a rule has done
     list_url: str
 
 
@@ -50,9 +51,10 @@ def _shown(caller: domain.Caller, groups: Sequence[Group]) -> Iterator[Shown]:
     base, sees_all = reverse("api_key_list"), caller.identity.is_administrator
     found = [key for group in groups for key in group.keys]
     owners = keys.owners_of(found) if sees_all else {}
-    way_back = _list_of(sees_all)
+    way_back, notes = _list_of(sees_all), review_rules.notes_on(found)
     for group in groups:
-        rows = rows_of(group.keys, caller.identity, owners, base, way_back)
+        lines = rows_of(group.keys, caller.identity, owners, base, way_back)
+        rows = [(line, notes.get((line.key.id, group.kind))) for line in lines]
         list_url = base + _list_of(sees_all, group.kind) if group.kind in FILTERS else ""
         yield Shown(group, ACTIONS[group.kind], rows, list_url)
 
