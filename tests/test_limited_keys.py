@@ -60,6 +60,42 @@ def test_a_key_without_a_scope_has_tokens_as_ibms_have_them(alices_key):
     assert answer.json()["scope"] == claims(answer)["scope"] == "ibm openid"
 
 
+TOKEN = ("access_token", "refresh_token", "token_type", "expires_in", "expiration", "scope")
+CLAIMS = (
+    "iam_id", "id", "realmid", "jti", "identifier", "given_name", "family_name", "name", "email", "sub", "account",
+    "iat", "exp", "iss", "grant_type", "scope", "client_id", "acr", "amr", "api_key_id", "session_id",
+)  # fmt: skip
+KEY = (
+    "id", "entity_tag", "crn", "locked", "disabled", "created_at", "created_by", "modified_at", "support_sessions",
+    "action_when_leaked", "name", "description", "iam_id", "account_id", "leaked",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", [{}, {"scope": ""}, {"scope": "ibm openid"}], ids=["nothing", "empty", "IBM's own"])
+def test_without_a_choice_each_answer_has_the_members_that_ibms_clients_know_in_their_order(alice, alices_key, asked):
+    token = ask(alices_key.value, headers=CLIENT, **asked)
+    renewed = Client().post(
+        "/identity/token",
+        {"grant_type": "refresh_token", "refresh_token": token.json()["refresh_token"], **asked},
+        headers=CLIENT,
+    )
+    maker = program(token.json()["access_token"])
+    value = maker.post("/identity/introspect", {"apikey": alices_key.value})
+    introspected = maker.post("/identity/introspect", {"token": token.json()["access_token"]})
+    made = new_key(maker, alice)
+    shown = maker.get(f"/v1/apikeys/{made.json()['id']}")
+    listed = maker.get("/v1/apikeys")
+
+    assert (tuple(token.json()), tuple(claims(token))) == (TOKEN, CLAIMS)
+    assert (tuple(renewed.json()), tuple(claims(renewed))) == (TOKEN, CLAIMS)
+    assert token.json()["scope"] == claims(token)["scope"] == renewed.json()["scope"] == "ibm openid"
+    assert tuple(value.json()) == ("active", "iam_id", "account", "apikey_id", "apikey_name")
+    assert tuple(introspected.json()) == ("active", "token_type", *CLAIMS)
+    assert tuple(made.json()) == (*KEY[:-1], "apikey", KEY[-1])
+    assert tuple(shown.json()) == KEY
+    assert {tuple(key) for key in listed.json()["apikeys"]} == {KEY}
+
+
 def test_a_key_with_a_scope_has_tokens_with_the_same(alice, create_key, billing):
     issued = create_key(alice, scope=f"{scopes.READ} billing:read")
 
