@@ -95,6 +95,16 @@ def test_dora_sets_rules_and_each_change_is_audited(dora, dora_client):
     assert "Rules changed" in page(dora_client.get("/")).text
 
 
+def test_what_another_administrator_changed_meanwhile_stays(dora_client):
+    sent = fields(page(dora_client.get(PAGE)).find("form", action=PAGE))
+    set_rules(must_expire=True, networks="10.0.0.0/8", keys_per_identity=7)
+
+    refused = page(dora_client.post(PAGE, sent | {"max_lifetime_days": "-1"}))
+    dora_client.post(PAGE, fields(refused.find("form", action=PAGE)) | {"max_lifetime_days": "90"})
+
+    assert rules.effective() == Rules(90, True, Creators.EVERYBODY, "10.0.0.0/8", 7)
+
+
 def test_what_stays_the_same_is_no_event(dora_client):
     dora_client.post(PAGE, fields(page(dora_client.get(PAGE)).find("form", action=PAGE)))
 

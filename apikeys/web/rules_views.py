@@ -1,6 +1,7 @@
 """Manage > Rules: what an administrator sets for all keys, and what was there before and breaks it."""
 
 from dataclasses import asdict
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -29,7 +30,7 @@ UNENDING = ListState(ApiKeyQuery(whole_account=True, sort=Sort.EXPIRES, descendi
 
 
 class RulesForm(forms.Form):
-    """`cleaned_data` has each rule by name, once it is valid; those that a setting decides on stay as they are."""
+    """`chosen()` has each rule that was changed, by name, once it is valid; none that a setting decides on."""
 
     max_lifetime_days = forms.IntegerField(
         label=gettext_lazy("Longest lifetime in days"), min_value=0, max_value=MAX_DAYS
@@ -43,9 +44,18 @@ class RulesForm(forms.Form):
 
     def __init__(self, sent: QueryDict | None, held: Rules, settings: dict[str, str]) -> None:
         super().__init__(sent, initial=asdict(held))
+        for field in self.fields.values():
+            field.show_hidden_initial = True  # what another administrator changes meanwhile stays
         for name, setting in settings.items():
             self.fields[name].disabled = True
             self.fields[name].help_text = setting
+
+    def initially(self) -> list[str]:
+        """Return the hidden elements that say what each field was when the form was opened."""
+        return [self[name].as_hidden(only_initial=True) for name in self.fields]
+
+    def chosen(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 @require_http_methods(["GET", "POST"])
@@ -56,7 +66,7 @@ def rules_page(request: Request) -> HttpResponseBase:
     held, sent = rules.effective(), request.POST if request.method == "POST" else None
     form = RulesForm(sent, held, rules.decided_by_settings())
     if form.is_valid():
-        rules.change(caller, **form.cleaned_data)
+        rules.change(caller, **form.chosen())
         messages.success(request, _("The rules were saved."))
         return see_other(reverse("rules"))
     return _drawn(request, form, held, UNPROCESSABLE if form.is_bound else 200)
