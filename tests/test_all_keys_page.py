@@ -9,7 +9,7 @@ from apikeys.domain import ApiKeyDraft, ServiceIdDraft
 from apikeys.exceptions import NotAuthorized
 from apikeys.models import ApiKeyRecord
 from apikeys.services import keys, service_ids
-from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
+from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address, service_id_address
 from tests.conftest import caller_for, make_person
 from tests.list_menu import buttons, links, menu_of
 from tests.markup import Element, fields, page
@@ -183,7 +183,8 @@ def test_dialogs_and_actions_lead_back_to_all_keys(alice, dora_client):
     assert set(parse_qs(urlsplit(second).query)) == state
     for way in (*(address for _words, address in links(menu)), tree.find(class_="toolbar").find("a")["href"]):
         dialog = page(dora_client.get(way)).find("dialog")
-        ends = [a["href"] for a in dialog.find_all("a")] + [form["action"] for form in dialog.find_all("form")]
+        ways_on = [a["href"] for a in dialog.find_all("a") if a.text != "To the user"]
+        ends = ways_on + [form["action"] for form in dialog.find_all("form")]
         assert [set(parse_qs(urlsplit(end).query)) for end in ends] == [state] * len(ends)
     for _words, address in reversed(buttons(menu)):  # a locked key could not be disabled
         answer = dora_client.post(address)
@@ -266,14 +267,30 @@ def test_before_dora_deletes_alices_key_she_is_told_whose_it_is(dora, dora_clien
 def test_details_tell_everybody_whose_the_key_is_and_who_made_it(alice, alice_client, dora_client, alices_key, robot):
     service, key = robot
 
-    for client in (alice_client, dora_client):
+    for client, way in ((alice_client, ""), (dora_client, " To the user")):
         own = facts(page(client.get(details_address(alices_key.key.id))).find("dialog"))
         services = facts(page(client.get(details_address(key.id))).find("dialog"))
 
-        assert own["Owner"] == f"Alice Liddell alice {alice.iam_id}"
+        assert own["Owner"] == f"Alice Liddell alice {alice.iam_id}{way}"
         assert own["Created by"] == "Alice Liddell alice"
-        assert services["Owner"] == f"backup robot Service ID {service.iam_id}"
+        assert services["Owner"] == f"backup robot Service ID {service.iam_id} To the service ID"
         assert services["Created by"] == "Alice Liddell alice"
+
+
+def test_from_one_key_and_from_the_keys_of_an_owner_dora_comes_to_the_owner(alice, dora_client, alices_key, robot):
+    service, key = robot
+    persons, services = f"/manage/users/{alice.iam_id}/", service_id_address(service.id)
+
+    for address, words, target in (
+        (f"{ALL}&owner={alice.iam_id}", "To the user", persons),
+        (details_address(alices_key.key.id), "To the user", persons),
+        (f"{ALL}&owner={service.iam_id}", "To the service ID", services),
+        (details_address(key.id), "To the service ID", services),
+    ):
+        [way] = [link["href"] for link in page(dora_client.get(address)).find_all("a") if link.text == words]
+        assert way == target
+        assert dora_client.get(way).status_code == 200
+    assert "To the user" not in page(dora_client.get(ALL)).text
 
 
 def test_somebody_whom_the_console_does_not_know_is_an_iam_id(dora_client, alices_key):

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
 
+from apikeys.backends import store_traits
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKeyPage, Caller, Owner, ServiceId, Sort
 from apikeys.exceptions import NotAuthorized, StoreError
 from apikeys.iam.exports import Format
@@ -103,7 +104,7 @@ def list_context(request: Request) -> dict[str, Any]:
         "list_texts": {
             "search": state.query.search,
             "whose": state.whose or _typed_owner(state, owners),
-            "service_url": _service_url(state.query.iam_id),
+            **_owner_urls(caller, owners.get(state.query.iam_id)),
             "state_url": state.url(),
             **_export_urls(base, state),
             "unsearched_url": base + state.without_search().url(),
@@ -135,9 +136,19 @@ def _listed(caller: Caller, state: ListState) -> tuple[ListState, ApiKeyPage, di
     return state, page, keys.owners_of(page.keys, *filter(None, [state.query.iam_id]))
 
 
-def _service_url(iam_id: str) -> str:
-    """Return the page of the service ID whose keys are listed, "" for other keys."""
-    return reverse("service_id_details", args=[_service_id(iam_id)]) if _service_id(iam_id) else ""
+def page_of_owner(caller: Caller, owner: Owner) -> str:
+    """Return the address of the page about the owner of a key that the caller sees, "" where there is none for them."""
+    if not (owner.name and store_traits().knows_values):
+        return ""
+    if owner.is_service_id:
+        return reverse("service_id_details", args=[_service_id(owner.iam_id)])
+    return reverse("person_details", args=[owner.iam_id]) if caller.identity.is_administrator else ""
+
+
+def _owner_urls(caller: Caller, owner: Owner | None) -> dict[str, str]:
+    """Return where the list of one owner's keys leads: to a service ID, or to a person."""
+    url, is_service_id = (page_of_owner(caller, owner), owner.is_service_id) if owner else ("", False)
+    return {"service_url": url if is_service_id else "", "person_url": "" if is_service_id else url}
 
 
 def _service_id(iam_id: str) -> str:

@@ -76,6 +76,7 @@ def api_key_details(request: Request, key_id: str) -> HttpResponse:
     context |= {"leaked_action": LEAKED_ACTIONS[key.action_when_leaked]} | _networks_of(key)
     context["scopes"] = offered_scopes.described(key.scope)
     context |= {"owner": owners[key.iam_id], "creator": owners[key.created_by]} | _life_of(key)
+    context["owner_page"] = responses.page_of_owner(caller, owners[key.iam_id])
     context |= {
         "actions": actions_of(key, caller.identity, rotates=store_traits().knows_values),
         "key_url": reverse("api_key_details", args=[key.id]),
