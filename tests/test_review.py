@@ -164,3 +164,31 @@ def test_a_group_that_takes_too_long_to_be_counted_says_so_and_the_others_are_th
     groups = {group.kind: group.number for group in review.groups(caller_for(dora))}
 
     assert groups == dict.fromkeys(OWN, "1") | {"inactive": "?", "orphaned": "0"}
+
+
+def test_the_ticked_keys_of_a_group_are_disabled_or_deleted_at_once(alice, alice_client, create_key):
+    names = ("first", "second", "locked")
+    made = {name: made_key.key.id for name in names for made_key in [create_key(alice, name)]}
+    ApiKeyRecord.objects.filter(name="locked").update(locked=True)
+    form = page(alice_client.get(REVIEW)).find("section", aria_labelledby="never_used").find("form")
+    ticked = form.find_all("input", type="checkbox")
+
+    asked = alice_client.post(form["action"], {"key": [made["first"]], "action": "delete"}, follow=True)
+
+    assert {box["value"] for box in ticked if "checked" in box} == {made["first"], made["second"]}
+    assert [button["value"] for button in form.find_all("button", name="action")] == ["disable", "delete"]
+    assert "Delete 1 API key?" in page(asked).text
+    assert ApiKeyRecord.objects.count() == 3
+
+
+def test_nothing_is_offered_for_all_of_a_group_that_is_to_be_extended_or_locked(alice_client, one_of_each):
+    ApiKeyRecord.objects.filter(name="old").update(locked=True)
+    tree = page(alice_client.get(REVIEW))
+
+    offered = {
+        kind: [button["value"] for button in tree.find("section", aria_labelledby=kind).find_all("button")]
+        for kind in OWN
+    }
+
+    both = ["disable", "delete"]
+    assert offered == {"leaked": both, "expiring": [], "expired": ["delete"], "unused": [], "never_used": both}

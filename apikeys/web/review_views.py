@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from apikeys import domain
-from apikeys.domain import ApiKeyQuery, Filters, ReviewKind, Sort
+from apikeys.domain import ApiKeyQuery, BulkAction, Filters, ReviewKind, Sort
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys, review, review_rules
@@ -26,6 +26,11 @@ ORDERS = {
 }
 # What is offered for each key of a group, where it can be done: the last part of its address.
 ACTIONS = dict.fromkeys(ReviewKind, "delete") | {ReviewKind.EXPIRING: "edit"}
+UNLOCKED = "delete"  # who sees a key can do this unless it is locked
+# What is offered for all keys of a group that are shown and ticked.
+FOR_ALL: dict[ReviewKind, tuple[BulkAction, ...]] = dict.fromkeys(
+    ReviewKind, (BulkAction.DISABLE, BulkAction.DELETE)
+) | {ReviewKind.EXPIRING: (), ReviewKind.EXPIRED: (BulkAction.DELETE,)}
 
 
 class Shown(NamedTuple):
@@ -33,6 +38,7 @@ class Shown(NamedTuple):
 
     group: Group
     action: str
+    for_all: Sequence[BulkAction]
     rows: Sequence[tuple[Row, Note | None]]  # with what a rule has done
     list_url: str
 
@@ -56,7 +62,8 @@ def _shown(caller: domain.Caller, groups: Sequence[Group]) -> Iterator[Shown]:
         lines = rows_of(group.keys, caller.identity, owners, base, way_back)
         rows = [(line, notes.get((line.key.id, group.kind))) for line in lines]
         list_url = base + _list_of(sees_all, group.kind) if group.kind in FILTERS else ""
-        yield Shown(group, ACTIONS[group.kind], rows, list_url)
+        for_all = FOR_ALL[group.kind] if any(UNLOCKED in line.actions for line in lines) else ()
+        yield Shown(group, ACTIONS[group.kind], for_all, rows, list_url)
 
 
 def _list_of(sees_all: bool, kind: ReviewKind | None = None) -> str:
