@@ -47,6 +47,7 @@ OPERATIONS = {
     "edit": tuple(BREAKING),
     "restore": tuple(SENTENCES),
     "enable": tuple(BREAKING),
+    "enable_with_others": tuple(BREAKING),
     "rotate": tuple(BREAKING),
 }
 TABLE = [(operation, rule) for operation, rules in OPERATIONS.items() for rule in rules]
@@ -84,6 +85,14 @@ class AtThePage:
     def enable(self, sentence: str, key: dict) -> None:
         self._told(f"{KEYS}{key['id']}/enable/", self.token, sentence)
 
+    def enable_with_others(self, sentence: str, key: dict) -> None:
+        run = self.browser.post(f"{KEYS}bulk/", data=self.token | {"action": "enable", "key": key["id"]})
+        assert run.status_code == 303
+        self.browser.submit(self.browser.get(run.headers["Location"]), run.headers["Location"])
+        report = page(self.browser.get(run.headers["Location"])).find("dialog")
+        assert sentence in report.text
+        assert report.text.count(key["name"]) == 1
+
     def rotate(self, sentence: str, key: dict) -> None:
         self._told(f"{KEYS}{key['id']}/rotate/", self.token | {"overlap": "0", "nonce": new_nonce()}, sentence)
 
@@ -113,6 +122,11 @@ class OverREST:
     def enable(self, sentence: str, key: dict) -> None:
         self._told(self.program.delete(f"/v1/apikeys/{key['id']}/disable"), sentence)
 
+    def enable_with_others(self, sentence: str, key: dict) -> None:
+        answer = self.program.post("/v1/apikeys/bulk", json={"action": "enable", "ids": [key["id"]]})
+        told = [(failed["name"], failed["message"]) for failed in answer.json()["failed"]]
+        assert (answer.json()["done"], told) == (0, [(key["name"], sentence)])
+
     def rotate(self, sentence: str, key: dict) -> None:
         self._told(self.program.post(f"/v1/apikeys/{key['id']}/rotate", json={}), sentence)
 
@@ -139,6 +153,11 @@ class AtTheCommandLine:
     def enable(self, sentence: str, key: dict) -> None:
         refused(self.run("iam", "api-key-enable", key["id"], "-f"), sentence)
 
+    def enable_with_others(self, sentence: str, key: dict) -> None:
+        done = self.run("iam", "api-keys-bulk", "enable", key["id"], "-f")
+        assert (done.status, "0 API keys were enabled" in done.out) == (1, True)
+        assert f"{key['name']} ({key['id']}): {sentence}" in done.err
+
     def rotate(self, sentence: str, key: dict) -> None:
         refused(self.run("iam", "api-key-rotate", key["id"]), sentence)
 
@@ -157,8 +176,9 @@ def set_rules(administrator):
         assert answer.status_code == 303, answer.text
 
     yield send
-    token = fields(page(administrator.get(RULES)).find("form", action=RULES))["csrfmiddlewaretoken"]
-    assert administrator.post(RULES, data=NONE | {"csrfmiddlewaretoken": token}).status_code == 303
+    form = fields(page(administrator.get(RULES)).find("form", action=RULES))
+    form.pop("must_expire", "")
+    assert administrator.post(RULES, data=form | NONE).status_code == 303
 
 
 @pytest.fixture
@@ -176,7 +196,7 @@ def before(alices) -> Callable[..., dict]:
             key = alices.create_key("mine", expires_at=in_days(30))
         else:
             key = alices.create_key("mine", expires_at=in_days(like.get("days")), networks=like.get("networks", []))
-        if operation == "enable":
+        if operation.startswith("enable"):
             assert alices.post(f"/v1/apikeys/{key['id']}/disable").status_code == 204
         if operation == "restore":
             assert alices.delete(f"/v1/apikeys/{key['id']}").status_code == 204
