@@ -10,7 +10,7 @@ from apikeys.exceptions import ApiKeyHeld, InvalidApiKey, NotAuthorized
 from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, HistoryRecord, ServiceIdRecord
 from apikeys.models import ReviewStep as StepRecord
 from apikeys.services import audit, keys, review_rules, service_ids
-from tests.addresses import REVIEW, details_address
+from tests.addresses import KEYS, REVIEW, details_address
 from tests.conftest import caller_for, log_in, make_person
 from tests.markup import described_by, page
 from tests.threads import at_once
@@ -417,3 +417,15 @@ def test_the_review_says_of_each_key_in_its_group_what_a_rule_does_next(clock, s
 
     told = {line.find_all("a")[0].text: "Will be disabled:" in line.text for line in lines}
     assert told == {"terraform": True, "young": False}
+
+
+def test_the_owner_is_told_that_a_rule_deleted_the_key_and_that_it_stays_so(clock, set_rule, alice, alices_key):
+    set_rule(ReviewRule(ReviewKind.NEVER_USED, warn_days=0, delete_days=1))
+    sweep()
+    clock.advance(DAY)
+    sweep()
+
+    told = page(log_in(alice).get(f"{KEYS}deleted/")).text
+
+    assert alices_key.key.name in told
+    assert "A rule of the administrators deleted it: it can't be restored." in told

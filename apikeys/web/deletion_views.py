@@ -16,7 +16,7 @@ from apikeys.domain import DeletedKey
 from apikeys.exceptions import ApiKeyNotFound
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import deletion, keys, refusals
+from apikeys.services import deletion, keys, refusals, review_rules
 from apikeys.web.responses import dialog, to_list
 
 PAUSES = (1, 5, 30)  # minutes
@@ -78,6 +78,7 @@ class Deleted:
 
     def __init__(self, deleted: DeletedKey, identity: object) -> None:
         self.key, self.deleted_at, self.gone_at = deleted.key, deleted.deleted_at, deleted.gone_at
+        self.is_by_rule = deleted.deleted_by == review_rules.ACTOR.iam_id
         self.is_restorable = deleted.is_restorable_by(identity)  # type: ignore[arg-type]
         self.refusals = refusals.refusals_since(deleted.key.id, deleted.deleted_at)
 
