@@ -61,6 +61,11 @@ def lists(view: str, backend: EmbeddedBackend, **whose: object) -> Iterator[Aske
     for filters, sort, descending in product(FILTERS, Sort, [False, True]):
         query = ApiKeyQuery(filters=filters, sort=sort, descending=descending, counted=True, **whose)
         yield f"{view}, {filters} by {sort} {descending}", lambda query=query: backend.list_api_keys(query)
+    for filters, descending in product(FILTERS, [False, True]):  # most keys have one creator
+        query = ApiKeyQuery(filters=filters, sort=Sort.CREATED_BY, descending=descending, page_size=100, **whose)
+        if cursor := backend.list_api_keys(query).next:
+            query = replace(query, cursor=cursor)
+            yield f"{view}, {filters} by creator {descending}: second", lambda query=query: backend.list_api_keys(query)
     for search, sort, descending in product(SEARCHES, Sort, [False, True]):
         query = ApiKeyQuery(search=search, sort=sort, descending=descending, counted=True, **whose)
         yield f"{view}, {search} by {sort} {descending}", lambda query=query: backend.list_api_keys(query)

@@ -19,7 +19,7 @@ from apikeys.backends.keyset import Listed, count_to, cursor_of, moment_of
 from apikeys.backends.orders import COLUMNS, Apart, ends, is_met, with_column, with_compared
 from apikeys.backends.records import filter_of
 from apikeys.backends.search import fold, hint_end
-from apikeys.domain import END, FOUND, HINT_LENGTH, SERVICE_ID_PREFIX, ApiKeyQuery, Cursor, Match
+from apikeys.domain import END, FOUND, HINT_LENGTH, SERVICE_ID_PREFIX, ApiKeyQuery, Cursor, Match, Sort
 from apikeys.models import ApiKeyRecord, ServiceIdRecord
 from apikeys.storage.text_index import KEYNUMBER, KEYTEXT, PLACES, TRIGRAM, is_whole
 
@@ -108,11 +108,21 @@ class Narrowed:
     def read_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> list[ApiKeyRecord]:
         """Return the same as `read`, of rows that the database finds in another index and sorts."""
         order = Apart(self.column)
-        rows = self.found_apart.beyond(cursor, descending=descending)
+        rows = self.beyond_apart(cursor, descending=descending)
         return list(rows.order_by(order.desc() if descending else order.asc(), "-id" if descending else "id")[:limit])
 
     def count_apart(self, cursor: Cursor | None, limit: int, *, descending: bool) -> int:
-        return count_to(self.found_apart.beyond(cursor, descending=descending), limit)
+        return count_to(self.beyond_apart(cursor, descending=descending), limit)
+
+    def beyond_apart(self, cursor: Cursor | None, *, descending: bool) -> "models.QuerySet[ApiKeyRecord]":
+        """Return the rows of another index that are beyond the cursor.
+
+        Behind the creator of most keys PostgreSQL expects few, and would read them all in the order of the list.
+        """
+        if self.column != COLUMNS[Sort.CREATED_BY]:
+            return self.found_apart.beyond(cursor, descending=descending)
+        rows = self.found_apart.rows.alias(place_apart=Apart(self.column))
+        return Listed(rows, "place_apart").beyond(cursor, descending=descending)
 
 
 @dataclass(frozen=True, slots=True)
