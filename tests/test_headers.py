@@ -167,7 +167,7 @@ PLAIN_ADDRESSES = [
     )), f"{KEYS}deleted/", f"{KEYS}export/?format=csv", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
     f"{KEYS}bulk/", f"{KEYS}bulk/{UUID(int=0)}/", f"{KEYS}bulk/{UUID(int=0)}/more/",
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
-    "/manage/users/nobody/",
+    "/manage/users/nobody/", "/manage/rules/", *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),
     *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",
     "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
 ]  # fmt: skip
