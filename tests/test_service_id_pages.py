@@ -5,7 +5,7 @@ import pytest
 from apikeys.domain import ApiKeyDraft, Origin, ServiceIdChanges, ServiceIdDraft
 from apikeys.exceptions import ValueNotFound
 from apikeys.identity import tokens, users
-from apikeys.models import ApiKeyRecord, AuditEvent, ServiceIdRecord
+from apikeys.models import ApiKeyRecord, AuditEvent, BulkRun, ServiceIdRecord
 from apikeys.services import creation, keys, service_ids
 from tests.addresses import CREATE, KEYS, RECEIPT, SERVICE_IDS, service_id_address
 from tests.conftest import caller_for, make_person
@@ -326,6 +326,21 @@ def test_the_list_of_its_keys_has_them_alone_and_every_link_stays_there(alice, a
     assert answer["Location"] == f"{KEYS}?owner={robot.iam_id}"
     assert not works(value)
     assert list(rows(page(alice_client.get(KEYS)))) == ["her own"]
+
+
+def test_all_that_the_list_of_its_keys_has_are_its_keys(alice, alice_client, bob_client, create_key, robot, value):
+    own = create_key(alice, "her own")
+    every = f"{KEYS}bulk/?owner={robot.iam_id}"
+
+    refused = bob_client.post(every, {"action": "disable", "all": "1"})
+    assert refused["Location"] == f"{KEYS}?owner={robot.iam_id}"
+    assert not BulkRun.objects.exists()
+    asked = alice_client.post(every, {"action": "disable", "all": "1"})
+    alice_client.post(asked["Location"])
+
+    assert not works(value)
+    assert works(own.value)
+    assert asked["Location"].endswith(f"?owner={robot.iam_id}")
 
 
 def test_a_list_without_a_key_of_it_says_so(alice_client, robot):
