@@ -207,7 +207,10 @@ def test_a_limited_key_has_no_wider_key_work_again(alice, create_key, limit):
         maker.post(f"/v1/apikeys/{deleted.key.id}/restore"),
         maker.delete(f"/v1/serviceids/{service.id}/disable"),
     ]
+    many = {"action": "enable", "ids": [disabled.key.id]}
+    of_many = maker.post("/v1/apikeys/bulk", many, content_type="application/json").json()
 
+    assert (of_many["done"], [failure["code"] for failure in of_many["failed"]]) == (0, ["BXNIM0513E"])
     assert rotated.status_code == 201
     assert [answer.status_code for answer in refused] == [403] * len(refused)
     assert keys.get_api_key(caller, disabled.key.id).disabled
