@@ -1,6 +1,7 @@
 """What an administrator, a leak or a rule did to a key, its owner can't undo, through whichever door."""
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apikeys import exceptions
@@ -56,6 +57,13 @@ def by_finder(issued, bob, **_people) -> None:
     found_values.end_at_once(caller_for(bob), found.proof)
 
 
+def by_finder_of_a_disabled_one(issued, bob, **_people) -> None:
+    """Its owner disabled the key between the look and the end."""
+    found = found_values.whose(caller_for(bob), issued.value)
+    disable(get_user_model().objects.get(iam_id=issued.key.iam_id), issued.key.id)
+    found_values.end_at_once(caller_for(bob), found.proof)
+
+
 def by_rule(issued, dora, **_people) -> None:
     record = ApiKeyRecord.objects.get(id=issued.key.id)
     assert holding.disable(record, caller_for(dora).identity, Hold.RULE)
@@ -66,6 +74,7 @@ CONTAINED = {
     "administrator": (by_administrator, BY_ADMINISTRATOR),
     "report": (by_report, BY_LEAK),
     "finder": (by_finder, BY_LEAK),
+    "finder of one that is disabled": (by_finder_of_a_disabled_one, BY_LEAK),
     "rule": (by_rule, BY_RULE),
 }
 

@@ -200,6 +200,23 @@ def test_what_an_administrator_disabled_and_locked_its_manager_does_not_undo(ali
 
 
 @pytest.mark.django_db
+def test_a_manager_who_was_first_does_not_undo_what_an_administrator_does_too(alice, dora, robot):
+    service, _issued = robot
+    alices, doras = caller_for(alice), caller_for(dora)
+    for caller in (alices, doras, alices):
+        disabled = service_ids.disable_service_id(caller, service.id, disabled=True)
+    for caller in (alices, doras, alices):
+        locked = service_ids.lock_service_id(caller, service.id, locked=True)
+
+    assert (disabled.disabled_by, locked.locked_by) == (dora.iam_id, dora.iam_id)
+    with pytest.raises(ServiceIdHeld):
+        service_ids.lock_service_id(alices, service.id, locked=False)
+    service_ids.lock_service_id(doras, service.id, locked=False)
+    with pytest.raises(ServiceIdHeld):
+        service_ids.disable_service_id(alices, service.id, disabled=False)
+
+
+@pytest.mark.django_db
 def test_what_a_manager_disabled_and_locked_the_manager_undoes(alice, robot):
     service, issued = robot
     alices = caller_for(alice)

@@ -84,8 +84,7 @@ def end(key_id: str, number: int, identity: domain.Identity) -> tuple[domain.Api
     if record is None:
         raise exceptions.ApiKeyNotFound
     is_present = number == (record.value_number or 1)
-    if is_present and not record.disabled:
-        holding.disable(record, identity, holding.hold_of(record.iam_id, identity))
+    if is_present and holding.disable(record, identity, holding.hold_of(record.iam_id, identity)):
         records.save_revision(record, identity, "disable", "API key: disable")
     elif not is_present and (previous := rotation.working_value(key_id)) and previous.number == number:
         rotation.end(record, identity)

@@ -148,8 +148,7 @@ class EmbeddedServiceIds:
         Raises ServiceIdHeld where somebody else locked it and the caller is no administrator, ServiceIdNotFound.
         """
         record = self._record(service_id, for_update=True)
-        if record.locked != locked:
-            self._check_may_undo(record.locked_by)
+        if self._is_to_do(record, locked, record.locked, record.locked_by):
             record.locked, record.locked_by = locked, self.identity.iam_id if locked else ""
             self._save(record, "lock" if locked else "unlock")
         return to_domain(record)
@@ -164,15 +163,22 @@ class EmbeddedServiceIds:
         record = self._record(service_id, for_update=True)
         if record.locked:
             raise ServiceIdLocked
-        if bool(record.disabled) != disabled:
-            self._check_may_undo(record.disabled_by)
+        if self._is_to_do(record, disabled, bool(record.disabled), record.disabled_by):
             record.disabled, record.disabled_by = disabled, self.identity.iam_id if disabled else ""
             self._save(record, "disable" if disabled else "enable")
         return to_domain(record)
 
-    def _check_may_undo(self, done_by: str | None) -> None:
-        if done_by and done_by != self.identity.iam_id and not self.identity.is_administrator:
+    def _is_to_do(self, record: ServiceIdRecord, wanted: bool, is_so: bool, done_by: str | None) -> bool:
+        """Tell whether something changes: also where an administrator does what the manager did, and could undo.
+
+        Raises ServiceIdHeld.
+        """
+        manager = record.managed_by or record.created_by
+        if wanted and is_so:
+            return self.identity.iam_id != manager and done_by in (None, "", manager)
+        if is_so and done_by and done_by != self.identity.iam_id and not self.identity.is_administrator:
             raise ServiceIdHeld
+        return wanted != is_so
 
     def _save(self, record: ServiceIdRecord, action: str) -> None:
         records.save_revision(record, self.identity, action, f"Service ID: {action}")
