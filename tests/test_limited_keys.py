@@ -1,5 +1,6 @@
 """Keys that may do less than their owner, or be used from some networks only, and tokens that ask for less."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import jwt
@@ -7,9 +8,11 @@ import pytest
 from django.test import Client
 
 from apikeys import scopes
-from apikeys.domain import ApiKeyDraft, Reason, ServiceIdDraft
+from apikeys.domain import ApiKeyDraft, Overlap, Reason, ServiceIdDraft
+from apikeys.exceptions import WiderThanItsMaker
 from apikeys.models import ApiKeyRecord, RulesRecord, ScopeRecord
 from apikeys.services import deletion, keys, refusals, service_ids
+from apikeys.services import rotation as rotations
 from apikeys.usage import counting
 from tests.conftest import caller_for
 from tests.programs import API_KEY_GRANT
@@ -204,6 +207,7 @@ def test_a_limited_key_has_no_wider_key_work_again(alice, create_key, limit):
         maker.post(**rotation, headers=once),
         maker.delete(f"/v1/apikeys/{disabled.key.id}/disable"),
         maker.delete(f"/v1/apikeys/{paused.key.id}/pause"),
+        maker.post(f"/v1/apikeys/{paused.key.id}/pause", {"seconds": 1}, content_type="application/json"),
         maker.post(f"/v1/apikeys/{deleted.key.id}/restore"),
         maker.delete(f"/v1/serviceids/{service.id}/disable"),
     ]
@@ -215,6 +219,10 @@ def test_a_limited_key_has_no_wider_key_work_again(alice, create_key, limit):
     assert [answer.status_code for answer in refused] == [403] * len(refused)
     assert keys.get_api_key(caller, disabled.key.id).disabled
     assert keys.get_api_key(caller, paused.key.id).is_paused
+    longer = maker.post(f"/v1/apikeys/{paused.key.id}/pause", {"seconds": 900}, content_type="application/json")
+    assert longer.status_code == 200
+    with pytest.raises(WiderThanItsMaker):
+        rotations.extend_previous_value(replace(caller, **limit), whole.key.id, Overlap(None))
     assert [each.key.id for each in deletion.deleted_keys(caller)] == [deleted.key.id]
     assert service_ids.get_service_id(caller, service.id).disabled
     # What a limited key stops, it may.

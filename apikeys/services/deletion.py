@@ -107,7 +107,8 @@ def get_deleted_key(caller: domain.Caller, key_id: str) -> domain.DeletedKey:
 def pause_api_key(caller: domain.Caller, key_id: str, lasts: timedelta) -> domain.ApiKey:
     """Refuse a key for some time, after which it works again by itself; a pause that is under way is replaced.
 
-    Raises InvalidApiKey for a time beyond MAX_PAUSE, ApiKeyLocked, ApiKeyNotFound, NotOffered.
+    Raises InvalidApiKey for a time beyond MAX_PAUSE, WiderThanItsMaker where another pause was to last longer,
+    ApiKeyLocked, ApiKeyNotFound, NotOffered.
     """
     if not timedelta(seconds=1) <= lasts <= MAX_PAUSE:
         raise InvalidApiKey(
@@ -128,9 +129,10 @@ def resume_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
 def _set_pause(caller: domain.Caller, key_id: str, lasts: timedelta | None) -> domain.ApiKey:
     store = value_store_for(caller)
     with audit.change(caller, audit.UPDATE, key_id, revokes=lasts is not None) as step:
+        paused_until = store.get_api_key(key_id).paused_until
         until = None if lasts is None else timezone.now() + lasts
         key = store.set_paused(key_id, until)
-        if until is None:
+        if until is None or (paused_until is not None and until < paused_until):
             narrowing.check_key(caller, key)
         step.record(key, pause=0 if lasts is None else int(lasts.total_seconds()))
     return key

@@ -96,11 +96,14 @@ def end_previous_value(caller: Caller, key_id: str) -> ApiKey:
 
 
 def extend_previous_value(caller: Caller, key_id: str, overlap: Overlap) -> ApiKey:
-    """Let the previous value work for another overlap, from now. Raises as `end_previous_value`, and InvalidApiKey."""
+    """Let the previous value work for another overlap, from now. Raises as `end_previous_value` does,
+    and InvalidApiKey, WiderThanItsMaker.
+    """
     _check(overlap)
     store = value_store_for(caller)
     with audit.change(caller, audit.UPDATE, key_id) as step:
         key = store.extend_previous_value(key_id, overlap)
+        narrowing.check_key(caller, key)
         step.record(key, previous_value="extended", overlap=_seconds(overlap))
     return key
 
