@@ -220,7 +220,7 @@ TEMPLATES = [
 CSRF_FAILURE_VIEW = "console.views.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie is signed, not sealed
 DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 150  # 100 keys of a page, or as many scopes, are ticked at once
 
 # Sessions and cookies
 

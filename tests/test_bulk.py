@@ -105,6 +105,17 @@ def test_each_action_is_done_to_what_is_ticked_and_to_nothing_else(alice, alice_
     assert other.id not in told
 
 
+def test_all_keys_of_the_longest_page_can_be_ticked(alice, alice_client):
+    make_keys(alice, max(domain.PAGE_SIZES))
+    shown = page(alice_client.get(KEYS, {"per_page": max(domain.PAGE_SIZES)}))
+    ticked = [box["value"] for box in shown.find_all("input", name="key")]
+    token = shown.find_all("input", name="csrfmiddlewaretoken")[0]["value"]
+
+    sent = alice_client.post(BULK, {"csrfmiddlewaretoken": token, "action": "disable", "key": ticked})
+
+    assert (sent.status_code, len(BulkRun.objects.get().key_ids)) == (303, max(domain.PAGE_SIZES))
+
+
 def test_keys_that_are_deleted_together_can_be_restored_each(alice, alice_client):
     made = make_keys(alice, 2)
 
