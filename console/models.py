@@ -82,9 +82,13 @@ class User(AbstractUser):
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.account_id is None:
             self.account_id = only_account()
+        # Set where a password was chosen, and not where the same one is only hashed anew.
+        has_another_password = self._password is not None  # type: ignore[attr-defined]
         with transaction.atomic():
             administrators.check_change(self, kwargs.get("update_fields"))
             super().save(*args, **kwargs)
+            if has_another_password:
+                self.password_links.all().delete()
 
 
 def link_end() -> datetime:

@@ -93,6 +93,16 @@ def test_people_are_found_by_name_user_id_and_e_mail_address(dora_client, alice,
     assert found("nobody") == []
 
 
+def test_a_value_that_is_searched_for_gets_into_no_address(dora_client, alice, alices_key):
+    assert dora_client.post(USERS, {"q": " alice "})["Location"] == f"{USERS}?q=alice"
+    assert dora_client.post(USERS, {"q": ""})["Location"] == USERS
+
+    for answer in (dora_client.post(USERS, {"q": alices_key.value}), dora_client.get(USERS, {"q": alices_key.value})):
+        assert answer.status_code == 302
+        assert alices_key.value not in answer["Location"]
+    assert dora_client.get(answer["Location"]).status_code == 200
+
+
 def test_the_list_tells_what_people_have_and_leads_to_their_keys(dora_client, alice, alices_key):
     row = page(dora_client.get(USERS, {"q": "alice"})).find("tbody").find("tr")
 
@@ -147,6 +157,18 @@ def test_a_link_works_once_and_not_after_its_day_or_another_one(dora_client, ali
         answer = choose(code, "another sentence of that kind")
         assert answer.status_code == 409, code
         assert "Ask an administrator" in page(answer).text
+    assert can_log_in("alice", NEW_PASSWORD)
+
+
+def test_a_password_that_is_changed_otherwise_ends_the_link(dora_client, alice):
+    code = code_in(dora_client.post(at(alice, "link/")))
+    alice.save()  # as it is: the password stays
+    assert PasswordLink.objects.exists()
+
+    form = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    assert log_in(alice).post("/password/", form).status_code == 302
+
+    assert choose(code, "whoever found the link chooses").status_code == 409
     assert can_log_in("alice", NEW_PASSWORD)
 
 
@@ -266,6 +288,15 @@ def test_no_code_saves_the_last_administrator_away(dora, fields):
     with pytest.raises(LastAdministrator), transaction.atomic():
         User.objects.filter(pk=dora.pk).delete()
     assert User.objects.get().is_superuser
+
+
+def test_one_who_never_chose_a_password_is_no_other_administrator(dora_client, dora):
+    invited = dora_client.post(CREATE, {"username": "erin", "is_superuser": "on"})
+    refused = [dora_client.post(at(dora, "deactivate/")), dora_client.post(at(dora), {"username": "dora"})]
+
+    assert [answer.status_code for answer in refused] == [409, 422]
+    assert choose(code_in(invited)).status_code == 302
+    assert dora_client.post(at(dora, "deactivate/")).status_code == 302
 
 
 def test_one_of_two_administrators_may_go(dora, dora_client):

@@ -12,22 +12,23 @@ MAKING = frozenset({"is_superuser", "is_active"})
 
 
 def locked() -> list[Any]:
-    """Return the keys of the rows of all active administrators, which are locked until the transaction ends.
+    """Return all active administrators, whose rows are locked until the transaction ends.
 
     Whoever changes one of them locks all of them first, and in one order: of two who leave at once the second sees that
     the first has, and neither waits for the other for ever.
     """
     people = get_user_model()._default_manager
-    active = people.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
-    return [found.pk for found in active]
+    return list(people.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk"))
 
 
 def check_another(person: Any) -> None:
-    """Raise LastAdministrator where no other administrator is active than this person.
+    """Raise LastAdministrator where this person is an active administrator, and no other one could log in.
 
-    Needs a transaction: until it ends nobody else can make an administrator less.
+    Who never chose a password could not. Needs a transaction: until it ends nobody else can make an administrator less.
     """
-    if locked() == [person.pk]:
+    active = locked()
+    others = [found for found in active if found.pk != person.pk]
+    if len(others) < len(active) and not any(found.has_usable_password() for found in others):
         raise LastAdministrator
 
 

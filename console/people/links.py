@@ -1,7 +1,7 @@
 """One-time links to choose a password.
 
 The code of a link stands behind a `#`, which no browser sends: it is in no log of a server or a proxy. Only its SHA-256
-is stored. A new link ends the ones before it.
+is stored. A new link ends the ones before it, and so does any other change of the password.
 """
 
 import hashlib

@@ -10,11 +10,17 @@ from django.utils.translation import gettext as _
 from apikeys.domain import Caller, is_printable
 from apikeys.exceptions import NotAuthorized
 from apikeys.services.owners import Holdings, holdings
+from apikeys.web.listing import without_values
 from console.models import User
 
 PAGE_SIZE = 25
 SEARCHED = ("username", "first_name", "last_name", "email")
 MAX_SEARCH = 150
+
+
+def searched(text: str) -> str:
+    """Return what somebody typed as it is searched for, and stands in addresses: with a key's value as its hint."""
+    return without_values("".join(filter(is_printable, text)))[:MAX_SEARCH].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,10 @@ class Listing:
 def people_of(caller: Caller, search: str, page_number: str) -> Listing:
     """Return a page of the people of the caller's account, by user ID. Raises NotAuthorized.
 
-    Each word of the search is in the user ID, a name or the e-mail address.
+    Each word of the search, which is as `searched` returns it, is in the user ID, a name or the e-mail address.
     """
     if not caller.identity.is_administrator:
         raise NotAuthorized
-    search = search.strip()[:MAX_SEARCH] if is_printable(search) else ""
     rows = User.objects.filter(account_id=caller.identity.account_id).order_by("username")
     for word in search.split():
         found = Q()
@@ -56,8 +61,8 @@ def people_of(caller: Caller, search: str, page_number: str) -> Listing:
         search,
         page.paginator.count,
         page.start_index(),
-        _url(search, page.previous_page_number()) if page.has_previous() else "",
-        _url(search, page.next_page_number()) if page.has_next() else "",
+        url_of(search, page.previous_page_number()) if page.has_previous() else "",
+        url_of(search, page.next_page_number()) if page.has_next() else "",
     )
 
 
@@ -67,5 +72,6 @@ def heirs_of(person: User) -> list[tuple[str, str]]:
     return [(other.iam_id, f"{other} ({other.username})") for other in others.order_by("username")]
 
 
-def _url(search: str, number: int) -> str:
+def url_of(search: str, number: int = 0) -> str:
+    """Return the query string of a page of the list, the first one without a number."""
     return "?" + urlencode({name: value for name, value in (("q", search), ("page", number)) if value})

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, TooManyAttempts
 from apikeys.identity.callers import caller_for, caller_of
@@ -23,17 +23,24 @@ from console.models import User
 from console.people import changes, links
 from console.people.changes import Invited
 from console.people.forms import CodeForm, DeleteForm, PersonForm
-from console.people.listing import heirs_of, people_of
+from console.people.listing import heirs_of, people_of, searched, url_of
 
 UNPROCESSABLE = 422
 SHOWN_IN_FORM = (InvalidApiKey, LastAdministrator)
 LINKS = "a link to choose a password"  # in place of a user ID, for the limit on attempts
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("q")
 def people_list(request: Request) -> HttpResponse:
-    """Everybody who can log in."""
-    found = people_of(caller_of(request), request.GET.get("q", ""), request.GET.get("page", ""))
+    """Everybody who can log in. The search is posted: a value that somebody pastes must be in no address."""
+    caller = caller_of(request)
+    changes.check(caller)
+    typed = (request.POST if request.method == "POST" else request.GET).get("q", "")
+    search = searched(typed)
+    if request.method == "POST" or search != typed.strip():
+        return HttpResponseRedirect(reverse("people") + (url_of(search) if search else ""))
+    found = people_of(caller, search, request.GET.get("page", ""))
     return render(request, "people/list.html", {"listing": found})
 
 
