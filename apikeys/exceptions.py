@@ -278,6 +278,13 @@ class PersonNotFound(ApiKeyNotFound):
     message = _("There is no such user. They may have been deleted.")
 
 
+class PersonConflict(ApiKeyError, status=409, code="conflict"):
+    message = _(
+        "Someone changed this user while you were editing. The boxes show what is there now: check them, "
+        "then save again."
+    )
+
+
 class LastAdministrator(ApiKeyError, status=409, code="conflict"):
     message = _("This is the only administrator who can log in. Make somebody else an administrator first.")
 

@@ -16,7 +16,7 @@ from console.models import PasswordLink, User
 from console.people import changes
 from tests.cast import PASSWORD
 from tests.conftest import caller_for, log_in, make_person
-from tests.markup import page
+from tests.markup import fields, page
 
 pytestmark = pytest.mark.django_db
 
@@ -221,6 +221,28 @@ def test_a_person_is_changed(dora_client, alice):
 
     alice.refresh_from_db()
     assert (str(alice), alice.email, alice.is_superuser, alice.may_create_keys) == ("Alice Hargreaves", "", True, False)
+
+
+def test_a_form_that_is_older_than_another_change_undoes_none_of_it(dora_client, dora, alice):
+    changes.change(caller_for(dora), alice.iam_id, is_superuser=True)
+    stale = fields(page(dora_client.get(at(alice))).find("form", action=at(alice))) | {"first_name": "Alicia"}
+    changes.change(caller_for(dora), alice.iam_id, is_superuser=False)
+
+    refused = dora_client.post(at(alice), stale)
+
+    assert refused.status_code == 422
+    assert "Someone changed this user while you were editing." in page(refused).text
+    assert dora_client.post(at(alice), fields(page(refused).find("form", action=at(alice)))).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.first_name, alice.is_superuser) == ("Alicia", False)
+
+
+@pytest.mark.parametrize("user_id", ["DORA", "alice", "Alice"])
+def test_nobody_gets_the_user_id_of_somebody_else_in_other_letters(dora_client, alice, user_id):
+    assert "Somebody has this user ID already." in page(dora_client.post(CREATE, {"username": user_id})).text
+    bert = make_person("bert")
+    assert "Somebody has this user ID already." in page(dora_client.post(at(bert), {"username": user_id})).text
+    assert dora_client.post(at(bert), {"username": "Bert"}).status_code == 302
 
 
 @pytest.mark.parametrize(

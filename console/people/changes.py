@@ -1,5 +1,7 @@
 """What can be done with people, by an administrator or an operator; each change with its audit event."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +48,7 @@ def create(caller: Caller, **fields: Any) -> Invited:
         person = User(account_id=caller.identity.account_id, is_staff=fields.get("is_superuser", False), **fields)
         person.set_unusable_password()
         _validate(person)
+        _check_free(person)
         try:
             with transaction.atomic():
                 person.save(force_insert=True)
@@ -57,15 +60,23 @@ def create(caller: Caller, **fields: Any) -> Invited:
 
 
 @revocation
-def change(caller: Caller, iam_id: str, **fields: Any) -> User:
-    """Change a person and return it. Raises NotAuthorized, PersonNotFound, InvalidApiKey, LastAdministrator."""
+def change(caller: Caller, iam_id: str, *, seen: str = "", **fields: Any) -> User:
+    """Change a person and return it; `seen` is `version_of` the person whom somebody looked at before.
+
+    Raises NotAuthorized, PersonNotFound, PersonConflict where the person is another one since, InvalidApiKey,
+    LastAdministrator.
+    """
     with _audited(caller, audit.PERSON_UPDATE, iam_id) as step:
         person = _locked(caller, iam_id)
+        if seen and seen != version_of(person):
+            raise exceptions.PersonConflict
         changed = sorted(name for name, value in fields.items() if getattr(person, name) != value)
         for name, value in fields.items():
             setattr(person, name, value)
         person.is_staff = person.is_superuser
         _validate(person)
+        if "username" in changed:
+            _check_free(person)
         try:
             with transaction.atomic():
                 person.save()
@@ -129,6 +140,13 @@ def delete(caller: Caller, iam_id: str, *, heir: str = "") -> User:
     return person
 
 
+def version_of(person: User) -> str:
+    """Return what differs once somebody has changed what `change` changes, such as whether one is administrator."""
+    told = [person.username, person.first_name, person.last_name, person.email]
+    rights = [person.is_superuser, person.may_create_keys]
+    return hashlib.sha256(json.dumps([*told, *rights]).encode()).hexdigest()
+
+
 class _Step:
     """One change of a person under way; it ends with `record`."""
 
@@ -174,6 +192,12 @@ def _validate(person: User) -> None:
     except ValidationError as exc:
         for field, messages in exc.message_dict.items():
             raise InvalidApiKey(field, str(messages[0])) from None
+
+
+def _check_free(person: User) -> None:
+    """Raise InvalidApiKey where somebody has the user ID, also in small letters for capitals: it would pass for it."""
+    if User.objects.filter(username__iexact=person.username).exclude(pk=person.pk).exists():
+        raise _taken()
 
 
 def _taken() -> InvalidApiKey:

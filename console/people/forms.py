@@ -5,7 +5,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from apikeys.web.forms import OpaqueField
 from console.models import User
+from console.people.changes import version_of
+
+BOXES = ("is_superuser", "may_create_keys")
+FIELDS = ("username", "first_name", "last_name", "email", *BOXES)
 
 
 class PersonForm(forms.Form):
@@ -17,6 +22,7 @@ class PersonForm(forms.Form):
     email = forms.EmailField(label=_("E-mail address"), max_length=254, required=False)
     is_superuser = forms.BooleanField(label=_("Administrator"), required=False)
     may_create_keys = forms.BooleanField(label=_("May create API keys"), required=False)
+    seen = OpaqueField()  # of a person who is changed: which version the form was made from
 
     def clean_username(self) -> str:
         """Return the user ID in the form that log-ins compare."""
@@ -25,7 +31,16 @@ class PersonForm(forms.Form):
     @classmethod
     def of(cls, person: User) -> dict[str, Any]:
         """Return what the form begins with: what a person is."""
-        return {name: getattr(person, name) for name in cls.base_fields}
+        return {"seen": version_of(person)} | {name: getattr(person, name) for name in FIELDS}
+
+    def of_person(self) -> dict[str, Any]:
+        """Return what a person is to have, once the form is valid."""
+        return {name: self.cleaned_data[name] for name in FIELDS}
+
+    def follow(self, person: User) -> None:
+        """Be the form of a person who was changed meanwhile: what was typed stays, and each box is as the person is."""
+        typed = {name: self[name].data for name in self.fields}
+        self.data = typed | {"seen": version_of(person)} | {name: getattr(person, name) for name in BOXES}
 
 
 class DeleteForm(forms.Form):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, TooManyAttempts
+from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, PersonConflict, TooManyAttempts
 from apikeys.identity.callers import caller_for, caller_of
 from apikeys.identity.request import Request
 from apikeys.services.audit import NOBODY
@@ -53,7 +53,7 @@ def person_create(request: Request) -> HttpResponse:
     form = PersonForm(_sent(request), initial={"may_create_keys": True})
     if form.is_valid():
         try:
-            invited = changes.create(caller, **form.cleaned_data)
+            invited = changes.create(caller, **form.of_person())
         except SHOWN_IN_FORM as exc:
             _add(form, exc)
         else:
@@ -69,7 +69,10 @@ def person_details(request: Request, iam_id: str) -> HttpResponse:
     form = PersonForm(_sent(request), initial=PersonForm.of(person))
     if form.is_valid():
         try:
-            person = changes.change(caller, iam_id, **form.cleaned_data)
+            person = changes.change(caller, iam_id, seen=form.cleaned_data["seen"], **form.of_person())
+        except PersonConflict as exc:
+            form.follow(changes.get(caller, iam_id))
+            _add(form, exc)
         except SHOWN_IN_FORM as exc:
             _add(form, exc)
         else:
