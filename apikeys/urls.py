@@ -11,6 +11,7 @@ from apikeys.web import (
     refusal_views,
     review_rules_views,
     review_views,
+    revoking_views,
     rotation_views,
     scope_views,
     service_id_views,
@@ -78,6 +79,8 @@ urlpatterns = [
     path("bulk/", bulk_views.api_keys_bulk, name="api_keys_bulk"),
     path("bulk/<uuid:run_id>/", bulk_views.api_keys_bulk_run, name="api_keys_bulk_run"),
     path("bulk/<uuid:run_id>/more/", bulk_views.api_keys_bulk_run, {"has_more": True}, name="api_keys_bulk_first"),
+    path("revoke/", revoking_views.api_keys_revoke, name="api_keys_revoke_everybody"),
+    path("revoke/<slug:iam_id>/", revoking_views.api_keys_revoke, name="api_keys_revoke"),
     path("deleted/", deletion_views.api_key_deleted, name="api_key_deleted"),
 ]
 

@@ -179,6 +179,7 @@ ALONE: dict[str, Callable[[Store, Stopwatch], list[Result]]] = {
     "memory": once.memory,
     "export": once.export,
     "start": once.start,
+    "revocation": once.revocation,
 }
 NAMES = (*GROUPS, *ONCE, *ALONE)
 WITH_PEERS = {"introspect", "details"}

@@ -28,6 +28,8 @@ TIMES = 5  # that each list is asked for
 FEWEST, MOST = 1_000, 100_000  # requests before a worker's memory is looked at
 EARLY = 10_000  # keys of an export: what comes once has come
 CREATIONS_EACH = 25
+REVOKED = 10_000  # keys of a person
+REFUSED = 400
 START_LIMIT = 60  # seconds
 MEMORY_SECONDS = 3600
 
@@ -138,6 +140,47 @@ def memory_of_export(visits: Visits, pid: int, form: Format) -> Result:
     title = f"most memory of a worker that exports {count:,} keys as {form}"
     against = f"at {EARLY:,}: {early / 1e6:.0f} MB; {count / seconds:,.0f} keys a second"
     return Result(title, [late / (early or late)], "× memory", against, Reach(1.05))
+
+
+MAKE_REVOCABLE = f"""
+from django.contrib.auth import get_user_model
+from apikeys.domain import ApiKeyDraft, Caller
+from apikeys.identity.users import identity_of
+from apikeys.models import ApiKeyRecord
+from apikeys.services import creation
+person = get_user_model().objects.create(username="rosa")
+names = [f"revocable {{n}}" for n in range({REVOKED - 1})]
+ApiKeyRecord.objects.bulk_create((
+    ApiKeyRecord(
+        iam_id=person.iam_id, account_id=person.account_id, created_by=person.iam_id, name=name, name_folded=name,
+        pepper=1, digest=name, hint="",
+    )
+    for name in names
+), batch_size=1000)
+print(creation.create_api_key(Caller(identity_of(person)), ApiKeyDraft("works")).value)
+"""
+
+
+def revocation(store: Store, _stopwatch: Stopwatch) -> list[Result]:
+    """Revoke all keys of a person in one process, and call with one of them in another until that is refused.
+
+    Raises RuntimeError where it was not all of them.
+    """
+    with Console(store) as console, Console(store) as other:
+        value = console.run_python(MAKE_REVOCABLE).split()[-1]
+        token = Visits(console, store).token_of(keys.ADMINISTRATOR)
+        bearer, grant = {"Authorization": f"Bearer {token}"}, {"grant_type": GRANT, "apikey": value}
+        began = time.monotonic()
+        answer = requests.post(
+            f"{console.url}/v1/apikeys/revoke", json={"owner": "rosa"}, headers=bearer, timeout=MEMORY_SECONDS
+        )
+        seconds = time.monotonic() - began
+        refused = requests.post(f"{other.url}/identity/token", data=grant, timeout=30).status_code == REFUSED
+        until_refused = time.monotonic() - began
+    if answer.json() != {"revoked": REVOKED} or not refused:
+        raise RuntimeError(f"Not all keys were revoked: {answer.text}")
+    against = f"the next call in another process was refused after {until_refused:.2f} s"
+    return [Result(f"{REVOKED:,} keys of a person revoked", [seconds], "s", against, Reach(5.0))]
 
 
 def mixed(visits: Visits) -> list[str]:

@@ -12,6 +12,7 @@ from bench.servers import Console
 from bench.store import Store
 from tests.http_person import HttpPerson
 from tests.markup import page
+from tests.programs import CLIENT
 
 LIST = "/manage/security/apikeys/"
 GRANT = "urn:ibm:params:oauth:grant-type:apikey"
@@ -83,6 +84,13 @@ class Visits:
     def tokens(self, person: str) -> list[str]:
         """Return access tokens of different keys of a person."""
         return [self.token(value) for value in self.values(person, CALLERS)]
+
+    def token_of(self, person: str) -> str:
+        """Return an access token of a person's, made with the password."""
+        form = {"grant_type": "password", "username": person, "password": keys.PASSWORD}
+        answer = requests.post(f"{self.console.url}/identity/token", data=form, auth=CLIENT, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
 
     def token(self, value: str) -> str:
         answer = requests.post(

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.cast import PASSWORD
 from tests.cli_person import refused
 
 MAKE_KEYS = """
@@ -110,3 +111,21 @@ def test_a_request_that_is_no_such_request_is_refused(alices, body):
     answer = alices.post("/v1/apikeys/bulk", json=body)
 
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "bad_request")
+
+
+def test_all_keys_of_somebody_are_revoked_by_an_administrator_who_types_whose(
+    terminal, site, site_dora, site_alice, alices
+):
+    alices.create_key("works")
+    terminal.run("login", "-a", site.url, "-u", site_dora.username, "-p", PASSWORD)
+
+    talk = terminal.talk("iam", "api-keys-revoke", "--owner", site_alice.username)
+    talk.wait_for(f"Type {site_alice.username} to disable every API key of {site_alice.username} > ")
+    talk.answer("yes")
+    assert talk.end() == 1
+    assert states(alices)["works"] == (False, False)
+    done = terminal.run("iam", "api-keys-revoke", "--owner", site_alice.username, "-f")
+
+    assert done.out.endswith("OK\n1 API key was disabled\n")
+    assert states(alices)["works"] == (False, True)
+    assert terminal.run("iam", "api-keys-revoke", "-f").status == 2

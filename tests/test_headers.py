@@ -165,6 +165,7 @@ PLAIN_ADDRESSES = [
     *(service_id_address(UNKNOWN_SERVICE_ID, what) for what in (
         "", "edit/", "lock/", "unlock/", "disable/", "enable/", "take-over/", "delete/",
     )), f"{KEYS}deleted/", f"{KEYS}export/?format=csv", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
+    f"{KEYS}revoke/", f"{KEYS}revoke/nobody/",
     f"{KEYS}bulk/", f"{KEYS}bulk/{UUID(int=0)}/", f"{KEYS}bulk/{UUID(int=0)}/more/",
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/", "/manage/rules/", *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),

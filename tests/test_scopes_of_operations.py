@@ -42,7 +42,7 @@ NEEDED = {
     CHANGE: (
         "createApiKey", "updateApiKey", "deleteApiKey", "lockApiKey", "unlockApiKey", "disableApiKey", "enableApiKey",
         "rotateApiKey", "endPreviousValue", "pauseApiKey", "resumeApiKey", "restoreApiKey", "getIdentityLimitsInBulk",
-        "changeApiKeys",
+        "changeApiKeys", "revokeApiKeys",
         "createServiceId", "updateServiceId", "deleteServiceId", "lockServiceId", "unlockServiceId", "disableServiceId",
         "enableServiceId",
     ),

@@ -1,4 +1,4 @@
-"""/v1/apikeys/bulk: one action on many keys."""
+"""/v1/apikeys/bulk, one action on many keys, and /v1/apikeys/revoke, the end of all of somebody's."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from apikeys.api import fields
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.decorators import authenticated, resource
 from apikeys.api.fields import json_body, needed_field
+from apikeys.api.paging import owner_called
 from apikeys.domain import BulkAction, BulkFailure, Caller
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
-from apikeys.services import bulk
+from apikeys.services import bulk, revoking
 from apikeys.services.messages import sentence
 
 MOST_IN_REQUEST = 100  # keys: each is a transaction, and a request is not to take longer than a second or two
@@ -39,4 +40,25 @@ def failed(failure: BulkFailure) -> dict[str, Any]:
     return {"id": failure.key_id, **name, "code": failure.code, "message": sentence(failure)}
 
 
+@authenticated
+def revoke_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
+    """Disable all keys of the caller, or as an administrator of an owner or of everybody, and return how many.
+
+    Raises BadRequest (400), Unauthenticated (401), NotAuthorized (403).
+    """
+    body = json_body(request)
+    everybody = body.get("everybody") is not None and fields.true_or_false(body["everybody"], "everybody")
+    text = fields.printable("owner", fields.text_field(body, "owner")).strip()
+    if everybody == bool(text):
+        raise BadRequest("owner", _("Name an owner, or send everybody as true."))
+    if everybody:
+        owner = None
+    elif text == caller.identity.iam_id:
+        owner = revoking.find_owner(caller, text)
+    else:
+        owner = owner_called(caller, text)
+    return JsonAnswer({"revoked": revoking.revoke_all(caller, owner)})
+
+
 collection = resource(POST=change_keys)
+revocation = resource(POST=revoke_keys)

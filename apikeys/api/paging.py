@@ -47,14 +47,17 @@ def key_query(request: HttpRequest, caller: domain.Caller) -> domain.ApiKeyQuery
 def owner_of(request: HttpRequest, caller: domain.Caller) -> str:
     """Return the IAM ID of the one whom `owner` means, "" where it is absent. Raises BadRequest, NotAuthorized."""
     text = printable(OWNER, parameter(request, OWNER)).strip()
-    if not text:
-        return ""
+    return owner_called(caller, text).iam_id if text else ""
+
+
+def owner_called(caller: domain.Caller, text: str) -> domain.Owner:
+    """Return the one owner whom a text means. Raises BadRequest, NotAuthorized."""
     found = keys.find_owners(caller, text)
     if not found:
         raise BadRequest(OWNER, _("Nobody is called like this."))
     if len(found) > 1:
         raise BadRequest(OWNER, _("Several owners are called like this. Name one by user ID, email or IAM ID."))
-    return found[0].iam_id
+    return found[0]
 
 
 def service_id_query(request: HttpRequest, caller: domain.Caller) -> domain.ServiceIdQuery:

@@ -24,6 +24,7 @@ urlpatterns = [
     path("v1/apikeys/details", keys.details),
     path("v1/apikeys/export", keys.export),
     path("v1/apikeys/bulk", bulk.collection),
+    path("v1/apikeys/revoke", bulk.revocation),
     path("v1/apikeys/deleted", lifecycle.deleted),
     path("v1/apikeys/refusals/<str:request_id>", lifecycle.refusals_of_request),
     path("v1/apikeys/<str:key_id>", keys.item),

@@ -1,4 +1,4 @@
-"""One action on many keys, below `apikeys iam`."""
+"""One action on many keys, and the end of all of somebody's, below `apikeys iam`."""
 
 import argparse
 from itertools import islice
@@ -6,7 +6,7 @@ from typing import Any
 
 from apikeys.cli.keys import VERBS, filters, matches, whose
 from apikeys.cli.login import require_login
-from apikeys.cli.output import Refused, complain, confirm, print_json, report
+from apikeys.cli.output import Refused, ask, complain, confirm, print_json, report
 from apikeys.cli.session import Session
 
 AT_ONCE = 100  # keys of one request
@@ -36,6 +36,21 @@ def do_bulk(options: argparse.Namespace) -> None:
         if not options.output:
             report(f"{doing} API keys: {tried:,} of {len(found):,}")
     _tell(options, found, failed, done)
+
+
+REVOKE_ALL = "revoke all"  # what is typed for everybody
+
+
+def do_revoke(options: argparse.Namespace) -> None:
+    session = require_login()
+    whose = options.owner or ("everybody" if options.all else session.user)
+    phrase = options.owner or REVOKE_ALL
+    if not options.force and ask(f"Type {phrase} to disable every API key of {whose} > ").strip() != phrase:
+        raise Refused("Nothing was changed.")
+    owner = "" if options.all else options.owner or session.iam_id
+    report(f"Revoking API keys of {whose} under {session.account_id} as {session.user}...")
+    number = session.ask(lambda client: client.revoke_api_keys(owner))
+    report(f"OK\n{number:,} API {'key was' if number == 1 else 'keys were'} disabled")
 
 
 def _narrowing(options: argparse.Namespace) -> list[bool]:

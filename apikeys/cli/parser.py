@@ -9,7 +9,7 @@ from itertools import dropwhile
 from typing import Any, NoReturn
 
 from apikeys import VERSION, scopes
-from apikeys.cli.bulk import do_bulk
+from apikeys.cli.bulk import do_bulk, do_revoke
 from apikeys.cli.keys import ANYWHERE, EVERYTHING, VERBS, do_change, do_create, do_list, do_show, do_update
 from apikeys.cli.lifecycle import (
     do_finish,
@@ -163,6 +163,11 @@ def add_iam(iam: Any) -> None:
     add_output(many)
     many.set_defaults(run=do_bulk, parser=many)
 
+    revoke = iam.add_parser("api-keys-revoke", help="disable all keys of somebody, or of everybody")
+    add_whose(revoke, required=True).add_argument("--own", action="store_true", help="your own")
+    revoke.add_argument("-f", "--force", action="store_true", help="do not ask")
+    revoke.set_defaults(run=do_revoke)
+
     show = iam.add_parser("api-key", help="show one key")
     show.add_argument("key", metavar="NAME|ID")
     add_output(show)
@@ -294,10 +299,11 @@ def add_filters(command: argparse.ArgumentParser) -> None:
     command.add_argument("--leaked", action="store_const", const="true", help="only keys that were found in public")
 
 
-def add_whose(command: argparse.ArgumentParser) -> None:
-    whose = command.add_mutually_exclusive_group()
+def add_whose(command: argparse.ArgumentParser, *, required: bool = False) -> Any:
+    whose = command.add_mutually_exclusive_group(required=required)
     whose.add_argument("--all", action="store_true", help="keys of everybody, for administrators")
     whose.add_argument("--owner", metavar="WHO", help="keys of one: a name, user ID, email or IAM ID; likewise")
+    return whose
 
 
 def days(text: str) -> str:

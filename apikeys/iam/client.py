@@ -227,6 +227,11 @@ class IAMClient(IAMTransport):
             raise IAMUnavailable(NOT_IAM)
         return answer
 
+    def revoke_api_keys(self, owner: str = "") -> int:
+        """Disable all keys of an owner, of everybody where nobody is named; return how many. Raises IAMError 403."""
+        body = {"owner": owner} if owner else {"everybody": True}
+        return int(self.call_json("POST", "/v1/apikeys/revoke", json=body).get("revoked", 0))
+
     def rotate_api_key(self, key_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """Give a key a new value, and return it with that as `apikey`; this answer alone has it.
 

@@ -21,6 +21,7 @@ UPDATE = "iam-identity.user-apikey.update"
 DELETE = "iam-identity.user-apikey.delete"
 ROTATE = "iam-identity.user-apikey.rotate"
 RESTORE = "iam-identity.user-apikey.restore"
+REVOKE = "iam-identity.user-apikey.revoke"  # all of a person, or of everybody
 EXPORT = "iam-identity.user-apikey.export"  # of a list, whose filters it tells
 
 RULES_UPDATE = "iam-identity.account-settings.update"
@@ -51,7 +52,7 @@ NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
 SEVERITIES = dict.fromkeys(("update", "export"), "warning")
-SEVERITIES |= dict.fromkeys(("create", "rotate", "restore", "delete", "decoy", "password"), "critical")
+SEVERITIES |= dict.fromkeys(("create", "rotate", "restore", "delete", "revoke", "decoy", "password"), "critical")
 PERSON = re.compile(r"IBMid-[A-Z0-9]{10}")
 
 

@@ -47,6 +47,7 @@ DIALOGS = {
     "delete": _("Delete key"),
     "deleted": _("Recently deleted"),
     "rotate": _("Rotate API key"),
+    "revoke": _("Revoke all API keys"),
     "bulk_question": _("Change many API keys"),
     "bulk_run": _("Change many API keys"),
     "bulk_runs": _("Changes of many API keys"),

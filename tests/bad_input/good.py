@@ -97,6 +97,7 @@ GOOD = {
     "pauseApiKey": Request("POST", f"{KEY}/pause", JSON_BEARER, {"seconds": 60}),
     "resumeApiKey": Request("DELETE", f"{KEY}/pause", BEARER),
     "changeApiKeys": Request("POST", "/v1/apikeys/bulk", JSON_BEARER, {"action": "disable", "ids": ["<key>"]}),
+    "revokeApiKeys": Request("POST", "/v1/apikeys/revoke", JSON_BEARER, {"owner": "<iam_id>"}),
     "listDeletedApiKeys": Request("GET", "/v1/apikeys/deleted", BEARER),
     "restoreApiKey": Request("POST", f"{KEY}/restore", JSON_BEARER),
     "getApiKeyUsage": Request("GET", f"{KEY}/usage", BEARER),

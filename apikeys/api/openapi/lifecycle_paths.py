@@ -91,6 +91,16 @@ def lifecycle_operations() -> dict[str, Schema]:
             "to which it can't be done stops no other.",
             body=body("BulkChange", {"action": "disable", "ids": [EXAMPLE_KEY.id]}),
         ),
+        "POST /v1/apikeys/revoke": of_keys(
+            "revokeApiKeys",
+            "Disable all API keys of an owner, or of everybody",
+            answer("They are refused now, with their access tokens.", "RevokeResult", {"revoked": 3}),
+            (BAD, UNKNOWN, FORBIDDEN),
+            description="Your own, by your IAM ID; those of others for administrators only. Keys of the service IDs "
+            "that a person manages are disabled with the person's own, locked or not. Only administrators "
+            "enable again what an administrator disabled.",
+            body=body("RevokeRequest", {"owner": EXAMPLE_PERSON}),
+        ),
         "GET /v1/apikeys/deleted": of_keys(
             "listDeletedApiKeys",
             "List API keys that were deleted lately",

@@ -191,6 +191,13 @@ def lifecycle_schemas() -> Schema:
             },
             required=("action", "ids"),
         ),
+        "RevokeRequest": request(
+            {
+                "owner": text("Whose, by IAM ID, user ID, email or name.", pattern=PRINTABLE, type=["string", "null"]),
+                "everybody": bodies.TRUE_OR_FALSE | {"description": "All keys of the account, in place of `owner`."},
+            }
+        ),
+        "RevokeResult": record({"revoked": number("How many keys were disabled.")}),
         "BulkResult": record(
             {
                 "done": number("To how many keys it was done."),
