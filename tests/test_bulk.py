@@ -12,7 +12,7 @@ from apikeys.domain import ApiKeyQuery, BulkAction
 from apikeys.models import ApiKeyRecord, AuditEvent, BulkRun
 from apikeys.services import bulk, deletion, keys
 from tests.addresses import KEYS
-from tests.conftest import caller_for
+from tests.conftest import caller_for, program_of
 from tests.markup import fields, page
 
 pytestmark = pytest.mark.django_db
@@ -257,3 +257,12 @@ def test_runs_are_forgotten_after_a_week(alice):
     bulk.forget_old()
 
     assert [str(run.id) for run in BulkRun.objects.all()] == [new.id]
+
+
+def test_a_value_that_is_sent_for_an_id_is_not_told_back(alice, alices_key):
+    body = {"action": "disable", "ids": [alices_key.value, "ApiKey-unknown"]}
+
+    answer = program_of(alice).post("/v1/apikeys/bulk", body, content_type="application/json")
+
+    assert [failure["id"] for failure in answer.json()["failed"]] == ["[masked]", "ApiKey-unknown"]
+    assert alices_key.value not in str(AuditEvent.objects.values_list("target_id", "target_name", "request_data"))

@@ -14,6 +14,7 @@ from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.services import bulk, revoking
 from apikeys.services.messages import sentence
+from apikeys.values import mask_sent
 
 MOST_IN_REQUEST = 100  # keys: each is a transaction, and a request is not to take longer than a second or two
 ACTIONS = tuple(str(action) for action in BulkAction)
@@ -37,7 +38,8 @@ def change_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
 def failed(failure: BulkFailure) -> dict[str, Any]:
     """Return a key to which it could not be done, and why."""
     name = {"name": failure.name} if failure.name else {}
-    return {"id": failure.key_id, **name, "code": failure.code, "message": sentence(failure)}
+    # What is no id is told as it was sent, save a value that was sent for one.
+    return {"id": mask_sent(failure.key_id), **name, "code": failure.code, "message": sentence(failure)}
 
 
 @authenticated
