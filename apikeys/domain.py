@@ -799,12 +799,14 @@ class Filters:
 
     `expires_within_days`: they work now, as far as their expiration says, and no longer after so many days.
     `unused_for_days`: not used for so many days, or never, however young the key is.
+    `never_used`: never, or at least once.
     `created_since`: on this day, in UTC, or later.
     """
 
     status: Status | None = None
     expires_within_days: int | None = None
     unused_for_days: int | None = None
+    never_used: bool | None = None
     created_since: date | None = None
     leaked: bool | None = None
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
-from django.db import connection
+from django.db import connection, reset_queries
 from django.test.utils import CaptureQueriesContext
 
 KEYS = "apikeys_apikeyrecord"
@@ -104,6 +104,7 @@ def statements_of(act: Callable[[], object]) -> list[str]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = on")  # as it is where nothing else was set before
+    reset_queries()  # only so many are kept
     with CaptureQueriesContext(connection) as context:
         act()
     return [query["sql"] for query in context if query["sql"].startswith("SELECT") and " FROM " in query["sql"]]

@@ -64,6 +64,8 @@ CHOSEN = [
     ({"expires_within_days": "14"}, {"ending"}),
     ({"expires_within_days": "90"}, {"ending", "public"}),
     ({"unused_for_days": "90"}, {"old", "over", "off", "held", "public"}),
+    ({"never_used": "true"}, {"over", "off", "held", "public"}),
+    ({"never_used": "false", "unused_for_days": "90"}, {"old"}),
     ({"leaked": "true"}, {"public"}),
     ({"leaked": "false"}, set(STATES) - {"public"}),
     ({"created_since": day(-35)}, {"new", "ending", "over"}),
@@ -112,6 +114,7 @@ def test_each_filter_says_what_can_be_chosen(alice_client, alices_key):
         "Status": ["Any", "Active", "Disabled", "Paused", "Locked", "Expired", "Leaked"],
         "Expires": ["Any", "Within 7 days", "Within 14 days", "Within 30 days", "Within 90 days"],
         "Not used for": ["Any", "90 days, or ever"],
+        "Never used": ["Any", "Yes", "No"],
         "Leaked": ["Any", "Yes", "No"],
     }
     assert form.find("label", for_=form.find("input", type="date")["id"]).text == "Created since (UTC)"
@@ -200,7 +203,7 @@ def test_a_screen_reader_hears_how_many_keys_the_filters_leave(alice_client, sev
         "expires_within_days=7.0", f"expires_within_days={'7' * 5000}", "unused_for_days=0", "unused_for_days=30",
         "leaked=1", "leaked=True", "created_since=20200101", "created_since=2020-W01-1", "created_since=2020-02-30",
         "created_since=0000-01-01", "created_since=2020-01-01T00:00", "created_since=２０２０-01-01", "created_since=x",
-        "created_since=%FF", "created_since=+2020-01-1",
+        "created_since=%FF", "created_since=+2020-01-1", "never_used=1",
     ],
 )  # fmt: skip
 def test_a_filter_that_cannot_be_read_is_none(alice_client, alices_key, query):

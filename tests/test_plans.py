@@ -32,6 +32,8 @@ FILTERS = [
     Filters(leaked=False),
     Filters(expires_within_days=30),
     Filters(unused_for_days=90),
+    Filters(never_used=True),
+    Filters(never_used=False, unused_for_days=90),
     Filters(created_since=timezone.now().date() - timedelta(days=1)),
     Filters(created_since=date(2020, 1, 1)),
     Filters(status=Status.ACTIVE, unused_for_days=90, created_since=date(2020, 1, 1)),

@@ -79,6 +79,7 @@ def filters(request: HttpRequest) -> domain.Filters:
         status=where_given(request, "status", read_status),
         expires_within_days=where_given(request, "expires_within_days", read_days),
         unused_for_days=where_given(request, "unused_for_days", read_days),
+        never_used=where_given(request, "never_used", read_flag),
         created_since=where_given(request, "created_since", read_day),
         leaked=where_given(request, "leaked", read_flag),
     )

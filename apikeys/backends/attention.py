@@ -1,13 +1,14 @@
 """What asks for attention among the keys of one owner, counted by one statement; each part of it reads an index."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from django.db import connection, models
 from django.utils import timezone
 
+from apikeys.backends.orders import USED
 from apikeys.backends.plain import KEYS, order_sql
 from apikeys.domain import FOUND, Reason, ReviewStep
 from apikeys.models import ApiKeyRecord, PreviousValue, RefusalRecord
@@ -16,7 +17,6 @@ from apikeys.storage.statements import Statement, table
 
 SOON = timedelta(days=14)
 LONG = timedelta(days=90)
-EPOCH = datetime(1, 1, 2, tzinfo=UTC)  # a key that was never used sorts before that
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def counts_of(iam_id: str) -> Counts:
     parameters: list[Any] = [iam_id, *moments]
     parameters += [iam_id]
     parameters += [iam_id, moments[0]]
-    parameters += [iam_id, _stored("last_used_at", EPOCH), _stored("last_used_at", now - LONG)]
+    parameters += [iam_id, _stored("last_used_at", USED), _stored("last_used_at", now - LONG)]
     parameters += [iam_id, moments[0]]
     parameters += [iam_id, iam_id]
     [found] = statement.rows(parameters)
@@ -89,7 +89,7 @@ def _counts() -> Statement:
         f"{previous} WHERE previous.iam_id = %s AND previous.leaked AND NOT previous.is_ended "
         "AND (previous.ends_at IS NULL OR previous.ends_at > %s)",
         # In the order of its index, or PostgreSQL would rather read the table where it hopes for many.
-        f"{keys} WHERE {own} AND {use} > %s AND {use} <= %s ORDER BY {use}",
+        f"{keys} WHERE {own} AND {use} >= %s AND {use} <= %s ORDER BY {use}",
         # The last use decides whether one is still used: services ask about each, and there are few.
         f"{previous} WHERE previous.iam_id = %s AND previous.asks_at_end AND previous.ends_at <= %s "
         "AND previous.last_used_at IS NOT NULL",

@@ -32,7 +32,7 @@ class IBMCloudBackend:
         keeps_hint=False,
         knows_values=False,
         sorts=frozenset(payloads.SORT_WORDS),
-        filters=domain.ALL_FILTERS - {"unused_for_days"},
+        filters=domain.ALL_FILTERS - {"unused_for_days", "never_used"},
     )
 
     def __init__(self, caller: domain.Caller) -> None:

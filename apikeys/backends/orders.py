@@ -1,6 +1,6 @@
 """What lists of keys are sorted and filtered by; models.py has the expressions and their indexes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -16,6 +16,8 @@ EXPRESSIONS: dict[str, DescriptionStart | LastUse | Expiration] = {
     "last_use": LastUse(),
     "expiration": Expiration(),
 }
+NEVER = LastUse().otherwise
+USED = NEVER + timedelta(days=1)  # at the earliest
 COLUMNS = {
     Sort.NAME: "name_folded",
     Sort.DESCRIPTION: "description_start",
@@ -61,6 +63,8 @@ def is_met(filters: Filters, now: datetime, *, apart: bool) -> models.Q:
         compared["expires_at__isnull"] = False
     if (used_before := filters.used_before(now)) is not None:
         compared[f"last_use{suffix}__lte"] = used_before
+    if filters.never_used is not None:
+        compared |= {f"last_use{suffix}": NEVER} if filters.never_used else {f"last_use{suffix}__gte": USED}
     if (created_from := filters.created_from()) is not None:
         compared[f"created_at{suffix}__gte"] = created_from
     met = models.Q(**compared)
@@ -74,7 +78,8 @@ def ends(filters: Filters, column: str, now: datetime) -> tuple[datetime | None,
     if column == "expiration" and filters.status not in (None, Status.LEAKED):
         return (None, now) if filters.status is Status.EXPIRED else (now, None)
     if column == "last_use":
-        return None, filters.used_before(now)
+        last = NEVER if filters.never_used else filters.used_before(now)
+        return USED if filters.never_used is False else None, last
     return filters.created_from() if column == "created_at" else None, None
 
 

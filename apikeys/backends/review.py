@@ -17,20 +17,19 @@ from apikeys.backends.keyset import count_to
 from apikeys.backends.limits import search_limit
 from apikeys.backends.orders import Apart, is_met, with_compared
 from apikeys.domain import FOUND, SERVICE_ID_PREFIX, Filters, Identity, ReviewKind, Status
-from apikeys.models import MANAGER, ApiKeyRecord, LastUse, ServiceIdRecord
+from apikeys.models import MANAGER, ApiKeyRecord, ServiceIdRecord
 from apikeys.storage.statements import Statement, table
 
 ROWS = 25  # of each group that are shown
-NEVER = LastUse().otherwise
 # What an owner sees of their own keys; of owners who are gone, and of service IDs without one, administrators do.
 OF_OWNERS = (ReviewKind.LEAKED, ReviewKind.EXPIRING, ReviewKind.EXPIRED, ReviewKind.UNUSED, ReviewKind.NEVER_USED)
-# What the list of keys narrows itself down by to have exactly these, or these before others.
+# What the list of keys is narrowed down by to have these; there are decoys in it, too, which nobody is to use.
 FILTERS = {
     ReviewKind.LEAKED: Filters(leaked=True),
     ReviewKind.EXPIRING: Filters(expires_within_days=SOON.days),
     ReviewKind.EXPIRED: Filters(status=Status.EXPIRED),
-    ReviewKind.UNUSED: Filters(unused_for_days=LONG.days),
-    ReviewKind.NEVER_USED: Filters(unused_for_days=LONG.days),
+    ReviewKind.UNUSED: Filters(unused_for_days=LONG.days, never_used=False),
+    ReviewKind.NEVER_USED: Filters(never_used=True),
 }
 # In the order of which index each of them is read.
 ORDERS = {
@@ -87,16 +86,9 @@ def members(kind: ReviewKind, now: datetime) -> "models.QuerySet[ApiKeyRecord]":
 
 
 def _is_in(kind: ReviewKind, now: datetime, *, apart: bool) -> models.Q:
-    """Return what tells whether a key is in a group now, where the key alone tells. Nobody is to use a decoy.
-
-    `apart` leaves the indexes of what is compared alone.
-    """
-    use = "last_use_apart" if apart else "last_use"
-    if kind is ReviewKind.NEVER_USED:
-        return models.Q(**{use: NEVER}) & ~models.Q(is_decoy=True)
-    if kind is ReviewKind.UNUSED:
-        return models.Q(**{f"{use}__gt": NEVER, f"{use}__lte": now - LONG}) & ~models.Q(is_decoy=True)
-    return is_met(FILTERS[kind], now, apart=apart)
+    """Return what tells whether a key is in a group now, where the key alone tells; `apart` as in `is_met`."""
+    met = is_met(FILTERS[kind], now, apart=apart)
+    return met & ~models.Q(is_decoy=True) if FILTERS[kind].never_used is not None else met
 
 
 def _of_inactive(account_id: str) -> "models.QuerySet[ApiKeyRecord]":

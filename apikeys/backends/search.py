@@ -73,5 +73,6 @@ def passes(key: ApiKey, filters: Filters) -> bool:
         and filters.leaked in (None, key.leaked)
         and (expires_before is None or (key.expires_at is not None and now < key.expires_at <= expires_before))
         and (used_before is None or key.last_used_at is None or key.last_used_at <= used_before)
+        and filters.never_used in (None, key.last_used_at is None)
         and (created_from is None or key.created_at >= created_from)
     )

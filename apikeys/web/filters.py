@@ -48,6 +48,7 @@ OFFERS = {
         gettext_lazy("Not used for"),
         {90: gettext_lazy("90 days, or ever")},
     ),
+    "never_used": Offer(gettext_lazy("Never used"), {True: gettext_lazy("Yes"), False: gettext_lazy("No")}),
     "leaked": Offer(gettext_lazy("Leaked"), {True: gettext_lazy("Yes"), False: gettext_lazy("No")}),
     CREATED_SINCE: Offer(gettext_lazy("Created since (UTC)"), {}),
 }

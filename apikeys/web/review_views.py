@@ -17,12 +17,11 @@ from apikeys.services.review import FILTERS, Group
 from apikeys.services.review_rules import Note
 from apikeys.web.listing import ListState, Row, rows_of
 
-# The order in which the list of keys begins with a group, and whether it descends.
+# The order of the list that has a group, and whether it descends, where that is not the newest key first.
 ORDERS = {
     ReviewKind.EXPIRING: (Sort.EXPIRES, False),
     ReviewKind.EXPIRED: (Sort.EXPIRES, False),
-    ReviewKind.UNUSED: (Sort.LAST_USED, True),
-    ReviewKind.NEVER_USED: (Sort.LAST_USED, False),
+    ReviewKind.UNUSED: (Sort.LAST_USED, False),
 }
 # What is offered for each key of a group, where it can be done: the last part of its address.
 ACTIONS = dict.fromkeys(ReviewKind, "delete") | {ReviewKind.EXPIRING: "edit"}
@@ -34,7 +33,7 @@ FOR_ALL: dict[ReviewKind, tuple[BulkAction, ...]] = dict.fromkeys(
 
 
 class Shown(NamedTuple):
-    """A group as the page shows it; `list_url` leads to a list that begins with its keys, "" where there is none."""
+    """A group as the page shows it; `list_url` leads to the list of its keys, "" where there is none."""
 
     group: Group
     action: str

@@ -357,6 +357,7 @@ BAD_DAYS = (
     "%C2%B2",
     "%00",
 )
+BAD_FLAGS = ("", "1", "0", "yes", "tru", "%00", "true%20", "null")
 BAD_DAYS_OF_A_YEAR = (
     "",
     "today",
@@ -401,8 +402,9 @@ BAD_QUERIES = {
     "status": ("", "Active", "active,leaked", "gone", "%00", "active%20"),
     "expires_within_days": BAD_DAYS,
     "unused_for_days": BAD_DAYS,
+    "never_used": BAD_FLAGS,
     "created_since": BAD_DAYS_OF_A_YEAR,
-    "leaked": ("", "1", "0", "yes", "tru", "%00", "true%20", "null"),
+    "leaked": BAD_FLAGS,
     "include_history": ("", "1", "yes", "tru", "%00"),
     "include_activity": ("", "1", "yes", "%00"),
 }
