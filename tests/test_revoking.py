@@ -6,7 +6,7 @@ from apikeys import exceptions
 from apikeys.backends import revoking as rows
 from apikeys.domain import Hold, Owner, ServiceIdDraft
 from apikeys.models import ApiKeyRecord, AuditEvent, HistoryRecord
-from apikeys.services import keys, revoking, service_ids
+from apikeys.services import deletion, keys, revoking, service_ids
 from tests.addresses import KEYS
 from tests.cast import ADMIN, PASSWORD
 from tests.conftest import caller_for, program_of
@@ -82,6 +82,22 @@ def test_all_of_a_person_are_ended_locked_ones_and_those_of_service_ids_too(alic
         with pytest.raises(exceptions.ApiKeyHeld):
             keys.disable_api_key(caller_for(alice), issued.key.id, disabled=False)
     assert revoking.revoke_all(caller_for(dora), owner(alice)) == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("of_everybody", [False, True])
+def test_what_was_deleted_before_comes_back_disabled(alice, bob, dora, five_keys, of_everybody):
+    works, bobs = five_keys[0].key.id, five_keys[4].key.id
+    deletion.delete_api_key(caller_for(alice), works)
+    deletion.delete_api_key(caller_for(bob), bobs)
+
+    revoking.revoke_all(caller_for(dora), None if of_everybody else owner(alice))
+
+    assert deletion.restore_api_key(caller_for(alice), works).key.disabled
+    with pytest.raises(exceptions.ApiKeyHeld):
+        keys.disable_api_key(caller_for(alice), works, disabled=False)
+    assert deletion.restore_api_key(caller_for(bob), bobs).key.disabled is of_everybody
+    assert AuditEvent.objects.get(request_data__deleted_keys=1 + of_everybody).initiator_id == dora.iam_id
 
 
 @pytest.mark.django_db

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Value
@@ -9,17 +10,20 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from apikeys import domain
-from apikeys.models import ApiKeyRecord, HistoryRecord
+from apikeys.models import ApiKeyRecord, DeletedKeyRecord, HistoryRecord, KeyRecord
 
 PIECE = 1000  # keys of one transaction, which holds all who write up
 
 
-def open_to(hold: domain.Hold, account_id: str, owners: Collection[str] | None) -> "models.QuerySet[ApiKeyRecord]":
+def open_to(
+    hold: domain.Hold, account_id: str, owners: Collection[str] | None, keys: type[KeyRecord] = ApiKeyRecord
+) -> "models.QuerySet[Any]":
     """Return the keys of these owners in an account, of all where that is None, that are to be disabled with a hold.
 
-    Those are the ones that work, and with an administrator's those that their owners disabled, and could enable.
+    Those are the ones that work, and with an administrator's those that their owners disabled, and could enable; with
+    another table than that of the keys, those that were deleted and would come back so.
     """
-    rows = ApiKeyRecord.objects.filter(account_id=account_id)
+    rows: models.QuerySet[Any] = keys._default_manager.filter(account_id=account_id)
     if owners is not None:
         rows = rows.filter(iam_id__in=owners)
     if hold not in domain.CONTAINED:
@@ -68,3 +72,9 @@ def disable(ids: Collection[str], identity: domain.Identity, hold: domain.Hold) 
         for key_id in held
     )
     return len(held)
+
+
+def disable_deleted(owners: Collection[str] | None, identity: domain.Identity, hold: domain.Hold) -> int:
+    """Have what was deleted of these owners come back disabled, should somebody restore it; return how many are."""
+    rows = open_to(hold, identity.account_id, owners, DeletedKeyRecord)
+    return int(rows.update(disabled=True, disabled_by=identity.iam_id, disabled_hold=hold))

@@ -43,15 +43,26 @@ def revoke_all(caller: Caller, owner: Owner | None) -> int:
     """Disable all keys of an owner and of the service IDs that a person manages, of everybody where that is None.
 
     Returns how many were disabled. They are refused as they are done, a thousand at a time, each with an audit event;
-    whoever is interrupted does it again. Raises NotAuthorized, NotOffered.
+    whoever is interrupted does it again. Keys that were deleted come back disabled, should somebody restore them.
+    Raises NotAuthorized, NotOffered.
     """
     try:
         _check(caller, owner)
     except NotAuthorized:
         _record(caller, owner, reason=NotAuthorized.__name__)
         raise
-    found = rows.pieces(_hold(caller), caller.identity.account_id, _owners(owner))
-    return sum(_revoke(caller, owner, piece) for piece in found)
+    owners = _owners(owner)
+    found = rows.pieces(_hold(caller), caller.identity.account_id, owners)
+    done = sum(_revoke(caller, owner, piece) for piece in found)
+    _revoke_deleted(caller, owner, owners)  # last: also what somebody deletes meanwhile
+    return done
+
+
+@revocation
+def _revoke_deleted(caller: Caller, owner: Owner | None, owners: list[str] | None) -> None:
+    with transaction.atomic():
+        if number := rows.disable_deleted(owners, caller.identity, _hold(caller)):
+            _record(caller, owner, deleted_keys=number)
 
 
 @revocation
