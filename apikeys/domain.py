@@ -125,11 +125,11 @@ def may_undo(hold: str, identity: Identity) -> bool:
 
 
 class ReviewKind(StrEnum):
-    """Why keys need a decision, the most urgent first; of service IDs nobody owns the keys do."""
+    """Why keys need a decision, the most urgent first; of service IDs nobody manages the keys do."""
 
     LEAKED = "leaked"
     INACTIVE = "inactive"  # of people who are deactivated or gone
-    ORPHANED = "orphaned"  # of service IDs that nobody owns, or that were handed over and are still disabled
+    ORPHANED = "orphaned"  # of service IDs that nobody manages, or that were handed over and are still disabled
     EXPIRING = "expiring"
     EXPIRED = "expired"
     UNUSED = "unused"  # for long

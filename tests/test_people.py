@@ -156,7 +156,10 @@ def test_a_link_works_once_and_not_after_its_day_or_another_one(dora_client, ali
     for code in (used, replaced, ended, "", "\0"):
         answer = choose(code, "another sentence of that kind")
         assert answer.status_code == 409, code
-        assert "Ask an administrator" in page(answer).text
+        told = page(answer)
+        assert "Ask an administrator" in told.text
+        assert told.find(id="id_code")["aria-describedby"] == "code-help refusal"
+        assert told.find("a", href="/login/")
     assert can_log_in("alice", NEW_PASSWORD)
 
 
@@ -296,6 +299,19 @@ def test_the_last_administrator_is_not_deactivated_demoted_or_deleted(dora_clien
         assert "only administrator" in page(answer).text
     dora.refresh_from_db()
     assert (dora.is_active, dora.is_superuser) == (True, True)
+    assert page(refused[0]).find("main").find("a", href=USERS).text == "Go to the users"
+
+
+def test_who_has_service_ids_that_nobody_can_take_over_is_told_before_a_deletion_what_to_do(dora_client, dora):
+    service_ids.create_service_id(caller_for(dora), ServiceIdDraft("robot"))
+    alone = page(dora_client.get(at(dora, "delete/")))
+    make_person("ada", is_superuser=True)
+    with_heir = page(dora_client.get(at(dora, "delete/")))
+
+    assert "Make somebody else an administrator first" in alone.find("main").text
+    assert not [button for button in alone.find_all("button") if button.text == "Delete user"]
+    assert "Make somebody else" not in with_heir.text
+    assert [button for button in with_heir.find_all("button") if button.text == "Delete user"]
 
 
 @pytest.mark.parametrize("fields", [{"is_active": False}, {"is_superuser": False}])

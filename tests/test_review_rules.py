@@ -362,6 +362,7 @@ def test_the_page_says_what_is_wrong_with_a_rule_beside_its_field(dora_client):
     assert answer.status_code == 422
     wrong = tree.find_all("input", aria_invalid="true")
     assert [each["name"] for each in wrong] == ["leaked-warn", "unused-delete"]
+    assert all("autofocus" in each for each in wrong)  # the first of them has the focus
     assert "Choose what happens before API keys are deleted" in described_by(tree, wrong[1])
     assert review_rules.rows.stored() == {}
 

@@ -131,6 +131,7 @@ def test_what_is_no_rule_is_said_beside_its_field(dora_client, field, typed, sen
     assert answer.status_code == 422
     assert sentence in described(tree, field)
     assert tree.find(id=f"id_{field}")["aria-invalid"] == "true"
+    assert "autofocus" in tree.find(id=f"id_{field}")
     assert not RulesRecord.objects.exists()
 
 

@@ -218,6 +218,15 @@ def test_one_that_is_locked_can_only_be_unlocked(alice_client, robot):
     assert offered(act(alice_client, robot, "unlock"), robot) == {"edit", "lock", "disable", "delete"}
 
 
+def test_the_dashboard_calls_what_was_done_to_it_by_its_name(alice_client, robot):
+    for what in ("lock", "disable", "unlock", "delete"):
+        act(alice_client, robot, what)
+
+    done = [row.find("th").text for row in page(alice_client.get("/")).find("tbody").find_all("tr")]
+
+    assert done == [f"Service ID {what}" for what in ("deleted", "changed", "not changed", "changed", "created")]
+
+
 def test_deleting_asks_first_and_names_its_keys(alice, alice_client, robot, value):
     address = service_id_address(robot.id, "delete/")
 

@@ -45,7 +45,7 @@ Records = tuple[int, list[Any]]
 def first_of(kind: ReviewKind, identity: Identity) -> Records:
     """Return how many keys of a group there are, FOUND + 1 for more, and the first ROWS of their records.
 
-    Those of the identity, for an administrator those of the account. Of service IDs that nobody owns they themselves
+    Those of the identity, for an administrator those of the account. Of service IDs that nobody manages they themselves
     are counted and returned. Raises SearchTooSlow.
     """
     with search_limit():

@@ -19,7 +19,7 @@ __all__ = ["FILTERS", "Group", "groups", "kinds"]
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A service ID that nobody owns, or that was handed over: who manages it, and whether that person is active."""
+    """A service ID that nobody manages, or that was handed over: who manages it, and whether that person is active."""
 
     service: domain.ServiceId
     manager: domain.Owner
@@ -30,7 +30,7 @@ class Orphan:
 class Group:
     """The keys of one kind: how many, FOUND + 1 for more and None where they can't be counted, and the first of them.
 
-    Of service IDs that nobody owns it has these: to count the keys of each would cost more than all else.
+    Of service IDs that nobody manages it has these: to count the keys of each would cost more than all else.
     """
 
     kind: ReviewKind

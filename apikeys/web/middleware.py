@@ -1,5 +1,7 @@
 """The one place that turns an ApiKeyError into a page, or into a message for htmx."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse
@@ -46,6 +48,12 @@ NOT_DONE = {
     "service_id_enable": _("The service ID was not enabled"),
     "service_id_delete": _("The service ID was not deleted"),
     "rules": _("The rules were not changed"),
+}
+# The list above a page, as a name of a URL, and what leads there; by how the name of the page's own URL begins.
+LISTS = {
+    "person_": ("people", _("Go to the users")),
+    "service_id_": ("service_id_list", _("Go to the service IDs")),
+    "scope_": ("scope_list", _("Go to the scopes")),
 }
 
 
@@ -98,14 +106,24 @@ def _what_ended(request: Request, error: exceptions.HandoverError) -> str:
 
 def _refusal(request: Request, error: exceptions.ApiKeyError) -> HttpResponse:
     """Return the sentence for the page's alert region for htmx, else a page, to try again where that may help."""
-    context = {"message": sentence(error)}
+    context: dict[str, Any] = {"message": sentence(error)}
     if request.htmx:
         response = render(request, "_problem.html", context, status=error.status)
         return reswap(retarget(response, "#problem"), "innerHTML")
     context["title"] = _what_failed(request)
+    context["list_name"], context["to_list"] = _list_above(request, error)
     if isinstance(error, exceptions.BackendUnavailable) and request.method == "GET":
         context["retry_url"] = request.get_full_path()
     return render(request, "apikeys/refused.html", context, status=error.status)
+
+
+def _list_above(request: Request, error: exceptions.ApiKeyError) -> tuple[str, str]:
+    """Return the URL name of the list to go on from, and the words of its link: of keys for who may not see another."""
+    if not isinstance(error, exceptions.NotAuthorized):
+        for start, (name, words) in LISTS.items():
+            if _url_name(request).startswith(start):
+                return name, gettext(words)
+    return "api_key_list", gettext("Go to the list")
 
 
 def _what_failed(request: Request) -> str:
