@@ -175,6 +175,18 @@ def test_a_password_that_is_changed_otherwise_ends_the_link(dora_client, alice):
     assert can_log_in("alice", NEW_PASSWORD)
 
 
+@pytest.mark.parametrize("change", [{"is_active": False}, {"is_superuser": False}])
+def test_a_link_ends_with_the_right_of_who_made_it(dora_client, dora, alice, change):
+    make_person("erin", is_superuser=True)
+    code = code_in(dora_client.post(at(alice, "link/")))
+    for name, value in change.items():
+        setattr(dora, name, value)
+    dora.save()
+
+    assert choose(code).status_code == 409
+    assert can_log_in("alice", PASSWORD)
+
+
 def test_a_link_of_somebody_deactivated_opens_nothing(dora_client, alice):
     code = code_in(dora_client.post(at(alice, "link/")))
     dora_client.post(at(alice, "deactivate/"))
