@@ -70,7 +70,8 @@ for number in range(2):
         failures=[{"é": None}] * number, leased_until=odd, finished_at=round if number else None)
     PasswordLink.objects.create(digest=f"{number:064}", user=person, ends_at=odd, used_at=round if number else None)
     ReviewRule.objects.create(kind=f"unused{number}", warn_days=90, delete_days=120 if number else None)
-    ReviewStep.objects.create(key_id=f"ApiKey-{number}", kind="unused", step="warn", taken_at=odd)
+    ReviewStep.objects.create(key_id=f"ApiKey-{number}", iam_id="IBMid-1", kind="unused", step="warn", taken_at=odd,
+        revision=number + 1)
     ScopeRecord.objects.create(name=f"read{number}", sentence="é🔑", created_by="IBMid-1")
 RulesRecord.objects.create(max_lifetime_days=90, networks="10.0.0.0/8 !10.1.0.0/16", modified_by="IBMid-1")
 ApiKeyRecord.objects.filter(name="key 0").update(disabled=True, expires_at=odd, last_used_at=round, use_count=2**62)

@@ -32,7 +32,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 89
+NUMBER = 90
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -186,6 +186,10 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
     page.get_by_role("rowheader").get_by_role("link").filter(has_text=STRANGE).click()
     expect(page.get_by_role("button", name=t("Activate"))).to_be_visible()
     yield "user, deactivated", page
+    page.get_by_role("link", name=t("Revoke all API keys")).click()
+    expect(page.get_by_role("dialog", name=t("Revoke all API keys of this owner?"))).to_be_visible()
+    yield "all keys of a user, to be revoked", page
+    page.go_back()
     page.get_by_role("link", name=t("Delete user")).click()
     yield "delete user", page
     page.get_by_role("button", name=t("Delete user")).click()
