@@ -177,6 +177,34 @@ def test_keys_of_before_remember_who_contained_them(release_before, alice):
         assert can_be_undone(caller_for(alice).identity) is (hold in ("", Hold.OWNER))
 
 
+def write_log_of_the_admin(person) -> None:
+    """Write a line as Django's admin did, into its table."""
+    serial = "INTEGER PRIMARY KEY AUTOINCREMENT" if connection.vendor == "sqlite" else "SERIAL PRIMARY KEY"
+    with connection.cursor() as cursor:
+        cursor.execute(f"""CREATE TABLE django_admin_log (
+            id {serial}, action_time timestamp NOT NULL, object_id text, object_repr varchar(200) NOT NULL,
+            action_flag smallint NOT NULL CHECK (action_flag >= 0), change_message text NOT NULL,
+            content_type_id integer REFERENCES django_content_type (id) DEFERRABLE INITIALLY DEFERRED,
+            user_id bigint NOT NULL REFERENCES console_user (id) DEFERRABLE INITIALLY DEFERRED)""")
+        columns = "(action_time, object_repr, action_flag, change_message, user_id)"
+        cursor.execute(
+            f"INSERT INTO django_admin_log {columns} VALUES (%s, 'bob', 2, '[]', %s)",  # noqa: S608
+            [timezone.now().replace(tzinfo=None), person.pk],
+        )
+
+
+def test_whom_the_log_of_the_admin_names_can_be_deleted_and_the_log_stays(release_before, alice):
+    write_log_of_the_admin(alice)
+    upgrade()
+    alice.delete()
+
+    with connection.cursor() as cursor:
+        connection.check_constraints()
+        cursor.execute("SELECT object_repr, change_message FROM django_admin_log")
+        assert cursor.fetchall() == [("bob", "[]")]
+        cursor.execute("DROP TABLE django_admin_log")
+
+
 @pytest.mark.sqlite
 def test_the_table_of_keys_is_not_written_anew(release_before):
     def first_page() -> object:

@@ -7,12 +7,47 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def let_people_go(apps, schema_editor):
+    """Free the people of an installation that had Django's admin from its log, which nothing writes any more.
+
+    Its rows point to who made a change: without the admin nothing deletes them, and the database would let nobody be
+    deleted who is named there. They stay, for whoever wants to read them.
+    """
+    table = "django_admin_log"
+    if table not in schema_editor.connection.introspection.table_names():
+        return
+    meta = type("Meta", (), {"app_label": "console", "db_table": table, "apps": apps})
+    columns = {
+        "id": models.AutoField(primary_key=True),
+        "action_time": models.DateTimeField(),
+        "user": _maker(apps, db_constraint=True),
+        "content_type": models.ForeignKey(
+            apps.get_model("contenttypes", "ContentType"), models.SET_NULL, null=True, related_name="+"
+        ),
+        "object_id": models.TextField(null=True),
+        "object_repr": models.CharField(max_length=200),
+        "action_flag": models.PositiveSmallIntegerField(),
+        "change_message": models.TextField(),
+    }
+    log = type("AdminLog", (models.Model,), {"__module__": __name__, "Meta": meta, **columns})
+    free = _maker(apps, db_constraint=False)
+    free.set_attributes_from_name("user")
+    free.model = log
+    schema_editor.alter_field(log, log._meta.get_field("user"), free)
+
+
+def _maker(apps, *, db_constraint):
+    user = apps.get_model("console", "User")
+    return models.ForeignKey(user, models.CASCADE, related_name="+", db_constraint=db_constraint)
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("console", "0002_time_zone"),
     ]
 
     operations = [
+        migrations.RunPython(let_people_go, migrations.RunPython.noop, elidable=True),
         migrations.AddField(
             model_name="user",
             name="may_create_keys",
