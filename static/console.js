@@ -88,11 +88,11 @@ addEventListener("keydown", ({ key, repeat, target }) => {
   if (buttons.length) dismiss([...buttons].at(-1).closest(".msg"));
 });
 
-// What asks for a dialog gets the focus back; what asks in a dialog has no place of its own.
-addEventListener("htmx:beforeRequest", ({ detail: { elt, target } }) => {
+// What asks for a dialog gets the focus back, of a form its button; what asks in a dialog has no place of its own.
+addEventListener("htmx:beforeRequest", ({ detail: { elt, target, requestConfig } }) => {
   if (target !== slot() || elt.closest("dialog")) return;
   const menu = elt.closest("[popover]");
-  opener = menu ? openerOf(menu) : elt;
+  opener = menu ? openerOf(menu) : requestConfig.triggeringEvent?.submitter ?? elt;
   if (menu) menu.hidePopover();
 });
 
@@ -147,6 +147,18 @@ addEventListener("htmx:afterSwap", ({ target }) => {
 });
 
 for (const name of ["htmx:sendError", "htmx:timeout"]) addEventListener(name, sayNoAnswer);
+
+// How far something is, said now and then: a screen reader would not come to the end of every piece.
+
+const SAY_PROGRESS_MILLISECONDS = 5000;
+let progressSaid = -Infinity;
+
+addEventListener("htmx:afterSettle", ({ target, timeStamp }) => {
+  const bar = target.querySelector("progress");
+  if (!bar || timeStamp < progressSaid + SAY_PROGRESS_MILLISECONDS) return;
+  progressSaid = timeStamp;
+  bar.closest("dialog").querySelector(":scope > [role=status]").textContent = bar.labels[0].textContent.trim();
+});
 
 // Waiting: a moment after something was asked for, the page that is still here says so.
 

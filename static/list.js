@@ -98,12 +98,14 @@
   addEventListener("htmx:load", countTicks);
   addEventListener("pageshow", countTicks); // a browser keeps what is ticked over a reload
 
-  // Focus: on what had it, else on the row that now stands where its row stood; after a filter on what opens them.
+  // Focus: on what had it, else on the row that now stands where its row stood, of those that were ticked the first;
+  // after a filter on what opens them.
 
   let place = { id: "", row: 0 };
 
   function notePlace(control) {
-    const row = control.closest("#keys tbody tr");
+    const isForTicked = control.closest("#bulk");
+    const row = (isForTicked ? ticks().find((tick) => tick.checked) : control)?.closest("#keys tbody tr");
     const menu = control.closest(".menu");
     const isFilter = control.matches(".chips a, .empty [hx-get]");
     const holder = row ? actionsOf(row) : menu ? openerOf(menu) : isFilter ? byId("filters") : control;

@@ -62,17 +62,23 @@ def test_quinn_disables_a_thousand_keys_by_keyboard_and_is_told_of_four_by_name(
     expect(asked.get_by_role("link", name="Cancel")).to_be_focused()
     expect(asked.get_by_text("crew 0009")).to_be_visible()
     expect(asked.get_by_text("crew 0999")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(chosen.get_by_role("button", name="Disable")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(asked.get_by_role("link", name="Cancel")).to_be_focused()
     server.run_python(MEANWHILE)
     asked.get_by_role("button", name="Disable").focus()
     page.keyboard.press("Enter")
 
     running = dialog(page, "Disabling API keys")
     expect(running.get_by_role("progressbar", name=re.compile(r"^[\d,]+ of 1,000$"))).to_be_visible()
+    expect(running.get_by_role("status")).to_have_text(re.compile(r"^[\d,]+ of 1,000$"))
     expect(running.get_by_text("996 API keys were disabled.")).to_be_focused(timeout=THREE_MINUTES)
     assert running.get_by_role("listitem").locator("bdi").all_text_contents() == FAILED
     page.keyboard.press("Escape")
     expect(running).to_be_hidden()
     expect(row(page, "crew 0000").get_by_text("Disabled")).to_be_visible()
+    expect(row(page, "crew 0000").get_by_role("button", name="Actions for crew 0000")).to_be_focused()
 
     be_told_the_same_without_script(page_for("quinn", js=False))
 
