@@ -101,6 +101,19 @@ def test_what_was_deleted_before_comes_back_disabled(alice, bob, dora, five_keys
 
 
 @pytest.mark.django_db
+def test_a_part_of_a_name_revokes_nothing(alice, dora, five_keys):
+    def revoke(text: str):
+        return program_of(dora).post("/v1/apikeys/revoke", {"owner": text}, content_type="application/json")
+
+    for part in ("lidd", "alice l", "alic", "robo", "@example.com"):
+        assert (revoke(part).status_code, revoke(part).json()["errors"][0]["details"]) == (400, "owner")
+    assert not ApiKeyRecord.objects.filter(disabled_hold=Hold.ADMINISTRATOR).exists()
+
+    assert revoke("Robot").json() == {"revoked": 1}
+    assert revoke("alice LIDDELL").json() == {"revoked": 3}
+
+
+@pytest.mark.django_db
 def test_everybodys_are_ended_in_pieces_with_an_event_each(alice, dora, five_keys, monkeypatch):
     monkeypatch.setattr(rows, "PIECE", 2)
 

@@ -58,7 +58,7 @@ def revoke_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
     elif text == caller.identity.iam_id:
         owner = revoking.find_owner(caller, text)
     else:
-        owner = owner_called(caller, text)
+        owner = owner_called(caller, text, whole=True)  # a part of a name may be somebody else's
     return JsonAnswer({"revoked": revoking.revoke_all(caller, owner)})
 
 

@@ -50,9 +50,9 @@ def owner_of(request: HttpRequest, caller: domain.Caller) -> str:
     return owner_called(caller, text).iam_id if text else ""
 
 
-def owner_called(caller: domain.Caller, text: str) -> domain.Owner:
-    """Return the one owner whom a text means. Raises BadRequest, NotAuthorized."""
-    found = keys.find_owners(caller, text)
+def owner_called(caller: domain.Caller, text: str, *, whole: bool = False) -> domain.Owner:
+    """Return the one owner whom a text means, as `keys.find_owners` does. Raises BadRequest, NotAuthorized."""
+    found = keys.find_owners(caller, text, whole=whole)
     if not found:
         raise BadRequest(OWNER, _("Nobody is called like this."))
     if len(found) > 1:

@@ -67,18 +67,19 @@ def is_administrator(iam_id: str, account_id: str) -> bool:
     return any(person.account_id == account_id for person in people)
 
 
-def find_owners(text: str, account_id: str) -> list[Owner]:
+def find_owners(text: str, account_id: str, *, whole: bool = False) -> list[Owner]:
     """Return whom a text means in an account: persons first, at most MOST_FOUND.
 
     One who has it as IAM ID, user ID or e-mail address is meant before those whose words it is a part of; a service ID
-    has an id and a name.
+    has an id and a name. `whole` leaves out whose name it is only a part of.
     """
     exactly = reduce(or_, (models.Q(**{name: text}) for name in ("iam_id", "username__iexact", "email__iexact")))
     named = models.Q(iam_id=text) | models.Q(id=text)
     if found := _found(exactly, named, account_id):
         return found
     words = [_has(word) for word in text.split()[:MOST_WORDS]]
-    return _found(reduce(and_, words, models.Q()), models.Q(name_folded__contains=fold(text)), account_id)
+    found = _found(reduce(and_, words, models.Q()), models.Q(name_folded__contains=fold(text)), account_id)
+    return [owner for owner in found if fold(owner.name) == fold(text)] if whole else found
 
 
 def _has(word: str) -> models.Q:

@@ -121,14 +121,15 @@ def owners_of(keys: Iterable[domain.ApiKey], *others: str) -> dict[str, domain.O
     return users.owners({*others, *(iam_id for key in keys for iam_id in (key.iam_id, key.created_by))})
 
 
-def find_owners(caller: domain.Caller, text: str) -> list[domain.Owner]:
+def find_owners(caller: domain.Caller, text: str, *, whole: bool = False) -> list[domain.Owner]:
     """Return the owners of the account whom a text means, by name, user ID, e-mail address or IAM ID; 20 at most.
 
-    Raises NotAuthorized for who may not list everybody's keys.
+    A part of a name will do, unless it is to be the `whole` one. Raises NotAuthorized for who may not list everybody's
+    keys.
     """
     if not lists_whole_account(caller):
         raise NotAuthorized
-    return users.find_owners(text, caller.identity.account_id)
+    return users.find_owners(text, caller.identity.account_id, whole=whole)
 
 
 def count_api_keys(caller: domain.Caller, iam_ids: Sequence[str]) -> dict[str, int]:
