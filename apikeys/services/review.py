@@ -3,27 +3,18 @@
 A person decides about their own keys, an administrator about everybody's.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apikeys import domain
-from apikeys.backends import records, service_ids, value_store_for
+from apikeys.backends import records, value_store_for
 from apikeys.backends import review as rows
 from apikeys.backends.review import FILTERS
+from apikeys.backends.service_ids import to_domain
 from apikeys.domain import ReviewKind
 from apikeys.exceptions import SearchTooSlow
-from apikeys.identity import users
+from apikeys.services.service_ids import Managed, with_managers
 
 __all__ = ["FILTERS", "Group", "groups", "kinds"]
-
-
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """A service ID that nobody manages, or that was handed over: who manages it, and whether that person is active."""
-
-    service: domain.ServiceId
-    manager: domain.Owner
-    is_managed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +27,7 @@ class Group:
     kind: ReviewKind
     count: int | None
     keys: tuple[domain.ApiKey, ...] = ()
-    orphans: tuple[Orphan, ...] = ()
+    orphans: tuple[Managed, ...] = ()
 
     @property
     def number(self) -> str:
@@ -68,11 +59,5 @@ def _group(kind: ReviewKind, identity: domain.Identity) -> Group:
     except SearchTooSlow:
         return Group(kind, None)
     if kind is ReviewKind.ORPHANED:
-        return Group(kind, count, orphans=_orphans([service_ids.to_domain(row) for row in found]))
+        return Group(kind, count, orphans=tuple(with_managers([to_domain(row) for row in found])))
     return Group(kind, count, keys=tuple(records.to_domain(row) for row in found))
-
-
-def _orphans(services: Sequence[domain.ServiceId]) -> tuple[Orphan, ...]:
-    managers = {service.managed_by for service in services}
-    people, active = users.owners(managers), users.active_among(managers)
-    return tuple(Orphan(service, people[service.managed_by], service.managed_by in active) for service in services)

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from apikeys import domain
 from apikeys.backends import service_ids_for
-from apikeys.backends.service_ids import key_counts, managed_by
+from apikeys.backends.service_ids import key_counts
 from apikeys.exceptions import IdempotencyKeyReused, InvalidApiKey, NotAuthorized
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import users
@@ -29,23 +29,34 @@ def get_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceId:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """A service ID with the person who manages it, whether that person is active, and the number of its keys."""
+class Managed:
+    """A service ID with the person who manages it, or did, and whether that person is active."""
 
     service: domain.ServiceId
     manager: domain.Owner
     is_managed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Described(Managed):
+    """The same with the number of its keys."""
+
     keys: int
+
+
+def with_managers(seen: Sequence[domain.ServiceId]) -> list[Managed]:
+    """Return service IDs that the caller has seen, each with its manager; two queries for all."""
+    managers = {service.managed_by for service in seen}
+    people, active = users.owners(managers), users.active_among(managers)
+    return [Managed(service, people[service.managed_by], service.managed_by in active) for service in seen]
 
 
 def describe(seen: Sequence[domain.ServiceId]) -> list[Described]:
     """Return service IDs that the caller has seen, each with what stands beside it; a few queries for all."""
-    managers = {service.managed_by for service in seen}
-    people, active = users.owners(managers), users.active_among(managers)
     counts = key_counts([service.iam_id for service in seen])
     return [
-        Described(service, people[service.managed_by], service.managed_by in active, counts[service.iam_id])
-        for service in seen
+        Described(found.service, found.manager, found.is_managed, counts[found.service.iam_id])
+        for found in with_managers(seen)
     ]
 
 
@@ -171,11 +182,6 @@ def take_over_service_id(caller: domain.Caller, service_id: str) -> domain.Servi
         service = service_ids_for(caller).take_over(service_id)
         step.record(service, managed_by=caller.identity.iam_id)
     return service
-
-
-def count_managed_by(iam_id: str) -> int:
-    """Return how many service IDs a person manages."""
-    return managed_by(iam_id).count()
 
 
 @revocation
