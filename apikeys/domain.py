@@ -240,6 +240,7 @@ class BulkAction(StrEnum):
 
 
 MOST_AT_ONCE = 1000  # keys of one bulk run
+MOST_IN_REQUEST = 100  # keys: each is a transaction, and a request is not to take longer than a second or two
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from apikeys.api.answers import JsonAnswer
 from apikeys.api.decorators import authenticated, resource
 from apikeys.api.fields import json_body, needed_field
 from apikeys.api.paging import owner_called
-from apikeys.domain import BulkAction, BulkFailure, Caller
+from apikeys.domain import MOST_IN_REQUEST, BulkAction, BulkFailure, Caller
 from apikeys.exceptions import BadRequest
 from apikeys.exceptions import gettext_noop as _
 from apikeys.services import bulk, revoking
 from apikeys.services.messages import sentence
 from apikeys.values import mask_sent
 
-MOST_IN_REQUEST = 100  # keys: each is a transaction, and a request is not to take longer than a second or two
 ACTIONS = tuple(str(action) for action in BulkAction)
 
 

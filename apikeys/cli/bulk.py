@@ -8,9 +8,8 @@ from apikeys.cli.keys import VERBS, filters, matches, whose
 from apikeys.cli.login import require_login
 from apikeys.cli.output import Refused, ask, complain, confirm, print_json, report
 from apikeys.cli.session import Session
+from apikeys.domain import MOST_AT_ONCE, MOST_IN_REQUEST
 
-AT_ONCE = 100  # keys of one request
-MOST = 1000
 NAMED = 10  # of the question
 
 
@@ -21,15 +20,15 @@ def do_bulk(options: argparse.Namespace) -> None:
     found = _chosen(options, session)
     if not found:
         raise Refused("No such API key was found.")
-    if len(found) > MOST:
-        raise Refused(f"These are {len(found):,} API keys. Choose at most {MOST:,}.")
+    if len(found) > MOST_AT_ONCE:
+        raise Refused(f"These are {len(found):,} API keys. Choose at most {MOST_AT_ONCE:,}.")
     if not options.force and not confirm(_question(options.verb, found)):
         raise Refused("Nothing was changed.")
     doing, done, _change = VERBS[options.verb]
     failed: list[dict[str, Any]] = []
     ids = iter(found)
     tried = 0
-    while piece := list(islice(ids, AT_ONCE)):
+    while piece := list(islice(ids, MOST_IN_REQUEST)):
         answer = session.ask(lambda client, piece=piece: client.change_api_keys(options.verb, piece))  # type: ignore[misc]
         failed += answer["failed"]
         tried += len(piece)

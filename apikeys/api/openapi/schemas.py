@@ -6,7 +6,7 @@ here. tests/test_openapi.py and tests/test_schemathesis.py hold the code to them
 
 from apikeys import scopes
 from apikeys.api import bodies
-from apikeys.api.bulk import ACTIONS, MOST_IN_REQUEST
+from apikeys.api.bulk import ACTIONS
 from apikeys.api.keys import MAX_COUNTED, PER_IDENTITY
 from apikeys.api.openapi.components import EXAMPLE_CONTEXT
 from apikeys.api.openapi.shapes import (
@@ -35,6 +35,7 @@ from apikeys.domain import (
     DESCRIPTION_MAX_LENGTH,
     MAX_OVERLAP,
     MAX_PAUSE,
+    MOST_IN_REQUEST,
     MOST_PLACES,
     NAME_MAX_LENGTH,
     Reason,
