@@ -77,12 +77,13 @@ def find_owners(text: str, account_id: str, *, whole: bool = False) -> list[Owne
     named = models.Q(iam_id=text) | models.Q(id=text)
     if found := _found(exactly, named, account_id):
         return found
-    words = [_has(word) for word in text.split()[:MOST_WORDS]]
+    words = [has_word(word) for word in text.split()[:MOST_WORDS]]
     found = _found(reduce(and_, words, models.Q()), models.Q(name_folded__contains=fold(text)), account_id)
     return [owner for owner in found if fold(owner.name) == fold(text)] if whole else found
 
 
-def _has(word: str) -> models.Q:
+def has_word(word: str) -> models.Q:
+    """Return what is true of a person who has a word in the name, the user ID or the e-mail address."""
     columns = ("first_name", "last_name", "username", "email")
     return reduce(or_, (models.Q(**{f"{column}__icontains": word}) for column in columns))
 

@@ -5,9 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Count
-from django.db.models.functions import Coalesce
 
-from apikeys.models import ApiKeyRecord, ServiceIdRecord
+from apikeys.models import MANAGER, ApiKeyRecord, ServiceIdRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Holdings:
 def holdings(iam_ids: Collection[str]) -> dict[str, Holdings]:
     """Return what each of these people has, by IAM ID, with two queries for all."""
     managed: dict[str, list[str]] = {iam_id: [] for iam_id in iam_ids}
-    rows = ServiceIdRecord.objects.annotate(manager=Coalesce("managed_by", "created_by")).filter(manager__in=iam_ids)
+    rows = ServiceIdRecord.objects.annotate(manager=MANAGER).filter(manager__in=iam_ids)
     for manager, iam_id in rows.values_list("manager", "iam_id"):
         managed[manager].append(iam_id)
     owners = [*iam_ids, *(iam_id for found in managed.values() for iam_id in found)]

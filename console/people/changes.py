@@ -20,6 +20,9 @@ from apikeys.storage.reserve import revocation
 from console.models import User
 from console.people import administrators, links
 
+# What an administrator says of a person.
+FIELDS = ("username", "first_name", "last_name", "email", "is_superuser", "may_create_keys")
+
 
 @dataclass(frozen=True, slots=True)
 class Invited:
@@ -142,9 +145,8 @@ def delete(caller: Caller, iam_id: str, *, heir: str = "") -> User:
 
 def version_of(person: User) -> str:
     """Return what differs once somebody has changed what `change` changes, such as whether one is administrator."""
-    told = [person.username, person.first_name, person.last_name, person.email]
-    rights = [person.is_superuser, person.may_create_keys]
-    return hashlib.sha256(json.dumps([*told, *rights]).encode()).hexdigest()
+    told = [getattr(person, name) for name in FIELDS]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 class _Step:

@@ -7,10 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from apikeys.web.forms import OpaqueField
 from console.models import User
-from console.people.changes import version_of
+from console.people.changes import FIELDS, version_of
 
 BOXES = ("is_superuser", "may_create_keys")
-FIELDS = ("username", "first_name", "last_name", "email", *BOXES)
 
 
 class PersonForm(forms.Form):

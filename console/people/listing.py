@@ -4,17 +4,16 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from apikeys.domain import Caller, is_printable
-from apikeys.exceptions import NotAuthorized
+from apikeys.identity.users import has_word
 from apikeys.services.owners import Holdings, holdings
 from apikeys.web.listing import without_values
 from console.models import User
+from console.people.changes import check
 
 PAGE_SIZE = 25
-SEARCHED = ("username", "first_name", "last_name", "email")
 MAX_SEARCH = 150
 
 
@@ -46,14 +45,10 @@ def people_of(caller: Caller, search: str, page_number: str) -> Listing:
 
     Each word of the search, which is as `searched` returns it, is in the user ID, a name or the e-mail address.
     """
-    if not caller.identity.is_administrator:
-        raise NotAuthorized
+    check(caller)
     rows = User.objects.filter(account_id=caller.identity.account_id).order_by("username")
     for word in search.split():
-        found = Q()
-        for field in SEARCHED:
-            found |= Q(**{f"{field}__icontains": word})
-        rows = rows.filter(found)
+        rows = rows.filter(has_word(word))
     page: Page[User] = Paginator(rows, PAGE_SIZE).get_page(page_number)
     held = holdings([person.iam_id for person in page])
     return Listing(

@@ -18,6 +18,7 @@ from apikeys.identity.request import Request
 from apikeys.services.audit import NOBODY
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
+from apikeys.web.responses import UNPROCESSABLE
 from console import limiter
 from console.models import User
 from console.people import changes, links
@@ -25,7 +26,6 @@ from console.people.changes import Invited
 from console.people.forms import CodeForm, DeleteForm, PersonForm
 from console.people.listing import heirs_of, people_of, searched, url_of
 
-UNPROCESSABLE = 422
 SHOWN_IN_FORM = (InvalidApiKey, LastAdministrator)
 LINKS = "a link to choose a password"  # in place of a user ID, for the limit on attempts
 
