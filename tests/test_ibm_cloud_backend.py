@@ -38,8 +38,8 @@ class TestIBMCloudBackend(ApiKeyBackendContract):
         return site_bob
 
     @pytest.fixture(autouse=True)
-    def there(self, site, upstream):
-        self.site, self.limited = site, None
+    def there(self, site, site_alice, upstream):
+        self.site, self.owner, self.limited = site, site_alice, None
         yield
         if self.limited:
             self.limited.__exit__()
@@ -48,8 +48,8 @@ class TestIBMCloudBackend(ApiKeyBackendContract):
         return backend_of(self.site, person)
 
     def lock(self, key_id):
-        """As an administrator there does."""
-        answer = self.site.log_in(self.site.next_person("dora")).post(f"/v1/apikeys/{key_id}/lock")
+        """As its owner, Alice, does there: what an administrator locks, she cannot unlock."""
+        answer = self.site.log_in(self.owner).post(f"/v1/apikeys/{key_id}/lock")
         assert answer.status_code == 204
 
     def allow(self, limit, settings):
