@@ -177,6 +177,20 @@ def test_whoever_is_no_administrator_ends_their_own_and_can_undo_it(alice, bob, 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("below", "phrase", "shown"), [("", "revoke all", 5), ("{iam_id}/", "alice", 3)])
+def test_the_pages_of_users_lead_to_it_and_on_to_the_keys_that_it_is_about(
+    alice, dora_client, five_keys, below, phrase, shown
+):
+    users = page(dora_client.get(f"/manage/users/{below.format(iam_id=alice.iam_id)}"))
+    [address] = [link["href"] for link in users.find("main").find_all("a") if REVOKE in link.attributes.get("href", "")]
+    form = page(dora_client.get(address)).find("dialog").find("form")
+
+    answer = dora_client.post(form["action"], fields(form) | {"typed": phrase}, follow=True)
+
+    assert len(page(answer).find("tbody").find_all("tr")) == shown
+
+
+@pytest.mark.django_db
 def test_nobody_is_not_everybody(dora, dora_client, five_keys):
     assert dora_client.post(f"{REVOKE}IBMid-NOBODY0000/", {"typed": "revoke all"}).status_code == 404
     for body in ({}, {"owner": ""}, {"owner": "nobody"}, {"owner": "alice", "everybody": True}, {"everybody": False}):
