@@ -281,6 +281,12 @@ def test_what_no_person_may_be_called_is_said_beside_the_field(dora_client, alic
     assert (alice.username, User.objects.count()) == ("alice", 2)
 
 
+@pytest.mark.parametrize("action", ["", "delete/"])
+def test_who_is_about_to_shut_themselves_out_is_told_so(dora_client, dora, alice, action):
+    assert "This is you" in page(dora_client.get(at(dora, action))).find("main").text
+    assert "This is you" not in page(dora_client.get(at(alice, action))).find("main").text
+
+
 def test_who_is_deactivated_is_refused_everywhere_and_back_when_activated(dora_client, alice, alice_client, alices_key):
     def exchange():
         grant = "urn:ibm:params:oauth:grant-type:apikey"
