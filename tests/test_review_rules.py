@@ -12,7 +12,7 @@ from apikeys.models import ReviewStep as StepRecord
 from apikeys.services import audit, keys, review_rules, service_ids
 from tests.addresses import KEYS, REVIEW, details_address
 from tests.conftest import caller_for, log_in, make_person
-from tests.markup import described_by, page
+from tests.markup import described_by, fields, page
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -353,6 +353,21 @@ def test_the_page_shows_what_would_happen_and_saves_it_from_there(dora_client, a
     assert "The rules were saved." in page(answer).text
     assert review_rules.rows.stored() == {ReviewKind.NEVER_USED: ReviewRule(ReviewKind.NEVER_USED, warn_days=0)}
     assert [button.text for button in page_of(answer).find_all("button")] == ["Show what would happen"]
+
+
+def test_a_form_that_is_older_than_another_rule_leaves_that_as_it_is(dora_client, set_rule):
+    set_rule(ReviewRule(ReviewKind.UNUSED, warn_days=5), ReviewRule(ReviewKind.EXPIRED, warn_days=5))
+    opened = fields(page(dora_client.get(RULES)).find("form", class_="form"))
+    set_rule(ReviewRule(ReviewKind.UNUSED, disable_days=1))
+
+    sent = opened | fields_with(never_used__warn="3", expired__warn="")
+    shown = fields(page(dora_client.post(RULES, sent)).find("form", class_="form"))
+    dora_client.post(RULES, shown | {"save": "yes"})
+
+    assert review_rules.rows.stored() == {
+        ReviewKind.UNUSED: ReviewRule(ReviewKind.UNUSED, disable_days=1),
+        ReviewKind.NEVER_USED: ReviewRule(ReviewKind.NEVER_USED, warn_days=3),
+    }
 
 
 def test_the_page_says_what_is_wrong_with_a_rule_beside_its_field(dora_client):

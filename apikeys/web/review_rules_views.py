@@ -47,7 +47,11 @@ class ReviewRulesForm(forms.Form):
         for kind, steps in REVIEW_STEPS.items():
             for step in steps:
                 self.fields[f"{kind}-{step}"] = forms.IntegerField(
-                    label=LABELS[step], required=False, min_value=0, max_value=MAX_DAYS
+                    label=LABELS[step],
+                    required=False,
+                    min_value=0,
+                    max_value=MAX_DAYS,
+                    show_hidden_initial=True,  # what another administrator changes meanwhile stays
                 )
 
     def clean(self) -> dict[str, Any]:
@@ -64,6 +68,15 @@ class ReviewRulesForm(forms.Form):
             ReviewRule(kind, **{f"{step}_days": self.cleaned_data.get(f"{kind}-{step}") for step in steps})
             for kind, steps in REVIEW_STEPS.items()
         ]
+
+    def changed(self) -> list[ReviewRule]:
+        """Return the rules that were changed since the form was opened, as they were sent."""
+        changed = {name.rpartition("-")[0] for name in self.changed_data}
+        return [rule for rule in self.rules() if rule.kind in changed]
+
+    def initially(self) -> list[str]:
+        """Return the hidden elements that say what each field was when the form was opened."""
+        return [self[name].as_hidden(only_initial=True) for name in self.fields]
 
     def fields_of(self, kind: ReviewKind) -> list[forms.BoundField]:
         return [self[f"{kind}-{step}"] for step in REVIEW_STEPS[kind]]
@@ -85,7 +98,7 @@ def review_rules_page(request: Request) -> HttpResponseBase:
         return _page(request, caller, form, [], status=UNPROCESSABLE)
     if SAVE not in request.POST:
         return _page(request, caller, form, form.rules(), can_be_saved=True)
-    review_rules.change(caller, form.rules())
+    review_rules.change(caller, form.changed())
     messages.success(request, _("The rules were saved."))
     return see_other(reverse("review_rules"))
 
