@@ -41,11 +41,11 @@ MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 # What stands in an address of the console for certain: an id, or a word of its own.
 _OF_ADDRESSES = re.compile(
-    rf"{_ID.pattern}|\.well-known|accounts|add|admin|alarm-seen|api|apikeys|change|console|create|delete|deleted"
-    r"|details|disable|docs|done|download|edit|enable|end-previous|extend-previous|favicon\.ico|healthz|history"
-    r"|identity|introspect|keys|language|leaks|limits|lock|login|logout|manage|more-time|oauth-authorization-server|oidc"
-    r"|openapi\.json|openid-configuration|password|password_change|pause|previous|readyz|receipt|refusals|restore|resume"
-    r"|revoke|rotate|security|serviceids|settle|static|theme|time-zone|token|unlock|usage|user|userinfo|v1"
+    rf"{_ID.pattern}|\.well-known|accounts|alarm-seen|api|apikeys|create|delete|deleted|details|disable|docs|done"
+    r"|download|edit|enable|end-previous|extend-previous|favicon\.ico|healthz|identity|introspect|keys|language|leaks"
+    r"|limits|lock|login|logout|manage|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration"
+    r"|password|pause|previous|readyz|receipt|refusals|restore|resume|revoke|rotate|security|serviceids|settle|static"
+    r"|theme|time-zone|token|unlock|usage|userinfo|v1"
 )
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
 _MASKS = re.compile(r"\[masked\](?:/+\[masked\])+")
