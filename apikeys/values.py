@@ -41,11 +41,12 @@ MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 # What stands in an address of the console for certain: an id, or a word of its own.
 _OF_ADDRESSES = re.compile(
-    rf"{_ID.pattern}|\.well-known|accounts|alarm-seen|api|apikeys|create|delete|deleted|details|disable|docs|done"
-    r"|download|edit|enable|end-previous|extend-previous|favicon\.ico|healthz|identity|introspect|keys|language|leaks"
-    r"|limits|lock|login|logout|manage|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration"
-    r"|password|pause|previous|readyz|receipt|refusals|restore|resume|revoke|rotate|security|serviceids|settle|static"
-    r"|theme|time-zone|token|unlock|usage|userinfo|v1"
+    rf"{_ID.pattern}|IBMid-[A-Z0-9]{{10}}|\.well-known|accounts|activate|alarm-seen|api|apikeys|bulk|choose|create"
+    r"|deactivate|delete|deleted|details|disable|docs|done|download|edit|enable|end|end-previous|export|extend-previous"
+    r"|favicon\.ico|found|healthz|identity|introspect|keys|language|leaks|limits|link|lock|login|logout|manage|more"
+    r"|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration|password|pause|previous|readyz|receipt"
+    r"|refusals|restore|resume|review|revoke|rotate|rules|scopes|security|serviceids|settle|static|take-over|theme"
+    r"|time-zone|token|unlock|usage|userinfo|users|v1"
 )
 _LONG_WORD = re.compile(rf"(?<![\w-])(?!(?:{_ID.pattern})(?![\w-]))[\w-]{{{MIN_OWN_VALUE},}}")
 _MASKS = re.compile(r"\[masked\](?:/+\[masked\])+")
