@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from apikeys.backends import store_traits
+from apikeys.backends import store_traits, value_store_for
 from apikeys.domain import Access, Caller, Identity, Origin
-from apikeys.exceptions import AccountNeeded, LogInAgain
+from apikeys.exceptions import AccountNeeded, LogInAgain, NotAuthorized
 from apikeys.identity.request import Request
 from apikeys.identity.users import identity_of
 from apikeys.upstream.sessions import IAMAccess
@@ -57,6 +57,12 @@ def caller_for(
         scope=scope,
         networks=networks,
     )
+
+
+def check_administrator(caller: Caller) -> None:
+    """Raise NotAuthorized unless the caller is an administrator, NotOffered where an upstream IAM keeps the keys."""
+    if not value_store_for(caller).identity.is_administrator:
+        raise NotAuthorized
 
 
 def origin_of(request: Request, used_from: str | None = None) -> Origin:

@@ -6,10 +6,10 @@ from django.db.models.functions import Concat
 from django.utils.translation import gettext
 
 from apikeys import scopes
-from apikeys.backends import value_store_for
 from apikeys.domain import Caller, Scope
-from apikeys.exceptions import InvalidApiKey, NotAuthorized, ScopeInUse, ScopeNotFound
+from apikeys.exceptions import InvalidApiKey, ScopeInUse, ScopeNotFound
 from apikeys.exceptions import gettext_noop as _
+from apikeys.identity.callers import check_administrator
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, ScopeRecord
 from apikeys.services import audit, narrowing
 from apikeys.services.validation import clean_sentence
@@ -49,13 +49,6 @@ def clean(text: str) -> str:
     scope = scopes.clean(text.split())
     narrowing.check_known(scope)
     return scope
-
-
-def check_administrator(caller: Caller) -> None:
-    """Raise NotAuthorized unless the caller may see and define scopes, NotOffered where the store knows none."""
-    value_store_for(caller)
-    if not caller.identity.is_administrator:
-        raise NotAuthorized
 
 
 def get(caller: Caller, name: str) -> Scope:

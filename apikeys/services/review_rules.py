@@ -17,10 +17,10 @@ from django.utils import timezone
 from apikeys import domain
 from apikeys.backends import review as groups
 from apikeys.backends import review_rules as rows
-from apikeys.backends import value_store_for
 from apikeys.domain import REVIEW_STEPS, ReviewKind, ReviewRule, ReviewStep
-from apikeys.exceptions import InvalidApiKey, NotAuthorized, SearchTooSlow
+from apikeys.exceptions import InvalidApiKey, SearchTooSlow
 from apikeys.exceptions import gettext_noop as _
+from apikeys.identity.callers import check_administrator
 from apikeys.models import ReviewStep as StepRecord
 from apikeys.services import audit, deletion
 
@@ -56,15 +56,9 @@ class Note:
 
 def rules_of(caller: domain.Caller) -> dict[ReviewKind, ReviewRule]:
     """Return the rule of each group. Raises NotAuthorized, NotOffered."""
-    _check_administrator(caller)
+    check_administrator(caller)
     stored = rows.stored()
     return {kind: stored.get(kind, ReviewRule(kind)) for kind in ReviewKind}
-
-
-def _check_administrator(caller: domain.Caller) -> None:
-    value_store_for(caller)
-    if not caller.identity.is_administrator:
-        raise NotAuthorized
 
 
 def check(rule: ReviewRule) -> None:
@@ -80,7 +74,7 @@ def foresee(caller: domain.Caller, rule: ReviewRule) -> Foresight | None:
 
     Raises NotAuthorized, NotOffered.
     """
-    _check_administrator(caller)
+    check_administrator(caller)
     if rule.next_step(None) is None:
         return Foresight({})
     now = timezone.now()

@@ -10,7 +10,8 @@ from apikeys.backends import rules as kept
 from apikeys.backends import store_traits, value_store_for
 from apikeys.backends.rules import SETTINGS, Exceptions, check_expiration, check_networks, latest_end_of
 from apikeys.domain import NO_RULES, ApiKey, Caller, Rules
-from apikeys.exceptions import ApiKeyError, NotAuthorized, RuleBroken
+from apikeys.exceptions import ApiKeyError, RuleBroken
+from apikeys.identity.callers import check_administrator
 from apikeys.services import audit
 
 __all__ = ["SETTINGS", "Exceptions", "check_expiration", "check_networks", "latest_end_of"]
@@ -24,13 +25,6 @@ def effective() -> Rules:
 def decided_by_settings() -> dict[str, str]:
     """Return the setting that decides on a rule, by the name of the rule, where one does."""
     return {name: SETTINGS[name] for name in kept.given()}
-
-
-def check_administrator(caller: Caller) -> None:
-    """Raise NotAuthorized unless the caller may see and set the rules, NotOffered where the store has none."""
-    value_store_for(caller)
-    if not caller.identity.is_administrator:
-        raise NotAuthorized
 
 
 def exceptions_of(caller: Caller, rules: Rules) -> Exceptions:

@@ -8,9 +8,10 @@ from django.db import IntegrityError, transaction
 from apikeys import domain
 from apikeys.backends import service_ids_for
 from apikeys.backends.service_ids import key_counts
-from apikeys.exceptions import IdempotencyKeyReused, InvalidApiKey, NotAuthorized
+from apikeys.exceptions import IdempotencyKeyReused, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import users
+from apikeys.identity.callers import check_administrator
 from apikeys.services import audit, creation, deletion, keys, narrowing
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
@@ -163,8 +164,7 @@ def hand_over(caller: domain.Caller, from_identity: domain.Identity, to_iam_id: 
     The caller is the administrator who says so. Raises NotAuthorized, InvalidApiKey where `to_iam_id` is none of an
     active administrator of the account.
     """
-    if not caller.identity.is_administrator:
-        raise NotAuthorized
+    check_administrator(caller)
     if to_iam_id == from_identity.iam_id or not users.is_administrator(to_iam_id, caller.identity.account_id):
         raise InvalidApiKey("managed_by", _("Service IDs can only be handed to another active administrator."))
     with transaction.atomic():
@@ -177,8 +177,7 @@ def hand_over(caller: domain.Caller, from_identity: domain.Identity, to_iam_id: 
 def take_over_service_id(caller: domain.Caller, service_id: str) -> domain.ServiceId:
     """Have an administrator manage a service ID from now on. Raises NotAuthorized, ServiceIdNotFound."""
     with audit.change(caller, audit.SERVICE_ID_UPDATE, service_id) as step:
-        if not caller.identity.is_administrator:
-            raise NotAuthorized
+        check_administrator(caller)
         service = service_ids_for(caller).take_over(service_id)
         step.record(service, managed_by=caller.identity.iam_id)
     return service

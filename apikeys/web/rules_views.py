@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from apikeys.domain import MAX_DAYS, MAX_PER_IDENTITY, ApiKeyQuery, Creators, Rules, Sort
-from apikeys.identity.callers import caller_of
+from apikeys.identity.callers import caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services import rules
 from apikeys.web.forms import NetworksField
@@ -62,7 +62,7 @@ class RulesForm(forms.Form):
 def rules_page(request: Request) -> HttpResponseBase:
     """The rules, and a form to set them."""
     caller = caller_of(request)
-    rules.check_administrator(caller)
+    check_administrator(caller)
     held, sent = rules.effective(), request.POST if request.method == "POST" else None
     form = RulesForm(sent, held, rules.decided_by_settings())
     if form.is_valid():

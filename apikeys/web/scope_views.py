@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apikeys import scopes
 from apikeys.exceptions import InvalidApiKey, ScopeInUse
-from apikeys.identity.callers import caller_of
+from apikeys.identity.callers import caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services import offered_scopes
 from apikeys.services.messages import sentence
@@ -35,7 +35,7 @@ class ScopeForm(SentenceForm):
 def scope_list(request: Request) -> HttpResponseBase:
     """Every scope, and a form to define one."""
     caller = caller_of(request)
-    offered_scopes.check_administrator(caller)
+    check_administrator(caller)
     form = ScopeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:

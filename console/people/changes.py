@@ -14,6 +14,7 @@ from apikeys import exceptions
 from apikeys.domain import Caller
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
+from apikeys.identity.callers import check_administrator
 from apikeys.identity.users import identity_of
 from apikeys.services import audit, owners, service_ids
 from apikeys.storage.reserve import revocation
@@ -34,7 +35,7 @@ class Invited:
 
 def get(caller: Caller, iam_id: str) -> User:
     """Return a person of the caller's account. Raises NotAuthorized, PersonNotFound."""
-    check(caller)
+    check_administrator(caller)
     found = User.objects.filter(iam_id=iam_id, account_id=caller.identity.account_id).first()
     if found is None:
         raise exceptions.PersonNotFound
@@ -46,7 +47,7 @@ def create(caller: Caller, **fields: Any) -> Invited:
 
     Raises NotAuthorized; InvalidApiKey, whose field is that of the person, for what no person may have.
     """
-    check(caller)
+    check_administrator(caller)
     with _audited(caller, audit.PERSON_CREATE, fields.get("username", "")) as step:
         person = User(account_id=caller.identity.account_id, is_staff=fields.get("is_superuser", False), **fields)
         person.set_unusable_password()
@@ -170,15 +171,9 @@ def _audited(caller: Caller, action: str, target: str) -> Iterator[_Step]:
         raise
 
 
-def check(caller: Caller) -> None:
-    """Raise NotAuthorized for whoever may not manage people."""
-    if not caller.identity.is_administrator:
-        raise exceptions.NotAuthorized
-
-
 def _locked(caller: Caller, iam_id: str) -> User:
     """Return a person whose row is locked until the transaction ends. Raises NotAuthorized, PersonNotFound."""
-    check(caller)
+    check_administrator(caller)
     administrators.locked()
     rows = User.objects.select_for_update().filter(account_id=caller.identity.account_id)
     found = rows.filter(iam_id=iam_id).first()

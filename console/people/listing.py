@@ -7,11 +7,11 @@ from django.core.paginator import Page, Paginator
 from django.utils.translation import gettext as _
 
 from apikeys.domain import Caller, is_printable
+from apikeys.identity.callers import check_administrator
 from apikeys.identity.users import has_word
 from apikeys.services.owners import Holdings, holdings
 from apikeys.web.listing import without_values
 from console.models import User
-from console.people.changes import check
 
 PAGE_SIZE = 25
 MAX_SEARCH = 150
@@ -45,7 +45,7 @@ def people_of(caller: Caller, search: str, page_number: str) -> Listing:
 
     Each word of the search, which is as `searched` returns it, is in the user ID, a name or the e-mail address.
     """
-    check(caller)
+    check_administrator(caller)
     rows = User.objects.filter(account_id=caller.identity.account_id).order_by("username")
     for word in search.split():
         rows = rows.filter(has_word(word))

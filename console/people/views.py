@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, PersonConflict, TooManyAttempts
-from apikeys.identity.callers import caller_for, caller_of
+from apikeys.identity.callers import caller_for, caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services.audit import NOBODY
 from apikeys.services.messages import sentence
@@ -35,7 +35,7 @@ LINKS = "a link to choose a password"  # in place of a user ID, for the limit on
 def people_list(request: Request) -> HttpResponse:
     """Everybody who can log in. The search is posted: a value that somebody pastes must be in no address."""
     caller = caller_of(request)
-    changes.check(caller)
+    check_administrator(caller)
     typed = (request.POST if request.method == "POST" else request.GET).get("q", "")
     search = searched(typed)
     if request.method == "POST" or search != typed.strip():
@@ -49,7 +49,7 @@ def people_list(request: Request) -> HttpResponse:
 def person_create(request: Request) -> HttpResponse:
     """A new person; the answer has the link for them."""
     caller = caller_of(request)
-    changes.check(caller)
+    check_administrator(caller)
     form = PersonForm(_sent(request), initial={"may_create_keys": True})
     if form.is_valid():
         try:
