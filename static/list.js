@@ -94,6 +94,8 @@
       if (all && target !== all) all.checked = false;
     } else if (!target.matches("#keys tbody [name=key]")) return;
     countTicks();
+    const form = byId("bulk");
+    say(byId("live"), `${form.getAttribute("aria-label")} ${form.querySelector("[data-ticked]").textContent}`);
   });
   addEventListener("htmx:load", countTicks);
   addEventListener("pageshow", countTicks); // a browser keeps what is ticked over a reload

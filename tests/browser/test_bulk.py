@@ -50,6 +50,7 @@ def test_quinn_disables_a_thousand_keys_by_keyboard_and_is_told_of_four_by_name(
     tick(page, "crew 0000").focus()
     page.keyboard.press("Space")
     expect(chosen.get_by_text("All on this page (1)")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Chosen API keys (1)")).to_have_count(1)
     chosen.get_by_role("checkbox", name="All that match").focus()
     page.keyboard.press("Space")
     expect(tick(page, "crew 0024")).to_be_checked()
