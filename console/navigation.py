@@ -57,6 +57,19 @@ def menus_for(*, is_administrator: bool, is_upstream: bool) -> list[Menu]:
     return [menu for menu in menus if menu.pages]
 
 
+def way_to(path: str) -> tuple[Menu, Page | None]:
+    """Return the menu under Manage that a path is in, and the page that it is below, None for that page's own path.
+
+    Raises LookupError for a path that is in no menu.
+    """
+    name, is_own = place_of(path, is_upstream=False)
+    for menu in MENUS:
+        for page in menu.pages:
+            if page.name == name:
+                return menu, None if is_own else page
+    raise LookupError(path)
+
+
 def place_of(path: str, *, is_upstream: bool) -> tuple[str, bool]:
     """Return the page of the bar that a path is in, "" for none, and whether the path is the page's own."""
     for name, url in _places(is_upstream):

@@ -7,7 +7,7 @@ from apikeys.exceptions import ValueNotFound
 from apikeys.identity import tokens, users
 from apikeys.models import ApiKeyRecord, AuditEvent, BulkRun, ServiceIdRecord
 from apikeys.services import creation, keys, service_ids
-from tests.addresses import CREATE, KEYS, RECEIPT, SERVICE_IDS, service_id_address
+from tests.addresses import CREATE, KEYS, RECEIPT, REVIEW, RULES, SERVICE_IDS, USERS, service_id_address
 from tests.conftest import caller_for, make_person
 from tests.markup import Element, fields, page
 
@@ -55,6 +55,27 @@ def offered(tree: Element, robot) -> set[str]:
 
 def act(client, robot, what: str) -> Element:
     return page(client.post(service_id_address(robot.id, f"{what}/"), follow=True))
+
+
+# Where a page is
+
+
+def test_each_page_below_manage_says_what_it_is_below(dora_client, alice, robot):
+    person, own = f"{USERS}{alice.iam_id}/", service_id_address(robot.id)
+    addresses = {
+        REVIEW: "Security", f"{REVIEW}rules/": "Security > Review",
+        SERVICE_IDS: "Security", NEW: "Security > Service IDs",
+        own: "Security > Service IDs", f"{own}edit/": "Security > Service IDs > backup robot",
+        f"{own}delete/": "Security > Service IDs > backup robot", USERS: "Access", f"{USERS}create/": "Access > Users",
+        person: "Access > Users", f"{person}delete/": "Access > Users", RULES: "Access", "/manage/scopes/": "Access",
+    }  # fmt: skip
+
+    ways = {address: page(dora_client.get(address)).find("nav", aria_label="Breadcrumb") for address in addresses}
+
+    told = {address: " > ".join(item.text for item in way.find_all("li")) for address, way in ways.items()}
+    assert told == {address: f"Dashboard > Manage > {way}" for address, way in addresses.items()}
+    links = [link["href"] for link in ways[f"{own}edit/"].find_all("a")]
+    assert links == ["/", SERVICE_IDS, own]
 
 
 # The list

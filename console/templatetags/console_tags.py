@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from console import static_files
 from console.moments import Moments
-from console.navigation import Menu, menus_for, place_of
+from console.navigation import Menu, menus_for, place_of, way_to
 from console.patterns import draw
 
 register = template.Library()
@@ -90,6 +90,13 @@ def header(context: Context, *, alone: bool = False) -> SafeString:
         texts |= {"name": str(user), "username": user.get_username(), "next": request.get_full_path()}
         texts["email"] = getattr(user, "email", "")  # nobody has none
     return draw(context, "header", texts, facts)
+
+
+@register.inclusion_tag("_crumbs.html", takes_context=True)
+def crumbs(context: Context, name: str = "", url: str = "") -> dict[str, object]:
+    """Return the way to a page below Manage; `name` and `url` are of what the page is about, if that has a page."""
+    menu, page = way_to(context["request"].path)
+    return {"menu": menu, "page": page, "name": name, "url": url}
 
 
 @register.simple_tag(takes_context=True)
