@@ -105,7 +105,7 @@ def test_a_part_of_a_name_revokes_nothing(alice, dora, five_keys):
     def revoke(text: str):
         return program_of(dora).post("/v1/apikeys/revoke", {"owner": text}, content_type="application/json")
 
-    for part in ("lidd", "alice l", "alic", "robo", "@example.com"):
+    for part in ("lidd", "alice l", "alic", "robo", "@example.com", "alice " * 10_000):
         assert (revoke(part).status_code, revoke(part).json()["errors"][0]["details"]) == (400, "owner")
     assert not ApiKeyRecord.objects.filter(disabled_hold=Hold.ADMINISTRATOR).exists()
 

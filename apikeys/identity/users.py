@@ -16,6 +16,7 @@ from apikeys.models import MANAGER, ServiceIdRecord
 Person = Any  # a user of the console: the app does not know the project's class
 MOST_FOUND = 20  # owners of whom one is to be chosen
 MOST_WORDS = 10  # of a name: each is looked for in each person's
+MOST_CHARACTERS = 400  # more than anybody's name has, and less than databases compare
 
 
 def identity_of(user: Person) -> Identity:
@@ -73,6 +74,8 @@ def find_owners(text: str, account_id: str, *, whole: bool = False) -> list[Owne
     One who has it as IAM ID, user ID or e-mail address is meant before those whose words it is a part of; a service ID
     has an id and a name. `whole` leaves out whose name it is only a part of.
     """
+    if len(text) > MOST_CHARACTERS:
+        return []
     exactly = reduce(or_, (models.Q(**{name: text}) for name in ("iam_id", "username__iexact", "email__iexact")))
     named = models.Q(iam_id=text) | models.Q(id=text)
     if found := _found(exactly, named, account_id):
