@@ -9,7 +9,7 @@ from apikeys.models import ApiKeyRecord, AuditEvent, BulkRun, ServiceIdRecord
 from apikeys.services import creation, keys, service_ids
 from tests.addresses import CREATE, KEYS, RECEIPT, REVIEW, RULES, SERVICE_IDS, USERS, service_id_address
 from tests.conftest import caller_for, make_person
-from tests.markup import Element, fields, page
+from tests.markup import Element, described_by, fields, page
 
 NEW = f"{SERVICE_IDS}create/"
 
@@ -292,6 +292,8 @@ def test_nobody_but_an_administrator_takes_one_over(alice, dora, alice_client, d
     tree = page(dora_client.get(service_id_address(robot.id)))
     assert "take-over" in offered(tree, robot)
     assert "An administrator can take it over." in tree.find("main").text
+    [take_over] = [button for button in tree.find_all("button") if button.text == "Take over"]
+    assert "manages it in place of its manager" in described_by(tree, take_over)
 
     tree = act(dora_client, robot, "take-over")
 
