@@ -39,7 +39,10 @@ REVOKING = (BulkAction.DISABLE, BulkAction.DELETE)
 
 
 def act_on_all(caller: Caller, action: BulkAction, key_ids: Collection[str]) -> list[BulkFailure]:
-    """Do something to each of these keys, and return what could not be done, in this order. Raises NotOffered."""
+    """Do something to each of these keys, and return what could not be done, in this order.
+
+    Raises NotOffered, StoreError.
+    """
     names = {key.id: key.name for key in value_store_for(caller).find_api_keys(key_ids)}
     tried = (_act(caller, action, key_id, names.get(key_id, "")) for key_id in dict.fromkeys(key_ids))
     return [failure for failure in tried if failure is not None]
