@@ -27,7 +27,7 @@ SINCE: dict[ReviewKind, Callable[[ApiKeyRecord], datetime | None]] = {
     ReviewKind.UNUSED: lambda key: key.last_used_at + LONG if key.last_used_at else None,
     ReviewKind.NEVER_USED: lambda key: key.created_at,
 }
-Rules = dict[ReviewKind, domain.ReviewRule]
+RulesByKind = dict[ReviewKind, domain.ReviewRule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Taken:
     key: domain.ApiKey
 
 
-def stored() -> Rules:
+def stored() -> RulesByKind:
     """Return the rules that take any step."""
     rows = RuleRecord.objects.values_list("kind", "warn_days", "disable_days", "delete_days")
     rules = [domain.ReviewRule(ReviewKind(kind), *days) for kind, *days in rows]
@@ -98,7 +98,7 @@ class Work:
     outdated: list[StepRecord]
 
 
-def find_work(rules: Rules, place: str, end: str | None, now: datetime) -> Work:
+def find_work(rules: RulesByKind, place: str, end: str | None, now: datetime) -> Work:
     """Return what there is to do for the keys beyond a place, up to an end."""
     keys, steps = {"id__gt": place}, {"key_id__gt": place}
     if end is not None:
@@ -124,7 +124,7 @@ def forget(steps: Iterable[StepRecord]) -> None:
 
 
 def take(
-    rules: Rules, due: Collection[tuple[str, ReviewKind]], identity: domain.Identity, now: datetime
+    rules: RulesByKind, due: Collection[tuple[str, ReviewKind]], identity: domain.Identity, now: datetime
 ) -> list[Taken]:
     """Take what is still due of these, and return it. Needs a transaction.
 

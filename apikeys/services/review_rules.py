@@ -157,7 +157,7 @@ class Sweep:
         self.place, self.rests_until = "", monotonic() + seconds
         return 0
 
-    def _do(self, rules: rows.Rules, work: rows.Work, now: datetime) -> int:
+    def _do(self, rules: rows.RulesByKind, work: rows.Work, now: datetime) -> int:
         with transaction.atomic():
             rows.forget(work.outdated[:BATCH])
             taken = rows.take(rules, work.due[:BATCH], ACTOR, now)
