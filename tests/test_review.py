@@ -171,11 +171,12 @@ def test_the_ticked_keys_of_a_group_are_disabled_or_deleted_at_once(alice, alice
     made = {name: made_key.key.id for name in names for made_key in [create_key(alice, name)]}
     ApiKeyRecord.objects.filter(name="locked").update(locked=True)
     form = page(alice_client.get(REVIEW)).find("section", aria_labelledby="never_used").find("form")
-    ticked = form.find_all("input", type="checkbox")
+    boxes = form.find_all("input", type="checkbox")
 
     asked = alice_client.post(form["action"], {"key": [made["first"]], "action": "delete"}, follow=True)
 
-    assert {box["value"] for box in ticked if "checked" in box} == {made["first"], made["second"]}
+    assert {box["value"] for box in boxes} == {made["first"], made["second"]}
+    assert not any("checked" in box for box in boxes)  # nobody deletes by one press what they did not choose
     assert [button["value"] for button in form.find_all("button", name="action")] == ["disable", "delete"]
     assert "Delete 1 API key?" in page(asked).text
     assert ApiKeyRecord.objects.count() == 3
