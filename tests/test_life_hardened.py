@@ -143,7 +143,9 @@ def test_a_log_in_with_a_key_outlives_its_pause_and_the_refusal_is_counted(alice
 # Who has lost the right
 
 
-def test_an_administrator_who_is_one_no_more_restores_nothing(alice, dora, alices_key):
+def test_an_administrator_who_is_one_no_more_restores_nothing(alice, bob, dora, alices_key):
+    bob.is_superuser = True
+    bob.save()
     delete(dora, alices_key)
     dora.is_superuser = False
     dora.save()

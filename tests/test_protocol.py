@@ -74,7 +74,7 @@ def test_a_method_that_no_page_has_is_refused_as_such(site: Site, path, method):
 
 
 def many_parts(more: str = "") -> bytes:
-    parts = (f'--x\r\nContent-Disposition: form-data; name="a{n}"{more}\r\n\r\n1\r\n' for n in range(150))
+    parts = (f'--x\r\nContent-Disposition: form-data; name="a{n}"{more}\r\n\r\n1\r\n' for n in range(200))
     return f"{''.join(parts)}--x--\r\n".encode()
 
 
@@ -84,7 +84,7 @@ BROKEN = {
     "a very long boundary": (f"multipart/form-data; boundary={'x' * 300}", b"x"),
     "too many fields": (MULTIPART, many_parts()),
     "too many files": (MULTIPART, many_parts(more='; filename="f"')),
-    "a form of too many fields": (FORM, b"&".join(b"a%d=1" % number for number in range(150))),
+    "a form of too many fields": (FORM, b"&".join(b"a%d=1" % number for number in range(200))),
 }
 
 

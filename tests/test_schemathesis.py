@@ -101,9 +101,10 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
     """Return the server's description for one caller: what no schema can say is said here as the usable values.
 
     A well-formed request that names another identity or account is refused, and rightly so. The same holds for a page
-    token that was never handed out, a date that is not in the future, an Idempotency-Key that is not random, and a
-    value that is in use, which the second request with it always is: those are left to tests of their own. To ask
-    for details one must have a value.
+    token that was never handed out, an owner whom nobody knows, a scope that nobody defined, what is no address or
+    network, keys of an owner and of everybody at once, a date that is not in the future, an Idempotency-Key that is
+    not random, and a value that is in use, which the second request with it always is: those are left to tests of
+    their own. To ask for details one must have a value.
     """
     headers = {"Authorization": f"Bearer {token}"}
     me = requests.post(f"{server.url}/identity/introspect", {"token": token}, headers=headers, timeout=30).json()
@@ -118,9 +119,15 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
         "iam_id": {"enum": [me["iam_id"]]},
         "account_id": {"enum": [me["account"]["bss"]]},
         "IAM-ApiKey": {"enum": [rotated["apikey"]]},
+        "IAM-Client-Address": {"enum": ["192.0.2.7"]},
+        "owner": {"enum": [ADMIN[0]]},
         "request_id": {"enum": [refused_request(server, me["iam_id"], headers)]},
         "Github-Public-Key-Identifier": {"enum": [REPORTER]},
         "Github-Public-Key-Signature": {"enum": [TO_BE_SIGNED]},
+    }
+    limits = {
+        "scopes": {"enum": [["apikeys:read"], ["apikeys:read", "apikeys:write"], [], None]},
+        "networks": {"enum": [["127.0.0.0/8", "::1"], ["!192.0.2.7"], [], None]},
     }
     date = {"enum": ["2090-01-31T18:00+0000", "2090-01-31T18:00:59Z", "", None]}
     components = description["components"]
@@ -137,10 +144,13 @@ def usable_description(server: ConsoleServer, token: str) -> dict[str, Any]:
         "expires_at": date,
         "store_value": {"enum": [False, "false", None]},  # true is for keys of service IDs
     }
-    components["schemas"]["ApiKeyUpdate"]["properties"] |= {"expires_at": date}
+    components["schemas"]["ApiKeyUpdate"]["properties"] |= {"expires_at": date} | limits
+    components["schemas"]["ApiKeyCreate"]["properties"] |= limits
+    revocation = {"owner": mine["owner"], "everybody": {"enum": [False, "false", None]}}
+    components["schemas"]["RevokeRequest"] |= {"properties": revocation, "required": ["owner"]}
     components["schemas"]["ServiceIdCreate"]["properties"]["account_id"] = mine["account_id"]
     first_key = components["schemas"]["ServiceIdCreate"]["properties"]["apikey"]["anyOf"][0]["properties"]
-    first_key["expires_at"] = date
+    first_key |= {"expires_at": date} | limits
     for properties in (components["schemas"]["ApiKeyCreate"]["properties"], first_key):
         del properties["apikey"]
     components["parameters"]["IdempotencyKey"]["schema"]["pattern"] = "^random[A-Za-z0-9_-]{16,122}$"

@@ -109,7 +109,7 @@ SCOPES: Schema = {
 }
 NETWORKS: Schema = {
     "type": ["array", "null"],
-    "items": text(pattern=PRINTABLE, examples=["192.0.2.0/24", "!192.0.2.7"]),
+    "items": text(pattern=PRINTABLE, minLength=1, examples=["192.0.2.0/24", "!192.0.2.7"]),
     "maxItems": networks.MOST,
     "description": "From where the key may be used: addresses and networks of IPv4 and IPv6, with a `!` before one "
     "that is excluded. If absent or empty, from everywhere.",

@@ -247,12 +247,20 @@ def own_value(found: Any, name: str) -> str:
 
 def scope(found: Any, name: str) -> str:
     """Return the names of a scope as its text, "" for none. Raises BadRequest, InvalidApiKey."""
-    return scopes.clean(_printable_texts(found, name))
+    return scopes.clean(_entries(found, name))
 
 
 def key_networks(found: Any, name: str) -> str:
     """Return networks as their text, "" for none. Raises BadRequest, InvalidApiKey."""
-    return networks.clean(_printable_texts(found, name))
+    return networks.clean(_entries(found, name))
+
+
+def _entries(found: Any, name: str) -> list[str]:
+    """Return texts that limit a key: what lifts the limit is an empty list, never an empty entry of one."""
+    listed = _printable_texts(found, name)
+    if not all(entry.strip() for entry in listed):
+        raise InvalidApiKey(name, _("Leave no entry empty."))
+    return listed
 
 
 def _printable_texts(found: Any, name: str) -> list[str]:

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -32,14 +31,18 @@ def export(options: argparse.Namespace, session: Session, asked: dict[str, str])
 
 def pages(session: Session, asked: dict[str, str], options: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
     """Yield the records of each page that the options let pass. Raises Refused where the server makes no exports."""
-    from apikeys.iam.client import IAMError, page_token  # it takes most of the time that a command needs to start
+    from apikeys.iam.client import (
+        NOT_FOUND,
+        IAMError,
+        page_token,
+    )  # it takes most of the time that a command needs to start
 
     token, is_first = "", True
     while token or is_first:
         try:
             answer = session.ask(page_at(asked | {"pagetoken": token}))
         except IAMError as exc:
-            if is_first and exc.status == HTTPStatus.NOT_FOUND:
+            if is_first and exc.status == NOT_FOUND:
                 raise Refused("This server exports no lists.") from None
             raise
         yield [key for key in answer["apikeys"] if is_asked_for(key, options)]
