@@ -32,8 +32,8 @@ EXPIRIES = [
 ]
 EVERYTHING, CHOSEN = "", "chosen"
 ALLOWED = [
-    (EVERYTHING, _("Everything that its owner may do")),
-    (scopes.READ, _("Read only, through the API of this console")),
+    (EVERYTHING, _("Everything")),
+    (scopes.READ, _("Only read API keys")),
     (CHOSEN, _("Chosen scopes…")),
 ]
 LEAKED_ACTIONS = {

@@ -10,7 +10,7 @@ from django import template
 from django.conf import settings
 from django.template import Context
 from django.template.loader import render_to_string
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from console.moments import Moments, day
 from console.patterns import draw, draw_each
 
 OWNER_CHOICE = '<li><a href="{}"><bdi>{}</bdi></a></li>'
+TYPED = "<bdi>{}</bdi>"
 LIMIT = '<p class="small expiry">{}</p>'
 EXPIRY = '<p class="small expiry">{words} <span class="exact">{exact}</span></p>'
 MOST_OWNERS = 1024  # who are kept as HTML
@@ -109,12 +110,16 @@ def _options(name: str, chosen: str, language: str | None) -> SafeString:
     return SafeString(render_to_string("apikeys/_options.html", {"options": options, "chosen": chosen}).strip())
 
 
-def _filter_words(name: str, value: Any) -> str:
-    """Return a filter that is given in words, such as "Status: Active"."""
+def _filter_words(name: str, value: Any) -> SafeString:
+    """Return a filter that is given in words, such as "Status: Active", as HTML."""
     label, choices = (OWNER_LABEL, {}) if name == OWNER else OFFERS[name]
-    choice = day(value, get_language()) if isinstance(value, date) else choices.get(value, value)
+    if isinstance(value, date):
+        choice = day(value, get_language())
+    else:
+        choice = str(choices[value]) if value in choices else format_html(TYPED, value)
     # Translators: a filter of the list, and what is chosen of it.
-    return _("%(filter)s: %(choice)s") % {"filter": label, "choice": choice}
+    words = {"filter": escape(str(label)), "choice": conditional_escape(choice)}
+    return SafeString(_("%(filter)s: %(choice)s") % words)
 
 
 def _hidden(texts: Mapping[str, str], form: str = "") -> SafeString:

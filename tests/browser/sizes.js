@@ -47,9 +47,9 @@ async ({ longText }) => {
   }
 
   // Cut: beyond the edge of what clips it or of the screen, where nothing scrolls to it. The end of a long text in
-  // a row that links to the details of its key can be read there, by keyboard and touch, too.
+  // a row that links to its details can be read there, by keyboard and touch, too.
   const canBeReadElsewhere = (text) =>
-    text.node.data.trim().length > longText && text.element.closest("tr, li")?.querySelector("a[href*='/ApiKey-']");
+    text.node.data.trim().length > longText && text.element.closest("tr, li")?.querySelector("a.clamp, a[href*='/ApiKey-']");
   const edge = (text) => {
     const over = (box, frame, x, y) =>
       (x && (box.left < frame.left - SLACK || box.right > frame.right + SLACK)) ||
