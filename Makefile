@@ -70,7 +70,7 @@ test-second: $(VENV)/dev.stamp
 
 test-browser: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m pytest -m browser $(IN_WORKERS)
+	$(BIN)/python -m pytest -m browser $(IN_WORKERS) tests/browser
 
 test-engines: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.engines all -n $(WORKERS_FOR_TESTS)
