@@ -13,7 +13,12 @@ async ({ longText }) => {
     scope.hidePopover();
     opener.scrollIntoView({ block: "nearest" });
     opener.click();
-    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame); // it follows its button a frame later
+    // It follows its button a frame later, and a browser hides it for as long as it takes the button to be out of sight.
+    const isShown = () => {
+      const box = scope.getBoundingClientRect();
+      return scope.contains(document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2));
+    };
+    for (let frame = 0; frame < 2 || (frame < 30 && !isShown()); frame += 1) await new Promise(requestAnimationFrame);
   }
 
   const short = (text) => {
