@@ -117,8 +117,8 @@ def _filter_words(name: str, value: Any) -> SafeString:
         choice = day(value, get_language())
     else:
         choice = str(choices[value]) if value in choices else format_html(TYPED, value)
-    # Translators: a filter of the list, and what is chosen of it.
     words = {"filter": escape(str(label)), "choice": conditional_escape(choice)}
+    # Translators: a filter of the list, and what is chosen of it.
     return SafeString(_("%(filter)s: %(choice)s") % words)
 
 
