@@ -102,11 +102,14 @@ class ListState:
 
     def narrowing(self) -> dict[str, str]:
         """Return what narrows the list down beside the search, as it stands in a URL."""
+        filters = written_filters(self.query.filters)
+        if not (self.query.iam_id or self.whose):
+            return filters
         whose = {OWNER: self.query.iam_id, WHOSE: self.whose}
-        return {name: text for name, text in whose.items() if text} | written_filters(self.query.filters)
+        return {name: text for name, text in whose.items() if text} | filters
 
     def at(self, cursor: domain.Cursor | None) -> "ListState":
-        return replace(self, query=replace(self.query, cursor=cursor))
+        return ListState(replace(self.query, cursor=cursor), self.whose)
 
     def of_owner(self, iam_id: str) -> "ListState":
         """Return the first page of one owner's keys, of everybody's where that is empty."""
@@ -120,19 +123,19 @@ class ListState:
         )
 
     def without_search(self) -> "ListState":
-        return replace(self, query=replace(self.query, search="", cursor=None))
+        return ListState(replace(self.query, search="", cursor=None), self.whose)
 
     def without_filters(self, *names: str) -> "ListState":
         """Return the first page without these filters, without any of them and of any owner where none is named."""
         if not names:
             return ListState(replace(self.query, filters=domain.NO_FILTERS, iam_id="", cursor=None))
         rest = replace(self.query.filters, **dict.fromkeys(names))
-        return replace(self, query=replace(self.query, filters=rest, cursor=None))
+        return ListState(replace(self.query, filters=rest, cursor=None), self.whose)
 
     def sorted_by(self, sort: domain.Sort) -> "ListState":
         """Return the first page by `sort`; the same column again turns its direction round."""
         descending = not self.query.descending if sort is self.query.sort else sort in LATEST_FIRST
-        return replace(self, query=replace(self.query, sort=sort, descending=descending, cursor=None))
+        return ListState(replace(self.query, sort=sort, descending=descending, cursor=None), self.whose)
 
 
 class Row(NamedTuple):
