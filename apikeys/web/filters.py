@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from apikeys.domain import NO_FILTERS, Filters, Status
+from apikeys.domain import Filters, Status
 
 CREATED_SINCE = "created_since"  # of the filters the one that is typed
 OWNER = "owner"  # in all users' keys, an IAM ID
@@ -61,8 +61,6 @@ def read_filters(parameters: Mapping[str, Any], names: frozenset[str]) -> Filter
 
 def written_filters(filters: Filters) -> dict[str, str]:
     """Return the filters that are given as they stand in a URL, in the order of OFFERS."""
-    if filters == NO_FILTERS:  # as for most of the fifteen addresses of a list
-        return {}
     return {name: written(value) for name, value in given_filters(filters)}
 
 

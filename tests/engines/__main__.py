@@ -14,17 +14,8 @@ def main(wanted: str, *for_pytest: str) -> int:
     missing = found.missing()
     there = [name for name in found.ENGINES if name not in missing]
     if there:
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-m",
-            "engine",
-            "-k",
-            " or ".join(there),
-            *for_pytest,
-            "tests/engines",
-        ]
+        chosen = ["-k", " or ".join(there), "tests/engines"]
+        command = [sys.executable, "-m", "pytest", "-m", "engine", *chosen, *for_pytest]
         if code := subprocess.run(command, check=False).returncode:
             return code
     if missing:
