@@ -12,13 +12,19 @@ async ({ longText }) => {
     if (!opener.checkVisibility()) return found;
     scope.hidePopover();
     opener.scrollIntoView({ block: "nearest" });
+    // As when a person closes and opens it: a browser forgets a menu's place with the first frame that lacks the menu.
+    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
     opener.click();
-    // It follows its button a frame later, and a browser hides it for as long as it takes the button to be out of sight.
-    const isShown = () => {
+    // It follows its button some frames later, and a browser hides it for as long as it takes the button to be out of
+    // sight: it is where a reader finds it when it is shown and has kept its place for ten frames.
+    let place = "";
+    for (let frame = 0, kept = 0; frame < 120 && kept < 10; frame += 1) {
+      await new Promise(requestAnimationFrame);
       const box = scope.getBoundingClientRect();
-      return scope.contains(document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2));
-    };
-    for (let frame = 0; frame < 2 || (frame < 30 && !isShown()); frame += 1) await new Promise(requestAnimationFrame);
+      const isShown = scope.contains(document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2));
+      kept = isShown && place === `${box.left} ${box.top}` ? kept + 1 : 0;
+      place = `${box.left} ${box.top}`;
+    }
   }
 
   const short = (text) => {
