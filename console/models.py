@@ -111,7 +111,7 @@ class PasswordLink(models.Model):
 
 
 class LoginCounter(models.Model):
-    """Attempts in one window of time; `subject` is a keyed hash of user ID and address, see console/limiter.py."""
+    """Attempts in one window of time; `subject` is a keyed hash of what is counted, see console/log_in/limiter.py."""
 
     subject = models.CharField(primary_key=True, max_length=64)
     attempts = models.PositiveIntegerField()

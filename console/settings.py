@@ -148,7 +148,7 @@ PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
 CONSOLE_BRAND = env_str("CONSOLE_BRAND", "IBM Cloud" if _is_upstream else "")
 AUTH_USER_MODEL = "console.User"
 AUTHENTICATION_BACKENDS = ["console.auth.IAMBackend" if _is_upstream else "console.auth.LimitedModelBackend"]
-PASSWORD_HASHERS = ["console.auth.Argon2idHasher"]
+PASSWORD_HASHERS = ["console.log_in.auth.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -10,7 +10,9 @@ from django.views.generic import RedirectView
 from apikeys.backends import store_traits
 from apikeys.urls import review_urlpatterns, scope_urlpatterns, service_id_urlpatterns
 from apikeys.web.rules_views import rules_page
-from console import iam_login, views
+from console import views
+from console.log_in import iam
+from console.log_in import views as log_in
 from console.people import views as people
 
 # In the order of how often they are asked for: Django tries one after the other.
@@ -32,8 +34,8 @@ if not store_traits().is_upstream:
     urlpatterns += [
         path("manage/security/serviceids/", include(service_id_urlpatterns)),
         path("manage/security/review/", include(review_urlpatterns)),
-        path("login/", views.Login.as_view(), name="login"),
-        path("password/", views.Password.as_view(), name="password"),
+        path("login/", log_in.Login.as_view(), name="login"),
+        path("password/", log_in.Password.as_view(), name="password"),
         path("manage/rules/", rules_page, name="rules"),
         path("docs/api/", views.api_reference, name="api_reference"),
         path("password/choose/", people.choose_password, name="choose_password"),
@@ -42,8 +44,8 @@ if not store_traits().is_upstream:
     ]
 else:
     urlpatterns += [
-        path("login/", iam_login.IAMLogin.as_view(), name="login"),
-        path("account/", iam_login.choose_account, name="account"),
+        path("login/", iam.IAMLogin.as_view(), name="login"),
+        path("account/", iam.choose_account, name="account"),
     ]
 
 handler400 = "console.views.bad_request"

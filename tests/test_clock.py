@@ -16,7 +16,7 @@ from apikeys.models import RefreshToken, Revocation, StoredTokens
 from apikeys.upstream import sessions
 from apikeys.upstream.sessions import IAMAccess
 from apikeys.upstream.timeouts import RENEWAL_LEASE
-from console import limiter
+from console.log_in import limiter
 from console.models import LoginCounter
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.jobs import Sweeper
-from console import auth, limiter
+from console.log_in import auth, limiter
 from console.models import LoginCounter
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address, edit_address
 from tests.cast import PASSWORD

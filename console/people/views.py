@@ -19,7 +19,7 @@ from apikeys.services.audit import NOBODY
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.responses import UNPROCESSABLE
-from console import limiter
+from console.log_in import limiter
 from console.models import User
 from console.people import changes, links
 from console.people.changes import Invited

@@ -55,8 +55,9 @@ _open_files = max(_open_files, min(settings.CONNECTIONS + OTHER_FILES, _most_fil
 resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 
 from apikeys import jobs  # noqa: E402  (their models need the application)
-from console import limiter, sessions  # noqa: E402
+from console import sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
+from console.log_in import limiter  # noqa: E402
 from console.people import links  # noqa: E402
 
 most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)

@@ -25,9 +25,10 @@ from apikeys.services.messages import sentence
 from apikeys.upstream import discovery, login, sessions
 from apikeys.upstream.login import LoginMethod, LoginResult
 from apikeys.upstream.timeouts import REQUEST_SECONDS
-from console import limiter
+from apikeys.web.responses import UNPROCESSABLE
+from console.log_in import limiter
+from console.log_in.views import Login
 from console.models import Account, User
-from console.views import UNPROCESSABLE, Login
 
 MAX_SECRET_LENGTH = 4096
 METHODS = [

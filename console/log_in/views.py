@@ -1,0 +1,80 @@
+"""The pages that ask for a password: log-in, and Change password."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters
+
+from apikeys.exceptions import TooManyAttempts
+from apikeys.storage.reserve import revocation
+from apikeys.web.responses import UNPROCESSABLE
+from console import sessions
+from console.models import User
+
+
+@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
+class Login(LoginView):
+    """User ID and password; the attempt is counted before the password is looked at."""
+
+    template_name = "login.html"
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().post(request, *args, **kwargs)
+        except TooManyAttempts as exc:
+            return self.refuse(self.form_class(request), too_many_message(exc.retry_after), 429, exc.retry_after)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
+        cast("User", self.request.user).suggest_time_zone(self.request.POST.get("time_zone", ""))
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)
+
+    def refuse(
+        self, form: AuthenticationForm, message: str, status: int, retry_after: int | None = None
+    ) -> HttpResponse:
+        """Return the form again with a message and what was typed as user ID; `retry_after` is in seconds."""
+        username = self.request.POST.get("username", "")
+        context = self.get_context_data(form=form, refusal=message, username=username)
+        response = self.render_to_response(context, status=status)
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(retry_after)
+        return response
+
+
+def too_many_message(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Too many attempts. Wait %(minutes)d minute, then try again.",
+        "Too many attempts. Wait %(minutes)d minutes, then try again.",
+        minutes,
+    ) % {"minutes": minutes}
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class Password(PasswordChangeView):
+    """Current and new password; the person's other sessions end with the change."""
+
+    template_name = "password.html"
+    success_url = reverse_lazy("dashboard")
+
+    @method_decorator(revocation)
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        response = super().form_valid(form)
+        messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
+        return response
+
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)
