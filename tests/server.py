@@ -33,7 +33,9 @@ def free_port() -> int:
 
 
 class ConsoleServer:
-    """Started by `with`; `url` is where it listens, `log` what it printed."""
+    """Started by `with`; `url` is where it listens, `log` what it printed, `run_by` a command that runs commands."""
+
+    run_by: tuple[str, ...] = ()
 
     def __init__(self, data_dir: Path, **environment: str) -> None:
         self.data_dir = data_dir
@@ -57,7 +59,7 @@ class ConsoleServer:
     def __enter__(self) -> "ConsoleServer":
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [*self.run_by, sys.executable, "manage.py", "serve"],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -48,7 +48,6 @@ def _end_without(parent: int | None) -> None:
 # Ctrl-C reaches the whole group of processes, but it is the parent that stops its workers, by SIGTERM: a
 # worker that gets both does not end before it is killed.
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold values
 # Each connection is an open file, and many systems allow 1,024 unless a process asks for more.
 _open_files, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
 _open_files = max(_open_files, min(settings.CONNECTIONS + OTHER_FILES, _most_files))

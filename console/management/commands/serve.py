@@ -166,14 +166,19 @@ def refuse_taken_port() -> None:
 def who_to_stop(port: int) -> str:
     """Return what to do about a port that is taken."""
     found = ports.listeners(port)
-    if not found:
-        return (
-            " A program of another user or another container listens there. As root, see it with: "
-            f"ss -ltnp 'sport = :{port}', then stop it, or set another PORT."
-        )
-    processes = " and ".join(f"process {listener.pid} ({listener.command})" for listener in found)
-    pids = " ".join(str(listener.pid) for listener in found)
-    return f" It is held by {processes}. Stop it with: kill {pids}, or set another PORT."
+    if found:
+        pids = " ".join(str(listener.pid) for listener in found)
+        return f" It is held by {in_words(found, ' and ')}. Stop it with: kill {pids}, or set another PORT."
+    consoles = ports.consoles()
+    what = f"One of your consoles, {in_words(consoles, ' or ')}, or a" if consoles else "A"
+    return (
+        f" {what} program of another user or another container listens there. As root, see it with: "
+        f"ss -ltnp 'sport = :{port}', then stop it, or set another PORT."
+    )
+
+
+def in_words(found: list[ports.Listener], word: str) -> str:
+    return word.join(f"process {listener.pid} ({listener.command})" for listener in found)
 
 
 def serve() -> None:
