@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
 	@echo "make test     set up and run every test, on SQLite and PostgreSQL, in Chromium, and in other browsers that are here"
-	@echo "make check    format, lint, types, import contracts, dependencies, templates, containers, deployment"
+	@echo "make check    format, lint, security, types, import contracts, dependencies, templates, containers, deployment"
 	@echo "make sizes    every page at every width and zoom: what is cut, covered or scrolls without need"
 	@echo "make format   let the formatters rewrite the code"
 	@echo "make lock     resolve the dependencies again (needs uv)"
@@ -83,6 +83,7 @@ sizes: $(VENV)/dev.stamp
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m tests.bandit_check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry --no-ansi apikeys console

@@ -262,7 +262,7 @@ def write(table: Table, batch: list[Row]) -> None:
                     copy.write_row(row)
         else:
             cells = ", ".join("%s" for _field in fields)
-            cursor.executemany(f"INSERT INTO {into} VALUES ({cells})", rows)  # noqa: S608  (names of the models)
+            cursor.executemany(f"INSERT INTO {into} VALUES ({cells})", rows)  # nosec B608  # names of the models
 
 
 def first_refused(table: Table, batch: list[Row]) -> tuple[Row, Exception] | None:

@@ -62,7 +62,7 @@ def _count(subject: str, limit: int) -> int:
     table = connection.ops.quote_name(LoginCounter._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} AS c (subject, attempts, ends_at) VALUES (%s, 1, %s)"  # noqa: S608
+            f"INSERT INTO {table} AS c (subject, attempts, ends_at) VALUES (%s, 1, %s)"  # nosec B608  # the name of the model
             " ON CONFLICT (subject) DO UPDATE SET"
             " attempts = CASE WHEN c.ends_at <= %s OR c.ends_at > %s THEN 1 ELSE c.attempts + 1 END,"
             " ends_at = CASE WHEN c.ends_at <= %s OR c.ends_at > %s THEN excluded.ends_at ELSE c.ends_at END"
