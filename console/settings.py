@@ -149,12 +149,7 @@ CONSOLE_BRAND = env_str("CONSOLE_BRAND", "IBM Cloud" if _is_upstream else "")
 AUTH_USER_MODEL = "console.User"
 AUTHENTICATION_BACKENDS = ["console.auth.IAMBackend" if _is_upstream else "console.auth.LimitedModelBackend"]
 PASSWORD_HASHERS = ["console.log_in.auth.Argon2idHasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "console.log_in.passwords.PasswordValidator"}]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 CHOOSE_ACCOUNT_URL = "account"  # where a person with several accounts chooses one

@@ -25,6 +25,7 @@ from console import sqlite_files
 from console.copy_store import copying
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
+from console.log_in import passwords
 from console.models import User
 from console.server import ports
 
@@ -116,12 +117,14 @@ class Command(BaseCommand):
         username = env_str("CONSOLE_ADMIN_USER", "admin")
         given = env_secret("CONSOLE_ADMIN_PASSWORD")
         password = given or secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
-        if len(password) < 15:
-            raise CommandError("CONSOLE_ADMIN_PASSWORD is too short: use 15 characters or more.")
         try:
             User(username=username).clean_fields(exclude=["password"])
         except ValidationError as exc:
             raise CommandError(f"CONSOLE_ADMIN_USER={username!r}: {' '.join(exc.messages)}") from exc
+        try:
+            passwords.check(password, User(username=username))
+        except ValidationError as exc:
+            raise CommandError(f"CONSOLE_ADMIN_PASSWORD: {exc.messages[0]}") from None
         User.objects.create_superuser(username, password=password)
         if not given:
             self.stdout.write(
