@@ -24,6 +24,7 @@ from apikeys.api.answers import Answer
 from apikeys.api.paths import as_served, is_api, is_path_of_api
 from apikeys.identity.request import Request
 from console.cookies import GetResponse, take_prefixed
+from console.logs import answered_request
 from console.middleware import identify_request, mark_document, protecting, refusal
 from console.server import rsgi
 from console.server.rsgi import Environ
@@ -63,7 +64,13 @@ class ProgramsDoor:
         return answer
 
     def _guarded(self, request: Request) -> Answer:
-        identify_request(request)
+        identified = identify_request(request)
+        try:
+            return self._answer_to_known(request)
+        finally:
+            answered_request.reset(identified)
+
+    def _answer_to_known(self, request: Request) -> Answer:
         refused = refusal(request)
         if refused is not None:
             return Answer.of(refused)

@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable, MutableMapping
+from contextvars import Token
 from datetime import UTC
 from typing import Any
 
@@ -27,6 +28,7 @@ from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page, w
 from console.addresses import client_address
 from console.cookies import GetResponse, set_cookie
 from console.errors import problem
+from console.logs import answered_request
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -88,22 +90,26 @@ def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]
     """Set `client_address` and `correlation_id`, and refuse what no page of the console ever sends."""
 
     def middleware(request: Request) -> HttpResponse:
-        identify_request(request)
-        refused = refusal(request)
-        if refused is not None:
-            return refused
-        response = get_response(request)
-        if isinstance(response, HttpResponseNotAllowed):
-            return _method_not_allowed(request, response.headers["Allow"])
-        return response
+        identified = identify_request(request)
+        try:
+            refused = refusal(request)
+            if refused is not None:
+                return refused
+            response = get_response(request)
+            if isinstance(response, HttpResponseNotAllowed):
+                return _method_not_allowed(request, response.headers["Allow"])
+            return response
+        finally:
+            answered_request.reset(identified)
 
     return middleware
 
 
-def identify_request(request: Request) -> None:
-    """Set `client_address` and `correlation_id`."""
+def identify_request(request: Request) -> Token[str]:
+    """Set `client_address` and `correlation_id`; log lines name the request until the token is given back."""
     request.client_address = client_address(request.META)
     request.correlation_id = secrets.token_hex(16)
+    return answered_request.set(request.correlation_id)
 
 
 def refusal(request: Request) -> HttpResponse | None:

@@ -274,15 +274,17 @@ TIME_ZONE = "UTC"
 # Logs
 
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env_choice("LOG_FORMAT", "text", ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"fault": {"()": "console.logs.FaultFilter"}, "mask": {"()": "console.logs.MaskFilter"}},
-    "formatters": {"line": {"()": "console.logs.LineFormatter"}},
+    "formatters": {"line": {"()": f"console.logs.{'Json' if LOG_FORMAT == 'json' else 'Line'}Formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["fault", "mask"], "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "_granian": {"handlers": [], "level": "WARNING", "propagate": True},  # as everything else, and not on its own
         "django.security.csrf": {"handlers": [], "level": "ERROR"},  # console.csrf says it in one line, with the cause
         # At DEBUG it writes a page's whole context, the nonce included, for each variable that is not there.
         "django.template": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},

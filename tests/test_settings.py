@@ -18,7 +18,7 @@ from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
-    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
+    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "PASSWORD_GRANT",
     "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
@@ -143,6 +143,7 @@ def show(run):
             {"DATABASE_URL": "sqlite:///:memory:"},
             "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out.",
         ),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml': use 'text' or 'json'."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': use 'DEBUG' or 'INFO' or 'WARNING' or 'ERROR'."),
     ],
 )

@@ -212,6 +212,7 @@ def serve() -> None:
         respawn_failed_workers=True,
         log_enabled=True,
         log_level=LogLevels.warning,
+        log_dictconfig=settings.LOGGING,
         websockets=False,
         workers_kill_timeout=settings.WORKER_END_SECONDS,
     )
