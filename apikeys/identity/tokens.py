@@ -105,8 +105,8 @@ class Family:
 class Tokens:
     """What the token endpoint answers; `expiration` in unix seconds, `expires_in` in seconds."""
 
-    access_token: str
-    refresh_token: str
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
     expiration: int
     expires_in: int
     scope: str = ""

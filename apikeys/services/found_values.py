@@ -4,7 +4,7 @@ Whoever has a value could do all that with it: what is told and done here needs 
 key, and keeps nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.core import signing
 from django.views.decorators.debug import sensitive_variables
@@ -38,7 +38,7 @@ class Found:
     reason: Reason | None
     is_earlier: bool
     is_seen: bool
-    proof: str
+    proof: str = field(repr=False)
 
 
 @sensitive_variables("value")

@@ -6,7 +6,7 @@ The signature, ECDSA P-256 with SHA-256 over the raw body, is checked before a b
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +35,7 @@ REPORTER = Identity(iam_id="leak-report", account_id="", name="Leak report", ema
 class Report:
     """One value that somebody found, and where."""
 
-    token: str
+    token: str = field(repr=False)
     type: str
     url: str
     source: str

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -30,7 +30,7 @@ class Invited:
     """A person, and the code of the link by which they choose a password; it is told once."""
 
     person: User
-    code: str
+    code: str = field(repr=False)
 
 
 def get(caller: Caller, iam_id: str) -> User:
