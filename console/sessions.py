@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import Error
 from django.utils import timezone
 
 from apikeys.clocks import CLOCK_SET_BACK
+from apikeys.storage.errors import fault_of
 from apikeys.storage.reserve import revocation
 
 BEGAN = "_began"  # unix seconds
@@ -50,7 +53,16 @@ class SessionStore(DatabaseStore):
 
     def save(self, must_create: bool = False) -> None:
         # A revocation ends with a message, which the session keeps; a log-in is no revocation.
-        (super().save if must_create else revocation(super().save))(must_create)
+        (self._save if must_create else revocation(self._save))(must_create)
+
+    def _save(self, must_create: bool) -> None:
+        """Save as Django does, which says of a database that is away or full, too, that the session has ended."""
+        try:
+            super().save(must_create)
+        except UpdateError as exc:
+            if isinstance(exc.__context__, Error) and fault_of(exc.__context__):
+                raise exc.__context__ from exc.__context__.__cause__
+            raise
 
     @revocation
     def delete(self, session_key: str | None = None) -> None:
