@@ -29,30 +29,7 @@ from console.addresses import client_address
 from console.cookies import GetResponse, set_cookie
 from console.errors import problem
 from console.logs import answered_request
-
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; frame-src 'none'; worker-src 'none'; "
-    "manifest-src 'none'"
-)
-DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-HEADERS = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
-    "X-Robots-Tag": "noindex, nofollow",
-    "Permissions-Policy": ", ".join(
-        f"{feature}=()"
-        for feature in (
-            "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation",
-            "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment",
-            "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock",
-            "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking",
-        )
-    ) + ", clipboard-read=(), clipboard-write=(self)",
-}  # fmt: skip
+from console.policies import DATA_POLICY, HEADERS, page_policy
 
 METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
 
@@ -74,7 +51,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 def protecting(request: HttpRequest, status: int, own: MutableMapping[str, str] | ResponseHeaders) -> dict[str, str]:
     """Return the headers that an answer is to have, whatever its own say; what it must not have is taken from these."""
     is_page = own.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
-    policy = own.get("Content-Security-Policy") or (PAGE_POLICY if is_page else DATA_POLICY)
+    policy = own.get("Content-Security-Policy") or (page_policy() if is_page else DATA_POLICY)
     found = HEADERS | {"Content-Security-Policy": policy}
     if not (request.path.startswith(settings.STATIC_URL) and status in (200, 206, 304)):
         if not is_api(request) or "no-store" not in own.get("Cache-Control", ""):

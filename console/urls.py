@@ -11,6 +11,7 @@ from apikeys.backends import store_traits
 from apikeys.urls import review_urlpatterns, scope_urlpatterns, service_id_urlpatterns
 from apikeys.web.rules_views import rules_page
 from console import views
+from console.csp_reports import csp_reports
 from console.log_in import iam
 from console.log_in import views as log_in
 from console.people import views as people
@@ -27,6 +28,7 @@ urlpatterns = [
     path("manage/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),
     path("favicon.ico", views.favicon),
+    path("csp-reports/", csp_reports),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
 ]

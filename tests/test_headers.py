@@ -52,7 +52,7 @@ SAME_EVERYWHERE = {
 }
 PAGE_POLICY = {
     "default-src": "'none'",
-    "script-src": "'self'",
+    "script-src": f"'sha384-{b64encode(sha384(static_files.scripts()).digest()).decode()}' 'strict-dynamic'",
     "style-src": "'self'",
     "img-src": "'self'",
     "connect-src": "'self'",
@@ -63,6 +63,9 @@ PAGE_POLICY = {
     "frame-src": "'none'",
     "worker-src": "'none'",
     "manifest-src": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "default",
+    "report-uri": "/csp-reports/",
 }
 DATA_POLICY = {"default-src": "'none'", "frame-ancestors": "'none'", "sandbox": ""}
 NOT_NEEDED = (
@@ -170,7 +173,7 @@ PLAIN_ADDRESSES = [
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/", "/manage/rules/", *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),
     *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",
-    "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
+    "/csp-reports/", "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
 ]  # fmt: skip
 
 
