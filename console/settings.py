@@ -26,6 +26,7 @@ from console.env import (
     env_public_keys,
     env_public_url,
     env_secret,
+    env_secrets,
     env_str,
     env_url,
     is_every_address,
@@ -33,6 +34,7 @@ from console.env import (
     stored_secret,
 )
 from console.env_file import read_env_file
+from console.secret_keys import SecretKeys, fault_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 for _name, _text in read_env_file(BASE_DIR / ".env", os.environ).items():
@@ -89,11 +91,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets
 
-SECRET_KEY = env_secret("SECRET_KEY", may_be_quoted=True) or stored_secret(
-    DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64)
-)
-if len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
+SECRET_KEY_FILE = DATA_DIR / "secret_key"
+SECRET_KEY_IS_GENERATED = not (SECRET_KEY := env_secret("SECRET_KEY", may_be_quoted=True))
+# Keys that open and verify what they made, or will make, beside SECRET_KEY: manage.py rotate_secret_key.
+SECRET_KEY_FALLBACKS = env_secrets("SECRET_KEY_FALLBACKS")
+if SECRET_KEY_IS_GENERATED:
+    SECRET_KEY = stored_secret(SECRET_KEY_FILE, lambda: secrets.token_urlsafe(64))
+    SECRET_KEY_FALLBACKS += SecretKeys.read(SECRET_KEY_FILE).fallbacks
+if _fault := fault_of(SECRET_KEY):
+    raise ImproperlyConfigured(f"SECRET_KEY {_fault}")
 
 # Keys
 
@@ -108,11 +114,13 @@ APIKEYS_MUST_EXPIRE = env_optional("APIKEYS_MUST_EXPIRE", partial(env_bool, defa
 APIKEYS_CREATORS = env_optional("APIKEYS_CREATORS", partial(env_choice, default="", choices=tuple(Creators)))
 APIKEYS_NETWORKS = env_optional("APIKEYS_NETWORKS", env_networks)
 APIKEYS_PER_IDENTITY = env_optional("APIKEYS_PER_IDENTITY", partial(env_int, default=0, low=0, high=MAX_PER_IDENTITY))
+PEPPERS_FILE = DATA_DIR / "peppers"
+PEPPERS_ARE_GENERATED = not (_peppers := env_secret("APIKEYS_PEPPERS"))
 try:
     APIKEYS_PEPPERS = Peppers.parse(
-        env_secret("APIKEYS_PEPPERS")
+        _peppers
         or stored_secret(
-            DATA_DIR / "peppers",
+            PEPPERS_FILE,
             lambda: f"1:{secrets.token_hex(32)}",
             may_make=not SQLITE_FILE.exists(),  # new peppers beside old keys would make every key useless
         )
@@ -186,7 +194,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",  # get_host(): ALLOWED_HOSTS holds on every route
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "console.authentication.Authentication",
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.LoginRequired",
     "console.middleware.ReaderZone",

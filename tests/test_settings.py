@@ -120,6 +120,14 @@ def show(run):
         ({"APIKEYS_PREFIX": "mycompany_"}, f"APIKEYS_PREFIX='mycompany_': {USE_LETTERS}"),
         ({"SECRET_KEY": "too short"}, "SECRET_KEY is too short: use 50 random characters or more."),
         (
+            {"SECRET_KEY": "changeme" * 8},
+            "SECRET_KEY is no random text: use 50 random characters or more, or leave it out.",
+        ),
+        (
+            {"SECRET_KEY": f"django-insecure-{'q7ZxV2mTb9LwKc4RfYh8NjP3sDgE6uAa1oI0' * 2}"},
+            "SECRET_KEY is one that Django made for trying: generate one that nobody else has, or leave it out.",
+        ),
+        (
             {"APIKEYS_PEPPERS": "1:5ec2e75ec2e7"},
             "APIKEYS_PEPPERS: pepper 1 is too short: use 64 hexadecimal digits or more.",
         ),

@@ -51,9 +51,9 @@ def contradicted(database: str = DEFAULT_DB_ALIAS) -> list[int]:
 
 
 def save_fingerprints(**kwargs: Any) -> None:
-    """Store the fingerprint of each configured pepper that is new."""
+    """Store the fingerprint of each configured pepper that is new; of one that is to come nothing depends yet."""
     peppers = settings.APIKEYS_PEPPERS
-    for number in peppers.by_number:
+    for number in peppers.by_number.keys() - peppers.coming:
         PepperFingerprint.objects.get_or_create(number=number, defaults={"fingerprint": peppers.fingerprint(number)})
 
 
@@ -80,5 +80,5 @@ def _in_use(database: str) -> "list[QuerySet[Any]]":
 
 def keys_under_older() -> list[ApiKeyRecord]:
     """Return the keys that no use has moved to the newest pepper yet, those that were used last first."""
-    records = ApiKeyRecord.objects.exclude(pepper=settings.APIKEYS_PEPPERS.newest)
+    records = ApiKeyRecord.objects.filter(pepper__lt=settings.APIKEYS_PEPPERS.newest)
     return list(records.order_by(F("last_used_at").desc(nulls_last=True), "id"))

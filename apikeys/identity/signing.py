@@ -15,14 +15,13 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.utils import timezone
 
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import Unauthenticated
 from apikeys.models import SigningKey
-from apikeys.sealing import InvalidTag, cipher, seal, unseal
+from apikeys.sealing import InvalidTag, seal_lasting, secret_keys, unseal_lasting
 from apikeys.storage.statements import Columns, Row, Statement, table
 
 ALGORITHMS = ("RS256", "ES256")
@@ -32,6 +31,7 @@ SIGNATURES = 1000  # that each process remembers; some 4 kB each
 # Verifiers cache the key set for five to ten minutes, and many do not refetch it when a token names an unknown key.
 PUBLISHED_AHEAD = timedelta(minutes=10)
 RSA_BITS = 3072
+PURPOSE = "apikeys signing keys v1"  # of the seal
 KID = re.compile(r"[0-9a-f]{32}")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -209,26 +209,29 @@ def rotate() -> SigningKey:
     return SigningKey.objects.create(
         kid=kid,
         algorithm=algorithm,
-        sealed_private_key=seal(_cipher(), der, kid),
+        sealed_private_key=seal_lasting(der, PURPOSE, kid),
         signs_from=now + PUBLISHED_AHEAD if keys else now,
     )
 
 
+def seal_again() -> int:
+    """Seal each key under the present SECRET_KEY that a former one opens; return how many those are."""
+    for record in (records := [record for record in SigningKey.objects.all() if _open(record) is not None]):
+        der = unseal_lasting(bytes(record.sealed_private_key), PURPOSE, record.kid)
+        SigningKey.objects.filter(kid=record.kid).update(sealed_private_key=seal_lasting(der, PURPOSE, record.kid))
+    return len(records)
+
+
 def _open(record: SigningKey | Row) -> PrivateKey | None:
-    """Return the private key, or None where SECRET_KEY is no longer the one that sealed it."""
-    return _opened(record.kid, bytes(record.sealed_private_key))
+    """Return the private key, or None where no SECRET_KEY that is known sealed it."""
+    return _opened(record.kid, bytes(record.sealed_private_key), *secret_keys())
 
 
 @cache
-def _opened(kid: str, sealed: bytes) -> PrivateKey | None:
+def _opened(kid: str, sealed: bytes, *_secret_keys: str) -> PrivateKey | None:
     try:
-        der = unseal(_cipher(), sealed, kid)
+        der = unseal_lasting(sealed, PURPOSE, kid)
     except InvalidTag:
         return None
     key = serialization.load_der_private_key(der, password=None)
     return key if isinstance(key, PrivateKey) else None
-
-
-@cache
-def _cipher() -> AESGCM:
-    return cipher(settings.SECRET_KEY, "apikeys signing keys v1")
