@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "apikeys/management/commands/check_iam.py": "the value of an operator's key, for this one run",
     "console/env.py": "the readers of settings",
     "console/settings.py": ".env",
+    "console/management/commands/createsuperuser.py": "a password that Django takes from there",
     "console/management/commands/serve.py": "the settings' module, for its workers",
     "console/wsgi.py": "the settings' module",
     "deploy/healthy.py": "runs without Django",
