@@ -56,6 +56,20 @@ def env_bool(name: str, default: bool) -> bool:
     return raw == TRUE
 
 
+def env_lines_to(name: str) -> str:
+    """Return where lines go: "" for nowhere, `stdout`, `stderr`, or the path of a file in a folder that exists.
+
+    Anything else raises ImproperlyConfigured.
+    """
+    raw = env_str(name)
+    path = Path(raw)
+    if raw in ("", "stdout", "stderr") or (path.is_absolute() and path.parent.is_dir() and not path.is_dir()):
+        return raw
+    raise ImproperlyConfigured(
+        f"{name}={raw!r}: use stdout, stderr or the absolute path of a file in a folder that exists."
+    )
+
+
 def env_int(name: str, default: int, *, low: int, high: int) -> int:
     """Return a whole number between `low` and `high`, both included; anything else raises ImproperlyConfigured."""
     raw = env_str(name, str(default))

@@ -21,6 +21,7 @@ from console.env import (
     env_choice,
     env_hosts,
     env_int,
+    env_lines_to,
     env_networks,
     env_optional,
     env_public_keys,
@@ -278,6 +279,13 @@ LANGUAGES = [("en", _("English")), ("zh-hant", _("Traditional Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+# Audit events
+
+AUDIT_LOG = env_lines_to("AUDIT_LOG")  # where each event is a line of JSON, too
+AUDIT_EXCHANGES = env_bool("AUDIT_EXCHANGES", False)
+if AUDIT_EXCHANGES and not AUDIT_LOG:
+    raise ImproperlyConfigured("AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows.")
 
 # Logs
 

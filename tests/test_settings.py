@@ -17,7 +17,7 @@ from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
-    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
+    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "AUDIT_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
     "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "PASSWORD_GRANT",
     "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
@@ -152,6 +152,11 @@ def show(run):
             "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out.",
         ),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml': use 'text' or 'json'."),
+        (
+            {"AUDIT_LOG": "audit.log"},
+            "AUDIT_LOG='audit.log': use stdout, stderr or the absolute path of a file in a folder that exists.",
+        ),
+        ({"AUDIT_EXCHANGES": "true"}, "AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': use 'DEBUG' or 'INFO' or 'WARNING' or 'ERROR'."),
     ],
 )

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from apikeys import exceptions, networks, scopes
+from apikeys import audit, exceptions, networks, scopes
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import NO_ADDRESS, basic_credentials, bearer_token
 from apikeys.api.decorators import resource
@@ -17,7 +17,7 @@ from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.iam.payloads import format_second
 from apikeys.identity import signing, tokens
-from apikeys.identity.callers import origin_of
+from apikeys.identity.callers import caller_for, origin_of
 from apikeys.identity.request import Request
 from apikeys.identity.tokens import Subject
 
@@ -42,6 +42,8 @@ def token(request: Request) -> JsonAnswer:
         subject = tokens.authenticate(form_field(request, "apikey"), origin_of(request))
         subject = tokens.narrowed(subject, scope)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
+        if settings.AUDIT_EXCHANGES and (key := subject.api_key):
+            audit.tell(caller_for(request, subject.identity), audit.LOGIN, target_id=key.id, target_name=key.name)
     elif grant == oauth.GRANT_PASSWORD and settings.PASSWORD_GRANT:
         require_client(is_client)
         username, password = form_field(request, "username"), form_field(request, "password")

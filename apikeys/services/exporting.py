@@ -10,12 +10,12 @@ from typing import Any
 
 from django.conf import settings
 
-from apikeys import domain
+from apikeys import audit, domain
 from apikeys.backends import value_store_for
 from apikeys.exceptions import ApiKeyError, ExportsBusy
 from apikeys.iam import exports
 from apikeys.iam.exports import Format
-from apikeys.services import audit, keys
+from apikeys.services import keys
 
 PAGE_SIZE = 100
 LONGEST_SECONDS = 600  # of an export: a thread serves it, and whoever takes it slowly does not keep that for ever

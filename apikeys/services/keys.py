@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from apikeys import domain
+from apikeys import audit, domain
 from apikeys.backends import backend_for, records, store_traits
 from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
 from apikeys.identity import users
-from apikeys.services import attention, audit, narrowing
+from apikeys.services import attention, narrowing
 from apikeys.services.attention import Item
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.db import transaction
 
+from apikeys import audit
 from apikeys.backends import leaking
 from apikeys.domain import Caller, Identity
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import without_surrogates
-from apikeys.services import audit
 from apikeys.services.deletion import record_deletion
 from apikeys.storage.reserve import revocation
 from apikeys.values import MASK, MIN_OWN_VALUE, mask_origin

@@ -10,13 +10,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from apikeys import exceptions
+from apikeys import audit, exceptions
 from apikeys.domain import Caller
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity.callers import check_administrator
 from apikeys.identity.users import identity_of
-from apikeys.services import audit, owners, service_ids
+from apikeys.services import owners, service_ids
 from apikeys.storage.reserve import revocation
 from console.models import User
 from console.people import administrators, links

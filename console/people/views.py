@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apikeys.audit import NOBODY
 from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, PersonConflict, TooManyAttempts
 from apikeys.identity.callers import caller_for, caller_of, check_administrator
 from apikeys.identity.request import Request
-from apikeys.services.audit import NOBODY
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.responses import UNPROCESSABLE

@@ -9,39 +9,14 @@ from typing import Any
 from django.db import transaction
 
 from apikeys import values
+from apikeys.audit import lines
+from apikeys.audit.catalogue import severity_of
 from apikeys.backends import store_traits
 from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
 from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Columns, Row, Statement, table
-
-CREATE = "iam-identity.user-apikey.create"
-UPDATE = "iam-identity.user-apikey.update"
-DELETE = "iam-identity.user-apikey.delete"
-ROTATE = "iam-identity.user-apikey.rotate"
-RESTORE = "iam-identity.user-apikey.restore"
-REVOKE = "iam-identity.user-apikey.revoke"  # all of a person, or of everybody
-EXPORT = "iam-identity.user-apikey.export"  # of a list, whose filters it tells
-
-RULES_UPDATE = "iam-identity.account-settings.update"
-
-DECOY = "iam-identity.user-apikey.decoy"  # somebody used one
-
-SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
-SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
-SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
-
-SCOPE_CREATE = "iam-identity.account-scope.create"
-SCOPE_UPDATE = "iam-identity.account-scope.update"
-SCOPE_DELETE = "iam-identity.account-scope.delete"
-
-PERSON_CREATE = "console.user.create"
-PERSON_UPDATE = "console.user.update"
-PERSON_DELETE = "console.user.delete"
-PERSON_PASSWORD = "console.user.password"  # noqa: S105  (a link to choose one, or the choice)
-
-REVIEW_RULE_UPDATE = "console.review-rule.update"
 
 NOBODY = Identity(iam_id="", account_id="", name="", email="")  # who has not shown who they are
 
@@ -51,8 +26,6 @@ PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
-SEVERITIES = dict.fromkeys(("update", "export"), "warning")
-SEVERITIES |= dict.fromkeys(("create", "rotate", "restore", "delete", "revoke", "decoy", "password"), "critical")
 PERSON = re.compile(r"IBMid-[A-Z0-9]{10}")
 
 
@@ -117,13 +90,44 @@ def record(
     The events of one attempt have the same correlation id. Whatever a client sent is masked: values come to be where
     nobody expects them, in an id, a header or a name.
     """
+    event = event_of(
+        caller,
+        action,
+        target=target,
+        target_id=target_id,
+        target_name=target_name,
+        reason=reason,
+        outcome=outcome,
+        **data,
+    )
+    event.save(force_insert=True)
+    lines.emit(event)
+
+
+def tell(caller: Caller, action: str, *, target_id: str, target_name: str) -> None:
+    """Tell of something that is too frequent for a row: one line, where AUDIT_LOG says."""
+    lines.emit(event_of(caller, action, target_id=target_id, target_name=target_name))
+
+
+def event_of(
+    caller: Caller,
+    action: str,
+    *,
+    target: ApiKey | ServiceId | None = None,
+    target_id: str = "",
+    target_name: str = "",
+    reason: str = "",
+    outcome: str = "",
+    **data: object,
+) -> AuditEvent:
+    """Return what `record` writes, with everything masked that a client sent."""
     told = {name: _masked(name, value) for name, value in data.items()}
     if caller.client_correlation_id:
         told["client_correlation_id"] = values.mask_correlation_id(caller.client_correlation_id)
-    AuditEvent.objects.create(
+    return AuditEvent(
         action=action,
         outcome=outcome or (FAILURE if reason else SUCCESS),
-        severity="warning" if reason and action != DECOY else SEVERITIES[action.rpartition(".")[2]],
+        severity=severity_of(action, failed=bool(reason)),
         reason=reason,
         initiator_id=caller.identity.iam_id,
         initiator_name=values.mask(caller.identity.name)[:255],
