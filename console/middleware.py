@@ -5,14 +5,15 @@ import secrets
 from collections.abc import Callable, MutableMapping
 from contextvars import Token
 from datetime import UTC
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase, ResponseHeaders
 from django.shortcuts import resolve_url
 from django.utils import timezone
@@ -24,12 +25,14 @@ from apikeys.api.paths import is_api
 from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
+from apikeys.web.background import is_background
 from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page, without_values_in
 from console.addresses import client_address
 from console.cookies import GetResponse, set_cookie
 from console.errors import problem
 from console.logs import answered_request
 from console.policies import DATA_POLICY, HEADERS, page_policy
+from console.sessions import ENDED, SessionStore
 
 METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
 
@@ -139,8 +142,21 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     FOREVER = 365 * 24 * 60 * 60
 
 
+class Sessions(SessionMiddleware):
+    """Django's, but a session knows from where and with what it is used."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        session = cast("SessionStore", request.session)
+        session.address = cast("Request", request).client_address
+        session.agent = request.META.get("HTTP_USER_AGENT", "")
+
+
 class LoginRequired(LoginRequiredMiddleware):
-    """Django's, but a form's draft is kept for after the log-in, and htmx leaves the page and swaps no part of it."""
+    """Django's, but a form's draft is kept for after the log-in, and htmx leaves the page and swaps no part of it.
+
+    What a person asks for begins the idle time of the session anew.
+    """
 
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
@@ -148,20 +164,32 @@ class LoginRequired(LoginRequiredMiddleware):
         # Django would load the user first: health checks must answer without the database.
         if not getattr(view_func, "login_required", True):
             return None
-        return super().process_view(request, view_func, view_args, view_kwargs)
+        refused = super().process_view(request, view_func, view_args, view_kwargs)
+        if refused is None and not is_background(view_func):
+            cast("SessionStore", request.session).renew()
+        return refused
 
     def handle_no_permission(  # type: ignore[override]
         self, request: Request, view_func: Any
     ) -> HttpResponseBase:
         author = drafts.author_of(request)
         next_url = keep_draft(request, author) if author else ""
+        told = ""
         if next_url:
             messages.warning(request, _("Your session has ended. Log in again to continue with what you typed."))
-        elif not request.htmx:
-            next_url = without_values_in(request.get_full_path())
         else:
-            next_url = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
-        return redirect_whole_page(request, redirect_to_login(next_url, resolve_url(settings.LOGIN_URL)))
+            next_url = _place_of(request)
+            if settings.SESSION_COOKIE_NAME in request.COOKIES and request.session.session_key is None:
+                told = f"&{ENDED}"  # no message: it would be a row for each cookie that a stranger invents
+        login = redirect_to_login(next_url, resolve_url(settings.LOGIN_URL))
+        return redirect_whole_page(request, HttpResponseRedirect(login.url + told))
+
+
+def _place_of(request: Request) -> str:
+    """Return where a log-in leads back to: what was asked for, or the page from which htmx asked."""
+    if not request.htmx:
+        return without_values_in(request.get_full_path())
+    return open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 class ReaderZone:

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import secrets
 import warnings
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -191,7 +192,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "console.middleware.StaticFiles",
     "console.cookies.prefixed_cookies",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "console.middleware.Sessions",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",  # get_host(): ALLOWED_HOSTS holds on every route
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -229,7 +230,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 150  # 100 keys of a page, or as many scopes, ar
 # Sessions and cookies
 
 SESSION_ENGINE = "console.sessions"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = env_int("SESSION_HOURS", 12, low=1, high=168) * 60 * 60  # from the log-in
+SESSION_IDLE = timedelta(minutes=env_int("SESSION_IDLE_MINUTES", 60, low=2, high=1440))  # from the last use
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60

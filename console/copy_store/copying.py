@@ -26,7 +26,7 @@ from django.db.migrations.loader import MigrationLoader
 from apikeys.models import PepperFingerprint
 from apikeys.storage.errors import first_line
 from console.exceptions import Unfit
-from console.models import Account
+from console.models import Account, Session
 
 SOURCE, TARGET = "source", DEFAULT_DB_ALIAS
 BATCH = 2000  # rows of one transaction, and the most that are in memory
@@ -78,6 +78,8 @@ def tables() -> list[Table]:
 
 
 def is_table(model: Table) -> bool:
+    if model._meta.db_table == Session._meta.db_table:
+        return model is Session  # and not Django's model of the same table, which lacks columns
     return model._meta.managed and not model._meta.proxy and not model._meta.swapped
 
 

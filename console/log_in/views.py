@@ -27,6 +27,11 @@ class Login(LoginView):
     template_name = "login.html"
     redirect_authenticated_user = True
 
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if sessions.ENDED in request.META.get("QUERY_STRING", "").split("&"):
+            messages.warning(request, sessions.ended_message())
+        return super().get(request, *args, **kwargs)
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().post(request, *args, **kwargs)
