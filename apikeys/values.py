@@ -43,7 +43,7 @@ _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 _OF_ADDRESSES = re.compile(
     rf"{_ID.pattern}|IBMid-[A-Z0-9]{{10}}|\.well-known|accounts|activate|alarm-seen|api|apikeys|bulk|choose|create"
     r"|deactivate|delete|deleted|details|disable|docs|done|download|edit|enable|end|end-previous|export|extend-previous"
-    r"|favicon\.ico|found|healthz|identity|introspect|keys|language|leaks|limits|link|lock|login|logout|manage|more"
+    r"|favicon\.ico|found|healthz|identity|introspect|keys|language|leaks|limits|link|lock|login|logout|manage|metrics|more"
     r"|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration|password|pause|previous|readyz|receipt"
     r"|refusals|restore|resume|review|revoke|rotate|rules|scopes|security|serviceids|settle|static|take-over|theme"
     r"|time-zone|token|unlock|usage|userinfo|users|v1"

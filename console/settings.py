@@ -255,7 +255,7 @@ if not HTTPS and not is_loopback(HOST):
 
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 63_072_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -288,6 +288,12 @@ AUDIT_LOG = env_lines_to("AUDIT_LOG")  # where each event is a line of JSON, too
 AUDIT_EXCHANGES = env_bool("AUDIT_EXCHANGES", False)
 if AUDIT_EXCHANGES and not AUDIT_LOG:
     raise ImproperlyConfigured("AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows.")
+
+# Figures
+
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
+if METRICS_TOKEN and (len(METRICS_TOKEN) < 32 or not METRICS_TOKEN.isascii()):
+    raise ImproperlyConfigured("METRICS_TOKEN: use 32 random characters or more, letters and digits.")
 
 # Logs
 

@@ -1,4 +1,4 @@
-"""The address book: people below /, what they manage below /manage/, operators at /healthz and /readyz.
+"""The address book: people below /, what they manage below /manage/, operators at /healthz, /readyz and /metrics.
 
 With an upstream store people, passwords and the API of programs are there, and so are their addresses.
 """
@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 from apikeys.backends import store_traits
 from apikeys.urls import review_urlpatterns, scope_urlpatterns, service_id_urlpatterns
 from apikeys.web.rules_views import rules_page
-from console import views
+from console import metrics, views
 from console.csp_reports import csp_reports
 from console.log_in import iam
 from console.log_in import views as log_in
@@ -31,6 +31,7 @@ urlpatterns = [
     path("csp-reports/", csp_reports),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
+    path("metrics", metrics.metrics),
 ]
 if not store_traits().is_upstream:
     urlpatterns += [

@@ -173,7 +173,7 @@ PLAIN_ADDRESSES = [
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/", "/manage/rules/", *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),
     *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",
-    "/csp-reports/", "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
+    "/metrics", "/csp-reports/", "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
 ]  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "AUDIT_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
-    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "PASSWORD_GRANT",
-    "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "SESSION", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "METRICS_",
+    "PASSWORD_GRANT", "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "SESSION", "THREADS", "TRUSTED_PROXIES", "WORKERS",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
 USE_AN_ADDRESS = "IAM_URL: use an address such as https://iam.cloud.ibm.com."
@@ -151,6 +151,7 @@ def show(run):
             {"DATABASE_URL": "sqlite:///:memory:"},
             "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out.",
         ),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN: use 32 random characters or more, letters and digits."),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml': use 'text' or 'json'."),
         (
             {"AUDIT_LOG": "audit.log"},

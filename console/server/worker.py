@@ -54,7 +54,7 @@ _open_files = max(_open_files, min(settings.CONNECTIONS + OTHER_FILES, _most_fil
 resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 
 from apikeys import jobs  # noqa: E402  (their models need the application)
-from console import sessions  # noqa: E402
+from console import metrics, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
 from console.log_in import limiter  # noqa: E402
 from console.people import links  # noqa: E402
@@ -69,7 +69,7 @@ application = Adapter(
     body_seconds=settings.BODY_SECONDS,
     part_seconds=settings.ANSWER_SECONDS,
     most=most_connections,
-    apart={"/healthz"},  # it tells that this process answers, whatever its threads wait for
+    apart={"/healthz", "/metrics"},  # they tell how this process is, whatever its threads wait for
 )
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
@@ -83,7 +83,7 @@ Warden(
     is_stalled=lambda client: client in application.stalled,
     seen=application.drop_left,
 ).start()
-jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old])
+jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share])
 end_with_parent()
 
 # What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,

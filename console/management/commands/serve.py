@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
 from apikeys.storage.errors import first_line
-from console import sqlite_files
+from console import metrics, sqlite_files
 from console.copy_store import copying
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
@@ -45,6 +46,8 @@ class Command(BaseCommand):
         refuse_taken_port()
         self.prepare()
         refuse_taken_port()  # another start may have been faster
+        with suppress(OSError):  # without figures it serves all the same
+            metrics.begin()
         self.say(f"The console is at {where()}  (Ctrl-C stops it)")
         # A worker that closes an SQLite connection which it inherited takes the journal away from the others.
         connections.close_all()
