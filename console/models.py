@@ -11,14 +11,18 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import zones
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
+from console.factors.models import Authenticator, RecoveryCode
 from console.people import administrators
 from console.sessions import SessionStore
+
+__all__ = ["Account", "Authenticator", "LoginCounter", "PasswordLink", "RecoveryCode", "User"]
 
 LINK_LIFETIME = timedelta(days=1)
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
@@ -66,8 +70,21 @@ class User(AbstractUser):
     # Where the rules leave it to some. A release before this column writes rows without it.
     may_create_keys = models.BooleanField(_("May create API keys"), default=True, db_default=True)
 
+    # Another one ends all sessions, as another password does. A release before this column writes rows without it.
+    sessions_mark = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a password alone is not enough to log in."""
+        return Authenticator.objects.filter(user=self).exists()
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what sessions hold of the password, and of the mark: without one it is Django's."""
+        salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        return salted_hmac(salt, self.password + self.sessions_mark, secret=secret, algorithm="sha256").hexdigest()
 
     def suggest_time_zone(self, name: str) -> None:
         """Keep the time zone that a browser names, where it is one and the person has chosen none."""

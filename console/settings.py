@@ -160,6 +160,11 @@ AUTH_USER_MODEL = "console.User"
 AUTHENTICATION_BACKENDS = ["console.auth.IAMBackend" if _is_upstream else "console.auth.LimitedModelBackend"]
 PASSWORD_HASHERS = ["console.log_in.auth.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "console.log_in.passwords.PasswordValidator"}]
+# Who must have a second factor, and after how many minutes a change asks again who somebody is; 0 for never.
+SECOND_FACTOR = env_choice("SECOND_FACTOR", "optional", ("optional", "administrators", "everybody"))
+REAUTHENTICATE_MINUTES = env_int("REAUTHENTICATE_MINUTES", 15, low=0, high=720)
+if _is_upstream and SECOND_FACTOR != "optional":
+    f"SECOND_FACTOR={SECOND_FACTOR!r}: with APIKEYS_BACKEND=ibm-cloud the upstream IAM asks for second factors."
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 CHOOSE_ACCOUNT_URL = "account"  # where a person with several accounts chooses one
@@ -167,6 +172,7 @@ CHOOSE_ACCOUNT_URL = "account"  # where a person with several accounts chooses o
 # Log-in limits: attempts in a window of seconds, refused with 429 beyond.
 LOGIN_WINDOW_SECONDS = 900
 LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS", 5, low=1, high=1000)
+FACTOR_ATTEMPTS = 5  # for one person and factor
 LOGIN_ATTEMPTS_PER_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_ADDRESS", 50, low=1, high=100_000)
 
 # Application
@@ -199,8 +205,10 @@ MIDDLEWARE = [
     "console.authentication.Authentication",
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.LoginRequired",
+    "console.factors.middleware.Enrolment",
     "console.middleware.ReaderZone",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "console.factors.asked_again.AskedAgain",
     "apikeys.web.middleware.ApiKeyErrors",
 ]
 

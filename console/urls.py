@@ -12,6 +12,7 @@ from apikeys.urls import review_urlpatterns, scope_urlpatterns, service_id_urlpa
 from apikeys.web.rules_views import rules_page
 from console import metrics, views
 from console.csp_reports import csp_reports
+from console.factors import views as factors
 from console.log_in import iam
 from console.log_in import views as log_in
 from console.people import views as people
@@ -37,6 +38,8 @@ if not store_traits().is_upstream:
     urlpatterns += [
         path("manage/security/serviceids/", include(service_id_urlpatterns)),
         path("manage/security/review/", include(review_urlpatterns)),
+        path("login/second/", factors.second_step_page, name="second_step"),
+        path("account/", include("console.factors.urls")),
         path("login/", log_in.Login.as_view(), name="login"),
         path("password/", log_in.Password.as_view(), name="password"),
         path("manage/rules/", rules_page, name="rules"),

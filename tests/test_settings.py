@@ -20,6 +20,7 @@ SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "AUDIT_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
     "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "METRICS_",
     "PASSWORD_GRANT", "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "SESSION", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+    "REAUTHENTICATE_", "SECOND_",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
 USE_AN_ADDRESS = "IAM_URL: use an address such as https://iam.cloud.ibm.com."

@@ -39,7 +39,7 @@ Part = tuple[Any, ...] | None  # of a row: the columns of one table, None where 
 class Holder:
     """An active person, or a service ID that is not disabled and that an active person manages.
 
-    `password` is a person's as it is stored, where it was asked for.
+    `password` is a person's as it is stored, with the mark that ends their sessions, where it was asked for.
     """
 
     identity: Identity
@@ -329,7 +329,7 @@ def _of_sources(number: int, whole: bool) -> Statement:
         f"SELECT {', '.join([*map(str, selected), *managers])}, "  # nosec B608  # names of the models
         f"EXISTS (SELECT 1 FROM {table(SigningKey, 'signing')} WHERE signing.kid = %s), "
         f"EXISTS (SELECT 1 FROM {table(Revocation, 'revoked')} WHERE revoked.id IN (%s, %s)), "
-        f'{_limits()}, person."password" FROM (SELECT 1) one {" ".join(joins)}'
+        f'{_limits()}, person."password" || person."sessions_mark" FROM (SELECT 1) one {" ".join(joins)}'
     )
     return Statement(sql, *selected)
 

@@ -44,6 +44,17 @@ def give_back(username: str, address: str) -> None:
     LoginCounter.objects.filter(subject__in=subjects, attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
+def reserve_factor(iam_id: str, factor: str) -> None:
+    """Count one attempt of a person with one kind of second factor, from wherever. Raises TooManyAttempts."""
+    if wait := _count(_subject("factor", factor, iam_id), settings.FACTOR_ATTEMPTS):
+        raise TooManyAttempts(wait)
+
+
+def forgive_factor(iam_id: str, factor: str) -> None:
+    """Give the attempts back after one that was right."""
+    LoginCounter.objects.filter(subject=_subject("factor", factor, iam_id)).delete()
+
+
 def _subject(*parts: str) -> str:
     kind, *rest = parts
     rest[-1] = network_of(rest[-1])

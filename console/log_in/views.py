@@ -6,8 +6,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse_lazy
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,6 +17,7 @@ from apikeys.exceptions import TooManyAttempts
 from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
+from console.factors import held, second_step
 from console.models import User
 
 
@@ -39,6 +40,11 @@ class Login(LoginView):
             return self.refuse(self.form_class(request), too_many_message(exc.retry_after), 429, exc.retry_after)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        person = form.get_user()
+        if held.has_one(person):
+            zone = self.request.POST.get("time_zone", "")
+            second_step.begin(self.request, person, next_url=self.get_success_url(), time_zone=zone)
+            return HttpResponseRedirect(reverse("second_step"))
         response = super().form_valid(form)
         self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
         cast("User", self.request.user).suggest_time_zone(self.request.POST.get("time_zone", ""))

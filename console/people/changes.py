@@ -18,6 +18,7 @@ from apikeys.identity.callers import check_administrator
 from apikeys.identity.users import identity_of
 from apikeys.services import owners, service_ids
 from apikeys.storage.reserve import revocation
+from console.factors import held
 from console.models import User
 from console.people import administrators, links
 
@@ -115,6 +116,19 @@ def new_link(caller: Caller, iam_id: str) -> Invited:
         code = links.make(person, caller.identity.iam_id)
         step.record(person)
     return Invited(person, code)
+
+
+@revocation
+def reset_factors(caller: Caller, iam_id: str) -> User:
+    """Remove every second factor of a person, and end their sessions, for who lost them or had them stolen.
+
+    Raises NotAuthorized, PersonNotFound.
+    """
+    with _audited(caller, audit.FACTOR_DELETE, iam_id) as step:
+        person = _locked(caller, iam_id)
+        held.remove_all(person)
+        step.record(person, factor="all")
+    return person
 
 
 def choose_password(caller: Caller, code: str, password: str) -> User:

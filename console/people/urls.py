@@ -11,5 +11,6 @@ urlpatterns = [
     path("<slug:iam_id>/deactivate/", views.person_set_active, {"active": False}, name="person_deactivate"),
     path("<slug:iam_id>/activate/", views.person_set_active, {"active": True}, name="person_activate"),
     path("<slug:iam_id>/link/", views.person_link, name="person_link"),
+    path("<slug:iam_id>/reset-factors/", views.person_reset_factors, name="person_reset_factors"),
     path("<slug:iam_id>/delete/", views.person_delete, name="person_delete"),
 ]

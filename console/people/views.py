@@ -19,6 +19,7 @@ from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.responses import UNPROCESSABLE
+from console.factors.held import has_one
 from console.log_in import limiter
 from console.models import User
 from console.people import changes, links
@@ -78,7 +79,8 @@ def person_details(request: Request, iam_id: str) -> HttpResponse:
         else:
             messages.success(request, _("The changes to %(name)s were saved.") % {"name": person})
             return _to_list()
-    context = {"person": changes.get(caller, iam_id), "form": form, "held": holdings([iam_id])[iam_id]}
+    person = changes.get(caller, iam_id)
+    context = {"person": person, "form": form, "held": holdings([iam_id])[iam_id], "has_factor": has_one(person)}
     return render(request, "people/details.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
@@ -100,6 +102,15 @@ def person_set_active(request: Request, iam_id: str, active: bool) -> HttpRespon
 def person_link(request: Request, iam_id: str) -> HttpResponse:
     """A new link to choose a password."""
     return _show_link(request, changes.new_link(caller_of(request), iam_id), _("Link to choose a password"))
+
+
+@require_POST
+def person_reset_factors(request: Request, iam_id: str) -> HttpResponse:
+    """Let a person who lost their second factors log in without."""
+    person = changes.reset_factors(caller_of(request), iam_id)
+    done = _("%(name)s has no second factor any more, and is logged out everywhere.")
+    messages.success(request, done % {"name": person})
+    return _to_list()
 
 
 @require_http_methods(["GET", "POST"])

@@ -32,7 +32,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 90
+NUMBER = 93
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -474,6 +474,14 @@ def password(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("main").get_by_role("button", name=t("Change password")).click()
     expect(page.locator("[aria-invalid=true]").first).to_be_visible()
     yield "password, refused", page
+    page.goto("/account/factors/")
+    yield "second factors", page
+    page.get_by_role("link", name=t("Set up an app")).click()
+    yield "authenticator app", page
+    page.get_by_label(t("Code that the app shows")).fill("12345")
+    page.get_by_role("button", name=t("Set up")).click()
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
+    yield "authenticator app, refused", page
     page.goto("/time-zone/")
     yield "time zone", page
     page.get_by_label(t("Time zone")).locator("option").last.evaluate("(option) => { option.value = 'x'; }")

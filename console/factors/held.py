@@ -1,0 +1,72 @@
+"""What somebody has of second factors, who must have one, and how the last one goes."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from apikeys.backends import store_traits
+from console.factors.models import Authenticator, RecoveryCode
+from console.models import User
+
+OPTIONAL, ADMINISTRATORS, EVERYBODY = "optional", "administrators", "everybody"
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """The factors of a person: since when there is an app, None for no app, and how many recovery codes are left."""
+
+    app_since: datetime | None
+    codes_left: int
+
+    @property
+    def has_one(self) -> bool:
+        """Whether there is any factor but recovery codes, which are none by themselves."""
+        return self.app_since is not None
+
+
+def factors_of(person: User) -> Factors:
+    """Return what a person has."""
+    since = Authenticator.objects.filter(user=person).values_list("created_at", flat=True).first()
+    return Factors(since, RecoveryCode.objects.filter(user=person).count())
+
+
+def has_one(person: User) -> bool:
+    """Tell whether a password alone does not log this person in."""
+    return not store_traits().is_upstream and person.has_second_factor
+
+
+def must_have_one(person: User) -> bool:
+    """Tell whether SECOND_FACTOR demands one of this person."""
+    if settings.SECOND_FACTOR == ADMINISTRATORS:
+        return person.is_superuser
+    return bool(settings.SECOND_FACTOR == EVERYBODY)
+
+
+def is_missing(person: User) -> bool:
+    """Tell whether this person must have a second factor and has none."""
+    return must_have_one(person) and not has_one(person)
+
+
+def end_sessions(person: User) -> None:
+    """End all sessions of a person, and all tokens that a password or a passcode brought; API keys go on."""
+    person.sessions_mark = secrets.token_hex(16)
+    person.save(update_fields=["sessions_mark"])
+
+
+def remove_app(person: User) -> None:
+    """Remove the app of a person, and the recovery codes with the last factor."""
+    with transaction.atomic():
+        Authenticator.objects.filter(user=person).delete()
+        if not person.has_second_factor:
+            RecoveryCode.objects.filter(user=person).delete()
+
+
+def remove_all(person: User) -> None:
+    """Remove every factor of a person, and end their sessions: whoever is logged in may not be them."""
+    with transaction.atomic():
+        Authenticator.objects.filter(user=person).delete()
+        RecoveryCode.objects.filter(user=person).delete()
+        end_sessions(person)

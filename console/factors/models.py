@@ -1,0 +1,30 @@
+"""What is kept of second factors: nothing that opens a door to whoever has a copy of the database."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Authenticator(models.Model):
+    """The authenticator app of a person: its secret, sealed, and the last step of 30 seconds whose code was used."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="authenticator"
+    )
+    sealed = models.BinaryField()
+    last_step = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"authenticator app of {self.user_id}"
+
+
+class RecoveryCode(models.Model):
+    """A code that works once in place of an app; its row is deleted when it is used."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recovery_codes")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.user_id}"

@@ -1,0 +1,13 @@
+"""Addresses of the pages about one's own second factors, below /account/."""
+
+from django.urls import path
+
+from console.factors import views
+
+urlpatterns = [
+    path("factors/", views.factors_page, name="factors"),
+    path("factors/app/", views.factors_app, name="factors_app"),
+    path("factors/app/remove/", views.factors_app_remove, name="factors_app_remove"),
+    path("factors/recovery/", views.factors_recovery, name="factors_recovery"),
+    path("prove/", views.prove, name="prove"),
+]

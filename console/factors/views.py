@@ -1,0 +1,152 @@
+"""Account > Second factors, the second step of the log-in, and the page that asks again before something is opened."""
+
+import base64
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apikeys.exceptions import TooManyAttempts
+from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
+from apikeys.services.messages import sentence
+from apikeys.web.responses import UNPROCESSABLE
+from console.factors import asked_again, changes, held, proofs, second_step, totp
+from console.factors.changes import CodeRefused
+from console.factors.forms import AppForm
+from console.log_in.views import too_many_message
+
+ENROLLING = "enrolling"  # of a session: the sealed secret of the app that is being set up
+
+
+@require_GET
+def factors_page(request: Request) -> HttpResponse:
+    """What the person has of second factors."""
+    context = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
+    return render(request, "factors/page.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("code")
+@sensitive_variables("secret", "codes")
+def factors_app(request: Request) -> HttpResponse:
+    """A QR code to scan, and the first code that the app shows; the answer to the first factor has recovery codes."""
+    if request.method == "GET":
+        return _app_page(request, AppForm(), _begin_enrolment(request))
+    secret = _secret_being_enrolled(request)
+    if not secret:
+        return HttpResponseRedirect(reverse("factors_app"))
+    form = AppForm(request.POST)
+    if form.is_valid():
+        try:
+            codes = changes.add_app(caller_of(request), request.user, secret, form.cleaned_data["code"])
+        except CodeRefused as exc:
+            form.add_error("code", sentence(exc))
+        else:
+            del request.session[ENROLLING]
+            return _added(request, codes)
+    return _app_page(request, form, secret)
+
+
+def _begin_enrolment(request: Request) -> str:
+    """Return a new secret, which the session keeps, sealed, until its first code comes."""
+    secret = totp.new_secret()
+    request.session[ENROLLING] = base64.b64encode(totp.seal(secret, request.user)).decode()
+    return secret
+
+
+def _secret_being_enrolled(request: Request) -> str:
+    sealed = base64.b64decode(request.session.get(ENROLLING, ""))
+    return totp.unseal(sealed, request.user)[0]
+
+
+@sensitive_variables("secret", "context")
+def _app_page(request: Request, form: AppForm, secret: str) -> HttpResponse:
+    groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
+    context = {
+        "form": form,
+        "qr_code": totp.qr_code(totp.uri_of(secret, request.user, changes.issuer())),
+        "secret": " ".join(groups),
+    }
+    request.shows_value = True
+    return render(request, "factors/app.html", context, status=UNPROCESSABLE if form.errors else 200)
+
+
+@sensitive_variables("codes")
+def _added(request: Request, codes: list[str]) -> HttpResponse:
+    """Go on after an app was set up: with the first one all sessions have ended but this one, and there are codes."""
+    if not codes:
+        messages.success(request, _("Your authenticator app was set up in place of the one before."))
+        return HttpResponseRedirect(reverse("factors"))
+    update_session_auth_hash(request, request.user)
+    return _codes_page(request, codes, is_first=True)
+
+
+@require_POST
+def factors_app_remove(request: Request) -> HttpResponse:
+    """The app is no factor any more."""
+    changes.remove_app(caller_of(request), request.user)
+    messages.success(request, _("Your authenticator app was removed."))
+    return HttpResponseRedirect(reverse("factors"))
+
+
+@require_POST
+@sensitive_variables("codes")
+def factors_recovery(request: Request) -> HttpResponse:
+    """New recovery codes in place of those before."""
+    codes = changes.renew_recovery_codes(caller_of(request), request.user)
+    return _codes_page(request, codes) if codes else HttpResponseRedirect(reverse("factors"))
+
+
+@sensitive_variables("codes", "context")
+def _codes_page(request: Request, codes: list[str], *, is_first: bool = False) -> HttpResponse:
+    """Return the one page that has recovery codes. No redirect: they would have to wait somewhere."""
+    request.shows_value = True
+    return render(request, "factors/codes.html", {"codes": codes, "is_first": is_first})
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
+def second_step_page(request: Request) -> HttpResponse:
+    """The second step of a log-in: a code of the app, or a recovery code."""
+    found = second_step.find(request)
+    if found is None:
+        messages.warning(request, _("Log in again: the second step takes ten minutes at most."))
+        return HttpResponseRedirect(reverse("login"))
+    person, half = found
+    if request.method == "GET":
+        return render(request, "factors/second_step.html", {})
+    try:
+        if proofs.accepts_code(person, request.POST.get("code", "")):
+            second_step.finish(request, person, half)
+            return HttpResponseRedirect(half.next_url)
+    except TooManyAttempts as exc:
+        response = _second_step_refused(request, too_many_message(exc.retry_after), exc.status)
+        response.headers["Retry-After"] = str(exc.retry_after)
+        return response
+    return _second_step_refused(request, asked_again.wrong_code(), UNPROCESSABLE)
+
+
+def _second_step_refused(request: Request, sentence: str, status: int) -> HttpResponse:
+    return render(request, "factors/second_step.html", {"refusal": sentence}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
+def prove(request: Request) -> HttpResponse:
+    """Who somebody is, before something is opened that asks."""
+    next_url = request.POST.get("next") or request.GET.get("next") or ""
+    if not next_url.startswith("/") or not url_has_allowed_host_and_scheme(next_url, allowed_hosts=None):
+        next_url = resolve_url(settings.LOGIN_REDIRECT_URL)
+    if request.method == "POST":
+        return asked_again.prove_or_ask(request) or HttpResponseRedirect(next_url)
+    return asked_again.question_before(request, next_url)
