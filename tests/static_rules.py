@@ -20,6 +20,7 @@ SECRETS = {
 }
 SEALED = re.compile(r"(^|_)(sealed|digest|hashed|masked)(_|$)")
 NETWORK_MODULES = {"socket", "ssl", "http", "urllib.request", "smtplib", "ftplib", "xmlrpc", "socketserver"}
+CRYPTOGRAPHY = {"hashlib", "hmac", "cryptography", "jwt", "argon2", "pyotp", "fido2"}
 PROCESS_MODULES = {"subprocess", "multiprocessing", "pty"}
 TEXTS = re.compile(r"\b(str|bytes|Any)\b")
 
@@ -169,6 +170,11 @@ def network_used(tree: ast.Module) -> list[str]:
     """Return the modules that open connections; those that only read addresses or statuses are none."""
     harmless = {"http.HTTPStatus", "http.HTTPMethod", "http"}
     return sorted(name for name in modules_imported(tree) - harmless if is_below(name, NETWORK_MODULES))
+
+
+def cryptography_used(tree: ast.Module) -> list[str]:
+    """Return the modules of hashes, ciphers and signatures that are imported."""
+    return sorted(name for name in modules_imported(tree) if is_below(name, CRYPTOGRAPHY))
 
 
 def processes_started(tree: ast.Module) -> list[str]:

@@ -126,7 +126,8 @@ def check_headers(response, *, dynamic: bool = True) -> None:
     assert policy_of(response) == (PAGE_POLICY if is_page else DATA_POLICY)
     off = {rule.strip() for rule in headers["Permissions-Policy"].split(",")}
     assert {f"{feature}=()" for feature in NOT_NEEDED} <= off
-    assert not [name for name in headers if name.lower().startswith("access-control-")]
+    assert not [name for name in headers if name.lower().startswith(("access-control-", "x-powered-by"))]
+    assert headers.get("Server", "granian") == "granian"  # no version
     if dynamic:
         assert headers["Cache-Control"] == "no-store"
         assert not [name for name in ("ETag", "Last-Modified", "Expires") if name in headers]

@@ -52,6 +52,8 @@ PROCESSES = {
 }
 # Whose digests are no secret: they tell whether files are those of before.
 DIGESTS_IN_THE_OPEN = {"console/management/commands/serve.py": "of the static files"}
+# Who uses cryptography of Django's.
+HASHERS_BY_SETTING = {"console/log_in/auth.py": "Argon2id of passwords"}
 # Whose tokens are in another place.
 TOKENS_ELSEWHERE = {"templates/patterns/_bulk.html": "its inputs and its token stand in the table"}
 
@@ -64,6 +66,7 @@ EXAMPLES: dict[Callable[..., list[str]], str] = {
     rules.secrets_compared_in_haste: "if given.digest == digest: pass",
     rules.environment_read: "import os\nDEBUG = os.environ.get('DEBUG')",
     rules.network_used: "from urllib.request import urlopen",
+    rules.cryptography_used: "from hashlib import md5",
     rules.processes_started: "from subprocess import run",
     rules.code_made_of_text: "Template(request.GET['page'])",
     rules.html_from_variables: "format_html(name, 1)",
@@ -114,6 +117,15 @@ def test_only_the_named_modules_do_what_needs_a_reason(rule, allowed):
     found = {path for path, tree in rules.trees() if rule(tree)}
 
     assert found == set(allowed)
+
+
+def test_whatever_uses_cryptography_is_in_the_inventory():
+    inventory = (ROOT / "docs" / "threat-model.md").read_text().split("## Algorithms and their keys")[1]
+    users = {path for path, tree in rules.trees() if rules.cryptography_used(tree)}
+
+    told = set(re.findall(r"`((?:apikeys|console)/[\w/]+\.py)`", inventory))
+
+    assert told - set(HASHERS_BY_SETTING) == users
 
 
 def test_what_holds_a_secret_does_not_tell_it():

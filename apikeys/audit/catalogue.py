@@ -47,7 +47,7 @@ REVIEW_RULE_UPDATE = "console.review-rule.update"
 PEPPER_CREATE = "console.pepper.create"
 PEPPER_DELETE = "console.pepper.delete"
 SIGNING_KEY_CREATE = "console.signing-key.create"
-SECRET_KEY_UPDATE = "console.secret-key.update"  # noqa: S105
+SECRET_KEY_UPDATE = "console.secret-key.update"  # noqa: S105  (the name of an action)
 AUDIT_EXPORT = "console.audit.export"
 AUDIT_DELETE = "console.audit.delete"  # what was kept for long enough
 
