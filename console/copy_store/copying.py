@@ -215,11 +215,17 @@ def finish() -> None:
     """Make the target whole: numbers of new rows go on behind those that are there, and nothing says "unfinished"."""
     connection = connections[TARGET]
     connection.close()  # the next one waits for the disk, which then has all that was committed before
+    number_on()
+    with connection.schema_editor() as editor:
+        editor.delete_model(UnfinishedCopy)
+
+
+def number_on() -> None:
+    """Let numbers of new rows go on behind those that are there, and the target know what it has."""
+    connection = connections[TARGET]
     with transaction.atomic(using=TARGET), connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), tables()):
             cursor.execute(statement)
-    with connection.schema_editor() as editor:
-        editor.delete_model(UnfinishedCopy)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # a database that knows nothing of its new rows plans badly until it looks at them
 
