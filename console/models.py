@@ -18,11 +18,11 @@ from apikeys import zones
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
-from console.factors.models import Authenticator, RecoveryCode
+from console.factors.models import Authenticator, Passcode, RecoveryCode
 from console.people import administrators
 from console.sessions import SessionStore
 
-__all__ = ["Account", "Authenticator", "LoginCounter", "PasswordLink", "RecoveryCode", "User"]
+__all__ = ["Account", "Authenticator", "LoginCounter", "Passcode", "PasswordLink", "RecoveryCode", "User"]
 
 LINK_LIFETIME = timedelta(days=1)
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
@@ -80,6 +80,12 @@ class User(AbstractUser):
     def has_second_factor(self) -> bool:
         """Whether a password alone is not enough to log in."""
         return Authenticator.objects.filter(user=self).exists()
+
+    @property
+    def must_have_second_factor(self) -> bool:
+        """Whether SECOND_FACTOR demands one of this person."""
+        demanded = str(settings.SECOND_FACTOR)
+        return demanded == "everybody" or (demanded == "administrators" and self.is_superuser)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Return what sessions hold of the password, and of the mark: without one it is Django's."""

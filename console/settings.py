@@ -157,7 +157,11 @@ PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
 
 CONSOLE_BRAND = env_str("CONSOLE_BRAND", "IBM Cloud" if _is_upstream else "")
 AUTH_USER_MODEL = "console.User"
-AUTHENTICATION_BACKENDS = ["console.auth.IAMBackend" if _is_upstream else "console.auth.LimitedModelBackend"]
+AUTHENTICATION_BACKENDS = (
+    ["console.auth.IAMBackend"]
+    if _is_upstream
+    else ["console.auth.LimitedModelBackend", "console.factors.backends.PasscodeBackend"]
+)
 PASSWORD_HASHERS = ["console.log_in.auth.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "console.log_in.passwords.PasswordValidator"}]
 # Who must have a second factor, and after how many minutes a change asks again who somebody is; 0 for never.

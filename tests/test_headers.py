@@ -171,7 +171,7 @@ PLAIN_ADDRESSES = [
     )), f"{KEYS}deleted/", f"{KEYS}export/?format=csv", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
     f"{KEYS}revoke/", f"{KEYS}revoke/nobody/",
     f"{KEYS}bulk/", f"{KEYS}bulk/{UUID(int=0)}/", f"{KEYS}bulk/{UUID(int=0)}/more/",
-    "/login/second/", "/account/prove/", "/account/factors/", "/manage/users/nobody/reset-factors/",
+    "/login/second/", "/account/prove/", "/account/factors/", "/account/passcode/", "/manage/users/nobody/reset-factors/",
     *(f"/account/factors/{what}/" for what in ("app", "app/remove", "recovery")),
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/", "/manage/rules/", *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),

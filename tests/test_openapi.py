@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from apikeys.api.openapi import document
 from apikeys.api.urls import urlpatterns
+from apikeys.iam.oauth import GRANT_PASSCODE
 from apikeys.models import AuditEvent, RefreshToken, ScopeRecord
 from apikeys.services.refusals import write_uses
 from apikeys.values import mask
@@ -180,8 +181,8 @@ def test_the_password_grant_is_described_only_where_it_is_on():
             for grant in found["components"]["schemas"]["TokenRequest"]["oneOf"]
         ]
 
-    assert grants(with_password=True) == [API_KEY_GRANT, "password", "refresh_token"]
-    assert grants(with_password=False) == [API_KEY_GRANT, "refresh_token"]
+    assert grants(with_password=True) == [API_KEY_GRANT, "password", GRANT_PASSCODE, "refresh_token"]
+    assert grants(with_password=False) == [API_KEY_GRANT, GRANT_PASSCODE, "refresh_token"]
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
@@ -27,13 +28,13 @@ SOON = timedelta(days=14)
 CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
-@sensitive_post_parameters("apikey", "password", "refresh_token")
+@sensitive_post_parameters("apikey", "password", "passcode", "refresh_token")
 @sensitive_variables("issued", "answer")
 def token(request: Request) -> JsonAnswer:
-    """Exchange a key's value, a password or a refresh token for an access token.
+    """Exchange a key's value, a password, a one-time passcode or a refresh token for an access token.
 
-    Raises PropertyMissing, PropertyRefused, ValueNotFound, RefreshTokenInvalid and RefreshTokenExpired (400),
-    ClientRefused and PasswordRefused (401), TooManyAttempts (429).
+    Raises PropertyMissing, PropertyRefused, ValueNotFound, PasscodeRefused, RefreshTokenInvalid and RefreshTokenExpired
+    (400), ClientRefused, PasswordRefused and PasscodeNeeded (401), TooManyAttempts (429).
     """
     is_client = client_is_known(request)
     client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
@@ -54,9 +55,9 @@ def token(request: Request) -> JsonAnswer:
         refresh_token, origin = form_field(request, "refresh_token"), origin_of(request)
         issued = tokens.refresh(refresh_token, client_id=client_id, origin=origin, scope=scope)
     elif grant == oauth.GRANT_PASSCODE:
-        raise exceptions.PropertyRefused(
-            "grant_type", _("This server does not issue one-time passcodes. Use a password or an API key.")
-        )
+        require_client(is_client)
+        subject = tokens.authenticate_by_passcode(request, form_field(request, "passcode"))
+        issued = tokens.issue(tokens.narrowed(subject, scope), client_id=client_id, with_refresh=True)
     else:
         raise exceptions.PropertyRefused("grant_type", _("This grant_type is not supported."))
     answer = {
@@ -121,7 +122,8 @@ def keys(request: Request) -> JsonAnswer:
 def discovery(request: Request) -> JsonAnswer:
     """Return where everything is (OpenID Connect Discovery, and RFC 8414)."""
     base = signing.issuer()
-    grants = [oauth.GRANT_API_KEY, *([oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), oauth.GRANT_REFRESH]
+    by_password = [oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []
+    grants = [oauth.GRANT_API_KEY, *by_password, oauth.GRANT_PASSCODE, oauth.GRANT_REFRESH]
     return JsonAnswer(
         {
             "issuer": base,
@@ -129,6 +131,7 @@ def discovery(request: Request) -> JsonAnswer:
             "introspection_endpoint": f"{base}/introspect",
             "revocation_endpoint": f"{base}/revoke",
             "userinfo_endpoint": f"{base}/userinfo",
+            "passcode_endpoint": f"{settings.PUBLIC_URL}{reverse('passcode')}",
             "jwks_uri": f"{base}/keys",
             "grant_types_supported": grants,
             "response_types_supported": [oauth.RESPONSE_TYPE],

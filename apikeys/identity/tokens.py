@@ -460,9 +460,20 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
 def authenticate_person(request: HttpRequest, username: str, password: str) -> Subject:
     """Return the person with these credentials; counted as an attempt to log in, which success takes back.
 
-    Raises PasswordRefused, also for a person who is deactivated, and TooManyAttempts.
+    Raises PasswordRefused, also for a person who is deactivated, PasscodeNeeded for one who has a second factor or must
+    have one, and TooManyAttempts.
     """
     user = django_authenticate(request, username=username, password=password)
     if user is None:
         raise exceptions.PasswordRefused
+    if users.needs_passcode(user):
+        raise exceptions.PasscodeNeeded
     return Subject(users.identity_of(user), oauth.GRANT_PASSWORD, password_stamp=users.password_stamp(user))
+
+
+def authenticate_by_passcode(request: HttpRequest, passcode: str) -> Subject:
+    """Return the person of a one-time passcode, which is used up. Raises PasscodeRefused, TooManyAttempts."""
+    user = django_authenticate(request, one_time_password=passcode)
+    if user is None:
+        raise exceptions.PasscodeRefused
+    return Subject(users.identity_of(user), oauth.GRANT_PASSCODE, password_stamp=users.password_stamp(user))

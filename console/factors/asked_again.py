@@ -28,8 +28,16 @@ from console.models import User
 
 # By the name of their URL: what asks when it is sent, and what asks when it is opened, too.
 OF_FACTORS = frozenset({"factors_app", "factors_app_remove", "factors_recovery"})
-GUARDED = OF_FACTORS
-OPENED = frozenset({"factors_app"})
+GUARDED = OF_FACTORS | {
+    *("api_key_create", "service_id_create", "api_key_rotate", "passcode"),
+    *("api_key_delete", "service_id_delete", "scope_delete"),
+    *("api_key_unlock", "service_id_unlock"),
+    *("api_key_export", "api_keys_bulk", "api_keys_revoke", "api_keys_revoke_everybody"),
+    *("person_create", "person_details", "person_deactivate", "person_activate", "person_link", "person_delete"),
+    "person_reset_factors",
+    *("rules", "review_rules", "scope_list", "scope_edit"),
+}
+OPENED = frozenset({"factors_app", "api_key_export"})
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
 PASSWORD, CODE = "proof_password", "proof_code"
 USER = "proof_user"  # for password managers alone

@@ -4,14 +4,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 
 from apikeys.backends import store_traits
 from console.factors.models import Authenticator, RecoveryCode
 from console.models import User
-
-OPTIONAL, ADMINISTRATORS, EVERYBODY = "optional", "administrators", "everybody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +35,9 @@ def has_one(person: User) -> bool:
     return not store_traits().is_upstream and person.has_second_factor
 
 
-def must_have_one(person: User) -> bool:
-    """Tell whether SECOND_FACTOR demands one of this person."""
-    if settings.SECOND_FACTOR == ADMINISTRATORS:
-        return person.is_superuser
-    return bool(settings.SECOND_FACTOR == EVERYBODY)
-
-
 def is_missing(person: User) -> bool:
     """Tell whether this person must have a second factor and has none."""
-    return must_have_one(person) and not has_one(person)
+    return person.must_have_second_factor and not has_one(person)
 
 
 def end_sessions(person: User) -> None:

@@ -19,7 +19,7 @@ from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.responses import UNPROCESSABLE
-from console.factors import asked_again, changes, held, proofs, second_step, totp
+from console.factors import asked_again, changes, held, passcodes, proofs, second_step, totp
 from console.factors.changes import CodeRefused
 from console.factors.forms import AppForm
 from console.log_in.views import too_many_message
@@ -111,6 +111,17 @@ def _codes_page(request: Request, codes: list[str], *, is_first: bool = False) -
     """Return the one page that has recovery codes. No redirect: they would have to wait somewhere."""
     request.shows_value = True
     return render(request, "factors/codes.html", {"codes": codes, "is_first": is_first})
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_variables("context")
+def passcode_page(request: Request) -> HttpResponse:
+    """Log in to the command line: a one-time passcode. No redirect: it would have to wait somewhere."""
+    context = {"server_url": settings.PROGRAMS_URL}
+    if request.method == "POST":
+        context["passcode"] = passcodes.make(request.user)
+        request.shows_value = True
+    return render(request, "factors/passcode.html", context)
 
 
 @login_not_required

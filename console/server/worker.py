@@ -56,6 +56,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 from apikeys import jobs  # noqa: E402  (their models need the application)
 from console import metrics, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
+from console.factors import passcodes  # noqa: E402
 from console.log_in import limiter  # noqa: E402
 from console.people import links  # noqa: E402
 
@@ -83,7 +84,10 @@ Warden(
     is_stalled=lambda client: client in application.stalled,
     seen=application.drop_left,
 ).start()
-jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share])
+jobs.start(
+    [limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share]
+    + [passcodes.forget_ended]
+)
 end_with_parent()
 
 # What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,

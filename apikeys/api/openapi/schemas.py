@@ -335,6 +335,11 @@ def grants(*, with_password: bool) -> list[Schema]:
         grant(oauth.GRANT_API_KEY, {"apikey": text("A key's value.", **some)}, "An API key."),
         *([by_password] if with_password else []),
         grant(
+            oauth.GRANT_PASSCODE,
+            {"passcode": text(format="password", **some)},
+            "A one-time passcode, which a person makes in the console. Requires the Basic header of the client `bx`.",
+        ),
+        grant(
             oauth.GRANT_REFRESH,
             {"refresh_token": text(**some)},
             "A refresh token, which works once. Requires the Basic header of the client `bx`.",
