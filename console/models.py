@@ -18,11 +18,11 @@ from apikeys import zones
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
-from console.factors.models import Authenticator, Passcode, RecoveryCode
+from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
 from console.people import administrators
 from console.sessions import SessionStore
 
-__all__ = ["Account", "Authenticator", "LoginCounter", "Passcode", "PasswordLink", "RecoveryCode", "User"]
+__all__ = ["Account", "Authenticator", "LoginCounter", "Passcode", "Passkey", "PasswordLink", "RecoveryCode", "User"]
 
 LINK_LIFETIME = timedelta(days=1)
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
@@ -79,7 +79,7 @@ class User(AbstractUser):
     @property
     def has_second_factor(self) -> bool:
         """Whether a password alone is not enough to log in."""
-        return Authenticator.objects.filter(user=self).exists()
+        return any(kept.objects.filter(user=self).exists() for kept in (Authenticator, Passkey))
 
     @property
     def must_have_second_factor(self) -> bool:

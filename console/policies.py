@@ -18,10 +18,11 @@ HEADERS = {
         for feature in (
             "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation",
             "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment",
-            "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock",
+            "picture-in-picture", "screen-wake-lock",
             "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking",
         )
-    ) + ", clipboard-read=(), clipboard-write=(self)",
+    ) + ", clipboard-read=(), clipboard-write=(self)"
+    ", publickey-credentials-create=(self), publickey-credentials-get=(self)",
 }  # fmt: skip
 
 

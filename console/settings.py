@@ -321,6 +321,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "_granian": {"handlers": [], "level": "WARNING", "propagate": True},  # as everything else, and not on its own
+        "fido2": {"handlers": [], "level": "WARNING"},  # it writes the ID of each passkey that is used
         "django.security.csrf": {"handlers": [], "level": "ERROR"},  # console.csrf says it in one line, with the cause
         # At DEBUG it writes a page's whole context, the nonce included, for each variable that is not there.
         "django.template": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},

@@ -15,7 +15,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ign
 
 SCRIPTS = "scripts.js"
 # In this order: later ones use what earlier ones declare.
-SOURCES = ("console.js", "menus.js", "list.js", "handover.js", "django_htmx/htmx-2.min.js", "htmx.js")
+SOURCES = ("console.js", "menus.js", "list.js", "handover.js", "passkeys.js", "django_htmx/htmx-2.min.js", "htmx.js")
 STYLES = "console.css"
 
 

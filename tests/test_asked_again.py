@@ -20,6 +20,10 @@ NOT_GUARDED = {
     "login": "is a proof",
     "second_step": "is a proof",
     "prove": "is a proof",
+    "passkey_log_in": "is a proof",
+    "passkey_options": "a challenge",
+    "passkey_options_to_add": "a challenge",
+    "passkey_options_to_log_in": "a challenge",
     "choose_password": "has the proof in the link",
     "logout": "takes away",
     "time_zone": "how times are written",
@@ -54,7 +58,7 @@ NOT_GUARDED = {
 }
 ARGUMENTS = {
     "key_id": UNKNOWN_ID, "service_id": UNKNOWN_SERVICE_ID, "iam_id": "nobody", "creation_id": 1,
-    "run_id": "00000000-0000-0000-0000-000000000000", "nonce_digest": "0" * 64,
+    "run_id": "00000000-0000-0000-0000-000000000000", "nonce_digest": "0" * 64, "digest": "0" * 64,
 }  # fmt: skip
 
 

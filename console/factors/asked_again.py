@@ -27,7 +27,7 @@ from console.factors import held, proofs
 from console.models import User
 
 # By the name of their URL: what asks when it is sent, and what asks when it is opened, too.
-OF_FACTORS = frozenset({"factors_app", "factors_app_remove", "factors_recovery"})
+OF_FACTORS = frozenset({"factors_app", "factors_app_remove", "factors_recovery", "passkey_add", "passkey_remove"})
 GUARDED = OF_FACTORS | {
     *("api_key_create", "service_id_create", "api_key_rotate", "passcode"),
     *("api_key_delete", "service_id_delete", "scope_delete"),
@@ -37,11 +37,11 @@ GUARDED = OF_FACTORS | {
     "person_reset_factors",
     *("rules", "review_rules", "scope_list", "scope_edit"),
 }
-OPENED = frozenset({"factors_app", "api_key_export"})
+OPENED = frozenset({"factors_app", "passkey_add", "api_key_export"})
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
-PASSWORD, CODE = "proof_password", "proof_code"
+PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"
 USER = "proof_user"  # for password managers alone
-FIELDS = (PASSWORD, CODE)
+FIELDS = (PASSWORD, CODE, PASSKEY)
 WHICH = "prove"  # of the page that asks before something is opened
 
 
@@ -94,10 +94,15 @@ def prove_or_ask(request: Request) -> HttpResponse | None:
 @sensitive_variables("password", "code")
 def judged(request: Request) -> str | None:
     """Return None for a proof that is right, a sentence for one that is not, "" for none. Raises TooManyAttempts."""
-    password, code = (request.POST.get(name, "") for name in FIELDS)
+    password, code, passkey = (request.POST.get(name, "") for name in FIELDS)
     person: User = request.user
-    if not (password or code):
+    if not (password or code or passkey):
         return ""
+    if passkey:
+        if not proofs.accepts_passkey(request, person, passkey):
+            return wrong_passkey()
+        proofs.note(request)
+        return None
     if code and proofs.accepts_code(person, code):
         proofs.note(request)
         return None
@@ -105,6 +110,10 @@ def judged(request: Request) -> str | None:
         proofs.note(request)
         return None
     return wrong_code() if code else _("This is not your password. Try again.")
+
+
+def wrong_passkey() -> str:
+    return _("This passkey was not accepted. Try again, or use another way.")
 
 
 def wrong_code() -> str:
@@ -120,7 +129,12 @@ def question_before(request: Request, next_url: str) -> HttpResponse:
 def ways_of(person: User) -> dict[str, bool]:
     """Return by what a person can prove who they are, for a template."""
     has_factor, has_password = held.has_one(person), person.has_usable_password()
-    return {"asks_password": has_password, "asks_code": has_factor, "asks_nothing": not (has_factor or has_password)}
+    return {
+        "asks_password": has_password,
+        "asks_code": has_factor,
+        "asks_passkey": held.has_passkey(person),
+        "asks_nothing": not (has_factor or has_password),
+    }
 
 
 def _question(request: Request, refusal: str, status: int) -> HttpResponse:

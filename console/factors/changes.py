@@ -6,16 +6,17 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys import audit
 from apikeys.domain import Caller
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
-from console.factors import held, recovery, totp
+from console.factors import held, passkeys, recovery, totp
 from console.models import User
 
-APP, CODES = "app", "recovery codes"  # as audit events call them
+APP, PASSKEY, CODES = "app", "passkey", "recovery codes"  # as audit events call them
 
 
 class LastFactor(ApiKeyError, status=409, code="conflict"):
@@ -30,6 +31,12 @@ class CodeRefused(ApiKeyError, status=422, code="bad_request"):
     message = _("The app shows another code. Check that the time of your phone is right, then type the next code.")
 
 
+class PasskeyRefused(ApiKeyError, status=422, code="bad_request"):
+    """What a browser sent is no new passkey for the challenge that it was given."""
+
+    message = _("The passkey could not be set up. Try again.")
+
+
 @sensitive_variables("secret", "codes")
 def add_app(caller: Caller, person: User, secret: str, code: str) -> list[str]:
     """Make an app the person's second factor, in place of an earlier one.
@@ -42,6 +49,24 @@ def add_app(caller: Caller, person: User, secret: str, code: str) -> list[str]:
         if not totp.keep(person, secret, code):
             raise CodeRefused
         return _begun(person) if is_first else []
+
+
+@sensitive_variables("codes")
+def add_passkey(caller: Caller, person: User, request: HttpRequest, name: str, sent: str) -> list[str]:
+    """Keep what a browser has made as a passkey of the person; the rest is as with an app. Raises PasskeyRefused."""
+    with _audited(caller, audit.FACTOR_CREATE, person, PASSKEY):
+        is_first = not person.has_second_factor
+        if not passkeys.add(request, person, name, sent):
+            raise PasskeyRefused
+        return _begun(person) if is_first else []
+
+
+def remove_passkey(caller: Caller, person: User, digest: str) -> None:
+    """Remove a passkey of the person. Raises LastFactor."""
+    with _audited(caller, audit.FACTOR_DELETE, person, PASSKEY):
+        held.remove_passkey(person, digest)
+        if held.is_missing(person):
+            raise LastFactor
 
 
 def remove_app(caller: Caller, person: User) -> None:

@@ -3,9 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-
-class CodeForm(forms.Form):
-    code = forms.CharField(label=_("Code"), max_length=40)
+from console.factors.passkeys import MAX_LENGTH
 
 
 class AppForm(forms.Form):
@@ -16,3 +14,10 @@ class AppForm(forms.Form):
     def clean_code(self) -> str:
         """Return the code without blanks, which apps show in the middle."""
         return "".join(str(self.cleaned_data["code"]).split())
+
+
+class PasskeyForm(forms.Form):
+    """A new passkey, as the browser made it, and what its person calls it."""
+
+    name = forms.CharField(label=_("Name of the passkey"), max_length=60)
+    passkey = forms.CharField(max_length=MAX_LENGTH, widget=forms.HiddenInput)

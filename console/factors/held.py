@@ -7,7 +7,8 @@ from datetime import datetime
 from django.db import transaction
 
 from apikeys.backends import store_traits
-from console.factors.models import Authenticator, RecoveryCode
+from console.factors import passkeys
+from console.factors.models import Authenticator, Passkey, RecoveryCode
 from console.models import User
 
 
@@ -17,17 +18,18 @@ class Factors:
 
     app_since: datetime | None
     codes_left: int
+    passkeys: list[Passkey]
 
     @property
     def has_one(self) -> bool:
         """Whether there is any factor but recovery codes, which are none by themselves."""
-        return self.app_since is not None
+        return self.app_since is not None or bool(self.passkeys)
 
 
 def factors_of(person: User) -> Factors:
     """Return what a person has."""
     since = Authenticator.objects.filter(user=person).values_list("created_at", flat=True).first()
-    return Factors(since, RecoveryCode.objects.filter(user=person).count())
+    return Factors(since, RecoveryCode.objects.filter(user=person).count(), passkeys.of(person))
 
 
 def has_one(person: User) -> bool:
@@ -46,17 +48,38 @@ def end_sessions(person: User) -> None:
     person.save(update_fields=["sessions_mark"])
 
 
+def has_app(person: User) -> bool:
+    """Tell whether an app shows codes for this person."""
+    return Authenticator.objects.filter(user=person).exists()
+
+
+def has_passkey(person: User) -> bool:
+    """Tell whether this person has a passkey."""
+    return Passkey.objects.filter(user=person).exists()
+
+
 def remove_app(person: User) -> None:
     """Remove the app of a person, and the recovery codes with the last factor."""
     with transaction.atomic():
         Authenticator.objects.filter(user=person).delete()
-        if not person.has_second_factor:
-            RecoveryCode.objects.filter(user=person).delete()
+        _forget_useless_codes(person)
+
+
+def remove_passkey(person: User, digest: str) -> None:
+    """Remove a passkey of a person, and the recovery codes with the last factor."""
+    with transaction.atomic():
+        Passkey.objects.filter(user=person, digest=digest).delete()
+        _forget_useless_codes(person)
 
 
 def remove_all(person: User) -> None:
     """Remove every factor of a person, and end their sessions: whoever is logged in may not be them."""
     with transaction.atomic():
-        Authenticator.objects.filter(user=person).delete()
-        RecoveryCode.objects.filter(user=person).delete()
+        for kept in (Authenticator, Passkey, RecoveryCode):
+            kept.objects.filter(user=person).delete()
         end_sessions(person)
+
+
+def _forget_useless_codes(person: User) -> None:
+    if not person.has_second_factor:
+        RecoveryCode.objects.filter(user=person).delete()

@@ -12,7 +12,10 @@ from console.factors import held
 
 # By the name of their URL: what somebody without a factor needs for one, and what takes nothing but care.
 LEFT_OPEN = frozenset(
-    {"factors", "factors_app", "factors_recovery", "prove", "logout", "password", "time_zone", "favicon"}
+    {
+        *("factors", "factors_app", "factors_recovery", "passkey_add", "passkey_options_to_add", "passkey_options"),
+        *("prove", "logout", "password", "time_zone"),
+    }
 )
 
 

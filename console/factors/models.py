@@ -39,3 +39,18 @@ class Passcode(models.Model):
 
     def __str__(self) -> str:
         return f"passcode of {self.user_id}"
+
+
+class Passkey(models.Model):
+    """A passkey of a person: the public key, and the SHA-256 of the credential's ID, by which it is found."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=60)
+    credential = models.BinaryField()  # ID and public key, as authenticators write them
+    sign_count = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name

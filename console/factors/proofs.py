@@ -8,13 +8,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from apikeys.identity.request import Request
 from console import sessions
-from console.factors import recovery, totp
+from console.factors import passkeys, recovery, totp
 from console.log_in import limiter
 from console.models import User
 
 PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
-APP, RECOVERY = "app", "recovery"
+APP, RECOVERY, PASSKEY = "app", "recovery", "passkey"
+ANYBODY = "a passkey"  # in place of a user ID: whose it is, is not known yet
 
 
 @sensitive_variables("code", "text")
@@ -30,6 +32,24 @@ def accepts_code(person: User, code: str) -> bool:
         return False
     limiter.forgive_factor(person.iam_id, factor)
     return True
+
+
+def accepts_passkey(request: HttpRequest, person: User, sent: str) -> bool:
+    """Tell whether a passkey of this person has signed the challenge in the session. Raises TooManyAttempts."""
+    limiter.reserve_factor(person.iam_id, PASSKEY)
+    if passkeys.use(request, sent, person) is None:
+        return False
+    limiter.forgive_factor(person.iam_id, PASSKEY)
+    return True
+
+
+def person_of_passkey(request: Request, sent: str) -> User | None:
+    """Return whose passkey has signed the challenge in the session. Raises TooManyAttempts, by address."""
+    limiter.reserve(ANYBODY, request.client_address)
+    person = passkeys.use(request, sent)
+    if person is not None:
+        limiter.forgive(ANYBODY, request.client_address)
+    return person
 
 
 def accepts_password(request: HttpRequest, person: User, password: str) -> bool:

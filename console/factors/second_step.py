@@ -60,10 +60,15 @@ def find(request: HttpRequest) -> tuple[User, Half] | None:
 
 def finish(request: HttpRequest, person: User, half: Half) -> None:
     """Log the person in, under another session id, for as long as any log-in from now on."""
+    log_in(request, person, backend=half.backend, time_zone=half.time_zone)
+
+
+def log_in(request: HttpRequest, person: User, *, backend: str = "", time_zone: str) -> None:
+    """Log a person in who has shown all that is asked for; a second step that was due is forgotten."""
     request.session.pop(SESSION_KEY, None)
-    login(request, person, backend=half.backend)
+    login(request, person, backend=backend or settings.AUTHENTICATION_BACKENDS[0])
     request.session.pop(sessions.BEGAN, None)
-    person.suggest_time_zone(half.time_zone)
+    person.suggest_time_zone(time_zone)
 
 
 def _stamp(person: User) -> str:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -19,10 +19,12 @@ from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.responses import UNPROCESSABLE
-from console.factors import asked_again, changes, held, passcodes, proofs, second_step, totp
-from console.factors.changes import CodeRefused
-from console.factors.forms import AppForm
+from console.factors import asked_again, changes, held, passcodes, passkeys, proofs, second_step, totp
+from console.factors.changes import CodeRefused, PasskeyRefused
+from console.factors.forms import AppForm, PasskeyForm
+from console.log_in import limiter
 from console.log_in.views import too_many_message
+from console.models import User
 
 ENROLLING = "enrolling"  # of a session: the sealed secret of the app that is being set up
 
@@ -31,6 +33,7 @@ ENROLLING = "enrolling"  # of a session: the sealed secret of the app that is be
 def factors_page(request: Request) -> HttpResponse:
     """What the person has of second factors."""
     context = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
+    context["offers_passkeys"] = bool(passkeys.host_of(request))
     return render(request, "factors/page.html", context)
 
 
@@ -82,9 +85,9 @@ def _app_page(request: Request, form: AppForm, secret: str) -> HttpResponse:
 
 @sensitive_variables("codes")
 def _added(request: Request, codes: list[str]) -> HttpResponse:
-    """Go on after an app was set up: with the first one all sessions have ended but this one, and there are codes."""
+    """Go on after a factor was set up: with the first one all sessions have ended but this one, and there are codes."""
     if not codes:
-        messages.success(request, _("Your authenticator app was set up in place of the one before."))
+        messages.success(request, _("Your second factor was set up."))
         return HttpResponseRedirect(reverse("factors"))
     update_session_auth_hash(request, request.user)
     return _codes_page(request, codes, is_first=True)
@@ -95,6 +98,45 @@ def factors_app_remove(request: Request) -> HttpResponse:
     """The app is no factor any more."""
     changes.remove_app(caller_of(request), request.user)
     messages.success(request, _("Your authenticator app was removed."))
+    return HttpResponseRedirect(reverse("factors"))
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_variables("codes")
+def passkey_add(request: Request) -> HttpResponse:
+    """A name for a new passkey, and what the browser made; the answer to the first factor has recovery codes."""
+    form = PasskeyForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        name, sent = form.cleaned_data["name"], form.cleaned_data["passkey"]
+        try:
+            return _added(request, changes.add_passkey(caller_of(request), request.user, request, name, sent))
+        except PasskeyRefused as exc:
+            form.add_error(None, sentence(exc))
+    context = {"form": form, "offers_passkeys": bool(passkeys.host_of(request))}
+    return render(request, "factors/passkey.html", context, status=UNPROCESSABLE if form.errors else 200)
+
+
+@require_POST
+def passkey_options_to_add(request: Request) -> HttpResponse:
+    """What the browser needs to make a passkey."""
+    if not passkeys.host_of(request):
+        raise Http404
+    return JsonResponse(passkeys.options_to_add(request, request.user, changes.issuer()))
+
+
+@require_POST
+def passkey_options(request: Request) -> HttpResponse:
+    """What the browser needs to prove with a passkey who somebody is, once more."""
+    if not passkeys.host_of(request):
+        raise Http404
+    return JsonResponse(passkeys.options_to_use(request, request.user))
+
+
+@require_POST
+def passkey_remove(request: Request, digest: str) -> HttpResponse:
+    """The passkey is no factor any more."""
+    changes.remove_passkey(caller_of(request), request.user, digest)
+    messages.success(request, _("The passkey was removed."))
     return HttpResponseRedirect(reverse("factors"))
 
 
@@ -135,29 +177,75 @@ def second_step_page(request: Request) -> HttpResponse:
         return HttpResponseRedirect(reverse("login"))
     person, half = found
     if request.method == "GET":
-        return render(request, "factors/second_step.html", {})
+        return _second_step(request, person)
+    passkey = request.POST.get("passkey", "")
     try:
-        if proofs.accepts_code(person, request.POST.get("code", "")):
-            second_step.finish(request, person, half)
-            return HttpResponseRedirect(half.next_url)
+        is_right = (
+            proofs.accepts_passkey(request, person, passkey)
+            if passkey
+            else proofs.accepts_code(person, request.POST.get("code", ""))
+        )
     except TooManyAttempts as exc:
-        response = _second_step_refused(request, too_many_message(exc.retry_after), exc.status)
+        response = _second_step(request, person, too_many_message(exc.retry_after), exc.status)
         response.headers["Retry-After"] = str(exc.retry_after)
         return response
-    return _second_step_refused(request, asked_again.wrong_code(), UNPROCESSABLE)
+    if is_right:
+        second_step.finish(request, person, half)
+        return HttpResponseRedirect(half.next_url)
+    refusal = asked_again.wrong_passkey() if passkey else asked_again.wrong_code()
+    return _second_step(request, person, refusal, UNPROCESSABLE)
 
 
-def _second_step_refused(request: Request, sentence: str, status: int) -> HttpResponse:
-    return render(request, "factors/second_step.html", {"refusal": sentence}, status=status)
+def _second_step(request: Request, person: User, refusal: str = "", status: int = 200) -> HttpResponse:
+    context = {"refusal": refusal, "asks_passkey": held.has_passkey(person), "has_app": held.has_app(person)}
+    return render(request, "factors/second_step.html", context, status=status)
+
+
+@login_not_required
+@require_POST
+def passkey_options_to_log_in(request: Request) -> HttpResponse:
+    """What the browser needs for a passkey in place of a password, or as the second step that is due.
+
+    Each leaves a session: how many there can be from one address is limited as guesses are.
+    """
+    if not passkeys.host_of(request):
+        raise Http404
+    found = second_step.find(request)
+    try:
+        limiter.reserve(proofs.ANYBODY, request.client_address)
+    except TooManyAttempts as exc:
+        return JsonResponse({"message": too_many_message(exc.retry_after)}, status=exc.status)
+    return JsonResponse(passkeys.options_to_use(request, found[0] if found else None))
+
+
+@login_not_required
+@require_POST
+@sensitive_post_parameters()
+def passkey_log_in(request: Request) -> HttpResponse:
+    """Log in with a passkey alone: the device has verified the person, so it is two factors by itself."""
+    try:
+        person = proofs.person_of_passkey(request, request.POST.get("passkey", ""))
+    except TooManyAttempts as exc:
+        messages.error(request, too_many_message(exc.retry_after))
+        return HttpResponseRedirect(reverse("login"))
+    if person is None:
+        messages.error(request, asked_again.wrong_passkey())
+        return HttpResponseRedirect(reverse("login"))
+    second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""))
+    return HttpResponseRedirect(_safe(request.POST.get("next", "")))
 
 
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters()
 def prove(request: Request) -> HttpResponse:
     """Who somebody is, before something is opened that asks."""
-    next_url = request.POST.get("next") or request.GET.get("next") or ""
-    if not next_url.startswith("/") or not url_has_allowed_host_and_scheme(next_url, allowed_hosts=None):
-        next_url = resolve_url(settings.LOGIN_REDIRECT_URL)
+    next_url = _safe(request.POST.get("next") or request.GET.get("next") or "")
     if request.method == "POST":
         return asked_again.prove_or_ask(request) or HttpResponseRedirect(next_url)
     return asked_again.question_before(request, next_url)
+
+
+def _safe(next_url: str) -> str:
+    """Return an address of this console: the one that is given where it is one, else the dashboard."""
+    is_ours = next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
+    return next_url if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
+from apikeys.backends import store_traits
 from apikeys.exceptions import TooManyAttempts
 from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
-from console.factors import held, second_step
+from console.factors import held, passkeys, second_step
 from console.models import User
 
 
@@ -32,6 +33,13 @@ class Login(LoginView):
         if sessions.ENDED in request.META.get("QUERY_STRING", "").split("&"):
             messages.warning(request, sessions.ended_message())
         return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"offers_passkeys": self.offers_passkeys()}
+
+    def offers_passkeys(self) -> bool:
+        """Tell whether somebody can log in with a passkey: not under an IP address, and not upstream."""
+        return not store_traits().is_upstream and bool(passkeys.host_of(self.request))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:

@@ -84,10 +84,7 @@ Warden(
     is_stalled=lambda client: client in application.stalled,
     seen=application.drop_left,
 ).start()
-jobs.start(
-    [limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share]
-    + [passcodes.forget_ended]
-)
+jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share, passcodes.forget_ended])
 end_with_parent()
 
 # What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,

@@ -32,7 +32,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 94
+NUMBER = 95
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -482,6 +482,8 @@ def password(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("button", name=t("Set up")).click()
     expect(page.locator("[aria-invalid=true]")).to_be_visible()
     yield "authenticator app, refused", page
+    page.goto("/account/factors/passkey/")
+    yield "add a passkey", page
     page.goto("/account/passcode/")
     page.get_by_role("button", name=t("Make a passcode")).click()
     expect(page.locator("#passcode")).to_be_visible()
