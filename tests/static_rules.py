@@ -226,16 +226,22 @@ def html_from_variables(tree: ast.Module) -> list[str]:
 
 
 COMMENT = re.compile(r"\{#.*?#\}|\{%\s*comment.*?endcomment\s*%\}", re.DOTALL)
+INCLUDE = re.compile(r"""\{%\s*include\s+"([\w/.]+)"[^%]*%\}""")
 FORM = re.compile(r"<form\b(?:[^>\"']|\"[^\"]*\"|'[^']*'|\{%.*?%\})*>.*?</form>", re.DOTALL)
 
 
 def forms_without_token(template: str) -> list[str]:
-    """Return the forms that are posted without a CSRF token; one that names another form's is left to that one."""
+    """Return the forms that are posted without a CSRF token, neither of their own nor of what they include."""
     return [
         form[:80]
-        for form in FORM.findall(COMMENT.sub("", template))
+        for form in map(with_included, FORM.findall(COMMENT.sub("", template)))
         if re.search(r"""method=["']post|hx-(?:post|put|patch|delete)=""", form) and "csrf_token" not in form
     ]
+
+
+def with_included(template: str) -> str:
+    """Return a template with what it includes by name, and what that includes."""
+    return INCLUDE.sub(lambda found: with_included((ROOT / "templates" / found[1]).read_text()), template)
 
 
 def foreign_addresses(text: str) -> list[str]:

@@ -189,7 +189,7 @@ def writes_seen() -> Iterator[list[str]]:
     seen: list[str] = []
 
     def look(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        if not sql.lstrip(" (").upper().startswith(READS) and '"console_session"' not in sql:
+        if not sql.lstrip(" (").upper().startswith(READS) and '"django_session"' not in sql:
             seen.append(sql)
         return execute(sql, parameters, many, context)
 
