@@ -11,7 +11,7 @@ from console.factors.models import RecoveryCode
 from console.models import User
 
 NUMBER = 10
-BYTES = 10  # 80 bits, 16 letters and digits: one fast hash is safe, as with the values of keys
+BYTES = 15  # 120 bits, 24 letters and digits: one fast hash is safe, as with the values of keys
 GROUP = 4
 
 
