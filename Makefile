@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # The stamps are looked at each time.
-.PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check sbom format lock messages bench clean
+.PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check sbom format lock messages bench prove clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
@@ -24,6 +24,7 @@ help:
 	@echo "make lock     resolve the dependencies again (needs uv)"
 	@echo "make messages bring the translation catalogues up to date"
 	@echo "make bench    measurements beside what is to be reached; BENCH='--keys 20000 --rows list' does less of it"
+	@echo "make prove    kills, crashes, guesses, races, generated requests: what holds, in a table; PROVE=--short does less of it"
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python manage.py serve
@@ -116,6 +117,10 @@ messages: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(BENCH)
+
+# Kills, crashes, guesses, races, generated requests: half an hour at most; PROVE=races tries one, PROVE=--short little of each.
+prove: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.prove $(PROVE)
 
 clean:
 	rm -rf build $(VENV) .venv-other .venv-peers .bench .mypy_cache .ruff_cache .pytest_cache
