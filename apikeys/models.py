@@ -477,6 +477,12 @@ class RefreshToken(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     family_ends_at = models.DateTimeField(default=family_end)
     used_at = models.DateTimeField(null=True)
+    # From where and with what it was asked for; NULL in a row of the release before.
+    address = models.CharField(max_length=45, null=True)  # noqa: DJ001
+    agent = models.CharField(max_length=255, null=True)  # noqa: DJ001
+
+    class Meta:
+        indexes = [models.Index(fields=["iam_id"], condition=models.Q(api_key_id=""), name="log_ins_by_person")]
 
     def __str__(self) -> str:
         return f"refresh token of {self.iam_id}"

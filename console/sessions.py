@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.storage.errors import fault_of
 from apikeys.storage.reserve import revocation
+from apikeys.usage.places import printable
 from apikeys.values import mask_agent
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class SessionStore(DatabaseStore):
         """Return the columns about where the request came from, {} without one."""
         if self.address is None or self.agent is None:
             return {}
-        return {"address": self.address[:45], "agent": mask_agent(self.agent)[:255]}
+        return {"address": self.address[:45], "agent": printable(mask_agent(self.agent))[:255]}
 
 
 def forget_expired() -> None:

@@ -49,7 +49,7 @@ def token(request: Request) -> JsonAnswer:
         require_client(is_client)
         username, password = form_field(request, "username"), form_field(request, "password")
         subject = tokens.narrowed(tokens.authenticate_person(request, username, password), scope)
-        issued = tokens.issue(subject, client_id=client_id, with_refresh=True)
+        issued = tokens.issue(subject, client_id=client_id, with_refresh=True, origin=origin_of(request))
     elif grant == oauth.GRANT_REFRESH:
         require_client(is_client)
         refresh_token, origin = form_field(request, "refresh_token"), origin_of(request)

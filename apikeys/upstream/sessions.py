@@ -46,6 +46,12 @@ def end(session_key: str) -> None:
     StoredTokens.objects.filter(session_digest=_digest(session_key)).delete()
 
 
+def end_stored(digest_start: str) -> None:
+    """Forget the tokens of the session whose key's SHA-256 begins so, in hex; of a session that the caller knows."""
+    after = f"{digest_start}g"  # behind all hexadecimal digits
+    StoredTokens.objects.filter(session_digest__gte=digest_start, session_digest__lt=after).delete()
+
+
 def forget_old() -> None:
     """Forget the tokens of sessions that have ended."""
     old = StoredTokens.objects.filter(created_at__lt=timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE))

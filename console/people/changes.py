@@ -18,6 +18,7 @@ from apikeys.identity.callers import check_administrator
 from apikeys.identity.users import identity_of
 from apikeys.services import owners, service_ids
 from apikeys.storage.reserve import revocation
+from console.account.sessions import end_all
 from console.factors import held
 from console.models import User
 from console.people import administrators, links
@@ -93,7 +94,7 @@ def change(caller: Caller, iam_id: str, *, seen: str = "", **fields: Any) -> Use
 
 @revocation
 def set_active(caller: Caller, iam_id: str, *, active: bool) -> User:
-    """Refuse a person and all that hangs on them from now on, or no longer.
+    """Refuse a person and all that hangs on them from now on, or no longer; sessions and log-ins end for good.
 
     Raises NotAuthorized, PersonNotFound, LastAdministrator.
     """
@@ -101,6 +102,8 @@ def set_active(caller: Caller, iam_id: str, *, active: bool) -> User:
         person = _locked(caller, iam_id)
         person.is_active = active
         person.save(update_fields=["is_active"])
+        if not active:
+            end_all(caller, person)
         step.record(person, active=active)
     return person
 
@@ -153,6 +156,7 @@ def delete(caller: Caller, iam_id: str, *, heir: str = "") -> User:
         held = owners.holdings([person.iam_id])[person.iam_id]
         if held.service_ids:
             service_ids.hand_over(caller, identity_of(person), heir)
+        end_all(caller, person)
         person.delete()
         step.record(person, keys=held.keys, service_ids=held.service_ids, heir=heir if held.service_ids else "")
     return person

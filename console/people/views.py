@@ -93,6 +93,8 @@ def person_set_active(request: Request, iam_id: str, active: bool) -> HttpRespon
         if active
         else _("%(name)s is deactivated. Their sessions, API keys, tokens and service IDs are refused from now on.")
     )
+    if not active:
+        _leave(request, iam_id)
     messages.success(request, message % {"name": person})
     return _to_list()
 
@@ -127,6 +129,7 @@ def person_delete(request: Request, iam_id: str) -> HttpResponse:
         except SHOWN_IN_FORM as exc:
             problem = sentence(exc)
         else:
+            _leave(request, iam_id)
             messages.success(request, _("%(name)s was deleted.") % {"name": person})
             return _to_list()
     context = {"person": person, "form": form, "held": held, "refusal": problem}
@@ -156,6 +159,7 @@ def choose_password(request: Request) -> HttpResponse:
     except (LinkEnded, TooManyAttempts) as exc:
         return render(request, "people/choose_password.html", context | {"refusal": sentence(exc)}, status=exc.status)
     limiter.forgive(LINKS, request.client_address)
+    _leave(request, person.iam_id)
     messages.success(request, _("Your password was set. Log in as %(user_id)s.") % {"user_id": person.username})
     return HttpResponseRedirect(reverse("login"))
 
@@ -189,6 +193,12 @@ def _add(form: PersonForm, error: ApiKeyError) -> None:
 def _sent(request: Request) -> QueryDict | None:
     """Return the form that was sent, however empty, None for no form."""
     return request.POST if request.method == "POST" else None
+
+
+def _leave(request: Request, iam_id: str) -> None:
+    """Let go of the session where its person's sessions have just ended: it could not keep a message."""
+    if getattr(request.user, "iam_id", "") == iam_id:
+        request.session.flush()
 
 
 def _to_list() -> HttpResponse:

@@ -43,7 +43,7 @@ def every_state(
     t = Words(locale)
     options |= {"locale": locale, "expected": PROVOKED}
     parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
-    for part in (*parts, second_month, service_ids, people, rules, password, refusals):
+    for part in (*parts, second_month, service_ids, people, sessions, rules, password, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -182,6 +182,9 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
     page.goto(f"{USERS}?q={quote(STRANGE)}")
     yield "users", page
     page.get_by_role("rowheader").get_by_role("link").click()
+    page.get_by_role("link", name=t("Where the user is logged in")).click()
+    yield "sessions of a user who has none", page
+    page.go_back()
     page.get_by_role("button", name=t("Deactivate")).click()
     page.get_by_role("rowheader").get_by_role("link").filter(has_text=STRANGE).click()
     expect(page.get_by_role("button", name=t("Activate"))).to_be_visible()
@@ -196,6 +199,14 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
     page.goto(f"{USERS}?q={quote(STRANGE)}")
     expect(page.get_by_role("heading", name=t("No user matches your search"))).to_be_visible()
     yield "users, no match", page
+
+
+def sessions(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    """Where somebody is logged in."""
+    page = visit("ada")
+    page.goto("/sessions/")
+    expect(page.get_by_role("heading", name=t("Sessions"))).to_be_visible()
+    yield "sessions", page
 
 
 def rules(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
