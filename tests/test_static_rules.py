@@ -51,7 +51,10 @@ PROCESSES = {
     "console/server/worker.py": "the processes of the server",
 }
 # Whose digests are no secret: they tell whether files are those of before.
-DIGESTS_IN_THE_OPEN = {"console/management/commands/serve.py": "of the static files"}
+DIGESTS_IN_THE_OPEN = {
+    "console/backup/container.py": "of parts of a backup, which stand beside them",
+    "console/management/commands/serve.py": "of the static files",
+}
 # Who uses cryptography of Django's.
 HASHERS_BY_SETTING = {"console/log_in/auth.py": "Argon2id of passwords"}
 # Whose tokens are in another place.
