@@ -138,6 +138,18 @@ class PasswordLink(models.Model):
         return f"password link of {self.user_id}"
 
 
+class LoginStreak(models.Model):
+    """Attempts in a row without a success, over all addresses; `subject` is a keyed hash as in LoginCounter."""
+
+    subject = models.CharField(primary_key=True, max_length=64)
+    attempts = models.PositiveIntegerField()
+    next_at = models.DateTimeField()  # no further one is looked at before
+    ends_at = models.DateTimeField(db_index=True)  # when they are forgotten
+
+    def __str__(self) -> str:
+        return self.subject
+
+
 class LoginCounter(models.Model):
     """Attempts in one window of time; `subject` is a keyed hash of what is counted, see console/log_in/limiter.py."""
 

@@ -178,6 +178,7 @@ LOGIN_WINDOW_SECONDS = 900
 LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS", 5, low=1, high=1000)
 FACTOR_ATTEMPTS = 5  # for one person and factor
 LOGIN_ATTEMPTS_PER_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_ADDRESS", 50, low=1, high=100_000)
+LOGIN_ATTEMPTS_PER_USER = env_int("LOGIN_ATTEMPTS_PER_USER", 100, low=1, high=100_000)  # in a row, from anywhere
 
 # Application
 
@@ -256,6 +257,7 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 THEME_COOKIE_NAME = f"{COOKIE_PREFIX}theme"
+DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}device"
 BFCACHE_COOKIE_NAME = f"{COOKIE_PREFIX}shown"  # the name that browsers have it under
 if not HTTPS and not is_loopback(HOST):
     warnings.warn(

@@ -102,9 +102,11 @@ def test_the_sentence_says_what_to_do_instead_and_repeats_nothing_of_the_passwor
     assert password not in sentence
 
 
-def test_what_is_alices_is_hers_alone():
-    assert refusal_of("alice.liddell tree")
-    assert refusal_of("alice.liddell tree", User(username="bob")) == ""
+def test_names_count_for_the_person_who_has_them():
+    grace = User(username="grace", first_name="Quxbrandt", last_name="Zyblinski")
+
+    assert refusal_of("Quxbrandt Zyblinski", grace)
+    assert refusal_of("Quxbrandt Zyblinski", ALICE) == ""
 
 
 def test_without_a_person_the_console_is_still_known():

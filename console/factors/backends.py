@@ -22,9 +22,9 @@ class PasscodeBackend(BaseBackend):
         """Return the person of a passcode, None where it does not work. Raises TooManyAttempts."""
         if request is None or one_time_password is None:
             return None
-        address = cast("Request", request).client_address
-        limiter.reserve(COUNTED, address)
+        attempt = limiter.Attempt(cast("Request", request).client_address, COUNTED, is_person=False)
+        limiter.reserve(attempt)
         person = passcodes.use(one_time_password)
         if person is not None:
-            limiter.forgive(COUNTED, address)
+            limiter.forgive(attempt)
         return person

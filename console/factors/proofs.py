@@ -45,10 +45,11 @@ def accepts_passkey(request: HttpRequest, person: User, sent: str) -> bool:
 
 def person_of_passkey(request: Request, sent: str) -> User | None:
     """Return whose passkey has signed the challenge in the session. Raises TooManyAttempts, by address."""
-    limiter.reserve(ANYBODY, request.client_address)
+    attempt = limiter.Attempt(request.client_address, ANYBODY, is_person=False)
+    limiter.reserve(attempt)
     person = passkeys.use(request, sent)
     if person is not None:
-        limiter.forgive(ANYBODY, request.client_address)
+        limiter.forgive(attempt)
     return person
 
 

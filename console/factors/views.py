@@ -22,7 +22,7 @@ from apikeys.web.responses import UNPROCESSABLE
 from console.factors import asked_again, changes, held, passcodes, passkeys, proofs, second_step, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
-from console.log_in import limiter
+from console.log_in import devices, limiter
 from console.log_in.views import too_many_message
 from console.models import User
 
@@ -191,7 +191,9 @@ def second_step_page(request: Request) -> HttpResponse:
         return response
     if is_right:
         second_step.finish(request, person, half)
-        return HttpResponseRedirect(half.next_url)
+        entered = HttpResponseRedirect(half.next_url)
+        devices.remember(request, entered, person.username)
+        return entered
     refusal = asked_again.wrong_passkey() if passkey else asked_again.wrong_code()
     return _second_step(request, person, refusal, UNPROCESSABLE)
 
@@ -212,7 +214,7 @@ def passkey_options_to_log_in(request: Request) -> HttpResponse:
         raise Http404
     found = second_step.find(request)
     try:
-        limiter.reserve(proofs.ANYBODY, request.client_address)
+        limiter.reserve(limiter.Attempt(request.client_address, proofs.ANYBODY, is_person=False))
     except TooManyAttempts as exc:
         return JsonResponse({"message": too_many_message(exc.retry_after)}, status=exc.status)
     return JsonResponse(passkeys.options_to_use(request, found[0] if found else None))
@@ -232,7 +234,9 @@ def passkey_log_in(request: Request) -> HttpResponse:
         messages.error(request, asked_again.wrong_passkey())
         return HttpResponseRedirect(reverse("login"))
     second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""))
-    return HttpResponseRedirect(_safe(request.POST.get("next", "")))
+    entered = HttpResponseRedirect(_safe(request.POST.get("next", "")))
+    devices.remember(request, entered, person.username)
+    return entered
 
 
 @require_http_methods(["GET", "POST"])

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
@@ -19,6 +20,8 @@ from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
 from console.factors import held, passkeys, second_step
+from console.log_in import devices
+from console.log_in.auth import is_own_password
 from console.models import User
 
 
@@ -54,6 +57,8 @@ class Login(LoginView):
             second_step.begin(self.request, person, next_url=self.get_success_url(), time_zone=zone)
             return HttpResponseRedirect(reverse("second_step"))
         response = super().form_valid(form)
+        if user_id := form.cleaned_data.get("username"):
+            devices.remember(self.request, response, user_id)
         self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
         cast("User", self.request.user).suggest_time_zone(self.request.POST.get("time_zone", ""))
         return response
@@ -82,12 +87,39 @@ def too_many_message(seconds: int) -> str:
     ) % {"minutes": minutes}
 
 
+class OwnPasswordForm(PasswordChangeForm):
+    """Django's, with wrong current passwords counted as at a log-in: who finds a session open could guess on here."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        """Return the current password. Raises ValidationError for another one, TooManyAttempts."""
+        password = str(self.cleaned_data["old_password"])
+        if not is_own_password(self.request, password):
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
+
+
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class Password(PasswordChangeView):
     """Current and new password; the person's other sessions end with the change."""
 
     template_name = "password.html"
+    form_class = OwnPasswordForm
     success_url = reverse_lazy("dashboard")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().post(request, *args, **kwargs)
+        except TooManyAttempts as exc:
+            form = OwnPasswordForm(request.user, request=request)
+            context = self.get_context_data(form=form, refusal=too_many_message(exc.retry_after))
+            return self.render_to_response(context, status=429, headers={"Retry-After": str(exc.retry_after)})
 
     @method_decorator(revocation)
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:

@@ -21,6 +21,7 @@ from apikeys.services.owners import holdings
 from apikeys.web.responses import UNPROCESSABLE
 from console.factors.held import has_one
 from console.log_in import limiter
+from console.log_in.limiter import Attempt
 from console.models import User
 from console.people import changes, links
 from console.people.changes import Invited
@@ -28,7 +29,7 @@ from console.people.forms import CodeForm, DeleteForm, PersonForm
 from console.people.listing import heirs_of, people_of, searched, url_of
 
 SHOWN_IN_FORM = (InvalidApiKey, LastAdministrator)
-LINKS = "a link to choose a password"  # in place of a user ID, for the limit on attempts
+LINKS = "a link to choose a password"  # for the limit on attempts, in place of a user ID
 
 
 @require_http_methods(["GET", "POST"])
@@ -145,20 +146,21 @@ def choose_password(request: Request) -> HttpResponse:
     context: dict[str, Any] = {"code_form": CodeForm(), "form": SetPasswordForm(User())}
     if request.method == "GET":
         return render(request, "people/choose_password.html", context)
+    attempt = Attempt(request.client_address, LINKS, is_person=False)
     try:
-        limiter.reserve(LINKS, request.client_address)
+        limiter.reserve(attempt)
         code = links.code_in(request.POST.get("code", ""))
         link = links.find(code)
         if link is None:
             raise LinkEnded
         form: Any = SetPasswordForm(link.user, request.POST)
         if not form.is_valid():
-            limiter.forgive(LINKS, request.client_address)
+            limiter.forgive(attempt)
             return _choose_again(request, form, code)
         person = changes.choose_password(caller_for(request, NOBODY), code, form.cleaned_data["new_password1"])
     except (LinkEnded, TooManyAttempts) as exc:
         return render(request, "people/choose_password.html", context | {"refusal": sentence(exc)}, status=exc.status)
-    limiter.forgive(LINKS, request.client_address)
+    limiter.forgive(attempt)
     _leave(request, person.iam_id)
     messages.success(request, _("Your password was set. Log in as %(user_id)s.") % {"user_id": person.username})
     return HttpResponseRedirect(reverse("login"))
