@@ -177,6 +177,15 @@ def test_the_code_of_the_app_completes_the_log_in_under_a_new_session_id(alice, 
     assert "second_step" not in client.session
 
 
+def test_only_the_second_step_makes_a_device_known(alice, app):
+    client = log_in(alice)
+    assert settings.DEVICE_COOKIE_NAME not in client.cookies
+
+    second_step(client, code_of(app))
+
+    assert client.cookies[settings.DEVICE_COOKIE_NAME]["httponly"]
+
+
 @pytest.mark.parametrize(("steps", "status"), [(-2, 422), (-1, 302), (0, 302), (1, 302), (2, 422)])
 def test_clocks_may_differ_by_one_step(alice, app, steps, status):
     assert second_step(half_logged_in(alice), code_of(app, steps)).status_code == status
