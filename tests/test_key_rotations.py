@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,15 +11,19 @@ from django.conf import settings as present
 from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 
+from apikeys import audit
 from apikeys.exceptions import InvalidApiKey
 from apikeys.identity import peppers, signing
-from apikeys.models import ApiKeyRecord, PepperFingerprint
+from apikeys.models import ApiKeyRecord, AuditEvent, PepperFingerprint
 from apikeys.sealing import InvalidTag, seal_lasting, unseal_lasting
 from apikeys.services import found_values, refusals
 from apikeys.values import Peppers
 from console import resealing
 from console.env import read_private
+from console.factors import second_step, totp
+from console.factors.models import Authenticator
 from console.secret_keys import SecretKeys, fault_of
+from console.sessions import SessionStore
 from tests.conftest import caller_for, log_in
 from tests.programs import API_KEY_GRANT
 
@@ -234,6 +239,43 @@ def test_secrets_from_settings_are_rotated_by_hand_in_the_same_steps(folder, wha
 
     with pytest.raises(CommandError, match="is set:"):
         rotate(what)
+
+
+def test_the_secret_of_an_app_outlives_the_key_that_sealed_it(alice, settings):
+    settings.SECRET_KEY = FIRST_KEY
+    Authenticator.objects.create(user=alice, sealed=totp.seal("A" * 32, alice), last_step=0)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = FIRST_KEY[::-1], [FIRST_KEY]
+
+    assert totp.seal_again() == 1
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert totp.unseal(bytes(Authenticator.objects.get().sealed), alice) == ("A" * 32, False)
+
+
+def test_a_second_step_that_began_under_a_former_key_goes_on(alice, settings, rf):
+    settings.SECRET_KEY = FIRST_KEY
+    request = rf.get("/")
+    request.session = SessionStore()
+    second_step.begin(request, alice, next_url="/", time_zone="")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = FIRST_KEY[::-1], [FIRST_KEY]
+
+    person, _half = second_step.find(request)
+
+    assert person == alice
+    settings.SECRET_KEY_FALLBACKS = []
+    assert second_step.find(request) is None
+
+
+def test_each_rotation_is_an_audit_event(consoles):
+    for _step in range(2):
+        rotate("secret_key")
+        rotate("pepper")
+    rotate("signing_key")
+
+    counted = Counter(AuditEvent.objects.values_list("action", flat=True))
+    assert counted[audit.SECRET_KEY_UPDATE] == 2
+    assert counted[audit.PEPPER_CREATE] == counted[audit.SIGNING_KEY_CREATE] == 1
+    assert counted[audit.PEPPER_DELETE] == 0
 
 
 def test_what_a_former_key_sealed_is_sealed_again_and_another_purpose_opens_nothing(settings, monkeypatch):

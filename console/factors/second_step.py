@@ -4,7 +4,6 @@ import base64
 import json
 from dataclasses import asdict, dataclass
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.contrib.auth import login
 from django.http import HttpRequest
@@ -39,7 +38,7 @@ def begin(request: HttpRequest, person: User, *, next_url: str, time_zone: str) 
     """Keep that a person's password was right, under a new session id."""
     backend = str(getattr(person, "backend", settings.AUTHENTICATION_BACKENDS[0]))
     half = Half(person.pk, _stamp(person), backend, timezone.now().timestamp(), next_url, time_zone)
-    sealed = sealing.seal(_cipher(), json.dumps(asdict(half)).encode(), PURPOSE)
+    sealed = sealing.seal_lasting(json.dumps(asdict(half)).encode(), PURPOSE, PURPOSE)
     request.session.cycle_key()
     request.session[SESSION_KEY] = base64.b64encode(sealed).decode()
 
@@ -47,13 +46,14 @@ def begin(request: HttpRequest, person: User, *, next_url: str, time_zone: str) 
 def find(request: HttpRequest) -> tuple[User, Half] | None:
     """Return whose second step is due, None where none is, or the password is more than ten minutes old."""
     try:
-        opened = sealing.unseal(_cipher(), base64.b64decode(request.session.get(SESSION_KEY, "")), PURPOSE)
+        sealed = base64.b64decode(request.session.get(SESSION_KEY, ""))
+        opened = sealing.unseal_lasting(sealed, PURPOSE, PURPOSE)
         half = Half(**json.loads(opened))
     except (sealing.InvalidTag, ValueError, TypeError):
         return None
     person = User.objects.filter(pk=half.person_id, is_active=True).first()
     is_now = 0 <= timezone.now().timestamp() - half.began < LIFETIME_SECONDS
-    if person is None or not is_now or not constant_time_compare(_stamp(person), half.stamp):
+    if person is None or not is_now or not any(constant_time_compare(stamp, half.stamp) for stamp in _stamps(person)):
         return None
     return person, half
 
@@ -75,5 +75,6 @@ def _stamp(person: User) -> str:
     return str(person.get_session_auth_hash())
 
 
-def _cipher() -> AESGCM:
-    return sealing.cipher(settings.SECRET_KEY, PURPOSE)
+def _stamps(person: User) -> list[str]:
+    """Return the stamp as each SECRET_KEY that is known makes it: another console may have the next one already."""
+    return [_stamp(person), *map(str, person.get_session_auth_fallback_hash())]

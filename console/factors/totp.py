@@ -79,6 +79,19 @@ def unseal(sealed: bytes, person: User) -> tuple[str, bool]:
     return "", False
 
 
+@sensitive_variables("secret")
+def seal_again() -> int:
+    """Seal what an earlier SECRET_KEY sealed under the present one; return how many secrets are under that now."""
+    number = 0
+    for row in Authenticator.objects.select_related("user").iterator():
+        before = bytes(row.sealed)
+        secret, is_old = unseal(before, row.user)
+        number += bool(secret)
+        if is_old:  # unless the person has another app by now
+            Authenticator.objects.filter(pk=row.pk, sealed=before).update(sealed=seal(secret, row.user))
+    return number
+
+
 @sensitive_variables("secret", "shown")
 def _step_of(secret: str, code: str) -> int | None:
     """Return the step whose code this is: the present one, the one before or the one after, as clocks differ."""

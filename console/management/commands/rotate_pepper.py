@@ -5,11 +5,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
+from apikeys import audit
 from apikeys.identity import peppers
 from apikeys.values import Peppers
 from console.env import read_private, write_private
 from console.locks import folder_locked
+from console.people.commands import operator
 
 BYTES = 32
 RESTART = "Restart every console, one after the other"
@@ -33,9 +36,14 @@ class Command(BaseCommand):
                 "take out next: and restart every console again. manage.py peppers says when an older one can go."
             )
         path = settings.PEPPERS_FILE
-        with folder_locked(settings.DATA_DIR):
+        with folder_locked(settings.DATA_DIR), transaction.atomic():  # no change without its event
             known = Peppers.parse(read_private(path, path.name))
+            before = known
             known, done = self.forget(known) if forget else self.step(known, at_once)
+            for number in known.by_number.keys() - before.by_number.keys():
+                audit.record(operator(), audit.PEPPER_CREATE, target_id=str(number))
+            for number in before.by_number.keys() - known.by_number.keys():
+                audit.record(operator(), audit.PEPPER_DELETE, target_id=str(number))
             write_private(path, known.line() + "\n")
         self.stdout.write(done)
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
+from apikeys import audit
 from console import resealing
 from console.locks import folder_locked
+from console.people.commands import operator
 from console.secret_keys import SecretKeys
 
 BYTES = 64
@@ -28,7 +31,7 @@ class Command(BaseCommand):
         steps.add_argument("--forget", action="store_true", help="seal again what former keys sealed, and remove them")
 
     def handle(self, *args: Any, at_once: bool, forget: bool, **options: Any) -> None:
-        with folder_locked(settings.DATA_DIR):
+        with folder_locked(settings.DATA_DIR), transaction.atomic():  # no change without its event
             if forget:
                 done = self.forget()
             elif settings.SECRET_KEY_IS_GENERATED:
@@ -46,8 +49,10 @@ class Command(BaseCommand):
         if not keys.coming:
             keys = keys.begin(secrets.token_urlsafe(BYTES))
             if not at_once:
+                audit.record(operator(), audit.SECRET_KEY_UPDATE, step="announced")
                 keys.write(path)
                 return f"A new key is in {path}, and opens what is made with it. {RESTART}, then run this again."
+        audit.record(operator(), audit.SECRET_KEY_UPDATE, step="changed")
         keys.change().write(path)
         return f"The new key is the SECRET_KEY. {RESTART}; in a day run this with --forget."
 
@@ -65,6 +70,7 @@ class Command(BaseCommand):
                 "UTC: run this after that."
             )
         said = self.sealed_again()
+        audit.record(operator(), audit.SECRET_KEY_UPDATE, step="former forgotten")
         keys.forget().write(path)
         return f"{said} No former key is left in {path}. {RESTART}."
 
