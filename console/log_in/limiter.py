@@ -158,7 +158,7 @@ def _count(subject: str, limit: int) -> int:
     table = connection.ops.quote_name(LoginCounter._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} AS c (subject, attempts, ends_at) VALUES (%s, 1, %s)"
+            f"INSERT INTO {table} AS c (subject, attempts, ends_at) VALUES (%s, 1, %s)"  # nosec B608  # the name of the model
             " ON CONFLICT (subject) DO UPDATE SET"
             " attempts = CASE WHEN c.ends_at <= %s OR c.ends_at > %s THEN 1 ELSE c.attempts + 1 END,"
             " ends_at = CASE WHEN c.ends_at <= %s OR c.ends_at > %s THEN excluded.ends_at ELSE c.ends_at END"
@@ -194,7 +194,7 @@ def _count_in_a_row(subject: str) -> int:
     first_pause = next(pause for attempts, pause in pauses if attempts > 0)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} AS c (subject, attempts, next_at, ends_at) VALUES (%s, 1, %s, %s)"
+            f"INSERT INTO {table} AS c (subject, attempts, next_at, ends_at) VALUES (%s, 1, %s, %s)"  # nosec B608  # names of this module
             " ON CONFLICT (subject) DO UPDATE SET"
             f" attempts = CASE WHEN {over} THEN 1 ELSE c.attempts + 1 END,"
             f" next_at = CASE WHEN {over} THEN excluded.next_at {next_at} ELSE %s END,"
