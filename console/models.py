@@ -116,6 +116,7 @@ class User(AbstractUser):
             super().save(*args, **kwargs)
             if has_another_password:
                 self.password_links.all().delete()
+            if has_another_password or "sessions_mark" in (kwargs.get("update_fields") or ()):
                 Session.objects.filter(user_id=self.pk).delete()  # the one that asked is given another key
 
 

@@ -95,6 +95,19 @@ class SessionStore(DatabaseStore):
             if isinstance(exc.__context__, Error) and fault_of(exc.__context__):
                 raise exc.__context__ from exc.__context__.__cause__
             raise
+        if settings.SESSIONS_PER_PERSON:
+            self._end_oldest()
+
+    def _end_oldest(self) -> None:
+        """End the oldest sessions of a person who has just logged in, where they have more than they may have."""
+        user_id, now = self._whose(self)["user_id"], timezone.now()
+        if user_id is None or (self.row is not None and self.row.user_id == user_id):
+            return
+        persons = self.get_model_class().objects.filter(user_id=user_id)
+        # One that began ahead is from before the clock was set back: it must not end the log-in of now.
+        living = persons.filter(began_at__lte=now + CLOCK_TOLERANCE, last_used_at__gt=now - settings.SESSION_IDLE)
+        newest = living.order_by("-began_at", "session_key").values_list("session_key", flat=True)
+        persons.exclude(session_key__in=list(newest[: settings.SESSIONS_PER_PERSON])).delete()
 
     @revocation
     def delete(self, session_key: str | None = None) -> None:
@@ -120,8 +133,11 @@ class SessionStore(DatabaseStore):
 
     def _whose(self, data: "dict[str, Any] | SessionStore") -> dict[str, Any]:
         """Return the columns that say what the session itself does."""
-        began = data.get(BEGAN)
-        return {"user_id": data.get(SESSION_KEY), "began_at": began and datetime.fromtimestamp(began, UTC)}
+        user_id, began = data.get(SESSION_KEY), data.get(BEGAN)
+        return {
+            "user_id": None if user_id is None else int(user_id),
+            "began_at": began and datetime.fromtimestamp(began, UTC),
+        }
 
     def _place(self) -> dict[str, str]:
         """Return the columns about where the request came from, {} without one."""

@@ -245,6 +245,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 150  # 100 keys of a page, or as many scopes, ar
 SESSION_ENGINE = "console.sessions"
 SESSION_COOKIE_AGE = env_int("SESSION_HOURS", 12, low=1, high=168) * 60 * 60  # from the log-in
 SESSION_IDLE = timedelta(minutes=env_int("SESSION_IDLE_MINUTES", 60, low=2, high=1440))  # from the last use
+SESSIONS_PER_PERSON = env_int("SESSIONS_PER_PERSON", 0, low=0, high=1000)  # of browsers; 0 for no limit
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60

@@ -13,6 +13,7 @@ from apikeys.exceptions import Unauthenticated
 from apikeys.identity import log_ins, tokens
 from apikeys.models import AuditEvent, RefreshToken, StoredTokens
 from console.account.devices import command_line_of, device_of
+from console.factors import held
 from console.models import Session, User
 from console.people import links
 from console.sessions import stored_key
@@ -56,8 +57,7 @@ def works(given: dict[str, str]) -> bool:
 
 def rows(client: Client, address: str = SESSIONS) -> list[str]:
     """Return what each row of the page says."""
-    table = page(client.get(address)).find("table")
-    return [row.text for row in table.find("tbody").find_all("tr")] if table else []
+    return [row.text for body in page(client.get(address)).find_all("tbody") for row in body.find_all("tr")]
 
 
 def at(person, part: str = "") -> str:
@@ -238,6 +238,15 @@ def test_a_new_password_ends_other_sessions_and_command_lines(alice):
     assert [is_logged_in(client) for client in (here, other)] == [True, False]
     assert (works(shell), renew(shell)) == (False, 400)
     assert len(rows(here)) == 1
+
+
+def test_sessions_that_a_second_factor_ended_are_not_listed(alice, dora_client):
+    client = enter()
+
+    held.end_sessions(User.objects.get(pk=alice.pk))
+
+    assert not is_logged_in(client)
+    assert rows(dora_client, at(alice)) == []
 
 
 def test_who_is_deactivated_has_no_session_after_the_return(alice, dora_client):

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apikeys.web.forms import new_nonce
 from console.models import Session
+from console.sessions import stored_key
 from tests.addresses import CREATE, KEYS
 from tests.markup import page
 from tests.test_sessions import enter, is_logged_in, next_of, session_of, with_session
@@ -191,6 +192,45 @@ def test_a_shorter_time_holds_for_sessions_that_are_there(alice_client, settings
     settings.SESSION_COOKIE_AGE = 2 * 60 * 60
 
     assert not is_logged_in(alice_client)
+
+
+# How many
+
+
+def test_a_log_in_beyond_the_limit_ends_the_session_that_began_first(alice, bob, settings):
+    settings.SESSIONS_PER_PERSON = 2
+    bobs = enter(bob.username)
+
+    clients = [enter() for _number in range(3)]
+
+    assert [is_logged_in(client) for client in clients] == [False, True, True]
+    assert is_logged_in(bobs)
+
+
+def test_a_session_that_ended_by_time_takes_no_place(alice, settings):
+    settings.SESSIONS_PER_PERSON = 2
+    first, second = enter(), enter()
+    Session.objects.exclude(session_key=stored_key(session_of(first))).update(last_used_at=timezone.now() - 61 * MINUTE)
+
+    third = enter()
+
+    assert [is_logged_in(client) for client in (first, second, third)] == [True, False, True]
+
+
+def test_sessions_from_before_the_clock_was_set_back_do_not_keep_alice_out(alice, settings):
+    settings.SESSIONS_PER_PERSON = 1
+    enter()
+    began(-60 * MINUTE)
+
+    assert is_logged_in(enter())
+
+
+def test_a_limit_that_is_new_ends_nothing_before_the_next_log_in(alice, settings):
+    clients = [enter(), enter()]
+
+    settings.SESSIONS_PER_PERSON = 1
+
+    assert all(is_logged_in(client) for client in clients)
 
 
 # Clocks

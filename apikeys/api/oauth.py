@@ -57,7 +57,8 @@ def token(request: Request) -> JsonAnswer:
     elif grant == oauth.GRANT_PASSCODE:
         require_client(is_client)
         subject = tokens.authenticate_by_passcode(request, form_field(request, "passcode"))
-        issued = tokens.issue(tokens.narrowed(subject, scope), client_id=client_id, with_refresh=True)
+        subject, origin = tokens.narrowed(subject, scope), origin_of(request)
+        issued = tokens.issue(subject, client_id=client_id, with_refresh=True, origin=origin)
     else:
         raise exceptions.PropertyRefused("grant_type", _("This grant_type is not supported."))
     answer = {
