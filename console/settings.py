@@ -152,6 +152,8 @@ PUBLIC_URL = env_public_url("PUBLIC_URL", default_url(HOST, PORT, ALLOWED_HOSTS,
 PROGRAMS_URL = IAM_URL if _is_upstream else PUBLIC_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
 PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
+# Values that are no key's, from one address in a minute, which each process counts; then 429.
+BAD_VALUES_PER_MINUTE = env_int("BAD_VALUES_PER_MINUTE", 300, low=1, high=1_000_000)
 
 # People
 

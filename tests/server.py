@@ -50,6 +50,7 @@ class ConsoleServer:
             "WORKERS": "1",
             "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",  # which no test reaches by accident
             "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
+            "BAD_VALUES_PER_MINUTE": "1000000",
             "LOGIN_ATTEMPTS_PER_USER": "100000",
             "DATABASE_URL": "" if "DATABASE_URL" in environment else databases.url_for(data_dir),
             "CONSOLE_ADMIN_PASSWORD": ADMIN[1],

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
+from apikeys.api import bad_values
 from apikeys.api.openapi import document
 from apikeys.api.urls import urlpatterns
 from apikeys.iam.oauth import GRANT_PASSCODE
@@ -545,6 +546,12 @@ def ask_for_tokens(program: Program, address: str, username: str, settings: Any)
     limit, settings.LOGIN_ATTEMPTS_PER_ADDRESS = settings.LOGIN_ATTEMPTS_PER_ADDRESS, 1
     refused("too_many_requests", {"grant_type": "password", "username": username, "password": "wrong"})
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = limit
+    limit, settings.BAD_VALUES_PER_MINUTE = settings.BAD_VALUES_PER_MINUTE, 1
+    bad_values.forget()
+    call(200, "POST", "/identity/introspect", {"apikey": "unknown"})
+    call("too_many_requests", "POST", "/identity/introspect", {"apikey": "unknown"})
+    settings.BAD_VALUES_PER_MINUTE = limit
+    bad_values.forget()
 
 
 def expire_refresh_token(token: str) -> None:

@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from apikeys import audit, exceptions, networks, scopes
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import NO_ADDRESS, basic_credentials, bearer_token
+from apikeys.api.bad_values import Judged
 from apikeys.api.decorators import resource
 from apikeys.api.errors import UNREADABLE
 from apikeys.api.fields import form_values
@@ -25,11 +26,12 @@ from apikeys.identity.tokens import Subject
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
 SOON = timedelta(days=14)
+NO_PASSWORDS = _("This console takes no passwords from programs. Use an API key, or a one-time passcode.")
 CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
 @sensitive_post_parameters("apikey", "password", "passcode", "refresh_token")
-@sensitive_variables("issued", "answer")
+@sensitive_variables("issued", "answer", "value")
 def token(request: Request) -> JsonAnswer:
     """Exchange a key's value, a password, a one-time passcode or a refresh token for an access token.
 
@@ -40,12 +42,16 @@ def token(request: Request) -> JsonAnswer:
     client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
     grant, scope = form_field(request, "grant_type"), optional_field(request, "scope")
     if grant == oauth.GRANT_API_KEY:
-        subject = tokens.authenticate(form_field(request, "apikey"), origin_of(request))
+        value = form_field(request, "apikey")
+        with Judged(value, request.client_address):
+            subject = tokens.authenticate(value, origin_of(request))
         subject = tokens.narrowed(subject, scope)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
         if settings.AUDIT_EXCHANGES and (key := subject.api_key):
             audit.tell(caller_for(request, subject.identity), audit.LOGIN, target_id=key.id, target_name=key.name)
-    elif grant == oauth.GRANT_PASSWORD and settings.PASSWORD_GRANT:
+    elif grant == oauth.GRANT_PASSWORD:
+        if not settings.PASSWORD_GRANT:
+            raise exceptions.PropertyRefused("grant_type", NO_PASSWORDS)
         require_client(is_client)
         username, password = form_field(request, "username"), form_field(request, "password")
         subject = tokens.narrowed(tokens.authenticate_person(request, username, password), scope)
@@ -158,7 +164,7 @@ def userinfo(request: Request) -> JsonAnswer:
 def introspect(request: Request) -> JsonAnswer:
     """Tell whether a token or a key's value is valid (RFC 7662). The caller must show who it is.
 
-    Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401).
+    Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401), TooManyAttempts (429).
     """
     try:
         value, origin = optional_field(request, "apikey"), passed_on(request)
@@ -214,11 +220,14 @@ def revoke(request: Request) -> JsonAnswer:
 @sensitive_variables("value")
 def subject_for_caller(request: Request, value: str, origin: Origin) -> Subject:
     """Return whom a value stands for, to a caller who shows who it is. Raises IntrospectionRefused, ValueNotFound."""
-    if is_basic(request):
+    is_of_caller = is_basic(request)
+    if is_of_caller:
         require_introspection_caller(request)
-        return tokens.authenticate(value, origin)
     try:
-        return tokens.authenticate_for(bearer_token(request), value, origin)
+        with Judged(value, origin.network_address or request.client_address):
+            if is_of_caller:
+                return tokens.authenticate(value, origin)
+            return tokens.authenticate_for(bearer_token(request), value, origin)
     except exceptions.Unauthenticated:
         raise exceptions.IntrospectionRefused from None
 
@@ -232,9 +241,12 @@ def require_introspection_caller(request: Request) -> None:
     try:
         if is_basic(request):
             values = [value for user, value in basic_credentials(request) if user == "apikey"]
-            tokens.authenticate_any(values, origin_of(request))
+            with Judged(values[0] if values else "", request.client_address):
+                tokens.authenticate_any(values, origin_of(request))
         else:
             tokens.identify(bearer_token(request), origin_of(request))
+    except exceptions.TooManyAttempts:
+        raise
     except exceptions.ApiKeyError:
         raise exceptions.IntrospectionRefused from None
 

@@ -138,6 +138,7 @@ APPLIED = list_of(
 )
 ENDPOINTS = (
     "issuer", "token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint", "jwks_uri",
+    "passcode_endpoint",
 )  # fmt: skip
 SUPPORTED = (
     "grant_types", "response_types", "subject_types", "id_token_signing_alg_values", "token_endpoint_auth_methods",
