@@ -10,12 +10,13 @@ from django.db import close_old_connections, connection
 from django.http import HttpResponse
 from django.test import Client
 
+from apikeys import audit
 from apikeys.domain import ApiKeyDraft, Origin
 from apikeys.exceptions import ValueNotFound
 from apikeys.iam import oauth
 from apikeys.identity import tokens
 from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, Handover, HistoryRecord, PreviousValue
-from apikeys.services import audit, creation, deletion
+from apikeys.services import creation, deletion
 from apikeys.storage import reserve
 from apikeys.web.forms import new_nonce
 from tests.addresses import CREATE, KEYS, RECEIPT, delete_address

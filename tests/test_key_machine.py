@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from apikeys import audit
 from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Hold, Origin, Overlap
 from apikeys.exceptions import (
     ApiKeyConflict,
@@ -27,7 +28,7 @@ from apikeys.exceptions import (
 )
 from apikeys.identity import tokens
 from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, PreviousValue
-from apikeys.services import audit, creation, deletion, keys, rotation
+from apikeys.services import creation, deletion, keys, rotation
 from tests.conftest import caller_for, make_person
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.prove import cutting_off, fuzzing, killing, racing, searching
+from tests.prove import cutting_off, fuzzing, guessing, killing, racing, searching
 from tests.prove.figures import SHORT, Figure
 
 
@@ -34,3 +34,7 @@ def test_answers_are_honest_while_the_database_is_away_or_locked(tmp_path):
 
 def test_no_secret_is_in_anything_that_was_written_in_a_days_work(tmp_path):
     assert missed(searching.traces(tmp_path, SHORT)) == []
+
+
+def test_few_of_many_guesses_at_once_are_judged(tmp_path):
+    assert missed(guessing.guesses(tmp_path, SHORT)) == []
