@@ -75,12 +75,14 @@ _ = gettext_noop
 class ApiKeyError(Exception):
     """The root. `status` is the HTTP status, `code` IAM's code (docs/rest-api.md), named by each class with its base.
 
-    `may_have_happened` tells whether what was asked for may have been done all the same.
+    `may_have_happened` tells whether what was asked for may have been done all the same, `is_audited` whether an event
+    tells of the refusal already.
     """
 
     status = 500
     code = "internal_error"
     may_have_happened = False
+    is_audited = False
     message = _("Something went wrong. Nothing was changed.")
 
     def __init_subclass__(cls, *, status: int = 0, code: str = "") -> None:

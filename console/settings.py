@@ -302,6 +302,7 @@ TIME_ZONE = "UTC"
 # Audit events
 
 AUDIT_LOG = env_lines_to("AUDIT_LOG")  # where each event is a line of JSON, too
+AUDIT_DAYS = env_int("AUDIT_DAYS", 0, low=0, high=36_500)  # 0: for ever
 AUDIT_EXCHANGES = env_bool("AUDIT_EXCHANGES", False)
 if AUDIT_EXCHANGES and not AUDIT_LOG:
     raise ImproperlyConfigured("AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows.")

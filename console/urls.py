@@ -13,7 +13,7 @@ from apikeys.web.rules_views import rules_page
 from console import metrics, views
 from console.csp_reports import csp_reports
 from console.factors import views as factors
-from console.log_in import iam
+from console.log_in import events, iam
 from console.log_in import views as log_in
 from console.people import views as people
 
@@ -43,7 +43,7 @@ if not store_traits().is_upstream:
         path("login/passkey/", factors.passkey_log_in, name="passkey_log_in"),
         path("login/passkey/use/", factors.passkey_options_to_log_in, name="passkey_options_to_log_in"),
         path("account/", include("console.factors.urls")),
-        path("login/", log_in.Login.as_view(), name="login"),
+        path("login/", events.noting(log_in.Login.as_view()), name="login"),
         path("password/", log_in.Password.as_view(), name="password"),
         path("manage/rules/", rules_page, name="rules"),
         path("docs/api/", views.api_reference, name="api_reference"),
@@ -53,7 +53,7 @@ if not store_traits().is_upstream:
     ]
 else:
     urlpatterns += [
-        path("login/", iam.IAMLogin.as_view(), name="login"),
+        path("login/", events.noting(iam.IAMLogin.as_view()), name="login"),
         path("account/", iam.choose_account, name="account"),
     ]
 

@@ -37,6 +37,7 @@ from console.context_processors import THEMES
 from console.cookies import set_cookie
 from console.database import without_waiting
 from console.errors import for_exception, problem
+from console.log_in import events
 from console.models import validate_time_zone
 
 UNPROCESSABLE = 422
@@ -159,6 +160,7 @@ def _unready() -> str:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say why a form failed the CSRF check, with its draft to send again where that can help."""
     refusal = csrf.explain_refusal(request, reason)
+    events.refused_form(request, refusal.cause)
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=str(refusal.title), message=f"{refusal.message} {refusal.advice}")
     context = {

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from django.db import transaction
 
 from apikeys import values
-from apikeys.audit import lines
-from apikeys.audit.catalogue import severity_of
+from apikeys.audit import chain, lines
+from apikeys.audit.catalogue import Kind, actions_of, severity_of
 from apikeys.backends import store_traits
-from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
+from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
 from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
 from apikeys.storage.reserve import revocation
@@ -68,6 +69,7 @@ def change(
             if not step.is_accounted_for:
                 raise RuntimeError(f"{action} ended without its audit event.")
     except ApiKeyError as exc:
+        exc.is_audited = True
         outcome = UNKNOWN if exc.may_have_happened else FAILURE
         reason = type(exc).__name__
         record(caller, action, target_id=target_id, target_name=target_name, reason=reason, outcome=outcome)
@@ -83,9 +85,14 @@ def record(
     target_name: str = "",
     reason: str = "",
     outcome: str = "",
+    concerns: str = "",
+    when: datetime | None = None,
     **data: object,
 ) -> None:
     """Write one event. `reason` says why the action was refused; without one, and without `outcome`, it succeeded.
+
+    It happened now, unless `when` says otherwise. `concerns` is the IAM ID of whom it concerns, where the target does
+    not tell that.
 
     The events of one attempt have the same correlation id. Whatever a client sent is masked: values come to be where
     nobody expects them, in an id, a header or a name.
@@ -100,6 +107,9 @@ def record(
         outcome=outcome,
         **data,
     )
+    event.event_time = when or event.event_time
+    event.concerns = _concerned(caller, target, concerns or event.target_id)
+    event.code = chain.code_of(event)
     event.save(force_insert=True)
     lines.emit(event)
 
@@ -147,6 +157,14 @@ def record_person(
     record(caller, action, target_id=iam_id, target_name=user_id, reason=reason, **data)
 
 
+def _concerned(caller: Caller, target: ApiKey | ServiceId | None, otherwise: str) -> str | None:
+    """Return the IAM ID of somebody else than the caller whom an event concerns, None where it concerns nobody else."""
+    owner = target.managed_by if isinstance(target, ServiceId) else target.iam_id if target else ""
+    found = owner or otherwise
+    is_somebody = IAM_ID.fullmatch(found) is not None
+    return found if is_somebody and found != caller.identity.iam_id else None
+
+
 def _as_stored(caller: Caller, object_id: str) -> str:
     """Return what stands for an object that a client asked for; a text that is no id may be a value."""
     if API_KEY_ID.fullmatch(object_id):
@@ -164,19 +182,21 @@ def _masked(name: str, told: object) -> object:
 
 
 def recent(iam_id: str, limit: int) -> list[Row]:
-    """Return an identity's newest events, newest first, without those that only say what is about to be asked.
+    """Return what an identity did lately, newest first, without log-ins, and what is only about to be asked.
 
     Of each there is what RECENT names.
     """
     statement, events = _of_initiator()
-    return [events.row(part) for [part] in statement.rows([iam_id, PENDING, limit])]
+    return [events.row(part) for [part] in statement.rows([iam_id, PENDING, *actions_of(Kind.LOG_INS), limit])]
 
 
 @cache
 def _of_initiator() -> tuple[Statement, Columns]:
     events = Columns(AuditEvent, "event", RECENT)
+    log_ins = ", ".join("%s" for _action in actions_of(Kind.LOG_INS))
     sql = (
         f"SELECT {events} FROM {table(AuditEvent, 'event')} "  # nosec B608  # names of the model
-        "WHERE event.initiator_id = %s AND event.outcome <> %s ORDER BY event.event_time DESC LIMIT %s"
+        "WHERE event.initiator_id = %s AND event.outcome <> %s "
+        f"AND event.action NOT IN ({log_ins}) ORDER BY event.event_time DESC LIMIT %s"
     )
     return Statement(sql, events), events

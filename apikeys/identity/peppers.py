@@ -6,10 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 from django.db.models import Count, F, Model, Q, QuerySet
 from django.utils import timezone
 
+from apikeys import audit
+from apikeys.domain import Caller
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PepperFingerprint, PreviousValue
 
 
@@ -53,8 +55,13 @@ def contradicted(database: str = DEFAULT_DB_ALIAS) -> list[int]:
 def save_fingerprints(**kwargs: Any) -> None:
     """Store the fingerprint of each configured pepper that is new; of one that is to come nothing depends yet."""
     peppers = settings.APIKEYS_PEPPERS
+    is_first = not PepperFingerprint.objects.exists()
     for number in peppers.by_number.keys() - peppers.coming:
-        PepperFingerprint.objects.get_or_create(number=number, defaults={"fingerprint": peppers.fingerprint(number)})
+        with transaction.atomic():
+            fingerprint = {"fingerprint": peppers.fingerprint(number)}
+            _row, is_new = PepperFingerprint.objects.get_or_create(number=number, defaults=fingerprint)
+            if is_new and not is_first:
+                audit.record(Caller(audit.NOBODY), audit.PEPPER_CREATE, target_name=str(number))
 
 
 def usage() -> dict[int, int]:

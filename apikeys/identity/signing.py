@@ -16,9 +16,12 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
+from apikeys import audit
 from apikeys.clocks import CLOCK_SET_BACK
+from apikeys.domain import Caller
 from apikeys.exceptions import Unauthenticated
 from apikeys.models import SigningKey
 from apikeys.sealing import InvalidTag, seal_lasting, secret_keys, unseal_lasting
@@ -206,12 +209,15 @@ def rotate() -> SigningKey:
         SigningKey.objects.filter(signs_from__lt=used_lately.signs_from).delete()
     kid = secrets.token_hex(16)
     der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return SigningKey.objects.create(
-        kid=kid,
-        algorithm=algorithm,
-        sealed_private_key=seal_lasting(der, PURPOSE, kid),
-        signs_from=now + PUBLISHED_AHEAD if keys else now,
-    )
+    with transaction.atomic():
+        made = SigningKey.objects.create(
+            kid=kid,
+            algorithm=algorithm,
+            sealed_private_key=seal_lasting(der, PURPOSE, kid),
+            signs_from=now + PUBLISHED_AHEAD if keys else now,
+        )
+        audit.record(Caller(audit.NOBODY), audit.SIGNING_KEY_CREATE, target_name=kid, algorithm=algorithm)
+    return made
 
 
 def seal_again() -> int:

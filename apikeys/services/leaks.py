@@ -75,7 +75,9 @@ def _report(entry: Any) -> Report:
 
 def act_on_all(reports: list[Report], caller: Caller) -> set[str]:
     """Act on each report, and return the values that were keys of this server, also those whose key is deleted now."""
-    return {report.token for report in reports if act_on(report, caller)}
+    known = {report.token for report in reports if act_on(report, caller)}
+    audit.record(caller, audit.LEAK_REPORT, reports=len(reports), keys=len(known))
+    return known
 
 
 @revocation

@@ -167,7 +167,8 @@ class Sweep:
 
 
 def _record(taken: rows.Taken) -> None:
-    caller, said = domain.Caller(ACTOR), {"group": taken.kind.value, "step": taken.step.value}
+    caller = domain.Caller(ACTOR)
+    said: dict[str, Any] = {"group": taken.kind.value, "step": taken.step.value}
     if taken.step is ReviewStep.DELETE:
         deletion.record_deletion(caller, taken.key, cause="review rule", **said)
     else:

@@ -48,7 +48,8 @@ def revoke_all(caller: Caller, owner: Owner | None) -> int:
     """
     try:
         _check(caller, owner)
-    except NotAuthorized:
+    except NotAuthorized as exc:
+        exc.is_audited = True
         _record(caller, owner, reason=NotAuthorized.__name__)
         raise
     owners = _owners(owner)

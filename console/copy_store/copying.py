@@ -23,7 +23,7 @@ from django.core.management.color import no_style
 from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from apikeys.models import PepperFingerprint
+from apikeys.models import AuditChain, PepperFingerprint
 from apikeys.storage.errors import first_line
 from console.exceptions import Unfit
 from console.models import Account, Session
@@ -31,7 +31,7 @@ from console.models import Account, Session
 SOURCE, TARGET = "source", DEFAULT_DB_ALIAS
 BATCH = 2000  # rows of one transaction, and the most that are in memory
 # What `migrate` fills by itself, with ids of its own. The source's rows take their place, with the ids others refer to.
-MADE_BY_MIGRATE = (ContentType, Permission, PepperFingerprint)
+MADE_BY_MIGRATE = (ContentType, Permission, PepperFingerprint, AuditChain)
 DIGEST_BITS = 256
 
 Table = type[models.Model]

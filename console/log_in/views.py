@@ -14,8 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
+from apikeys import audit
 from apikeys.backends import store_traits
 from apikeys.exceptions import TooManyAttempts
+from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
 from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
@@ -123,7 +126,9 @@ class Password(PasswordChangeView):
 
     @method_decorator(revocation)
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        response = super().form_valid(form)
+        with audit.change(caller_of(cast("Request", self.request)), audit.PERSON_PASSWORD) as step:
+            response = super().form_valid(form)
+            step.record(None, by="current password")
         messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
         return response
 

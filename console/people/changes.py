@@ -185,6 +185,7 @@ def _audited(caller: Caller, action: str, target: str) -> Iterator[_Step]:
         with transaction.atomic():
             yield _Step(caller, action)
     except exceptions.ApiKeyError as exc:
+        exc.is_audited = True
         audit.record_person(caller, action, target, reason=type(exc).__name__)
         raise
 

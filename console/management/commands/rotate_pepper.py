@@ -8,6 +8,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from apikeys import audit
+from apikeys.audit import chain
 from apikeys.identity import peppers
 from apikeys.values import Peppers
 from console.env import read_private, write_private
@@ -64,8 +65,10 @@ class Command(BaseCommand):
         keys = peppers.usage()
         needed = {number for number in known.by_number if number >= known.newest or keys.get(number)}
         gone = sorted(known.by_number.keys() - needed)
+        chain.move_key()
         if not gone:
             return known, "Each pepper is needed: `manage.py peppers` counts the keys under it."
         numbers = ", ".join(map(str, gone))
+        audit.record(operator(), audit.PEPPER_DELETE, target_name=numbers)
         left = Peppers({number: known.by_number[number] for number in sorted(needed)}, known.coming)
         return left, f"Removed: {numbers}. Backups from before need what was removed. {RESTART}."
