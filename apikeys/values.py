@@ -41,7 +41,7 @@ MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 # What stands in an address of the console for certain: an id, or a word of its own.
 _OF_ADDRESSES = re.compile(
-    rf"{_ID.pattern}|IBMid-[A-Z0-9]{{10}}|\.well-known|accounts|activate|alarm-seen|api|apikeys|bulk|choose|create"
+    rf"{_ID.pattern}|IBMid-[A-Z0-9]{{10}}|\.well-known|accounts|activate|activity|alarm-seen|api|apikeys|bulk|choose|create"
     r"|deactivate|delete|deleted|details|disable|docs|done|download|edit|enable|end|end-previous|export|extend-previous"
     r"|favicon\.ico|found|healthz|identity|introspect|keys|language|leaks|limits|link|lock|login|logout|manage|metrics|more"
     r"|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration|password|pause|previous|readyz|receipt"

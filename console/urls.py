@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from apikeys.backends import store_traits
-from apikeys.urls import review_urlpatterns, scope_urlpatterns, service_id_urlpatterns
+from apikeys.urls import activity_urlpatterns, review_urlpatterns, scope_urlpatterns, service_id_urlpatterns
 from apikeys.web.rules_views import rules_page
 from console import metrics, views
 from console.csp_reports import csp_reports
@@ -27,6 +27,7 @@ urlpatterns = [
     path("theme/", views.set_theme, name="set_theme"),
     path("time-zone/", views.time_zone, name="time_zone"),
     path("sessions/", include("console.account.urls")),
+    path("manage/security/activity/", include(activity_urlpatterns)),
     path("manage/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),
     path("favicon.ico", views.favicon),

@@ -160,6 +160,8 @@ PLAIN_ADDRESSES = [
     "/", "/login/", "/password/", "/time-zone/", *(f"/sessions/{part}" for part in ("", "end/", "nobody/end/")),
     *(f"/manage/users/nobody/sessions/{part}" for part in ("", "end/", "nobody/end/")),
     "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"),
+    "/", "/login/", "/password/", "/time-zone/", "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"),
+    "/manage/security/activity/", "/manage/security/activity/export/?format=csv",
     f"{KEYS}?q=x&sort=name", REVIEW, f"{REVIEW}rules/",
     CREATE, f"{CREATE}1/settle/", RECEIPT, MORE_TIME, DOWNLOAD, pixel_address("0" * 64), edit_address(UNKNOWN_ID),
     delete_address(UNKNOWN_ID), details_address(UNKNOWN_ID), "/docs/api/",

@@ -7,10 +7,12 @@ from typing import Any
 from django import template
 from django.template import Context, Engine
 from django.urls import reverse
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from apikeys.domain import ApiKey, UseDay
+from apikeys.services.activity import words
 from apikeys.services.keys import Activity, Overview
 from apikeys.web.charts import chart_of
 from console.moments import Moments
@@ -113,4 +115,4 @@ def _drawn(context: Context, name: str, **more: Any) -> SafeString:
 
 @cache
 def _event(action: str, outcome: str, language: str | None) -> SafeString:
-    return rendered("apikeys/_event.html", {"event": {"action": action, "outcome": outcome}})
+    return escape(words(action, outcome))

@@ -32,7 +32,8 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 95
+ACTIVITY = "/manage/security/activity/"
+NUMBER = 96
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -431,6 +432,9 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("button", name=t("Show what would happen")).click()
     expect(page.get_by_role("button", name=t("Save"))).to_be_visible()
     yield "review rules", page
+    page.goto(f"{ACTIVITY}?result=failure")
+    page.get_by_text(t("Details"), exact=True).first.click()
+    yield "activity", page
     page.goto(f"{KEYS}?view=all&q={quote(STRANGE)}")
     choose_action(page, STRANGE, "Delete key", t)
     dialog(page, t("Delete key?"))
