@@ -2,9 +2,11 @@
 
 from time import monotonic
 
+import pyotp
 import pytest
 from django.db import DatabaseError
 from django.test import Client
+from django.utils import timezone
 
 from apikeys import audit
 from apikeys.audit import counted
@@ -15,6 +17,8 @@ from apikeys.identity import peppers, signing
 from apikeys.models import AuditEvent, PepperFingerprint
 from apikeys.services import keys
 from apikeys.values import Peppers
+from console.factors import totp
+from console.factors.models import Authenticator
 from console.log_in import events as log_in_events
 from tests.addresses import UNKNOWN_ID
 from tests.cast import PASSWORD
@@ -184,3 +188,16 @@ def test_a_fault_of_the_database_loses_no_refusal(alice):
     accept_rows_of("apikeys_auditevent")
 
     assert len(events()) == 1
+
+
+def test_a_wrong_code_and_the_right_one_are_events_of_the_person(alice):
+    secret = totp.new_secret()
+    Authenticator.objects.create(user=alice, sealed=totp.seal(secret, alice))
+    client = log_in("alice")
+    client.post("/login/second/", {"code": "nonsense"})
+
+    [refused] = events(target_id=alice.iam_id)
+    assert (refused.action, refused.reason, refused.initiator_id) == (audit.LOG_IN, "ProofRefused", "")
+    client.post("/login/second/", {"code": pyotp.TOTP(secret).at(timezone.now())})
+
+    assert [event.outcome for event in events(action=audit.LOG_IN)] == ["failure", "success"]

@@ -67,9 +67,9 @@ def token(request: Request) -> JsonAnswer:
         issued = tokens.issue(subject, client_id=client_id, with_refresh=True, origin=origin)
     else:
         raise exceptions.PropertyRefused("grant_type", _("This grant_type is not supported."))
-    if grant == oauth.GRANT_PASSWORD:
-        person = subject.identity
-        audit.record(caller_for(request, person), audit.LOG_IN, target_id=person.iam_id, by="password grant")
+    if grant in (oauth.GRANT_PASSWORD, oauth.GRANT_PASSCODE):
+        person, by = subject.identity, "password grant" if grant == oauth.GRANT_PASSWORD else "passcode grant"
+        audit.record(caller_for(request, person), audit.LOG_IN, target_id=person.iam_id, by=by)
     answer = {
         "access_token": issued.access_token,
         "refresh_token": issued.refresh_token,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django_htmx.http import reswap, retarget
 
+from apikeys import audit
 from apikeys.backends import store_traits
 from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.request import Request
@@ -24,6 +25,7 @@ from apikeys.web.navigation import next_url_of, redirect_whole_page
 from apikeys.web.responses import UNPROCESSABLE
 from console.cookies import GetResponse
 from console.factors import held, proofs
+from console.log_in import events
 from console.models import User
 
 # By the name of their URL: what asks when it is sent, and what asks when it is opened, too.
@@ -82,12 +84,16 @@ def prove_or_ask(request: Request) -> HttpResponse | None:
     try:
         refusal = judged(request)
     except TooManyAttempts as exc:
+        events.record(request, audit.LIMIT, request.user, reason=type(exc).__name__)
         response = _question(request, sentence(exc), exc.status)
         response.headers["Retry-After"] = str(exc.retry_after)
         return response
     if refusal is None:
+        events.record(request, audit.PROOF, request.user)
         request.POST = _without_proof(request.POST)  # type: ignore[assignment]
         return None
+    if refusal:
+        events.record(request, audit.PROOF, request.user, reason="ProofRefused")
     return _question(request, refusal, UNPROCESSABLE if refusal else 200)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apikeys import audit
 from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
@@ -22,7 +23,7 @@ from apikeys.web.responses import UNPROCESSABLE
 from console.factors import asked_again, changes, held, passcodes, passkeys, proofs, second_step, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
-from console.log_in import devices, limiter
+from console.log_in import devices, events, limiter
 from console.log_in.views import too_many_message
 from console.models import User
 
@@ -199,6 +200,9 @@ def second_step_page(request: Request) -> HttpResponse:
 
 
 def _second_step(request: Request, person: User, refusal: str = "", status: int = 200) -> HttpResponse:
+    if refusal:
+        is_limit = status == TooManyAttempts.status
+        events.record(request, audit.LIMIT if is_limit else audit.LOG_IN, person, reason="ProofRefused")
     context = {"refusal": refusal, "asks_passkey": held.has_passkey(person), "has_app": held.has_app(person)}
     return render(request, "factors/second_step.html", context, status=status)
 
@@ -231,6 +235,7 @@ def passkey_log_in(request: Request) -> HttpResponse:
         messages.error(request, too_many_message(exc.retry_after))
         return HttpResponseRedirect(reverse("login"))
     if person is None:
+        events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
         messages.error(request, asked_again.wrong_passkey())
         return HttpResponseRedirect(reverse("login"))
     second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""))
