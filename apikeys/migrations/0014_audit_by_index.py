@@ -18,7 +18,7 @@ INDEXES = [
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("apikeys", "0012_audit_chain")]
+    dependencies = [("apikeys", "0013_audit_chain")]
 
     operations = [
         *(AddIndexBesideWriters("auditevent", index) for index in INDEXES),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("apikeys", "0011_keys_of_many_people")]
+    dependencies = [("apikeys", "0012_log_ins")]
 
     operations = [
         migrations.CreateModel(
