@@ -39,7 +39,7 @@ def can_log_in(user_id: str, password: str) -> bool:
 
 
 def events() -> list[tuple[str, str, str, str]]:
-    found = AuditEvent.objects.order_by("event_time")
+    found = AuditEvent.objects.exclude(action__startswith="console.login.").order_by("event_time")
     return [(event.action, event.target_name, event.reason, event.initiator_id) for event in found]
 
 
