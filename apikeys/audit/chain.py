@@ -166,7 +166,7 @@ def _seal_batch() -> int:
 
 @cache
 def _sealing() -> str:
-    return f'UPDATE "{AuditEvent._meta.db_table}" SET place = %s, previous = %s, digest = %s WHERE id = %s'
+    return f'UPDATE "{AuditEvent._meta.db_table}" SET place = %s, previous = %s, digest = %s WHERE id = %s'  # nosec B608  # the name of the model
 
 
 # Removing what was kept for long enough
