@@ -191,7 +191,7 @@ def public_keys() -> list[dict[str, Any]]:
     return found
 
 
-def rotate() -> SigningKey:
+def rotate(caller: Caller = Caller(audit.NOBODY)) -> SigningKey:  # noqa: B008  (it never changes)
     """Publish a new signing key and return it; it signs after PUBLISHED_AHEAD, at once where there is no other.
 
     Keys whose last token has run out are removed.
@@ -216,7 +216,7 @@ def rotate() -> SigningKey:
             sealed_private_key=seal_lasting(der, PURPOSE, kid),
             signs_from=now + PUBLISHED_AHEAD if keys else now,
         )
-        audit.record(Caller(audit.NOBODY), audit.SIGNING_KEY_CREATE, target_name=kid, algorithm=algorithm)
+        audit.record(caller, audit.SIGNING_KEY_CREATE, target_name=kid, algorithm=algorithm)
     return made
 
 

@@ -4,7 +4,6 @@ import secrets
 from typing import Any
 
 from django.core.management import BaseCommand
-from django.db import transaction
 
 from apikeys import audit
 from apikeys.domain import Caller
@@ -18,10 +17,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with transaction.atomic():  # no change without its event
-            record = signing.rotate()
-            operator = Caller(audit.NOBODY, agent="manage.py", correlation_id=secrets.token_hex(16))
-            audit.record(operator, audit.SIGNING_KEY_CREATE, target_id=record.kid)
+        record = signing.rotate(Caller(audit.NOBODY, agent="manage.py", correlation_id=secrets.token_hex(16)))
         self.stdout.write(
             f"{record.kid} ({record.algorithm}) is published, and signs new access tokens from "
             f"{record.signs_from:%Y-%m-%d %H:%M:%S} UTC on."

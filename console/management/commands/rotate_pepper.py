@@ -42,9 +42,9 @@ class Command(BaseCommand):
             before = known
             known, done = self.forget(known) if forget else self.step(known, at_once)
             for number in known.by_number.keys() - before.by_number.keys():
-                audit.record(operator(), audit.PEPPER_CREATE, target_id=str(number))
+                audit.record(operator(), audit.PEPPER_CREATE, target_name=str(number))
             for number in before.by_number.keys() - known.by_number.keys():
-                audit.record(operator(), audit.PEPPER_DELETE, target_id=str(number))
+                audit.record(operator(), audit.PEPPER_DELETE, target_name=str(number))
             write_private(path, known.line() + "\n")
         self.stdout.write(done)
 
@@ -69,6 +69,5 @@ class Command(BaseCommand):
         if not gone:
             return known, "Each pepper is needed: `manage.py peppers` counts the keys under it."
         numbers = ", ".join(map(str, gone))
-        audit.record(operator(), audit.PEPPER_DELETE, target_name=numbers)
         left = Peppers({number: known.by_number[number] for number in sorted(needed)}, known.coming)
         return left, f"Removed: {numbers}. Backups from before need what was removed. {RESTART}."

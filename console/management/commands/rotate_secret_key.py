@@ -53,7 +53,6 @@ class Command(BaseCommand):
                 keys.write(path)
                 return f"A new key is in {path}, and opens what is made with it. {RESTART}, then run this again."
         audit.record(operator(), audit.SECRET_KEY_UPDATE, step="changed")
-        audit.record(operator(), audit.SECRET_KEY_UPDATE)
         keys.change().write(path)
         return f"The new key is the SECRET_KEY. {RESTART}; in a day run this with --forget."
 
