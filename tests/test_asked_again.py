@@ -26,9 +26,14 @@ NOT_GUARDED = {
     "passkey_options_to_log_in": "a challenge",
     "choose_password": "has the proof in the link",
     "logout": "takes away",
+    "session_end": "takes away",
+    "sessions_end": "takes away",
+    "person_session_end": "takes away",
+    "person_sessions_end": "takes away",
     "time_zone": "how times are written",
     "password": "asks for the password itself",
     "people": "a search that is posted",
+    "activity": "a search that is posted",
     "api_key_list": "a search that is posted",
     "service_id_list": "a search that is posted",
     "api_key_refusals": "looks a request up",
@@ -59,6 +64,7 @@ NOT_GUARDED = {
 ARGUMENTS = {
     "key_id": UNKNOWN_ID, "service_id": UNKNOWN_SERVICE_ID, "iam_id": "nobody", "creation_id": 1,
     "run_id": "00000000-0000-0000-0000-000000000000", "nonce_digest": "0" * 64, "digest": "0" * 64,
+    "session_id": "0" * 40,
 }  # fmt: skip
 
 

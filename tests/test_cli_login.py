@@ -202,7 +202,7 @@ def test_a_one_time_passcode_is_asked_for_and_where_it_is_made_is_said(terminal,
 
     assert talk.end() == 1
     assert "123456" not in talk.shown
-    assert f"Get a one-time passcode from {site.url}/account/passcode/" in talk.shown
+    assert f"Get a one-time passcode from {site.url.replace('127.0.0.1', 'localhost')}/account/passcode/" in talk.shown
     assert "This passcode is not right, was used, or is older than two minutes." in talk.shown
 
 

@@ -16,7 +16,6 @@ from console.models import User
 
 PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
 APP, RECOVERY, PASSKEY = "app", "recovery", "passkey"
-ANYBODY = "a passkey"  # in place of a user ID: whose it is, is not known yet
 
 
 @sensitive_variables("code", "text")
@@ -44,13 +43,8 @@ def accepts_passkey(request: HttpRequest, person: User, sent: str) -> bool:
 
 
 def person_of_passkey(request: Request, sent: str) -> User | None:
-    """Return whose passkey has signed the challenge in the session. Raises TooManyAttempts, by address."""
-    attempt = limiter.Attempt(request.client_address, ANYBODY, is_person=False)
-    limiter.reserve(attempt)
-    person = passkeys.use(request, sent)
-    if person is not None:
-        limiter.forgive(attempt)
-    return person
+    """Return whose passkey has signed the challenge in the session; the challenge was counted, and is taken once."""
+    return passkeys.use(request, sent)
 
 
 def accepts_password(request: HttpRequest, person: User, password: str) -> bool:

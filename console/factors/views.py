@@ -212,16 +212,17 @@ def _second_step(request: Request, person: User, refusal: str = "", status: int 
 def passkey_options_to_log_in(request: Request) -> HttpResponse:
     """What the browser needs for a passkey in place of a password, or as the second step that is due.
 
-    Each leaves a session: how many there can be from one address is limited as guesses are.
+    One for a stranger leaves a session: how many there can be from one address is limited.
     """
     if not passkeys.host_of(request):
         raise Http404
-    found = second_step.find(request)
+    if found := second_step.find(request):
+        return JsonResponse(passkeys.options_to_use(request, found[0]))
     try:
-        limiter.reserve(limiter.Attempt(request.client_address, proofs.ANYBODY, is_person=False))
+        limiter.reserve_challenge(request.client_address)
     except TooManyAttempts as exc:
         return JsonResponse({"message": too_many_message(exc.retry_after)}, status=exc.status)
-    return JsonResponse(passkeys.options_to_use(request, found[0] if found else None))
+    return JsonResponse(passkeys.options_to_use(request))
 
 
 @login_not_required
@@ -229,11 +230,7 @@ def passkey_options_to_log_in(request: Request) -> HttpResponse:
 @sensitive_post_parameters()
 def passkey_log_in(request: Request) -> HttpResponse:
     """Log in with a passkey alone: the device has verified the person, so it is two factors by itself."""
-    try:
-        person = proofs.person_of_passkey(request, request.POST.get("passkey", ""))
-    except TooManyAttempts as exc:
-        messages.error(request, too_many_message(exc.retry_after))
-        return HttpResponseRedirect(reverse("login"))
+    person = proofs.person_of_passkey(request, request.POST.get("passkey", ""))
     if person is None:
         events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
         messages.error(request, asked_again.wrong_passkey())

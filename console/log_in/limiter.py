@@ -74,6 +74,12 @@ def reserve_factor(iam_id: str, factor: str) -> None:
         raise TooManyAttempts(wait)
 
 
+def reserve_challenge(address: str) -> None:
+    """Count a challenge for a passkey that a stranger asks for: each leaves a session. Raises TooManyAttempts."""
+    if wait := _count(_subject("challenge", network_of(address)), settings.LOGIN_ATTEMPTS_PER_ADDRESS):
+        raise TooManyAttempts(wait)
+
+
 def forgive_factor(iam_id: str, factor: str) -> None:
     """Give the attempts back after one that was right."""
     LoginCounter.objects.filter(subject=_subject("factor", factor, iam_id)).delete()
