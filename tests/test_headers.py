@@ -384,7 +384,7 @@ def test_every_cookie_belongs_to_this_host_alone_and_no_script_reads_it(alice, d
     client.post("/language/", {"language": "zh-hant"})
     client.post("/theme/", {"theme": "dark"})
 
-    assert set(client.cookies) == {"session", "csrf", "language", "theme"}
+    assert set(client.cookies) == {"session", "csrf", "device", "language", "theme"}
     for cookie in client.cookies.values():
         assert cookie["httponly"] is True
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
