@@ -19,7 +19,20 @@ def url_for(data_dir: Path) -> str:
     """Return DATABASE_URL for the console of this folder: a database of its own, blank for a file in the folder."""
     if not SERVER:
         return ""
-    return make_database(SERVER, f"console_{hashlib.sha256(bytes(data_dir)).hexdigest()[:16]}")
+    return make_database(SERVER, name_for(data_dir))
+
+
+def name_for(data_dir: Path) -> str:
+    """Return the name of that database on the server."""
+    return f"console_{hashlib.sha256(bytes(data_dir)).hexdigest()[:16]}"
+
+
+def make_again(name: str, like: str) -> None:
+    """Make the database of the tests' server anew, like another one that nobody is connected to."""
+    with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(like)))
 
 
 def make_database(server: str, name: str) -> str:

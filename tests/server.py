@@ -14,6 +14,7 @@ import requests
 
 from tests import databases
 from tests.cast import ADMIN
+from tests.prepared import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_SECONDS = 120
@@ -33,12 +34,16 @@ def free_port() -> int:
 
 
 class ConsoleServer:
-    """Started by `with`; `url` is where it listens, `log` what it printed, `run_by` a command that runs commands."""
+    """Started by `with`; `url` is where it listens, `log` what it printed, `run_by` a command that runs commands.
+
+    What a first start makes is there already, unless the folder is, or `is_new` says that it is not to be.
+    """
 
     run_by: tuple[str, ...] = ()
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *, is_new: bool = False, **environment: str) -> None:
         self.data_dir = data_dir
+        self.is_new = is_new or "DATABASE_URL" in environment
         self.port = free_port()
         self.url = f"http://{'[::1]' if environment.get('HOST') == '::1' else '127.0.0.1'}:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
@@ -59,6 +64,8 @@ class ConsoleServer:
         }
 
     def __enter__(self) -> "ConsoleServer":
+        if not self.is_new and not self.data_dir.exists():
+            prepare(self.data_dir)
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [*self.run_by, sys.executable, "manage.py", "serve"],

@@ -40,7 +40,7 @@ def refused_start(data_dir: Path, **environment: str) -> str:
 
 
 def test_three_first_starts_on_one_folder_make_one_administrator(tmp_path):
-    logs = start_at_once([ConsoleServer(tmp_path / "data", **GENERATED) for _ in range(3)])
+    logs = start_at_once([ConsoleServer(tmp_path / "data", is_new=True, **GENERATED) for _ in range(3)])
 
     assert len(passwords(logs)) == 1
     assert not [log for log in logs if "Traceback" in log]

@@ -1,0 +1,60 @@
+"""What each first start makes alike, made once in a test run and copied: static files, and a database without rows.
+
+A first start takes five seconds of a processor, and the copy a fraction of one. What a first start does is a matter of
+tests/test_starts.py, whose consoles begin with nothing.
+"""
+
+import atexit
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from console.env import stored_secret
+from tests import databases
+
+ROOT = Path(__file__).resolve().parent.parent
+PREPARE = """
+import django
+django.setup()
+from django.core.management import call_command
+from apikeys.models import PepperFingerprint
+from console.management.commands.serve import Command
+call_command("migrate", verbosity=0)
+PepperFingerprint.objects.all().delete()  # each console has peppers of its own
+Command().collect_static()
+"""
+COPIED = ("console.sqlite3", "static.sha256")
+
+
+def prepare(data_dir: Path) -> None:
+    """Make the folder of a console as if it had been started once, but for people."""
+    home = _home()
+    data_dir.mkdir(mode=0o700)
+    shutil.copytree(home / "static", data_dir / "static")
+    for name in COPIED:
+        if (home / name).exists():
+            shutil.copyfile(home / name, data_dir / name)
+    if (data_dir / COPIED[0]).exists():  # beside a database no start makes peppers
+        stored_secret(data_dir / "peppers", lambda: f"1:{secrets.token_hex(32)}")
+    if databases.SERVER:
+        databases.make_again(databases.name_for(data_dir), databases.name_for(home))
+
+
+@cache
+def _home() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="apikeys-prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    home = folder / "data"
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))}
+    environment = clean | {
+        "DATA_DIR": str(home),
+        "DATABASE_URL": databases.url_for(home),
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+    }
+    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=environment, check=True)
+    return home
