@@ -161,7 +161,9 @@ def test_an_export_asks_first_and_then_comes(alice, old, alices_key):
 
     assert asked.status_code == 302
     assert proved["Location"] == address
-    assert old.get(address).headers["Content-Disposition"].startswith("attachment")
+    export = old.get(address)
+    assert export.headers["Content-Disposition"].startswith("attachment")
+    assert b"".join(export)  # it keeps its place to its end
 
 
 def test_what_takes_access_away_never_asks(old, alices_key):

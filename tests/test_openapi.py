@@ -543,6 +543,10 @@ def ask_for_tokens(program: Program, address: str, username: str, settings: Any)
     refused("bad_request", "a=b", **utf_16)
     call("bad_request", "POST", "/identity/introspect", "a=b", **utf_16)
     refused("BXNIM0602E", {"grant_type": "password", "username": username, "password": "wrong"})
+    refused("BXNIM0605E", {"grant_type": GRANT_PASSCODE, "passcode": "unknown"})
+    settings.SECOND_FACTOR = "everybody"
+    refused("BXNIM0400E", {"grant_type": "password", "username": username, "password": PASSWORD})
+    settings.SECOND_FACTOR = "optional"
     limit, settings.LOGIN_ATTEMPTS_PER_ADDRESS = settings.LOGIN_ATTEMPTS_PER_ADDRESS, 1
     refused("too_many_requests", {"grant_type": "password", "username": username, "password": "wrong"})
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = limit
