@@ -33,7 +33,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
 ACTIVITY = "/manage/security/activity/"
-NUMBER = 96
+NUMBER = 98
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
