@@ -1,10 +1,12 @@
 """Somebody at a browser of whatever engine: finds things by role and name, and uses real clicks and keys."""
 
+import time
 from typing import Any
 
 from tests.browser.value import Value
 from tests.engines.engine import CONTROL, Engine, click_at, keys, wait_for
 
+LOOKS, SECONDS_BETWEEN_LOOKS = 5, 0.06
 ROLES = {
     "button": "button, [role=button]",
     "link": "a[href]",
@@ -57,10 +59,11 @@ class Person:
         wait_for(lambda: self.evaluate(SAYS, ROLES[role], text), f"{role} that says {text!r}")
 
     def presses(self, role: str, name: str) -> None:
-        """Press it once it keeps its place: WebKit lays a menu that has just opened out again."""
-        place = self.sees(role, name)
-        while place != (place := self.sees(role, name)):
-            pass
+        """Press it once it keeps its place: WebKit lays a menu that has just opened out again, some frames later."""
+        place, kept = self.sees(role, name), 0
+        while kept < LOOKS:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            kept = kept + 1 if place == (place := self.sees(role, name)) else 0
         self.engine.act(click_at(*place))
 
     def types(self, label: str, text: str) -> None:
