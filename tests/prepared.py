@@ -45,13 +45,17 @@ def prepare(data_dir: Path) -> None:
         databases.make_again(databases.name_for(data_dir), databases.name_for(home))
 
 
+def without_settings() -> dict[str, str]:
+    """Return this process's environment without what would change a console of a test."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))}
+
+
 @cache
 def _home() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="apikeys-prepared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     home = folder / "data"
-    clean = {name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))}
-    environment = clean | {
+    environment = without_settings() | {
         "DATA_DIR": str(home),
         "DATABASE_URL": databases.url_for(home),
         "DJANGO_SETTINGS_MODULE": "console.settings",

@@ -14,9 +14,8 @@ import requests
 
 from tests import databases
 from tests.cast import ADMIN
-from tests.prepared import prepare
+from tests.prepared import ROOT, prepare, without_settings
 
-ROOT = Path(__file__).resolve().parent.parent
 RUN_SECONDS = 120
 START_SECONDS = 60
 
@@ -45,8 +44,7 @@ class ConsoleServer:
         self.port = free_port()
         self.url = f"http://{'[::1]' if environment.get('HOST') == '::1' else '127.0.0.1'}:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
-        clean = {name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))}
-        self.environment = clean | {
+        self.environment = without_settings() | {
             "DATA_DIR": str(data_dir),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),

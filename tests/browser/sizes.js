@@ -22,8 +22,9 @@ async ({ longText }) => {
       await new Promise(requestAnimationFrame);
       const box = scope.getBoundingClientRect();
       const isShown = scope.contains(document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2));
-      kept = isShown && place === `${box.left} ${box.top}` ? kept + 1 : 0;
-      place = `${box.left} ${box.top}`;
+      const now = `${box.left} ${box.top}`;
+      kept = isShown && place === now ? kept + 1 : 0;
+      place = now;
     }
   }
 
