@@ -12,17 +12,19 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # The stamps are looked at each time.
-.PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check format lock messages bench clean
+.PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check sbom format lock messages bench prove clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
 	@echo "make test     set up and run every test, on SQLite and PostgreSQL, in Chromium, and in other browsers that are here"
-	@echo "make check    format, lint, types, import contracts, dependencies, templates, containers, deployment"
+	@echo "make check    format, lint, security, types, import contracts, dependencies, templates, containers, deployment"
+	@echo "make sbom     what the console is built of, as CycloneDX's JSON, into build/sbom.json"
 	@echo "make sizes    every page at every width and zoom: what is cut, covered or scrolls without need"
 	@echo "make format   let the formatters rewrite the code"
 	@echo "make lock     resolve the dependencies again (needs uv)"
 	@echo "make messages bring the translation catalogues up to date"
 	@echo "make bench    measurements beside what is to be reached; BENCH='--keys 20000 --rows list' does less of it"
+	@echo "make prove    kills, crashes, guesses, races, generated requests: what holds, in a table; PROVE=--short does less of it"
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python manage.py serve
@@ -83,6 +85,7 @@ sizes: $(VENV)/dev.stamp
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m tests.bandit_check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry --no-ansi apikeys console
@@ -91,7 +94,12 @@ check: $(VENV)/dev.stamp
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/python -m tests.sbom
 	$(BIN)/python -m tests.deployment_check
+
+# The same lock gives the same bytes; SOURCE_DATE_EPOCH gives them a time.
+sbom: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.sbom build/sbom.json
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
@@ -110,5 +118,9 @@ messages: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(BENCH)
 
+# Kills, crashes, guesses, races, generated requests: half an hour at most; PROVE=races tries one, PROVE=--short little of each.
+prove: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.prove $(PROVE)
+
 clean:
-	rm -rf $(VENV) .venv-other .venv-peers .bench .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build $(VENV) .venv-other .venv-peers .bench .mypy_cache .ruff_cache .pytest_cache

@@ -4,8 +4,11 @@
 import os
 import sys
 
+from apikeys import core_dumps
+
 
 def main() -> None:
+    core_dumps.forbid()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     try:
         from django.core.exceptions import ImproperlyConfigured

@@ -2,6 +2,8 @@
 
 import sys
 
+from apikeys import core_dumps
 from apikeys.cli.main import main
 
+core_dumps.forbid()
 sys.exit(main())

@@ -22,11 +22,13 @@ class ApiKeysConfig(AppConfig):
     verbose_name = "API keys"
 
     def ready(self) -> None:
+        from apikeys.audit import chain
         from apikeys.identity import peppers
         from apikeys.services import signals
 
         checks.register(peppers.check_peppers, checks.Tags.database)
         post_migrate.connect(peppers.save_fingerprints, sender=self)
+        post_migrate.connect(chain.begin, sender=self)
         post_migrate.connect(ensure_text_index, sender=self)
         user_logged_out.connect(signals.forget_iam_login)
         post_delete.connect(signals.delete_keys_of_deleted_user, sender=settings.AUTH_USER_MODEL)

@@ -30,6 +30,8 @@ ApiKeyError
 │   ├── RefreshTokenExpired
 │   ├── ClientRefused       no authorization header of a known client
 │   ├── PasswordRefused     wrong user ID or password
+│   ├── PasscodeNeeded      a password alone does not log this person in
+│   ├── PasscodeRefused     no passcode that works
 │   └── IntrospectionRefused
 ├── TooManyAttempts         log-in attempts are used up for now
 ├── DeleteNotPossible       a service ID with a key that is locked
@@ -73,12 +75,14 @@ _ = gettext_noop
 class ApiKeyError(Exception):
     """The root. `status` is the HTTP status, `code` IAM's code (docs/rest-api.md), named by each class with its base.
 
-    `may_have_happened` tells whether what was asked for may have been done all the same.
+    `may_have_happened` tells whether what was asked for may have been done all the same, `is_audited` whether an event
+    tells of the refusal already.
     """
 
     status = 500
     code = "internal_error"
     may_have_happened = False
+    is_audited = False
     message = _("Something went wrong. Nothing was changed.")
 
     def __init_subclass__(cls, *, status: int = 0, code: str = "") -> None:
@@ -226,6 +230,17 @@ class ClientRefused(TokenRefused, status=401, code="BXNIM0308E"):
 
 class PasswordRefused(TokenRefused, status=401, code="BXNIM0602E"):
     message = _("The user ID or the password is not correct.")
+
+
+class PasscodeNeeded(TokenRefused, status=401, code="BXNIM0400E"):
+    message = _(
+        "A password is not enough for this user. Log in with a one-time passcode: in the console, Account > Log in to "
+        "the command line makes one."
+    )
+
+
+class PasscodeRefused(TokenRefused, code="BXNIM0605E"):
+    message = _("This passcode is not right, was used, or is older than two minutes. Make another one.")
 
 
 class IntrospectionRefused(TokenRefused, status=401, code="unauthorized"):

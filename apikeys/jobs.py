@@ -13,6 +13,7 @@ from time import monotonic
 
 from django.db import Error, close_old_connections
 
+from apikeys.audit import chain, counted
 from apikeys.backends import rotation, store_traits
 from apikeys.identity import tokens
 from apikeys.services import bulk, deletion, delivery, refusals, retention, review_rules
@@ -35,6 +36,15 @@ def start(chores: Iterable[Chore] = ()) -> None:
         threading.Thread(target=discovery.keep_discovering, name="discovery", daemon=True).start()
     # A forked worker leaves by os._exit, past atexit; this runs at the end of every kind of process.
     Finalize(None, refusals.write_uses_at_end, exitpriority=0)
+    Finalize(None, write_refusals_at_end, exitpriority=1)
+
+
+def write_refusals_at_end() -> None:
+    """Write the audit events that this process still has in memory, if that can be done."""
+    try:
+        counted.write_at_end()
+    except Error:
+        logger.exception("Refusals that were counted are lost.")
 
 
 class Sweeper:
@@ -53,6 +63,9 @@ class Sweeper:
             reserve.fill,
             delivery.Sweep().run,
             refusals.write_uses,
+            counted.write,
+            chain.seal_events,
+            chain.remove_old,
             tokens.forget_expired,
             forget_old_refusals,
             rotation.forget_ended,

@@ -477,6 +477,12 @@ class RefreshToken(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     family_ends_at = models.DateTimeField(default=family_end)
     used_at = models.DateTimeField(null=True)
+    # From where and with what it was asked for; NULL in a row of the release before.
+    address = models.CharField(max_length=45, null=True)  # noqa: DJ001
+    agent = models.CharField(max_length=255, null=True)  # noqa: DJ001
+
+    class Meta:
+        indexes = [models.Index(fields=["iam_id"], condition=models.Q(api_key_id=""), name="log_ins_by_person")]
 
     def __str__(self) -> str:
         return f"refresh token of {self.iam_id}"
@@ -596,12 +602,52 @@ class AuditEvent(models.Model):
     target_id = models.CharField(max_length=255, blank=True)
     target_name = models.CharField(max_length=NAME_MAX_LENGTH, blank=True)
     request_data = models.JSONField(default=dict)
+    # The IAM ID of somebody else whom it concerns: of the owner of a key, of a person who was changed.
+    concerns = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    # apikeys/audit/chain.py has all of these; null where the release before wrote the event, or none has its place yet.
+    code = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    place = models.PositiveBigIntegerField(null=True)
+    previous = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    digest = models.CharField(max_length=64, null=True)  # noqa: DJ001
 
     class Meta:
-        indexes = [models.Index(fields=["initiator_id", "event_time"], name="audit_by_initiator")]
+        constraints = [
+            # With a condition, or SQLite would write the table anew.
+            models.UniqueConstraint(
+                fields=["place"], condition=models.Q(place__isnull=False), name="one_audit_event_per_place"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["initiator_id", "event_time"], name="audit_by_initiator"),
+            models.Index(fields=["event_time", "id"], name="audit_by_time"),
+            models.Index(fields=["target_id", "event_time"], name="audit_by_target"),
+            models.Index(fields=["correlation_id"], name="audit_by_request"),
+            models.Index(
+                fields=["concerns", "event_time"], condition=models.Q(concerns__isnull=False), name="audit_concerning"
+            ),
+            models.Index(fields=["event_time", "id"], condition=models.Q(place__isnull=True), name="audit_unsealed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.outcome}"
+
+
+class AuditChain(models.Model):
+    """The one row about the chain of audit events: its key, its end, and what was removed before its beginning."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    pepper = models.PositiveSmallIntegerField()  # that the key is sealed under
+    sealed_key = models.BinaryField()
+    begun_at = models.DateTimeField(default=timezone.now)
+    place = models.PositiveBigIntegerField(default=0)  # of the last event
+    digest = models.CharField(max_length=64, blank=True)
+    first_place = models.PositiveBigIntegerField(default=0)  # of the last event that was removed
+    first_digest = models.CharField(max_length=64, blank=True)
+    removed_at = models.DateTimeField(null=True)
+    code = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"chain up to {self.place}"
 
 
 class PepperFingerprint(models.Model):

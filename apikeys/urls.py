@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from apikeys.domain import API_KEY_ID, SERVICE_ID
 from apikeys.web import (
+    activity_views,
     bulk_views,
     creation_views,
     deletion_views,
@@ -109,4 +110,10 @@ scope_urlpatterns = [
 review_urlpatterns = [
     path("", review_views.review_page, name="review"),
     path("rules/", review_rules_views.review_rules_page, name="review_rules"),
+]
+
+# Below /manage/security/activity/.
+activity_urlpatterns = [
+    path("", activity_views.activity_page, name="activity"),
+    path("export/", activity_views.activity_export, name="activity_export"),
 ]

@@ -41,9 +41,9 @@ MIN_CHARACTERS, MIN_RUNS, MIN_STEPS = 8, 24, 8
 _ID = re.compile(rf"{API_KEY_ID.pattern}|(?:iam-)?{SERVICE_ID.pattern}")
 # What stands in an address of the console for certain: an id, or a word of its own.
 _OF_ADDRESSES = re.compile(
-    rf"{_ID.pattern}|IBMid-[A-Z0-9]{{10}}|\.well-known|accounts|activate|alarm-seen|api|apikeys|bulk|choose|create"
+    rf"{_ID.pattern}|IBMid-[A-Z0-9]{{10}}|\.well-known|accounts|activate|activity|alarm-seen|api|apikeys|bulk|choose|create"
     r"|deactivate|delete|deleted|details|disable|docs|done|download|edit|enable|end|end-previous|export|extend-previous"
-    r"|favicon\.ico|found|healthz|identity|introspect|keys|language|leaks|limits|link|lock|login|logout|manage|more"
+    r"|favicon\.ico|found|healthz|identity|introspect|keys|language|leaks|limits|link|lock|login|logout|manage|metrics|more"
     r"|more-time|oauth-authorization-server|oidc|openapi\.json|openid-configuration|password|pause|previous|readyz|receipt"
     r"|refusals|restore|resume|review|revoke|rotate|rules|scopes|security|serviceids|settle|static|take-over|theme"
     r"|time-zone|token|unlock|usage|userinfo|users|v1"
@@ -154,18 +154,28 @@ def mask_correlation_id(text: str) -> str:
     return text if _CORRELATION_ID.fullmatch(text) else MASK
 
 
+NEXT_PEPPER = "next:"  # before the number of one that is to come
+
+
 @dataclass(frozen=True, slots=True)
 class Peppers:
-    """Numbered secrets of the server, kept outside the database. The newest has the highest number."""
+    """Numbered secrets of the server, kept outside the database.
+
+    The newest has the highest number of those that are not `coming`: under one that is to come values are found, so
+    that processes which store under it already have no secrets from the others.
+    """
 
     by_number: dict[int, bytes] = field(repr=False)
+    coming: frozenset[int] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> "Peppers":
-        """Read `1:hex,2:hex…`. Raises ValueError, without repeating the text, when it is not of that form."""
+        """Read `1:hex,2:hex,next:3:hex`. Raises ValueError, without repeating the text, when it is not of that form."""
         by_number: dict[int, bytes] = {}
+        coming: set[int] = set()
         for part in text.split(","):
-            number, colon, secret = part.strip().partition(":")
+            is_coming = part.strip().startswith(NEXT_PEPPER)
+            number, colon, secret = part.strip().removeprefix(NEXT_PEPPER).partition(":")
             if not colon or not (number.isascii() and number.isdigit()) or not 1 <= int(number) <= 32_767:
                 raise ValueError("write each pepper as NUMBER:HEX, numbers from 1 to 32767, separated by commas.")
             if int(number) in by_number:
@@ -176,11 +186,21 @@ class Peppers:
                 raise ValueError(f"pepper {int(number)} is not hexadecimal.") from None
             if len(by_number[int(number)]) < MIN_PEPPER_BYTES:
                 raise ValueError(f"pepper {int(number)} is too short: use 64 hexadecimal digits or more.")
-        return cls(by_number)
+            if is_coming:
+                coming.add(int(number))
+        if max(coming, default=0) and min(coming) <= max(by_number.keys() - coming, default=32_767):
+            raise ValueError("the pepper that is to come has the highest number, and there is one before it.")
+        return cls(by_number, frozenset(coming))
+
+    def line(self) -> str:
+        """Return what `parse` reads, which holds the secrets themselves: for the file of them alone."""
+        numbers = sorted(self.by_number)
+        marks = [NEXT_PEPPER if number in self.coming else "" for number in numbers]
+        return ",".join(f"{mark}{n}:{self.by_number[n].hex()}" for mark, n in zip(marks, numbers, strict=True))
 
     @property
     def newest(self) -> int:
-        return max(self.by_number)
+        return max(self.by_number.keys() - self.coming)
 
     def digest(self, value: str, number: int) -> str:
         """Return HMAC-SHA256 of a value under pepper `number`, 64 hex digits. Raises KeyError without that pepper."""

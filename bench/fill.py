@@ -93,7 +93,7 @@ def insert(connection: Any, table: str, rows: Iterable[tuple[object, ...]]) -> N
                     copy.write_row(row)
         else:
             places = ", ".join("?" for _column in COLUMNS)
-            statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 (names of this file)
+            statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # nosec B608  # names of this file
             cursor.cursor.connection.executemany(statement, (list(map(as_stored, row)) for row in rows))
 
 

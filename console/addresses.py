@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -45,3 +45,20 @@ def network_of(address: str) -> str:
     except ValueError:
         return address
     return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def networks_around(address: str) -> Iterator[tuple[str, int]]:
+    """Yield what an address may be one of many in, the narrowest first, and how many times what one is allowed.
+
+    Providers give a /64, a /56 or a /48 of IPv6 addresses to one customer, and servers are rented with as many.
+    """
+    yield network_of(address), 1
+    if ":" not in address:
+        return
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return
+    if not parsed.ipv4_mapped:
+        for length, times in ((56, 4), (48, 16)):
+            yield str(ipaddress.ip_network((parsed, length), strict=False)), times

@@ -9,6 +9,9 @@ class ConsoleConfig(AppConfig):
     name = "console"
 
     def ready(self) -> None:
+        from console.log_in import events
         from console.people import administrators
+
+        events.connect()
 
         pre_delete.connect(administrators.check_deletion, sender=settings.AUTH_USER_MODEL)

@@ -7,6 +7,7 @@ handler; under any other server, and in tests, the first middleware does.
 
 from collections.abc import Callable
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +24,9 @@ from django.utils.log import log_response
 from apikeys.api.answers import Answer
 from apikeys.api.paths import as_served, is_api, is_path_of_api
 from apikeys.identity.request import Request
+from console import metrics
 from console.cookies import GetResponse, take_prefixed
+from console.logs import answered_request
 from console.middleware import identify_request, mark_document, protecting, refusal
 from console.server import rsgi
 from console.server.rsgi import Environ
@@ -36,7 +39,10 @@ def by_address(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         request.path = request.path_info = as_served(request.path_info)
         if not is_api(request):
-            return get_response(request)
+            began = perf_counter()
+            response = get_response(request)
+            metrics.note(request, response.status_code, perf_counter() - began)
+            return response
         return programs.answer(request).as_response()  # type: ignore[arg-type]
 
     return middleware
@@ -57,13 +63,21 @@ class ProgramsDoor:
 
     def answer(self, request: Request) -> Answer:
         """Return the answer with all its headers. Raises nothing."""
+        began = perf_counter()
         answer = as_answer(self.guarded(request))
         answer.headers |= protecting(request, answer.status_code, answer.headers)
         answer.headers |= self.own
+        metrics.note(request, answer.status_code, perf_counter() - began)
         return answer
 
     def _guarded(self, request: Request) -> Answer:
-        identify_request(request)
+        identified = identify_request(request)
+        try:
+            return self._answer_to_known(request)
+        finally:
+            answered_request.reset(identified)
+
+    def _answer_to_known(self, request: Request) -> Answer:
         refused = refusal(request)
         if refused is not None:
             return Answer.of(refused)

@@ -56,6 +56,20 @@ def env_bool(name: str, default: bool) -> bool:
     return raw == TRUE
 
 
+def env_lines_to(name: str) -> str:
+    """Return where lines go: "" for nowhere, `stdout`, `stderr`, or the path of a file in a folder that exists.
+
+    Anything else raises ImproperlyConfigured.
+    """
+    raw = env_str(name)
+    path = Path(raw)
+    if raw in ("", "stdout", "stderr") or (path.is_absolute() and path.parent.is_dir() and not path.is_dir()):
+        return raw
+    raise ImproperlyConfigured(
+        f"{name}={raw!r}: use stdout, stderr or the absolute path of a file in a folder that exists."
+    )
+
+
 def env_int(name: str, default: int, *, low: int, high: int) -> int:
     """Return a whole number between `low` and `high`, both included; anything else raises ImproperlyConfigured."""
     raw = env_str(name, str(default))
@@ -233,15 +247,29 @@ def env_secret(name: str, *, may_be_quoted: bool = False) -> str:
     return read_private(Path(path), f"{name}_FILE") if path else direct
 
 
-def read_private(path: Path, name: str) -> str:
-    """Return the first line of a file that nobody but its owner may read, or its group where a setting trusts that.
+def env_secrets(name: str) -> list[str]:
+    """Return the secrets in NAME, with blanks between them, or in the lines of the file that NAME_FILE names.
 
-    Raises ImproperlyConfigured when the file is missing, unreadable, empty, or open to anybody else.
+    Raises ImproperlyConfigured as `env_secret` does.
+    """
+    direct, path = env_secret(name), env_str(f"{name}_FILE")
+    return private_lines(Path(path), f"{name}_FILE") if path else direct.split()
+
+
+def read_private(path: Path, name: str) -> str:
+    """Return the first line of a file as `private_lines` does, which it must have."""
+    return private_lines(path, name)[0]
+
+
+def private_lines(path: Path, name: str) -> list[str]:
+    """Return the lines of a file that nobody but its owner may read, or its group where a setting trusts that.
+
+    Raises ImproperlyConfigured when the file is missing, unreadable, begins with no line, or is open to anybody else.
     """
     trusts_group = env_bool("SECRET_FILES_OPEN_TO_GROUP", False)
     try:
         mode = path.stat().st_mode
-        first_line = path.read_text(encoding="utf-8").partition("\n")[0].strip()
+        first, *others = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
         raise ImproperlyConfigured(f"{name}: {path} can't be read: {reason}.") from exc
@@ -250,9 +278,9 @@ def read_private(path: Path, name: str) -> str:
             "" if mode & stat.S_IRWXO else ", or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
         )
         raise ImproperlyConfigured(f"{name}: {path} is open to other users. Run: chmod 600 {path}{hint}")
-    if not first_line:
+    if not first.strip():
         raise ImproperlyConfigured(f"{name}: {path} is empty.")
-    return first_line
+    return [first.strip(), *filter(None, map(str.strip, others))]
 
 
 def stored_secret(path: Path, make: Callable[[], str], *, may_make: bool = True) -> str:
@@ -269,14 +297,17 @@ def stored_secret(path: Path, make: Callable[[], str], *, may_make: bool = True)
         try:
             with folder_locked(path.parent):
                 if not path.exists():
-                    _write_whole(path, make() + "\n")
+                    write_private(path, make() + "\n")
         except OSError as exc:
             raise ImproperlyConfigured(f"{path} can't be written: {exc.strerror}.") from exc
     return read_private(path, path.name)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Make a file with mode 0600 that is there with all of its text, or not at all."""
+def write_private(path: Path, text: str) -> None:
+    """Make or replace a file with mode 0600, at once: it has all of its text, or what it had. Its owner stays.
+
+    Raises OSError where it can't be written.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -284,6 +315,8 @@ def _write_whole(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+            if path.exists() and os.geteuid() == 0:  # root writes a file that the console is to read
+                os.fchown(file.fileno(), path.stat().st_uid, path.stat().st_gid)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from apikeys.api import errors as api
 from apikeys.api.paths import is_api
 from apikeys.storage.errors import Fault, fault_of
-from console.auth import HashingBusy
+from console.log_in.auth import HashingBusy
 
 RETRY_SECONDS = 5
 HASHING_RETRY_SECONDS = 2

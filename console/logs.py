@@ -1,6 +1,8 @@
 """Log lines and error reports in which nothing that looks like a key's value or a token survives."""
 
+import json
 import logging
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,9 @@ from apikeys.storage.errors import fault_of, first_line
 from apikeys.values import mask, mask_path, mask_sent
 
 LONGEST = 4_000  # characters of a message: a client chooses how long an address is
+
+# The server's own name of the request that this thread answers, which its answer has as X-Correlation-Id; "" for none.
+answered_request: ContextVar[str] = ContextVar("answered_request", default="")
 
 
 class FaultFilter(logging.Filter):
@@ -40,17 +45,50 @@ class MaskFilter(logging.Filter):
 
 
 class LineFormatter(logging.Formatter):
-    """One line a record, UTC first; line breaks inside a message are escaped, tracebacks masked."""
+    """One line a record, UTC first, with the id of a request in brackets; tracebacks follow, masked."""
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        message = one_line(record.getMessage())
-        if len(message) > LONGEST:
-            message = f"{message[:LONGEST]}…"
-        line = f"{time} {record.levelname} {record.name}: {message}"
-        if record.exc_info:
-            line += "\n" + mask(self.formatException(record.exc_info))
-        return line
+        request_id = request_id_of(record)
+        source = f"{record.name} [{request_id}]" if request_id else record.name
+        line = f"{time_of(record)} {record.levelname} {source}: {message_of(record)}"
+        return "\n".join([line, traceback]) if (traceback := traceback_of(self, record)) else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, in ASCII; `request_id` and `exception` are there only where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": time_of(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message_of(record),
+            "request_id": request_id_of(record),
+            "exception": traceback_of(self, record),
+        }
+        return json.dumps({name: text for name, text in told.items() if text or name == "message"})
+
+
+def time_of(record: logging.LogRecord) -> str:
+    """Return when it was, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def request_id_of(record: logging.LogRecord) -> str:
+    """Return the server's own id of the request that a record is about, or was written in; "" for none."""
+    request = getattr(record, "request", None)  # Django logs some answers when nothing answers the request any more
+    return getattr(request, "correlation_id", "") or answered_request.get()
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """Return the message in one line, cut where it is too long."""
+    message = one_line(record.getMessage())
+    return f"{message[:LONGEST]}…" if len(message) > LONGEST else message
+
+
+def traceback_of(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """Return the traceback, masked, in lines; "" where there is none."""
+    return mask(formatter.formatException(record.exc_info)) if record.exc_info else ""
 
 
 def _escaped(text: str) -> str:
@@ -72,7 +110,7 @@ class MaskedExceptionReporter(ExceptionReporter):
         return [{**frame, "vars": []} for frame in super().get_traceback_frames()]
 
     def get_traceback_html(self) -> SafeString:
-        return SafeString(mask(super().get_traceback_html()))
+        return SafeString(mask(super().get_traceback_html()))  # nosec B703  # masking adds no markup
 
     def get_traceback_text(self) -> SafeString:
-        return SafeString(mask(super().get_traceback_text()))
+        return SafeString(mask(super().get_traceback_text()))  # nosec B703  # masking adds no markup

@@ -3,15 +3,17 @@
 import logging
 import secrets
 from collections.abc import Callable, MutableMapping
+from contextvars import Token
 from datetime import UTC
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase, ResponseHeaders
 from django.shortcuts import resolve_url
 from django.utils import timezone
@@ -23,34 +25,14 @@ from apikeys.api.paths import is_api
 from apikeys.identity.request import Request
 from apikeys.values import mask_origin
 from apikeys.web import drafts
+from apikeys.web.background import is_background
 from apikeys.web.navigation import keep_draft, open_page, redirect_whole_page, without_values_in
 from console.addresses import client_address
 from console.cookies import GetResponse, set_cookie
 from console.errors import problem
-
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; frame-src 'none'; worker-src 'none'; "
-    "manifest-src 'none'"
-)
-DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-HEADERS = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # no-referrer makes browsers send "Origin: null", which fails CSRF checks
-    "X-Robots-Tag": "noindex, nofollow",
-    "Permissions-Policy": ", ".join(
-        f"{feature}=()"
-        for feature in (
-            "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation",
-            "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment",
-            "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get", "screen-wake-lock",
-            "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking",
-        )
-    ) + ", clipboard-read=(), clipboard-write=(self)",
-}  # fmt: skip
+from console.logs import answered_request
+from console.policies import DATA_POLICY, HEADERS, page_policy
+from console.sessions import ENDED, SessionStore
 
 METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
 
@@ -72,7 +54,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 def protecting(request: HttpRequest, status: int, own: MutableMapping[str, str] | ResponseHeaders) -> dict[str, str]:
     """Return the headers that an answer is to have, whatever its own say; what it must not have is taken from these."""
     is_page = own.get("Content-Type", "").startswith(("text/html", "image/svg+xml"))
-    policy = own.get("Content-Security-Policy") or (PAGE_POLICY if is_page else DATA_POLICY)
+    policy = own.get("Content-Security-Policy") or (page_policy() if is_page else DATA_POLICY)
     found = HEADERS | {"Content-Security-Policy": policy}
     if not (request.path.startswith(settings.STATIC_URL) and status in (200, 206, 304)):
         if not is_api(request) or "no-store" not in own.get("Cache-Control", ""):
@@ -88,22 +70,26 @@ def request_gate(get_response: GetResponse) -> Callable[[Request], HttpResponse]
     """Set `client_address` and `correlation_id`, and refuse what no page of the console ever sends."""
 
     def middleware(request: Request) -> HttpResponse:
-        identify_request(request)
-        refused = refusal(request)
-        if refused is not None:
-            return refused
-        response = get_response(request)
-        if isinstance(response, HttpResponseNotAllowed):
-            return _method_not_allowed(request, response.headers["Allow"])
-        return response
+        identified = identify_request(request)
+        try:
+            refused = refusal(request)
+            if refused is not None:
+                return refused
+            response = get_response(request)
+            if isinstance(response, HttpResponseNotAllowed):
+                return _method_not_allowed(request, response.headers["Allow"])
+            return response
+        finally:
+            answered_request.reset(identified)
 
     return middleware
 
 
-def identify_request(request: Request) -> None:
-    """Set `client_address` and `correlation_id`."""
+def identify_request(request: Request) -> Token[str]:
+    """Set `client_address` and `correlation_id`; log lines name the request until the token is given back."""
     request.client_address = client_address(request.META)
     request.correlation_id = secrets.token_hex(16)
+    return answered_request.set(request.correlation_id)
 
 
 def refusal(request: Request) -> HttpResponse | None:
@@ -156,8 +142,21 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     FOREVER = 365 * 24 * 60 * 60
 
 
+class Sessions(SessionMiddleware):
+    """Django's, but a session knows from where and with what it is used."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        session = cast("SessionStore", request.session)
+        session.address = cast("Request", request).client_address
+        session.agent = request.META.get("HTTP_USER_AGENT", "")
+
+
 class LoginRequired(LoginRequiredMiddleware):
-    """Django's, but a form's draft is kept for after the log-in, and htmx leaves the page and swaps no part of it."""
+    """Django's, but a form's draft is kept for after the log-in, and htmx leaves the page and swaps no part of it.
+
+    What a person asks for begins the idle time of the session anew.
+    """
 
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
@@ -165,20 +164,32 @@ class LoginRequired(LoginRequiredMiddleware):
         # Django would load the user first: health checks must answer without the database.
         if not getattr(view_func, "login_required", True):
             return None
-        return super().process_view(request, view_func, view_args, view_kwargs)
+        refused = super().process_view(request, view_func, view_args, view_kwargs)
+        if refused is None and not is_background(view_func):
+            cast("SessionStore", request.session).renew()
+        return refused
 
     def handle_no_permission(  # type: ignore[override]
         self, request: Request, view_func: Any
     ) -> HttpResponseBase:
         author = drafts.author_of(request)
         next_url = keep_draft(request, author) if author else ""
+        told = ""
         if next_url:
             messages.warning(request, _("Your session has ended. Log in again to continue with what you typed."))
-        elif not request.htmx:
-            next_url = without_values_in(request.get_full_path())
         else:
-            next_url = open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
-        return redirect_whole_page(request, redirect_to_login(next_url, resolve_url(settings.LOGIN_URL)))
+            next_url = _place_of(request)
+            if settings.SESSION_COOKIE_NAME in request.COOKIES and request.session.session_key is None:
+                told = f"&{ENDED}"  # no message: it would be a row for each cookie that a stranger invents
+        login = redirect_to_login(next_url, resolve_url(settings.LOGIN_URL))
+        return redirect_whole_page(request, HttpResponseRedirect(login.url + told))
+
+
+def _place_of(request: Request) -> str:
+    """Return where a log-in leads back to: what was asked for, or the page from which htmx asked."""
+    if not request.htmx:
+        return without_values_in(request.get_full_path())
+    return open_page(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 class ReaderZone:

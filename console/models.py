@@ -5,16 +5,24 @@ import string
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import zones
+from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
+from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
 from console.people import administrators
+from console.sessions import SessionStore
+
+__all__ = ["Account", "Authenticator", "LoginCounter", "Passcode", "Passkey", "PasswordLink", "RecoveryCode", "User"]
 
 LINK_LIFETIME = timedelta(days=1)
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits
@@ -62,8 +70,27 @@ class User(AbstractUser):
     # Where the rules leave it to some. A release before this column writes rows without it.
     may_create_keys = models.BooleanField(_("May create API keys"), default=True, db_default=True)
 
+    # Another one ends all sessions, as another password does. A release before this column writes rows without it.
+    sessions_mark = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a password alone is not enough to log in."""
+        return any(kept.objects.filter(user=self).exists() for kept in (Authenticator, Passkey))
+
+    @property
+    def must_have_second_factor(self) -> bool:
+        """Whether SECOND_FACTOR demands one of this person."""
+        demanded = str(settings.SECOND_FACTOR)
+        return demanded == "everybody" or (demanded == "administrators" and self.is_superuser)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what sessions hold of the password, and of the mark: without one it is Django's."""
+        salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        return salted_hmac(salt, self.password + self.sessions_mark, secret=secret, algorithm="sha256").hexdigest()
 
     def suggest_time_zone(self, name: str) -> None:
         """Keep the time zone that a browser names, where it is one and the person has chosen none."""
@@ -89,6 +116,8 @@ class User(AbstractUser):
             super().save(*args, **kwargs)
             if has_another_password:
                 self.password_links.all().delete()
+            if has_another_password or "sessions_mark" in (kwargs.get("update_fields") or ()):
+                Session.objects.filter(user_id=self.pk).delete()  # the one that asked is given another key
 
 
 def link_end() -> datetime:
@@ -110,8 +139,20 @@ class PasswordLink(models.Model):
         return f"password link of {self.user_id}"
 
 
+class LoginStreak(models.Model):
+    """Attempts in a row without a success, over all addresses; `subject` is a keyed hash as in LoginCounter."""
+
+    subject = models.CharField(primary_key=True, max_length=64)
+    attempts = models.PositiveIntegerField()
+    next_at = models.DateTimeField()  # no further one is looked at before
+    ends_at = models.DateTimeField(db_index=True)  # when they are forgotten
+
+    def __str__(self) -> str:
+        return self.subject
+
+
 class LoginCounter(models.Model):
-    """Attempts in one window of time; `subject` is a keyed hash of user ID and address, see console/limiter.py."""
+    """Attempts in one window of time; `subject` is a keyed hash of what is counted, see console/log_in/limiter.py."""
 
     subject = models.CharField(primary_key=True, max_length=64)
     attempts = models.PositiveIntegerField()
@@ -119,3 +160,44 @@ class LoginCounter(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class Session(AbstractBaseSession):
+    """A session of a browser: whose it is, when it began, and when and from where it was used last.
+
+    The table and its first columns are Django's, the others a migration of the console adds by hand. They are NULL in a
+    row that the release before wrote, until its next request.
+    """
+
+    # No foreign key: the release before, which knows none, would be refused to delete a person.
+    user_id = models.BigIntegerField(null=True)
+    began_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    address = models.CharField(max_length=45, null=True)  # noqa: DJ001
+    agent = models.CharField(max_length=255, null=True)  # noqa: DJ001
+
+    class Meta(AbstractBaseSession.Meta):
+        managed = False
+        db_table = "django_session"
+
+    def __str__(self) -> str:
+        return f"session of {self.user_id}"
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionStore]:
+        return SessionStore
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new row as a whole; of one that is there not what each use changes."""
+        if kwargs.get("force_update"):
+            kwargs["update_fields"] = ("session_data", "expire_date", "user_id", "began_at")
+        super().save(*args, **kwargs)
+
+    def lives_at(self, now: datetime) -> bool:
+        """Tell whether neither limit has ended it, as the settings are; what is from a day ahead or more has ended."""
+        latest = now + CLOCK_SET_BACK
+        if not now < self.expire_date <= latest + timedelta(seconds=settings.SESSION_COOKIE_AGE):
+            return False
+        if self.began_at and now >= self.began_at + timedelta(seconds=settings.SESSION_COOKIE_AGE):
+            return False
+        return self.last_used_at is None or now - settings.SESSION_IDLE < self.last_used_at <= latest

@@ -33,7 +33,12 @@ class Menu(NamedTuple):
 MENUS = (
     Menu(
         _("Security"),
-        (Page(LIST, is_upstream=True), Page("service_id_list", _("Service IDs")), Page("review", _("Review"))),
+        (
+            Page(LIST, is_upstream=True),
+            Page("service_id_list", _("Service IDs")),
+            Page("review", _("Review")),
+            Page("activity", _("Activity"), is_upstream=True),
+        ),
     ),
     Menu(
         _("Access"),

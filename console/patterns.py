@@ -33,10 +33,10 @@ class Pattern:
         self.names = parts[1::2]
         self.text = "%s".join(part.replace("%", "%%") for part in parts[::2])
 
-    def filled(self, texts: Mapping[str, str]) -> str:
+    def filled(self, texts: Mapping[str, str]) -> SafeString:
         """Return the text with these in the blanks, as a template shows them: what is no SafeString is escaped."""
         safe = {name: text if type(text) is SafeString else escape(text) for name, text in texts.items()}
-        return self.text % tuple([safe[name] for name in self.names])
+        return SafeString(self.text % tuple([safe[name] for name in self.names]))  # nosec B703  # escaped above
 
 
 def draw(context: Context, name: str, texts: Mapping[str, str] = NOTHING, facts: Facts = NOTHING) -> SafeString:
@@ -45,15 +45,24 @@ def draw(context: Context, name: str, texts: Mapping[str, str] = NOTHING, facts:
     `facts` decide how it is drawn and must be few, for each combination is kept. In its template each of `texts` is
     true unless it is empty, and can be shown; more is not known of it there.
     """
-    return SafeString(_pattern_in(context, name, [text for text in texts if texts[text]], facts).filled(texts))
+    return _pattern_in(context, name, [text for text in texts if texts[text]], facts).filled(texts)
 
 
 def draw_each(context: Context, name: str, uses: Sequence[Mapping[str, str]]) -> SafeString:
     """Return a pattern filled for each of these uses, one after the other; in its template each text is true."""
     if not uses:
-        return SafeString()
-    pattern = _pattern_in(context, name, uses[0])
-    return SafeString("".join(map(pattern.filled, uses)))
+        return SafeString("")
+    return joined("", map(_pattern_in(context, name, uses[0]).filled, uses))
+
+
+def joined(between: str, parts: Iterable[SafeString]) -> SafeString:
+    """Return HTML one after the other; `between` is a text of the program."""
+    return SafeString(between.join(parts))  # nosec B703  # types: each part is HTML
+
+
+def rendered(name: str, context: Mapping[str, Any]) -> SafeString:
+    """Return what a template draws without a request, and without white space around it."""
+    return SafeString(render_to_string(name, dict(context)).strip())  # nosec B703  # a template escaped it
 
 
 def _pattern_in(context: Context, name: str, texts: Iterable[str], facts: Facts = NOTHING) -> Pattern:
@@ -70,6 +79,6 @@ def _pattern(
     texts: frozenset[str],
 ) -> Pattern:
     """Return a template as a pattern; a run of white space in it becomes one space."""
-    blanks = {text: SafeString(f"{_MARK}{text}{_MARK}") for text in texts}
+    blanks = {text: SafeString(f"{_MARK}{text}{_MARK}") for text in texts}  # nosec B703  # words of this program
     drawn = render_to_string(f"patterns/{name}.html", shell_of(**dict(shell)) | dict(facts) | blanks)
     return Pattern(re.sub(r"\s+", " ", drawn.strip()))

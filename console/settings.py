@@ -4,6 +4,7 @@ import ipaddress
 import os
 import secrets
 import warnings
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,11 +22,13 @@ from console.env import (
     env_choice,
     env_hosts,
     env_int,
+    env_lines_to,
     env_networks,
     env_optional,
     env_public_keys,
     env_public_url,
     env_secret,
+    env_secrets,
     env_str,
     env_url,
     is_every_address,
@@ -33,6 +36,7 @@ from console.env import (
     stored_secret,
 )
 from console.env_file import read_env_file
+from console.secret_keys import SecretKeys, fault_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 for _name, _text in read_env_file(BASE_DIR / ".env", os.environ).items():
@@ -89,11 +93,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets
 
-SECRET_KEY = env_secret("SECRET_KEY", may_be_quoted=True) or stored_secret(
-    DATA_DIR / "secret_key", lambda: secrets.token_urlsafe(64)
-)
-if len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
+SECRET_KEY_FILE = DATA_DIR / "secret_key"
+SECRET_KEY_IS_GENERATED = not (SECRET_KEY := env_secret("SECRET_KEY", may_be_quoted=True))
+# Keys that open and verify what they made, or will make, beside SECRET_KEY: manage.py rotate_secret_key.
+SECRET_KEY_FALLBACKS = env_secrets("SECRET_KEY_FALLBACKS")
+if SECRET_KEY_IS_GENERATED:
+    SECRET_KEY = stored_secret(SECRET_KEY_FILE, lambda: secrets.token_urlsafe(64))
+    SECRET_KEY_FALLBACKS += SecretKeys.read(SECRET_KEY_FILE).fallbacks
+if _fault := fault_of(SECRET_KEY):
+    raise ImproperlyConfigured(f"SECRET_KEY {_fault}")
 
 # Keys
 
@@ -108,11 +116,13 @@ APIKEYS_MUST_EXPIRE = env_optional("APIKEYS_MUST_EXPIRE", partial(env_bool, defa
 APIKEYS_CREATORS = env_optional("APIKEYS_CREATORS", partial(env_choice, default="", choices=tuple(Creators)))
 APIKEYS_NETWORKS = env_optional("APIKEYS_NETWORKS", env_networks)
 APIKEYS_PER_IDENTITY = env_optional("APIKEYS_PER_IDENTITY", partial(env_int, default=0, low=0, high=MAX_PER_IDENTITY))
+PEPPERS_FILE = DATA_DIR / "peppers"
+PEPPERS_ARE_GENERATED = not (_peppers := env_secret("APIKEYS_PEPPERS"))
 try:
     APIKEYS_PEPPERS = Peppers.parse(
-        env_secret("APIKEYS_PEPPERS")
+        _peppers
         or stored_secret(
-            DATA_DIR / "peppers",
+            PEPPERS_FILE,
             lambda: f"1:{secrets.token_hex(32)}",
             may_make=not SQLITE_FILE.exists(),  # new peppers beside old keys would make every key useless
         )
@@ -142,19 +152,25 @@ PUBLIC_URL = env_public_url("PUBLIC_URL", default_url(HOST, PORT, ALLOWED_HOSTS,
 PROGRAMS_URL = IAM_URL if _is_upstream else PUBLIC_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
 PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
+# Values that are no key's, from one address in a minute, which each process counts; then 429.
+BAD_VALUES_PER_MINUTE = env_int("BAD_VALUES_PER_MINUTE", 300, low=1, high=1_000_000)
 
 # People
 
 CONSOLE_BRAND = env_str("CONSOLE_BRAND", "IBM Cloud" if _is_upstream else "")
 AUTH_USER_MODEL = "console.User"
-AUTHENTICATION_BACKENDS = ["console.auth.IAMBackend" if _is_upstream else "console.auth.LimitedModelBackend"]
-PASSWORD_HASHERS = ["console.auth.Argon2idHasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-]
+AUTHENTICATION_BACKENDS = (
+    ["console.auth.IAMBackend"]
+    if _is_upstream
+    else ["console.auth.LimitedModelBackend", "console.factors.backends.PasscodeBackend"]
+)
+PASSWORD_HASHERS = ["console.log_in.auth.Argon2idHasher"]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "console.log_in.passwords.PasswordValidator"}]
+# Who must have a second factor, and after how many minutes a change asks again who somebody is; 0 for never.
+SECOND_FACTOR = env_choice("SECOND_FACTOR", "optional", ("optional", "administrators", "everybody"))
+REAUTHENTICATE_MINUTES = env_int("REAUTHENTICATE_MINUTES", 15, low=0, high=720)
+if _is_upstream and SECOND_FACTOR != "optional":
+    f"SECOND_FACTOR={SECOND_FACTOR!r}: with APIKEYS_BACKEND=ibm-cloud the upstream IAM asks for second factors."
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 CHOOSE_ACCOUNT_URL = "account"  # where a person with several accounts chooses one
@@ -162,7 +178,9 @@ CHOOSE_ACCOUNT_URL = "account"  # where a person with several accounts chooses o
 # Log-in limits: attempts in a window of seconds, refused with 429 beyond.
 LOGIN_WINDOW_SECONDS = 900
 LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS", 5, low=1, high=1000)
+FACTOR_ATTEMPTS = 5  # for one person and factor
 LOGIN_ATTEMPTS_PER_ADDRESS = env_int("LOGIN_ATTEMPTS_PER_ADDRESS", 50, low=1, high=100_000)
+LOGIN_ATTEMPTS_PER_USER = env_int("LOGIN_ATTEMPTS_PER_USER", 100, low=1, high=100_000)  # in a row, from anywhere
 
 # Application
 
@@ -187,15 +205,17 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "console.middleware.StaticFiles",
     "console.cookies.prefixed_cookies",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "console.middleware.Sessions",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",  # get_host(): ALLOWED_HOSTS holds on every route
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "console.authentication.Authentication",
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.LoginRequired",
+    "console.factors.middleware.Enrolment",
     "console.middleware.ReaderZone",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "console.factors.asked_again.AskedAgain",
     "apikeys.web.middleware.ApiKeyErrors",
 ]
 
@@ -225,7 +245,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 150  # 100 keys of a page, or as many scopes, ar
 # Sessions and cookies
 
 SESSION_ENGINE = "console.sessions"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = env_int("SESSION_HOURS", 12, low=1, high=168) * 60 * 60  # from the log-in
+SESSION_IDLE = timedelta(minutes=env_int("SESSION_IDLE_MINUTES", 60, low=2, high=1440))  # from the last use
+SESSIONS_PER_PERSON = env_int("SESSIONS_PER_PERSON", 0, low=0, high=1000)  # of browsers; 0 for no limit
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
@@ -238,6 +260,7 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 THEME_COOKIE_NAME = f"{COOKIE_PREFIX}theme"
+DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}device"
 BFCACHE_COOKIE_NAME = f"{COOKIE_PREFIX}shown"  # the name that browsers have it under
 if not HTTPS and not is_loopback(HOST):
     warnings.warn(
@@ -249,7 +272,7 @@ if not HTTPS and not is_loopback(HOST):
 
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 63_072_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -276,18 +299,35 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# Audit events
+
+AUDIT_LOG = env_lines_to("AUDIT_LOG")  # where each event is a line of JSON, too
+AUDIT_DAYS = env_int("AUDIT_DAYS", 0, low=0, high=36_500)  # 0: for ever
+AUDIT_EXCHANGES = env_bool("AUDIT_EXCHANGES", False)
+if AUDIT_EXCHANGES and not AUDIT_LOG:
+    raise ImproperlyConfigured("AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows.")
+
+# Figures
+
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
+if METRICS_TOKEN and (len(METRICS_TOKEN) < 32 or not METRICS_TOKEN.isascii()):
+    raise ImproperlyConfigured("METRICS_TOKEN: use 32 random characters or more, letters and digits.")
+
 # Logs
 
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env_choice("LOG_FORMAT", "text", ("text", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"fault": {"()": "console.logs.FaultFilter"}, "mask": {"()": "console.logs.MaskFilter"}},
-    "formatters": {"line": {"()": "console.logs.LineFormatter"}},
+    "formatters": {"line": {"()": f"console.logs.{'Json' if LOG_FORMAT == 'json' else 'Line'}Formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["fault", "mask"], "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "_granian": {"handlers": [], "level": "WARNING", "propagate": True},  # as everything else, and not on its own
+        "fido2": {"handlers": [], "level": "WARNING"},  # it writes the ID of each passkey that is used
         "django.security.csrf": {"handlers": [], "level": "ERROR"},  # console.csrf says it in one line, with the cause
         # At DEBUG it writes a page's whole context, the nonce included, for each variable that is not there.
         "django.template": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},

@@ -1,7 +1,10 @@
 """What pages load, made small where static files are collected: the scripts, as one file, and the styles."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ign
 
 SCRIPTS = "scripts.js"
 # In this order: later ones use what earlier ones declare.
-SOURCES = ("console.js", "menus.js", "list.js", "handover.js", "django_htmx/htmx-2.min.js", "htmx.js")
+SOURCES = ("console.js", "menus.js", "list.js", "handover.js", "passkeys.js", "django_htmx/htmx-2.min.js", "htmx.js")
 STYLES = "console.css"
 
 
@@ -20,6 +23,12 @@ def scripts() -> bytes:
     """Return all scripts, one after the other, without comments and blanks. Raises FileNotFoundError."""
     sources = {path: _source(path) for path in SOURCES}
     return b"\n".join(source if ".min." in path else rjsmin.jsmin(source) for path, source in sources.items())
+
+
+@cache
+def digest_of_scripts() -> str:
+    """Return the SHA-384 of the scripts as Base64. Raises FileNotFoundError."""
+    return base64.b64encode(hashlib.sha384(scripts()).digest()).decode()
 
 
 def styles() -> bytes:

@@ -1,50 +1,44 @@
-"""Log in, log out, password, time zone, dashboard, API reference, language and theme, health."""
+"""Dashboard, time zone, API reference, language and theme, health."""
 
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
-from django.urls import reverse, reverse_lazy
-from django.utils.decorators import method_decorator
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import requires_csrf_token
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language as django_set_language
 
 from apikeys import zones
 from apikeys.api.openapi import document, reference
-from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import keys
 from apikeys.services.messages import sentence
 from apikeys.storage import reserve
-from apikeys.storage.reserve import revocation
 from apikeys.web import drafts
 from apikeys.web.compression import compressed
 from apikeys.web.listing import number_of
-from console import csrf, sessions
+from console import csrf
 from console.context_processors import THEMES
 from console.cookies import set_cookie
 from console.database import without_waiting
 from console.errors import for_exception, problem
-from console.models import User, validate_time_zone
+from console.log_in import events
+from console.models import validate_time_zone
 
 UNPROCESSABLE = 422
 KEY_FORMS = ("api_key_create", "api_key_edit")
@@ -60,40 +54,6 @@ def dashboard(request: Request) -> HttpResponse:
     return page if request.META.get("QUERY_STRING") else compressed(request, page)
 
 
-@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
-class Login(LoginView):
-    """User ID and password; the attempt is counted before the password is looked at."""
-
-    template_name = "login.html"
-    redirect_authenticated_user = True
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            return super().post(request, *args, **kwargs)
-        except TooManyAttempts as exc:
-            return self.refuse(self.form_class(request), too_many_message(exc.retry_after), 429, exc.retry_after)
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        response = super().form_valid(form)
-        self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
-        cast("User", self.request.user).suggest_time_zone(self.request.POST.get("time_zone", ""))
-        return response
-
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)
-
-    def refuse(
-        self, form: AuthenticationForm, message: str, status: int, retry_after: int | None = None
-    ) -> HttpResponse:
-        """Return the form again with a message and what was typed as user ID; `retry_after` is in seconds."""
-        username = self.request.POST.get("username", "")
-        context = self.get_context_data(form=form, refusal=message, username=username)
-        response = self.render_to_response(context, status=status)
-        if retry_after is not None:
-            response.headers["Retry-After"] = str(retry_after)
-        return response
-
-
 @require_GET
 def api_reference(request: HttpRequest) -> HttpResponse:
     """The API reference for people, from the OpenAPI description that programs read."""
@@ -106,32 +66,6 @@ def api_reference(request: HttpRequest) -> HttpResponse:
     }
     page = render(request, "api_reference.html", context)
     return page if request.META.get("QUERY_STRING") else compressed(request, page)
-
-
-def too_many_message(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return ngettext(
-        "Too many attempts. Wait %(minutes)d minute, then try again.",
-        "Too many attempts. Wait %(minutes)d minutes, then try again.",
-        minutes,
-    ) % {"minutes": minutes}
-
-
-@method_decorator(sensitive_post_parameters(), name="dispatch")
-class Password(PasswordChangeView):
-    """Current and new password; the person's other sessions end with the change."""
-
-    template_name = "password.html"
-    success_url = reverse_lazy("dashboard")
-
-    @method_decorator(revocation)
-    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        response = super().form_valid(form)
-        messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
-        return response
-
-    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)
 
 
 class TimeZoneForm(forms.Form):
@@ -226,6 +160,7 @@ def _unready() -> str:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say why a form failed the CSRF check, with its draft to send again where that can help."""
     refusal = csrf.explain_refusal(request, reason)
+    events.refused_form(request, refusal.cause)
     if request.headers.get("HX-Request") == "true":
         return problem(request, 403, title=str(refusal.title), message=f"{refusal.message} {refusal.advice}")
     context = {

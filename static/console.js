@@ -243,6 +243,11 @@ addEventListener("click", async ({ target }) => {
   }
 });
 
+// What is shown once leaves the page with the person, before a browser may bring the page back.
+addEventListener("pagehide", () => {
+  for (const secret of document.querySelectorAll("[data-wiped]")) secret.textContent = "";
+});
+
 // Where the account has no time zone, moments are written in UTC; a pointer shows them in the time of the browser.
 addEventListener("pointerover", (event) => {
   const time = event.target.closest?.("time[datetime]");

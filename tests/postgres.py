@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests import nginx, packages
+from tests import caddy, nginx, packages
 from tests.databases import SERVER_VARIABLE, make_database
 from tests.server import free_port
 from tests.waiting import until
@@ -218,6 +218,7 @@ def install() -> None:
         )
     print(f"Tests of PostgreSQL use {programs}", flush=True)
     nginx.install()
+    caddy.install()
 
 
 def main(*command: str) -> None:

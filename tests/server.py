@@ -33,10 +33,12 @@ def free_port() -> int:
 
 
 class ConsoleServer:
-    """Started by `with`; `url` is where it listens, `log` what it printed.
+    """Started by `with`; `url` is where it listens, `log` what it printed, `run_by` a command that runs commands.
 
     What a first start makes is there already, unless the folder is, or `is_new` says that it is not to be.
     """
+
+    run_by: tuple[str, ...] = ()
 
     def __init__(self, data_dir: Path, *, is_new: bool = False, **environment: str) -> None:
         self.data_dir = data_dir
@@ -51,6 +53,8 @@ class ConsoleServer:
             "WORKERS": "1",
             "LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS": "1000",  # which no test reaches by accident
             "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
+            "BAD_VALUES_PER_MINUTE": "1000000",
+            "LOGIN_ATTEMPTS_PER_USER": "100000",
             "DATABASE_URL": "" if "DATABASE_URL" in environment else databases.url_for(data_dir),
             "CONSOLE_ADMIN_PASSWORD": ADMIN[1],
             "DJANGO_SETTINGS_MODULE": "console.settings",
@@ -62,7 +66,7 @@ class ConsoleServer:
             prepare(self.data_dir)
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [*self.run_by, sys.executable, "manage.py", "serve"],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

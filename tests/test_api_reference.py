@@ -84,7 +84,7 @@ def test_the_policy_of_the_console_holds_for_it(alice_client):
     answer = alice_client.get(PAGE)
 
     assert Outline(answer.content.decode()).inline == []
-    assert "script-src 'self'; style-src 'self'" in answer["Content-Security-Policy"]
+    assert "'strict-dynamic'; style-src 'self'" in answer["Content-Security-Policy"]
 
 
 def test_what_is_in_english_only_says_so(alice_client):

@@ -16,13 +16,13 @@ from apikeys.models import RefreshToken, Revocation, StoredTokens
 from apikeys.upstream import sessions
 from apikeys.upstream.sessions import IAMAccess
 from apikeys.upstream.timeouts import RENEWAL_LEASE
-from console import limiter
+from console.log_in import limiter
 from console.models import LoginCounter
 
 pytestmark = pytest.mark.django_db
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
-ALICE = ("alice", "192.0.2.7")
+ALICE = limiter.Attempt("192.0.2.7", "alice")
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_refresh_token_from_more_than_a_day_ahead_has_ended_and_is_forgotten(c
 def attempt() -> int:
     """Return for how many seconds an attempt to log in is locked out, 0 where it is not."""
     try:
-        limiter.reserve(*ALICE)
+        limiter.reserve(ALICE)
     except TooManyAttempts as exc:
         return exc.retry_after
     return 0

@@ -57,7 +57,7 @@ def test_a_browser_that_refuses_secure_cookies_on_plain_http_logs_in(console_ser
     person.log_in(*ADMIN)
 
     assert person.get(KEYS).status_code == 200
-    assert {cookie.name for cookie in person.cookies} == {"session", "csrf"}
+    assert {cookie.name for cookie in person.cookies} == {"session", "csrf", "device"}
     assert not any(cookie.secure for cookie in person.cookies)
 
 
@@ -81,7 +81,7 @@ def test_over_tls_every_cookie_is_secure_and_of_this_host_alone(https_console):
 
     assert entered.status_code == 302
     given = set_cookies(opened) + set_cookies(entered)
-    assert {cookie.partition("=")[0] for cookie in given} == {"__Host-session", "__Host-csrf"}
+    assert {cookie.partition("=")[0] for cookie in given} == {"__Host-session", "__Host-csrf", "__Host-device"}
     for cookie in given:
         assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
         assert "Domain=" not in cookie

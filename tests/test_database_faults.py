@@ -1,5 +1,6 @@
 """What people and programs notice when the database is busy, away or full, and what they can still do."""
 
+import re
 import secrets
 import sqlite3
 import time
@@ -105,6 +106,12 @@ def new_lines(site: Site, before: str) -> list[str]:
     return site.server.log.removeprefix(before).splitlines()
 
 
+def told_of_requests(site: Site, before: str) -> list[str]:
+    """Return what new lines tell of requests, each of which is named by an id."""
+    told = (re.search(r" django\.request \[[0-9a-f]{32}\]: (.*)", line) for line in new_lines(site, before))
+    return [found[1] for found in told if found]
+
+
 @pytest.mark.sqlite
 def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sentence_and_in_time(site, alices):
     person = visitor(site)
@@ -120,8 +127,7 @@ def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sen
     assert_page_says_unavailable(created)
     assert_api_says_unavailable(created_by_api)
     assert_api_says_unavailable(logged_in)
-    told = [line for line in new_lines(site, log) if " django.request: " in line]
-    assert [line.partition("django.request: ")[2] for line in told] == [
+    assert told_of_requests(site, log) == [
         f"Service Unavailable: {path} (database is locked)" for path in (CREATE, "/v1/apikeys", "/identity/token")
     ]
     assert "Traceback" not in site.server.log
@@ -241,7 +247,7 @@ def test_while_the_database_is_away_everything_says_so_in_one_line_and_goes_on_w
     assert_api_says_unavailable(exchanged)
     assert (alive.status_code, alive.text) == (200, "ok\n")
     assert (ready.status_code, ready.text) == (503, "not ready: the database does not answer\n")
-    told = [line for line in new_lines(console, log) if " django.request: " in line]
+    told = told_of_requests(console, log)
     paths = [line.partition("Service Unavailable: ")[2].partition(" ")[0] for line in told]
     assert paths == [LIST, LIST, "/v1/apikeys", "/identity/token", "/readyz"]
     assert "Traceback" not in console.server.log

@@ -57,7 +57,8 @@ class Reader:
 
     def original(self, text: str) -> str:
         for name, here in self.names.items():
-            text = re.sub(rf"(?<!\w){re.escape(here)}(?!\w)", name, text)
+            for spelling in (here, here.replace("127.0.0.1", "localhost")):  # as the console calls itself
+                text = re.sub(rf"(?<!\w){re.escape(spelling)}(?!\w)", name, text)
         return text
 
 

@@ -1,13 +1,15 @@
 """A form whose session ended: everything that was typed comes back after the log-in, nothing that the page knew."""
 
+from datetime import timedelta
+
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from apikeys.models import ApiKeyRecord
 from apikeys.web import drafts
 from apikeys.web.forms import CreateForm, EditForm, new_nonce
+from console.models import Session
 from tests.addresses import CREATE, KEYS, edit_address
 from tests.cast import PASSWORD
 from tests.markup import fields, page
@@ -27,6 +29,10 @@ def log_out_in_another_tab(client: Client) -> None:
 
 def twelve_hours_pass(client: Client) -> None:
     Session.objects.update(expire_date=timezone.now())
+
+
+def an_hour_passes(client: Client) -> None:
+    Session.objects.update(last_used_at=timezone.now() - timedelta(hours=1))
 
 
 def open_form(client: Client, address: str = CREATE) -> dict[str, str]:
@@ -55,7 +61,7 @@ def test_all_fields_of_the_two_forms_are_kept_but_the_nonce_and_the_account():
 
 
 @with_and_without_script
-@pytest.mark.parametrize("end", [log_out_in_another_tab, twelve_hours_pass])
+@pytest.mark.parametrize("end", [log_out_in_another_tab, twelve_hours_pass, an_hour_passes])
 def test_a_new_key_that_was_typed_is_there_again_after_the_log_in(alice_client, headers, end):
     form = open_form(alice_client) | DRAFT
 
@@ -65,6 +71,7 @@ def test_a_new_key_that_was_typed_is_there_again_after_the_log_in(alice_client, 
     again = open_form(alice_client, place)
 
     assert "Your session has ended. Log in again to continue with what you typed." in told
+    assert told.count("Your session has ended") == 1
     assert place == CREATE
     assert {name: again[name] for name in DRAFT} == DRAFT
     assert again["nonce"] != form["nonce"]

@@ -19,6 +19,7 @@ from console.env import (
     env_public_keys,
     env_public_url,
     env_secret,
+    env_secrets,
     env_str,
     read_private,
     stored_secret,
@@ -245,6 +246,17 @@ def test_a_secret_comes_from_the_variable_or_the_first_line_of_a_private_file_no
 
     assert (by_variable, by_file) == ("from the variable", "from the file")
     assert by_both == "PASSWORD and PASSWORD_FILE are both set: use one of them."
+
+
+def test_several_secrets_have_blanks_between_them_or_lines_of_their_own(monkeypatch, private_file):
+    none = env_secrets("SECRETS")
+    monkeypatch.setenv("SECRETS", "one  two")
+    by_variable = env_secrets("SECRETS")
+    monkeypatch.delenv("SECRETS")
+    monkeypatch.setenv("SECRETS_FILE", str(private_file("one\r\n\n two \n")))
+    by_file = env_secrets("SECRETS")
+
+    assert (none, by_variable, by_file) == ([], ["one", "two"], ["one", "two"])
 
 
 @pytest.mark.parametrize(("name", "why"), [("nowhere", "No such file or directory."), (".", "Is a directory.")])

@@ -52,7 +52,7 @@ SAME_EVERYWHERE = {
 }
 PAGE_POLICY = {
     "default-src": "'none'",
-    "script-src": "'self'",
+    "script-src": f"'sha384-{b64encode(sha384(static_files.scripts()).digest()).decode()}' 'strict-dynamic'",
     "style-src": "'self'",
     "img-src": "'self'",
     "connect-src": "'self'",
@@ -63,6 +63,9 @@ PAGE_POLICY = {
     "frame-src": "'none'",
     "worker-src": "'none'",
     "manifest-src": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "default",
+    "report-uri": "/csp-reports/",
 }
 DATA_POLICY = {"default-src": "'none'", "frame-ancestors": "'none'", "sandbox": ""}
 NOT_NEEDED = (
@@ -123,7 +126,8 @@ def check_headers(response, *, dynamic: bool = True) -> None:
     assert policy_of(response) == (PAGE_POLICY if is_page else DATA_POLICY)
     off = {rule.strip() for rule in headers["Permissions-Policy"].split(",")}
     assert {f"{feature}=()" for feature in NOT_NEEDED} <= off
-    assert not [name for name in headers if name.lower().startswith("access-control-")]
+    assert not [name for name in headers if name.lower().startswith(("access-control-", "x-powered-by"))]
+    assert headers.get("Server", "granian") == "granian"  # no version
     if dynamic:
         assert headers["Cache-Control"] == "no-store"
         assert not [name for name in ("ETag", "Last-Modified", "Expires") if name in headers]
@@ -153,7 +157,11 @@ def check_markup(html: str) -> None:
 
 
 PLAIN_ADDRESSES = [
+    "/", "/login/", "/password/", "/time-zone/", *(f"/sessions/{part}" for part in ("", "end/", "nobody/end/")),
+    *(f"/manage/users/nobody/sessions/{part}" for part in ("", "end/", "nobody/end/")),
+    "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"),
     "/", "/login/", "/password/", "/time-zone/", "/manage/", "/manage/security/", KEYS, KEYS.rstrip("/"),
+    "/manage/security/activity/", "/manage/security/activity/export/?format=csv",
     f"{KEYS}?q=x&sort=name", REVIEW, f"{REVIEW}rules/",
     CREATE, f"{CREATE}1/settle/", RECEIPT, MORE_TIME, DOWNLOAD, pixel_address("0" * 64), edit_address(UNKNOWN_ID),
     delete_address(UNKNOWN_ID), details_address(UNKNOWN_ID), "/docs/api/",
@@ -167,10 +175,15 @@ PLAIN_ADDRESSES = [
     )), f"{KEYS}deleted/", f"{KEYS}export/?format=csv", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
     f"{KEYS}revoke/", f"{KEYS}revoke/nobody/",
     f"{KEYS}bulk/", f"{KEYS}bulk/{UUID(int=0)}/", f"{KEYS}bulk/{UUID(int=0)}/more/",
+    "/login/second/", "/account/prove/", "/account/factors/", "/account/passcode/",
+    "/manage/users/nobody/reset-factors/",
+    *(f"/account/factors/{what}/" for what in ("app", "app/remove", "recovery", "passkey", "passkey/begin")),
+    "/account/factors/passkey/use/", f"/account/factors/passkey/{'0' * 64}/remove/", "/login/passkey/",
+    "/login/passkey/use/",
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
     "/manage/users/nobody/", "/manage/rules/", *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),
     *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",
-    "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
+    "/metrics", "/csp-reports/", "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
 ]  # fmt: skip
 
 
@@ -371,7 +384,7 @@ def test_every_cookie_belongs_to_this_host_alone_and_no_script_reads_it(alice, d
     client.post("/language/", {"language": "zh-hant"})
     client.post("/theme/", {"theme": "dark"})
 
-    assert set(client.cookies) == {"session", "csrf", "language", "theme"}
+    assert set(client.cookies) == {"session", "csrf", "device", "language", "theme"}
     for cookie in client.cookies.values():
         assert cookie["httponly"] is True
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")

@@ -13,8 +13,10 @@ from django.test import Client
 from django.utils import timezone
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
+from apikeys.api import bad_values
 from apikeys.api.openapi import document
 from apikeys.api.urls import urlpatterns
+from apikeys.iam.oauth import GRANT_PASSCODE
 from apikeys.models import AuditEvent, RefreshToken, ScopeRecord
 from apikeys.services.refusals import write_uses
 from apikeys.values import mask
@@ -180,8 +182,8 @@ def test_the_password_grant_is_described_only_where_it_is_on():
             for grant in found["components"]["schemas"]["TokenRequest"]["oneOf"]
         ]
 
-    assert grants(with_password=True) == [API_KEY_GRANT, "password", "refresh_token"]
-    assert grants(with_password=False) == [API_KEY_GRANT, "refresh_token"]
+    assert grants(with_password=True) == [API_KEY_GRANT, "password", GRANT_PASSCODE, "refresh_token"]
+    assert grants(with_password=False) == [API_KEY_GRANT, GRANT_PASSCODE, "refresh_token"]
 
 
 @pytest.mark.django_db
@@ -541,9 +543,19 @@ def ask_for_tokens(program: Program, address: str, username: str, settings: Any)
     refused("bad_request", "a=b", **utf_16)
     call("bad_request", "POST", "/identity/introspect", "a=b", **utf_16)
     refused("BXNIM0602E", {"grant_type": "password", "username": username, "password": "wrong"})
+    refused("BXNIM0605E", {"grant_type": GRANT_PASSCODE, "passcode": "unknown"})
+    settings.SECOND_FACTOR = "everybody"
+    refused("BXNIM0400E", {"grant_type": "password", "username": username, "password": PASSWORD})
+    settings.SECOND_FACTOR = "optional"
     limit, settings.LOGIN_ATTEMPTS_PER_ADDRESS = settings.LOGIN_ATTEMPTS_PER_ADDRESS, 1
     refused("too_many_requests", {"grant_type": "password", "username": username, "password": "wrong"})
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = limit
+    limit, settings.BAD_VALUES_PER_MINUTE = settings.BAD_VALUES_PER_MINUTE, 1
+    bad_values.forget()
+    call(200, "POST", "/identity/introspect", {"apikey": "unknown"})
+    call("too_many_requests", "POST", "/identity/introspect", {"apikey": "unknown"})
+    settings.BAD_VALUES_PER_MINUTE = limit
+    bad_values.forget()
 
 
 def expire_refresh_token(token: str) -> None:

@@ -7,10 +7,11 @@ from django.db import Error, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apikeys import audit
 from apikeys.domain import ApiKeyChanges
 from apikeys.exceptions import ApiKeyNotFound
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover, HistoryRecord
-from apikeys.services import audit, keys, retention
+from apikeys.services import keys, retention
 from tests.conftest import caller_for
 from tests.stores import index_for
 from tests.threads import at_once

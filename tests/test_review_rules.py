@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from apikeys import audit
 from apikeys.domain import ApiKeyChanges, Hold, Name, ReviewKind, ReviewRule, ReviewStep, ServiceIdDraft
 from apikeys.exceptions import ApiKeyHeld, InvalidApiKey, NotAuthorized
 from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, HistoryRecord, ServiceIdRecord
 from apikeys.models import ReviewStep as StepRecord
-from apikeys.services import audit, keys, review_rules, service_ids
+from apikeys.services import keys, review_rules, service_ids
 from tests.addresses import KEYS, REVIEW, details_address
 from tests.conftest import caller_for, log_in, make_person
 from tests.markup import described_by, fields, page

@@ -1,5 +1,7 @@
 """The processes of a server: what its workers speak, how they end, and what is said of a port that is taken."""
 
+import os
+import signal
 import socket
 import struct
 import subprocess
@@ -11,6 +13,7 @@ import requests
 from console.management.commands import serve
 from console.server import ports
 from tests.programs import Site
+from tests.prove.killing import answers, workers_of
 from tests.server import ConsoleServer
 from tests.test_last_used import stored_count, used_five_times
 from tests.waiting import until
@@ -102,6 +105,16 @@ def test_workers_without_a_parent_end_as_workers_that_are_stopped_do(server):
     kill_alone(server)
 
     assert stored_count(server) == 5
+
+
+def test_a_worker_that_dies_again_at_once_is_replaced_again(server):
+    for _time in range(2):
+        *others, youngest = workers_of(server)
+        os.kill(youngest, signal.SIGKILL)
+        until(lambda others=others, dead=youngest: len(workers_of(server)) == 2 and dead not in workers_of(server))
+
+    until(lambda: answers(server))
+    assert server.process.poll() is None
 
 
 def test_a_port_that_is_taken_says_which_process_holds_it_and_how_to_stop_it(server):

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apikeys import audit
 from apikeys.domain import ApiKeyDraft, Caller, Origin, ServiceIdDraft, ServiceIdQuery
 from apikeys.exceptions import (
     InvalidApiKey,
@@ -16,7 +17,7 @@ from apikeys.exceptions import (
 )
 from apikeys.identity import tokens, users
 from apikeys.models import AuditEvent, Handover, HistoryRecord, ServiceIdRecord
-from apikeys.services import audit, creation, deletion, refusals, service_ids
+from apikeys.services import creation, deletion, refusals, service_ids
 from tests.conftest import caller_for, delivery_for, make_person
 
 RANDOM = {"Idempotency-Key": "3f2a91c07be84d5596d1a7f0e2c84b13"}

@@ -3,6 +3,7 @@
 import pytest
 from django.db import IntegrityError
 
+from apikeys import audit
 from apikeys.backends import backend_for
 from apikeys.domain import ApiKeyChanges, ApiKeyDraft, ApiKeyQuery, Caller, ServiceIdChanges, api_key_crn
 from apikeys.exceptions import (
@@ -13,7 +14,7 @@ from apikeys.exceptions import (
     ApiKeyNotFound,
 )
 from apikeys.models import ApiKeyRecord, AuditEvent, Handover
-from apikeys.services import audit, creation, deletion, keys
+from apikeys.services import creation, deletion, keys
 from apikeys.web.forms import new_nonce
 from tests.addresses import UNKNOWN_ID
 from tests.conftest import caller_for, delivery_for

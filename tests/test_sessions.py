@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
@@ -61,6 +62,10 @@ def test_the_database_holds_only_a_hash_of_the_session_key(alice_client):
     assert stored == hashlib.sha256(key.encode()).hexdigest()[:40]
     assert tables_with(stored) == ["django_session"]
     assert tables_with(key) == []
+
+
+def test_a_session_names_the_backend_by_the_path_that_releases_before_gave_it(alice_client):
+    assert alice_client.session[BACKEND_SESSION_KEY] == "console.auth.LimitedModelBackend"
 
 
 def test_a_thief_with_the_database_has_nobodys_session(alice_client):

@@ -17,9 +17,10 @@ from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
-    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
-    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_LEVEL", "PASSWORD_GRANT",
-    "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+    "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "AUDIT_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
+    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "METRICS_",
+    "PASSWORD_GRANT", "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "SESSION", "THREADS", "TRUSTED_PROXIES", "WORKERS",
+    "REAUTHENTICATE_", "SECOND_",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
 USE_AN_ADDRESS = "IAM_URL: use an address such as https://iam.cloud.ibm.com."
@@ -120,6 +121,14 @@ def show(run):
         ({"APIKEYS_PREFIX": "mycompany_"}, f"APIKEYS_PREFIX='mycompany_': {USE_LETTERS}"),
         ({"SECRET_KEY": "too short"}, "SECRET_KEY is too short: use 50 random characters or more."),
         (
+            {"SECRET_KEY": "changeme" * 8},
+            "SECRET_KEY is no random text: use 50 random characters or more, or leave it out.",
+        ),
+        (
+            {"SECRET_KEY": f"django-insecure-{'q7ZxV2mTb9LwKc4RfYh8NjP3sDgE6uAa1oI0' * 2}"},
+            "SECRET_KEY is one that Django made for trying: generate one that nobody else has, or leave it out.",
+        ),
+        (
             {"APIKEYS_PEPPERS": "1:5ec2e75ec2e7"},
             "APIKEYS_PEPPERS: pepper 1 is too short: use 64 hexadecimal digits or more.",
         ),
@@ -143,6 +152,13 @@ def show(run):
             {"DATABASE_URL": "sqlite:///:memory:"},
             "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out.",
         ),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN: use 32 random characters or more, letters and digits."),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml': use 'text' or 'json'."),
+        (
+            {"AUDIT_LOG": "audit.log"},
+            "AUDIT_LOG='audit.log': use stdout, stderr or the absolute path of a file in a folder that exists.",
+        ),
+        ({"AUDIT_EXCHANGES": "true"}, "AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': use 'DEBUG' or 'INFO' or 'WARNING' or 'ERROR'."),
     ],
 )
@@ -368,7 +384,7 @@ def test_a_server_on_every_address_prints_one_that_a_browser_can_open(data_dir, 
 def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):
     with ConsoleServer(data_dir, APIKEYS_BACKEND="ibm-cloud", IAM_URL=f"http://127.0.0.1:{free_port()}") as console:
         console.run_python(
-            "from console.iam_login import person_of\n"
+            "from console.log_in.iam import person_of\n"
             "from apikeys.upstream.login import LoginResult\n"
             "person_of(LoginResult(None, 'IBMid-ANNA', 'Alice', 'alice@example.com', ''))"
         )

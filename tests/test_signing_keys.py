@@ -51,11 +51,6 @@ def another_secret_key(settings):
     """The console after a restart with another SECRET_KEY."""
     a_token()
     settings.SECRET_KEY = "another secret key that is as long as it has to be, or longer"
-    signing._cipher.cache_clear()
-    signing._opened.cache_clear()
-    yield
-    signing._cipher.cache_clear()
-    signing._opened.cache_clear()
 
 
 def test_the_first_key_signs_at_once_because_no_other_can():

@@ -99,6 +99,40 @@ def test_refresh_tokens_of_before_are_renewed(release_before, alice):
     assert answer.status_code == 200
 
 
+FIRST = [("apikeys", "0001_initial"), ("console", "0001_initial")]
+
+
+@pytest.fixture
+def first_release(alice):
+    """The database as the first release made it; in the end it is as this one makes it."""
+    MigrationExecutor(connection).migrate(FIRST)
+    yield
+    upgrade()
+
+
+def schemas() -> list[list[tuple[str, str]]]:
+    """Return each schema that there was, as the targets of a migration, the oldest first."""
+    graph = MigrationExecutor(connection).loader.graph
+    leaves = [node for node in graph.leaf_nodes() if node[0] in ("apikeys", "console")]
+    plan = dict.fromkeys(node for leaf in leaves for node in graph.forwards_plan(leaf))
+    return [[node] for node in plan if node[0] in ("apikeys", "console") and node not in FIRST]
+
+
+def test_keys_that_were_written_with_each_schema_that_there_was_work_after_all_upgrades(first_release, alice):
+    written = {}
+    for number, target in enumerate([FIRST, *schemas()], start=1):
+        executor = MigrationExecutor(connection)
+        release = executor.migrate(target).apps
+        written["k" * number] = write_key(release, alice, "k" * number)
+    upgrade()
+
+    assert len(written) > len(RELEASES)
+    for name, value in written.items():
+        assert tokens.authenticate(value, Origin()).identity.iam_id == alice.iam_id
+        key = keys.get_api_key(caller_for(alice), values_id(name))
+        assert (key.name, key.status, key.value_number, key.created_by) == (name, Status.ACTIVE, 1, alice.iam_id)
+
+
 def write_service_id(release, maker, name: str):
     """Write a service ID as a process of that release does; return its record."""
     service_id = f"ServiceId-00000000-0000-4000-8000-{len(name):012d}"

@@ -17,6 +17,7 @@ from apikeys.api.answers import Answer
 from apikeys.api.paths import is_token_path
 from apikeys.domain import Caller
 from apikeys.exceptions import ApiKeyError
+from apikeys.identity.callers import note_refusal
 from apikeys.identity.request import Request
 from apikeys.storage.errors import is_connection_lost
 
@@ -50,6 +51,7 @@ def resource(**operations: Operation) -> View:
         try:
             found = answered(operation, request, arguments)
         except ApiKeyError as exc:
+            note_refusal(request, exc)
             found = errors.error_answer(request, exc)
         except errors.UNREADABLE:  # Django would log a traceback for each
             found = errors.status_answer(request, 400, _("The server can't read this request."))
@@ -101,7 +103,8 @@ def authenticated(operation: Operation) -> Operation:
 
     @wraps(operation)
     def view(request: Request, **arguments: Any) -> Answer:
-        return operation(request, auth.caller_of_token(request), **arguments)
+        request.caller = auth.caller_of_token(request)
+        return operation(request, request.caller, **arguments)
 
     return view
 

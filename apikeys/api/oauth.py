@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from apikeys import exceptions, networks, scopes
+from apikeys import audit, exceptions, networks, scopes
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import NO_ADDRESS, basic_credentials, bearer_token
+from apikeys.api.bad_values import Judged
 from apikeys.api.decorators import resource
 from apikeys.api.errors import UNREADABLE
 from apikeys.api.fields import form_values
@@ -17,46 +19,57 @@ from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.iam.payloads import format_second
 from apikeys.identity import signing, tokens
-from apikeys.identity.callers import origin_of
+from apikeys.identity.callers import caller_for, origin_of
 from apikeys.identity.request import Request
 from apikeys.identity.tokens import Subject
 
 # What /userinfo repeats of the claims; the rest is about the token.
 ABOUT_PERSON = ("sub", "iam_id", "realmid", "identifier", "given_name", "family_name", "name", "email", "account")
 SOON = timedelta(days=14)
+NO_PASSWORDS = _("This console takes no passwords from programs. Use an API key, or a one-time passcode.")
 CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
-@sensitive_post_parameters("apikey", "password", "refresh_token")
-@sensitive_variables("issued", "answer")
+@sensitive_post_parameters("apikey", "password", "passcode", "refresh_token")
+@sensitive_variables("issued", "answer", "value")
 def token(request: Request) -> JsonAnswer:
-    """Exchange a key's value, a password or a refresh token for an access token.
+    """Exchange a key's value, a password, a one-time passcode or a refresh token for an access token.
 
-    Raises PropertyMissing, PropertyRefused, ValueNotFound, RefreshTokenInvalid and RefreshTokenExpired (400),
-    ClientRefused and PasswordRefused (401), TooManyAttempts (429).
+    Raises PropertyMissing, PropertyRefused, ValueNotFound, PasscodeRefused, RefreshTokenInvalid and RefreshTokenExpired
+    (400), ClientRefused, PasswordRefused and PasscodeNeeded (401), TooManyAttempts (429).
     """
     is_client = client_is_known(request)
     client_id = oauth.PUBLIC_CLIENT[0] if is_client else "default"
     grant, scope = form_field(request, "grant_type"), optional_field(request, "scope")
     if grant == oauth.GRANT_API_KEY:
-        subject = tokens.authenticate(form_field(request, "apikey"), origin_of(request))
+        value = form_field(request, "apikey")
+        with Judged(value, request.client_address):
+            subject = tokens.authenticate(value, origin_of(request))
         subject = tokens.narrowed(subject, scope)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
-    elif grant == oauth.GRANT_PASSWORD and settings.PASSWORD_GRANT:
+        if settings.AUDIT_EXCHANGES and (key := subject.api_key):
+            audit.tell(caller_for(request, subject.identity), audit.LOGIN, target_id=key.id, target_name=key.name)
+    elif grant == oauth.GRANT_PASSWORD:
+        if not settings.PASSWORD_GRANT:
+            raise exceptions.PropertyRefused("grant_type", NO_PASSWORDS)
         require_client(is_client)
         username, password = form_field(request, "username"), form_field(request, "password")
         subject = tokens.narrowed(tokens.authenticate_person(request, username, password), scope)
-        issued = tokens.issue(subject, client_id=client_id, with_refresh=True)
+        issued = tokens.issue(subject, client_id=client_id, with_refresh=True, origin=origin_of(request))
     elif grant == oauth.GRANT_REFRESH:
         require_client(is_client)
         refresh_token, origin = form_field(request, "refresh_token"), origin_of(request)
         issued = tokens.refresh(refresh_token, client_id=client_id, origin=origin, scope=scope)
     elif grant == oauth.GRANT_PASSCODE:
-        raise exceptions.PropertyRefused(
-            "grant_type", _("This server does not issue one-time passcodes. Use a password or an API key.")
-        )
+        require_client(is_client)
+        subject = tokens.authenticate_by_passcode(request, form_field(request, "passcode"))
+        subject, origin = tokens.narrowed(subject, scope), origin_of(request)
+        issued = tokens.issue(subject, client_id=client_id, with_refresh=True, origin=origin)
     else:
         raise exceptions.PropertyRefused("grant_type", _("This grant_type is not supported."))
+    if grant in (oauth.GRANT_PASSWORD, oauth.GRANT_PASSCODE):
+        person, by = subject.identity, "password grant" if grant == oauth.GRANT_PASSWORD else "passcode grant"
+        audit.record(caller_for(request, person), audit.LOG_IN, target_id=person.iam_id, by=by)
     answer = {
         "access_token": issued.access_token,
         "refresh_token": issued.refresh_token,
@@ -119,7 +132,8 @@ def keys(request: Request) -> JsonAnswer:
 def discovery(request: Request) -> JsonAnswer:
     """Return where everything is (OpenID Connect Discovery, and RFC 8414)."""
     base = signing.issuer()
-    grants = [oauth.GRANT_API_KEY, *([oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []), oauth.GRANT_REFRESH]
+    by_password = [oauth.GRANT_PASSWORD] if settings.PASSWORD_GRANT else []
+    grants = [oauth.GRANT_API_KEY, *by_password, oauth.GRANT_PASSCODE, oauth.GRANT_REFRESH]
     return JsonAnswer(
         {
             "issuer": base,
@@ -127,6 +141,7 @@ def discovery(request: Request) -> JsonAnswer:
             "introspection_endpoint": f"{base}/introspect",
             "revocation_endpoint": f"{base}/revoke",
             "userinfo_endpoint": f"{base}/userinfo",
+            "passcode_endpoint": f"{settings.PUBLIC_URL}{reverse('passcode')}",
             "jwks_uri": f"{base}/keys",
             "grant_types_supported": grants,
             "response_types_supported": [oauth.RESPONSE_TYPE],
@@ -152,7 +167,7 @@ def userinfo(request: Request) -> JsonAnswer:
 def introspect(request: Request) -> JsonAnswer:
     """Tell whether a token or a key's value is valid (RFC 7662). The caller must show who it is.
 
-    Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401).
+    Raises PropertyMissing and PropertyRefused (400), IntrospectionRefused (401), TooManyAttempts (429).
     """
     try:
         value, origin = optional_field(request, "apikey"), passed_on(request)
@@ -208,11 +223,14 @@ def revoke(request: Request) -> JsonAnswer:
 @sensitive_variables("value")
 def subject_for_caller(request: Request, value: str, origin: Origin) -> Subject:
     """Return whom a value stands for, to a caller who shows who it is. Raises IntrospectionRefused, ValueNotFound."""
-    if is_basic(request):
+    is_of_caller = is_basic(request)
+    if is_of_caller:
         require_introspection_caller(request)
-        return tokens.authenticate(value, origin)
     try:
-        return tokens.authenticate_for(bearer_token(request), value, origin)
+        with Judged(value, origin.network_address or request.client_address):
+            if is_of_caller:
+                return tokens.authenticate(value, origin)
+            return tokens.authenticate_for(bearer_token(request), value, origin)
     except exceptions.Unauthenticated:
         raise exceptions.IntrospectionRefused from None
 
@@ -226,9 +244,12 @@ def require_introspection_caller(request: Request) -> None:
     try:
         if is_basic(request):
             values = [value for user, value in basic_credentials(request) if user == "apikey"]
-            tokens.authenticate_any(values, origin_of(request))
+            with Judged(values[0] if values else "", request.client_address):
+                tokens.authenticate_any(values, origin_of(request))
         else:
             tokens.identify(bearer_token(request), origin_of(request))
+    except exceptions.TooManyAttempts:
+        raise
     except exceptions.ApiKeyError:
         raise exceptions.IntrospectionRefused from None
 

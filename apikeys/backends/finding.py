@@ -217,7 +217,7 @@ class InText(Narrowed):
         conditions = "".join(f" AND {name} = %s" for name in columns)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT number, key_id FROM {KEYTEXT} CROSS JOIN {KEYNUMBER} ON number = {KEYTEXT}.rowid"  # noqa: S608
+                f"SELECT number, key_id FROM {KEYTEXT} CROSS JOIN {KEYNUMBER} ON number = {KEYTEXT}.rowid"  # nosec B608  # names of the index and of a scope's columns
                 f" WHERE {KEYTEXT} MATCH %s AND {KEYTEXT}.rowid >= %s AND {KEYTEXT}.rowid < %s{conditions}"
                 f" ORDER BY {KEYTEXT}.rowid {'DESC' if descending else 'ASC'} LIMIT %s",
                 [self.match, low, high, *columns.values(), limit],

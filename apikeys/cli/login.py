@@ -1,9 +1,11 @@
 """Commands about the log-in: who is logged in where, with which target and with which token."""
 
 import argparse
+import contextlib
 import ipaddress
 import os
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from apikeys.cli import keyfile
@@ -12,11 +14,15 @@ from apikeys.cli.session import Session
 from apikeys.exceptions import ApiKeyError
 from apikeys.iam import IBM_CLOUD_URL
 
+if TYPE_CHECKING:  # `requests` takes most of the time that a command needs to start
+    from apikeys.iam.client import IAMClient, TokenPair
+
 URL_VARIABLE = "APIKEYS_URL"
 PLAIN_VARIABLE = "APIKEYS_ALLOW_HTTP"
 # The API endpoints of IBM's command line, whose log-in has another address.
 IBM_CLOUD = re.compile(r"(private\.)?cloud\.ibm\.com|api\.([a-z-]+\.)*bluemix\.net")
 REVOKE_SECONDS = 5.0
+PASSCODE_USER = "passcode"  # with `-u passcode`, `-p` has a one-time passcode, as with IBM's command line
 
 
 def do_login(options: argparse.Namespace) -> None:
@@ -35,13 +41,14 @@ def do_login(options: argparse.Namespace) -> None:
         pair = client.log_in_with_api_key(value)
         for sentence in client.warnings:
             complain(sentence)
-    elif options.sso:
-        pair = client.log_in_with_passcode(ask_secret("One-time passcode> "))
+    elif options.sso or options.u == PASSCODE_USER:
+        passcode = options.p if options.u == PASSCODE_USER else None
+        pair = client.log_in_with_passcode(passcode or ask_passcode(client))
     else:
         username = options.u or ask("Email> ")
         password = options.p or ask_secret("Password> ")
         report("Authenticating...")
-        pair = client.log_in_with_password(username, password)
+        pair = log_in_with_password(client, username, password)
     session.begin(url, pair)
     change_target(session, options)
     untargeted = (["region"] if options.no_region else []) + (["account", "group"] if options.no_account else [])
@@ -50,6 +57,24 @@ def do_login(options: argparse.Namespace) -> None:
     session.save()
     report("OK\n")
     show_target(session)
+
+
+def ask_passcode(client: "IAMClient") -> str:
+    """Return the passcode that is typed, and say first where one is to be had, as far as the server tells."""
+    with contextlib.suppress(ApiKeyError):
+        if url := str(client.discover().get("passcode_endpoint") or ""):
+            report(f"Get a one-time passcode from {url}")
+    return ask_secret("One-time passcode> ")
+
+
+def log_in_with_password(client: "IAMClient", username: str, password: str) -> "TokenPair":
+    """Return tokens for a password. Where that is not enough, the refusal ends with the command to use instead."""
+    try:
+        return client.log_in_with_password(username, password)
+    except ApiKeyError as exc:
+        if "passcode" in str(exc):
+            complain("Use 'apikeys login --sso'.")
+        raise
 
 
 def find_api_key(options: argparse.Namespace) -> str | None:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -39,15 +39,15 @@ def _json(value: object) -> object:
     return format_second(value) if isinstance(value, datetime) else value
 
 
-def head(form: Format) -> str:
+def head(form: Format, columns: Sequence[str] = COLUMNS) -> str:
     """Return what comes before the first record."""
-    return csv_line(COLUMNS) if form is Format.CSV else "["
+    return csv_line(columns) if form is Format.CSV else "["
 
 
-def lines(form: Format, records: Iterable[Mapping[str, Any]], *, begun: bool) -> str:
+def lines(form: Format, records: Iterable[Mapping[str, Any]], *, begun: bool, columns: Sequence[str] = COLUMNS) -> str:
     """Return the text of records; `begun` tells whether others come before them."""
     if form is Format.CSV:
-        return "".join(csv_line([cell(found.get(name)) for name in COLUMNS]) for found in records)
+        return "".join(csv_line([cell(found.get(name)) for name in columns]) for found in records)
     separator = ",\n" if begun else "\n"
     text = ",\n".join(json.dumps(found, ensure_ascii=False) for found in records)
     return separator + text if text else ""

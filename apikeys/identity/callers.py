@@ -2,16 +2,20 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 
 from django.conf import settings
 
+from apikeys import audit
+from apikeys.audit import counted
 from apikeys.backends import store_traits, value_store_for
 from apikeys.domain import Access, Caller, Identity, Origin
-from apikeys.exceptions import AccountNeeded, LogInAgain, NotAuthorized
+from apikeys.exceptions import AccountNeeded, ApiKeyError, LogInAgain, NotAuthorized, TooManyAttempts
 from apikeys.identity.request import Request
 from apikeys.identity.users import identity_of
 from apikeys.upstream.sessions import IAMAccess
 from apikeys.upstream.timeouts import REQUEST_SECONDS
+from apikeys.values import mask_path
 
 
 def caller_of(request: Request) -> Caller:
@@ -69,3 +73,28 @@ def origin_of(request: Request, used_from: str | None = None) -> Origin:
     """Return where a request came from, for what is counted of the key that it shows, or asks about for an address."""
     agent = request.META.get("HTTP_USER_AGENT", "")
     return Origin(request.client_address, agent, request.correlation_id, used_from)
+
+
+def note_refusal(request: Request, error: ApiKeyError) -> None:
+    """Note for the audit that a request was not allowed, or one attempt too many, unless an event says so already."""
+    if isinstance(error, NotAuthorized):
+        action = audit.DENIED
+    elif isinstance(error, TooManyAttempts):
+        action = audit.LIMIT
+    else:
+        return
+    if error.is_audited:
+        return
+    error.is_audited = True
+    what = f"{request.method} {mask_path(request.path)}"[:255]
+    find = partial(counted.Target, "", what)
+    counted.note(_caller_known(request), action, reason=type(error).__name__, subject=what, find=find)
+
+
+def _caller_known(request: Request) -> Caller:
+    """Return who asks as far as that is known already; nothing is looked up."""
+    known: Caller | None = getattr(request, "caller", None)
+    user = getattr(request, "user", None)
+    if known is None and user is not None and user.is_authenticated:
+        return caller_for(request, identity_of(user))
+    return known or caller_for(request, audit.NOBODY)

@@ -39,7 +39,7 @@ Part = tuple[Any, ...] | None  # of a row: the columns of one table, None where 
 class Holder:
     """An active person, or a service ID that is not disabled and that an active person manages.
 
-    `password` is a person's as it is stored, where it was asked for.
+    `password` is a person's as it is stored, with the mark that ends their sessions, where it was asked for.
     """
 
     identity: Identity
@@ -299,7 +299,7 @@ def _of_past_values(number: int) -> Statement:
     """
     selected = _previous(), _found(True), _persons("owner"), _services("program"), _deleted()
     sql = (
-        f"SELECT {', '.join(map(str, selected))}, {_manager_of('program')}, {_limits()} "  # noqa: S608
+        f"SELECT {', '.join(map(str, selected))}, {_manager_of('program')}, {_limits()} "  # nosec B608  # names of the models
         f"FROM (SELECT 1) one "
         f"LEFT JOIN {table(PreviousValueRecord, 'previous')} ON {has_digest('previous', number)} "
         f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON found.id = previous.key_id {_owners_of_found()} "
@@ -326,16 +326,16 @@ def _of_sources(number: int, whole: bool) -> Statement:
         managers = [_manager_of("program"), *managers]
         joins += [f"LEFT JOIN {table(ApiKeyRecord, 'found')} ON {has_digest('found', number)}", _owners_of_found()]
     sql = (
-        f"SELECT {', '.join([*map(str, selected), *managers])}, "  # noqa: S608
+        f"SELECT {', '.join([*map(str, selected), *managers])}, "  # nosec B608  # names of the models
         f"EXISTS (SELECT 1 FROM {table(SigningKey, 'signing')} WHERE signing.kid = %s), "
         f"EXISTS (SELECT 1 FROM {table(Revocation, 'revoked')} WHERE revoked.id IN (%s, %s)), "
-        f'{_limits()}, person."password" FROM (SELECT 1) one {" ".join(joins)}'
+        f'{_limits()}, person."password" || person."sessions_mark" FROM (SELECT 1) one {" ".join(joins)}'
     )
     return Statement(sql, *selected)
 
 
 def _limits() -> str:
-    return f"(SELECT rules.networks FROM {table(RulesRecord, 'rules')} WHERE rules.id = {RulesRecord.ONLY})"  # noqa: S608
+    return f"(SELECT rules.networks FROM {table(RulesRecord, 'rules')} WHERE rules.id = {RulesRecord.ONLY})"  # nosec B608  # names of the models
 
 
 def _owners_of_found() -> str:
@@ -355,7 +355,7 @@ def _manager_of(service: str) -> str:
     It is no join: databases look for nobody where there is no service ID.
     """
     return (
-        f"CASE WHEN {service}.id IS NOT NULL THEN (SELECT manager.may_create_keys "  # noqa: S608
+        f"CASE WHEN {service}.id IS NOT NULL THEN (SELECT manager.may_create_keys "  # nosec B608  # names of the models
         f"FROM {table(get_user_model(), 'manager')} WHERE manager.is_active "
         f"AND manager.iam_id = COALESCE({service}.managed_by, {service}.created_by)) END"
     )

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 from django.db.models import Count, F, Model, Q, QuerySet
 from django.utils import timezone
 
+from apikeys import audit
+from apikeys.domain import Caller
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PepperFingerprint, PreviousValue
 
 
@@ -51,10 +53,15 @@ def contradicted(database: str = DEFAULT_DB_ALIAS) -> list[int]:
 
 
 def save_fingerprints(**kwargs: Any) -> None:
-    """Store the fingerprint of each configured pepper that is new."""
+    """Store the fingerprint of each configured pepper that is new; of one that is to come nothing depends yet."""
     peppers = settings.APIKEYS_PEPPERS
-    for number in peppers.by_number:
-        PepperFingerprint.objects.get_or_create(number=number, defaults={"fingerprint": peppers.fingerprint(number)})
+    is_first = not PepperFingerprint.objects.exists()
+    for number in peppers.by_number.keys() - peppers.coming:
+        with transaction.atomic():
+            fingerprint = {"fingerprint": peppers.fingerprint(number)}
+            _row, is_new = PepperFingerprint.objects.get_or_create(number=number, defaults=fingerprint)
+            if is_new and not is_first:
+                audit.record(Caller(audit.NOBODY), audit.PEPPER_CREATE, target_name=str(number))
 
 
 def usage() -> dict[int, int]:
@@ -80,5 +87,5 @@ def _in_use(database: str) -> "list[QuerySet[Any]]":
 
 def keys_under_older() -> list[ApiKeyRecord]:
     """Return the keys that no use has moved to the newest pepper yet, those that were used last first."""
-    records = ApiKeyRecord.objects.exclude(pepper=settings.APIKEYS_PEPPERS.newest)
+    records = ApiKeyRecord.objects.filter(pepper__lt=settings.APIKEYS_PEPPERS.newest)
     return list(records.order_by(F("last_used_at").desc(nulls_last=True), "id"))

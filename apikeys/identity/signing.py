@@ -15,14 +15,16 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
+from apikeys import audit
 from apikeys.clocks import CLOCK_SET_BACK
+from apikeys.domain import Caller
 from apikeys.exceptions import Unauthenticated
 from apikeys.models import SigningKey
-from apikeys.sealing import InvalidTag, cipher, seal, unseal
+from apikeys.sealing import InvalidTag, seal_lasting, secret_keys, unseal_lasting
 from apikeys.storage.statements import Columns, Row, Statement, table
 
 ALGORITHMS = ("RS256", "ES256")
@@ -32,6 +34,7 @@ SIGNATURES = 1000  # that each process remembers; some 4 kB each
 # Verifiers cache the key set for five to ten minutes, and many do not refetch it when a token names an unknown key.
 PUBLISHED_AHEAD = timedelta(minutes=10)
 RSA_BITS = 3072
+PURPOSE = "apikeys signing keys v1"  # of the seal
 KID = re.compile(r"[0-9a-f]{32}")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -62,7 +65,7 @@ def _usable_keys() -> list[tuple[Row, PrivateKey]]:
 @cache
 def _all_keys() -> tuple[Statement, Columns]:
     keys = Columns(SigningKey, "signing", {field.name for field in SigningKey._meta.concrete_fields})
-    sql = f"SELECT {keys} FROM {table(SigningKey, 'signing')} ORDER BY signing.signs_from DESC"  # noqa: S608
+    sql = f"SELECT {keys} FROM {table(SigningKey, 'signing')} ORDER BY signing.signs_from DESC"  # nosec B608  # names of the model
     return Statement(sql, keys), keys
 
 
@@ -188,7 +191,7 @@ def public_keys() -> list[dict[str, Any]]:
     return found
 
 
-def rotate() -> SigningKey:
+def rotate(caller: Caller = Caller(audit.NOBODY)) -> SigningKey:  # noqa: B008  (it never changes)
     """Publish a new signing key and return it; it signs after PUBLISHED_AHEAD, at once where there is no other.
 
     Keys whose last token has run out are removed.
@@ -206,29 +209,35 @@ def rotate() -> SigningKey:
         SigningKey.objects.filter(signs_from__lt=used_lately.signs_from).delete()
     kid = secrets.token_hex(16)
     der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return SigningKey.objects.create(
-        kid=kid,
-        algorithm=algorithm,
-        sealed_private_key=seal(_cipher(), der, kid),
-        signs_from=now + PUBLISHED_AHEAD if keys else now,
-    )
+    with transaction.atomic():
+        made = SigningKey.objects.create(
+            kid=kid,
+            algorithm=algorithm,
+            sealed_private_key=seal_lasting(der, PURPOSE, kid),
+            signs_from=now + PUBLISHED_AHEAD if keys else now,
+        )
+        audit.record(caller, audit.SIGNING_KEY_CREATE, target_name=kid, algorithm=algorithm)
+    return made
+
+
+def seal_again() -> int:
+    """Seal each key under the present SECRET_KEY that a former one opens; return how many those are."""
+    for record in (records := [record for record in SigningKey.objects.all() if _open(record) is not None]):
+        der = unseal_lasting(bytes(record.sealed_private_key), PURPOSE, record.kid)
+        SigningKey.objects.filter(kid=record.kid).update(sealed_private_key=seal_lasting(der, PURPOSE, record.kid))
+    return len(records)
 
 
 def _open(record: SigningKey | Row) -> PrivateKey | None:
-    """Return the private key, or None where SECRET_KEY is no longer the one that sealed it."""
-    return _opened(record.kid, bytes(record.sealed_private_key))
+    """Return the private key, or None where no SECRET_KEY that is known sealed it."""
+    return _opened(record.kid, bytes(record.sealed_private_key), *secret_keys())
 
 
 @cache
-def _opened(kid: str, sealed: bytes) -> PrivateKey | None:
+def _opened(kid: str, sealed: bytes, *_secret_keys: str) -> PrivateKey | None:
     try:
-        der = unseal(_cipher(), sealed, kid)
+        der = unseal_lasting(sealed, PURPOSE, kid)
     except InvalidTag:
         return None
     key = serialization.load_der_private_key(der, password=None)
     return key if isinstance(key, PrivateKey) else None
-
-
-@cache
-def _cipher() -> AESGCM:
-    return cipher(settings.SECRET_KEY, "apikeys signing keys v1")

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.contrib.auth import authenticate as django_authenticate
 from django.db import Error, connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -50,9 +50,12 @@ from apikeys.models import RefreshToken, Revocation, ScopeRecord, family_end
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
 from apikeys.usage import counting
+from apikeys.usage.places import printable
+from apikeys.values import mask_agent
 
 REFRESH_LIFETIME = timedelta(hours=72)
 NOWHERE = Origin()
+RefreshTokens = QuerySet[RefreshToken]
 # What a key may come back from as it was.
 PASSING = (Reason.PAUSED, Reason.DELETED, Reason.OWNER_INACTIVE, Reason.NETWORK)
 
@@ -105,8 +108,8 @@ class Family:
 class Tokens:
     """What the token endpoint answers; `expiration` in unix seconds, `expires_in` in seconds."""
 
-    access_token: str
-    refresh_token: str
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
     expiration: int
     expires_in: int
     scope: str = ""
@@ -220,11 +223,13 @@ def authenticate_any(spellings: list[str], origin: Origin) -> Subject:
     raise exceptions.ValueNotFound
 
 
-def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Family | None = None) -> Tokens:
+def issue(
+    subject: Subject, *, client_id: str, with_refresh: bool, family: Family | None = None, origin: Origin = NOWHERE
+) -> Tokens:
     """Return an access token for 60 minutes, and a refresh token for clients that can keep one.
 
-    Without a family the refresh token begins one. Raises Error where it can't be stored and the client has no API key
-    to come back with.
+    Without a family the refresh token begins one. `origin` is what its person is told about it. Raises Error where it
+    can't be stored and the client has no API key to come back with.
     """
     now = int(timezone.now().timestamp())
     lifetime = int(signing.LIFETIME.total_seconds())
@@ -232,7 +237,7 @@ def issue(subject: Subject, *, client_id: str, with_refresh: bool, family: Famil
     refresh_token = oauth.NO_REFRESH_TOKEN
     if with_refresh:
         family = family or Family(scope=subject.scope)
-        refresh_token = _new_refresh_token(subject, family)
+        refresh_token = _new_refresh_token(subject, family, origin)
         if refresh_token != oauth.NO_REFRESH_TOKEN:
             claims["session_id"] = str(family.id)
     return Tokens(signing.sign(claims), refresh_token, now + lifetime, lifetime, scopes.to_claim(subject.scope))
@@ -253,16 +258,17 @@ def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE, scope: str 
         if reason in PASSING and row.used_at is None:
             raise exceptions.RefreshTokenInvalid
         if row.used_at is None and subject is not None:
-            if not timezone.now() < row.expires_at <= _last_end():
+            if not timezone.now() < row.expires_at <= last_end():
                 raise exceptions.RefreshTokenExpired
             asked = _asked_of(subject.scope, scope)
             row.used_at = timezone.now()
             row.save(update_fields=["used_at"])
             family = Family(row.family, row.family_ends_at, row.scope or "")
-            return issue(replace(subject, scope=asked), client_id=client_id, with_refresh=True, family=family)
+            asking = replace(subject, scope=asked)
+            return issue(asking, client_id=client_id, with_refresh=True, family=family, origin=origin)
     # Not in the transaction that holds the token: two that end a family, each with a token of it, would be a deadlock.
     with transaction.atomic():
-        _end_family(row.family)
+        end_family(row.family)
     raise exceptions.RefreshTokenInvalid
 
 
@@ -275,7 +281,7 @@ def revoke(token: str) -> None:
     with transaction.atomic():
         row = RefreshToken.objects.filter(digest=_digest(token)).first()
         if row is not None:
-            _end_family(row.family)
+            end_family(row.family)
             return
         try:
             claims = signing.read(token)
@@ -284,7 +290,8 @@ def revoke(token: str) -> None:
         _revoke(uuid.UUID(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
 
 
-def _end_family(family: uuid.UUID) -> None:
+def end_family(family: uuid.UUID) -> None:
+    """End all tokens of one log-in, for every server at once."""
     _revoke(family, timezone.now() + signing.LIFETIME + CLOCK_SET_BACK)
     # A renewal at the same moment may add a token that the first statement does not see yet.
     while RefreshToken.objects.filter(family=family).delete()[0]:
@@ -380,7 +387,7 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def _new_refresh_token(subject: Subject, family: Family) -> str:
+def _new_refresh_token(subject: Subject, family: Family, origin: Origin) -> str:
     """Return a new refresh token; NO_REFRESH_TOKEN where it can't be stored and the client has a key to come back with.
 
     Raises Error for whoever has not.
@@ -397,6 +404,7 @@ def _new_refresh_token(subject: Subject, family: Family) -> str:
             password_stamp=subject.password_stamp,
             expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
             family_ends_at=family.ends_at,
+            **({} if subject.api_key else _place(origin)),
         )
     except Error as exc:
         if subject.api_key is None or connection.in_atomic_block:
@@ -406,7 +414,12 @@ def _new_refresh_token(subject: Subject, family: Family) -> str:
     return token
 
 
-def _last_end() -> datetime:
+def _place(origin: Origin) -> dict[str, str]:
+    """Return what a person is told about a log-in of theirs."""
+    return {"address": origin.address[:45], "agent": printable(mask_agent(origin.agent))[:255]}
+
+
+def last_end() -> datetime:
     """Return the latest end that a refresh token can have; one that ends later was made while a clock was wrong."""
     return timezone.now() + REFRESH_LIFETIME + CLOCK_SET_BACK
 
@@ -415,7 +428,7 @@ def forget_expired() -> None:
     """Remove refresh tokens that nobody can use any more, and revocations of tokens that ran out."""
     now = timezone.now()
     for old in (
-        RefreshToken.objects.filter(Q(expires_at__lt=now - timedelta(days=1)) | Q(expires_at__gt=_last_end())),
+        RefreshToken.objects.filter(Q(expires_at__lt=now - timedelta(days=1)) | Q(expires_at__gt=last_end())),
         Revocation.objects.filter(expires_at__lt=now),
     ):
         if old.exists():
@@ -460,9 +473,20 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
 def authenticate_person(request: HttpRequest, username: str, password: str) -> Subject:
     """Return the person with these credentials; counted as an attempt to log in, which success takes back.
 
-    Raises PasswordRefused, also for a person who is deactivated, and TooManyAttempts.
+    Raises PasswordRefused, also for a person who is deactivated, PasscodeNeeded for one who has a second factor or must
+    have one, and TooManyAttempts.
     """
     user = django_authenticate(request, username=username, password=password)
     if user is None:
         raise exceptions.PasswordRefused
+    if users.needs_passcode(user):
+        raise exceptions.PasscodeNeeded
     return Subject(users.identity_of(user), oauth.GRANT_PASSWORD, password_stamp=users.password_stamp(user))
+
+
+def authenticate_by_passcode(request: HttpRequest, passcode: str) -> Subject:
+    """Return the person of a one-time passcode, which is used up. Raises PasscodeRefused, TooManyAttempts."""
+    user = django_authenticate(request, one_time_password=passcode)
+    if user is None:
+        raise exceptions.PasscodeRefused
+    return Subject(users.identity_of(user), oauth.GRANT_PASSCODE, password_stamp=users.password_stamp(user))

@@ -104,6 +104,11 @@ def _owner_of(user: Person) -> Owner:
     return Owner(identity.iam_id, identity.name, user.email if user_id == identity.iam_id else user_id)
 
 
+def needs_passcode(user: Person) -> bool:
+    """Tell whether a password alone does not log somebody in to the command line."""
+    return bool(user.must_have_second_factor or user.has_second_factor)
+
+
 def password_stamp(user: Person) -> str:
     """Return 32 hex digits that differ for each person and password, and from which neither can be told."""
     return hashlib.sha256(f"{user.iam_id} {user.get_session_auth_hash()}".encode()).hexdigest()[:32]

@@ -6,13 +6,12 @@ from enum import StrEnum
 
 from django.utils import timezone
 
-from apikeys import domain
+from apikeys import audit, domain
 from apikeys.backends import attention as rows
 from apikeys.backends import records, review_rules, value_store_for
 from apikeys.backends.base import ApiKeyBackend
 from apikeys.exceptions import ApiKeyNotFound
 from apikeys.models import ApiKeyRecord, RefusalRecord
-from apikeys.services import audit
 
 NAMED = 3  # of the keys that are meant
 MOST_DECOYS = 20  # that were used, each an alarm of its own

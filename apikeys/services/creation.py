@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 
 from django.db import Error, IntegrityError, transaction
 
-from apikeys import exceptions
+from apikeys import audit, exceptions
 from apikeys.backends import backend_for, store_traits
 from apikeys.domain import ApiKeyDraft, Caller, IssuedApiKey
-from apikeys.services import audit, narrowing
+from apikeys.services import narrowing
 from apikeys.services.delivery import Delivery, Wait, receive
 from apikeys.services.validation import check_expiration
 from apikeys.upstream import slots

@@ -11,13 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apikeys import domain
+from apikeys import audit, domain
 from apikeys.backends import backend_for, value_store_for
 from apikeys.backends import deletion as rows
 from apikeys.domain import MAX_PAUSE
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
-from apikeys.services import audit, delivery, narrowing
+from apikeys.services import delivery, narrowing
 from apikeys.services.unconfirmed import dismiss_for_deleted
 from apikeys.storage.reserve import revocation
 from apikeys.usage import records as usage

@@ -4,18 +4,17 @@ Whoever has a value could do all that with it: what is told and done here needs 
 key, and keeps nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.core import signing
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import exceptions
+from apikeys import audit, exceptions
 from apikeys.backends import leaking, value_store_for
 from apikeys.domain import ApiKey, Caller, Origin, Owner, Reason
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import tokens, users
 from apikeys.identity.lookups import FoundValue
-from apikeys.services import audit
 from apikeys.storage.reserve import revocation
 from apikeys.usage import counting
 
@@ -38,7 +37,7 @@ class Found:
     reason: Reason | None
     is_earlier: bool
     is_seen: bool
-    proof: str
+    proof: str = field(repr=False)
 
 
 @sensitive_variables("value")

@@ -6,15 +6,20 @@ With an upstream store each of them also raises StoreError, which has may_have_h
 made, and NotAuthorized for what IAM forbids.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from apikeys import domain
+from apikeys import audit, domain
+from apikeys.audit import counted
 from apikeys.backends import backend_for, records, store_traits
-from apikeys.exceptions import ApiKeyError, NotAuthorized, StoreError
+from apikeys.domain import API_KEY_ID
+from apikeys.exceptions import ApiKeyError, ApiKeyNotFound, NotAuthorized, StoreError
 from apikeys.identity import users
-from apikeys.services import attention, audit, narrowing
+from apikeys.models import ApiKeyRecord
+from apikeys.services import attention, narrowing
 from apikeys.services.attention import Item
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Row
@@ -81,7 +86,25 @@ def list_api_keys(caller: domain.Caller, query: domain.ApiKeyQuery) -> domain.Ap
 
 def get_api_key(caller: domain.Caller, key_id: str) -> domain.ApiKey:
     """Return one key. Raises ApiKeyNotFound."""
-    return backend_for(caller).get_api_key(key_id)
+    with _noting_foreign(caller, key_id):
+        return backend_for(caller).get_api_key(key_id)
+
+
+@contextmanager
+def _noting_foreign(caller: domain.Caller, key_id: str) -> Iterator[None]:
+    """Note for the audit that somebody asked for a key that is there, and is not theirs to see."""
+    try:
+        yield
+    except ApiKeyNotFound as exc:
+        if API_KEY_ID.fullmatch(key_id) and store_traits().knows_values:
+            reason, find = type(exc).__name__, partial(_key_that_is_there, key_id)
+            counted.note(caller, audit.READ, reason=reason, subject=key_id, find=find)
+        raise
+
+
+def _key_that_is_there(key_id: str) -> counted.Target | None:
+    found = ApiKeyRecord.objects.filter(pk=key_id).values_list("name", "iam_id").first()
+    return None if found is None else counted.Target(key_id, *found)
 
 
 def get_api_key_of_record(caller: domain.Caller, record: Row | None) -> domain.ApiKey:
@@ -97,7 +120,8 @@ def get_api_key_of_record(caller: domain.Caller, record: Row | None) -> domain.A
 
 def get_details(caller: domain.Caller, key_id: str) -> tuple[domain.ApiKey, list[domain.HistoryEntry]]:
     """Return one key, its last use included, and its changes, oldest first. Raises ApiKeyNotFound."""
-    return backend_for(caller).get_details(key_id)
+    with _noting_foreign(caller, key_id):
+        return backend_for(caller).get_details(key_id)
 
 
 def lists_whole_account(caller: domain.Caller) -> bool:

@@ -6,7 +6,7 @@ The signature, ECDSA P-256 with SHA-256 over the raw body, is checked before a b
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.db import transaction
 
+from apikeys import audit
 from apikeys.backends import leaking
 from apikeys.domain import Caller, Identity
 from apikeys.exceptions import BadRequest, Unauthenticated
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam.payloads import without_surrogates
-from apikeys.services import audit
 from apikeys.services.deletion import record_deletion
 from apikeys.storage.reserve import revocation
 from apikeys.values import MASK, MIN_OWN_VALUE, mask_origin
@@ -35,7 +35,7 @@ REPORTER = Identity(iam_id="leak-report", account_id="", name="Leak report", ema
 class Report:
     """One value that somebody found, and where."""
 
-    token: str
+    token: str = field(repr=False)
     type: str
     url: str
     source: str
@@ -75,7 +75,9 @@ def _report(entry: Any) -> Report:
 
 def act_on_all(reports: list[Report], caller: Caller) -> set[str]:
     """Act on each report, and return the values that were keys of this server, also those whose key is deleted now."""
-    return {report.token for report in reports if act_on(report, caller)}
+    known = {report.token for report in reports if act_on(report, caller)}
+    audit.record(caller, audit.LEAK_REPORT, reports=len(reports), keys=len(known))
+    return known
 
 
 @revocation

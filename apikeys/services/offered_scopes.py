@@ -5,13 +5,13 @@ from django.db.models import Value
 from django.db.models.functions import Concat
 from django.utils.translation import gettext
 
-from apikeys import scopes
+from apikeys import audit, scopes
 from apikeys.domain import Caller, Scope
 from apikeys.exceptions import InvalidApiKey, ScopeInUse, ScopeNotFound
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity.callers import check_administrator
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, ScopeRecord
-from apikeys.services import audit, narrowing
+from apikeys.services import narrowing
 from apikeys.services.validation import clean_sentence
 
 MOST = 100  # a form offers them all

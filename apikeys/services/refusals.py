@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from apikeys import exceptions
+from apikeys import audit, exceptions
 from apikeys.backends import value_store_for
 from apikeys.backends.records import to_domain
 from apikeys.domain import ApiKey, Caller, Cause, DeletedKey, HistoryEntry, Reason, Refusal
 from apikeys.identity import users
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord
-from apikeys.services import audit
 from apikeys.usage import counting, records
 
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")

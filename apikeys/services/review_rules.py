@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apikeys import domain
+from apikeys import audit, domain
 from apikeys.backends import review as groups
 from apikeys.backends import review_rules as rows
 from apikeys.domain import REVIEW_STEPS, ReviewKind, ReviewRule, ReviewStep
@@ -22,7 +22,7 @@ from apikeys.exceptions import InvalidApiKey, SearchTooSlow
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity.callers import check_administrator
 from apikeys.models import ReviewStep as StepRecord
-from apikeys.services import audit, deletion
+from apikeys.services import deletion
 
 PIECE = 1000  # keys that one sweep looks at
 BATCH = 50  # steps of one sweep: a transaction that takes the write lock must be short
@@ -167,7 +167,8 @@ class Sweep:
 
 
 def _record(taken: rows.Taken) -> None:
-    caller, said = domain.Caller(ACTOR), {"group": taken.kind.value, "step": taken.step.value}
+    caller = domain.Caller(ACTOR)
+    said: dict[str, Any] = {"group": taken.kind.value, "step": taken.step.value}
     if taken.step is ReviewStep.DELETE:
         deletion.record_deletion(caller, taken.key, cause="review rule", **said)
     else:

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.db import transaction
 
+from apikeys import audit
 from apikeys.backends import revoking as rows
 from apikeys.backends import value_store_for
 from apikeys.backends.service_ids import managed_by
 from apikeys.domain import NAME_MAX_LENGTH, SERVICE_ID_PREFIX, Caller, Hold, Owner
 from apikeys.exceptions import ApiKeyNotFound, NotAuthorized
 from apikeys.identity import users
-from apikeys.services import audit
 from apikeys.storage.reserve import revocation
 
 
@@ -48,7 +48,8 @@ def revoke_all(caller: Caller, owner: Owner | None) -> int:
     """
     try:
         _check(caller, owner)
-    except NotAuthorized:
+    except NotAuthorized as exc:
+        exc.is_audited = True
         _record(caller, owner, reason=NotAuthorized.__name__)
         raise
     owners = _owners(owner)

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 
-from apikeys import exceptions
+from apikeys import audit, exceptions
 from apikeys.backends import rotation as rows
 from apikeys.backends import value_store_for
 from apikeys.domain import MAX_OVERLAP, ApiKey, Caller, IssuedApiKey, Overlap, Place, PreviousValue, Progress
 from apikeys.exceptions import gettext_noop as _
-from apikeys.services import audit, narrowing
+from apikeys.services import narrowing
 from apikeys.services.creation import raising_deleted_since
 from apikeys.services.delivery import Delivery, wipe
 from apikeys.storage.reserve import revocation

@@ -6,13 +6,13 @@ The stores keep to them; backends/rules.py says how.
 from dataclasses import asdict, replace
 from typing import Any
 
+from apikeys import audit
 from apikeys.backends import rules as kept
 from apikeys.backends import store_traits, value_store_for
 from apikeys.backends.rules import SETTINGS, Exceptions, check_expiration, check_networks, latest_end_of
 from apikeys.domain import NO_RULES, ApiKey, Caller, Rules
 from apikeys.exceptions import ApiKeyError, RuleBroken
 from apikeys.identity.callers import check_administrator
-from apikeys.services import audit
 
 __all__ = ["SETTINGS", "Exceptions", "check_expiration", "check_networks", "latest_end_of"]
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 
-from apikeys import domain
+from apikeys import audit, domain
 from apikeys.backends import service_ids_for
 from apikeys.backends.service_ids import key_counts
 from apikeys.exceptions import IdempotencyKeyReused, InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity import users
 from apikeys.identity.callers import check_administrator
-from apikeys.services import audit, creation, deletion, keys, narrowing
+from apikeys.services import creation, deletion, keys, narrowing
 from apikeys.services.delivery import Delivery
 from apikeys.storage.reserve import revocation
 

@@ -26,18 +26,18 @@ GIN = {"keys_by_name_text": "name_folded", "keys_by_description_text": "descript
 
 _SECOND = "max(CAST(strftime('%s', {row}.created_at) AS INTEGER), 0)"
 _NUMBER = (
-    f"(SELECT coalesce(max(number) + 1, {_SECOND} * {PLACES}) FROM {KEYNUMBER}"
+    f"(SELECT coalesce(max(number) + 1, {_SECOND} * {PLACES}) FROM {KEYNUMBER}"  # nosec B608  # words of this module
     f" WHERE number >= {_SECOND} * {PLACES} AND number < ({_SECOND} + 1) * {PLACES})"
 )
 _WORDS = f"{{row}}.name_folded, {{row}}.description_folded, lower(substr({{row}}.hint, -{HINT_LENGTH}))"
 _ADD = (
-    f"INSERT INTO {KEYNUMBER} (number, key_id, iam_id, account_id)"
+    f"INSERT INTO {KEYNUMBER} (number, key_id, iam_id, account_id)"  # nosec B608  # words of this module
     f" VALUES ({_NUMBER}, {{row}}.id, {{row}}.iam_id, {{row}}.account_id);"
     f" INSERT INTO {KEYTEXT} (rowid, name, description, hint)"
     f" SELECT number, {_WORDS} FROM {KEYNUMBER} WHERE key_id = {{row}}.id;"
 )
 _REMOVE = (
-    f"INSERT INTO {KEYTEXT} ({KEYTEXT}, rowid, name, description, hint)"
+    f"INSERT INTO {KEYTEXT} ({KEYTEXT}, rowid, name, description, hint)"  # nosec B608  # words of this module
     f" SELECT 'delete', number, {_WORDS} FROM {KEYNUMBER} WHERE key_id = {{row}}.id;"
     f" DELETE FROM {KEYNUMBER} WHERE key_id = {{row}}.id;"
 )
@@ -73,14 +73,14 @@ MADE = TABLES | TRIGGERS
 # a "%" that is none is doubled.
 _ROWS = "k.rowid > %s AND k.rowid <= %s"
 _FILL_NUMBERS = (
-    f"INSERT INTO {KEYNUMBER} (number, key_id, iam_id, account_id)"
+    f"INSERT INTO {KEYNUMBER} (number, key_id, iam_id, account_id)"  # nosec B608  # words of this module
     f" SELECT {_escaped(_NUMBER)} - 1 + row_number() OVER (PARTITION BY {_escaped(_SECOND)}),"
     f" k.id, k.iam_id, k.account_id FROM {KEYS} k WHERE {_ROWS}"
     f" AND NOT EXISTS (SELECT 1 FROM {KEYNUMBER} WHERE key_id = k.id)"
 )
 # In the order of the numbers: FTS5 begins a new segment for each step back.
 _FILL_TEXT = (
-    f"INSERT INTO {KEYTEXT} (rowid, name, description, hint) SELECT number, {_WORDS.format(row='k')}"
+    f"INSERT INTO {KEYTEXT} (rowid, name, description, hint) SELECT number, {_WORDS.format(row='k')}"  # nosec B608  # words of this module
     f" FROM {KEYS} k JOIN {KEYNUMBER} ON key_id = k.id WHERE {_ROWS} ORDER BY number"
 )
 
@@ -164,7 +164,7 @@ def _fill(connection: Any) -> None:
     last = 0
     while True:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute(f"SELECT max(rowid) FROM (SELECT rowid FROM {KEYS} WHERE rowid > %s LIMIT {BATCH})", [last])
+            cursor.execute(f"SELECT max(rowid) FROM (SELECT rowid FROM {KEYS} WHERE rowid > %s LIMIT {BATCH})", [last])  # nosec B608  # words of this module
             (end,) = cursor.fetchone()
             if end is None:
                 cursor.execute(f"CREATE VIEW {WHOLE} AS SELECT 1")

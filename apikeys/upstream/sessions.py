@@ -25,7 +25,7 @@ from apikeys.iam.client import IAMClient, IAMError, TokenPair
 from apikeys.iam.timeouts import RENEW_BEFORE_SECONDS
 from apikeys.iam.transport import NOT_IN_TIME
 from apikeys.models import StoredTokens
-from apikeys.sealing import InvalidTag, cipher, seal, unseal
+from apikeys.sealing import InvalidTag, cipher, seal, secret_keys, unseal_any
 from apikeys.storage.reserve import revocation
 from apikeys.upstream import slots
 from apikeys.upstream.errors import error_of
@@ -44,6 +44,12 @@ def begin(session_key: str, pair: TokenPair) -> None:
 def end(session_key: str) -> None:
     """Forget the tokens of a session."""
     StoredTokens.objects.filter(session_digest=_digest(session_key)).delete()
+
+
+def end_stored(digest_start: str) -> None:
+    """Forget the tokens of the session whose key's SHA-256 begins so, in hex; of a session that the caller knows."""
+    after = f"{digest_start}g"  # behind all hexadecimal digits
+    StoredTokens.objects.filter(session_digest__gte=digest_start, session_digest__lt=after).delete()
 
 
 def forget_old() -> None:
@@ -165,14 +171,15 @@ def _contents(session_key: str, pair: TokenPair, *, sees_all_of: StoredTokens | 
     account_id = account_of(pair.access_token)
     sees_all = sees_all_of is not None and sees_all_of.account_id == account_id and sees_all_of.sees_all
     text = json.dumps([pair.access_token, pair.refresh_token, pair.expiration])
-    sealed = seal(_cipher(session_key), text.encode(), "")
+    sealed = seal(_cipher(session_key, settings.SECRET_KEY), text.encode(), "")
     return {"sealed": sealed, "account_id": account_id, "sees_all": sees_all}
 
 
 def _unseal(session_key: str, row: StoredTokens) -> TokenPair | None:
-    """Return the tokens, None where another SECRET_KEY sealed them."""
+    """Return the tokens, None where no SECRET_KEY that is known sealed them."""
+    ciphers = (_cipher(session_key, secret) for secret in secret_keys())
     try:
-        return TokenPair(*json.loads(unseal(_cipher(session_key), bytes(row.sealed), "")))
+        return TokenPair(*json.loads(unseal_any(ciphers, bytes(row.sealed), "")))
     except (InvalidTag, ValueError):
         return None
 
@@ -181,5 +188,5 @@ def _digest(session_key: str) -> str:
     return hashlib.sha256(session_key.encode()).hexdigest()
 
 
-def _cipher(session_key: str) -> AESGCM:
-    return cipher(session_key, PURPOSE, salt=settings.SECRET_KEY)
+def _cipher(session_key: str, secret: str) -> AESGCM:
+    return cipher(session_key, PURPOSE, salt=secret)

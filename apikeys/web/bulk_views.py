@@ -19,6 +19,7 @@ from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services import bulk
 from apikeys.services.messages import sentence
+from apikeys.web.background import background
 from apikeys.web.responses import dialog, see_other, state_of, to_list
 
 PIECE = timedelta(milliseconds=500)  # of a run whose progress is seen
@@ -111,6 +112,7 @@ def _action(text: str) -> BulkAction:
         raise InvalidApiKey("action", bulk.CHOOSE) from None
 
 
+@background
 @require_http_methods(["GET", "POST"])
 def api_keys_bulk_run(request: Request, run_id: uuid.UUID, *, has_more: bool = False) -> HttpResponseBase:
     """Ask before a run begins, do a piece of it, and show how far it is or what could not be done."""

@@ -28,6 +28,7 @@ from apikeys.services import creation, offered_scopes, rules, unconfirmed
 from apikeys.services.delivery import LIFETIME, MOST_EXTENSIONS, Delivery
 from apikeys.services.messages import sentence
 from apikeys.web import drafts, prefill
+from apikeys.web.background import background
 from apikeys.web.forms import CreateForm, new_nonce
 from apikeys.web.navigation import without_values_in
 from apikeys.web.responses import (
@@ -121,6 +122,7 @@ def show_value(request: Request, issued: IssuedApiKey, delivery: Delivery) -> Ht
     return dialog(request, "created", context)
 
 
+@background
 @require_POST
 @sensitive_post_parameters("nonce")
 def api_key_receipt(request: Request) -> HttpResponseBase:
@@ -131,6 +133,7 @@ def api_key_receipt(request: Request) -> HttpResponseBase:
     return to_list(request)
 
 
+@background
 @require_GET
 def api_key_scriptless_receipt(request: Request, nonce_digest: str) -> HttpResponse:
     """The picture that a page without script has below the value: asking for it is the receipt of the page."""

@@ -29,14 +29,14 @@ def api_key_export(request: Request) -> HttpResponseBase:
     state = responses.state_of(request)
     if state.whose:  # nobody in particular: the list asks who is meant
         return responses.see_other(reverse("api_key_list") + state.url())
-    form = _format_of(request)
+    form = format_of(request)
     export = Export(caller_of(request), state.query, form, before=BYTE_ORDER_MARK if form is Format.CSV else "")
     name = f"api-keys-{timezone.now():%Y-%m-%d}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return InParts(export, content_type=TYPES[form], headers=headers)
 
 
-def _format_of(request: Request) -> Format:
+def format_of(request: Request) -> Format:
     """Return the format that a URL asks for. Raises BadRequest."""
     try:
         return Format(request.GET.get("format", ""))

@@ -12,6 +12,7 @@ from django_htmx.http import reswap, retarget
 
 from apikeys import exceptions
 from apikeys.exceptions import gettext_noop as _
+from apikeys.identity.callers import note_refusal
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.navigation import log_in_again, next_url_of, redirect_whole_page
@@ -63,6 +64,7 @@ class ApiKeyErrors(MiddlewareMixin):
     def process_exception(self, request: Request, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, exceptions.ApiKeyError):
             return None
+        note_refusal(request, exception)
         if isinstance(exception, exceptions.LogInAgain):
             return log_in_again(request, exception)
         if isinstance(exception, exceptions.AccountNeeded):

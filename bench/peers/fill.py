@@ -70,7 +70,7 @@ def insert(table: str, columns: tuple[str, ...], rows: Iterator[Row]) -> None:
                     copy.write_row(row)
             return
         places = ", ".join("%s" for _column in columns)
-        cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)  # noqa: S608 (names of this file)
+        cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)  # nosec B608  # names of this file
 
 
 if __name__ == "__main__":

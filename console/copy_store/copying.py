@@ -23,15 +23,15 @@ from django.core.management.color import no_style
 from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from apikeys.models import PepperFingerprint
+from apikeys.models import AuditChain, PepperFingerprint
 from apikeys.storage.errors import first_line
 from console.exceptions import Unfit
-from console.models import Account
+from console.models import Account, Session
 
 SOURCE, TARGET = "source", DEFAULT_DB_ALIAS
 BATCH = 2000  # rows of one transaction, and the most that are in memory
 # What `migrate` fills by itself, with ids of its own. The source's rows take their place, with the ids others refer to.
-MADE_BY_MIGRATE = (ContentType, Permission, PepperFingerprint)
+MADE_BY_MIGRATE = (ContentType, Permission, PepperFingerprint, AuditChain)
 DIGEST_BITS = 256
 
 Table = type[models.Model]
@@ -78,6 +78,8 @@ def tables() -> list[Table]:
 
 
 def is_table(model: Table) -> bool:
+    if model._meta.db_table == Session._meta.db_table:
+        return model is Session  # and not Django's model of the same table, which lacks columns
     return model._meta.managed and not model._meta.proxy and not model._meta.swapped
 
 
@@ -213,11 +215,17 @@ def finish() -> None:
     """Make the target whole: numbers of new rows go on behind those that are there, and nothing says "unfinished"."""
     connection = connections[TARGET]
     connection.close()  # the next one waits for the disk, which then has all that was committed before
+    number_on()
+    with connection.schema_editor() as editor:
+        editor.delete_model(UnfinishedCopy)
+
+
+def number_on() -> None:
+    """Let numbers of new rows go on behind those that are there, and the target know what it has."""
+    connection = connections[TARGET]
     with transaction.atomic(using=TARGET), connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), tables()):
             cursor.execute(statement)
-    with connection.schema_editor() as editor:
-        editor.delete_model(UnfinishedCopy)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # a database that knows nothing of its new rows plans badly until it looks at them
 
@@ -262,7 +270,7 @@ def write(table: Table, batch: list[Row]) -> None:
                     copy.write_row(row)
         else:
             cells = ", ".join("%s" for _field in fields)
-            cursor.executemany(f"INSERT INTO {into} VALUES ({cells})", rows)  # noqa: S608  (names of the models)
+            cursor.executemany(f"INSERT INTO {into} VALUES ({cells})", rows)  # nosec B608  # names of the models
 
 
 def first_refused(table: Table, batch: list[Row]) -> tuple[Row, Exception] | None:

@@ -4,20 +4,22 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from apikeys import exceptions
+from apikeys import audit, exceptions
 from apikeys.domain import Caller
 from apikeys.exceptions import InvalidApiKey
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity.callers import check_administrator
 from apikeys.identity.users import identity_of
-from apikeys.services import audit, owners, service_ids
+from apikeys.services import owners, service_ids
 from apikeys.storage.reserve import revocation
+from console.account.sessions import end_all
+from console.factors import held
 from console.models import User
 from console.people import administrators, links
 
@@ -30,7 +32,7 @@ class Invited:
     """A person, and the code of the link by which they choose a password; it is told once."""
 
     person: User
-    code: str
+    code: str = field(repr=False)
 
 
 def get(caller: Caller, iam_id: str) -> User:
@@ -92,7 +94,7 @@ def change(caller: Caller, iam_id: str, *, seen: str = "", **fields: Any) -> Use
 
 @revocation
 def set_active(caller: Caller, iam_id: str, *, active: bool) -> User:
-    """Refuse a person and all that hangs on them from now on, or no longer.
+    """Refuse a person and all that hangs on them from now on, or no longer; sessions and log-ins end for good.
 
     Raises NotAuthorized, PersonNotFound, LastAdministrator.
     """
@@ -100,6 +102,8 @@ def set_active(caller: Caller, iam_id: str, *, active: bool) -> User:
         person = _locked(caller, iam_id)
         person.is_active = active
         person.save(update_fields=["is_active"])
+        if not active:
+            end_all(caller, person)
         step.record(person, active=active)
     return person
 
@@ -115,6 +119,19 @@ def new_link(caller: Caller, iam_id: str) -> Invited:
         code = links.make(person, caller.identity.iam_id)
         step.record(person)
     return Invited(person, code)
+
+
+@revocation
+def reset_factors(caller: Caller, iam_id: str) -> User:
+    """Remove every second factor of a person, and end their sessions, for who lost them or had them stolen.
+
+    Raises NotAuthorized, PersonNotFound.
+    """
+    with _audited(caller, audit.FACTOR_DELETE, iam_id) as step:
+        person = _locked(caller, iam_id)
+        held.remove_all(person)
+        step.record(person, factor="all")
+    return person
 
 
 def choose_password(caller: Caller, code: str, password: str) -> User:
@@ -139,6 +156,7 @@ def delete(caller: Caller, iam_id: str, *, heir: str = "") -> User:
         held = owners.holdings([person.iam_id])[person.iam_id]
         if held.service_ids:
             service_ids.hand_over(caller, identity_of(person), heir)
+        end_all(caller, person)
         person.delete()
         step.record(person, keys=held.keys, service_ids=held.service_ids, heir=heir if held.service_ids else "")
     return person
@@ -167,6 +185,7 @@ def _audited(caller: Caller, action: str, target: str) -> Iterator[_Step]:
         with transaction.atomic():
             yield _Step(caller, action)
     except exceptions.ApiKeyError as exc:
+        exc.is_audited = True
         audit.record_person(caller, action, target, reason=type(exc).__name__)
         raise
 

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from console.account import views as account
 from console.people import views
 
 urlpatterns = [
@@ -11,5 +12,9 @@ urlpatterns = [
     path("<slug:iam_id>/deactivate/", views.person_set_active, {"active": False}, name="person_deactivate"),
     path("<slug:iam_id>/activate/", views.person_set_active, {"active": True}, name="person_activate"),
     path("<slug:iam_id>/link/", views.person_link, name="person_link"),
+    path("<slug:iam_id>/reset-factors/", views.person_reset_factors, name="person_reset_factors"),
     path("<slug:iam_id>/delete/", views.person_delete, name="person_delete"),
+    path("<slug:iam_id>/sessions/", account.sessions, name="person_sessions"),
+    path("<slug:iam_id>/sessions/end/", account.sessions_end, name="person_sessions_end"),
+    path("<slug:iam_id>/sessions/<slug:session_id>/end/", account.session_end, name="person_session_end"),
 ]

@@ -12,14 +12,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apikeys.audit import NOBODY
 from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, PersonConflict, TooManyAttempts
 from apikeys.identity.callers import caller_for, caller_of, check_administrator
 from apikeys.identity.request import Request
-from apikeys.services.audit import NOBODY
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.responses import UNPROCESSABLE
-from console import limiter
+from console.factors.held import has_one
+from console.log_in import limiter
+from console.log_in.limiter import Attempt
 from console.models import User
 from console.people import changes, links
 from console.people.changes import Invited
@@ -27,7 +29,7 @@ from console.people.forms import CodeForm, DeleteForm, PersonForm
 from console.people.listing import heirs_of, people_of, searched, url_of
 
 SHOWN_IN_FORM = (InvalidApiKey, LastAdministrator)
-LINKS = "a link to choose a password"  # in place of a user ID, for the limit on attempts
+LINKS = "a link to choose a password"  # for the limit on attempts, in place of a user ID
 
 
 @require_http_methods(["GET", "POST"])
@@ -78,7 +80,8 @@ def person_details(request: Request, iam_id: str) -> HttpResponse:
         else:
             messages.success(request, _("The changes to %(name)s were saved.") % {"name": person})
             return _to_list()
-    context = {"person": changes.get(caller, iam_id), "form": form, "held": holdings([iam_id])[iam_id]}
+    person = changes.get(caller, iam_id)
+    context = {"person": person, "form": form, "held": holdings([iam_id])[iam_id], "has_factor": has_one(person)}
     return render(request, "people/details.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
@@ -91,6 +94,8 @@ def person_set_active(request: Request, iam_id: str, active: bool) -> HttpRespon
         if active
         else _("%(name)s is deactivated. Their sessions, API keys, tokens and service IDs are refused from now on.")
     )
+    if not active:
+        _leave(request, iam_id)
     messages.success(request, message % {"name": person})
     return _to_list()
 
@@ -100,6 +105,15 @@ def person_set_active(request: Request, iam_id: str, active: bool) -> HttpRespon
 def person_link(request: Request, iam_id: str) -> HttpResponse:
     """A new link to choose a password."""
     return _show_link(request, changes.new_link(caller_of(request), iam_id), _("Link to choose a password"))
+
+
+@require_POST
+def person_reset_factors(request: Request, iam_id: str) -> HttpResponse:
+    """Let a person who lost their second factors log in without."""
+    person = changes.reset_factors(caller_of(request), iam_id)
+    done = _("%(name)s has no second factor any more, and is logged out everywhere.")
+    messages.success(request, done % {"name": person})
+    return _to_list()
 
 
 @require_http_methods(["GET", "POST"])
@@ -116,6 +130,7 @@ def person_delete(request: Request, iam_id: str) -> HttpResponse:
         except SHOWN_IN_FORM as exc:
             problem = sentence(exc)
         else:
+            _leave(request, iam_id)
             messages.success(request, _("%(name)s was deleted.") % {"name": person})
             return _to_list()
     context = {"person": person, "form": form, "held": held, "refusal": problem}
@@ -131,20 +146,22 @@ def choose_password(request: Request) -> HttpResponse:
     context: dict[str, Any] = {"code_form": CodeForm(), "form": SetPasswordForm(User())}
     if request.method == "GET":
         return render(request, "people/choose_password.html", context)
+    attempt = Attempt(request.client_address, LINKS, is_person=False)
     try:
-        limiter.reserve(LINKS, request.client_address)
+        limiter.reserve(attempt)
         code = links.code_in(request.POST.get("code", ""))
         link = links.find(code)
         if link is None:
             raise LinkEnded
         form: Any = SetPasswordForm(link.user, request.POST)
         if not form.is_valid():
-            limiter.forgive(LINKS, request.client_address)
+            limiter.forgive(attempt)
             return _choose_again(request, form, code)
         person = changes.choose_password(caller_for(request, NOBODY), code, form.cleaned_data["new_password1"])
     except (LinkEnded, TooManyAttempts) as exc:
         return render(request, "people/choose_password.html", context | {"refusal": sentence(exc)}, status=exc.status)
-    limiter.forgive(LINKS, request.client_address)
+    limiter.forgive(attempt)
+    _leave(request, person.iam_id)
     messages.success(request, _("Your password was set. Log in as %(user_id)s.") % {"user_id": person.username})
     return HttpResponseRedirect(reverse("login"))
 
@@ -178,6 +195,12 @@ def _add(form: PersonForm, error: ApiKeyError) -> None:
 def _sent(request: Request) -> QueryDict | None:
     """Return the form that was sent, however empty, None for no form."""
     return request.POST if request.method == "POST" else None
+
+
+def _leave(request: Request, iam_id: str) -> None:
+    """Let go of the session where its person's sessions have just ended: it could not keep a message."""
+    if getattr(request.user, "iam_id", "") == iam_id:
+        request.session.flush()
 
 
 def _to_list() -> HttpResponse:

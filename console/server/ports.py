@@ -1,5 +1,7 @@
 """Who listens on a port of this machine, as far as Linux tells this process."""
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from console.logs import one_line
 PROC = Path("/proc")
 LISTENING = "0A"  # a state in /proc/net/tcp
 COMMAND_LENGTH = 100
+SERVE = re.compile(r"\bmanage\.py serve\b")
+USER = re.compile(r"^Uid:\s+(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,21 @@ class Listener:
 def listeners(port: int) -> list[Listener]:
     """Return the processes that listen on a TCP port; of forked ones, the process that forked them.
 
-    Empty where there is no /proc, and where they belong to another user or another container.
+    Empty where there is no /proc, where they belong to another user or another container, and where they are consoles,
+    which hide what they have open from everybody but root.
     """
     sockets = {f"socket:[{inode}]" for inode in _listening_sockets(port)}
     if not sockets:
         return []
     pids = [int(folder.name) for folder in PROC.iterdir() if folder.name.isdecimal() and _holds(folder, sockets)]
     return [Listener(pid, _command(pid)) for pid in sorted({_origin(pid) for pid in pids})]
+
+
+def consoles() -> list[Listener]:
+    """Return this user's other processes that serve a console at whatever port, of forked ones the first."""
+    pids = [int(folder.name) for folder in PROC.iterdir() if folder.name.isdecimal()] if PROC.exists() else []
+    serving = {_origin(pid) for pid in pids if SERVE.search(_command(pid)) and _user(pid) == os.getuid()}
+    return [Listener(pid, _command(pid)) for pid in sorted(serving - {os.getpid()})]
 
 
 def _listening_sockets(port: int) -> set[str]:
@@ -68,6 +80,12 @@ def _parent(pid: int) -> int:
     # The name of the program, in brackets, may have blanks and brackets of its own.
     fields = _text(PROC / str(pid) / "stat").rpartition(")")[2].split()
     return int(fields[1]) if fields else 0
+
+
+def _user(pid: int) -> int | None:
+    """Return whose process it is; its folder is root's where it hides what it has open."""
+    found = USER.search(_text(PROC / str(pid) / "status"))
+    return int(found[1]) if found else None
 
 
 def _command(pid: int) -> str:

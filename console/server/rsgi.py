@@ -129,9 +129,9 @@ class Adapter:
             threading.Thread(target=self._work, args=(self.requests,), name=f"request_{number}", daemon=True).start()
         threading.Thread(target=self._work, args=(self.requests_apart,), name="request_apart", daemon=True).start()
 
-    def _work(self, requests: Turns[Request]) -> None:
+    def _work(self, turns: Turns[Request]) -> None:
         while True:
-            self._serve(requests.get())
+            self._serve(turns.get())
 
     def _serve(self, request: Request) -> None:
         refusal = None
@@ -202,13 +202,13 @@ class Adapter:
             refuse_for_now(protocol)
             return
         try:
-            requests = self.requests_apart if is_apart else self.requests
-            await self.admitted(environ, protocol, scope.client, requests, asker)
+            turns = self.requests_apart if is_apart else self.requests
+            await self.admitted(environ, protocol, scope.client, turns, asker)
         finally:
             room.leave(asker, size)
 
     async def admitted(
-        self, environ: Environ, protocol: HTTPProtocol, client: str, requests: Turns[Request], asker: str
+        self, environ: Environ, protocol: HTTPProtocol, client: str, turns: Turns[Request], asker: str
     ) -> None:
         """Read the body, and return when a thread has answered the request. Raises what the server can't send."""
         body = b""
@@ -230,7 +230,7 @@ class Adapter:
         more = [("connection", "close")] if ends else []
         request = Request(environ, protocol, client, more, asyncio.get_running_loop().create_future())
         self.serving.add(client)
-        requests.put(asker, request)
+        turns.put(asker, request)
         await request.done
 
     def size(self, environ: Environ) -> int:

@@ -48,15 +48,16 @@ def _end_without(parent: int | None) -> None:
 # Ctrl-C reaches the whole group of processes, but it is the parent that stops its workers, by SIGTERM: a
 # worker that gets both does not end before it is killed.
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold values
 # Each connection is an open file, and many systems allow 1,024 unless a process asks for more.
 _open_files, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
 _open_files = max(_open_files, min(settings.CONNECTIONS + OTHER_FILES, _most_files))
 resource.setrlimit(resource.RLIMIT_NOFILE, (_open_files, _most_files))
 
 from apikeys import jobs  # noqa: E402  (their models need the application)
-from console import limiter, sessions  # noqa: E402
+from console import metrics, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
+from console.factors import passcodes  # noqa: E402
+from console.log_in import limiter  # noqa: E402
 from console.people import links  # noqa: E402
 
 most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)
@@ -69,7 +70,7 @@ application = Adapter(
     body_seconds=settings.BODY_SECONDS,
     part_seconds=settings.ANSWER_SECONDS,
     most=most_connections,
-    apart={"/healthz"},  # it tells that this process answers, whatever its threads wait for
+    apart={"/healthz", "/metrics"},  # they tell how this process is, whatever its threads wait for
 )
 connection_created.connect(limit_waiting)
 connections.close_all()  # the check at the start opened one without limits
@@ -83,7 +84,7 @@ Warden(
     is_stalled=lambda client: client in application.stalled,
     seen=application.drop_left,
 ).start()
-jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old])
+jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share, passcodes.forget_ended])
 end_with_parent()
 
 # What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,

@@ -1,7 +1,5 @@
 """What every page may use: icons, scripts with integrity, moments, code in running text, the bar with menus."""
 
-import base64
-import hashlib
 from collections.abc import Hashable
 from datetime import datetime
 from functools import cache
@@ -36,8 +34,11 @@ def _sprite_url() -> str:
 @cache
 def scripts() -> SafeString:
     """Return the deferred scripts of a page, with the hash that their content must have."""
-    digest = base64.b64encode(hashlib.sha384(static_files.scripts()).digest()).decode()
-    return format_html('<script src="{}" integrity="sha384-{}" defer></script>', static(static_files.SCRIPTS), digest)
+    return format_html(
+        '<script src="{}" integrity="sha384-{}" defer></script>',
+        static(static_files.SCRIPTS),
+        static_files.digest_of_scripts(),
+    )
 
 
 @register.filter

@@ -9,7 +9,6 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.template import Context
-from django.template.loader import render_to_string
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -21,7 +20,7 @@ from apikeys.domain import HINT_LENGTH, PAGE_SIZES, ApiKey, Owner, Status
 from apikeys.web.filters import OFFERS, OWNER, OWNER_LABEL, written, written_filters
 from apikeys.web.listing import SORTS, VIEWS, Row
 from console.moments import Moments, day
-from console.patterns import draw, draw_each
+from console.patterns import draw, draw_each, joined, rendered
 
 OWNER_CHOICE = '<li><a href="{}"><bdi>{}</bdi></a></li>'
 TYPED = "<bdi>{}</bdi>"
@@ -80,7 +79,7 @@ def _sorts(store: StoreTraits, language: str | None) -> tuple[tuple[str, str], .
 def _filters(context: Context) -> SafeString:
     """Return what narrows a list down: a form, and each filter that is given with a link that takes it away."""
     if not context["store"].filters:
-        return SafeString()
+        return SafeString("")
     state, texts = context["state"], context["list_texts"]
     given = written_filters(state.query.filters)
     language = get_language()
@@ -99,7 +98,7 @@ def _filters(context: Context) -> SafeString:
         "created_since": given.get("created_since", ""),
         "offers_owner": "yes" if context["offers_all"] and context["store"].knows_values else "",
         "whose": texts["whose"],
-        "chips": SafeString("".join(chips)),
+        "chips": joined("", chips),
     }
     return draw(context, "filters", shown)
 
@@ -107,7 +106,7 @@ def _filters(context: Context) -> SafeString:
 @cache
 def _options(name: str, chosen: str, language: str | None) -> SafeString:
     options = [(written(value), words) for value, words in OFFERS[name].choices.items()]
-    return SafeString(render_to_string("apikeys/_options.html", {"options": options, "chosen": chosen}).strip())
+    return rendered("apikeys/_options.html", {"options": options, "chosen": chosen})
 
 
 def _filter_words(name: str, value: Any) -> SafeString:
@@ -119,7 +118,7 @@ def _filter_words(name: str, value: Any) -> SafeString:
         choice = str(choices[value]) if value in choices else format_html(TYPED, value)
     words = {"filter": escape(str(label)), "choice": conditional_escape(choice)}
     # Translators: a filter of the list, and what is chosen of it.
-    return SafeString(_("%(filter)s: %(choice)s") % words)
+    return SafeString(_("%(filter)s: %(choice)s") % words)  # nosec B703  # both words are escaped
 
 
 def _hidden(texts: Mapping[str, str], form: str = "") -> SafeString:
@@ -158,13 +157,12 @@ def _texts(row: Row, moments: Moments) -> dict[str, str]:
 @cache
 def status(word: Status, language: str | None, is_decoy: bool) -> SafeString:
     """Return the state of a key as HTML."""
-    key = {"status": word, "is_decoy": is_decoy}
-    return SafeString(render_to_string("apikeys/_status.html", {"key": key}).strip())
+    return rendered("apikeys/_status.html", {"key": {"status": word, "is_decoy": is_decoy}})
 
 
 @lru_cache(maxsize=MOST_OWNERS)
 def _owner(owner: Owner, language: str | None) -> SafeString:
-    return SafeString(render_to_string("apikeys/_owner.html", {"owner": owner}).strip())
+    return rendered("apikeys/_owner.html", {"owner": owner})
 
 
 def _limits(key: ApiKey, moments: Moments) -> SafeString:
@@ -174,7 +172,7 @@ def _limits(key: ApiKey, moments: Moments) -> SafeString:
         told.append(_scope(key.scope == scopes.READ, moments.language))
     if key.networks:
         told.append(_networks(moments.language))
-    return SafeString(" ".join(told))
+    return joined(" ", told)
 
 
 @cache
@@ -192,4 +190,4 @@ def _scope(is_read_only: bool, language: str | None) -> SafeString:
 def _expiry(end: datetime, moments: Moments) -> SafeString:
     """Return how far away the expiration of a key is, with the moment itself in a line below."""
     words = (_("Expired %(far)s") if end <= moments.now else _("Expires %(far)s")) % {"far": moments.far(end)}
-    return SafeString(EXPIRY.format(words=escape(words), exact=moments.brief(end)))
+    return format_html(EXPIRY, words=words, exact=moments.brief(end))

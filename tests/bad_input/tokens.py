@@ -13,6 +13,7 @@ from tests.bad_input.good import (
     FORM_OF_BX,
     JSON,
     NO_CLIENT,
+    PASSCODE_REFUSED,
     PROPERTY_MISSING,
     PROPERTY_REFUSED,
     REFRESH_INVALID,
@@ -28,6 +29,8 @@ from tests.bad_input.good import (
 from tests.bad_input.tables import NO_OBJECTS, OTHER_TYPES
 from tests.cast import PASSWORD
 from tests.programs import API_KEY_GRANT
+
+PASSCODE_GRANT = "urn:ibm:params:oauth:grant-type:passcode"
 
 
 def form(**fields: str) -> bytes:
@@ -120,9 +123,14 @@ def wrong_requests_of_getting_tokens() -> Iterator[Bad]:
         return Bad("getToken", what, refusal, name, headers=FORM_OF_BX if client else {}, body=body)
 
     for grant in ("unknown", "password ", "PASSWORD", "client_credentials", "\0", "x" * 10_000,
-                  "urn:ibm:params:oauth:grant-type:passcode", "urn:ibm:params:oauth:grant-type:iam-authz"):  # fmt: skip
+                  "urn:ibm:params:oauth:grant-type:iam-authz"):  # fmt: skip
         body = form(grant_type=grant, apikey="<value>")
         yield ask(f"grant: {grant[:40]!r}", PROPERTY_REFUSED, "grant_type", body=body)
+    for passcode in ("x", "0" * 16, "\0", "é", "x" * 10_000):
+        body = form(grant_type=PASSCODE_GRANT, passcode=passcode)
+        yield ask(f"passcode: {passcode[:20]!r}", PASSCODE_REFUSED, client=True, body=body)
+    yield ask("passcode without a client", NO_CLIENT, body=form(grant_type=PASSCODE_GRANT, passcode="x"))
+    yield ask("no passcode", PROPERTY_MISSING, "passcode", client=True, body=form(grant_type=PASSCODE_GRANT))
     yield ask("an empty grant", PROPERTY_MISSING, "grant_type", body=form(grant_type="", apikey="<value>"))
     yield ask("no grant", PROPERTY_MISSING, "grant_type", body=form(apikey="<value>"))
     for good, client in ((KEY_FORM, False), (PASSWORD_FORM, True), (REFRESH_FORM, True)):

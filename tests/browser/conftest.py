@@ -37,8 +37,9 @@ LAUNCH: dict[str, Any] = {
     "args": [
         "--no-sandbox",
         "--disable-background-networking",
-        # Nothing but this machine can be reached, also by one more name.
-        f"--host-resolver-rules=MAP {PlainHttp.name} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        # Nothing but this machine can be reached, also by two names.
+        f"--host-resolver-rules=MAP {PlainHttp.name} 127.0.0.1, MAP localhost 127.0.0.1, MAP * ~NOTFOUND, "
+        "EXCLUDE 127.0.0.1",
     ],
     # As people's browsers do: a page may be kept whole for Back.
     "ignore_default_args": ["--disable-back-forward-cache"],
@@ -103,7 +104,11 @@ class Complaints:
 
     def _request(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", PlainHttp.name):
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in (
+            "127.0.0.1",
+            "localhost",
+            PlainHttp.name,
+        ):
             self.heard.append(f"request to {parts.hostname}")
 
 

@@ -32,7 +32,8 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "Donaudampfschifffahrtsgesellschaft": "Schlüssel für die Verbrauchsdatenübermittlung",
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
-NUMBER = 90
+ACTIVITY = "/manage/security/activity/"
+NUMBER = 98
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -43,7 +44,7 @@ def every_state(
     t = Words(locale)
     options |= {"locale": locale, "expected": PROVOKED}
     parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
-    for part in (*parts, second_month, service_ids, people, rules, password, refusals):
+    for part in (*parts, second_month, service_ids, people, sessions, rules, password, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -182,6 +183,9 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
     page.goto(f"{USERS}?q={quote(STRANGE)}")
     yield "users", page
     page.get_by_role("rowheader").get_by_role("link").click()
+    page.get_by_role("link", name=t("Where the user is logged in")).click()
+    yield "sessions of a user who has none", page
+    page.go_back()
     page.get_by_role("button", name=t("Deactivate")).click()
     page.get_by_role("rowheader").get_by_role("link").filter(has_text=STRANGE).click()
     expect(page.get_by_role("button", name=t("Activate"))).to_be_visible()
@@ -196,6 +200,14 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
     page.goto(f"{USERS}?q={quote(STRANGE)}")
     expect(page.get_by_role("heading", name=t("No user matches your search"))).to_be_visible()
     yield "users, no match", page
+
+
+def sessions(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    """Where somebody is logged in."""
+    page = visit("ada")
+    page.goto("/sessions/")
+    expect(page.get_by_role("heading", name=t("Sessions"))).to_be_visible()
+    yield "sessions", page
 
 
 def rules(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
@@ -420,6 +432,9 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("button", name=t("Show what would happen")).click()
     expect(page.get_by_role("button", name=t("Save"))).to_be_visible()
     yield "review rules", page
+    page.goto(f"{ACTIVITY}?result=failure")
+    page.get_by_text(t("Details"), exact=True).first.click()
+    yield "activity", page
     page.goto(f"{KEYS}?view=all&q={quote(STRANGE)}")
     choose_action(page, STRANGE, "Delete key", t)
     dialog(page, t("Delete key?"))
@@ -474,6 +489,20 @@ def password(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("main").get_by_role("button", name=t("Change password")).click()
     expect(page.locator("[aria-invalid=true]").first).to_be_visible()
     yield "password, refused", page
+    page.goto("/account/factors/")
+    yield "second factors", page
+    page.get_by_role("link", name=t("Set up an app")).click()
+    yield "authenticator app", page
+    page.get_by_label(t("Code that the app shows")).fill("12345")
+    page.get_by_role("button", name=t("Set up")).click()
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
+    yield "authenticator app, refused", page
+    page.goto("/account/factors/passkey/")
+    yield "add a passkey", page
+    page.goto("/account/passcode/")
+    page.get_by_role("button", name=t("Make a passcode")).click()
+    expect(page.locator("#passcode")).to_be_visible()
+    yield "passcode", page
     page.goto("/time-zone/")
     yield "time zone", page
     page.get_by_label(t("Time zone")).locator("option").last.evaluate("(option) => { option.value = 'x'; }")

@@ -27,6 +27,7 @@ from tests.upstream import HTMX, ConsoleWithUpstream, LastingToken, Visitor
 CREATED, UPDATED, DELETED = (f"iam-identity.user-apikey.{action}" for action in ("create", "update", "delete"))
 EVENTS = """
 SELECT action, outcome, target_id, correlation_id, reason FROM apikeys_auditevent WHERE initiator_id = ?
+AND action NOT IN ('console.login.start', 'console.login.end')
 ORDER BY event_time
 """
 PARTICIPLES = {"create": "created", **dict.fromkeys(["update", "lock", "disable"], "changed"), "delete": "deleted"}

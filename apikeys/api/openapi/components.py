@@ -45,9 +45,11 @@ TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
     "BXNIM0415E": (400, "No usable API key has this value. The key is unknown, disabled, expired or deleted."),
     "BXNIM0407E": (400, "The refresh token is not valid or was already used."),
     "BXNIM0408E": (400, "The refresh token has expired."),
+    "BXNIM0605E": (400, "The one-time passcode is not right, was used, or is older than two minutes."),
     "bad_request": (400, "The body is not a form."),
     "BXNIM0308E": (401, "The grant requires the Basic header of the client `bx`, or the header names another client."),
     "BXNIM0602E": (401, "The user ID or the password is not correct."),
+    "BXNIM0400E": (401, "A password is not enough for this user, who has a second factor or must have one."),
     "unauthorized": (401, "The caller did not send its own access token or API key."),
     "too_many_requests": (429, "Too many attempts. Retry-After gives the number of seconds to wait."),
 }

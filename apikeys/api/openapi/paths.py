@@ -68,7 +68,7 @@ def token_operations() -> dict[str, Schema]:
             "introspect",
             "Check whether an access token or a key's value is valid",
             answer("Whether it is valid, and whose it is.", "Introspection", {"active": False}, warned=True),
-            ("BXNIM0109E", "BXNIM0106E", "bad_request", "unauthorized"),
+            ("BXNIM0109E", "BXNIM0106E", "bad_request", "unauthorized", "too_many_requests"),
             description="RFC 7662. The caller sends its own access token or API key.",
             body=body("IntrospectionRequest", {"token": "header.claims.signature"}, media_type=FORM),
             security=[{"bearer": []}, {"key": []}],

@@ -138,6 +138,7 @@ APPLIED = list_of(
 )
 ENDPOINTS = (
     "issuer", "token_endpoint", "introspection_endpoint", "revocation_endpoint", "userinfo_endpoint", "jwks_uri",
+    "passcode_endpoint",
 )  # fmt: skip
 SUPPORTED = (
     "grant_types", "response_types", "subject_types", "id_token_signing_alg_values", "token_endpoint_auth_methods",
@@ -334,6 +335,11 @@ def grants(*, with_password: bool) -> list[Schema]:
     return [
         grant(oauth.GRANT_API_KEY, {"apikey": text("A key's value.", **some)}, "An API key."),
         *([by_password] if with_password else []),
+        grant(
+            oauth.GRANT_PASSCODE,
+            {"passcode": text(format="password", **some)},
+            "A one-time passcode, which a person makes in the console. Requires the Basic header of the client `bx`.",
+        ),
         grant(
             oauth.GRANT_REFRESH,
             {"refresh_token": text(**some)},

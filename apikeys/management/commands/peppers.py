@@ -21,6 +21,8 @@ class Command(BaseCommand):
         for number, keys in peppers.usage().items():
             if number == configured.newest:
                 remark = "newest: keys are made under it, and move to it when they are used"
+            elif number in configured.coming:
+                remark = "to come: `rotate_pepper` makes it the newest once every console was restarted with it"
             elif number not in configured.by_number:
                 remark = "missing: restore it, or these keys never work again"
             else:

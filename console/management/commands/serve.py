@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
 from apikeys.storage.errors import first_line
-from console import sqlite_files
+from console import metrics, sqlite_files
 from console.copy_store import copying
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
+from console.log_in import passwords
 from console.models import User
 from console.server import ports
 
@@ -44,6 +46,8 @@ class Command(BaseCommand):
         refuse_taken_port()
         self.prepare()
         refuse_taken_port()  # another start may have been faster
+        with suppress(OSError):  # without figures it serves all the same
+            metrics.begin()
         self.say(f"The console is at {where()}  (Ctrl-C stops it)")
         # A worker that closes an SQLite connection which it inherited takes the journal away from the others.
         connections.close_all()
@@ -116,12 +120,14 @@ class Command(BaseCommand):
         username = env_str("CONSOLE_ADMIN_USER", "admin")
         given = env_secret("CONSOLE_ADMIN_PASSWORD")
         password = given or secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
-        if len(password) < 15:
-            raise CommandError("CONSOLE_ADMIN_PASSWORD is too short: use 15 characters or more.")
         try:
             User(username=username).clean_fields(exclude=["password"])
         except ValidationError as exc:
             raise CommandError(f"CONSOLE_ADMIN_USER={username!r}: {' '.join(exc.messages)}") from exc
+        try:
+            passwords.check(password, User(username=username))
+        except ValidationError as exc:
+            raise CommandError(f"CONSOLE_ADMIN_PASSWORD: {exc.messages[0]}") from None
         User.objects.create_superuser(username, password=password)
         if not given:
             self.stdout.write(
@@ -166,14 +172,19 @@ def refuse_taken_port() -> None:
 def who_to_stop(port: int) -> str:
     """Return what to do about a port that is taken."""
     found = ports.listeners(port)
-    if not found:
-        return (
-            " A program of another user or another container listens there. As root, see it with: "
-            f"ss -ltnp 'sport = :{port}', then stop it, or set another PORT."
-        )
-    processes = " and ".join(f"process {listener.pid} ({listener.command})" for listener in found)
-    pids = " ".join(str(listener.pid) for listener in found)
-    return f" It is held by {processes}. Stop it with: kill {pids}, or set another PORT."
+    if found:
+        pids = " ".join(str(listener.pid) for listener in found)
+        return f" It is held by {in_words(found, ' and ')}. Stop it with: kill {pids}, or set another PORT."
+    consoles = ports.consoles()
+    what = f"One of your consoles, {in_words(consoles, ' or ')}, or a" if consoles else "A"
+    return (
+        f" {what} program of another user or another container listens there. As root, see it with: "
+        f"ss -ltnp 'sport = :{port}', then stop it, or set another PORT."
+    )
+
+
+def in_words(found: list[ports.Listener], word: str) -> str:
+    return word.join(f"process {listener.pid} ({listener.command})" for listener in found)
 
 
 def serve() -> None:
@@ -204,6 +215,7 @@ def serve() -> None:
         respawn_failed_workers=True,
         log_enabled=True,
         log_level=LogLevels.warning,
+        log_dictconfig=settings.LOGGING,
         websockets=False,
         workers_kill_timeout=settings.WORKER_END_SECONDS,
     )

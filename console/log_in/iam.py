@@ -25,9 +25,12 @@ from apikeys.services.messages import sentence
 from apikeys.upstream import discovery, login, sessions
 from apikeys.upstream.login import LoginMethod, LoginResult
 from apikeys.upstream.timeouts import REQUEST_SECONDS
-from console import limiter
+from apikeys.web.responses import UNPROCESSABLE
+from console.log_in import limiter
+from console.log_in.auth import attempt_of
+from console.log_in.limiter import Attempt
+from console.log_in.views import Login
 from console.models import Account, User
-from console.views import UNPROCESSABLE, Login
 
 MAX_SECRET_LENGTH = 4096
 METHODS = [
@@ -57,21 +60,23 @@ class IAMLoginForm(AuthenticationForm):
         address = cast("Request", self.request).client_address
         self.deadline = time.monotonic() + REQUEST_SECONDS
         # The person behind a passcode or a key is not known yet: attempts are counted for each secret, kept as a hash.
-        counted = username if method is LoginMethod.PASSWORD else f"{method} {secret}"
-        limiter.reserve(counted, address)
+        counted = Attempt(address, f"{method} {secret}", is_person=False)
+        if method is LoginMethod.PASSWORD:
+            counted = attempt_of(cast("Request", self.request), username)
+        limiter.reserve(counted)
         try:
             self.result = login.log_in(
                 method, address=address, deadline=self.deadline, username=username, secret=secret
             )
         except (LogInRefused, StoreError) as exc:
             if isinstance(exc, StoreError):  # IAM did not look at the password
-                limiter.give_back(counted, address)
+                limiter.give_back(counted)
             self.status = exc.status
             raise forms.ValidationError(sentence(exc)) from None
         self.user = person_of(self.result)
         if not self.user.is_active:
             raise forms.ValidationError(_("You are not allowed to log in here. Ask the operator of this console."))
-        limiter.forgive(counted, address)
+        limiter.forgive(counted)
         return fields
 
     def get_user(self) -> User:

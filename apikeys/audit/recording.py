@@ -3,45 +3,21 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from django.db import transaction
 
 from apikeys import values
+from apikeys.audit import chain, lines
+from apikeys.audit.catalogue import Kind, actions_of, severity_of
 from apikeys.backends import store_traits
-from apikeys.domain import API_KEY_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
+from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
 from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
 from apikeys.storage.reserve import revocation
 from apikeys.storage.statements import Columns, Row, Statement, table
-
-CREATE = "iam-identity.user-apikey.create"
-UPDATE = "iam-identity.user-apikey.update"
-DELETE = "iam-identity.user-apikey.delete"
-ROTATE = "iam-identity.user-apikey.rotate"
-RESTORE = "iam-identity.user-apikey.restore"
-REVOKE = "iam-identity.user-apikey.revoke"  # all of a person, or of everybody
-EXPORT = "iam-identity.user-apikey.export"  # of a list, whose filters it tells
-
-RULES_UPDATE = "iam-identity.account-settings.update"
-
-DECOY = "iam-identity.user-apikey.decoy"  # somebody used one
-
-SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
-SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
-SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
-
-SCOPE_CREATE = "iam-identity.account-scope.create"
-SCOPE_UPDATE = "iam-identity.account-scope.update"
-SCOPE_DELETE = "iam-identity.account-scope.delete"
-
-PERSON_CREATE = "console.user.create"
-PERSON_UPDATE = "console.user.update"
-PERSON_DELETE = "console.user.delete"
-PERSON_PASSWORD = "console.user.password"  # noqa: S105  (a link to choose one, or the choice)
-
-REVIEW_RULE_UPDATE = "console.review-rule.update"
 
 NOBODY = Identity(iam_id="", account_id="", name="", email="")  # who has not shown who they are
 
@@ -51,8 +27,6 @@ PENDING, UNKNOWN = "pending", "unknown"
 NOT_AN_ID = "(not an id)"
 NAMES = ("instance_name", "prev_instance_name")
 RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
-SEVERITIES = dict.fromkeys(("update", "export"), "warning")
-SEVERITIES |= dict.fromkeys(("create", "rotate", "restore", "delete", "revoke", "decoy", "password"), "critical")
 PERSON = re.compile(r"IBMid-[A-Z0-9]{10}")
 
 
@@ -95,6 +69,7 @@ def change(
             if not step.is_accounted_for:
                 raise RuntimeError(f"{action} ended without its audit event.")
     except ApiKeyError as exc:
+        exc.is_audited = True
         outcome = UNKNOWN if exc.may_have_happened else FAILURE
         reason = type(exc).__name__
         record(caller, action, target_id=target_id, target_name=target_name, reason=reason, outcome=outcome)
@@ -110,20 +85,59 @@ def record(
     target_name: str = "",
     reason: str = "",
     outcome: str = "",
+    concerns: str = "",
+    when: datetime | None = None,
     **data: object,
 ) -> None:
     """Write one event. `reason` says why the action was refused; without one, and without `outcome`, it succeeded.
 
+    It happened now, unless `when` says otherwise. `concerns` is the IAM ID of whom it concerns, where the target does
+    not tell that.
+
     The events of one attempt have the same correlation id. Whatever a client sent is masked: values come to be where
     nobody expects them, in an id, a header or a name.
     """
+    event = event_of(
+        caller,
+        action,
+        target=target,
+        target_id=target_id,
+        target_name=target_name,
+        reason=reason,
+        outcome=outcome,
+        **data,
+    )
+    event.event_time = when or event.event_time
+    event.concerns = _concerned(caller, target, concerns or event.target_id)
+    event.code = chain.code_of(event)
+    event.save(force_insert=True)
+    lines.emit(event)
+
+
+def tell(caller: Caller, action: str, *, target_id: str, target_name: str) -> None:
+    """Tell of something that is too frequent for a row: one line, where AUDIT_LOG says."""
+    lines.emit(event_of(caller, action, target_id=target_id, target_name=target_name))
+
+
+def event_of(
+    caller: Caller,
+    action: str,
+    *,
+    target: ApiKey | ServiceId | None = None,
+    target_id: str = "",
+    target_name: str = "",
+    reason: str = "",
+    outcome: str = "",
+    **data: object,
+) -> AuditEvent:
+    """Return what `record` writes, with everything masked that a client sent."""
     told = {name: _masked(name, value) for name, value in data.items()}
     if caller.client_correlation_id:
         told["client_correlation_id"] = values.mask_correlation_id(caller.client_correlation_id)
-    AuditEvent.objects.create(
+    return AuditEvent(
         action=action,
         outcome=outcome or (FAILURE if reason else SUCCESS),
-        severity="warning" if reason and action != DECOY else SEVERITIES[action.rpartition(".")[2]],
+        severity=severity_of(action, failed=bool(reason)),
         reason=reason,
         initiator_id=caller.identity.iam_id,
         initiator_name=values.mask(caller.identity.name)[:255],
@@ -143,6 +157,14 @@ def record_person(
     record(caller, action, target_id=iam_id, target_name=user_id, reason=reason, **data)
 
 
+def _concerned(caller: Caller, target: ApiKey | ServiceId | None, otherwise: str) -> str | None:
+    """Return the IAM ID of somebody else than the caller whom an event concerns, None where it concerns nobody else."""
+    owner = target.managed_by if isinstance(target, ServiceId) else target.iam_id if target else ""
+    found = owner or otherwise
+    is_somebody = IAM_ID.fullmatch(found) is not None
+    return found if is_somebody and found != caller.identity.iam_id else None
+
+
 def _as_stored(caller: Caller, object_id: str) -> str:
     """Return what stands for an object that a client asked for; a text that is no id may be a value."""
     if API_KEY_ID.fullmatch(object_id):
@@ -160,19 +182,21 @@ def _masked(name: str, told: object) -> object:
 
 
 def recent(iam_id: str, limit: int) -> list[Row]:
-    """Return an identity's newest events, newest first, without those that only say what is about to be asked.
+    """Return what an identity did lately, newest first, without log-ins, and what is only about to be asked.
 
     Of each there is what RECENT names.
     """
     statement, events = _of_initiator()
-    return [events.row(part) for [part] in statement.rows([iam_id, PENDING, limit])]
+    return [events.row(part) for [part] in statement.rows([iam_id, PENDING, *actions_of(Kind.LOG_INS), limit])]
 
 
 @cache
 def _of_initiator() -> tuple[Statement, Columns]:
     events = Columns(AuditEvent, "event", RECENT)
+    log_ins = ", ".join("%s" for _action in actions_of(Kind.LOG_INS))
     sql = (
-        f"SELECT {events} FROM {table(AuditEvent, 'event')} "  # noqa: S608
-        "WHERE event.initiator_id = %s AND event.outcome <> %s ORDER BY event.event_time DESC LIMIT %s"
+        f"SELECT {events} FROM {table(AuditEvent, 'event')} "  # nosec B608  # names of the model
+        "WHERE event.initiator_id = %s AND event.outcome <> %s "
+        f"AND event.action NOT IN ({log_ins}) ORDER BY event.event_time DESC LIMIT %s"
     )
     return Statement(sql, events), events

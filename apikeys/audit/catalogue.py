@@ -1,0 +1,136 @@
+"""The catalogue of audit events: each action, what it is about, and how severe it is; docs/audit.md is its table."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+CREATE = "iam-identity.user-apikey.create"
+UPDATE = "iam-identity.user-apikey.update"
+DELETE = "iam-identity.user-apikey.delete"
+ROTATE = "iam-identity.user-apikey.rotate"
+RESTORE = "iam-identity.user-apikey.restore"
+REVOKE = "iam-identity.user-apikey.revoke"  # all of a person, or of everybody
+EXPORT = "iam-identity.user-apikey.export"  # of a list, whose filters it tells
+LOGIN = "iam-identity.user-apikey.login"  # an exchange for an access token
+DECOY = "iam-identity.user-apikey.decoy"  # somebody used one
+READ = "iam-identity.user-apikey.read"  # of somebody else's, which was refused
+LEAK_REPORT = "iam-identity.leak-report.create"
+
+RULES_UPDATE = "iam-identity.account-settings.update"
+
+SERVICE_ID_CREATE = "iam-identity.account-serviceid.create"
+SERVICE_ID_UPDATE = "iam-identity.account-serviceid.update"
+SERVICE_ID_DELETE = "iam-identity.account-serviceid.delete"
+
+SCOPE_CREATE = "iam-identity.account-scope.create"
+SCOPE_UPDATE = "iam-identity.account-scope.update"
+SCOPE_DELETE = "iam-identity.account-scope.delete"
+
+PERSON_CREATE = "console.user.create"
+PERSON_UPDATE = "console.user.update"
+PERSON_DELETE = "console.user.delete"
+PERSON_PASSWORD = "console.user.password"  # noqa: S105  (a link to choose one, or the choice)
+
+LOG_IN = "console.login.start"
+LOG_OUT = "console.login.end"
+LIMIT = "console.login.limit"  # a limit on attempts was reached
+PROOF = "console.login.proof"  # asked again for what one logs in with
+
+FACTOR_CREATE = "console.factor.create"
+FACTOR_UPDATE = "console.factor.update"
+FACTOR_DELETE = "console.factor.delete"
+SESSION_DELETE = "console.session.delete"  # ended by its owner from elsewhere
+
+CSRF = "console.request.forged"  # a form failed the CSRF check
+DENIED = "console.request.denied"  # 403
+
+REVIEW_RULE_UPDATE = "console.review-rule.update"
+PEPPER_CREATE = "console.pepper.create"
+PEPPER_DELETE = "console.pepper.delete"
+SIGNING_KEY_CREATE = "console.signing-key.create"
+SECRET_KEY_UPDATE = "console.secret-key.update"  # noqa: S105  (the name of an action)
+AUDIT_EXPORT = "console.audit.export"
+AUDIT_DELETE = "console.audit.delete"  # what was kept for long enough
+
+
+class Severity(StrEnum):
+    """How much an event asks for attention, in the words of IBM Cloud's audit events."""
+
+    NORMAL = "normal"  # routine
+    WARNING = "warning"  # a change, or a failure
+    CRITICAL = "critical"  # credentials were changed, something was deleted, somebody was refused
+
+
+class Kind(StrEnum):
+    """What people look for: events of one kind, in the order of a menu."""
+
+    KEYS = "keys"
+    SERVICE_IDS = "service_ids"
+    LOG_INS = "log_ins"
+    USERS = "users"
+    REFUSALS = "refusals"
+    SETTINGS = "settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`severity` is that of a success, `of_failure` that of a failure."""
+
+    kind: Kind
+    severity: Severity
+    of_failure: Severity = Severity.WARNING
+
+
+_NORMAL, _WARNING, _CRITICAL = Severity.NORMAL, Severity.WARNING, Severity.CRITICAL
+
+CATALOGUE = {
+    CREATE: Action(Kind.KEYS, _CRITICAL),
+    UPDATE: Action(Kind.KEYS, _WARNING),
+    DELETE: Action(Kind.KEYS, _CRITICAL),
+    ROTATE: Action(Kind.KEYS, _CRITICAL),
+    RESTORE: Action(Kind.KEYS, _CRITICAL),
+    REVOKE: Action(Kind.KEYS, _CRITICAL),
+    EXPORT: Action(Kind.KEYS, _WARNING),
+    LOGIN: Action(Kind.KEYS, _NORMAL),
+    DECOY: Action(Kind.REFUSALS, _CRITICAL, _CRITICAL),
+    READ: Action(Kind.REFUSALS, _CRITICAL, _CRITICAL),
+    LEAK_REPORT: Action(Kind.KEYS, _CRITICAL),
+    RULES_UPDATE: Action(Kind.SETTINGS, _WARNING),
+    SERVICE_ID_CREATE: Action(Kind.SERVICE_IDS, _CRITICAL),
+    SERVICE_ID_UPDATE: Action(Kind.SERVICE_IDS, _WARNING),
+    SERVICE_ID_DELETE: Action(Kind.SERVICE_IDS, _CRITICAL),
+    SCOPE_CREATE: Action(Kind.SETTINGS, _CRITICAL),
+    SCOPE_UPDATE: Action(Kind.SETTINGS, _WARNING),
+    SCOPE_DELETE: Action(Kind.SETTINGS, _CRITICAL),
+    PERSON_CREATE: Action(Kind.USERS, _CRITICAL),
+    PERSON_UPDATE: Action(Kind.USERS, _WARNING),
+    PERSON_DELETE: Action(Kind.USERS, _CRITICAL),
+    PERSON_PASSWORD: Action(Kind.USERS, _CRITICAL),
+    LOG_IN: Action(Kind.LOG_INS, _NORMAL),
+    LOG_OUT: Action(Kind.LOG_INS, _NORMAL),
+    LIMIT: Action(Kind.LOG_INS, _CRITICAL, _CRITICAL),
+    PROOF: Action(Kind.LOG_INS, _NORMAL),
+    FACTOR_CREATE: Action(Kind.LOG_INS, _CRITICAL),
+    FACTOR_UPDATE: Action(Kind.LOG_INS, _CRITICAL),
+    FACTOR_DELETE: Action(Kind.LOG_INS, _CRITICAL),
+    SESSION_DELETE: Action(Kind.LOG_INS, _WARNING),
+    CSRF: Action(Kind.REFUSALS, _WARNING),
+    DENIED: Action(Kind.REFUSALS, _CRITICAL, _CRITICAL),
+    REVIEW_RULE_UPDATE: Action(Kind.SETTINGS, _WARNING),
+    PEPPER_CREATE: Action(Kind.SETTINGS, _CRITICAL),
+    PEPPER_DELETE: Action(Kind.SETTINGS, _CRITICAL),
+    SIGNING_KEY_CREATE: Action(Kind.SETTINGS, _CRITICAL),
+    SECRET_KEY_UPDATE: Action(Kind.SETTINGS, _CRITICAL),
+    AUDIT_EXPORT: Action(Kind.SETTINGS, _WARNING),
+    AUDIT_DELETE: Action(Kind.SETTINGS, _CRITICAL),
+}
+
+
+def severity_of(action: str, *, failed: bool) -> Severity:
+    """Return how severe an event is. Raises KeyError for an action that the catalogue lacks."""
+    found = CATALOGUE[action]
+    return found.of_failure if failed else found.severity
+
+
+def actions_of(kind: Kind) -> list[str]:
+    """Return the actions of one kind."""
+    return [name for name, action in CATALOGUE.items() if action.kind is kind]

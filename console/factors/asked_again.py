@@ -1,0 +1,168 @@
+"""Asked again: who changes much proves once more who they are, when the last proof is some minutes old.
+
+The question has what was sent in hidden fields, and is answered to the same address: nothing waits anywhere, nothing
+that was typed or ticked is lost, and the change goes on where the proof is right. It works in a page, in a dialog, and
+without script. What takes access away from keys, or wipes a value, is not guarded: it must never wait.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from django_htmx.http import reswap, retarget
+
+from apikeys import audit
+from apikeys.backends import store_traits
+from apikeys.exceptions import TooManyAttempts
+from apikeys.identity.request import Request
+from apikeys.services.messages import sentence
+from apikeys.web.navigation import next_url_of, redirect_whole_page
+from apikeys.web.responses import UNPROCESSABLE
+from console.cookies import GetResponse
+from console.factors import held, proofs
+from console.log_in import events
+from console.models import User
+
+# By the name of their URL: what asks when it is sent, and what asks when it is opened, too.
+OF_FACTORS = frozenset({"factors_app", "factors_app_remove", "factors_recovery", "passkey_add", "passkey_remove"})
+GUARDED = OF_FACTORS | {
+    *("api_key_create", "service_id_create", "api_key_rotate", "passcode"),
+    *("api_key_delete", "service_id_delete", "scope_delete"),
+    *("api_key_unlock", "service_id_unlock"),
+    *("api_key_export", "api_keys_bulk", "api_keys_revoke", "api_keys_revoke_everybody"),
+    *("person_create", "person_details", "person_deactivate", "person_activate", "person_link", "person_delete"),
+    "person_reset_factors",
+    *("rules", "review_rules", "scope_list", "scope_edit"),
+}
+OPENED = frozenset({"factors_app", "passkey_add", "api_key_export"})
+FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
+PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"
+USER = "proof_user"  # for password managers alone
+FIELDS = (PASSWORD, CODE, PASSKEY)
+WHICH = "prove"  # of the page that asks before something is opened
+
+
+class AskedAgain:
+    """Lets a guarded request through where the proof is fresh, or comes with it; else asks."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Request) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: Request, view_func: Any, view_args: Any, view_kwargs: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        name = (match.url_name or "") if match else ""
+        if name not in GUARDED or not is_due(request, name):
+            return None
+        if request.method == "POST":
+            return prove_or_ask(request)
+        if name in OPENED:
+            query = urlencode({"next": request.get_full_path()})
+            return redirect_whole_page(request, HttpResponseRedirect(f"{reverse(WHICH)}?{query}"))
+        return None
+
+
+def is_due(request: Request, name: str) -> bool:
+    """Tell whether what the URL of this name does needs a fresh proof. Upstream nothing does: no password is here."""
+    minutes = settings.REAUTHENTICATE_MINUTES
+    if name in OF_FACTORS:
+        minutes = min(minutes or FACTOR_MINUTES, FACTOR_MINUTES)
+    if not minutes or store_traits().is_upstream or not request.user.is_authenticated:
+        return False
+    return not 0 <= proofs.seconds_since(request) <= minutes * 60
+
+
+def prove_or_ask(request: Request) -> HttpResponse | None:
+    """Return None where the request brings a proof that is right, which is then noted; else the question."""
+    try:
+        refusal = judged(request)
+    except TooManyAttempts as exc:
+        events.record(request, audit.LIMIT, request.user, reason=type(exc).__name__)
+        response = _question(request, sentence(exc), exc.status)
+        response.headers["Retry-After"] = str(exc.retry_after)
+        return response
+    if refusal is None:
+        events.record(request, audit.PROOF, request.user)
+        request.POST = _without_proof(request.POST)  # type: ignore[assignment]
+        return None
+    if refusal:
+        events.record(request, audit.PROOF, request.user, reason="ProofRefused")
+    return _question(request, refusal, UNPROCESSABLE if refusal else 200)
+
+
+@sensitive_variables("password", "code")
+def judged(request: Request) -> str | None:
+    """Return None for a proof that is right, a sentence for one that is not, "" for none. Raises TooManyAttempts."""
+    password, code, passkey = (request.POST.get(name, "") for name in FIELDS)
+    person: User = request.user
+    if not (password or code or passkey):
+        return ""
+    if passkey:
+        if not proofs.accepts_passkey(request, person, passkey):
+            return wrong_passkey()
+        proofs.note(request)
+        return None
+    if code and proofs.accepts_code(person, code):
+        proofs.note(request)
+        return None
+    if not code and proofs.accepts_password(request, person, password):
+        proofs.note(request)
+        return None
+    return wrong_code() if code else _("This is not your password. Try again.")
+
+
+def wrong_passkey() -> str:
+    return _("This passkey was not accepted. Try again, or use another way.")
+
+
+def wrong_code() -> str:
+    return _("This code is not right, or was used already. Wait for the next one, or use a recovery code.")
+
+
+def question_before(request: Request, next_url: str) -> HttpResponse:
+    """Return the question that is asked before a page is opened, to which the answer leads."""
+    context = {"sent": [("next", next_url)], "action": reverse(WHICH), "back": reverse("dashboard")}
+    return render(request, "factors/asked_again.html", context | ways_of(request.user))
+
+
+def ways_of(person: User) -> dict[str, bool]:
+    """Return by what a person can prove who they are, for a template."""
+    has_factor, has_password = held.has_one(person), person.has_usable_password()
+    return {
+        "asks_password": has_password,
+        "asks_code": has_factor,
+        "asks_passkey": held.has_passkey(person),
+        "asks_nothing": not (has_factor or has_password),
+    }
+
+
+def _question(request: Request, refusal: str, status: int) -> HttpResponse:
+    """Return the question with all that was sent; for htmx as a dialog in place of one that is open."""
+    sent = [(name, text) for name in _without_proof(request.POST) for text in request.POST.getlist(name)]
+    context = {
+        "sent": [(name, text) for name, text in sent if name != "csrfmiddlewaretoken"],
+        "action": request.get_full_path(),
+        "back": next_url_of(request),
+        "refusal": refusal,
+        **ways_of(request.user),
+    }
+    if not request.htmx:
+        return render(request, "factors/asked_again.html", context, status=status)
+    dialog = render(request, "factors/_asked_again.html", context, status=status)
+    return reswap(retarget(dialog, "#dialog-slot"), "innerHTML")
+
+
+def _without_proof(sent: QueryDict) -> QueryDict:
+    """Return what was sent without the proof, which no view is to see."""
+    rest = sent.copy()
+    for name in (*FIELDS, USER):
+        rest.pop(name, None)
+    rest._mutable = False
+    return rest

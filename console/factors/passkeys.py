@@ -1,0 +1,154 @@
+"""Passkeys (WebAuthn), as a second factor and in place of the password; the person is verified by the device each time.
+
+The name of the host is the ID that they are bound to. A challenge stands in the session, and is used once.
+"""
+
+import hashlib
+import ipaddress
+import json
+from typing import Any
+
+from django.db.models import F, Q
+from django.http import HttpRequest
+from django.utils import timezone
+from fido2.server import Fido2Server
+from fido2.webauthn import (
+    AttestedCredentialData,
+    AuthenticationResponse,
+    PublicKeyCredentialRpEntity,
+    PublicKeyCredentialUserEntity,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from console.factors.models import Passkey
+from console.models import User
+
+SESSION_KEY = "passkey"
+LIFETIME_SECONDS = 300
+MOST = 20  # of one person
+MAX_LENGTH = 16_384  # of what a browser sends
+ADD, USE = "add", "use"
+
+
+def host_of(request: HttpRequest) -> str:
+    """Return the name that passkeys are bound to, "" for an address, which they can't be bound to."""
+    host = request.get_host()
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return name
+    return ""
+
+
+def options_to_add(request: HttpRequest, person: User, name: str) -> dict[str, Any]:
+    """Return what the browser needs to make a passkey of a person; the challenge waits in the session."""
+    entity = PublicKeyCredentialUserEntity(
+        id=person.iam_id.encode(), name=person.username, display_name=str(person) or person.username
+    )
+    options, state = _server(request, name).register_begin(
+        entity,
+        _credentials(Passkey.objects.filter(user=person)),
+        resident_key_requirement=ResidentKeyRequirement.REQUIRED,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    _keep(request, ADD, state)
+    return dict(options.public_key)
+
+
+def options_to_use(request: HttpRequest, person: User | None = None) -> dict[str, Any]:
+    """Return what the browser needs to use a passkey of a person, or of whoever it is that logs in."""
+    known = _credentials(Passkey.objects.filter(user=person)) if person else None
+    options, state = _server(request).authenticate_begin(known, user_verification=UserVerificationRequirement.REQUIRED)
+    _keep(request, USE, state)
+    return dict(options.public_key)
+
+
+def add(request: HttpRequest, person: User, name: str, sent: str) -> bool:
+    """Keep a passkey that a browser has made for the challenge in the session; False where it was not."""
+    state, answer = _take(request, ADD), _read(sent)
+    if state is None or answer is None or Passkey.objects.filter(user=person).count() >= MOST:
+        return False
+    try:
+        made = _server(request).register_complete(state, answer)
+    except (ValueError, KeyError, TypeError):
+        return False
+    credential = made.credential_data
+    if credential is None:
+        return False
+    fields = {"user": person, "name": name, "credential": bytes(credential), "sign_count": made.counter}
+    return bool(Passkey.objects.get_or_create(digest=_digest(credential.credential_id), defaults=fields)[1])
+
+
+def use(request: HttpRequest, sent: str, person: User | None = None) -> User | None:
+    """Return whose passkey has signed the challenge in the session, None where none has, or not one of `person`.
+
+    The count of signatures has gone up since, where the device counts: else it is a copy. The caller has counted the
+    attempt.
+    """
+    state, answer = _take(request, USE), _read(sent)
+    if state is None or answer is None:
+        return None
+    try:
+        response = AuthenticationResponse.from_dict(answer)
+        row = (
+            Passkey.objects.filter(digest=_digest(response.raw_id), user__is_active=True).select_related("user").first()
+        )
+        if row is None or (person is not None and row.user_id != person.pk):
+            return None
+        handle = response.response.user_handle
+        if person is None and handle != row.user.iam_id.encode():
+            return None
+        _server(request).authenticate_complete(state, _credentials([row]), response)
+    except (ValueError, KeyError, TypeError):
+        return None
+    count = response.response.authenticator_data.counter
+    is_next = Q(sign_count__lt=count) if count else Q(sign_count=0)
+    changed = Passkey.objects.filter(is_next, pk=row.pk).update(sign_count=count, last_used_at=timezone.now())
+    return row.user if changed else None
+
+
+def of(person: User) -> list[Passkey]:
+    """Return the passkeys of a person, the one last used first."""
+    return [*Passkey.objects.filter(user=person).order_by(F("last_used_at").desc(nulls_last=True), "-created_at")]
+
+
+def _server(request: HttpRequest, name: str = "") -> Fido2Server:
+    """Return the library's server for the host of a request, which ALLOWED_HOSTS has. Raises ValueError without one."""
+    host = host_of(request)
+    if not host:
+        raise ValueError("a passkey is bound to a name")
+    origin = f"{request.scheme}://{request.get_host()}"
+    return Fido2Server(
+        PublicKeyCredentialRpEntity(id=host, name=name or host), verify_origin=lambda given: given == origin
+    )
+
+
+def _credentials(rows: Any) -> list[AttestedCredentialData]:
+    return [AttestedCredentialData(bytes(row.credential)) for row in rows]
+
+
+def _keep(request: HttpRequest, what: str, state: Any) -> None:
+    request.session[SESSION_KEY] = {"what": what, "state": state, "made": timezone.now().timestamp()}
+
+
+def _take(request: HttpRequest, what: str) -> Any:
+    """Return the challenge that waits for this in the session, which forgets it; None where none does."""
+    kept = request.session.pop(SESSION_KEY, None)
+    if not kept or kept["what"] != what or not 0 <= timezone.now().timestamp() - kept["made"] < LIFETIME_SECONDS:
+        return None
+    return kept["state"]
+
+
+def _read(sent: str) -> Any:
+    """Return the JSON object that a browser sent, None for anything else."""
+    try:
+        found = json.loads(sent) if len(sent) <= MAX_LENGTH else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _digest(credential_id: bytes) -> str:
+    return hashlib.sha256(credential_id).hexdigest()

@@ -1,0 +1,75 @@
+"""Proofs of who somebody is: a code of their app, a recovery code, their password; counted before they are judged."""
+
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_logged_in
+from django.http import HttpRequest
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from apikeys.identity.request import Request
+from console import sessions
+from console.factors import passkeys, recovery, totp
+from console.log_in import limiter
+from console.models import User
+
+PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
+APP, RECOVERY, PASSKEY = "app", "recovery", "passkey"
+
+
+@sensitive_variables("code", "text")
+def accepts_code(person: User, code: str) -> bool:
+    """Tell whether this is a code of a person's app or a recovery code, and use it up; blanks and dashes do not matter.
+
+    Raises TooManyAttempts, and then the code was not looked at.
+    """
+    text = "".join(code.split()).replace("-", "")
+    factor, use = (APP, totp.use) if totp.CODE.fullmatch(text) else (RECOVERY, recovery.use)
+    limiter.reserve_factor(person.iam_id, factor)
+    if not use(person, text):
+        return False
+    limiter.forgive_factor(person.iam_id, factor)
+    return True
+
+
+def accepts_passkey(request: HttpRequest, person: User, sent: str) -> bool:
+    """Tell whether a passkey of this person has signed the challenge in the session. Raises TooManyAttempts."""
+    limiter.reserve_factor(person.iam_id, PASSKEY)
+    if passkeys.use(request, sent, person) is None:
+        return False
+    limiter.forgive_factor(person.iam_id, PASSKEY)
+    return True
+
+
+def person_of_passkey(request: Request, sent: str) -> User | None:
+    """Return whose passkey has signed the challenge in the session; the challenge was counted, and is taken once."""
+    return passkeys.use(request, sent)
+
+
+def accepts_password(request: HttpRequest, person: User, password: str) -> bool:
+    """Tell whether this is a person's password. Raises TooManyAttempts."""
+    found = authenticate(request, username=person.username, password=password)
+    return found is not None and found.pk == person.pk
+
+
+def note(request: HttpRequest) -> None:
+    """Note in the session that its person has just proved who they are."""
+    request.session[PROVED_AT] = timezone.now().timestamp()
+
+
+def note_log_in(sender: Any, request: HttpRequest, **_kwargs: Any) -> None:
+    """Note the proof of a log-in, whatever way it came."""
+    note(request)
+
+
+def seconds_since(request: HttpRequest) -> float:
+    """Return how long ago the session's person last proved who they are; less than 0 after a clock was set back.
+
+    A session from before this was noted counts from its beginning.
+    """
+    now = timezone.now().timestamp()
+    return now - float(request.session.get(PROVED_AT) or request.session.get(sessions.BEGAN) or now)
+
+
+user_logged_in.connect(note_log_in, dispatch_uid="console.factors.proofs")

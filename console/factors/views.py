@@ -1,0 +1,257 @@
+"""Account > Second factors, the second step of the log-in, and the page that asks again before something is opened."""
+
+import base64
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apikeys import audit
+from apikeys.exceptions import TooManyAttempts
+from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
+from apikeys.services.messages import sentence
+from apikeys.web.responses import UNPROCESSABLE
+from console.factors import asked_again, changes, held, passcodes, passkeys, proofs, second_step, totp
+from console.factors.changes import CodeRefused, PasskeyRefused
+from console.factors.forms import AppForm, PasskeyForm
+from console.log_in import devices, events, limiter
+from console.log_in.views import too_many_message
+from console.models import User
+
+ENROLLING = "enrolling"  # of a session: the sealed secret of the app that is being set up
+
+
+@require_GET
+def factors_page(request: Request) -> HttpResponse:
+    """What the person has of second factors."""
+    context = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
+    context["offers_passkeys"] = bool(passkeys.host_of(request))
+    return render(request, "factors/page.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("code")
+@sensitive_variables("secret", "codes")
+def factors_app(request: Request) -> HttpResponse:
+    """A QR code to scan, and the first code that the app shows; the answer to the first factor has recovery codes."""
+    if request.method == "GET":
+        return _app_page(request, AppForm(), _begin_enrolment(request))
+    secret = _secret_being_enrolled(request)
+    if not secret:
+        return HttpResponseRedirect(reverse("factors_app"))
+    form = AppForm(request.POST)
+    if form.is_valid():
+        try:
+            codes = changes.add_app(caller_of(request), request.user, secret, form.cleaned_data["code"])
+        except CodeRefused as exc:
+            form.add_error("code", sentence(exc))
+        else:
+            del request.session[ENROLLING]
+            return _added(request, codes)
+    return _app_page(request, form, secret)
+
+
+def _begin_enrolment(request: Request) -> str:
+    """Return a new secret, which the session keeps, sealed, until its first code comes."""
+    secret = totp.new_secret()
+    request.session[ENROLLING] = base64.b64encode(totp.seal(secret, request.user)).decode()
+    return secret
+
+
+def _secret_being_enrolled(request: Request) -> str:
+    sealed = base64.b64decode(request.session.get(ENROLLING, ""))
+    return totp.unseal(sealed, request.user)[0]
+
+
+@sensitive_variables("secret", "context")
+def _app_page(request: Request, form: AppForm, secret: str) -> HttpResponse:
+    groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
+    context = {
+        "form": form,
+        "qr_code": totp.qr_code(totp.uri_of(secret, request.user, changes.issuer())),
+        "secret": " ".join(groups),
+    }
+    request.shows_value = True
+    return render(request, "factors/app.html", context, status=UNPROCESSABLE if form.errors else 200)
+
+
+@sensitive_variables("codes")
+def _added(request: Request, codes: list[str]) -> HttpResponse:
+    """Go on after a factor was set up: with the first one all sessions have ended but this one, and there are codes."""
+    if not codes:
+        messages.success(request, _("Your second factor was set up."))
+        return HttpResponseRedirect(reverse("factors"))
+    update_session_auth_hash(request, request.user)
+    return _codes_page(request, codes, is_first=True)
+
+
+@require_POST
+def factors_app_remove(request: Request) -> HttpResponse:
+    """The app is no factor any more."""
+    changes.remove_app(caller_of(request), request.user)
+    messages.success(request, _("Your authenticator app was removed."))
+    return HttpResponseRedirect(reverse("factors"))
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_variables("codes")
+def passkey_add(request: Request) -> HttpResponse:
+    """A name for a new passkey, and what the browser made; the answer to the first factor has recovery codes."""
+    form = PasskeyForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        name, sent = form.cleaned_data["name"], form.cleaned_data["passkey"]
+        try:
+            return _added(request, changes.add_passkey(caller_of(request), request.user, request, name, sent))
+        except PasskeyRefused as exc:
+            form.add_error(None, sentence(exc))
+    context = {"form": form, "offers_passkeys": bool(passkeys.host_of(request))}
+    return render(request, "factors/passkey.html", context, status=UNPROCESSABLE if form.errors else 200)
+
+
+@require_POST
+def passkey_options_to_add(request: Request) -> HttpResponse:
+    """What the browser needs to make a passkey."""
+    if not passkeys.host_of(request):
+        raise Http404
+    return JsonResponse(passkeys.options_to_add(request, request.user, changes.issuer()))
+
+
+@require_POST
+def passkey_options(request: Request) -> HttpResponse:
+    """What the browser needs to prove with a passkey who somebody is, once more."""
+    if not passkeys.host_of(request):
+        raise Http404
+    return JsonResponse(passkeys.options_to_use(request, request.user))
+
+
+@require_POST
+def passkey_remove(request: Request, digest: str) -> HttpResponse:
+    """The passkey is no factor any more."""
+    changes.remove_passkey(caller_of(request), request.user, digest)
+    messages.success(request, _("The passkey was removed."))
+    return HttpResponseRedirect(reverse("factors"))
+
+
+@require_POST
+@sensitive_variables("codes")
+def factors_recovery(request: Request) -> HttpResponse:
+    """New recovery codes in place of those before."""
+    codes = changes.renew_recovery_codes(caller_of(request), request.user)
+    return _codes_page(request, codes) if codes else HttpResponseRedirect(reverse("factors"))
+
+
+@sensitive_variables("codes", "context")
+def _codes_page(request: Request, codes: list[str], *, is_first: bool = False) -> HttpResponse:
+    """Return the one page that has recovery codes. No redirect: they would have to wait somewhere."""
+    request.shows_value = True
+    return render(request, "factors/codes.html", {"codes": codes, "is_first": is_first})
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_variables("context")
+def passcode_page(request: Request) -> HttpResponse:
+    """Log in to the command line: a one-time passcode. No redirect: it would have to wait somewhere."""
+    context = {"server_url": settings.PROGRAMS_URL}
+    if request.method == "POST":
+        context["passcode"] = passcodes.make(request.user)
+        request.shows_value = True
+    return render(request, "factors/passcode.html", context)
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
+def second_step_page(request: Request) -> HttpResponse:
+    """The second step of a log-in: a code of the app, or a recovery code."""
+    found = second_step.find(request)
+    if found is None:
+        messages.warning(request, _("Log in again: the second step takes ten minutes at most."))
+        return HttpResponseRedirect(reverse("login"))
+    person, half = found
+    if request.method == "GET":
+        return _second_step(request, person)
+    passkey = request.POST.get("passkey", "")
+    try:
+        is_right = (
+            proofs.accepts_passkey(request, person, passkey)
+            if passkey
+            else proofs.accepts_code(person, request.POST.get("code", ""))
+        )
+    except TooManyAttempts as exc:
+        response = _second_step(request, person, too_many_message(exc.retry_after), exc.status)
+        response.headers["Retry-After"] = str(exc.retry_after)
+        return response
+    if is_right:
+        second_step.finish(request, person, half)
+        entered = HttpResponseRedirect(half.next_url)
+        devices.remember(request, entered, person.username)
+        return entered
+    refusal = asked_again.wrong_passkey() if passkey else asked_again.wrong_code()
+    return _second_step(request, person, refusal, UNPROCESSABLE)
+
+
+def _second_step(request: Request, person: User, refusal: str = "", status: int = 200) -> HttpResponse:
+    if refusal:
+        is_limit = status == TooManyAttempts.status
+        events.record(request, audit.LIMIT if is_limit else audit.LOG_IN, person, reason="ProofRefused")
+    context = {"refusal": refusal, "asks_passkey": held.has_passkey(person), "has_app": held.has_app(person)}
+    return render(request, "factors/second_step.html", context, status=status)
+
+
+@login_not_required
+@require_POST
+def passkey_options_to_log_in(request: Request) -> HttpResponse:
+    """What the browser needs for a passkey in place of a password, or as the second step that is due.
+
+    One for a stranger leaves a session: how many there can be from one address is limited.
+    """
+    if not passkeys.host_of(request):
+        raise Http404
+    if found := second_step.find(request):
+        return JsonResponse(passkeys.options_to_use(request, found[0]))
+    try:
+        limiter.reserve_challenge(request.client_address)
+    except TooManyAttempts as exc:
+        return JsonResponse({"message": too_many_message(exc.retry_after)}, status=exc.status)
+    return JsonResponse(passkeys.options_to_use(request))
+
+
+@login_not_required
+@require_POST
+@sensitive_post_parameters()
+def passkey_log_in(request: Request) -> HttpResponse:
+    """Log in with a passkey alone: the device has verified the person, so it is two factors by itself."""
+    person = proofs.person_of_passkey(request, request.POST.get("passkey", ""))
+    if person is None:
+        events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
+        messages.error(request, asked_again.wrong_passkey())
+        return HttpResponseRedirect(reverse("login"))
+    second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""))
+    entered = HttpResponseRedirect(_safe(request.POST.get("next", "")))
+    devices.remember(request, entered, person.username)
+    return entered
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
+def prove(request: Request) -> HttpResponse:
+    """Who somebody is, before something is opened that asks."""
+    next_url = _safe(request.POST.get("next") or request.GET.get("next") or "")
+    if request.method == "POST":
+        return asked_again.prove_or_ask(request) or HttpResponseRedirect(next_url)
+    return asked_again.question_before(request, next_url)
+
+
+def _safe(next_url: str) -> str:
+    """Return an address of this console: the one that is given where it is one, else the dashboard."""
+    is_ours = next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
+    return next_url if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)

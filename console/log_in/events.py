@@ -1,0 +1,122 @@
+"""Audit events of log-ins: who came in and out, who was refused, and what became of second factors and sessions.
+
+Log-in, log-out and refused passwords come from Django's signals, whatever page or API they came by; `record` is for the
+rest. A success is a row at once: who can't be audited does not come in. A refusal is noted and counted
+(apikeys/audit/counted.py), so that strangers neither fill the disk nor slow log-ins down.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from django.contrib.auth import signals
+from django.db import Error
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from apikeys import audit
+from apikeys.audit import counted
+from apikeys.backends import store_traits
+from apikeys.domain import Caller
+from apikeys.identity.callers import caller_for
+from apikeys.identity.users import identity_of
+from apikeys.storage.reserve import revocation
+from apikeys.web.responses import UNPROCESSABLE
+from console.models import User
+
+View = Callable[..., HttpResponseBase]
+TOO_MANY = 429
+
+logger = logging.getLogger(__name__)
+
+
+def record(
+    origin: HttpRequest | Caller, action: str, user: "User | str" = "", *, reason: str = "", **data: Any
+) -> None:
+    """Write an event about a person; with a `reason`, the class of an error or a word, it was refused, and is counted.
+
+    `user` is a person, or what somebody typed as a user ID: only one that a person has is ever written. `action` is one
+    of the catalogue. Of a success that ends nobody's access, an Error of the database is the caller's to raise.
+    """
+    caller = origin if isinstance(origin, Caller) else _caller_of(origin, user if not reason else "")
+    if reason:
+        counted.note(caller, action, reason=reason, subject=_subject(user), find=partial(_find, user))
+    else:
+        found = _find(user)
+        audit.record(caller, action, target_id=found.id, target_name=found.name, **data)
+
+
+def _caller_of(request: HttpRequest, user: "User | str") -> Caller:
+    person = user if isinstance(user, User) else getattr(request, "user", None)
+    identity = identity_of(person) if isinstance(person, User) else audit.NOBODY
+    return caller_for(request, identity)  # type: ignore[arg-type]
+
+
+def _subject(user: "User | str") -> str:
+    return user.iam_id if isinstance(user, User) else user
+
+
+def _find(user: "User | str") -> counted.Target:
+    """Return IAM ID and user ID of a person, nothing of what nobody is called: it may be a password."""
+    if isinstance(user, User):
+        return counted.Target(user.iam_id, user.username)
+    typed = User.normalize_username(user.replace("\0", ""))
+    person = User.objects.filter(username=typed).first() if typed else None
+    return counted.Target(person.iam_id, person.username) if person else counted.Target()
+
+
+def connect() -> None:
+    """Listen to Django's signals."""
+    signals.user_logged_in.connect(_logged_in)
+    signals.user_logged_out.connect(_logged_out)
+    signals.user_login_failed.connect(_refused)
+
+
+def _logged_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
+    if not _passed_gate(request):
+        return
+    try:
+        record(request, audit.LOG_IN, user)
+    except Error:
+        request.session.clear()  # nobody is logged in whose log-in has no event
+        raise
+
+
+def _logged_out(request: HttpRequest | None, user: User | None, **_kwargs: Any) -> None:
+    if user is None or request is None or not _passed_gate(request):
+        return
+    try:
+        revocation(record)(request, audit.LOG_OUT, user)
+    except Error:  # who wants to leave is not kept in
+        logger.exception("A log-out has no audit event.")
+
+
+def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **_kwargs: Any) -> None:
+    if request is not None and _passed_gate(request):
+        record(request, audit.LOG_IN, str(credentials.get("username", "")), reason="PasswordRefused")
+
+
+def noting(view: View) -> View:
+    """Note what the view of a log-in page refuses, as far as no signal tells it."""
+
+    @wraps(view)
+    def with_events(request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponseBase:
+        response = view(request, *arguments, **keywords)
+        typed = request.POST.get("username", "") if request.method == "POST" else ""
+        if response.status_code == TOO_MANY:
+            record(request, audit.LIMIT, typed, reason="TooManyAttempts")
+        elif response.status_code == UNPROCESSABLE and store_traits().is_upstream:
+            record(request, audit.LOG_IN, typed, reason="LogInRefused")
+        return response
+
+    return with_events
+
+
+def _passed_gate(request: HttpRequest) -> bool:
+    return hasattr(request, "client_address")
+
+
+def refused_form(request: HttpRequest, cause: str) -> None:
+    """Note a form that failed the CSRF check."""
+    counted.note(_caller_of(request, ""), audit.CSRF, reason="ForgedForm", subject=cause)

@@ -1,0 +1,136 @@
+"""The pages that ask for a password: log-in, and Change password."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters
+
+from apikeys import audit
+from apikeys.backends import store_traits
+from apikeys.exceptions import TooManyAttempts
+from apikeys.identity.callers import caller_of
+from apikeys.identity.request import Request
+from apikeys.storage.reserve import revocation
+from apikeys.web.responses import UNPROCESSABLE
+from console import sessions
+from console.factors import held, passkeys, second_step
+from console.log_in import devices
+from console.log_in.auth import is_own_password
+from console.models import User
+
+
+@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
+class Login(LoginView):
+    """User ID and password; the attempt is counted before the password is looked at."""
+
+    template_name = "login.html"
+    redirect_authenticated_user = True
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if sessions.ENDED in request.META.get("QUERY_STRING", "").split("&"):
+            messages.warning(request, sessions.ended_message())
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"offers_passkeys": self.offers_passkeys()}
+
+    def offers_passkeys(self) -> bool:
+        """Tell whether somebody can log in with a passkey: not under an IP address, and not upstream."""
+        return not store_traits().is_upstream and bool(passkeys.host_of(self.request))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().post(request, *args, **kwargs)
+        except TooManyAttempts as exc:
+            return self.refuse(self.form_class(request), too_many_message(exc.retry_after), 429, exc.retry_after)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        person = form.get_user()
+        if held.has_one(person):
+            zone = self.request.POST.get("time_zone", "")
+            second_step.begin(self.request, person, next_url=self.get_success_url(), time_zone=zone)
+            return HttpResponseRedirect(reverse("second_step"))
+        response = super().form_valid(form)
+        if user_id := form.cleaned_data.get("username"):
+            devices.remember(self.request, response, user_id)
+        self.request.session.pop(sessions.BEGAN, None)  # twelve hours from now, not from the first look at the page
+        cast("User", self.request.user).suggest_time_zone(self.request.POST.get("time_zone", ""))
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)
+
+    def refuse(
+        self, form: AuthenticationForm, message: str, status: int, retry_after: int | None = None
+    ) -> HttpResponse:
+        """Return the form again with a message and what was typed as user ID; `retry_after` is in seconds."""
+        username = self.request.POST.get("username", "")
+        context = self.get_context_data(form=form, refusal=message, username=username)
+        response = self.render_to_response(context, status=status)
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(retry_after)
+        return response
+
+
+def too_many_message(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Too many attempts. Wait %(minutes)d minute, then try again.",
+        "Too many attempts. Wait %(minutes)d minutes, then try again.",
+        minutes,
+    ) % {"minutes": minutes}
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """Django's, with wrong current passwords counted as at a log-in: who finds a session open could guess on here."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        """Return the current password. Raises ValidationError for another one, TooManyAttempts."""
+        password = str(self.cleaned_data["old_password"])
+        if not is_own_password(self.request, password):
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class Password(PasswordChangeView):
+    """Current and new password; the person's other sessions end with the change."""
+
+    template_name = "password.html"
+    form_class = OwnPasswordForm
+    success_url = reverse_lazy("dashboard")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().post(request, *args, **kwargs)
+        except TooManyAttempts as exc:
+            form = OwnPasswordForm(request.user, request=request)
+            context = self.get_context_data(form=form, refusal=too_many_message(exc.retry_after))
+            return self.render_to_response(context, status=429, headers={"Retry-After": str(exc.retry_after)})
+
+    @method_decorator(revocation)
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        with audit.change(caller_of(cast("Request", self.request)), audit.PERSON_PASSWORD) as step:
+            response = super().form_valid(form)
+            step.record(None, by="current password")
+        messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
+        return response
+
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)

@@ -1,0 +1,60 @@
+"""Makes an empty installation whole with a backup."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.db import Error
+
+from apikeys.storage.errors import first_line
+from console.backup import container, rows
+from console.backup.passphrase import known_passphrase
+from console.copy_store import copying, holding
+from console.copy_store.progress import Progress
+from console.exceptions import Unfit
+
+
+class Command(BaseCommand):
+    help = (
+        "Restore a backup into an empty database, before the first start of the console there. The peppers of its time "
+        "must be in place. Whatever fails, nothing is restored in part."
+    )
+    # They would look at a database that is not there yet.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="what manage.py backup wrote")
+        parser.add_argument("--passphrase-file", type=Path, help="its passphrase, in place of asking for it")
+
+    def handle(self, *args: Any, file: Path, passphrase_file: Path | None, **options: Any) -> None:
+        try:
+            self.restore(file, passphrase_file)
+        except Unfit as exc:
+            raise CommandError(f"{exc} Nothing was restored.") from exc
+        except OSError as exc:
+            raise CommandError(f"{exc.filename or file} can't be used: {exc.strerror}. Nothing was restored.") from exc
+        except Error as exc:
+            raise CommandError(f"The database refused: {first_line(exc)}. Nothing was restored.") from exc
+
+    def waits(self) -> None:
+        self.stdout.write("Another start or copy has the database: waiting for it.")
+
+    def restore(self, file: Path, passphrase_file: Path | None) -> None:
+        with file.open("rb") as backup, holding.target(self.waits):
+            passphrase = known_passphrase(passphrase_file) if container.is_sealed(backup) else ""
+            if copying.is_unfinished():
+                raise Unfit("The database holds a part of a copy: use an empty one.")
+            call_command("migrate", interactive=False, verbosity=0)
+            if copying.holds_data():
+                raise Unfit("The database holds data already: use an empty one, before the console's first start.")
+            try:
+                number, made_at = rows.restore(container.read(backup, passphrase), Progress(self.stdout, 0).passed)
+            except (KeyError, TypeError, StopIteration, json.JSONDecodeError) as exc:
+                raise Unfit(container.DAMAGED) from exc
+        self.stdout.write(
+            f"Done: {number:,} rows, as of {made_at:%Y-%m-%d %H:%M:%S} UTC. What was done since then is undone: keys "
+            "that were deleted, disabled or rotated work as they did, people who were deactivated can log in, and keys "
+            "that were created are missing. Review Manage > Security > API keys, and Manage > Users. Everybody has to "
+            "log in again."
+        )

@@ -1,0 +1,40 @@
+"""The short form of each proof: what is promised holds. How quick anything is, no test says; `make prove` does."""
+
+import pytest
+
+from tests.prove import cutting_off, fuzzing, guessing, killing, racing, searching
+from tests.prove.figures import SHORT, Figure
+
+
+def missed(figures: list[Figure]) -> list[Figure]:
+    return [figure for figure in figures if not (figure.is_met or figure.is_time)]
+
+
+def test_what_was_acknowledged_before_processes_were_killed_holds(tmp_path):
+    assert missed(killing.kills(tmp_path, SHORT)) == []
+
+
+@pytest.mark.postgres
+def test_what_was_acknowledged_before_the_database_crashed_holds(tmp_path):
+    assert missed(killing.crashes(tmp_path, SHORT)) == []
+
+
+def test_no_use_slips_through_after_a_revocation_in_another_process(tmp_path):
+    assert missed(racing.races(tmp_path, SHORT)) == []
+
+
+def test_no_generated_request_is_an_error_of_the_servers(tmp_path):
+    assert missed(fuzzing.requests(tmp_path, SHORT)) == []
+
+
+@pytest.mark.postgres
+def test_answers_are_honest_while_the_database_is_away_or_locked(tmp_path):
+    assert missed(cutting_off.away(tmp_path, SHORT)) == []
+
+
+def test_no_secret_is_in_anything_that_was_written_in_a_days_work(tmp_path):
+    assert missed(searching.traces(tmp_path, SHORT)) == []
+
+
+def test_few_of_many_guesses_at_once_are_judged(tmp_path):
+    assert missed(guessing.guesses(tmp_path, SHORT)) == []

@@ -1,0 +1,188 @@
+"""Manage > Security > Activity: everybody sees what concerns them, administrators everything, also as a file."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from apikeys import audit
+from apikeys.audit import search
+from apikeys.audit.catalogue import CATALOGUE
+from apikeys.audit.search import EventQuery, Place, read_place, write_place
+from apikeys.domain import Caller
+from apikeys.models import AuditEvent
+from apikeys.services import activity, keys
+from tests.conftest import caller_for
+
+URL = "/manage/security/activity/"
+
+
+@pytest.fixture
+def two_keys(alice, bob, dora, create_key) -> None:
+    """Alice and Bob have made a key; Dora has disabled that of Alice."""
+    key = create_key(alice, "terraform").key
+    create_key(bob, "ansible")
+    keys.disable_api_key(caller_for(dora), key.id, disabled=True)
+
+
+def seen_by(viewer, **asked: object) -> list[tuple[str, str]]:
+    page = activity.find(caller_for(viewer), EventQuery(**asked))
+    return [(event.action.rpartition(".")[2], event.target_name) for event in page.events]
+
+
+def text_of(client, address: str = URL) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_everybody_sees_what_they_did_and_what_was_done_to_them(alice, bob, dora, two_keys):
+    assert seen_by(alice) == [("update", "terraform"), ("create", "terraform")]
+    assert seen_by(bob) == [("create", "ansible")]
+    assert seen_by(dora) == [("update", "terraform"), ("create", "ansible"), ("create", "terraform")]
+
+
+def test_the_page_says_what_who_and_from_where(alice_client, two_keys):
+    text = text_of(alice_client)
+
+    assert text.index("API key changed") < text.index("API key created")
+    assert "192.0.2.7" in text
+    assert "ansible" not in text
+    assert "IAM ID of a person" not in text
+
+
+def test_dora_narrows_it_down_to_a_person(alice, dora, two_keys):
+    assert seen_by(dora, person=alice.iam_id) == [("update", "terraform"), ("create", "terraform")]
+
+
+def test_bob_sees_no_more_by_asking_for_alice(alice, bob, bob_client, two_keys):
+    assert seen_by(bob, person=alice.iam_id) == [("create", "ansible")]
+    assert "terraform" not in text_of(bob_client, f"{URL}?person={alice.iam_id}")
+    key_id = next(event.target_id for event in AuditEvent.objects.filter(target_name="terraform")).rpartition(
+        "apikey:"
+    )[2]
+    assert seen_by(bob, text=key_id) == []
+    assert seen_by(bob, text="0" * 32) == [("create", "ansible")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"kind": search.Kind.KEYS}, 3),
+        ({"kind": search.Kind.LOG_INS}, 0),
+        ({"outcome": "failure"}, 0),
+        ({"text": "TERRA"}, 2),
+        ({"text": "192.0.2"}, 3),
+        ({"text": "nothing"}, 0),
+        ({"text": "0" * 32}, 3),
+        ({"since": timezone.now() + timedelta(days=1)}, 0),
+        ({"until": timezone.now() + timedelta(days=1)}, 3),
+    ],
+)
+def test_each_filter_leaves_out_what_is_not_meant(dora, two_keys, asked, found):
+    assert len(seen_by(dora, **asked)) == found
+
+
+def test_a_key_is_found_by_its_id(dora, two_keys):
+    crn = AuditEvent.objects.filter(target_name="terraform").first().target_id
+
+    assert len(seen_by(dora, text=crn.rpartition("apikey:")[2])) == 2
+
+
+def test_pages_follow_each_other_without_gap_or_double(dora):
+    now = timezone.now()
+    for number in range(12):
+        audit.record(caller_for(dora), audit.UPDATE, target_name=str(number), when=now - timedelta(seconds=number // 3))
+    found, after, pages = [], None, 0
+    while pages == 0 or after:
+        page = activity.find(caller_for(dora), EventQuery(after=after), size=5)
+        found, after, pages = found + [event.id for event in page.events], page.next, pages + 1
+
+    assert pages == 3
+    assert len(found) == len(set(found)) == 12
+
+
+def test_a_search_says_how_far_it_looked_and_goes_on(dora, monkeypatch):
+    monkeypatch.setattr(search, "SCANNED", 4)
+    now = timezone.now()
+    for number in range(10):
+        name = "needle" if number == 9 else "hay"
+        audit.record(caller_for(dora), audit.UPDATE, target_name=name, when=now - timedelta(seconds=number))
+
+    query, looked = EventQuery(text="needle"), 0
+    while not (page := activity.find(caller_for(dora), query)).events:
+        looked += 1
+        assert page.looked_until is not None
+        query = EventQuery(text="needle", after=page.next)
+
+    assert looked == 1
+
+
+def test_the_search_is_in_the_address_without_a_value(alice_client, alices_key):
+    answer = alice_client.post(
+        URL, {"q": f"x {alices_key.value}", "kind": "keys", "result": "nonsense", "since": "2026-02-30"}
+    )
+
+    assert answer.status_code in (302, 303)
+    assert alices_key.value not in answer.headers["Location"]
+    assert answer.headers["Location"].endswith("&kind=keys")
+
+
+@pytest.mark.parametrize(
+    "query", ["?after=nonsense", "?after=9999999999999999999-" + "0" * 32, "?since=9999-12-31", "?kind=x&q=%00"]
+)
+def test_nonsense_in_the_address_narrows_nothing_down(alice_client, alices_key, query):
+    text_of(alice_client, URL + query)
+
+
+def test_a_place_comes_back_from_its_address():
+    place = Place(timezone.now(), search.LOWEST)
+
+    assert read_place(write_place(place)) == place
+
+
+def test_names_are_escaped_and_details_told(bob_client, bob, create_key):
+    create_key(bob, "<b>&")
+
+    text = text_of(bob_client)
+    assert "<b>&<" not in text
+    assert "&lt;b&gt;&amp;" in text
+    assert "0" * 32 in text
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_what_the_page_shows_can_be_saved_and_that_is_an_event(dora_client, dora, two_keys, form):
+    answer = dora_client.get(f"{URL}export/?format={form}&q=terraform")
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+
+    rows = json.loads(text) if form == "json" else list(csv.DictReader(io.StringIO(text)))
+    assert [row["target_name"] for row in rows] == ["terraform", "terraform"]
+    assert rows[0]["initiator_id"] == dora.iam_id
+    event = AuditEvent.objects.get(action=audit.AUDIT_EXPORT)
+    assert event.request_data == {"format": form, "search": "terraform"}
+
+
+def test_bobs_file_has_nothing_of_alice(bob_client, two_keys):
+    answer = bob_client.get(f"{URL}export/?format=csv")
+
+    assert b"terraform" not in b"".join(answer.streaming_content)
+
+
+def test_every_action_has_words(settings):
+    assert activity.WORDS.keys() == CATALOGUE.keys()
+    assert activity.words(audit.CREATE, "unknown") == "API key may have been created"
+
+
+def test_the_dashboard_leaves_log_ins_out(alice, alices_key):
+    audit.record(caller_for(alice), audit.LOG_IN, target_id=alice.iam_id)
+
+    assert [row.action for row in audit.recent(alice.iam_id, 5)] == [audit.CREATE]
+
+
+def test_what_a_stranger_tried_with_alices_account_concerns_alice(alice):
+    audit.record(Caller(audit.NOBODY, "203.0.113.9"), audit.LOG_IN, target_id=alice.iam_id, reason="PasswordRefused")
+
+    assert seen_by(alice) == [("start", "")]

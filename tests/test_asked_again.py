@@ -1,0 +1,247 @@
+"""Asked again: a change that matters needs a fresh proof, and nothing that was typed is lost over it."""
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from apikeys.models import ApiKeyRecord
+from console.factors.asked_again import GUARDED, OPENED
+from tests.addresses import CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, delete_address
+from tests.cast import PASSWORD
+from tests.markup import fields, page
+from tests.test_factors import code_of, give_app, make_old
+
+QUESTION = "Is it still you?"
+# What changes something and asks for no proof, with the reason.
+NOT_GUARDED = {
+    "set_language": "nobody's but the browser's",
+    "set_theme": "the same",
+    "login": "is a proof",
+    "second_step": "is a proof",
+    "prove": "is a proof",
+    "passkey_log_in": "is a proof",
+    "passkey_options": "a challenge",
+    "passkey_options_to_add": "a challenge",
+    "passkey_options_to_log_in": "a challenge",
+    "choose_password": "has the proof in the link",
+    "logout": "takes away",
+    "session_end": "takes away",
+    "sessions_end": "takes away",
+    "person_session_end": "takes away",
+    "person_sessions_end": "takes away",
+    "time_zone": "how times are written",
+    "password": "asks for the password itself",
+    "people": "a search that is posted",
+    "activity": "a search that is posted",
+    "api_key_list": "a search that is posted",
+    "service_id_list": "a search that is posted",
+    "api_key_refusals": "looks a request up",
+    "api_key_edit": "gives no access to anybody new",
+    "api_key_receipt": "wipes a value",
+    "api_key_download": "of a value that is on the page already",
+    "api_key_more_time": "the same",
+    "api_key_dismiss": "a note about a creation",
+    "api_key_lock": "takes away",
+    "api_key_disable": "takes away",
+    "api_key_enable": "undoes that",
+    "api_key_pause": "takes away, for minutes",
+    "api_key_resume": "undoes that",
+    "api_key_restore": "undoes a deletion",
+    "api_key_end_previous": "takes away",
+    "api_key_extend_previous": "of a rotation that was proved",
+    "api_key_note_alarm": "a note",
+    "api_key_found": "looks a value up",
+    "api_key_found_end": "takes away, at once",
+    "api_keys_bulk_run": "goes on with what was proved",
+    "api_keys_bulk_first": "the same",
+    "service_id_edit": "gives no access to anybody new",
+    "service_id_lock": "takes away",
+    "service_id_disable": "takes away",
+    "service_id_enable": "undoes that",
+    "service_id_take_over": "of an administrator, over what nobody manages",
+}
+ARGUMENTS = {
+    "key_id": UNKNOWN_ID, "service_id": UNKNOWN_SERVICE_ID, "iam_id": "nobody", "creation_id": 1,
+    "run_id": "00000000-0000-0000-0000-000000000000", "nonce_digest": "0" * 64, "digest": "0" * 64,
+    "session_id": "0" * 40,
+}  # fmt: skip
+
+
+@pytest.fixture
+def old(alice_client) -> Client:
+    """Alice's browser, sixteen minutes after her log-in."""
+    make_old(alice_client)
+    return alice_client
+
+
+def create(client: Client, name: str, **more):
+    """Fill in the form to create a key, and send it; `more` are headers."""
+    form = fields(page(client.get(CREATE, **more)).find("form", id="create-form"))
+    return client.post(CREATE, form | {"name": name, "description": 'Types <b> & "quotes"'}, **more)
+
+
+def answered(client: Client, question, **more):
+    """Send the question with these fields typed into it."""
+    (form,) = (form for form in page(question).find_all("form") if "proof_user" in fields(form))
+    return client.post(form["action"], fields(form) | more)
+
+
+def test_a_proof_that_is_fresh_is_enough(alice_client):
+    assert page(create(alice_client, "terraform")).find("h2", id="created-title")
+
+
+def test_a_key_is_created_as_it_was_typed_once_the_password_was_given(old):
+    question = create(old, "terraform")
+    assert not ApiKeyRecord.objects.exists()
+
+    answer = answered(old, question, proof_password=PASSWORD)
+
+    assert QUESTION in page(question).text
+    assert page(answer).find("h2", id="created-title")
+    key = ApiKeyRecord.objects.get()
+    assert (key.name, key.description) == ("terraform", 'Types <b> & "quotes"')
+    assert create(old, "ansible").status_code == 200
+    assert ApiKeyRecord.objects.count() == 2, "the proof is fresh again"
+
+
+def test_a_code_of_the_app_is_a_proof_too(alice, old):
+    app = give_app(alice)
+
+    answer = answered(old, create(old, "terraform"), proof_code=code_of(app))
+
+    assert page(answer).find("h2", id="created-title")
+
+
+def test_a_wrong_password_asks_again_and_keeps_what_was_typed(old):
+    refused = answered(old, create(old, "terraform"), proof_password="wrong")
+
+    assert refused.status_code == 422
+    assert page(refused).find(id="refusal").text == "This is not your password. Try again."
+    assert 'value="wrong"' not in refused.content.decode()
+    assert page(answered(old, refused, proof_password=PASSWORD)).find("h2", id="created-title")
+
+
+def test_guesses_are_counted_as_those_of_a_log_in(old):
+    question = create(old, "terraform")
+
+    answers = [answered(old, question, proof_password="wrong").status_code for _ in range(6)]
+
+    assert answers == [422] * 5 + [429]
+    assert answered(old, question, proof_password=PASSWORD).status_code == 429
+    assert not ApiKeyRecord.objects.exists()
+
+
+def test_in_a_dialog_the_question_takes_its_place_and_the_answer_comes_there(old):
+    htmx = {"headers": {"HX-Request": "true", "HX-Current-URL": f"http://testserver{KEYS}"}}
+    question = create(old, "terraform", **htmx)
+
+    form = page(question).find("form", id="asked-again-form")
+    answer = old.post(form["hx-post"], fields(form) | {"proof_password": PASSWORD}, **htmx)
+
+    assert question["HX-Retarget"] == "#dialog-slot"
+    assert form["hx-target"] == "closest dialog"
+    assert page(answer).find("dialog", id="created")
+
+
+def test_all_keys_that_were_ticked_are_still_ticked(alice, old, create_key):
+    ids = [create_key(alice, name).key.id for name in ("one", "two")]
+
+    question = old.post(f"{KEYS}bulk/", {"action": "disable", "key": ids})
+
+    (form,) = (form for form in page(question).find_all("form") if "proof_user" in fields(form))
+    assert [field["value"] for field in form.find_all("input", name="key")] == ids
+
+
+def test_an_export_asks_first_and_then_comes(alice, old, alices_key):
+    address = f"{KEYS}export/?format=csv"
+
+    asked = old.get(address)
+    proved = answered(old, old.get(asked["Location"]), proof_password=PASSWORD)
+
+    assert asked.status_code == 302
+    assert proved["Location"] == address
+    export = old.get(address)
+    assert export.headers["Content-Disposition"].startswith("attachment")
+    assert b"".join(export)  # it keeps its place to its end
+
+
+def test_what_takes_access_away_never_asks(old, alices_key):
+    address = f"{KEYS}{alices_key.key.id}/"
+
+    for part in ("disable", "lock"):
+        assert old.post(f"{address}{part}/").status_code == 303
+    assert QUESTION in page(old.post(f"{address}unlock/")).text
+    assert QUESTION in page(old.post(delete_address(alices_key.key.id))).text
+
+
+def test_the_setting_moves_the_time_and_turns_it_off(old, settings):
+    settings.REAUTHENTICATE_MINUTES = 20
+    assert page(create(old, "one")).find("h2", id="created-title")
+
+    settings.REAUTHENTICATE_MINUTES = 0
+    make_old(old, minutes=600)
+
+    assert page(create(old, "two")).find("h2", id="created-title")
+
+
+def test_a_session_from_before_counts_from_its_beginning(alice_client):
+    session = alice_client.session
+    del session["proved_at"]
+    session["_began"] = timezone.now().timestamp() - 16 * 60
+    session.save()
+
+    assert QUESTION in page(create(alice_client, "terraform")).text
+
+
+def test_a_clock_that_is_set_back_makes_no_proof_fresh_for_ever(alice_client):
+    make_old(alice_client, minutes=-600)
+
+    assert QUESTION in page(create(alice_client, "terraform")).text
+
+
+def test_bobs_password_proves_nothing_about_alice(alice, bob, old):
+    bob.set_password("a sentence of his own")
+    bob.save()
+
+    assert answered(old, create(old, "terraform"), proof_password="a sentence of his own").status_code == 422
+
+
+def test_rules_are_changed_as_typed_after_the_proof(dora_client):
+    make_old(dora_client)
+    form = fields(page(dora_client.get(RULES)).find("form", action=RULES))
+
+    question = dora_client.post(RULES, form)
+    answer = answered(dora_client, question, proof_password=PASSWORD)
+
+    assert QUESTION in page(question).text
+    assert answer.status_code == 303
+
+
+# The table
+
+
+def is_api(path: str) -> bool:
+    return path.startswith(("/v1/", "/v2/", "/identity/", "/oidc/"))
+
+
+def routes(resolver: URLResolver):
+    for each in resolver.url_patterns:
+        if isinstance(each, URLResolver):
+            yield from routes(each)
+        elif isinstance(each, URLPattern) and each.name:
+            yield each
+
+
+def test_every_address_that_changes_something_is_guarded_or_says_why_not(dora_client):
+    make_old(dora_client)
+    changing = {"logout"}
+    for route in routes(get_resolver()):
+        names = route.pattern.regex.groupindex
+        path = reverse(route.name, kwargs={name: ARGUMENTS[name] for name in names})
+        if route.name != "logout" and not is_api(path) and dora_client.post(path).status_code != 405:
+            changing.add(route.name)
+
+    assert changing - NOT_GUARDED.keys() - GUARDED == set()
+    assert GUARDED - changing <= OPENED
+    assert NOT_GUARDED.keys() <= changing

@@ -1,0 +1,157 @@
+"""Values that are no key's: who sends many is told to wait, and nobody else."""
+
+import base64
+import secrets
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apikeys.api import bad_values
+from tests.threads import at_once
+
+TOKEN, INTROSPECT = "/identity/token", "/identity/introspect"
+GRANT = "urn:ibm:params:oauth:grant-type:apikey"
+LIMIT = 4
+
+
+@pytest.fixture(autouse=True)
+def limit(settings):
+    bad_values.forget()
+    settings.BAD_VALUES_PER_MINUTE = LIMIT
+    yield
+    bad_values.forget()
+
+
+def exchange(value: str, address: str = "192.0.2.1"):
+    return Client().post(TOKEN, {"grant_type": GRANT, "apikey": value}, REMOTE_ADDR=address)
+
+
+def introspect(value: str, caller: str, address: str = "192.0.2.1", **fields: str):
+    basic = base64.b64encode(f"apikey:{caller}".encode()).decode()
+    form = {"apikey": value} | fields
+    return Client().post(INTROSPECT, form, REMOTE_ADDR=address, headers={"Authorization": f"Basic {basic}"})
+
+
+def bad() -> str:
+    return secrets.token_urlsafe(33)
+
+
+def flood(address: str = "192.0.2.1") -> list[int]:
+    return [exchange(bad(), address).status_code for _ in range(LIMIT + 2)]
+
+
+def test_many_bad_values_from_one_address_are_told_when_to_come_back(db):
+    assert flood() == [400] * LIMIT + [429] * 2
+
+    answer = exchange(bad())
+
+    assert 0 < int(answer["Retry-After"]) <= bad_values.WINDOW_SECONDS
+    assert answer.json()["errorCode"] == "too_many_requests"
+
+
+def test_beyond_the_limit_the_database_is_not_asked(db):
+    flood()
+
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        exchange(bad())
+
+    assert len(asked) == 0
+
+
+def test_others_are_not_told_to_wait(alices_key):
+    flood("198.51.100.9")
+
+    assert exchange(alices_key.value, "192.0.2.1").status_code == 200
+    assert exchange(bad(), "192.0.2.1").status_code == 400
+
+
+def test_a_program_behind_the_same_address_goes_on(alices_key):
+    assert exchange(alices_key.value).status_code == 200
+    flood()
+
+    assert {exchange(alices_key.value).status_code for _ in range(LIMIT * 3)} == {200}
+
+
+def test_a_program_that_is_new_behind_the_address_comes_in_with_the_next_minute(alices_key, monkeypatch):
+    flood()
+    assert exchange(alices_key.value).status_code == 429
+
+    monkeypatch.setattr(bad_values, "_ends_at", 0.0)
+
+    assert exchange(alices_key.value).status_code == 200
+
+
+def test_good_values_use_nothing_up(alices_key):
+    assert [exchange(alices_key.value).status_code for _ in range(LIMIT * 2)] == [200] * LIMIT * 2
+
+    assert flood() == [400] * LIMIT + [429] * 2
+
+
+def test_a_value_that_was_good_and_has_ended_counts_like_any_other(alice, alices_key):
+    exchange(alices_key.value)
+    alice.is_active = False
+    alice.save()
+
+    assert [exchange(alices_key.value).status_code for _ in range(LIMIT + 2)] == [400] * (LIMIT + 1) + [429]
+
+
+def test_introspection_counts_what_it_is_asked_and_who_asks(alices_key):
+    known = alices_key.value
+    assert [introspect(bad(), known).status_code for _ in range(LIMIT)] == [200] * LIMIT
+
+    assert introspect(bad(), known).status_code == 429
+    assert introspect(known, known).json()["active"] is True
+    assert introspect(known, bad()).status_code == 429
+
+
+def test_a_service_that_passes_addresses_on_is_not_stopped_by_one_of_its_clients(alices_key):
+    known = alices_key.value
+    for _ in range(LIMIT + 2):
+        introspect(bad(), known, client_address="203.0.113.7")
+
+    assert introspect(bad(), known, client_address="203.0.113.7").status_code == 429
+    assert introspect(bad(), known, client_address="203.0.113.8").json() == {"active": False}
+
+
+@pytest.mark.parametrize(("address", "expected"), [("2001:db8:0:1::9", 429), ("2001:db8:0:100::9", 400)])
+def test_a_customer_of_ipv6_is_counted_as_one(db, address, expected):
+    flood("2001:db8:0:7::1")
+
+    assert exchange(bad(), address).status_code == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_are_no_more_than_the_limit():
+    answers = at_once(16, lambda: exchange(bad()).status_code)
+
+    assert sorted(answers) == [400] * LIMIT + [429] * (16 - LIMIT)
+
+
+def test_what_is_remembered_is_bounded_and_holds_no_value(alices_key, monkeypatch):
+    monkeypatch.setattr(bad_values, "MOST_GOOD", 1)
+    monkeypatch.setattr(bad_values, "MOST_ADDRESSES", 2)
+    exchange(alices_key.value)
+    for index in range(6):
+        with bad_values.Judged(f"good {index}", "192.0.2.1"):
+            pass
+        exchange(bad(), f"198.51.100.{index}")
+
+    assert len(bad_values._good) == 1
+    assert len(bad_values._counts) <= 3
+    assert all(isinstance(tag, bytes) and len(tag) == 16 for tag in bad_values._good)
+
+
+def test_without_the_password_grant_a_program_is_told_what_to_use_instead(alice, settings):
+    settings.PASSWORD_GRANT = False
+    form = {"grant_type": "password", "username": "alice", "password": "any"}
+
+    answer = Client().post(TOKEN, form, headers={"Authorization": "Basic Yng6Yng="})
+
+    assert answer.status_code == 400
+    assert answer.json()["errorMessage"] == (
+        "This console takes no passwords from programs. Use an API key, or a one-time passcode."
+    )

@@ -1,0 +1,456 @@
+"""Second factors: an app, recovery codes, the log-in in two steps, and who must have one."""
+
+import re
+from datetime import timedelta
+
+import pyotp
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.http import HttpRequest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.models import AuditEvent
+from console.factors import recovery, totp
+from console.factors import second_step as steps
+from console.factors.models import Authenticator, RecoveryCode
+from tests.addresses import KEYS, USERS
+from tests.cast import PASSWORD
+from tests.conftest import program_of
+from tests.markup import page
+from tests.threads import at_once
+
+LOGIN, SECOND, FACTORS, APP = "/login/", "/login/second/", "/account/factors/", "/account/factors/app/"
+REMOVE, RECOVERY = "/account/factors/app/remove/", "/account/factors/recovery/"
+REFUSAL = "This code is not right, or was used already. Wait for the next one, or use a recovery code."
+
+
+def give_app(person) -> pyotp.TOTP:
+    """Return the app of somebody who has had one for a while."""
+    secret = totp.new_secret()
+    Authenticator.objects.create(user=person, sealed=totp.seal(secret, person))
+    return pyotp.TOTP(secret)
+
+
+@pytest.fixture
+def app(alice) -> pyotp.TOTP:
+    return give_app(alice)
+
+
+def code_of(app: pyotp.TOTP, steps: int = 0) -> str:
+    """Return the code that an app shows now, or so many steps of 30 seconds later."""
+    return app.at(timezone.now() + timedelta(seconds=totp.STEP_SECONDS * steps))
+
+
+def wrong_code(app: pyotp.TOTP) -> str:
+    right = [code_of(app, steps) for steps in (-1, 0, 1, 2)]
+    return next(code for code in ("000000", "111111", "222222", "333333", "444444") if code not in right)
+
+
+def log_in(person, client: Client | None = None, **fields: str) -> Client:
+    """Return a browser in which a person has sent the right password."""
+    client = client or Client()
+    client.post(LOGIN, {"username": person.username, "password": PASSWORD} | fields)
+    return client
+
+
+def half_logged_in(person) -> Client:
+    """Return a browser as `log_in` does, without hashing a password for it."""
+    client, request = Client(), HttpRequest()
+    request.session = client.session
+    steps.begin(request, person, next_url="/", time_zone="")
+    request.session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
+    return client
+
+
+def second_step(client: Client, code: str):
+    return client.post(SECOND, {"code": code})
+
+
+def is_logged_in(client: Client) -> bool:
+    return client.get(KEYS).status_code == 200
+
+
+def secret_on(answer) -> str:
+    return page(answer).find(id="secret").text.replace(" ", "")
+
+
+def codes_on(answer) -> list[str]:
+    return [item.text for item in page(answer).find(id="codes").find_all("code")]
+
+
+# Set up
+
+
+def test_alice_scans_a_code_and_types_what_the_app_shows(alice, alice_client):
+    app = pyotp.TOTP(secret_on(alice_client.get(APP)))
+
+    answer = alice_client.post(APP, {"code": f"{code_of(app)[:3]} {code_of(app)[3:]}"})
+
+    assert answer.status_code == 200
+    assert len(codes_on(answer)) == recovery.NUMBER
+    assert answer["Cache-Control"] == "no-store"
+    assert is_logged_in(alice_client)
+    assert not is_logged_in(log_in(alice))
+
+
+def test_the_qr_code_says_what_the_text_says_and_has_nothing_that_the_policy_refuses(alice_client):
+    answer = alice_client.get(APP)
+
+    drawn = re.search(r"<svg[^>]*class=\"qr\".*?</svg>", answer.content.decode(), re.DOTALL)
+    assert drawn
+    assert "style" not in drawn[0]
+    assert "href" not in drawn[0]
+    assert totp.qr_code("otpauth://totp/a?secret=A") == totp.qr_code("otpauth://totp/a?secret=A")
+
+
+def test_the_uri_names_the_console_and_the_user_id(bob):
+    uri = totp.uri_of("A" * 32, bob, "Keys & more")
+
+    parsed = pyotp.parse_uri(uri)
+    assert (parsed.secret, parsed.name, parsed.issuer) == ("A" * 32, bob.username, "Keys & more")
+
+
+def test_a_wrong_first_code_sets_nothing_up(alice, alice_client):
+    app = pyotp.TOTP(secret_on(alice_client.get(APP)))
+
+    answer = alice_client.post(APP, {"code": wrong_code(app)})
+
+    assert answer.status_code == 422
+    assert secret_on(answer) == app.secret, "the same, for the app has it by now"
+    assert not Authenticator.objects.exists()
+    assert is_logged_in(log_in(alice))
+
+
+def test_the_first_factor_ends_sessions_and_tokens_that_a_password_alone_has_brought(alice, alice_client):
+    elsewhere, token = log_in(alice), program_of(alice)
+    app = pyotp.TOTP(secret_on(alice_client.get(APP)))
+
+    alice_client.post(APP, {"code": code_of(app)})
+
+    assert not is_logged_in(elsewhere)
+    assert token.get("/v1/apikeys").status_code == 401
+
+
+def test_another_app_takes_the_place_of_the_first(alice, app, alice_client):
+    newer = pyotp.TOTP(secret_on(alice_client.get(APP)))
+    answer = alice_client.post(APP, {"code": code_of(newer)})
+
+    assert answer.status_code == 302
+    assert second_step(half_logged_in(alice), code_of(app)).status_code == 422
+    assert second_step(half_logged_in(alice), code_of(newer, 1)).status_code == 302
+
+
+def test_neither_secret_nor_codes_are_in_the_database(alice, alice_client):
+    secret = secret_on(alice_client.get(APP))
+    codes = codes_on(alice_client.post(APP, {"code": code_of(pyotp.TOTP(secret))}))
+
+    rows = [*Authenticator.objects.values(), *RecoveryCode.objects.values(), dict(alice_client.session)]
+    kept = str(rows)
+    assert secret not in kept
+    assert secret.encode().hex() not in kept
+    assert not any(code in kept or code.replace("-", "") in kept for code in codes)
+
+
+# Log in
+
+
+def test_with_a_factor_the_password_opens_nothing_yet(alice, app):
+    client = log_in(alice)
+
+    assert not is_logged_in(client)
+    assert client.get(SECOND).status_code == 200
+
+
+def test_the_code_of_the_app_completes_the_log_in_under_a_new_session_id(alice, app):
+    client = log_in(alice, next=KEYS)
+    half = client.session.session_key
+
+    answer = second_step(client, code_of(app))
+
+    assert (answer.status_code, answer["Location"]) == (302, KEYS)
+    assert is_logged_in(client)
+    assert client.session.session_key != half
+    assert "second_step" not in client.session
+
+
+def test_only_the_second_step_makes_a_device_known(alice, app):
+    client = log_in(alice)
+    assert settings.DEVICE_COOKIE_NAME not in client.cookies
+
+    second_step(client, code_of(app))
+
+    assert client.cookies[settings.DEVICE_COOKIE_NAME]["httponly"]
+
+
+@pytest.mark.parametrize(("steps", "status"), [(-2, 422), (-1, 302), (0, 302), (1, 302), (2, 422)])
+def test_clocks_may_differ_by_one_step(alice, app, steps, status):
+    assert second_step(half_logged_in(alice), code_of(app, steps)).status_code == status
+
+
+def test_a_code_works_once(alice, app):
+    second_step(half_logged_in(alice), code_of(app))
+
+    again = second_step(half_logged_in(alice), code_of(app))
+    older = second_step(half_logged_in(alice), code_of(app, -1))
+
+    assert (again.status_code, older.status_code) == (422, 422)
+    assert page(again).find(role="alert").text == REFUSAL
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_send_one_code_at_once_one_comes_in(alice, app):
+    code, clients = code_of(app), [half_logged_in(alice) for _ in range(4)]
+
+    answers = at_once(4, lambda: second_step(clients.pop(), code).status_code)
+
+    assert sorted(answers) == [302, 422, 422, 422]
+
+
+def test_a_recovery_code_works_once_however_it_is_written(alice, app):
+    code, other, *_rest = recovery.renew(alice)
+
+    first = second_step(half_logged_in(alice), f" {code.upper()} ")
+    again = second_step(half_logged_in(alice), code)
+    bare = second_step(half_logged_in(alice), other.replace("-", ""))
+
+    assert (first.status_code, again.status_code, bare.status_code) == (302, 422, 302)
+    assert RecoveryCode.objects.filter(user=alice).count() == recovery.NUMBER - 2
+
+
+def test_bobs_codes_do_not_log_alice_in(alice, bob, app):
+    bobs_app, bobs_codes = give_app(bob), recovery.renew(bob)
+
+    answers = [second_step(half_logged_in(alice), code).status_code for code in (code_of(bobs_app), bobs_codes[0])]
+
+    assert answers == [422, 422]
+
+
+def test_after_five_wrong_codes_the_right_one_is_not_looked_at_from_anywhere(alice, app):
+    for _ in range(5):
+        second_step(half_logged_in(alice), wrong_code(app))
+
+    answer = half_logged_in(alice).post(SECOND, {"code": code_of(app)}, REMOTE_ADDR="192.0.2.99")
+
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) <= 900
+    assert Authenticator.objects.get().last_step == 0
+    assert second_step(half_logged_in(alice), recovery.renew(alice)[0]).status_code == 302, (
+        "each factor is counted for itself"
+    )
+
+
+def test_wrong_codes_do_not_use_up_attempts_with_the_password(alice, app):
+    for _ in range(6):
+        second_step(half_logged_in(alice), wrong_code(app))
+
+    assert log_in(alice).get(SECOND).status_code == 200
+
+
+def test_a_wrong_password_is_answered_alike_with_and_without_a_factor(alice, bob, app):
+    answers = [Client().post(LOGIN, {"username": person.username, "password": "wrong"}) for person in (alice, bob)]
+
+    assert {answer.status_code for answer in answers} == {422}
+    assert len({page(answer).find(role="alert").text for answer in answers}) == 1
+
+
+def test_the_second_step_needs_a_first_one(client, alice, app):
+    answer = second_step(client, code_of(app))
+
+    assert (answer.status_code, answer["Location"]) == (302, LOGIN)
+
+
+@pytest.mark.parametrize("ended", ["time", "password", "person"])
+def test_a_half_log_in_ends_with_what_it_was_made_from(alice, app, ended, monkeypatch):
+    client = half_logged_in(alice)
+    if ended == "time":
+        monkeypatch.setattr("console.factors.second_step.LIFETIME_SECONDS", 0)
+    if ended == "password":
+        alice.set_password("another sentence for the tests")
+        alice.save()
+    if ended == "person":
+        get_user_model().objects.filter(pk=alice.pk).update(is_active=False)
+
+    answer = second_step(client, code_of(app))
+
+    assert (answer.status_code, answer["Location"]) == (302, LOGIN)
+    assert not is_logged_in(client)
+
+
+def test_the_session_between_the_steps_names_nobody(alice, app):
+    client = log_in(alice)
+
+    assert "_auth_user_id" not in client.session
+    assert alice.username not in str(dict(client.session))
+
+
+def test_a_secret_sealed_with_an_earlier_secret_key_works_and_is_sealed_anew(alice, app, settings):
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another secret key of the tests" * 3
+
+    assert second_step(half_logged_in(alice), code_of(app)).status_code == 302
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert second_step(half_logged_in(alice), code_of(app, 1)).status_code == 302
+
+
+# Account > Second factors
+
+
+def test_alice_sees_what_she_has(alice, app, alice_client):
+    recovery.renew(alice)
+
+    text = page(alice_client.get(FACTORS)).text
+
+    assert "10 codes are left." in text
+    assert "Set up another app" in text
+
+
+def test_new_recovery_codes_end_those_from_before(alice, app, alice_client):
+    before = recovery.renew(alice)
+
+    now = codes_on(alice_client.post(RECOVERY))
+
+    assert second_step(half_logged_in(alice), before[0]).status_code == 422
+    assert second_step(half_logged_in(alice), now[0]).status_code == 302
+
+
+def test_without_a_factor_there_is_nothing_to_recover(alice, alice_client):
+    answer = alice_client.post(RECOVERY)
+
+    assert answer.status_code == 302
+    assert not RecoveryCode.objects.exists()
+
+
+def test_removing_the_last_factor_removes_the_recovery_codes(alice, app, alice_client):
+    recovery.renew(alice)
+
+    alice_client.post(REMOVE)
+
+    assert not RecoveryCode.objects.exists()
+    assert is_logged_in(log_in(alice))
+
+
+def test_each_change_of_factors_is_audited_without_a_secret(alice, alice_client):
+    secret = secret_on(alice_client.get(APP))
+    alice_client.post(APP, {"code": wrong_code(pyotp.TOTP(secret))})
+    alice_client.post(APP, {"code": code_of(pyotp.TOTP(secret))})
+    alice_client.post(RECOVERY)
+    alice_client.post(REMOVE)
+
+    events = AuditEvent.objects.filter(action__startswith="console.factor.").order_by("event_time", "id")
+    told = [(event.action.rpartition(".")[2], event.request_data["factor"], event.outcome) for event in events]
+    assert told == [
+        ("create", "app", "failure"),
+        ("create", "app", "success"),
+        ("update", "recovery codes", "success"),
+        ("delete", "app", "success"),
+    ]
+    assert secret not in str([*events.values()])
+
+
+def test_a_change_of_factors_asks_who_somebody_is_after_fifteen_minutes(alice, app, alice_client, settings):
+    settings.REAUTHENTICATE_MINUTES = 0  # for everything else
+    make_old(alice_client)
+
+    opened, sent = alice_client.get(APP), alice_client.post(REMOVE)
+    wrong = alice_client.post(REMOVE, {"proof_password": "wrong"})
+    right = alice_client.post(REMOVE, {"proof_password": PASSWORD})
+
+    assert (opened.status_code, opened["Location"]) == (302, f"/account/prove/?next={APP.replace('/', '%2F')}")
+    assert page(sent).find("h1").text == "Is it still you?"
+    assert wrong.status_code == 422
+    assert page(wrong).find(id="refusal").text == "This is not your password. Try again."
+    assert (right.status_code, right["Location"]) == (302, FACTORS)
+    assert not Authenticator.objects.exists()
+
+
+def make_old(client: Client, minutes: int = 16) -> None:
+    """Let so many minutes pass since somebody proved who they are."""
+    session = client.session
+    session["proved_at"] = timezone.now().timestamp() - minutes * 60
+    session.save()
+
+
+def test_the_page_that_asks_leads_on_and_nowhere_else(alice, app, alice_client):
+    make_old(alice_client)
+
+    on = alice_client.post("/account/prove/", {"next": APP, "proof_code": code_of(app)})
+    away = alice_client.post("/account/prove/", {"next": "https://example.com/", "proof_password": PASSWORD})
+
+    assert (on.status_code, on["Location"]) == (302, APP)
+    assert away["Location"] == "/"
+    assert alice_client.get(APP).status_code == 200
+
+
+# Who must have one
+
+
+def test_everybody_must_have_a_second_factor_where_the_setting_says_so(alice, alice_client, settings):
+    settings.SECOND_FACTOR = "everybody"
+
+    led = [alice_client.get(path) for path in ("/", KEYS)]
+    htmx = alice_client.get(KEYS, headers={"HX-Request": "true"})
+
+    assert {(answer.status_code, answer["Location"]) for answer in led} == {(302, FACTORS)}
+    assert htmx["HX-Redirect"] == FACTORS
+    assert "You must have a second factor here." in page(alice_client.get(FACTORS)).text
+    app = pyotp.TOTP(secret_on(alice_client.get(APP)))
+    alice_client.post(APP, {"code": code_of(app)})
+    assert is_logged_in(alice_client)
+
+
+def test_administrators_alone_must_where_the_setting_says_that(alice_client, dora_client, settings):
+    settings.SECOND_FACTOR = "administrators"
+
+    assert is_logged_in(alice_client)
+    assert dora_client.get(KEYS)["Location"] == FACTORS
+
+
+def test_who_must_have_a_factor_keeps_the_last_one(alice, app, alice_client, settings):
+    settings.SECOND_FACTOR = "everybody"
+
+    answer = alice_client.post(REMOVE)
+
+    assert answer.status_code == 409
+    assert Authenticator.objects.filter(user=alice).exists()
+
+
+# Lost
+
+
+def test_an_administrator_resets_factors_and_ends_the_sessions(alice, app, dora_client):
+    recovery.renew(alice)
+    session = log_in(alice)
+    second_step(session, code_of(app))
+
+    answer = dora_client.post(f"{USERS}{alice.iam_id}/reset-factors/")
+
+    assert answer.status_code == 302
+    assert not is_logged_in(session)
+    assert not RecoveryCode.objects.exists()
+    assert is_logged_in(log_in(alice))
+
+
+def test_nobody_else_can_reset_factors(alice, app, bob_client):
+    answer = bob_client.post(f"{USERS}{alice.iam_id}/reset-factors/")
+
+    assert answer.status_code == 403
+    assert Authenticator.objects.exists()
+
+
+def test_an_operator_resets_factors(alice, app, capsys):
+    call_command("reset_factors", "alice")
+
+    assert capsys.readouterr().out == "alice has no second factor any more, and is logged out everywhere.\n"
+    assert is_logged_in(log_in(alice))
+
+
+def test_sessions_from_before_the_column_live_on(alice):
+    stamp = alice.get_session_auth_hash()
+
+    plain = super(get_user_model(), alice)._get_session_auth_hash()
+
+    assert stamp == plain

@@ -1,0 +1,435 @@
+"""Guesses from many addresses, on one device, in wide networks and at other pages: how many are looked at."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as configured
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.exceptions import TooManyAttempts
+from apikeys.jobs import Sweeper
+from console.log_in import auth, devices, limiter
+from console.log_in.limiter import Attempt
+from console.models import LoginCounter, LoginStreak
+from tests.cast import PASSWORD
+from tests.markup import page
+from tests.test_login import LOGIN, WRONG, guess, log_in, pause_ends
+from tests.threads import at_once
+
+PASSWORD_PAGE = "/password/"
+NEW_PASSWORD = "staple battery horse correct"
+TOKEN = "/identity/token"
+
+
+def addresses(number: int) -> list[str]:
+    return [f"198.51.{index // 250}.{index % 250 + 1}" for index in range(number)]
+
+
+def wait_of(attempt: Attempt) -> int:
+    """Return for how many seconds an attempt is refused, 0 where it would be looked at."""
+    try:
+        limiter.reserve(attempt)
+    except TooManyAttempts as exc:
+        return exc.retry_after
+    return 0
+
+
+def spend(times: int, user_id: str = "alice") -> None:
+    """Use up attempts on a user ID, each from an address of its own, with time between them."""
+    for address in addresses(times):
+        assert wait_of(Attempt(address, user_id)) == 0
+        pause_ends()
+
+
+def known_device(username: str = "alice") -> Client:
+    """Return a browser on which this person has logged in, and is not logged in any more."""
+    client = Client()
+    assert log_in(username, client=client, address="192.0.2.50").status_code == 302
+    client.post("/logout/")
+    return client
+
+
+def ask_for_token(password: str, address: str = "192.0.2.9") -> int:
+    form = {"grant_type": "password", "username": "alice", "password": password}
+    return Client().post(TOKEN, form, headers={"Authorization": "Basic Yng6Yng="}, REMOTE_ADDR=address).status_code
+
+
+# One user ID, from everywhere
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_hundred_guesses_at_once_from_forty_addresses_five_are_looked_at(alice, monkeypatch):
+    looked: list[str] = []
+    monkeypatch.setattr(auth.ModelBackend, "authenticate", lambda *_, **typed: looked.append(typed["password"]))
+    places = addresses(40)
+    began = timezone.now()
+
+    answers = at_once(40, lambda: guess(5, address=places.pop()))
+
+    statuses = [status for five in answers for status in five]
+    seconds = (timezone.now() - began).total_seconds()
+    assert len(statuses) == 200
+    assert set(statuses) == {422, 429}
+    assert len(looked) == statuses.count(422)
+    assert 1 <= len(looked) <= 5 + seconds / limiter.SPACED.total_seconds()
+
+
+def test_after_a_hundred_in_a_row_the_pauses_double_up_to_an_hour(db):
+    spend(99)
+    waits = []
+    for address in addresses(110)[99:]:
+        assert wait_of(Attempt(address, "alice")) == 0
+        waits.append(wait_of(Attempt(address.replace("198.51", "203.0"), "alice")))
+        pause_ends()
+
+    assert waits[:7] == pytest.approx([60, 120, 240, 480, 960, 1920, 3600], abs=2)
+    assert set(waits[7:]) <= {3600, 3601}
+
+
+def test_who_is_refused_and_goes_on_does_not_make_the_pauses_longer(db):
+    spend(100)
+    assert wait_of(Attempt("203.0.113.1", "alice")) == 0
+
+    waits = [wait_of(Attempt("203.0.113.2", "alice")) for _ in range(4)]
+
+    assert all(0 < wait <= 121 for wait in waits)
+
+
+def test_the_number_is_a_setting(settings, db):
+    settings.LOGIN_ATTEMPTS_PER_USER = 8
+    spend(7)
+
+    assert wait_of(Attempt("203.0.113.1", "alice")) == 0
+    assert 10 < wait_of(Attempt("203.0.113.2", "alice")) <= 61
+
+
+def test_other_user_ids_are_not_slowed_down(db):
+    spend(20)
+    wait_of(Attempt("203.0.113.1", "alice"))
+
+    assert wait_of(Attempt("203.0.113.1", "alice"))
+    assert wait_of(Attempt("203.0.113.1", "bob")) == 0
+
+
+def test_a_success_begins_anew(alice):
+    spend(100)
+
+    assert log_in("alice").status_code == 302
+
+    assert guess(5, address="203.0.113.1") == [422] * 5
+
+
+def test_known_and_unknown_user_ids_are_slowed_down_alike(alice):
+    for user_id in ("alice", "nobody"):
+        spend(101, user_id)
+
+    assert guess(1, "alice", address="203.0.113.1") == guess(1, "nobody", address="203.0.113.2") == [422]
+    known, unknown = (log_in(user_id, WRONG, address="203.0.113.3") for user_id in ("alice", "nobody"))
+    assert known.status_code == unknown.status_code == 429
+    assert int(known["Retry-After"]) == pytest.approx(int(unknown["Retry-After"]), abs=2)
+
+
+def test_programs_and_pages_count_together(alice):
+    spend(5)
+    assert guess(1, address="203.0.113.1") == [422]
+
+    assert ask_for_token(PASSWORD) == 429
+    pause_ends()
+    assert ask_for_token(PASSWORD) == 200
+
+
+def test_an_attempt_that_no_processor_was_free_for_does_not_count(alice, monkeypatch):
+    def busy(*_args, **_typed):
+        raise auth.HashingBusy
+
+    with monkeypatch.context() as patched:
+        patched.setattr(auth.ModelBackend, "authenticate", busy)
+        client = Client(raise_request_exception=False)
+        assert {log_in("alice", client=client).status_code for _ in range(9)} == {429}
+
+    assert log_in("alice").status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_user_ids_that_were_invented_are_forgotten_after_a_day_and_long_rows_of_guesses_after_thirty(db):
+    spend(1, "nobody")
+    spend(30, "alice")
+    ends = dict(LoginStreak.objects.order_by("ends_at").values_list("attempts", "ends_at"))
+    assert ends[1] - timezone.now() <= timedelta(days=1)
+    assert timedelta(days=29) < ends[30] - timezone.now() <= timedelta(days=30)
+
+    LoginStreak.objects.filter(attempts=1).update(ends_at=timezone.now())
+    Sweeper([limiter.forget_ended]).sweep()
+
+    assert list(LoginStreak.objects.values_list("attempts", flat=True)) == [30]
+
+
+def test_a_pause_from_before_the_clock_was_set_back_is_over(db):
+    spend(100)
+    LoginStreak.objects.update(next_at=timezone.now() + timedelta(days=2))
+
+    assert wait_of(Attempt("203.0.113.1", "alice")) == 0
+
+
+# A device that somebody logged in on before
+
+
+def test_strangers_cannot_keep_alice_out_on_a_device_that_she_logged_in_on_before(alice):
+    laptop, elsewhere = known_device(), Client()
+    spend(101)
+    wait_of(Attempt("203.0.113.1", "alice"))
+    guess(6, address="192.0.2.50")
+
+    assert log_in("alice", client=elsewhere, address="192.0.2.60").status_code == 429
+    assert log_in("alice", client=laptop, address="192.0.2.50").status_code == 302
+
+
+def test_a_whole_office_of_strangers_at_her_address_cannot_keep_her_out_either(alice, settings):
+    laptop = known_device()
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 3
+    for index in range(5):
+        guess(1, f"person {index}", address="192.0.2.50")
+
+    assert log_in("alice", address="192.0.2.50").status_code == 429
+    assert log_in("alice", client=laptop, address="192.0.2.50").status_code == 302
+
+
+def test_guesses_on_a_known_device_are_limited_by_themselves(alice):
+    laptop, phone = known_device(), known_device()
+
+    assert guess(6, client=laptop) == [422] * 5 + [429]
+
+    assert log_in("alice", client=laptop, address="203.0.113.9").status_code == 429, "wherever it is carried"
+    assert log_in("alice", client=phone).status_code == 302
+    assert log_in("alice").status_code == 302
+
+
+def test_a_stolen_device_is_slowed_down_as_well(alice, settings):
+    settings.LOGIN_ATTEMPTS_PER_USER = 8
+    laptop = known_device()
+    for _ in range(8):
+        assert guess(1, client=laptop) == [422]
+        LoginCounter.objects.all().delete()
+        pause_ends()
+
+    assert guess(2, client=laptop) == [422, 429]
+
+
+def test_a_log_in_on_a_known_device_gives_strangers_nothing_back(alice):
+    laptop = known_device()
+    spend(100)
+    wait_of(Attempt("203.0.113.1", "alice"))
+
+    assert log_in("alice", client=laptop).status_code == 302
+
+    assert guess(1, address="203.0.113.7") == [429]
+
+
+def test_alices_device_is_not_bobs(alice, bob):
+    laptop = known_device()
+    spend(100, bob.username)
+    wait_of(Attempt("203.0.113.1", bob.username))
+
+    assert log_in(bob.username, client=laptop).status_code == 429
+
+
+def test_a_browser_can_be_known_for_several_people_and_forgets_the_one_of_longest_ago(alice, bob):
+    shared = known_device()
+    log_in(bob.username, client=shared)
+    request = Client().get(LOGIN).wsgi_request
+    request.COOKIES = {configured.DEVICE_COOKIE_NAME: shared.cookies[configured.DEVICE_COOKIE_NAME].value}
+    assert devices.known_device(request, "alice")
+    assert devices.known_device(request, bob.username)
+
+    for index in range(devices.PEOPLE - 1):
+        response = Client().get(LOGIN)
+        devices.remember(request, response, f"person {index}")
+        request.COOKIES = {configured.DEVICE_COOKIE_NAME: response.cookies[configured.DEVICE_COOKIE_NAME].value}
+
+    assert devices.known_device(request, "alice") == ""
+    assert devices.known_device(request, bob.username)
+
+
+def test_a_device_keeps_its_name_at_the_next_log_in(alice):
+    client = known_device()
+    before = signing.loads(client.cookies[configured.DEVICE_COOKIE_NAME].value, salt=devices.SALT)
+
+    log_in(" ALICE ".strip().lower(), client=client)
+
+    assert signing.loads(client.cookies[configured.DEVICE_COOKIE_NAME].value, salt=devices.SALT) == before
+
+
+def test_a_device_is_known_after_the_secret_key_was_rotated(alice, settings):
+    laptop = known_device()
+    before = signing.loads(laptop.cookies[configured.DEVICE_COOKIE_NAME].value, salt=devices.SALT)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another " * 9
+    spend(100)
+    wait_of(Attempt("203.0.113.1", "alice"))
+
+    assert log_in("alice", client=laptop).status_code == 302
+
+    after = signing.loads(laptop.cookies[configured.DEVICE_COOKIE_NAME].value, salt=devices.SALT)
+    assert [*after.values()] == [*before.values()]
+    assert [*after] != [*before]
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_holds_no_name(alice):
+    cookie = known_device().cookies[configured.DEVICE_COOKIE_NAME]
+
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+    assert cookie["max-age"] == 180 * 24 * 60 * 60
+    assert "alice" not in str(signing.loads(cookie.value, salt=devices.SALT))
+
+
+def test_a_wrong_password_makes_no_device_known(alice):
+    assert configured.DEVICE_COOKIE_NAME not in log_in("alice", WRONG).cookies
+
+
+@pytest.mark.parametrize(
+    "forge", [lambda text: "", lambda text: "x", lambda text: text[:-2] + "xx", lambda text: "é" * 9]
+)
+def test_a_cookie_that_this_console_did_not_sign_is_no_device(alice, forge):
+    client = known_device()
+    client.cookies[configured.DEVICE_COOKIE_NAME] = forge(client.cookies[configured.DEVICE_COOKIE_NAME].value)
+    spend(100)
+    wait_of(Attempt("203.0.113.1", "alice"))
+
+    assert log_in("alice", client=client).status_code == 429
+
+
+def test_what_is_stored_of_a_device_is_a_hash(alice):
+    client = known_device()
+    [name] = signing.loads(client.cookies[configured.DEVICE_COOKIE_NAME].value, salt=devices.SALT).values()
+    guess(1, client=client)
+
+    stored = [
+        *LoginCounter.objects.values_list("subject", flat=True),
+        *LoginStreak.objects.values_list("subject", flat=True),
+    ]
+    assert stored
+    assert not [subject for subject in stored if name in subject or "alice" in subject]
+
+
+# Networks
+
+
+@pytest.mark.parametrize(
+    ("network", "limit"),
+    [
+        (lambda n: f"2001:db8:0:7::{n}", 2),
+        (lambda n: f"2001:db8:0:{n:x}::1", 8),
+        (lambda n: f"2001:db8:0:{n << 8:x}::1", 32),
+    ],
+    ids=["/64", "/56", "/48"],
+)
+def test_networks_of_ipv6_are_limited_in_steps(db, settings, network, limit):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 2
+
+    answers = [wait_of(Attempt(network(n), f"person {n}")) == 0 for n in range(limit + 3)]
+
+    assert answers == [True] * limit + [False] * 3
+    assert wait_of(Attempt("2001:db8:1::1", "alice")) == 0
+
+
+def test_a_wide_network_beyond_its_limit_makes_no_more_rows(db, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 1
+    for n in range(16):
+        wait_of(Attempt(f"2001:db8:0:{n << 8:x}::1", f"person {n}"))
+    before = LoginCounter.objects.count()
+
+    for n in range(16, 40):
+        assert wait_of(Attempt(f"2001:db8:0:{n << 8:x}::1", f"person {n}"))
+
+    assert LoginCounter.objects.count() == before
+
+
+def test_what_is_refused_to_one_customer_is_not_counted_against_the_neighbours(db, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 2
+    for n in range(40):
+        wait_of(Attempt("2001:db8:0:7::1", f"person {n}"))
+
+    assert wait_of(Attempt("2001:db8:0:8::1", "alice")) == 0
+
+
+# Change password
+
+
+def change(client: Client, old: str) -> tuple[int, str]:
+    """Return status, and what the page says in its alert, if it says anything there."""
+    typed = {"old_password": old, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    response = client.post(PASSWORD_PAGE, typed)
+    alerts = page(response).find_all(role="alert") if response.status_code != 302 else []
+    return response.status_code, " ".join(alert.text for alert in alerts)
+
+
+def test_wrong_current_passwords_count_like_log_ins(alice_client):
+    answers = [change(alice_client, WRONG)[0] for _ in range(40)]
+
+    assert answers == [422] * 5 + [429] * 35
+    status, says = change(alice_client, PASSWORD)
+    assert status == 429
+    assert "Too many attempts. Wait " in says
+
+
+def test_a_refusal_at_change_password_says_when_to_come_back(alice_client, settings):
+    for _ in range(5):
+        change(alice_client, WRONG)
+
+    typed = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    response = alice_client.post(PASSWORD_PAGE, typed)
+
+    assert 0 < int(response["Retry-After"]) <= settings.LOGIN_WINDOW_SECONDS
+    assert page(response).find("title").text.startswith("Error:")
+    assert PASSWORD not in response.content.decode()
+
+
+def test_guesses_at_change_password_count_for_the_log_in_and_the_right_one_gives_them_back(alice_client):
+    for _ in range(4):
+        change(alice_client, WRONG)
+    assert change(alice_client, PASSWORD)[0] == 302
+
+    assert guess(1, address="127.0.0.1") == [422]
+
+
+def test_on_a_known_device_change_password_is_limited_by_that_device(alice):
+    laptop = Client()
+    log_in("alice", client=laptop)
+    spend(100)
+    wait_of(Attempt("203.0.113.1", "alice"))
+
+    assert change(laptop, PASSWORD)[0] == 302
+
+
+# Alike
+
+
+def test_unknown_wrong_and_disabled_take_the_same_steps(alice, bob, django_assert_num_queries, monkeypatch):
+    bob.is_active = False
+    bob.save()
+    hashed: list[str] = []
+    argon2 = auth.Argon2PasswordHasher
+    for name in ("encode", "verify"):
+        real = getattr(argon2, name)
+        monkeypatch.setattr(
+            argon2, name, lambda self, *given, real=real: (hashed.append("once"), real(self, *given))[1]
+        )
+    people = [("alice", WRONG), ("nobody", WRONG), (bob.username, PASSWORD)]
+    requests = []
+    for index, (username, password) in enumerate(people):
+        request = Client().get(LOGIN).wsgi_request
+        request.client_address = f"192.0.2.{index + 1}"
+        requests.append((request, username, password))
+
+    found = []
+    for request, username, password in requests:
+        hashed.clear()
+        with django_assert_num_queries(STATEMENTS):
+            found.append(auth.LimitedModelBackend().authenticate(request, username=username, password=password))
+        assert hashed == ["once"]
+
+    assert found == [None] * 3
+
+
+STATEMENTS = 6  # savepoint or transaction, three counters, its end, the person

@@ -1,0 +1,136 @@
+"""One-time passcodes: how somebody with a second factor logs in to the command line."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apikeys.iam.oauth import GRANT_PASSCODE
+from console.factors import held, passcodes
+from console.factors.models import Passcode
+from tests.cast import PASSWORD
+from tests.markup import page
+from tests.test_factors import give_app
+from tests.threads import at_once
+
+PAGE, TOKEN = "/account/passcode/", "/identity/token"
+CLIENT = {"HTTP_AUTHORIZATION": "Basic Yng6Yng="}
+
+
+def exchange(passcode: str, **more):
+    return Client().post(TOKEN, {"grant_type": GRANT_PASSCODE, "passcode": passcode}, **(CLIENT | more))
+
+
+def by_password(person, client: Client | None = None):
+    form = {"grant_type": "password", "username": person.username, "password": PASSWORD}
+    return (client or Client()).post(TOKEN, form, **CLIENT)
+
+
+def test_alice_makes_a_passcode_and_logs_in_with_it_once(alice, alice_client):
+    passcode = page(alice_client.post(PAGE)).find(id="passcode").text
+
+    first, again = exchange(passcode), exchange(passcode)
+
+    assert first.status_code == 200
+    token = first.json()["access_token"]
+    assert Client().get("/identity/userinfo", headers={"Authorization": f"Bearer {token}"}).json()["name"] == str(alice)
+    assert (again.status_code, again.json()["errorCode"]) == (400, "BXNIM0605E")
+
+
+def test_the_page_makes_none_by_itself_and_shows_it_to_no_cache(alice_client, alice):
+    opened, made = alice_client.get(PAGE), alice_client.post(PAGE)
+
+    assert page(opened).find_all(id="passcode") == []
+    assert made["Cache-Control"] == "no-store"
+    assert Passcode.objects.count() == 1
+
+
+def test_a_passcode_is_kept_as_a_hash_and_ends_after_two_minutes(alice):
+    passcode = passcodes.make(alice)
+
+    assert passcode not in str([*Passcode.objects.values()])
+    Passcode.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
+    assert exchange(passcode).status_code == 400
+    passcodes.forget_ended()
+    assert not Passcode.objects.exists()
+
+
+def test_another_passcode_ends_the_one_before(alice):
+    before, now = passcodes.make(alice), passcodes.make(alice)
+
+    assert [exchange(code).status_code for code in (before, now)] == [400, 200]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_send_one_passcode_at_once_one_gets_tokens(alice):
+    passcode = passcodes.make(alice)
+
+    answers = at_once(4, lambda: exchange(passcode).status_code)
+
+    assert sorted(answers) == [200, 400, 400, 400]
+
+
+def test_a_passcode_of_somebody_who_was_deactivated_does_not_work(alice):
+    passcode = passcodes.make(alice)
+    alice.is_active = False
+    alice.save()
+
+    assert exchange(passcode).status_code == 400
+
+
+def test_guesses_are_counted_for_an_address(alice):
+    answers = [exchange("guess", REMOTE_ADDR="192.0.2.8").status_code for _ in range(6)]
+
+    assert answers == [400] * 5 + [429]
+    assert exchange(passcodes.make(alice), REMOTE_ADDR="192.0.2.9").status_code == 200
+
+
+def test_a_passcode_needs_the_client_of_a_command_line(alice):
+    passcode = passcodes.make(alice)
+
+    assert exchange(passcode, HTTP_AUTHORIZATION="").status_code == 401
+    assert exchange(passcode).status_code == 200
+
+
+def test_a_passcode_that_is_no_text_of_ours_is_refused(db):
+    assert [exchange(text).status_code for text in ("", "\0", "🔑", "x" * 4000)] == [400] * 4
+
+
+# Who has a second factor
+
+
+def test_the_password_of_somebody_with_a_factor_gets_no_token_but_a_sentence(alice, bob):
+    give_app(alice)
+
+    alices, bobs = by_password(alice), by_password(bob)
+
+    assert (alices.status_code, alices.json()["errorCode"]) == (401, "BXNIM0400E")
+    assert "Log in with a one-time passcode" in alices.json()["errorMessage"]
+    assert bobs.status_code == 200
+
+
+def test_neither_does_that_of_somebody_who_must_have_one(alice, settings):
+    settings.SECOND_FACTOR = "everybody"
+
+    assert by_password(alice).status_code == 401
+
+
+def test_tokens_of_a_passcode_are_renewed_and_end_with_the_sessions(alice):
+    give_app(alice)
+    tokens = exchange(passcodes.make(alice)).json()
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+
+    renewed = Client().post(TOKEN, form, **CLIENT).json()
+    held.end_sessions(alice)
+
+    refused = Client().post(TOKEN, form | {"refresh_token": renewed["refresh_token"]}, **CLIENT)
+    bearer = {"Authorization": f"Bearer {renewed['access_token']}"}
+    assert (refused.status_code, Client().get("/v1/apikeys", headers=bearer).status_code) == (400, 401)
+
+
+def test_discovery_says_where_passcodes_are_made(client, db):
+    found = client.get("/identity/.well-known/openid-configuration").json()
+
+    assert found["passcode_endpoint"] == f"http://localhost:8000{PAGE}"
+    assert GRANT_PASSCODE in found["grant_types_supported"]

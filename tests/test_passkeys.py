@@ -1,0 +1,192 @@
+"""Passkeys: as a second factor, in place of the password, and as a proof; a device in tests/soft_authenticator.py."""
+
+import pytest
+from django.test import Client
+
+from console.factors.models import Passkey, RecoveryCode
+from tests.addresses import CREATE, KEYS
+from tests.markup import fields, page
+from tests.soft_authenticator import Device
+from tests.test_factors import SECOND, codes_on, half_logged_in, is_logged_in, log_in, make_old
+
+ADD, BEGIN, USE = (f"/account/factors/passkey/{part}" for part in ("", "begin/", "use/"))
+LOGIN, CHALLENGE = "/login/passkey/", "/login/passkey/use/"
+ORIGIN = "http://testserver"
+
+
+def add(client: Client, device: Device, name: str = "Phone"):
+    options = client.post(BEGIN).json()
+    return client.post(ADD, {"name": name, "passkey": device.make(options)})
+
+
+@pytest.fixture
+def phone(alice, alice_client) -> Device:
+    """Alice's passkey."""
+    device = Device(ORIGIN)
+    assert add(alice_client, device).status_code == 200
+    alice.refresh_from_db()  # her sessions ended
+    return device
+
+
+def log_in_with(device: Device, client: Client | None = None, **changed: bytes):
+    client = client or Client()
+    options = client.post(CHALLENGE).json()
+    return client.post(LOGIN, {"passkey": device.use(options, **changed), "next": KEYS})
+
+
+def test_the_first_passkey_brings_recovery_codes_and_is_asked_for(alice, alice_client):
+    answer = add(alice_client, Device(ORIGIN))
+
+    assert len(codes_on(answer)) == 10
+    assert not is_logged_in(log_in(alice))
+    assert is_logged_in(alice_client)
+
+
+def test_alice_sees_and_removes_her_passkeys_by_name(alice, phone, alice_client):
+    add(alice_client, Device(ORIGIN), "Security key")
+
+    shown = page(alice_client.get("/account/factors/")).text
+    for passkey in Passkey.objects.all():
+        alice_client.post(f"/account/factors/passkey/{passkey.digest}/remove/")
+
+    assert "Phone" in shown
+    assert "Security key" in shown
+    assert not RecoveryCode.objects.exists()
+    assert is_logged_in(log_in(alice))
+
+
+def test_bob_cannot_remove_alices(phone, bob_client):
+    bob_client.post(f"/account/factors/passkey/{Passkey.objects.get().digest}/remove/")
+
+    assert Passkey.objects.exists()
+
+
+def test_a_passkey_is_the_second_step(alice, phone):
+    client = half_logged_in(alice)
+    options = client.post(CHALLENGE).json()
+
+    answer = client.post(SECOND, {"passkey": phone.use(options), "code": ""})
+
+    assert len(options["allowCredentials"]) == 1
+    assert answer.status_code == 302
+    assert is_logged_in(client)
+
+
+def test_a_passkey_alone_logs_in(phone):
+    client = Client()
+
+    answer = log_in_with(phone, client)
+
+    assert (answer.status_code, answer["Location"]) == (302, KEYS)
+    assert is_logged_in(client)
+
+
+def test_a_challenge_is_used_once(phone):
+    client = Client()
+    options = client.post(CHALLENGE).json()
+    sent = phone.use(options)
+
+    first, again = (client.post(LOGIN, {"passkey": sent}) for _ in range(2))
+    replayed = Client().post(LOGIN, {"passkey": sent})
+
+    assert [answer["Location"] for answer in (first, again, replayed)] == ["/", "/login/", "/login/"]
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        Device(ORIGIN),
+        Device("https://testserver"),
+        Device("http://elsewhere"),
+        Device(ORIGIN, verifies=False),
+    ],
+    ids=["unknown", "another scheme", "another host", "nobody verified"],
+)
+def test_other_devices_and_places_are_refused(alice, phone, device):
+    if device.origin != ORIGIN or not device.verifies:
+        device.key, device.id, device.handle = phone.key, phone.id, phone.handle
+
+    answer = log_in_with(device)
+
+    assert answer["Location"] == "/login/"
+    assert Passkey.objects.get().last_used_at is None
+
+
+@pytest.mark.parametrize("part", ["signature", "userHandle", "authenticatorData", "clientDataJSON"])
+def test_what_was_changed_on_the_way_is_refused(phone, part):
+    assert log_in_with(phone, **{part: b"x" * 37})["Location"] == "/login/"
+
+
+@pytest.mark.parametrize("sent", ["", "{", "[]", "null", "{}", '{"rawId": 1}', "[" * 10_000, '{"rawId": "AA"}'])
+def test_what_is_no_answer_of_a_device_is_refused(phone, alice_client, sent):
+    client = Client()
+    client.post(CHALLENGE)
+    alice_client.post(BEGIN)
+
+    assert client.post(LOGIN, {"passkey": sent})["Location"] == "/login/"
+    assert alice_client.post(ADD, {"name": "x", "passkey": sent}).status_code == 422
+
+
+def test_a_copy_that_has_signed_less_is_refused(phone):
+    log_in_with(phone)
+    log_in_with(phone)
+    phone.count = 0
+
+    assert log_in_with(phone)["Location"] == "/login/"
+
+
+def test_a_device_that_counts_nothing_logs_in_again_and_again(alice_client):
+    device = Device(ORIGIN, counts=False)
+    add(alice_client, device)
+
+    assert [log_in_with(device)["Location"] for _ in range(2)] == [KEYS, KEYS]
+
+
+def test_a_passkey_of_somebody_who_was_deactivated_does_not_log_in(alice, phone):
+    alice.is_active = False
+    alice.save()
+
+    assert log_in_with(phone)["Location"] == "/login/"
+
+
+def test_bobs_passkey_is_no_second_step_of_alices(alice, phone, bob_client):
+    bobs = Device(ORIGIN)
+    add(bob_client, bobs)
+    client = half_logged_in(alice)
+    options = client.post(CHALLENGE).json()
+
+    assert client.post(SECOND, {"passkey": bobs.use(options)}).status_code == 422
+
+
+def test_a_passkey_is_a_proof_when_somebody_is_asked_again(alice_client, phone):
+    make_old(alice_client)
+    form = fields(page(alice_client.get(CREATE)).find("form", id="create-form"))
+    question = alice_client.post(CREATE, form | {"name": "terraform"})
+    (asked,) = (fields(each) for each in page(question).find_all("form") if "proof_passkey" in fields(each))
+
+    answer = alice_client.post(CREATE, asked | {"proof_passkey": phone.use(alice_client.post(USE).json())})
+
+    assert page(answer).find("h2", id="created-title")
+
+
+def test_challenges_for_strangers_are_limited(alice, phone, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 5
+    answers = [Client().post(CHALLENGE, REMOTE_ADDR="192.0.2.5").status_code for _ in range(6)]
+
+    assert answers == [200] * 5 + [429]
+    assert half_logged_in(alice).post(CHALLENGE, REMOTE_ADDR="192.0.2.5").status_code == 200, "hers is no stranger's"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "[::1]:8000"])
+def test_under_an_address_there_are_no_passkeys(alice_client, settings, host):
+    settings.ALLOWED_HOSTS = ["*"]
+
+    assert alice_client.post(BEGIN, headers={"Host": host}).status_code == 404
+    assert "Passkeys need a name" in page(alice_client.get("/account/factors/", headers={"Host": host})).text
+
+
+def test_the_browser_may_use_passkeys_on_these_pages_only(client, db):
+    policy = client.get("/login/")["Permissions-Policy"]
+
+    assert "publickey-credentials-get=(self)" in policy
+    assert "publickey-credentials-create=(self)" in policy
