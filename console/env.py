@@ -24,6 +24,7 @@ from console.locks import folder_locked
 Read = TypeVar("Read")
 
 TRUE, FALSE = "true", "false"
+_WORD = re.compile(r"[!-~]{0,255}")
 _HOST_NAME = re.compile(r"\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -84,6 +85,14 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     raw = env_str(name, default)
     if raw not in choices:
         raise ImproperlyConfigured(f"{name}={raw!r}: use {' or '.join(map(repr, choices))}.")
+    return raw
+
+
+def env_word(name: str) -> str:
+    """Return at most 255 printable ASCII characters without blanks, "" when unset; else raises ImproperlyConfigured."""
+    raw = env_str(name)
+    if not _WORD.fullmatch(raw):
+        raise ImproperlyConfigured(f"{name}={raw!r}: use at most 255 letters, digits and signs without blanks.")
     return raw
 
 

@@ -31,6 +31,7 @@ from console.env import (
     env_secrets,
     env_str,
     env_url,
+    env_word,
     is_every_address,
     is_loopback,
     stored_secret,
@@ -151,6 +152,7 @@ IAM_SLOTS_PER_ADDRESS = max(1, IAM_SLOTS_OF_LOG_INS // 2)
 PUBLIC_URL = env_public_url("PUBLIC_URL", default_url(HOST, PORT, ALLOWED_HOSTS, https=HTTPS))
 PROGRAMS_URL = IAM_URL if _is_upstream else PUBLIC_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
+TOKEN_AUDIENCE = env_word("TOKEN_AUDIENCE")  # `aud` of access tokens; "" for none, as IAM's tokens
 PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
 # Values that are no key's, from one address in a minute, which each process counts; then 429.
 BAD_VALUES_PER_MINUTE = env_int("BAD_VALUES_PER_MINUTE", 300, low=1, high=1_000_000)
@@ -170,7 +172,9 @@ AUTH_PASSWORD_VALIDATORS = [{"NAME": "console.log_in.passwords.PasswordValidator
 SECOND_FACTOR = env_choice("SECOND_FACTOR", "optional", ("optional", "administrators", "everybody"))
 REAUTHENTICATE_MINUTES = env_int("REAUTHENTICATE_MINUTES", 15, low=0, high=720)
 if _is_upstream and SECOND_FACTOR != "optional":
-    f"SECOND_FACTOR={SECOND_FACTOR!r}: with APIKEYS_BACKEND=ibm-cloud the upstream IAM asks for second factors."
+    raise ImproperlyConfigured(
+        f"SECOND_FACTOR={SECOND_FACTOR!r}: with APIKEYS_BACKEND=ibm-cloud the upstream IAM asks for second factors."
+    )
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 CHOOSE_ACCOUNT_URL = "account"  # where a person with several accounts chooses one

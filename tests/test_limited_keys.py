@@ -99,6 +99,21 @@ def test_without_a_choice_each_answer_has_the_members_that_ibms_clients_know_in_
     assert {tuple(key) for key in listed.json()["apikeys"]} == {KEY}
 
 
+def test_tokens_name_their_audience_where_there_is_one(alices_key, settings):
+    old = ask(alices_key.value, headers=CLIENT).json()
+    settings.TOKEN_AUDIENCE = "https://services.example.com"
+
+    answer = ask(alices_key.value, headers=CLIENT)
+    renewed = Client().post(
+        "/identity/token", {"grant_type": "refresh_token", "refresh_token": old["refresh_token"]}, headers=CLIENT
+    )
+
+    maker = program(answer.json()["access_token"])
+    told = maker.post("/identity/introspect", {"token": renewed.json()["access_token"]}).json()
+    assert {claims(answer)["aud"], claims(renewed)["aud"], told["aud"]} == {"https://services.example.com"}
+    assert program(old["access_token"]).get("/v1/apikeys").status_code == 200, "a token from before the setting goes on"
+
+
 def test_a_key_with_a_scope_has_tokens_with_the_same(alice, create_key, billing):
     issued = create_key(alice, scope=f"{scopes.READ} billing:read")
 

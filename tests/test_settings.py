@@ -153,6 +153,14 @@ def show(run):
             "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out.",
         ),
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN: use 32 random characters or more, letters and digits."),
+        (
+            {"TOKEN_AUDIENCE": "all services"},
+            "TOKEN_AUDIENCE='all services': use at most 255 letters, digits and signs without blanks.",
+        ),
+        (
+            {"APIKEYS_BACKEND": "ibm-cloud", "SECOND_FACTOR": "everybody"},
+            "SECOND_FACTOR='everybody': with APIKEYS_BACKEND=ibm-cloud the upstream IAM asks for second factors.",
+        ),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml': use 'text' or 'json'."),
         (
             {"AUDIT_LOG": "audit.log"},

@@ -16,10 +16,10 @@ AHEAD = signing.PUBLISHED_AHEAD
 TOKENS_LIVE = signing.LIFETIME + timedelta(seconds=signing.LEEWAY_SECONDS)
 
 
-def a_token() -> str:
+def a_token(**more: object) -> str:
     now = int(timezone.now().timestamp())
-    jti = "00000000-0000-4000-8000-000000000000"
-    return signing.sign({"iam_id": "IBMid-1", "jti": jti, "iss": signing.issuer(), "iat": now, "exp": now + 3600})
+    about = {"iam_id": "IBMid-1", "jti": "00000000-0000-4000-8000-000000000000", "iss": signing.issuer()}
+    return signing.sign(about | {"iat": now, "exp": now + 3600} | more)
 
 
 def header(token: str) -> dict[str, str]:
@@ -131,3 +131,24 @@ def test_a_clock_that_was_set_back_stops_no_token():
 
     assert header(a_token()) == header(token)
     assert len(published()) == 1
+
+
+# Whom a token is for
+
+
+@pytest.mark.parametrize("audience", ["services", ["services"], ["others", "services"]])
+def test_a_token_for_this_audience_is_good(settings, audience):
+    settings.TOKEN_AUDIENCE = "services"
+
+    assert is_good(a_token(aud=audience))
+
+
+@pytest.mark.parametrize("audience", ["others", ["others"], [], "", 7, {"services": True}, "Services"])
+def test_a_token_for_another_audience_is_refused_where_there_is_one(settings, audience):
+    token = a_token(aud=audience)
+    assert is_good(token), "without an audience the claim says nothing"
+
+    settings.TOKEN_AUDIENCE = "services"
+
+    assert not is_good(token), "a signature that is remembered does not make it good"
+    assert is_good(a_token()), "a token from before the setting goes on until it expires"

@@ -122,7 +122,6 @@ def _verify(token: str) -> Signed:
             token,
             key.public_key(),
             algorithms=[record.algorithm],
-            # Tokens have no audience, since libraries refuse one that they do not expect; older servers' tokens have.
             # What depends on the time or the settings is checked at each use.
             options={
                 "require": ["exp", "iat", "iss", "jti", "iam_id"],
@@ -145,10 +144,21 @@ def _is_current(claims: dict[str, Any]) -> bool:
     latest = now + CLOCK_SET_BACK.total_seconds()
     return (
         claims["iss"] == issuer()
+        and _is_for_here(claims.get("aud"))
         and is_moment(claims["iat"], latest)
         and is_moment(claims["exp"], latest + LIFETIME.total_seconds())
         and claims["exp"] > now - LEEWAY_SECONDS
     )
+
+
+def _is_for_here(audience: object) -> bool:
+    """Tell whether a token names TOKEN_AUDIENCE, where there is one; tokens without go on until they expire.
+
+    Without one the claim says nothing: tokens of older servers have their issuer in it.
+    """
+    if not settings.TOKEN_AUDIENCE or audience is None:
+        return True
+    return audience == settings.TOKEN_AUDIENCE or (isinstance(audience, list) and settings.TOKEN_AUDIENCE in audience)
 
 
 class _Remembered:

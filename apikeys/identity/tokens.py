@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate as django_authenticate
 from django.db import Error, connection, transaction
 from django.db.models import Q, QuerySet
@@ -459,6 +460,8 @@ def _claims(subject: Subject, client_id: str, issued_at: int, expires_at: int) -
         "acr": 1,
         "amr": ["pwd"],
     }
+    if settings.TOKEN_AUDIENCE:  # libraries refuse a token with an audience that they do not expect
+        claims["aud"] = settings.TOKEN_AUDIENCE
     if subject.is_service:
         claims["sub_type"] = "ServiceId"
     if subject.api_key:

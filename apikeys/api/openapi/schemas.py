@@ -517,7 +517,7 @@ def schemas(*, with_password: bool) -> Schema:
                     description="A valid value of a key.",
                 ),
                 request(
-                    TOKEN_CLAIMS,
+                    TOKEN_CLAIMS | {"aud": text("Whom the token is for. Absent unless the server sets an audience.")},
                     required=(*TOKEN_CLAIMS, "grant_type", "scope", "client_id"),
                     description="A valid access token, with its claims.",
                 ),
