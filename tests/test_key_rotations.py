@@ -270,6 +270,8 @@ def test_each_rotation_is_an_audit_event(consoles):
     for _step in range(2):
         rotate("secret_key")
         rotate("pepper")
+        for console in consoles:
+            console.restart()
     rotate("signing_key")
 
     counted = Counter(AuditEvent.objects.values_list("action", flat=True))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apikeys import audit
 from apikeys.domain import Caller
-from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PepperFingerprint, PreviousValue
+from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, PepperFingerprint, PreviousValue
 
 
 def check_peppers(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -60,8 +60,13 @@ def save_fingerprints(**kwargs: Any) -> None:
         with transaction.atomic():
             fingerprint = {"fingerprint": peppers.fingerprint(number)}
             _row, is_new = PepperFingerprint.objects.get_or_create(number=number, defaults=fingerprint)
-            if is_new and not is_first:
+            if is_new and not is_first and not _was_told(number):
                 audit.record(Caller(audit.NOBODY), audit.PEPPER_CREATE, target_name=str(number))
+
+
+def _was_told(number: int) -> bool:
+    """Tell whether the event of a pepper is there: a command that makes one writes it before the first start with it."""
+    return AuditEvent.objects.filter(action=audit.PEPPER_CREATE, target_name=str(number)).exists()
 
 
 def usage() -> dict[int, int]:
