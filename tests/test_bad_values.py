@@ -108,6 +108,23 @@ def test_introspection_counts_what_it_is_asked_and_who_asks(alices_key):
     assert introspect(known, bad()).status_code == 429
 
 
+def test_who_asks_about_values_by_their_details_is_counted_and_somebody_elses_value_is_none(alices_key, create_key, bob):
+    token = exchange(create_key(bob, name="asks").value).json()["access_token"]
+    about = create_key(bob, name="asked about").value
+
+    def details(value: str, **headers: str) -> int:
+        bearer = {"Authorization": f"Bearer {token}", "IAM-ApiKey": value} | headers
+        return Client().get("/v1/apikeys/details", REMOTE_ADDR="192.0.2.1", headers=bearer).status_code
+
+    assert details(about) == 200
+    assert [details(bad()) for _ in range(LIMIT - 1)] == [404] * (LIMIT - 1)
+    assert details(alices_key.value) == 404
+
+    assert {details(bad()), details(alices_key.value)} == {429}
+    assert details(about) == 200
+    assert details(bad(), **{"IAM-Client-Address": "203.0.113.7"}) == 404
+
+
 def test_a_service_that_passes_addresses_on_is_not_stopped_by_one_of_its_clients(alices_key):
     known = alices_key.value
     for _ in range(LIMIT + 2):

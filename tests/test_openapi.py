@@ -554,6 +554,7 @@ def ask_for_tokens(program: Program, address: str, username: str, settings: Any)
     bad_values.forget()
     call(200, "POST", "/identity/introspect", {"apikey": "unknown"})
     call("too_many_requests", "POST", "/identity/introspect", {"apikey": "unknown"})
+    call("too_many_requests", "GET", "/v1/apikeys/details", **{"IAM-ApiKey": "unknown"})
     settings.BAD_VALUES_PER_MINUTE = limit
     bad_values.forget()
 

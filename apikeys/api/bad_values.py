@@ -15,13 +15,15 @@ from threading import Lock
 
 from django.conf import settings
 
-from apikeys.exceptions import TooManyAttempts, ValueNotFound
+from apikeys.exceptions import ApiKeyNotFound, TooManyAttempts, ValueNotFound
 
 WINDOW_SECONDS = 60
 CUSTOMER = 56  # bits of an IPv6 address: providers give one customer a /56, or parts of one
 MOST_ADDRESSES = 50_000  # counted at once, and beyond them all others together
 MOST_GOOD = 10_000  # values, each remembered by 16 bytes
 OTHERS = "others"
+# Somebody else's value is none for whoever asks: were it not counted, that would tell that there is such a key.
+NOT_FOUND = (ValueNotFound, ApiKeyNotFound)
 
 _secret = secrets.token_bytes(32)  # of this process: what it remembers means nothing elsewhere
 _lock = Lock()
@@ -31,7 +33,7 @@ _ends_at = 0.0  # by the monotonic clock
 
 
 class Judged:
-    """A look-up of a value, as a context: what raises ValueNotFound in it counts against the address.
+    """A look-up of a value, as a context: what raises NOT_FOUND in it counts against the address.
 
     To enter raises TooManyAttempts where the address has used up its minute.
     """
@@ -55,7 +57,7 @@ class Judged:
                 _good[self._tag] = None
                 if len(_good) > MOST_GOOD:
                     del _good[next(iter(_good))]
-            elif kind is ValueNotFound:
+            elif issubclass(kind, NOT_FOUND):
                 _good.pop(self._tag, None)  # it was one, and has ended
                 return
             if self._is_counted and _counts.get(self._address):  # what failed otherwise told nothing of the value

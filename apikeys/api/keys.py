@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 from apikeys.api import auth, bodies, fields
 from apikeys.api.answers import JsonAnswer
 from apikeys.api.auth import check_account
+from apikeys.api.bad_values import Judged
 from apikeys.api.decorators import authenticated, no_content, resource, switch
 from apikeys.api.fields import (
     Body,
@@ -136,15 +137,16 @@ def get_key(request: HttpRequest, caller: Caller, key_id: str) -> JsonAnswer:
 def key_details(request: Request) -> JsonAnswer:
     """Return the key of a value that the caller may see.
 
-    Raises BadRequest (400), Unauthenticated (401), ApiKeyNotFound (404).
+    Raises BadRequest (400), Unauthenticated (401), ApiKeyNotFound (404), TooManyAttempts (429).
     """
     try:
         value, address = needed_header(request, "IAM-ApiKey"), auth.client_address(request)
     except BadRequest:
         auth.caller_of_token(request)  # who may not ask is not told what is wrong with the question
         raise
-    caller, record = auth.caller_and_record(request, value, address)
-    key = keys.get_api_key_of_record(caller, record)
+    with Judged(value, address or request.client_address):
+        caller, record = auth.caller_and_record(request, value, address)
+        key = keys.get_api_key_of_record(caller, record)
     return tagged(payloads.api_key(key, history=history_where_asked(request, caller, key)))
 
 

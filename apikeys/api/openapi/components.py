@@ -38,6 +38,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "rotation_under_way": (409, "The previous value still works. Send end_previous to end it with this rotation."),
     "BXNIM0105E": (409, "An API key of the service ID is locked."),
     "BXNIM0151E": (422, "The owner has reached the limit of API keys."),
+    "too_many_requests": (429, "Too many values that are no key's. Retry-After gives the number of seconds to wait."),
 }
 TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
     "BXNIM0109E": (400, "A property is missing or empty; errorDetails names it."),

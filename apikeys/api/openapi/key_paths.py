@@ -99,7 +99,7 @@ def key_operations() -> dict[str, Schema]:
             "getApiKeyDetails",
             "Get the API key that has a value",
             one_key,
-            READING,
+            (*READING, "too_many_requests"),
             description="Returns the key in any state, if you may see it. This does not count as a use of the key. A "
             "service that asks for somebody else passes on that address, and is told 404 where the key can't be used "
             "from there.",
