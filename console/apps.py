@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import pre_delete
 
 
@@ -10,8 +11,9 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         from console.log_in import events
+        from console.mails import languages
         from console.people import administrators
 
         events.connect()
-
+        user_logged_in.connect(languages.keep_at_log_in)
         pre_delete.connect(administrators.check_deletion, sender=settings.AUTH_USER_MODEL)

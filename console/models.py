@@ -67,6 +67,9 @@ class User(AbstractUser):
         _("Time zone"), max_length=64, blank=True, default="", db_default="", validators=[validate_time_zone]
     )
 
+    # Of mails; blank for nothing known. A release before this column writes rows without it.
+    language = models.CharField(max_length=16, blank=True, default="", db_default="", editable=False)
+
     # Where the rules leave it to some. A release before this column writes rows without it.
     may_create_keys = models.BooleanField(_("May create API keys"), default=True, db_default=True)
 

@@ -38,7 +38,8 @@ from console.cookies import set_cookie
 from console.database import without_waiting
 from console.errors import for_exception, problem
 from console.log_in import events
-from console.models import validate_time_zone
+from console.mails import languages
+from console.models import User, validate_time_zone
 
 UNPROCESSABLE = 422
 KEY_FORMS = ("api_key_create", "api_key_edit")
@@ -104,6 +105,8 @@ def time_zone(request: Request) -> HttpResponse:
 @require_POST
 def set_language(request: HttpRequest) -> HttpResponse:
     """Remember the language for a year and go back to the page it was chosen on."""
+    if isinstance(request.user, User):
+        languages.keep(request.user, request.POST.get("language", ""))
     return django_set_language(request)
 
 

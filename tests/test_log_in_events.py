@@ -58,6 +58,22 @@ def test_a_log_in_and_the_log_out_are_events_of_the_person(alice):
     assert (went.action, went.outcome) == (audit.LOG_OUT, "success")
 
 
+def test_the_event_of_a_log_in_tells_whether_the_person_had_logged_in_with_this_browser_before(alice, bob):
+    browser = Client()
+    for username in ("alice", bob.username, "ALICE"):
+        browser.post(LOGIN, {"username": username.lower(), "password": PASSWORD})
+        browser.post("/logout/")
+    log_in("alice")
+
+    came = events(action=audit.LOG_IN, outcome="success")
+    assert [event.request_data for event in came] == [
+        {"new_device": True},
+        {"new_device": True},
+        {},
+        {"new_device": True},
+    ]
+
+
 def test_a_wrong_password_tells_whose_account_was_tried(alice):
     log_in("alice", "wrong")
 

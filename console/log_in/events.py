@@ -23,6 +23,7 @@ from apikeys.identity.callers import caller_for
 from apikeys.identity.users import identity_of
 from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
+from console.log_in import devices
 from console.models import User
 
 View = Callable[..., HttpResponseBase]
@@ -77,10 +78,17 @@ def _logged_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
     if not _passed_gate(request):
         return
     try:
-        record(request, audit.LOG_IN, user)
+        record(request, audit.LOG_IN, user, **_told_of_device(request, user))
     except Error:
         request.session.clear()  # nobody is logged in whose log-in has no event
         raise
+
+
+def _told_of_device(request: HttpRequest, user: User) -> dict[str, Any]:
+    """Return what the event says of a browser that the person had not logged in with before; upstream none is known."""
+    # A browser is remembered with the answer: what it has now is of earlier log-ins.
+    is_known = store_traits().is_upstream or devices.known_device(request, user.get_username())
+    return {} if is_known else {"new_device": True}
 
 
 def _logged_out(request: HttpRequest | None, user: User | None, **_kwargs: Any) -> None:
