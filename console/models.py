@@ -119,7 +119,10 @@ class User(AbstractUser):
             super().save(*args, **kwargs)
             if has_another_password:
                 self.password_links.all().delete()
-            if has_another_password or "sessions_mark" in (kwargs.get("update_fields") or ()):
+            written = kwargs.get("update_fields") or ()
+            if has_another_password or not {"password", "sessions_mark"}.isdisjoint(written):
+                self.passcodes.all().delete()
+            if has_another_password or "sessions_mark" in written:
                 Session.objects.filter(user_id=self.pk).delete()  # the one that asked is given another key
 
 

@@ -9,6 +9,7 @@ MORE_TIME = f"{CREATE}more-time/"
 REVIEW = "/manage/security/review/"
 USERS = "/manage/users/"
 RULES = "/manage/rules/"
+ACTIVITY = "/manage/security/activity/"
 UNKNOWN_ID = "ApiKey-00000000-0000-4000-8000-000000000000"
 UNKNOWN_SERVICE_ID = "ServiceId-00000000-0000-4000-8000-000000000000"
 

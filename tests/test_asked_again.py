@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apikeys.models import ApiKeyRecord
 from console.factors.asked_again import GUARDED, OPENED
-from tests.addresses import CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, delete_address
+from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, delete_address
 from tests.cast import PASSWORD
 from tests.markup import fields, page
 from tests.test_factors import code_of, give_app, make_old
@@ -153,9 +153,8 @@ def test_all_keys_that_were_ticked_are_still_ticked(alice, old, create_key):
     assert [field["value"] for field in form.find_all("input", name="key")] == ids
 
 
-def test_an_export_asks_first_and_then_comes(alice, old, alices_key):
-    address = f"{KEYS}export/?format=csv"
-
+@pytest.mark.parametrize("address", [f"{KEYS}export/?format=csv", f"{ACTIVITY}export/?format=csv&kind=keys"])
+def test_an_export_asks_first_and_then_comes(alice, old, alices_key, address):
     asked = old.get(address)
     proved = answered(old, old.get(asked["Location"]), proof_password=PASSWORD)
 

@@ -7,14 +7,18 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.iam.oauth import GRANT_PASSCODE
+from console.account.sessions import end_all
 from console.factors import held, passcodes
 from console.factors.models import Passcode
+from console.people import changes, links
 from tests.cast import PASSWORD
+from tests.conftest import caller_for
 from tests.markup import page
 from tests.test_factors import give_app
 from tests.threads import at_once
 
 PAGE, TOKEN = "/account/passcode/", "/identity/token"
+OTHER_PASSWORD = "staple battery horse correct"
 CLIENT = {"HTTP_AUTHORIZATION": "Basic Yng6Yng="}
 
 
@@ -75,6 +79,26 @@ def test_a_passcode_of_somebody_who_was_deactivated_does_not_work(alice):
     passcode = passcodes.make(alice)
     alice.is_active = False
     alice.save()
+
+    assert exchange(passcode).status_code == 400
+
+
+@pytest.mark.parametrize("what", ["another password", "a link", "a factor", "the sessions", "deactivation"])
+def test_a_passcode_ends_with_what_its_session_ends_with(alice, dora, what):
+    passcode = passcodes.make(alice)
+
+    if what == "another password":
+        alice.set_password(OTHER_PASSWORD)
+        alice.save()
+    elif what == "a link":
+        links.use(changes.new_link(caller_for(dora), alice.iam_id).code, OTHER_PASSWORD)
+    elif what == "a factor":
+        held.end_sessions(alice)
+    elif what == "the sessions":
+        end_all(caller_for(alice), alice)
+    else:
+        for active in (False, True):
+            changes.set_active(caller_for(dora), alice.iam_id, active=active)
 
     assert exchange(passcode).status_code == 400
 

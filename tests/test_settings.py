@@ -152,6 +152,10 @@ def show(run):
             {"DATABASE_URL": "sqlite:///:memory:"},
             "DATABASE_URL: use sqlite:///file, sqlite:////folder/file, or leave it out.",
         ),
+        (
+            {"SECOND_FACTOR": "everybody", "APIKEYS_BACKEND": "ibm-cloud"},
+            "SECOND_FACTOR='everybody': with APIKEYS_BACKEND=ibm-cloud the upstream IAM asks for second factors.",
+        ),
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN: use 32 random characters or more, letters and digits."),
         (
             {"TOKEN_AUDIENCE": "all services"},

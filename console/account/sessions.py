@@ -13,7 +13,7 @@ from apikeys.identity import log_ins
 from apikeys.storage.reserve import revocation
 from apikeys.upstream import sessions as upstream
 from console.account.devices import command_line_of, device_of
-from console.models import Session, User
+from console.models import Passcode, Session, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,12 @@ def end(caller: Caller, person: User, session_id: str) -> None:
 
 @revocation
 def end_all(caller: Caller, person: User, *, but: str = "") -> int:
-    """End all sessions and log-ins of a person but one, which is how the store calls it; return how many were ended."""
+    """End all sessions and log-ins of a person but one, which is how the store calls it; return how many were ended.
+
+    A passcode that could begin another one ends with them.
+    """
     with transaction.atomic():
+        Passcode.objects.filter(user=person).delete()
         keys = Session.objects.filter(user_id=person.pk).exclude(session_key=but).values_list("session_key", flat=True)
         number = _end_browsers(person, list(keys)) + log_ins.end(person.iam_id)
         if number:

@@ -34,12 +34,12 @@ GUARDED = OF_FACTORS | {
     *("api_key_create", "service_id_create", "api_key_rotate", "passcode"),
     *("api_key_delete", "service_id_delete", "scope_delete"),
     *("api_key_unlock", "service_id_unlock"),
-    *("api_key_export", "api_keys_bulk", "api_keys_revoke", "api_keys_revoke_everybody"),
+    *("api_key_export", "activity_export", "api_keys_bulk", "api_keys_revoke", "api_keys_revoke_everybody"),
     *("person_create", "person_details", "person_deactivate", "person_activate", "person_link", "person_delete"),
     "person_reset_factors",
     *("rules", "review_rules", "scope_list", "scope_edit"),
 }
-OPENED = frozenset({"factors_app", "passkey_add", "api_key_export"})
+OPENED = frozenset({"factors_app", "passkey_add", "api_key_export", "activity_export"})
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
 PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"
 USER = "proof_user"  # for password managers alone
