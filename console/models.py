@@ -19,10 +19,21 @@ from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
 from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
+from console.outbox.models import Delivery
 from console.people import administrators
 from console.sessions import SessionStore
 
-__all__ = ["Account", "Authenticator", "LoginCounter", "Passcode", "Passkey", "PasswordLink", "RecoveryCode", "User"]
+__all__ = [
+    "Account",
+    "Authenticator",
+    "Delivery",
+    "LoginCounter",
+    "Passcode",
+    "Passkey",
+    "PasswordLink",
+    "RecoveryCode",
+    "User",
+]
 
 LINK_LIFETIME = timedelta(days=1)
 IAM_ID_ALPHABET = string.ascii_uppercase + string.digits

@@ -58,6 +58,8 @@ from console import metrics, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
 from console.factors import passcodes  # noqa: E402
 from console.log_in import limiter  # noqa: E402
+from console.outbox import dispatcher  # noqa: E402
+from console.outbox import queue as outbox  # noqa: E402
 from console.people import links  # noqa: E402
 
 most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)
@@ -84,7 +86,13 @@ Warden(
     is_stalled=lambda client: client in application.stalled,
     seen=application.drop_left,
 ).start()
-jobs.start([limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share, passcodes.forget_ended])
+jobs.start(
+    [
+        *(limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share, passcodes.forget_ended),
+        *(outbox.give_up_old, outbox.forget_old),
+    ]
+)
+dispatcher.start()
 end_with_parent()
 
 # What is loaded by now stays as long as the process: the collector of cycles is not to look through it again and again,
