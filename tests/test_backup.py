@@ -5,12 +5,14 @@ import io
 import json
 import os
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pyotp
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
 from apikeys.domain import Origin
 from apikeys.identity import tokens
@@ -20,6 +22,7 @@ from console.backup import container, rows
 from console.copy_store import copying
 from console.copy_store.copying import TARGET
 from console.exceptions import Unfit
+from console.factors import recovery, totp
 from console.models import User
 from tests.conftest import log_in
 
@@ -113,6 +116,28 @@ def test_everything_is_there_again_and_works_and_everybody_logs_in_again(
         if text.encode() in backup.read_bytes()
     ]
     assert not held
+
+
+def test_what_was_used_up_since_the_backup_does_not_come_back(alice, backup, monkeypatch):
+    secret = totp.new_secret()
+    app = pyotp.TOTP(secret)
+    assert totp.keep(alice, secret, app.at(timezone.now() - timedelta(seconds=30)))
+    code, *other_codes = recovery.renew(alice)
+    command("backup", backup)
+    shown = app.now()
+    assert recovery.use(alice, code.replace("-", ""))
+    assert totp.use(alice, shown)
+
+    empty()
+    said = command("restore", backup)
+
+    person = User.objects.get()
+    assert not totp.use(person, shown)
+    assert not any(recovery.use(person, each.replace("-", "")) for each in (code, *other_codes))
+    assert "makes new ones" in " ".join(said.split())
+    later = totp._present_step() + 3
+    monkeypatch.setattr(totp, "_present_step", lambda: later)
+    assert totp.use(person, app.generate_otp(later))
 
 
 def test_a_backup_has_no_value_no_session_and_no_key_of_tokens(alice, alices_key, backup):

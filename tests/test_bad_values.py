@@ -108,7 +108,9 @@ def test_introspection_counts_what_it_is_asked_and_who_asks(alices_key):
     assert introspect(known, bad()).status_code == 429
 
 
-def test_who_asks_about_values_by_their_details_is_counted_and_somebody_elses_value_is_none(alices_key, create_key, bob):
+def test_who_asks_about_values_by_their_details_is_counted_and_somebody_elses_value_is_none(
+    alices_key, create_key, bob
+):
     token = exchange(create_key(bob, name="asks").value).json()["access_token"]
     about = create_key(bob, name="asked about").value
 

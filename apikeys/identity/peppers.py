@@ -65,7 +65,7 @@ def save_fingerprints(**kwargs: Any) -> None:
 
 
 def _was_told(number: int) -> bool:
-    """Tell whether the event of a pepper is there: a command that makes one writes it before the first start with it."""
+    """Tell whether there is an event of a pepper: a command that makes one writes it before the first start with it."""
     return AuditEvent.objects.filter(action=audit.PEPPER_CREATE, target_name=str(number)).exists()
 
 

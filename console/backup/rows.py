@@ -19,13 +19,15 @@ from apikeys.storage.errors import first_line
 from console.copy_store import copying
 from console.copy_store.copying import SOURCE, TARGET, Row, Table, batches, columns, name_of
 from console.exceptions import Unfit
+from console.factors import totp
 
 # What is for the moment, and would be worth something to whoever has the backup, or give back after a restore what was
-# ended since: sessions and log-ins of programs, new values under way, keys of access tokens, links, counters; and what
-# a restore would tell others once more.
+# ended since: sessions and log-ins of programs, new values under way, keys of access tokens, links, counters; recovery
+# codes, of which those that were used since would work again; and what a restore would tell others once more.
 LEFT_OUT = frozenset({
     "apikeys_handover", "apikeys_refreshtoken", "apikeys_revocation", "apikeys_signingkey", "apikeys_storedtokens",
     "console_delivery", "console_logincounter", "console_loginstreak", "console_passcode", "console_passwordlink",
+    "console_recoverycode",
     "django_session",
 })  # fmt: skip
 # The first read begins it. On SQLite a transaction of Django's would be one that writes.
@@ -123,6 +125,7 @@ def restore(backup: Iterator[str], passed: Callable[[int], object]) -> tuple[int
         for table in reversed([table for table in copying.tables() if table in copying.MADE_BY_MIGRATE]):
             copying.rows_of(table, TARGET).all()._raw_delete(TARGET)
         rows = _read_rows(backup, passed)
+        totp.use_up(TARGET)
         connections[TARGET].check_constraints()
         if missing := peppers.contradicted(TARGET):
             numbers = ", ".join(map(str, missing))
