@@ -1,0 +1,323 @@
+"""What is issued for a key or a person, what renews it, what ends it, and what is forgotten of it."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from django.db import OperationalError
+from django.db.models.signals import pre_save
+from django.utils import timezone
+
+from apikeys import exceptions
+from apikeys.clocks import CLOCK_SET_BACK
+from apikeys.domain import Origin
+from apikeys.iam import oauth
+from apikeys.identity import signing, tokens, users
+from apikeys.models import RefreshToken, Revocation
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MOMENT, HOUR, DAY = timedelta(microseconds=1), timedelta(hours=1), timedelta(days=1)
+SHELL = Origin(address="192.0.2.7", agent="curl/8.5.0")
+
+
+@pytest.fixture
+def at(monkeypatch) -> Callable[[datetime], None]:
+    """Return what sets the clock; it begins at noon, and stands still."""
+
+    def set_to(moment: datetime) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: moment)
+        monkeypatch.setattr(signing.time, "time", moment.timestamp)
+
+    set_to(NOW)
+    return set_to
+
+
+def logged_in(person, origin: Origin = SHELL) -> tokens.Tokens:
+    stamp = users.password_stamp(person)
+    subject = tokens.Subject(users.identity_of(person), oauth.GRANT_PASSWORD, password_stamp=stamp)
+    return tokens.issue(subject, client_id="bx", with_refresh=True, origin=origin)
+
+
+def exchanged(issued) -> tokens.Tokens:
+    return tokens.issue(tokens.authenticate(issued.value, Origin()), client_id="bx", with_refresh=True)
+
+
+def renewed(found: tokens.Tokens) -> tokens.Tokens:
+    return tokens.refresh(found.refresh_token, client_id="bx", origin=SHELL)
+
+
+def claims(found: tokens.Tokens) -> dict:
+    return jwt.decode(found.access_token, options={"verify_signature": False})
+
+
+def works(found: tokens.Tokens) -> bool:
+    try:
+        tokens.identify(found.access_token, Origin())
+    except exceptions.Unauthenticated:
+        return False
+    return True
+
+
+def renews(found: tokens.Tokens) -> bool:
+    try:
+        renewed(found)
+    except exceptions.TokenRefused:
+        return False
+    return True
+
+
+def row_of(found: tokens.Tokens) -> RefreshToken:
+    return RefreshToken.objects.get(digest=hashlib.sha256(found.refresh_token.encode()).hexdigest())
+
+
+# What is issued
+
+
+def test_a_token_of_alices_says_who_she_is(at, alice):
+    found = logged_in(alice)
+
+    said = claims(found)
+    assert len(said.pop("jti")) == 36
+    assert said.pop("session_id") == str(row_of(found).family)
+    assert said == {
+        "iam_id": alice.iam_id,
+        "id": alice.iam_id,
+        "realmid": "IBMid",
+        "identifier": alice.iam_id.removeprefix("IBMid-"),
+        "given_name": "Alice",
+        "family_name": "Liddell",
+        "name": "Alice Liddell",
+        "email": "alice@example.com",
+        "sub": "alice@example.com",
+        "account": {"valid": True, "bss": alice.account_id, "frozen": True},
+        "iat": int(NOW.timestamp()),
+        "exp": int(NOW.timestamp()) + 3600,
+        "iss": signing.issuer(),
+        "grant_type": "password",
+        "scope": "ibm openid",
+        "client_id": "bx",
+        "acr": 1,
+        "amr": ["pwd"],
+        "password_stamp": users.password_stamp(alice),
+    }
+    assert (found.expiration, found.expires_in, found.scope) == (said["exp"], 3600, "ibm openid")
+
+
+def test_somebody_without_an_address_is_called_by_name(at, bob):
+    said = claims(logged_in(bob))
+
+    assert (said["sub"], said["name"], said["email"]) == (bob.username, bob.username, "")
+
+
+def test_a_token_of_a_key_says_which_key_and_not_how_alice_logs_in(at, alice, alices_key):
+    said = claims(exchanged(alices_key))
+
+    assert (said["iam_id"], said["api_key_id"]) == (alice.iam_id, alices_key.key.id)
+    assert not {"password_stamp", "value_number", "sub_type"} & said.keys()
+
+
+def test_without_a_refresh_token_there_is_no_log_in_to_end(at, alice):
+    subject = tokens.Subject(users.identity_of(alice), oauth.GRANT_PASSWORD, password_stamp=users.password_stamp(alice))
+
+    found = tokens.issue(subject, client_id="", with_refresh=False)
+
+    assert found.refresh_token == oauth.NO_REFRESH_TOKEN
+    assert "session_id" not in claims(found)
+    assert not RefreshToken.objects.exists()
+
+
+def test_a_log_in_is_kept_with_its_place_and_a_key_without(at, alice, alices_key):
+    row, of_key = row_of(logged_in(alice)), row_of(exchanged(alices_key))
+
+    assert (row.iam_id, row.api_key_id, row.value_number, row.scope) == (alice.iam_id, "", 1, "")
+    assert (row.address, row.agent) == (SHELL.address, SHELL.agent)
+    assert (row.expires_at, row.family_ends_at) == (NOW + timedelta(hours=72), NOW + timedelta(days=30))
+    assert row.password_stamp == users.password_stamp(alice)
+    assert (of_key.iam_id, of_key.api_key_id, of_key.password_stamp) == (alice.iam_id, alices_key.key.id, "")
+    assert (of_key.address, of_key.agent) == (None, None)
+
+
+def test_a_place_is_cut_where_its_columns_end(at, alice):
+    row = row_of(logged_in(alice, Origin(address="a" * 60, agent="curl/8.5.0 " * 40)))
+
+    assert (len(row.address), len(row.agent)) == (45, 255)
+
+
+@pytest.fixture
+def full(request):
+    """No refresh token can be stored."""
+
+    def refuse(**_signal: object) -> None:
+        raise OperationalError("the disk is full")
+
+    pre_save.connect(refuse, sender=RefreshToken)
+    request.addfinalizer(lambda: pre_save.disconnect(refuse, sender=RefreshToken))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_is_exchanged_though_no_refresh_token_can_be_stored_and_a_log_in_is_not(full, alice, alices_key, caplog):
+    found = exchanged(alices_key)
+    with pytest.raises(OperationalError):
+        logged_in(alice)
+
+    assert (found.refresh_token, "session_id" in claims(found), works(found)) == (oauth.NO_REFRESH_TOKEN, False, True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "An API key was exchanged without a refresh token, which can't be stored: the disk is full"
+    ]
+
+
+# What renews it
+
+
+def test_a_refresh_token_works_once_and_used_again_ends_its_family_alone(at, alice):
+    first, other = logged_in(alice), logged_in(alice)
+
+    second = renewed(first)
+    assert (works(second), row_of(first).used_at) == (True, NOW)
+    assert claims(second)["session_id"] == claims(first)["session_id"]
+    with pytest.raises(exceptions.RefreshTokenInvalid):
+        renewed(first)
+
+    assert [works(found) for found in (first, second, other)] == [False, False, True]
+    assert [renews(found) for found in (second, other)] == [False, True]
+
+
+def test_a_refresh_token_of_another_family_than_any_is_refused_and_ends_nothing(at, alice):
+    found = logged_in(alice)
+
+    with pytest.raises(exceptions.RefreshTokenInvalid):
+        tokens.refresh("nobody's", client_id="bx")
+
+    assert (works(found), renews(found)) == (True, True)
+
+
+def test_a_refresh_token_lasts_72_hours_and_not_a_moment_more(at, alice):
+    first, second = logged_in(alice), logged_in(alice)
+
+    at(NOW + 72 * HOUR - MOMENT)
+    assert renews(first)
+    at(NOW + 72 * HOUR)
+    with pytest.raises(exceptions.RefreshTokenExpired):
+        renewed(second)
+
+    assert row_of(second).used_at is None
+
+
+def test_a_family_ends_30_days_after_the_log_in_however_often_it_is_renewed(at, alice):
+    found = logged_in(alice)
+    for day in range(2, 30, 2):
+        at(NOW + day * DAY)
+        found = renewed(found)
+
+    assert row_of(found).expires_at == NOW + 30 * DAY
+    assert row_of(found).family_ends_at == NOW + 30 * DAY
+    at(NOW + 30 * DAY)
+    assert not renews(found)
+
+
+def test_a_new_password_ends_the_family_for_good(at, alice):
+    found, stamp = logged_in(alice), alice.password
+    alice.set_password("another password of Alice's")
+    alice.save()
+
+    assert (works(found), renews(found)) == (False, False)
+
+    alice.password = stamp
+    alice.save()
+    assert (works(found), renews(found)) == (False, False)
+
+
+def test_while_alice_is_deactivated_her_refresh_token_is_refused_and_lives_on(at, alice, alices_key):
+    own, of_key = logged_in(alice), exchanged(alices_key)
+    alice.is_active = False
+    alice.save()
+    assert [(works(found), renews(found)) for found in (own, of_key)] == [(False, False)] * 2
+
+    alice.is_active = True
+    alice.save()
+
+    assert [(works(found), renews(found)) for found in (own, of_key)] == [(True, True)] * 2
+
+
+# What ends it
+
+
+def test_an_access_token_that_is_revoked_ends_alone(at, alice):
+    found, other = logged_in(alice), logged_in(alice)
+
+    tokens.revoke(found.access_token)
+
+    assert [works(one) for one in (found, other)] == [False, True]
+    revoked = Revocation.objects.get()
+    assert str(revoked.id) == claims(found)["jti"]
+    assert revoked.expires_at == NOW + HOUR + timedelta(seconds=signing.LEEWAY_SECONDS)
+    assert renews(found)
+
+
+def test_a_refresh_token_that_is_revoked_ends_all_of_its_log_in(at, alice):
+    found, other = logged_in(alice), logged_in(alice)
+    second = renewed(found)
+
+    tokens.revoke(found.refresh_token)
+
+    assert [works(one) for one in (found, second, other)] == [False, False, True]
+    assert [renews(one) for one in (second, other)] == [False, True]
+    revoked = Revocation.objects.get()
+    assert str(revoked.id) == claims(found)["session_id"]
+    assert revoked.expires_at == NOW + HOUR + CLOCK_SET_BACK + timedelta(seconds=signing.LEEWAY_SECONDS)
+
+
+def test_what_is_no_token_or_has_run_out_is_left_alone(at, alice):
+    found = logged_in(alice)
+    at(NOW + 2 * HOUR)
+
+    for token in ("nobody's", "a.b.c", found.access_token):
+        tokens.revoke(token)
+
+    assert not Revocation.objects.exists()
+    assert renews(found)
+
+
+# What is forgotten
+
+
+def test_a_refresh_token_is_forgotten_a_day_after_its_end_and_not_before(at, alice):
+    found = logged_in(alice)
+
+    at(NOW + 72 * HOUR + DAY)
+    tokens.forget_expired()
+    assert row_of(found)
+    at(NOW + 72 * HOUR + DAY + MOMENT)
+    tokens.forget_expired()
+
+    assert not RefreshToken.objects.exists()
+
+
+def test_one_from_further_ahead_than_a_clock_is_set_back_is_forgotten_at_once(at, alice):
+    at(NOW + CLOCK_SET_BACK)
+    within = logged_in(alice)
+    at(NOW + CLOCK_SET_BACK + MOMENT)
+    logged_in(alice)
+
+    at(NOW)
+    tokens.forget_expired()
+
+    assert list(RefreshToken.objects.all()) == [row_of(within)]
+
+
+def test_a_revocation_is_forgotten_when_its_token_has_run_out_and_no_sooner(at, alice):
+    tokens.revoke(logged_in(alice).access_token)
+    ends_at = Revocation.objects.get().expires_at
+
+    at(ends_at)
+    tokens.forget_expired()
+    assert Revocation.objects.exists()
+    at(ends_at + MOMENT)
+    tokens.forget_expired()
+
+    assert not Revocation.objects.exists()
+    assert RefreshToken.objects.exists()
