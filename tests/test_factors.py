@@ -16,6 +16,8 @@ from apikeys.models import AuditEvent
 from console.factors import recovery, totp
 from console.factors import second_step as steps
 from console.factors.models import Authenticator, RecoveryCode
+from console.log_in import limiter
+from console.models import LoginCounter, LoginStreak
 from tests.addresses import KEYS, USERS
 from tests.cast import PASSWORD
 from tests.conftest import program_of
@@ -243,6 +245,36 @@ def test_after_five_wrong_codes_the_right_one_is_not_looked_at_from_anywhere(ali
     )
 
 
+def test_strangers_with_her_password_do_not_keep_alice_out_where_she_logged_in_before(alice, app):
+    known = half_logged_in(alice)
+    second_step(known, code_of(app))
+    device = known.cookies[settings.DEVICE_COOKIE_NAME].value
+    for _ in range(6):
+        second_step(half_logged_in(alice), wrong_code(app))
+
+    elsewhere, there = half_logged_in(alice), half_logged_in(alice)
+    there.cookies[settings.DEVICE_COOKIE_NAME] = device
+
+    assert second_step(elsewhere, code_of(app, 1)).status_code == 429
+    assert second_step(there, code_of(app, 1)).status_code == 302
+    assert second_step(elsewhere, code_of(app, 1)).status_code == 429, "her success gives strangers nothing back"
+
+
+def test_codes_that_are_wrong_a_hundred_times_in_a_row_are_looked_at_less_and_less_often(alice, app):
+    half_logged_in(alice)
+    for _ in range(100):
+        limiter.reserve_factor(alice.iam_id, "app")
+        LoginCounter.objects.update(attempts=0)
+        LoginStreak.objects.update(next_at=timezone.now())
+    limiter.reserve_factor(alice.iam_id, "app")
+    LoginCounter.objects.update(attempts=0)
+
+    answer = second_step(half_logged_in(alice), code_of(app))
+
+    assert answer.status_code == 429
+    assert 60 < int(answer["Retry-After"]) <= 121
+
+
 def test_wrong_codes_do_not_use_up_attempts_with_the_password(alice, app):
     for _ in range(6):
         second_step(half_logged_in(alice), wrong_code(app))
@@ -260,7 +292,7 @@ def test_a_wrong_password_is_answered_alike_with_and_without_a_factor(alice, bob
 def test_the_second_step_needs_a_first_one(client, alice, app):
     answer = second_step(client, code_of(app))
 
-    assert (answer.status_code, answer["Location"]) == (302, LOGIN)
+    assert (answer.status_code, answer["Location"]) == (302, f"{LOGIN}?late=1")
 
 
 @pytest.mark.parametrize("ended", ["time", "password", "person"])
@@ -276,7 +308,7 @@ def test_a_half_log_in_ends_with_what_it_was_made_from(alice, app, ended, monkey
 
     answer = second_step(client, code_of(app))
 
-    assert (answer.status_code, answer["Location"]) == (302, LOGIN)
+    assert (answer.status_code, answer["Location"]) == (302, f"{LOGIN}?late=1")
     assert not is_logged_in(client)
 
 

@@ -1,9 +1,11 @@
 """Passkeys: as a second factor, in place of the password, and as a proof; a device in tests/soft_authenticator.py."""
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from console.factors import passkeys
 from console.factors.models import Passkey, RecoveryCode
+from console.sessions import SessionStore
 from tests.addresses import CREATE, KEYS
 from tests.markup import fields, page
 from tests.soft_authenticator import Device
@@ -11,6 +13,7 @@ from tests.test_factors import SECOND, codes_on, half_logged_in, is_logged_in, l
 
 ADD, BEGIN, USE = (f"/account/factors/passkey/{part}" for part in ("", "begin/", "use/"))
 LOGIN, CHALLENGE = "/login/passkey/", "/login/passkey/use/"
+REFUSED = "/login/?passkey=1"
 ORIGIN = "http://testserver"
 
 
@@ -89,7 +92,22 @@ def test_a_challenge_is_used_once(phone):
     first, again = (client.post(LOGIN, {"passkey": sent}) for _ in range(2))
     replayed = Client().post(LOGIN, {"passkey": sent})
 
-    assert [answer["Location"] for answer in (first, again, replayed)] == ["/", "/login/", "/login/"]
+    assert [answer["Location"] for answer in (first, again, replayed)] == ["/", REFUSED, REFUSED]
+    assert "This passkey was not accepted." in page(replayed.client.get(REFUSED)).text
+
+
+def test_of_two_requests_that_find_one_challenge_at_once_one_comes_in(alice, alice_client):
+    uncounted = Device(ORIGIN, counts=False)
+    add(alice_client, uncounted)
+    client, requests = Client(), [RequestFactory().post(LOGIN) for _ in range(2)]
+    sent = uncounted.use(client.post(CHALLENGE).json())
+    for request in requests:
+        request.session = SessionStore(client.session.session_key)
+        assert request.session["passkey"]
+
+    found = [passkeys.use(request, sent) for request in requests]
+
+    assert found == [alice, None]
 
 
 @pytest.mark.parametrize(
@@ -108,13 +126,13 @@ def test_other_devices_and_places_are_refused(alice, phone, device):
 
     answer = log_in_with(device)
 
-    assert answer["Location"] == "/login/"
+    assert answer["Location"] == REFUSED
     assert Passkey.objects.get().last_used_at is None
 
 
 @pytest.mark.parametrize("part", ["signature", "userHandle", "authenticatorData", "clientDataJSON"])
 def test_what_was_changed_on_the_way_is_refused(phone, part):
-    assert log_in_with(phone, **{part: b"x" * 37})["Location"] == "/login/"
+    assert log_in_with(phone, **{part: b"x" * 37})["Location"] == REFUSED
 
 
 @pytest.mark.parametrize("sent", ["", "{", "[]", "null", "{}", '{"rawId": 1}', "[" * 10_000, '{"rawId": "AA"}'])
@@ -123,7 +141,7 @@ def test_what_is_no_answer_of_a_device_is_refused(phone, alice_client, sent):
     client.post(CHALLENGE)
     alice_client.post(BEGIN)
 
-    assert client.post(LOGIN, {"passkey": sent})["Location"] == "/login/"
+    assert client.post(LOGIN, {"passkey": sent})["Location"] == REFUSED
     assert alice_client.post(ADD, {"name": "x", "passkey": sent}).status_code == 422
 
 
@@ -132,7 +150,7 @@ def test_a_copy_that_has_signed_less_is_refused(phone):
     log_in_with(phone)
     phone.count = 0
 
-    assert log_in_with(phone)["Location"] == "/login/"
+    assert log_in_with(phone)["Location"] == REFUSED
 
 
 def test_a_device_that_counts_nothing_logs_in_again_and_again(alice_client):
@@ -146,7 +164,7 @@ def test_a_passkey_of_somebody_who_was_deactivated_does_not_log_in(alice, phone)
     alice.is_active = False
     alice.save()
 
-    assert log_in_with(phone)["Location"] == "/login/"
+    assert log_in_with(phone)["Location"] == REFUSED
 
 
 def test_bobs_passkey_is_no_second_step_of_alices(alice, phone, bob_client):
@@ -175,6 +193,14 @@ def test_challenges_for_strangers_are_limited(alice, phone, settings):
 
     assert answers == [200] * 5 + [429]
     assert half_logged_in(alice).post(CHALLENGE, REMOTE_ADDR="192.0.2.5").status_code == 200, "hers is no stranger's"
+
+
+def test_challenges_are_limited_in_wide_networks_too(db, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 1
+
+    answers = [Client().post(CHALLENGE, REMOTE_ADDR=f"2001:db8:0:{net:x}::1").status_code for net in range(5)]
+
+    assert answers == [200] * 4 + [429]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "[::1]:8000"])

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.urls import get_resolver, reverse
 from django.utils import timezone
 
 from apikeys.jobs import Sweeper
@@ -20,6 +21,7 @@ from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address
 from tests.cast import PASSWORD
 from tests.markup import page
 from tests.stores import tables_with
+from tests.test_asked_again import ARGUMENTS, is_api, routes
 
 NEW_PASSWORD = "staple battery horse correct"
 PASSWORD_PAGE = "/password/"
@@ -52,6 +54,21 @@ def change_password(client: Client, old: str = PASSWORD, new: str = NEW_PASSWORD
 
 
 # In the database
+
+
+def test_strangers_leave_no_session_but_for_a_challenge_which_is_counted(db):
+    open_to_all = set()
+    for route in routes(get_resolver()):
+        path = reverse(route.name, kwargs={name: ARGUMENTS[name] for name in route.pattern.regex.groupindex})
+        if getattr(route.callback, "login_required", True) or is_api(path):
+            continue
+        open_to_all.add(route.name)
+        for method in ("get", "post"):
+            getattr(Client(), method)(path, {"code": "123456", "passkey": "{}", "username": "nobody", "password": "-"})
+        left, _by_model = Session.objects.all().delete()
+        assert left == (route.name == "passkey_options_to_log_in"), route.name
+
+    assert {"login", "second_step", "passkey_log_in", "choose_password"} <= open_to_all
 
 
 def test_the_database_holds_only_a_hash_of_the_session_key(alice_client):

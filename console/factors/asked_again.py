@@ -109,7 +109,7 @@ def judged(request: Request) -> str | None:
             return wrong_passkey()
         proofs.note(request)
         return None
-    if code and proofs.accepts_code(person, code):
+    if code and proofs.accepts_code(request, person, code):
         proofs.note(request)
         return None
     if not code and proofs.accepts_password(request, person, password):

@@ -22,6 +22,7 @@ from fido2.webauthn import (
 )
 
 from console.factors.models import Passkey
+from console.log_in import limiter
 from console.models import User
 
 SESSION_KEY = "passkey"
@@ -134,11 +135,14 @@ def _keep(request: HttpRequest, what: str, state: Any) -> None:
 
 
 def _take(request: HttpRequest, what: str) -> Any:
-    """Return the challenge that waits for this in the session, which forgets it; None where none does."""
+    """Return the challenge that waits for this in the session, which forgets it; None where none does.
+
+    Of two requests that find it in the session at once the second gets none, either.
+    """
     kept = request.session.pop(SESSION_KEY, None)
     if not kept or kept["what"] != what or not 0 <= timezone.now().timestamp() - kept["made"] < LIFETIME_SECONDS:
         return None
-    return kept["state"]
+    return kept["state"] if limiter.take_once(kept["state"]["challenge"]) else None
 
 
 def _read(sent: str) -> Any:

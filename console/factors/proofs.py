@@ -1,5 +1,6 @@
 """Proofs of who somebody is: a code of their app, a recovery code, their password; counted before they are judged."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -12,6 +13,7 @@ from apikeys.identity.request import Request
 from console import sessions
 from console.factors import passkeys, recovery, totp
 from console.log_in import limiter
+from console.log_in.devices import known_device
 from console.models import User
 
 PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
@@ -19,26 +21,28 @@ APP, RECOVERY, PASSKEY = "app", "recovery", "passkey"
 
 
 @sensitive_variables("code", "text")
-def accepts_code(person: User, code: str) -> bool:
+def accepts_code(request: HttpRequest, person: User, code: str) -> bool:
     """Tell whether this is a code of a person's app or a recovery code, and use it up; blanks and dashes do not matter.
 
     Raises TooManyAttempts, and then the code was not looked at.
     """
     text = "".join(code.split()).replace("-", "")
     factor, use = (APP, totp.use) if totp.CODE.fullmatch(text) else (RECOVERY, recovery.use)
-    limiter.reserve_factor(person.iam_id, factor)
-    if not use(person, text):
-        return False
-    limiter.forgive_factor(person.iam_id, factor)
-    return True
+    return _judge(request, person, factor, lambda: use(person, text))
 
 
 def accepts_passkey(request: HttpRequest, person: User, sent: str) -> bool:
     """Tell whether a passkey of this person has signed the challenge in the session. Raises TooManyAttempts."""
-    limiter.reserve_factor(person.iam_id, PASSKEY)
-    if passkeys.use(request, sent, person) is None:
+    return _judge(request, person, PASSKEY, lambda: passkeys.use(request, sent, person) is not None)
+
+
+def _judge(request: HttpRequest, person: User, factor: str, look: Callable[[], bool]) -> bool:
+    """Return what `look` finds. Strangers who have the password can't keep the person out on a known device."""
+    device = known_device(request, person.username)
+    limiter.reserve_factor(person.iam_id, factor, device)
+    if not look():
         return False
-    limiter.forgive_factor(person.iam_id, PASSKEY)
+    limiter.forgive_factor(person.iam_id, factor, device)
     return True
 
 

@@ -24,7 +24,7 @@ from console.factors import asked_again, changes, held, passcodes, passkeys, pro
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
 from console.log_in import devices, events, limiter
-from console.log_in.views import too_many_message
+from console.log_in.views import LATE, PASSKEY_REFUSED, redirect_to_log_in, too_many_message
 from console.models import User
 
 ENROLLING = "enrolling"  # of a session: the sealed secret of the app that is being set up
@@ -174,8 +174,7 @@ def second_step_page(request: Request) -> HttpResponse:
     """The second step of a log-in: a code of the app, or a recovery code."""
     found = second_step.find(request)
     if found is None:
-        messages.warning(request, _("Log in again: the second step takes ten minutes at most."))
-        return HttpResponseRedirect(reverse("login"))
+        return redirect_to_log_in(LATE)
     person, half = found
     if request.method == "GET":
         return _second_step(request, person)
@@ -184,7 +183,7 @@ def second_step_page(request: Request) -> HttpResponse:
         is_right = (
             proofs.accepts_passkey(request, person, passkey)
             if passkey
-            else proofs.accepts_code(person, request.POST.get("code", ""))
+            else proofs.accepts_code(request, person, request.POST.get("code", ""))
         )
     except TooManyAttempts as exc:
         response = _second_step(request, person, too_many_message(exc.retry_after), exc.status)
@@ -233,8 +232,7 @@ def passkey_log_in(request: Request) -> HttpResponse:
     person = proofs.person_of_passkey(request, request.POST.get("passkey", ""))
     if person is None:
         events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
-        messages.error(request, asked_again.wrong_passkey())
-        return HttpResponseRedirect(reverse("login"))
+        return redirect_to_log_in(PASSKEY_REFUSED)
     second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""))
     entered = HttpResponseRedirect(_safe(request.POST.get("next", "")))
     devices.remember(request, entered, person.username)

@@ -68,21 +68,37 @@ def give_back(attempt: Attempt) -> None:
         LoginStreak.objects.filter(subject=_streak(attempt), attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
-def reserve_factor(iam_id: str, factor: str) -> None:
-    """Count one attempt of a person with one kind of second factor, from wherever. Raises TooManyAttempts."""
-    if wait := _count(_subject("factor", factor, iam_id), settings.FACTOR_ATTEMPTS):
+def reserve_factor(iam_id: str, factor: str, device: str = "") -> None:
+    """Count one attempt of a person with one kind of second factor: on a known device, or from wherever else.
+
+    Whoever has a password tries codes from everywhere, so they are few in a window, and slower after many in a row.
+    Raises TooManyAttempts.
+    """
+    with transaction.atomic():
+        wait = _count(_subject("factor", factor, iam_id, device), settings.FACTOR_ATTEMPTS)
+        wait = wait or _count_in_a_row(_subject("factor in a row", factor, iam_id, device))
+    if wait:
         raise TooManyAttempts(wait)
+
+
+def forgive_factor(iam_id: str, factor: str, device: str = "") -> None:
+    """Give the attempts back after one that was right."""
+    with transaction.atomic():
+        LoginCounter.objects.filter(subject=_subject("factor", factor, iam_id, device)).delete()
+        LoginStreak.objects.filter(subject=_subject("factor in a row", factor, iam_id, device)).delete()
 
 
 def reserve_challenge(address: str) -> None:
     """Count a challenge for a passkey that a stranger asks for: each leaves a session. Raises TooManyAttempts."""
-    if wait := _count(_subject("challenge", network_of(address)), settings.LOGIN_ATTEMPTS_PER_ADDRESS):
+    with transaction.atomic():
+        wait = _count_address("challenge", address)
+    if wait:
         raise TooManyAttempts(wait)
 
 
-def forgive_factor(iam_id: str, factor: str) -> None:
-    """Give the attempts back after one that was right."""
-    LoginCounter.objects.filter(subject=_subject("factor", factor, iam_id)).delete()
+def take_once(challenge: str) -> bool:
+    """Tell whether nobody has taken this challenge before, in any process; it must be over within the window."""
+    return not _count(_subject("taken", challenge), 1)
 
 
 def forget_ended() -> None:
@@ -97,8 +113,17 @@ def forget_ended() -> None:
 
 def _reserve(attempt: Attempt) -> int:
     """Count an attempt on a device that is not known; return the seconds to wait, 0 within all limits."""
-    networks = list(networks_around(attempt.address))
-    limits = {_subject("address", network): settings.LOGIN_ATTEMPTS_PER_ADDRESS * times for network, times in networks}
+    if wait := _count_address("address", attempt.address):
+        return wait
+    if wait := _count(_pair(attempt), settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS):
+        return wait
+    return _count_in_a_row(_streak(attempt)) if attempt.is_person else 0
+
+
+def _count_address(kind: str, address: str) -> int:
+    """Count something of an address and of the networks around it; return the seconds to wait, 0 within all limits."""
+    networks = list(networks_around(address))
+    limits = {_subject(kind, network): settings.LOGIN_ATTEMPTS_PER_ADDRESS * times for network, times in networks}
     # An address beyond its limit can't make another row for each user ID that it invents, and a wide network beyond its
     # limit no other row for each narrow one; but what is refused to a narrow one is not counted against its neighbours.
     narrow, *wide = limits
@@ -107,9 +132,7 @@ def _reserve(attempt: Attempt) -> int:
     for subject in (narrow, *wide):
         if wait := _count(subject, limits[subject]):
             return wait
-    if wait := _count(_pair(attempt), settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS):
-        return wait
-    return _count_in_a_row(_streak(attempt)) if attempt.is_person else 0
+    return 0
 
 
 def _reserve_on_device(attempt: Attempt) -> int:

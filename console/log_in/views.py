@@ -22,10 +22,13 @@ from apikeys.identity.request import Request
 from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
-from console.factors import held, passkeys, second_step
+from console.factors import asked_again, held, passkeys, second_step
 from console.log_in import devices
 from console.log_in.auth import is_own_password
 from console.models import User
+
+# In the address of the log-in page, which says why it is shown: a message would leave a session with each stranger.
+LATE, PASSKEY_REFUSED = "late=1", "passkey=1"
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
@@ -36,8 +39,10 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if sessions.ENDED in request.META.get("QUERY_STRING", "").split("&"):
-            messages.warning(request, sessions.ended_message())
+        marks = request.META.get("QUERY_STRING", "").split("&")
+        for mark, words in WORDS.items():
+            if mark in marks:
+                messages.warning(request, words())
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -79,6 +84,22 @@ class Login(LoginView):
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
         return response
+
+
+def late_message() -> str:
+    return _("Log in again: the second step takes ten minutes at most.")
+
+
+WORDS = {
+    sessions.ENDED: sessions.ended_message,
+    LATE: late_message,
+    PASSKEY_REFUSED: asked_again.wrong_passkey,
+}
+
+
+def redirect_to_log_in(mark: str) -> HttpResponse:
+    """Return a redirect to the log-in page, which says what the mark stands for."""
+    return HttpResponseRedirect(f"{reverse('login')}?{mark}")
 
 
 def too_many_message(seconds: int) -> str:
