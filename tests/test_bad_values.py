@@ -136,6 +136,14 @@ def test_a_service_that_passes_addresses_on_is_not_stopped_by_one_of_its_clients
     assert introspect(bad(), known, client_address="203.0.113.8").json() == {"active": False}
 
 
+def test_who_passes_an_address_on_uses_up_nothing_of_whoever_is_there(alices_key):
+    for _ in range(LIMIT + 2):
+        introspect(bad(), alices_key.value, client_address="203.0.113.7")
+
+    assert exchange(bad(), "203.0.113.7").status_code == 400
+    assert introspect(bad(), alices_key.value, "198.51.100.4", client_address="203.0.113.7").status_code == 200
+
+
 @pytest.mark.parametrize(("address", "expected"), [("2001:db8:0:1::9", 429), ("2001:db8:0:100::9", 400)])
 def test_a_customer_of_ipv6_is_counted_as_one(db, address, expected):
     flood("2001:db8:0:7::1")

@@ -35,13 +35,16 @@ _ends_at = 0.0  # by the monotonic clock
 class Judged:
     """A look-up of a value, as a context: what raises NOT_FOUND in it counts against the address.
 
-    To enter raises TooManyAttempts where the address has used up its minute.
+    `passed_on` is the address that a service at `address` asks for: it is counted for that service alone, or whoever
+    may ask could use up the minute of any address. To enter raises TooManyAttempts where the minute is used up.
     """
 
     __slots__ = ("_address", "_is_counted", "_tag")
 
-    def __init__(self, value: str, address: str) -> None:
+    def __init__(self, value: str, address: str, passed_on: str = "") -> None:
         self._address = _customer_of(address)
+        if passed_on:
+            self._address += f" for {_customer_of(passed_on)}"
         self._tag = hashlib.blake2b(value.encode("utf-8", "replace"), key=_secret, digest_size=16).digest()
 
     def __enter__(self) -> None:

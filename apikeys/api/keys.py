@@ -144,7 +144,7 @@ def key_details(request: Request) -> JsonAnswer:
     except BadRequest:
         auth.caller_of_token(request)  # who may not ask is not told what is wrong with the question
         raise
-    with Judged(value, address or request.client_address):
+    with Judged(value, request.client_address, address):
         caller, record = auth.caller_and_record(request, value, address)
         key = keys.get_api_key_of_record(caller, record)
     return tagged(payloads.api_key(key, history=history_where_asked(request, caller, key)))

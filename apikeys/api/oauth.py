@@ -227,7 +227,7 @@ def subject_for_caller(request: Request, value: str, origin: Origin) -> Subject:
     if is_of_caller:
         require_introspection_caller(request)
     try:
-        with Judged(value, origin.network_address or request.client_address):
+        with Judged(value, request.client_address, origin.used_from or ""):
             if is_of_caller:
                 return tokens.authenticate(value, origin)
             return tokens.authenticate_for(bearer_token(request), value, origin)
