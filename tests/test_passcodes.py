@@ -6,7 +6,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apikeys import audit
+from apikeys.audit import counted
 from apikeys.iam.oauth import GRANT_PASSCODE
+from apikeys.models import AuditEvent
 from console.account.sessions import end_all
 from console.factors import held, passcodes
 from console.factors.models import Passcode
@@ -29,6 +32,10 @@ def exchange(passcode: str, **more):
 def by_password(person, client: Client | None = None):
     form = {"grant_type": "password", "username": person.username, "password": PASSWORD}
     return (client or Client()).post(TOKEN, form, **CLIENT)
+
+
+def refresh(token: str):
+    return Client().post(TOKEN, {"grant_type": "refresh_token", "refresh_token": token}, **CLIENT)
 
 
 def test_alice_makes_a_passcode_and_logs_in_with_it_once(alice, alice_client):
@@ -134,21 +141,43 @@ def test_the_password_of_somebody_with_a_factor_gets_no_token_but_a_sentence(ali
     assert bobs.status_code == 200
 
 
+def test_whoever_has_the_password_alone_is_noted(alice):
+    give_app(alice)
+    counted._notes.cache_clear()
+
+    by_password(alice)
+
+    counted.write()
+    [event] = AuditEvent.objects.filter(reason="PasscodeNeeded")
+    assert (event.action, event.outcome) == (audit.LOG_IN, audit.FAILURE)
+    assert (event.initiator_id, event.target_id, event.target_name) == ("", alice.iam_id, "alice")
+
+
 def test_neither_does_that_of_somebody_who_must_have_one(alice, settings):
     settings.SECOND_FACTOR = "everybody"
 
     assert by_password(alice).status_code == 401
 
 
+def test_what_a_password_brought_is_not_renewed_once_a_factor_is_demanded(alice, settings):
+    tokens = by_password(alice).json()
+    settings.SECOND_FACTOR = "everybody"
+
+    answers = [refresh(tokens["refresh_token"]).status_code for _ in range(2)]
+
+    assert answers == [400, 400]
+    give_app(alice)
+    assert refresh(exchange(passcodes.make(alice)).json()["refresh_token"]).status_code == 200
+
+
 def test_tokens_of_a_passcode_are_renewed_and_end_with_the_sessions(alice):
     give_app(alice)
     tokens = exchange(passcodes.make(alice)).json()
-    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
 
-    renewed = Client().post(TOKEN, form, **CLIENT).json()
+    renewed = refresh(tokens["refresh_token"]).json()
     held.end_sessions(alice)
 
-    refused = Client().post(TOKEN, form | {"refresh_token": renewed["refresh_token"]}, **CLIENT)
+    refused = refresh(renewed["refresh_token"])
     bearer = {"Authorization": f"Bearer {renewed['access_token']}"}
     assert (refused.status_code, Client().get("/v1/apikeys", headers=bearer).status_code) == (400, 401)
 

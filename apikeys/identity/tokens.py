@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate as django_authenticate
@@ -21,7 +21,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apikeys import exceptions, scopes, values
+from apikeys import audit, exceptions, scopes, values
+from apikeys.audit import counted
 from apikeys.backends.records import plan_pepper_move
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.domain import (
@@ -37,6 +38,7 @@ from apikeys.domain import (
 from apikeys.exceptions import gettext_noop as _
 from apikeys.iam import oauth
 from apikeys.identity import signing, users
+from apikeys.identity.callers import caller_for
 from apikeys.identity.lookups import (
     FoundValue,
     Source,
@@ -46,6 +48,7 @@ from apikeys.identity.lookups import (
     previous_value,
     refusal_of_address,
 )
+from apikeys.identity.request import Request
 from apikeys.identity.signing import Signed
 from apikeys.models import RefreshToken, Revocation, ScopeRecord, family_end
 from apikeys.storage.reserve import revocation
@@ -370,7 +373,7 @@ def _subject_of_refresh_token(row: RefreshToken, origin: Origin) -> tuple[Subjec
         return None, Reason.OWNER_INACTIVE
     if not row.api_key_id:
         identity = _identity_by_password(source, row.password_stamp)
-        if identity is None:
+        if identity is None or users.lacks_second_factor(row.iam_id):  # a demand that came after the log-in
             return None, None
         return Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp, scope=row.scope or ""), None
     number = row.value_number or 1
@@ -483,8 +486,16 @@ def authenticate_person(request: HttpRequest, username: str, password: str) -> S
     if user is None:
         raise exceptions.PasswordRefused
     if users.needs_passcode(user):
+        _note_known_password(request, user)
         raise exceptions.PasscodeNeeded
     return Subject(users.identity_of(user), oauth.GRANT_PASSWORD, password_stamp=users.password_stamp(user))
+
+
+def _note_known_password(request: HttpRequest, user: users.Person) -> None:
+    """Note for the audit that somebody has the password, and not what belongs to it."""
+    caller, found = caller_for(cast("Request", request), audit.NOBODY), counted.Target(user.iam_id, user.get_username())
+    reason = exceptions.PasscodeNeeded.__name__
+    counted.note(caller, audit.LOG_IN, reason=reason, subject=user.iam_id, find=lambda: found)
 
 
 def authenticate_by_passcode(request: HttpRequest, passcode: str) -> Subject:

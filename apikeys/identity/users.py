@@ -109,6 +109,12 @@ def needs_passcode(user: Person) -> bool:
     return bool(user.must_have_second_factor or user.has_second_factor)
 
 
+def lacks_second_factor(iam_id: str) -> bool:
+    """Tell whether somebody must have a second factor and has none, so that no password of theirs brings a token."""
+    user = get_user_model()._default_manager.filter(iam_id=iam_id).first()
+    return user is not None and user.must_have_second_factor and not user.has_second_factor
+
+
 def password_stamp(user: Person) -> str:
     """Return 32 hex digits that differ for each person and password, and from which neither can be told."""
     return hashlib.sha256(f"{user.iam_id} {user.get_session_auth_hash()}".encode()).hexdigest()[:32]
