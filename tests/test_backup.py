@@ -5,6 +5,7 @@ import io
 import json
 import os
 import stat
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -279,6 +280,46 @@ def test_a_file_cannot_ask_for_all_the_memory():
 
     with pytest.raises(Unfit, match="no backup"):
         container.is_sealed(io.BytesIO(told))
+
+
+def test_a_file_cannot_ask_for_it_by_numbers_that_are_each_allowed():
+    told = b'{"format": "apikeys-console backup 1", "sealed": true, "salt": "00", "n": 1048576, "r": 64, "p": 1}\n'
+
+    with pytest.raises(Unfit, match="no backup"):
+        container.is_sealed(io.BytesIO(told))
+
+
+def test_what_is_small_when_compressed_takes_no_more_memory_than_a_row_may(monkeypatch):
+    written = io.BytesIO()
+    container.write(written, ["x" * 40_000_000])
+    monkeypatch.setattr(container, "LONGEST_ROW", 1_000_000)
+    tracemalloc.start()
+
+    with pytest.raises(Unfit, match="damaged"):
+        list(container.read(io.BytesIO(written.getvalue())))
+
+    assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        *("5", '"rows"', '[{"u": "no UUID"}]', '[{"u": 5}]', "[{}]", '[{"t": "yesterday"}]', '[{"b": "="}]'),
+        *('[{"?": 1}]', '{"table": "nowhere"}', '{"rows": []}', "{", "[" * 20_000, f'["{"9" * 40}"]', f"[{'9' * 400}]"),
+    ],
+)  # fmt: skip
+def test_a_file_whose_digests_are_right_and_whose_rows_are_none_is_refused(alice, alices_key, backup, row):
+    command("backup", backup)
+    with backup.open("rb") as file:
+        first, table, *rest = container.read(file)
+    with backup.open("wb") as file:
+        container.write(file, [first, table, row, *rest])
+    empty()
+
+    assert refusal("restore", backup).endswith(" Nothing was restored.")
+
+    assert not User.objects.exists()
 
 
 # What is refused

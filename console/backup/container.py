@@ -10,7 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,7 +24,8 @@ HEAD = struct.Struct(">BI")  # of a part: whether it is the last, and its length
 LONGEST_LINE = 1000
 SALT_BYTES = 16
 SCRYPT = {"n": 1 << 16, "r": 8, "p": 1}  # 64 MB of memory and some tenths of a second for each try
-MOST_N, MOST_R_P = 1 << 20, 64  # that a file can ask for
+MOST_N, MOST_R_P, MOST_MEMORY = 1 << 20, 64, 1 << 30  # that a file can ask for
+LONGEST_ROW = 64 << 20  # bytes in memory at once, however little they are when compressed
 DAMAGED = "The backup is damaged or cut off: use another copy of it."
 
 
@@ -120,13 +121,23 @@ def read(file: BinaryIO, passphrase: str = "") -> Iterator[str]:
     guard: Guard = Seal(passphrase, said) if _told(said)["sealed"] else Digests(said)
     unpacker, rest = zlib.decompressobj(), b""
     for part in _parts(file, guard):
-        try:
-            *lines, rest = (rest + unpacker.decompress(part)).split(b"\n")
-        except zlib.error:
-            raise Unfit(DAMAGED) from None
-        yield from (line.decode() for line in lines)
+        for unpacked in _unpacked(unpacker, part):
+            *lines, rest = (rest + unpacked).split(b"\n")
+            if len(rest) > LONGEST_ROW:
+                raise Unfit(DAMAGED)
+            yield from (line.decode() for line in lines)
     if rest or not unpacker.eof:
         raise Unfit(DAMAGED)
+
+
+def _unpacked(unpacker: Any, part: bytes) -> Iterator[bytes]:
+    """Yield what a part was before it was compressed, a few megabytes at a time. Raises Unfit."""
+    while part:
+        try:
+            yield unpacker.decompress(part, 4 * PART_BYTES)
+        except zlib.error:
+            raise Unfit(DAMAGED) from None
+        part = unpacker.unconsumed_tail
 
 
 def _parts(file: BinaryIO, guard: Guard) -> Iterator[bytes]:
@@ -153,6 +164,7 @@ def _told(said: bytes) -> dict[str, object]:
             bytes.fromhex(told["salt"])
             is_known = all(isinstance(told[name], int) and 0 < told[name] <= MOST_N for name in SCRYPT)
             is_known = is_known and told["n"].bit_count() == 1 and told["n"] > 1 and told["r"] * told["p"] <= MOST_R_P
+            is_known = is_known and 128 * told["n"] * told["r"] <= MOST_MEMORY
     except (ValueError, TypeError, KeyError):
         is_known = False
     if not is_known:
