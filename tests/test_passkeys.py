@@ -135,7 +135,10 @@ def test_what_was_changed_on_the_way_is_refused(phone, part):
     assert log_in_with(phone, **{part: b"x" * 37})["Location"] == REFUSED
 
 
-@pytest.mark.parametrize("sent", ["", "{", "[]", "null", "{}", '{"rawId": 1}', "[" * 10_000, '{"rawId": "AA"}'])
+@pytest.mark.parametrize(
+    "sent",
+    ["", "{", "[]", "null", "{}", '{"rawId": 1}', "[" * 10_000, '{"rawId": "AA"}', '{"rawId": "AA", "response": 1}'],
+)
 def test_what_is_no_answer_of_a_device_is_refused(phone, alice_client, sent):
     client = Client()
     client.post(CHALLENGE)
@@ -143,6 +146,13 @@ def test_what_is_no_answer_of_a_device_is_refused(phone, alice_client, sent):
 
     assert client.post(LOGIN, {"passkey": sent})["Location"] == REFUSED
     assert alice_client.post(ADD, {"name": "x", "passkey": sent}).status_code == 422
+
+
+@pytest.mark.parametrize("behind", [b"", b"\x5b" + b"\xff" * 8, b"\x81" * 5000], ids=["short", "huge", "deep"])
+def test_bytes_that_no_device_writes_are_refused(phone, behind):
+    with_extensions = bytes(32) + b"\x85" + bytes(4)
+
+    assert log_in_with(phone, authenticatorData=with_extensions + behind)["Location"] == REFUSED
 
 
 def test_a_copy_that_has_signed_less_is_refused(phone):
