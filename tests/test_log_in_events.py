@@ -146,6 +146,27 @@ def test_the_limit_is_an_event_of_its_own(alice, settings):
     assert (event.severity, event.reason, event.target_id) == ("critical", "TooManyAttempts", alice.iam_id)
 
 
+def test_the_limit_is_one_wherever_it_is_met(alice, alice_client, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 1
+    met = {"192.0.2.1": "/password/", "192.0.2.2": "/password/choose/", "192.0.2.3": "/login/passkey/use/"}
+
+    for address, path in met.items():
+        form = {"old_password": "wrong", "code": "wrong"}
+        statuses = [alice_client.post(path, form, REMOTE_ADDR=address).status_code for _ in range(2)]
+        assert (statuses[0] != 429, statuses[1]) == (True, 429), path
+
+    assert {event.address for event in events(action=audit.LIMIT)} == {*met}
+
+
+def test_a_wrong_current_password_and_a_link_that_is_none_are_events(alice, alice_client, client):
+    alice_client.post("/password/", {"old_password": "wrong", "new_password1": "x", "new_password2": "x"})
+    client.post("/password/choose/", {"code": "no code of a link"}, REMOTE_ADDR="192.0.2.1")
+
+    wrong, unknown = events(action=audit.PERSON_PASSWORD)
+    assert (wrong.reason, wrong.initiator_id, wrong.target_id) == ("PasswordRefused", alice.iam_id, alice.iam_id)
+    assert (unknown.reason, unknown.initiator_id, unknown.target_id) == ("LinkEnded", "", "")
+
+
 def test_a_password_exchanged_for_a_token_is_a_log_in(client, alice):
     form = {"grant_type": oauth.GRANT_PASSWORD, "username": "alice", "password": PASSWORD}
     assert client.post("/identity/token", form, headers={"Authorization": "Basic Yng6Yng="}).status_code == 200

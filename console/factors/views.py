@@ -220,6 +220,7 @@ def passkey_options_to_log_in(request: Request) -> HttpResponse:
     try:
         limiter.reserve_challenge(request.client_address)
     except TooManyAttempts as exc:
+        events.record(request, audit.LIMIT, reason=type(exc).__name__)
         return JsonResponse({"message": too_many_message(exc.retry_after)}, status=exc.status)
     return JsonResponse(passkeys.options_to_use(request))
 

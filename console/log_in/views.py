@@ -23,7 +23,7 @@ from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
 from console.factors import asked_again, held, passkeys, second_step
-from console.log_in import devices
+from console.log_in import devices, events
 from console.log_in.auth import is_own_password
 from console.models import User
 
@@ -143,6 +143,7 @@ class Password(PasswordChangeView):
         except TooManyAttempts as exc:
             form = OwnPasswordForm(request.user, request=request)
             context = self.get_context_data(form=form, refusal=too_many_message(exc.retry_after))
+            events.record(request, audit.LIMIT, cast("User", request.user), reason=type(exc).__name__)
             return self.render_to_response(context, status=429, headers={"Retry-After": str(exc.retry_after)})
 
     @method_decorator(revocation)
@@ -154,4 +155,7 @@ class Password(PasswordChangeView):
         return response
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        if form.has_error("old_password", "password_incorrect"):
+            person = cast("User", self.request.user)
+            events.record(self.request, audit.PERSON_PASSWORD, person, reason="PasswordRefused")
         return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apikeys.audit import NOBODY
+from apikeys import audit
 from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, PersonConflict, TooManyAttempts
 from apikeys.identity.callers import caller_for, caller_of, check_administrator
 from apikeys.identity.request import Request
@@ -20,7 +20,7 @@ from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.responses import UNPROCESSABLE
 from console.factors.held import has_one
-from console.log_in import limiter
+from console.log_in import events, limiter
 from console.log_in.limiter import Attempt
 from console.models import User
 from console.people import changes, links
@@ -157,8 +157,10 @@ def choose_password(request: Request) -> HttpResponse:
         if not form.is_valid():
             limiter.forgive(attempt)
             return _choose_again(request, form, code)
-        person = changes.choose_password(caller_for(request, NOBODY), code, form.cleaned_data["new_password1"])
+        person = changes.choose_password(caller_for(request, audit.NOBODY), code, form.cleaned_data["new_password1"])
     except (LinkEnded, TooManyAttempts) as exc:
+        action = audit.LIMIT if isinstance(exc, TooManyAttempts) else audit.PERSON_PASSWORD
+        events.record(request, action, reason=type(exc).__name__)
         return render(request, "people/choose_password.html", context | {"refusal": sentence(exc)}, status=exc.status)
     limiter.forgive(attempt)
     _leave(request, person.iam_id)
