@@ -30,6 +30,7 @@ ApiKeyError
 │   ├── RefreshTokenExpired
 │   ├── ClientRefused       no authorization header of a known client
 │   ├── PasswordRefused     wrong user ID or password
+│   │   └── PasswordOrSignOnRefused  the same where there is single sign-on
 │   ├── PasscodeNeeded      a password alone does not log this person in
 │   ├── PasscodeRefused     no passcode that works
 │   └── IntrospectionRefused
@@ -230,6 +231,15 @@ class ClientRefused(TokenRefused, status=401, code="BXNIM0308E"):
 
 class PasswordRefused(TokenRefused, status=401, code="BXNIM0602E"):
     message = _("The user ID or the password is not correct.")
+
+
+class PasswordOrSignOnRefused(PasswordRefused):
+    """The same for everybody, so that it does not tell who has a password."""
+
+    message = _(
+        "The user ID or the password is not correct. With single sign-on, log in with a one-time passcode: in the "
+        "console, Account > Log in to the command line makes one."
+    )
 
 
 class PasscodeNeeded(TokenRefused, status=401, code="BXNIM0400E"):

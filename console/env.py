@@ -152,6 +152,32 @@ def env_url(name: str, default: str) -> str:
     return raw
 
 
+def env_issuer(name: str) -> str:
+    """Return the issuer of an OpenID provider, to the letter, "" when unset.
+
+    Anything but https://HOST[:PORT][/PATH] raises ImproperlyConfigured; http:// is taken for this machine only.
+    """
+    raw = env_str(name)
+    if not raw:
+        return ""
+    parts = _origin(raw[: len(raw) - len(path)]) if (path := _path_of(raw)) is not None else None
+    is_near = parts is not None and parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if parts is None or not (parts.scheme == "https" or is_near) or len(raw) > 255:
+        raise ImproperlyConfigured(
+            f"{name}={raw!r}: use the issuer as the provider writes it, such as https://login.example.com/realms/staff."
+        )
+    return raw
+
+
+def _path_of(raw: str) -> str | None:
+    """Return the path of an address, None where something stands behind it, or it is no address."""
+    try:
+        parts = urlsplit(raw)
+    except ValueError:
+        return None
+    return parts.path if raw.endswith(f"{parts.netloc}{parts.path}") and raw.isprintable() and " " not in raw else None
+
+
 def env_public_url(name: str, default: str) -> str:
     """Return the address of this console without a slash at its end, `default` when unset.
 

@@ -22,6 +22,7 @@ from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCod
 from console.outbox.models import Delivery
 from console.people import administrators
 from console.sessions import SessionStore
+from console.single_sign_on.models import ProviderIdentity
 
 __all__ = [
     "Account",
@@ -31,6 +32,7 @@ __all__ = [
     "Passcode",
     "Passkey",
     "PasswordLink",
+    "ProviderIdentity",
     "RecoveryCode",
     "User",
 ]

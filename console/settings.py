@@ -22,7 +22,9 @@ from console.env import (
     env_choice,
     env_hosts,
     env_int,
+    env_issuer,
     env_lines_to,
+    env_list,
     env_networks,
     env_optional,
     env_public_keys,
@@ -166,6 +168,33 @@ AUTHENTICATION_BACKENDS = (
     if _is_upstream
     else ["console.auth.LimitedModelBackend", "console.factors.backends.PasscodeBackend"]
 )
+# Single sign-on: the provider, what people are asked for there, and what is made of the answer. Off without an issuer.
+OIDC_ISSUER = env_issuer("OIDC_ISSUER")
+OIDC_CLIENT_ID = env_str("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env_secret("OIDC_CLIENT_SECRET")
+OIDC_NAME = env_str("OIDC_NAME", urlsplit(OIDC_ISSUER).hostname or "")  # what the button says
+OIDC_SCOPES = env_str("OIDC_SCOPES", "openid profile email").split()
+OIDC_USER_ID_CLAIM = env_str("OIDC_USER_ID_CLAIM", "preferred_username")
+OIDC_GROUPS_CLAIM = env_str("OIDC_GROUPS_CLAIM", "groups")
+OIDC_ADMINISTRATORS = env_str("OIDC_ADMINISTRATORS")  # a group; without one the console says who is administrator
+OIDC_CREATE_USERS = env_bool("OIDC_CREATE_USERS", False)
+OIDC_TWO_FACTOR_ACR = env_list("OIDC_TWO_FACTOR_ACR", [])  # what a provider calls a log-in with two factors
+OIDC_ONLY = env_bool("OIDC_ONLY", False)  # no log-in with a password or a passkey
+PASSWORD_GRANT = PASSWORD_GRANT and not OIDC_ONLY
+OIDC_SLOTS = max(1, THREADS // 4)  # requests of each process that may wait for the provider; the others stay free
+if OIDC_ISSUER:
+    AUTHENTICATION_BACKENDS.append("console.single_sign_on.backends.SignOnBackend")
+    if _is_upstream:
+        raise ImproperlyConfigured("OIDC_ISSUER: with APIKEYS_BACKEND=ibm-cloud people log in at the upstream IAM.")
+    if not OIDC_CLIENT_ID:
+        raise ImproperlyConfigured("OIDC_ISSUER needs OIDC_CLIENT_ID: what the provider calls this console.")
+    if "openid" not in OIDC_SCOPES:
+        raise ImproperlyConfigured("OIDC_SCOPES: use scopes with blanks between them, openid among them.")
+    _public = urlsplit(PUBLIC_URL)
+    if _public.scheme != "https" and not is_loopback(_public.hostname or ""):
+        raise ImproperlyConfigured("OIDC_ISSUER needs a PUBLIC_URL with https://, because codes come there.")
+elif _meant := next((name for name in sorted(os.environ) if name.startswith("OIDC_") and os.environ[name].strip()), ""):
+    raise ImproperlyConfigured(f"{_meant} is set, and OIDC_ISSUER is not: single sign-on needs both, or none.")
 PASSWORD_HASHERS = ["console.log_in.auth.Argon2idHasher"]
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "console.log_in.passwords.PasswordValidator"}]
 # Who must have a second factor, and after how many minutes a change asks again who somebody is; 0 for never.

@@ -43,6 +43,7 @@ if not store_traits().is_upstream:
         path("login/second/", factors.second_step_page, name="second_step"),
         path("login/passkey/", factors.passkey_log_in, name="passkey_log_in"),
         path("login/passkey/use/", factors.passkey_options_to_log_in, name="passkey_options_to_log_in"),
+        path("", include("console.single_sign_on.urls")),
         path("account/", include("console.factors.urls")),
         path("login/", events.noting(log_in.Login.as_view()), name="login"),
         path("password/", log_in.Password.as_view(), name="password"),

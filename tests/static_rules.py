@@ -20,7 +20,7 @@ SECRETS = {
 }
 SEALED = re.compile(r"(^|_)(sealed|digest|hashed|masked)(_|$)")
 NETWORK_MODULES = {"socket", "ssl", "http", "urllib.request", "smtplib", "ftplib", "xmlrpc", "socketserver"}
-CRYPTOGRAPHY = {"hashlib", "hmac", "cryptography", "jwt", "argon2", "pyotp", "fido2"}
+CRYPTOGRAPHY = {"hashlib", "hmac", "cryptography", "jwt", "argon2", "pyotp", "fido2", "joserfc", "authlib"}
 PROCESS_MODULES = {"subprocess", "multiprocessing", "pty"}
 TEXTS = re.compile(r"\b(str|bytes|Any)\b")
 

@@ -35,7 +35,7 @@ from django.contrib.auth.models import Group, Permission
 from apikeys.models import *
 from apikeys.domain import ServiceIdDraft
 from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
-from console.models import Delivery, LoginCounter, LoginStreak, PasswordLink, User
+from console.models import Delivery, LoginCounter, LoginStreak, PasswordLink, ProviderIdentity, User
 odd = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 round = datetime(2026, 2, 3, tzinfo=UTC)
 person = User.objects.get(username="admin")
@@ -48,6 +48,7 @@ LoginStreak.objects.create(subject="0" * 64, attempts=3, next_at=odd, ends_at=ro
 Authenticator.objects.create(user=person, sealed=b"\\0\\xff", last_step=2**40)
 RecoveryCode.objects.create(digest="0" * 64, user=person)
 Passcode.objects.create(digest="0" * 64, user=person, ends_at=odd)
+ProviderIdentity.objects.create(issuer="https://login.example.com", subject="é", user=person, created_at=odd)
 Passkey.objects.create(digest="0" * 64, user=person, name="é", credential=b"\\0\\xff", last_used_at=odd)
 Delivery.objects.create(kind="webhook", recipient="1", topic="é", payload="{}", leased_until=odd, finished_at=round)
 RefreshToken.objects.create(digest="1" * 64, iam_id="IBMid-1", expires_at=round, used_at=odd)

@@ -15,6 +15,7 @@ from console.env import (
     env_choice,
     env_hosts,
     env_int,
+    env_issuer,
     env_list,
     env_public_keys,
     env_public_url,
@@ -357,3 +358,39 @@ def test_no_refusal_repeats_a_secret(monkeypatch, private_file):
     sentences.append(refusal_of(env_secret, "PASSWORD"))
 
     assert not [sentence for sentence in sentences if "very secret" in sentence]
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://login.example.com",
+        "https://login.example.com/",
+        "https://login.example.com:8443/realms/staff",
+        "http://127.0.0.1:9000/o",
+        "http://localhost:9000",
+    ],
+)
+def test_an_issuer_is_taken_to_the_letter(monkeypatch, issuer):
+    monkeypatch.setenv("ISSUER", issuer)
+
+    assert env_issuer("ISSUER") == issuer
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "login.example.com",
+        "http://login.example.com",
+        "https://user:secret@login.example.com",
+        "https://login.example.com?realm=staff",
+        "https://login.example.com/#staff",
+        "https:///staff",
+        "https://login.example.com/a b",
+        "https://[::1",
+        f"https://login.example.com/{'x' * 255}",
+    ],
+)
+def test_what_is_no_issuer_is_refused(monkeypatch, issuer):
+    monkeypatch.setenv("ISSUER", issuer)
+
+    assert refusal_of(env_issuer, "ISSUER").endswith("such as https://login.example.com/realms/staff.")

@@ -20,7 +20,7 @@ SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "AUDIT_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
     "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "METRICS_",
     "PASSWORD_GRANT", "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "SESSION", "THREADS", "TRUSTED_PROXIES", "WORKERS",
-    "REAUTHENTICATE_", "SECOND_",
+    "OIDC_", "REAUTHENTICATE_", "SECOND_",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
 USE_AN_ADDRESS = "IAM_URL: use an address such as https://iam.cloud.ibm.com."
@@ -166,6 +166,35 @@ def show(run):
             "SECOND_FACTOR='everybody': with APIKEYS_BACKEND=ibm-cloud the upstream IAM asks for second factors.",
         ),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml': use 'text' or 'json'."),
+        (
+            {"OIDC_ISSUER": "http://login.example.com"},
+            "OIDC_ISSUER='http://login.example.com': use the issuer as the provider writes it, such as "
+            "https://login.example.com/realms/staff.",
+        ),
+        (
+            {"OIDC_ISSUER": "https://login.example.com"},
+            "OIDC_ISSUER needs OIDC_CLIENT_ID: what the provider calls this console.",
+        ),
+        (
+            {"OIDC_ONLY": "true"},
+            "OIDC_ONLY is set, and OIDC_ISSUER is not: single sign-on needs both, or none.",
+        ),
+        (
+            {"OIDC_ISSUER": "https://login.example.com", "OIDC_CLIENT_ID": "console", "OIDC_SCOPES": "email"},
+            "OIDC_SCOPES: use scopes with blanks between them, openid among them.",
+        ),
+        (
+            {
+                "OIDC_ISSUER": "https://login.example.com",
+                "OIDC_CLIENT_ID": "console",
+                "PUBLIC_URL": "http://console.example.com",
+            },
+            "OIDC_ISSUER needs a PUBLIC_URL with https://, because codes come there.",
+        ),
+        (
+            {"OIDC_ISSUER": "https://login.example.com", "APIKEYS_BACKEND": "ibm-cloud"},
+            "OIDC_ISSUER: with APIKEYS_BACKEND=ibm-cloud people log in at the upstream IAM.",
+        ),
         (
             {"AUDIT_LOG": "audit.log"},
             "AUDIT_LOG='audit.log': use stdout, stderr or the absolute path of a file in a folder that exists.",

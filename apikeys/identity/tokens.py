@@ -484,7 +484,7 @@ def authenticate_person(request: HttpRequest, username: str, password: str) -> S
     """
     user = django_authenticate(request, username=username, password=password)
     if user is None:
-        raise exceptions.PasswordRefused
+        raise exceptions.PasswordOrSignOnRefused if settings.OIDC_ISSUER else exceptions.PasswordRefused
     if users.needs_passcode(user):
         _note_known_password(request, user)
         raise exceptions.PasscodeNeeded

@@ -110,9 +110,14 @@ def needs_passcode(user: Person) -> bool:
 
 
 def lacks_second_factor(iam_id: str) -> bool:
-    """Tell whether somebody must have a second factor and has none, so that no password of theirs brings a token."""
+    """Tell whether somebody must have a second factor and has none, so that no password of theirs brings a token.
+
+    Who has no password got theirs by a passcode, after a log-in elsewhere that may have had two factors.
+    """
     user = get_user_model()._default_manager.filter(iam_id=iam_id).first()
-    return user is not None and user.must_have_second_factor and not user.has_second_factor
+    if user is None or not user.has_usable_password():
+        return False
+    return bool(user.must_have_second_factor and not user.has_second_factor)
 
 
 def password_stamp(user: Person) -> str:

@@ -27,9 +27,15 @@ from console.cookies import GetResponse
 from console.factors import held, proofs
 from console.log_in import events
 from console.models import User
+from console.single_sign_on import identities
 
 # By the name of their URL: what asks when it is sent, and what asks when it is opened, too.
-OF_FACTORS = frozenset({"factors_app", "factors_app_remove", "factors_recovery", "passkey_add", "passkey_remove"})
+OF_FACTORS = frozenset(
+    {
+        *("factors_app", "factors_app_remove", "factors_recovery", "passkey_add", "passkey_remove"),
+        *("single_sign_on_connect", "single_sign_on_disconnect"),
+    }
+)
 GUARDED = OF_FACTORS | {
     *("api_key_create", "service_id_create", "api_key_rotate", "passcode"),
     *("api_key_delete", "service_id_delete", "scope_delete"),
@@ -39,7 +45,7 @@ GUARDED = OF_FACTORS | {
     "person_reset_factors",
     *("rules", "review_rules", "scope_list", "scope_edit"),
 }
-OPENED = frozenset({"factors_app", "passkey_add", "api_key_export", "activity_export"})
+OPENED = frozenset({"factors_app", "passkey_add", "api_key_export", "activity_export", "single_sign_on_connect"})
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
 PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"
 USER = "proof_user"  # for password managers alone
@@ -132,14 +138,17 @@ def question_before(request: Request, next_url: str) -> HttpResponse:
     return render(request, "factors/asked_again.html", context | ways_of(request.user))
 
 
-def ways_of(person: User) -> dict[str, bool]:
+def ways_of(person: User) -> dict[str, bool | str]:
     """Return by what a person can prove who they are, for a template."""
-    has_factor, has_password = held.has_one(person), person.has_usable_password()
+    has_factor = held.has_one(person)
+    has_password = person.has_usable_password() and not settings.OIDC_ONLY
+    has_provider = identities.identity_of(person) is not None
     return {
         "asks_password": has_password,
         "asks_code": has_factor,
         "asks_passkey": held.has_passkey(person),
-        "asks_nothing": not (has_factor or has_password),
+        "asks_provider": settings.OIDC_NAME if has_provider else "",
+        "asks_nothing": not (has_factor or has_password or has_provider),
     }
 
 

@@ -17,6 +17,7 @@ from console.log_in.devices import known_device
 from console.models import User
 
 PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
+TWO_FACTORS = "two_factors"  # of a session: whether it began elsewhere, where more than one factor was asked for
 APP, RECOVERY, PASSKEY = "app", "recovery", "passkey"
 
 
@@ -60,6 +61,13 @@ def accepts_password(request: HttpRequest, person: User, password: str) -> bool:
 def note(request: HttpRequest) -> None:
     """Note in the session that its person has just proved who they are."""
     request.session[PROVED_AT] = timezone.now().timestamp()
+
+
+def note_elsewhere(request: HttpRequest, asked_at: float | None, *, has_both: bool) -> None:
+    """Note what somebody proved elsewhere, and when; without a moment it counts from now."""
+    now = timezone.now().timestamp()
+    request.session[PROVED_AT] = now if asked_at is None else min(now, asked_at)
+    request.session[TWO_FACTORS] = has_both
 
 
 def note_log_in(sender: Any, request: HttpRequest, **_kwargs: Any) -> None:

@@ -26,6 +26,7 @@ from console.factors.forms import AppForm, PasskeyForm
 from console.log_in import devices, events, limiter
 from console.log_in.views import LATE, PASSKEY_REFUSED, redirect_to_log_in, too_many_message
 from console.models import User
+from console.single_sign_on import identities
 
 ENROLLING = "enrolling"  # of a session: the sealed secret of the app that is being set up
 
@@ -35,6 +36,9 @@ def factors_page(request: Request) -> HttpResponse:
     """What the person has of second factors."""
     context = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
     context["offers_passkeys"] = bool(passkeys.host_of(request))
+    context["provider"] = settings.OIDC_NAME
+    context["connected"] = identities.identity_of(request.user)
+    context["may_disconnect"] = request.user.has_usable_password()
     return render(request, "factors/page.html", context)
 
 
@@ -230,7 +234,7 @@ def passkey_options_to_log_in(request: Request) -> HttpResponse:
 @sensitive_post_parameters()
 def passkey_log_in(request: Request) -> HttpResponse:
     """Log in with a passkey alone: the device has verified the person, so it is two factors by itself."""
-    person = proofs.person_of_passkey(request, request.POST.get("passkey", ""))
+    person = None if settings.OIDC_ONLY else proofs.person_of_passkey(request, request.POST.get("passkey", ""))
     if person is None:
         events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
         return redirect_to_log_in(PASSKEY_REFUSED)

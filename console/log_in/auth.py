@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Any, TypeVar, cast
 
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.http import HttpRequest
@@ -75,7 +76,7 @@ class LimitedModelBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
-        if request is None or username is None or password is None or "\0" in username:
+        if request is None or username is None or password is None or "\0" in username or settings.OIDC_ONLY:
             return None
         look = super().authenticate
         return judge(

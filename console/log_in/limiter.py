@@ -101,6 +101,12 @@ def take_once(challenge: str) -> bool:
     return not _count(_subject("taken", challenge), 1)
 
 
+def forgive_challenge(address: str) -> None:
+    """Take back one that led to a log-in: many people may share an address."""
+    subjects = [_subject("challenge", network) for network, _times in networks_around(address)]
+    LoginCounter.objects.filter(subject__in=subjects, attempts__gt=0).update(attempts=F("attempts") - 1)
+
+
 def forget_ended() -> None:
     """Remove counters whose window is over, and rows of attempts that nobody has added to for long."""
     now = timezone.now()

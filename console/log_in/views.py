@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
@@ -26,6 +27,7 @@ from console.factors import asked_again, held, passkeys, second_step
 from console.log_in import devices, events
 from console.log_in.auth import is_own_password
 from console.models import User
+from console.single_sign_on import refusals
 
 # In the address of the log-in page, which says why it is shown: a message would leave a session with each stranger.
 LATE, PASSKEY_REFUSED = "late=1", "passkey=1"
@@ -46,11 +48,17 @@ class Login(LoginView):
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"offers_passkeys": self.offers_passkeys()}
+        offered = {
+            "refusal": refusals.told(self.request),
+            "single_sign_on": settings.OIDC_NAME,
+            "takes_passwords": not settings.OIDC_ONLY,
+            "offers_passkeys": self.offers_passkeys(),
+        }
+        return offered | super().get_context_data(**kwargs)
 
     def offers_passkeys(self) -> bool:
         """Tell whether somebody can log in with a passkey: not under an IP address, and not upstream."""
-        return not store_traits().is_upstream and bool(passkeys.host_of(self.request))
+        return not (store_traits().is_upstream or settings.OIDC_ONLY) and bool(passkeys.host_of(self.request))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -72,6 +80,9 @@ class Login(LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        if settings.OIDC_ONLY:
+            told = _("This console takes no passwords. Log in with %(name)s.") % {"name": settings.OIDC_NAME}
+            return self.refuse(form, told, UNPROCESSABLE)
         return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)
 
     def refuse(

@@ -51,18 +51,19 @@ def create(caller: Caller, **fields: Any) -> Invited:
     """
     check_administrator(caller)
     with _audited(caller, audit.PERSON_CREATE, fields.get("username", "")) as step:
-        person = User(account_id=caller.identity.account_id, is_staff=fields.get("is_superuser", False), **fields)
-        person.set_unusable_password()
-        _validate(person)
-        _check_free(person)
-        try:
-            with transaction.atomic():
-                person.save(force_insert=True)
-        except IntegrityError:
-            raise _taken() from None
+        person = _made(caller, fields)
         code = links.make(person, caller.identity.iam_id)
         step.record(person, administrator=person.is_superuser)
     return Invited(person, code)
+
+
+def add(caller: Caller, **fields: Any) -> User:
+    """Make a person who logs in elsewhere, so without a password and a link to choose one. Raises as `create` does."""
+    check_administrator(caller)
+    with _audited(caller, audit.PERSON_CREATE, fields.get("username", "")) as step:
+        person = _made(caller, fields)
+        step.record(person, administrator=person.is_superuser)
+    return person
 
 
 @revocation
@@ -188,6 +189,20 @@ def _audited(caller: Caller, action: str, target: str) -> Iterator[_Step]:
         exc.is_audited = True
         audit.record_person(caller, action, target, reason=type(exc).__name__)
         raise
+
+
+def _made(caller: Caller, fields: dict[str, Any]) -> User:
+    """Return a new person of the caller's account, without a password. Raises InvalidApiKey."""
+    person = User(account_id=caller.identity.account_id, is_staff=fields.get("is_superuser", False), **fields)
+    person.set_unusable_password()
+    _validate(person)
+    _check_free(person)
+    try:
+        with transaction.atomic():
+            person.save(force_insert=True)
+    except IntegrityError:
+        raise _taken() from None
+    return person
 
 
 def _locked(caller: Caller, iam_id: str) -> User:
