@@ -650,6 +650,18 @@ class AuditChain(models.Model):
         return f"chain up to {self.place}"
 
 
+class SettingsRecord(models.Model):
+    """What the last start was given as settings: one row, with this id, as console/changed_settings.py writes it."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    told = models.JSONField()
+
+    def __str__(self) -> str:
+        return "settings of the last start"
+
+
 class PepperFingerprint(models.Model):
     """Tells a lost or exchanged pepper from the right one before any key is refused because of it."""
 

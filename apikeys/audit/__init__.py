@@ -38,6 +38,7 @@ from apikeys.audit.catalogue import (
     SERVICE_ID_DELETE,
     SERVICE_ID_UPDATE,
     SESSION_DELETE,
+    SETTING_UPDATE,
     SIGNING_KEY_CREATE,
     UPDATE,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "SERVICE_ID_DELETE",
     "SERVICE_ID_UPDATE",
     "SESSION_DELETE",
+    "SETTING_UPDATE",
     "SIGNING_KEY_CREATE",
     "SUCCESS",
     "UNKNOWN",

@@ -48,6 +48,7 @@ PEPPER_CREATE = "console.pepper.create"
 PEPPER_DELETE = "console.pepper.delete"
 SIGNING_KEY_CREATE = "console.signing-key.create"
 SECRET_KEY_UPDATE = "console.secret-key.update"  # noqa: S105  (the name of an action)
+SETTING_UPDATE = "console.setting.update"  # of the environment, seen at a start
 AUDIT_EXPORT = "console.audit.export"
 AUDIT_DELETE = "console.audit.delete"  # what was kept for long enough
 
@@ -120,6 +121,7 @@ CATALOGUE = {
     PEPPER_DELETE: Action(Kind.SETTINGS, _CRITICAL),
     SIGNING_KEY_CREATE: Action(Kind.SETTINGS, _CRITICAL),
     SECRET_KEY_UPDATE: Action(Kind.SETTINGS, _CRITICAL),
+    SETTING_UPDATE: Action(Kind.SETTINGS, _WARNING),
     AUDIT_EXPORT: Action(Kind.SETTINGS, _WARNING),
     AUDIT_DELETE: Action(Kind.SETTINGS, _CRITICAL),
 }

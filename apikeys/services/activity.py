@@ -77,6 +77,7 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
     audit.PEPPER_DELETE: (_("Pepper removed"), _("Pepper not removed")),
     audit.SIGNING_KEY_CREATE: (_("Signing key made"), _("Signing key not made")),
     audit.SECRET_KEY_UPDATE: (_("Secret key changed"), _("Secret key not changed")),
+    audit.SETTING_UPDATE: (_("Settings changed"), _("Settings not changed")),
     audit.AUDIT_EXPORT: (_("Activity exported"), _("Activity not exported")),
     audit.AUDIT_DELETE: (_("Old activity removed"), _("Old activity not removed")),
 }

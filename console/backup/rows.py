@@ -22,12 +22,13 @@ from console.exceptions import Unfit
 from console.factors import totp
 
 # What is for the moment, and would be worth something to whoever has the backup, or give back after a restore what was
-# ended since: sessions and log-ins of programs, new values under way, keys of access tokens, links, counters; recovery
-# codes, of which those that were used since would work again; and what a restore would tell others once more.
+# ended since: sessions and log-ins of programs, new values under way, keys of access tokens, links, counters, what the
+# last start had as settings; recovery codes, of which those that were used since would work again; and what a restore
+# would tell others once more.
 LEFT_OUT = frozenset({
-    "apikeys_handover", "apikeys_refreshtoken", "apikeys_revocation", "apikeys_signingkey", "apikeys_storedtokens",
-    "console_delivery", "console_logincounter", "console_loginstreak", "console_passcode", "console_passwordlink",
-    "console_recoverycode",
+    "apikeys_handover", "apikeys_refreshtoken", "apikeys_revocation", "apikeys_settingsrecord", "apikeys_signingkey",
+    "apikeys_storedtokens", "console_delivery", "console_logincounter", "console_loginstreak", "console_passcode",
+    "console_passwordlink", "console_recoverycode",
     "django_session",
 })  # fmt: skip
 # The first read begins it. On SQLite a transaction of Django's would be one that writes.

@@ -19,15 +19,17 @@ from console.people.changes import Invited
 
 def operator() -> Caller:
     """Return who runs a command as the caller of its change: nobody among the people, by the name at this machine."""
-    identity = Identity("", only_account(), name=f"operator {_name()}", email="", is_administrator=True)
+    identity = Identity("", only_account(), name=operator_name(), email="", is_administrator=True)
     return Caller(identity, agent="manage.py", correlation_id=secrets.token_hex(16))
 
 
-def _name() -> str:
+def operator_name() -> str:
+    """Return what events call whoever runs a command at this machine."""
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container may run as somebody whom the system does not know
-        return str(os.getuid())
+        name = str(os.getuid())
+    return f"operator {name}"
 
 
 class PeopleCommand(BaseCommand):

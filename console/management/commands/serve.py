@@ -22,7 +22,7 @@ from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
 from apikeys.storage.errors import first_line
-from console import metrics, sqlite_files
+from console import changed_settings, metrics, sqlite_files
 from console.copy_store import copying
 from console.env import env_secret, env_str, in_url, is_every_address
 from console.locks import database_locked, folder_locked
@@ -70,6 +70,7 @@ class Command(BaseCommand):
                     self.check(databases=["default"])  # refuses here, before anything listens
                     self.collect_static()
                     self.first_administrator()
+                    changed_settings.tell()
         except OSError as exc:
             raise CommandError(f"DATA_DIR can't be used: {exc.filename or settings.DATA_DIR}: {exc.strerror}.") from exc
 
