@@ -474,6 +474,7 @@ class RefreshToken(models.Model):
     value_number = models.PositiveIntegerField(null=True, db_default=Value(1))  # of the value that it was made with
     scope = late_text(SCOPE_MAX_LENGTH)  # that the log-in asked for
     password_stamp = models.CharField(max_length=32, blank=True)
+    grant = late_text(64)  # of the log-in, where that was none of a key
     expires_at = models.DateTimeField(db_index=True)
     family_ends_at = models.DateTimeField(default=family_end)
     used_at = models.DateTimeField(null=True)

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from apikeys import audit
 from apikeys.audit import counted
+from apikeys.iam.claims import claims_of
 from apikeys.iam.oauth import GRANT_PASSCODE
-from apikeys.models import AuditEvent
+from apikeys.models import AuditEvent, RefreshToken
 from console.account.sessions import end_all
 from console.factors import held, passcodes
 from console.factors.models import Passcode
@@ -180,6 +181,28 @@ def test_tokens_of_a_passcode_are_renewed_and_end_with_the_sessions(alice):
     refused = refresh(renewed["refresh_token"])
     bearer = {"Authorization": f"Bearer {renewed['access_token']}"}
     assert (refused.status_code, Client().get("/v1/apikeys", headers=bearer).status_code) == (400, 401)
+
+
+def test_what_a_password_brought_is_not_renewed_where_passwords_bring_nothing_any_more(alice, bob, settings):
+    of_a_password, of_a_passcode = by_password(alice).json(), exchange(passcodes.make(bob)).json()
+    settings.PASSWORD_GRANT = False
+
+    refused, renewed = refresh(of_a_password["refresh_token"]), refresh(of_a_passcode["refresh_token"]).json()
+
+    assert (refused.status_code, refused.json()["errorCode"]) == (400, "BXNIM0407E")
+    again = refresh(renewed["refresh_token"]).json()
+    grants = {claims_of(tokens["access_token"])["grant_type"] for tokens in (of_a_passcode, renewed, again)}
+    assert grants == {GRANT_PASSCODE}
+
+
+def test_a_log_in_from_before_the_upgrade_is_renewed(alice, settings):
+    tokens = by_password(alice).json()
+    RefreshToken.objects.update(grant=None)
+    settings.PASSWORD_GRANT = False
+
+    renewed = refresh(tokens["refresh_token"]).json()
+
+    assert claims_of(renewed["access_token"])["grant_type"] == "password"
 
 
 def test_discovery_says_where_passcodes_are_made(client, db):

@@ -373,9 +373,14 @@ def _subject_of_refresh_token(row: RefreshToken, origin: Origin) -> tuple[Subjec
         return None, Reason.OWNER_INACTIVE
     if not row.api_key_id:
         identity = _identity_by_password(source, row.password_stamp)
-        if identity is None or users.lacks_second_factor(row.iam_id):  # a demand that came after the log-in
+        grant = row.grant or oauth.GRANT_PASSWORD
+        # Demands that came after the log-in.
+        is_refused = users.lacks_second_factor(row.iam_id) or (
+            row.grant == oauth.GRANT_PASSWORD and not settings.PASSWORD_GRANT
+        )
+        if identity is None or is_refused:
             return None, None
-        return Subject(identity, oauth.GRANT_PASSWORD, password_stamp=row.password_stamp, scope=row.scope or ""), None
+        return Subject(identity, grant, password_stamp=row.password_stamp, scope=row.scope or ""), None
     number = row.value_number or 1
     reason = _refusal_of(source, number, origin.network_address)
     if reason and source.key:
@@ -406,6 +411,7 @@ def _new_refresh_token(subject: Subject, family: Family, origin: Origin) -> str:
             value_number=subject.value_number,
             scope=family.scope,
             password_stamp=subject.password_stamp,
+            grant="" if subject.api_key else subject.grant_type,
             expires_at=min(timezone.now() + REFRESH_LIFETIME, family.ends_at),
             family_ends_at=family.ends_at,
             **({} if subject.api_key else _place(origin)),
