@@ -11,7 +11,9 @@ ApiKeyError
 │   ├── DeletedSince        the key that a form made was deleted before the form came again
 │   ├── PersonNotFound      the same for a person
 │   ├── ServiceIdNotFound   the same for a service ID
-│   └── ScopeNotFound       the same for a scope
+│   ├── ScopeNotFound       the same for a scope
+│   ├── WebhookNotFound     the same for a webhook
+│   └── DeliveryNotFound    a message to a webhook is no longer kept
 ├── NotAuthorized           the caller may see this, but not do it
 │   ├── CreationNotAllowed  the rules leave it to others to create keys
 │   ├── MadeByPeopleOnly    a service ID wants to make a service ID
@@ -46,6 +48,8 @@ ApiKeyError
 ├── ApiKeyLocked            the key must be unlocked first
 │   └── ServiceIdLocked     the same for a service ID
 ├── ScopeInUse              a scope that keys have stays
+├── WebhookDisabled         nothing is sent to a webhook that is disabled
+├── TooManyWebhooks         there are as many as allowed
 ├── ApiKeyLimitReached      the owner has as many keys as allowed
 ├── IdempotencyKeyReused    the same Idempotency-Key came with a different request
 ├── HandoverError
@@ -131,6 +135,14 @@ class ServiceIdNotFound(ApiKeyNotFound):
 
 class ScopeNotFound(ApiKeyNotFound):
     message = _("This scope does not exist. It may have been deleted.")
+
+
+class WebhookNotFound(ApiKeyNotFound):
+    message = _("This webhook does not exist. It may have been deleted.")
+
+
+class DeliveryNotFound(ApiKeyNotFound):
+    message = _("This message is no longer kept. Send everything again since its time.")
 
 
 class NotAuthorized(ApiKeyError, status=403, code="BXNIM0513E"):
@@ -331,6 +343,14 @@ class ScopeInUse(ApiKeyError, status=409, code="conflict"):
         "%(name)s can't be deleted. API keys that have it, with those that can be restored: %(number)d. Take it from "
         "them first."
     )
+
+
+class WebhookDisabled(ApiKeyError, status=409, code="conflict"):
+    message = _("This webhook is disabled. Enable it first.")
+
+
+class TooManyWebhooks(ApiKeyError, status=409, code="conflict"):
+    message = _("There are %(limit)d webhooks already. Delete one first.")
 
 
 class ApiKeyLimitReached(ApiKeyError, status=422, code="BXNIM0151E"):

@@ -31,7 +31,7 @@ SETTINGS = (
     "SECRET_KEY_FALLBACKS_FILE", "SECRET_KEY_FILE",
     "SESSION_HOURS", "SESSION_IDLE_MINUTES", "SESSIONS_PER_PERSON",
     "THREADS", "TOKEN_ALGORITHM", "TOKEN_AUDIENCE", "TRUSTED_PROXIES",
-    "WORKERS",
+    "WEBHOOKS_ALLOWED_NETWORKS", "WEBHOOKS_CA_FILE", "WEBHOOKS_HTTP", "WORKERS",
 )  # fmt: skip
 ALIKE = 0.85  # how much of a name may differ for it to be a misspelt one
 _PLACEHOLDER = re.compile(r"\$\{([^}:]*)")

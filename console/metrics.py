@@ -11,7 +11,7 @@ import resource
 import secrets
 import threading
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +30,7 @@ from prometheus_client.registry import Collector
 
 from apikeys import VERSION
 from console.env import is_loopback
+from console.outbox import dispatcher
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds, as the last bound of each
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -60,6 +61,7 @@ class Figures:
     """What one process has answered, and what it needs now; `times` has the count of each bucket, then the sum."""
 
     times: dict[Labels, list[float]] = field(default_factory=dict)
+    deliveries: dict[str, int] = field(default_factory=dict)  # by kind and outcome, with a blank between them
     cpu_seconds: float = 0.0
     memory: int = 0
     open_files: int = 0
@@ -67,7 +69,7 @@ class Figures:
 
     def add_up(self) -> bool:
         """Take over what was noted; tell whether that was anything."""
-        some = False
+        some = self._add_deliveries()
         while True:
             try:
                 route, method, status, seconds = _noted.popleft()
@@ -78,6 +80,14 @@ class Figures:
             row = self.times.setdefault(labels, [0.0] * (len(BUCKETS) + 2))
             row[bisect_left(BUCKETS, seconds)] += 1
             row[-1] += seconds
+
+    def _add_deliveries(self) -> bool:
+        some = False
+        while dispatcher.ended:
+            some = True
+            label = " ".join(dispatcher.ended.popleft())
+            self.deliveries[label] = self.deliveries.get(label, 0) + 1
+        return some
 
     def look(self) -> None:
         """See what this process needs now."""
@@ -148,6 +158,8 @@ class Server(Collector):
         figures = all_figures()
         yield requests(figures.values())
         yield processor_time(figures.values())
+        yield deliveries(figures.values())
+        yield waiting()
         running = [each for pid, each in figures.items() if pid == os.getpid() or is_running(pid)]
         for name, words, number in (
             ("console_workers", "Processes that answer requests.", len(running)),
@@ -178,6 +190,25 @@ def requests(figures: Any) -> Metric:
             counted += count
             buckets.append((bound, counted))
         family.add_metric(list(labels), buckets, row[-1])
+    return family
+
+
+def deliveries(figures: Any) -> Metric:
+    words = "Attempts to send what is in the outbox."
+    family = CounterMetricFamily("console_deliveries", words, labels=["kind", "outcome"])
+    total: Counter[str] = Counter()
+    for each in figures:
+        total.update(each.deliveries)
+    for label, number in sorted(total.items()):
+        family.add_metric(label.split(), number)
+    return family
+
+
+def waiting() -> Metric:
+    """As this process saw it last: a figure must not wait for the database."""
+    family = GaugeMetricFamily("console_deliveries_waiting", "What waits in the outbox.", labels=["kind"])
+    for kind, number in sorted(dispatcher.waiting.items()):
+        family.add_metric([kind], number)
     return family
 
 

@@ -23,6 +23,7 @@ from console.outbox.models import Delivery
 from console.people import administrators
 from console.sessions import SessionStore
 from console.single_sign_on.models import ProviderIdentity
+from console.webhooks.models import Webhook
 
 __all__ = [
     "Account",
@@ -35,6 +36,7 @@ __all__ = [
     "ProviderIdentity",
     "RecoveryCode",
     "User",
+    "Webhook",
 ]
 
 LINK_LIFETIME = timedelta(days=1)

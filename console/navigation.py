@@ -38,6 +38,7 @@ MENUS = (
             Page("service_id_list", _("Service IDs")),
             Page("review", _("Review")),
             Page("activity", _("Activity"), is_upstream=True),
+            Page("webhooks", _("Webhooks"), is_for_administrators=True),
         ),
     ),
     Menu(

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from apikeys.identity import signing
 from console.factors import totp
+from console.webhooks import signing as webhooks
 
 # Each seals its rows again under the present SECRET_KEY, and returns how many those are.
-SEALED: list[Callable[[], int]] = [signing.seal_again, totp.seal_again]
+SEALED: list[Callable[[], int]] = [signing.seal_again, totp.seal_again, webhooks.seal_again]
 
 
 def seal_again() -> int:

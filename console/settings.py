@@ -340,6 +340,14 @@ AUDIT_EXCHANGES = env_bool("AUDIT_EXCHANGES", False)
 if AUDIT_EXCHANGES and not AUDIT_LOG:
     raise ImproperlyConfigured("AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows.")
 
+# Webhooks: where they may go beside public addresses, whether without TLS, and whom they trust
+
+WEBHOOKS_ALLOWED_NETWORKS = env_networks("WEBHOOKS_ALLOWED_NETWORKS")
+WEBHOOKS_HTTP = env_bool("WEBHOOKS_HTTP", False)
+WEBHOOKS_CA_FILE = env_str("WEBHOOKS_CA_FILE")  # of authorities of one's own, in place of the public ones
+if WEBHOOKS_CA_FILE and not Path(WEBHOOKS_CA_FILE).is_file():
+    raise ImproperlyConfigured(f"WEBHOOKS_CA_FILE={WEBHOOKS_CA_FILE!r}: there is no such file.")
+
 # Figures
 
 METRICS_TOKEN = env_secret("METRICS_TOKEN")

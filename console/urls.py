@@ -52,6 +52,7 @@ if not store_traits().is_upstream:
         path("password/choose/", people.choose_password, name="choose_password"),
         path("manage/scopes/", include(scope_urlpatterns)),
         path("manage/users/", include("console.people.urls")),
+        path("manage/security/webhooks/", include("console.webhooks.urls")),
     ]
 else:
     urlpatterns += [

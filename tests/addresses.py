@@ -10,6 +10,7 @@ REVIEW = "/manage/security/review/"
 USERS = "/manage/users/"
 RULES = "/manage/rules/"
 ACTIVITY = "/manage/security/activity/"
+WEBHOOKS = "/manage/security/webhooks/"
 UNKNOWN_ID = "ApiKey-00000000-0000-4000-8000-000000000000"
 UNKNOWN_SERVICE_ID = "ServiceId-00000000-0000-4000-8000-000000000000"
 

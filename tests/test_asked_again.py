@@ -1,5 +1,7 @@
 """Asked again: a change that matters needs a fresh proof, and nothing that was typed is lost over it."""
 
+from uuid import UUID
+
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -64,7 +66,7 @@ NOT_GUARDED = {
 ARGUMENTS = {
     "key_id": UNKNOWN_ID, "service_id": UNKNOWN_SERVICE_ID, "iam_id": "nobody", "creation_id": 1,
     "run_id": "00000000-0000-0000-0000-000000000000", "nonce_digest": "0" * 64, "digest": "0" * 64,
-    "session_id": "0" * 40,
+    "session_id": "0" * 40, **dict.fromkeys(("webhook_id", "delivery_id"), UUID(int=0)),
 }  # fmt: skip
 
 

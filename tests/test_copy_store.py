@@ -35,7 +35,7 @@ from django.contrib.auth.models import Group, Permission
 from apikeys.models import *
 from apikeys.domain import ServiceIdDraft
 from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
-from console.models import Delivery, LoginCounter, LoginStreak, PasswordLink, ProviderIdentity, User
+from console.models import Delivery, LoginCounter, LoginStreak, PasswordLink, ProviderIdentity, User, Webhook
 odd = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 round = datetime(2026, 2, 3, tzinfo=UTC)
 person = User.objects.get(username="admin")
@@ -51,6 +51,7 @@ Passcode.objects.create(digest="0" * 64, user=person, ends_at=odd)
 ProviderIdentity.objects.create(issuer="https://login.example.com", subject="é", user=person, created_at=odd)
 Passkey.objects.create(digest="0" * 64, user=person, name="é", credential=b"\\0\\xff", last_used_at=odd)
 SettingsRecord.objects.update_or_create(id=1, defaults={"told": {"made_by": "é", "values": {"PORT": "1"}}})
+Webhook.objects.create(name="é", kinds=["keys"], sealed_url=b"\\0\\xff", sealed_secret=b"\\0", created_by="IBMid-1")
 Delivery.objects.create(kind="webhook", recipient="1", topic="é", payload="{}", leased_until=odd, finished_at=round)
 RefreshToken.objects.create(digest="1" * 64, iam_id="IBMid-1", expires_at=round, used_at=odd)
 RefreshToken.objects.create(digest="2" * 64, iam_id="IBMid-1", expires_at=round)

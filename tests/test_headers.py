@@ -29,6 +29,7 @@ from tests.addresses import (
     SERVICE_IDS,
     UNKNOWN_ID,
     UNKNOWN_SERVICE_ID,
+    WEBHOOKS,
     delete_address,
     details_address,
     edit_address,
@@ -182,7 +183,9 @@ PLAIN_ADDRESSES = [
     "/login/passkey/use/", "/login/sso/", "/login/sso/callback/",
     *(f"/account/sso/{part}/" for part in ("prove", "proved", "connect", "disconnect")),
     "/logout/", "/language/", "/theme/", "/admin/", "/password/choose/", "/manage/users/", "/manage/users/create/",
-    "/manage/users/nobody/", "/manage/rules/", *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),
+    "/manage/users/nobody/", "/manage/rules/", WEBHOOKS, f"{WEBHOOKS}create/", f"{WEBHOOKS}{UUID(int=0)}/",
+    *(f"{WEBHOOKS}{UUID(int=0)}/{what}/" for what in ("test", "secret", "since", "delete", f"again/{UUID(int=0)}")),
+    *(f"/manage/scopes/{what}" for what in ("", "edit/", "delete/")),
     *(f"/manage/users/nobody/{part}/" for part in ("activate", "deactivate", "delete", "link")), "/healthz", "/readyz",
     "/metrics", "/csp-reports/", "/nowhere/", "/favicon.ico", "/static/nothing.css", "/%00", "/%FF",
 ]  # fmt: skip

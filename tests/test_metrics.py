@@ -9,6 +9,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from console import metrics
+from console.outbox import dispatcher
 from tests.programs import API_KEY_GRANT, Site
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +25,7 @@ def figures(settings, tmp_path, monkeypatch):
     settings.DATA_DIR = tmp_path
     settings.ALLOWED_HOSTS = ["localhost", "testserver", "console.example.com"]
     metrics._noted.clear()
+    dispatcher.ended.clear()
     monkeypatch.setattr(metrics, "_own", own := metrics.Figures())
     monkeypatch.setattr(metrics, "_shared_by", set())
     metrics.begin()
@@ -176,3 +178,14 @@ def test_a_server_that_runs_counts_what_it_answers(site: Site):
     requests.get(f"{site.url}/healthz", timeout=10)
 
     assert count() == before + 1
+
+
+def test_what_became_of_deliveries_is_counted_and_what_waits_is_told(monkeypatch):
+    monkeypatch.setattr(dispatcher, "waiting", {"webhook": 3})
+    dispatcher.ended.extend([("webhook", "delivered"), ("webhook", "delivered"), ("webhook", "given_up")])
+
+    text = Client().get("/metrics", **HERE).text
+
+    assert 'console_deliveries_total{kind="webhook",outcome="delivered"} 2.0' in text
+    assert 'console_deliveries_total{kind="webhook",outcome="given_up"} 1.0' in text
+    assert 'console_deliveries_waiting{kind="webhook"} 3.0' in text

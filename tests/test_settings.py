@@ -199,6 +199,12 @@ def show(run):
             {"AUDIT_LOG": "audit.log"},
             "AUDIT_LOG='audit.log': use stdout, stderr or the absolute path of a file in a folder that exists.",
         ),
+        ({"WEBHOOKS_CA_FILE": "/nowhere.pem"}, "WEBHOOKS_CA_FILE='/nowhere.pem': there is no such file."),
+        ({"WEBHOOKS_HTTP": "yes"}, "WEBHOOKS_HTTP='yes': use 'true' or 'false'."),
+        (
+            {"WEBHOOKS_ALLOWED_NETWORKS": "10.0.0.1/8"},
+            "WEBHOOKS_ALLOWED_NETWORKS: 10.0.0.1/8 has bits beyond its prefix. The network is 10.0.0.0/8.",
+        ),
         ({"AUDIT_EXCHANGES": "true"}, "AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': use 'DEBUG' or 'INFO' or 'WARNING' or 'ERROR'."),
     ],

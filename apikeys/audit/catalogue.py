@@ -49,6 +49,12 @@ PEPPER_DELETE = "console.pepper.delete"
 SIGNING_KEY_CREATE = "console.signing-key.create"
 SECRET_KEY_UPDATE = "console.secret-key.update"  # noqa: S105  (the name of an action)
 SETTING_UPDATE = "console.setting.update"  # of the environment, seen at a start
+WEBHOOK_CREATE = "console.webhook.create"
+WEBHOOK_UPDATE = "console.webhook.update"
+WEBHOOK_DELETE = "console.webhook.delete"
+WEBHOOK_SECRET = "console.webhook.secret"  # noqa: S105  (a new one was made)
+WEBHOOK_TEST = "console.webhook.test"
+WEBHOOK_REPLAY = "console.webhook.replay"
 AUDIT_EXPORT = "console.audit.export"
 AUDIT_DELETE = "console.audit.delete"  # what was kept for long enough
 
@@ -122,6 +128,12 @@ CATALOGUE = {
     SIGNING_KEY_CREATE: Action(Kind.SETTINGS, _CRITICAL),
     SECRET_KEY_UPDATE: Action(Kind.SETTINGS, _CRITICAL),
     SETTING_UPDATE: Action(Kind.SETTINGS, _WARNING),
+    WEBHOOK_CREATE: Action(Kind.SETTINGS, _CRITICAL),
+    WEBHOOK_UPDATE: Action(Kind.SETTINGS, _CRITICAL),
+    WEBHOOK_DELETE: Action(Kind.SETTINGS, _CRITICAL),
+    WEBHOOK_SECRET: Action(Kind.SETTINGS, _CRITICAL),
+    WEBHOOK_TEST: Action(Kind.SETTINGS, _NORMAL),
+    WEBHOOK_REPLAY: Action(Kind.SETTINGS, _WARNING),
     AUDIT_EXPORT: Action(Kind.SETTINGS, _WARNING),
     AUDIT_DELETE: Action(Kind.SETTINGS, _CRITICAL),
 }

@@ -56,15 +56,19 @@ def addresses_of(name: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_rest, address in found))
 
 
-class _Connection(HTTPConnection):
+class DeadlineConnection(HTTPConnection):
     """Connects to the first address of a name that answers, all within one time-out; urllib3 has one for each."""
 
     response_class = _DeadlineResponse
 
+    def addresses(self, name: str) -> list[str]:
+        """Return what to connect to for a name."""
+        return addresses_of(name, self.port) or [name]  # a name without addresses fails in urllib3, with its error
+
     def _new_conn(self) -> socket.socket:
         name, seconds = self._dns_host, self.timeout or CONNECT_SECONDS
         ends = time.monotonic() + seconds
-        addresses = addresses_of(name, self.port) or [name]  # a name without addresses fails in urllib3, with its error
+        addresses = self.addresses(name)
         try:
             for number, address in enumerate(addresses, 1):
                 share = (ends - time.monotonic()) / (len(addresses) - number + 1)
@@ -82,7 +86,7 @@ class _Connection(HTTPConnection):
         raise AssertionError("unreachable")
 
 
-class _TLSConnection(_Connection, HTTPSConnection):
+class DeadlineTLSConnection(DeadlineConnection, HTTPSConnection):
     def connect(self) -> None:
         """Connect. A fault of TLS is raised as one of connecting: the request was not sent yet."""
         try:
@@ -96,11 +100,11 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = DeadlineConnection
 
 
 class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+    ConnectionCls = DeadlineTLSConnection
 
 
 class DeadlineAdapter(HTTPAdapter):

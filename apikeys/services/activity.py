@@ -78,6 +78,12 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
     audit.SIGNING_KEY_CREATE: (_("Signing key made"), _("Signing key not made")),
     audit.SECRET_KEY_UPDATE: (_("Secret key changed"), _("Secret key not changed")),
     audit.SETTING_UPDATE: (_("Settings changed"), _("Settings not changed")),
+    audit.WEBHOOK_CREATE: (_("Webhook created"), _("Webhook not created")),
+    audit.WEBHOOK_UPDATE: (_("Webhook changed"), _("Webhook not changed")),
+    audit.WEBHOOK_DELETE: (_("Webhook deleted"), _("Webhook not deleted")),
+    audit.WEBHOOK_SECRET: (_("Secret of a webhook made anew"), _("Webhook not changed")),
+    audit.WEBHOOK_TEST: (_("Webhook tested"), _("Webhook not tested")),
+    audit.WEBHOOK_REPLAY: (_("Sent again to a webhook"), _("Not sent again to a webhook")),
     audit.AUDIT_EXPORT: (_("Activity exported"), _("Activity not exported")),
     audit.AUDIT_DELETE: (_("Old activity removed"), _("Old activity not removed")),
 }

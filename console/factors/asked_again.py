@@ -44,6 +44,8 @@ GUARDED = OF_FACTORS | {
     *("person_create", "person_details", "person_deactivate", "person_activate", "person_link", "person_delete"),
     "person_reset_factors",
     *("rules", "review_rules", "scope_list", "scope_edit"),
+    *("webhook_create", "webhook_details", "webhook_secret", "webhook_delete", "webhook_again", "webhook_since"),
+    "webhook_test",
 }
 OPENED = frozenset({"factors_app", "passkey_add", "api_key_export", "activity_export", "single_sign_on_connect"})
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does

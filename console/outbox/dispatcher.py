@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 Lane = tuple[str, str]
 _woken = threading.Event()
+waiting: dict[str, int] = {}  # by kind, as this process saw it last
 ended: "deque[tuple[str, str]]" = deque(maxlen=10_000)  # kind and outcome of attempts, until the figures take them
 
 
@@ -59,6 +60,7 @@ class Dispatcher:
                 while self.begin_lane():
                     pass
                 seconds = self.seconds_to_next()
+                self.count_waiting()
                 self._tell("")
             except Error as exc:
                 self._tell(f"{type(exc).__name__}: {exc}")
@@ -145,6 +147,11 @@ class Dispatcher:
         due = queue.next_due([*SENDERS], left_out)
         seconds = POLL_SECONDS if due is None else (due - timezone.now()).total_seconds()
         return max(SHORTEST_SLEEP, min(seconds, rest, POLL_SECONDS))
+
+    def count_waiting(self) -> None:
+        """See how many deliveries wait, for the figures. Raises errors of the database."""
+        global waiting
+        waiting = dict.fromkeys(SENDERS, 0) | queue.waiting()
 
     def _left_out(self) -> set[Lane]:
         """Return the lanes that nothing is to be claimed for; needs the lock."""

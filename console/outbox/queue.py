@@ -97,6 +97,12 @@ def next_due(kinds: Collection[str], lanes: Collection[tuple[str, str]] = ()) ->
     return rows.values_list("next_attempt_at", flat=True).first()
 
 
+def is_full(kind: str, recipient: str, most: int) -> bool:
+    """Tell whether `most` deliveries or more wait for a recipient."""
+    rows = Delivery.objects.filter(kind=kind, recipient=recipient, state=State.WAITING)
+    return rows.order_by()[:most].count() >= most
+
+
 def waiting() -> dict[str, int]:
     """Return how many deliveries of each kind wait."""
     rows = Delivery.objects.filter(state=State.WAITING).values_list("kind").annotate(number=Count("pk"))

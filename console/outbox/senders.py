@@ -31,4 +31,4 @@ class Sender(Protocol):
         """
 
 
-SENDERS: dict[str, Sender] = {}
+SENDERS: dict[str, Sender] = {}  # by kind; `register` of each folder that has one adds its own, as a process starts

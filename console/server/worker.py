@@ -61,6 +61,7 @@ from console.log_in import limiter  # noqa: E402
 from console.outbox import dispatcher  # noqa: E402
 from console.outbox import queue as outbox  # noqa: E402
 from console.people import links  # noqa: E402
+from console.webhooks import fan_out, sending  # noqa: E402
 
 most_connections = min(settings.CONNECTIONS, _open_files - OTHER_FILES)
 application = Adapter(
@@ -89,9 +90,10 @@ Warden(
 jobs.start(
     [
         *(limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share, passcodes.forget_ended),
-        *(outbox.give_up_old, outbox.forget_old),
+        *(fan_out.fan_out, outbox.give_up_old, outbox.forget_old),
     ]
 )
+sending.register()
 dispatcher.start()
 end_with_parent()
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.addresses import CREATE, KEYS, REVIEW, RULES, SERVICE_IDS, UNKNOWN_ID, USERS, edit_address
+from tests.addresses import CREATE, KEYS, REVIEW, RULES, SERVICE_IDS, UNKNOWN_ID, USERS, WEBHOOKS, edit_address
 from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
     Words,
@@ -33,7 +33,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
 ACTIVITY = "/manage/security/activity/"
-NUMBER = 98
+NUMBER = 102
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -47,6 +47,29 @@ def every_state(
     for part in (*parts, second_month, service_ids, people, sessions, rules, password, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
+
+
+def webhooks(t: Words, page: Page) -> Iterator[tuple[str, Page]]:
+    page.goto(f"{WEBHOOKS}create/")
+    form = page.get_by_role("main")
+    form.get_by_label(t("Name"), exact=True).fill(LONG[:50])
+    form.get_by_label(t("Address"), exact=True).fill("https://10.0.0.1/")
+    form.get_by_role("button", name=t("Create webhook")).click()
+    expect(form.get_by_text(t("This console sends to no address of this network or of itself."))).to_be_visible()
+    yield "webhook, refused", page
+    form.get_by_label(t("Address"), exact=True).fill(f"https://{'unbroken-' * 6}.example/hooks")
+    form.get_by_role("button", name=t("Create webhook")).click()
+    expect(form.get_by_text("whsec_")).to_be_visible()
+    yield "webhook, its secret", page
+    form.get_by_role("link", name=t("Go to the webhook")).click()
+    form.get_by_role("button", name=t("Send a test")).click()
+    expect(form.get_by_role("row").get_by_text(t("Test"), exact=True)).to_be_visible()
+    yield "webhook", page
+    page.goto(WEBHOOKS)
+    yield "webhooks", page
+    form.get_by_role("link", name=LONG[:50]).click()
+    form.get_by_role("button", name=t("Delete webhook")).click()
+    expect(form.get_by_text(t("There is no webhook yet."))).to_be_visible()
 
 
 def log_in_page(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
@@ -420,6 +443,7 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.goto("/manage/scopes/")
     form.get_by_role("button", name=t("Delete %(name)s", name=SCOPE)).click()
     expect(form.get_by_role("link", name=SCOPE)).to_have_count(0)
+    yield from webhooks(t, page)
     page.goto(REVIEW)
     expect(page.get_by_role("heading", name=t("Never used"))).to_be_visible()
     yield "review", page
