@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from apikeys.models import ApiKeyRecord
 from console.factors.asked_again import GUARDED, OPENED
+from console.factors.models import Authenticator
 from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, delete_address
 from tests.cast import PASSWORD
 from tests.markup import fields, page
-from tests.test_factors import code_of, give_app, make_old
+from tests.test_factors import APP, code_of, give_app, make_old
 
 QUESTION = "Is it still you?"
 # What changes something and asks for no proof, with the reason.
@@ -113,6 +114,31 @@ def test_a_code_of_the_app_is_a_proof_too(alice, old):
     answer = answered(old, create(old, "terraform"), proof_code=code_of(app))
 
     assert page(answer).find("h2", id="created-title")
+
+
+def test_a_password_alone_gives_nobody_another_factor(alice, old):
+    app = give_app(alice)
+    answered(old, create(old, "terraform"), proof_password=PASSWORD)
+    assert create(old, "ansible").status_code == 200, "it is enough for a key"
+
+    opened = old.get(old.get(APP)["Location"])
+    refused = answered(old, opened, proof_password=PASSWORD)
+    removed = old.post(f"{APP}remove/", {"proof_password": PASSWORD})
+    right = answered(old, opened, proof_code=code_of(app))
+
+    assert page(opened).find_all(id="proof-password") == []
+    assert QUESTION in page(refused).text
+    assert QUESTION in page(removed).text
+    assert Authenticator.objects.exists()
+    assert right["Location"] == APP
+    assert old.get(APP).status_code == 200
+
+
+def test_a_password_is_enough_for_the_first_factor(old):
+    opened = old.get(old.get(APP)["Location"])
+
+    assert answered(old, opened, proof_password=PASSWORD)["Location"] == APP
+    assert old.get(APP).status_code == 200
 
 
 def test_a_wrong_password_asks_again_and_keeps_what_was_typed(old):

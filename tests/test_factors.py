@@ -388,13 +388,13 @@ def test_a_change_of_factors_asks_who_somebody_is_after_fifteen_minutes(alice, a
     make_old(alice_client)
 
     opened, sent = alice_client.get(APP), alice_client.post(REMOVE)
-    wrong = alice_client.post(REMOVE, {"proof_password": "wrong"})
-    right = alice_client.post(REMOVE, {"proof_password": PASSWORD})
+    wrong = alice_client.post(REMOVE, {"proof_code": wrong_code(app)})
+    right = alice_client.post(REMOVE, {"proof_code": code_of(app)})
 
     assert (opened.status_code, opened["Location"]) == (302, f"/account/prove/?next={APP.replace('/', '%2F')}")
     assert page(sent).find("h1").text == "Is it still you?"
     assert wrong.status_code == 422
-    assert page(wrong).find(id="refusal").text == "This is not your password. Try again."
+    assert page(wrong).find(id="refusal").text == REFUSAL
     assert (right.status_code, right["Location"]) == (302, FACTORS)
     assert not Authenticator.objects.exists()
 

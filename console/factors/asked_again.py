@@ -70,7 +70,7 @@ class AskedAgain:
         if name not in GUARDED or not is_due(request, name):
             return None
         if request.method == "POST":
-            return prove_or_ask(request)
+            return prove_or_ask(request, name)
         if name in OPENED:
             query = urlencode({"next": request.get_full_path()})
             return redirect_whole_page(request, HttpResponseRedirect(f"{reverse(WHICH)}?{query}"))
@@ -84,16 +84,25 @@ def is_due(request: Request, name: str) -> bool:
         minutes = min(minutes or FACTOR_MINUTES, FACTOR_MINUTES)
     if not minutes or store_traits().is_upstream or not request.user.is_authenticated:
         return False
-    return not 0 <= proofs.seconds_since(request) <= minutes * 60
+    since = proofs.seconds_since(request, by_password=not needs_factor(request.user, name))
+    return not 0 <= since <= minutes * 60
 
 
-def prove_or_ask(request: Request) -> HttpResponse | None:
-    """Return None where the request brings a proof that is right, which is then noted; else the question."""
+def needs_factor(person: User, name: str) -> bool:
+    """Tell whether a password proves too little: with one and a session anybody could give themselves a factor."""
+    return name in OF_FACTORS and held.has_one(person)
+
+
+def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
+    """Return None where the request brings a proof that is right, which is then noted; else the question.
+
+    `name` is that of the URL that the proof is for.
+    """
     try:
-        refusal = judged(request)
+        refusal = judged(request, name)
     except TooManyAttempts as exc:
         events.record(request, audit.LIMIT, request.user, reason=type(exc).__name__)
-        response = _question(request, sentence(exc), exc.status)
+        response = _question(request, name, sentence(exc), exc.status)
         response.headers["Retry-After"] = str(exc.retry_after)
         return response
     if refusal is None:
@@ -102,14 +111,16 @@ def prove_or_ask(request: Request) -> HttpResponse | None:
         return None
     if refusal:
         events.record(request, audit.PROOF, request.user, reason="ProofRefused")
-    return _question(request, refusal, UNPROCESSABLE if refusal else 200)
+    return _question(request, name, refusal, UNPROCESSABLE if refusal else 200)
 
 
 @sensitive_variables("password", "code")
-def judged(request: Request) -> str | None:
+def judged(request: Request, name: str) -> str | None:
     """Return None for a proof that is right, a sentence for one that is not, "" for none. Raises TooManyAttempts."""
     password, code, passkey = (request.POST.get(name, "") for name in FIELDS)
     person: User = request.user
+    if needs_factor(person, name):
+        password = ""
     if not (password or code or passkey):
         return ""
     if passkey:
@@ -121,7 +132,7 @@ def judged(request: Request) -> str | None:
         proofs.note(request)
         return None
     if not code and proofs.accepts_password(request, person, password):
-        proofs.note(request)
+        proofs.note(request, by_password=True)
         return None
     return wrong_code() if code else _("This is not your password. Try again.")
 
@@ -134,16 +145,16 @@ def wrong_code() -> str:
     return _("This code is not right, or was used already. Wait for the next one, or use a recovery code.")
 
 
-def question_before(request: Request, next_url: str) -> HttpResponse:
-    """Return the question that is asked before a page is opened, to which the answer leads."""
+def question_before(request: Request, next_url: str, name: str) -> HttpResponse:
+    """Return the question that is asked before a page is opened, to which the answer leads; `name` is its URL's."""
     context = {"sent": [("next", next_url)], "action": reverse(WHICH), "back": reverse("dashboard")}
-    return render(request, "factors/asked_again.html", context | ways_of(request.user))
+    return render(request, "factors/asked_again.html", context | ways_of(request.user, name))
 
 
-def ways_of(person: User) -> dict[str, bool | str]:
-    """Return by what a person can prove who they are, for a template."""
+def ways_of(person: User, name: str) -> dict[str, bool | str]:
+    """Return by what a person can prove who they are, for a template; `name` is that of the URL that it is for."""
     has_factor = held.has_one(person)
-    has_password = person.has_usable_password() and not settings.OIDC_ONLY
+    has_password = person.has_usable_password() and not settings.OIDC_ONLY and not needs_factor(person, name)
     has_provider = identities.identity_of(person) is not None
     return {
         "asks_password": has_password,
@@ -154,7 +165,7 @@ def ways_of(person: User) -> dict[str, bool | str]:
     }
 
 
-def _question(request: Request, refusal: str, status: int) -> HttpResponse:
+def _question(request: Request, name: str, refusal: str, status: int) -> HttpResponse:
     """Return the question with all that was sent; for htmx as a dialog in place of one that is open."""
     sent = [(name, text) for name in _without_proof(request.POST) for text in request.POST.getlist(name)]
     context = {
@@ -162,7 +173,7 @@ def _question(request: Request, refusal: str, status: int) -> HttpResponse:
         "action": request.get_full_path(),
         "back": next_url_of(request),
         "refusal": refusal,
-        **ways_of(request.user),
+        **ways_of(request.user, name),
     }
     if not request.htmx:
         return render(request, "factors/asked_again.html", context, status=status)

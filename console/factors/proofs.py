@@ -18,6 +18,7 @@ from console.models import User
 
 PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
 TWO_FACTORS = "two_factors"  # of a session: whether it began elsewhere, where more than one factor was asked for
+WEAKLY_AT = "proved_weakly_at"  # by a password alone, later than the log-in
 APP, RECOVERY, PASSKEY = "app", "recovery", "passkey"
 
 
@@ -58,9 +59,9 @@ def accepts_password(request: HttpRequest, person: User, password: str) -> bool:
     return found is not None and found.pk == person.pk
 
 
-def note(request: HttpRequest) -> None:
-    """Note in the session that its person has just proved who they are."""
-    request.session[PROVED_AT] = timezone.now().timestamp()
+def note(request: HttpRequest, *, by_password: bool = False) -> None:
+    """Note in the session that its person has just proved who they are, and whether by a password alone."""
+    request.session[WEAKLY_AT if by_password else PROVED_AT] = timezone.now().timestamp()
 
 
 def note_elsewhere(request: HttpRequest, asked_at: float | None, *, has_both: bool) -> None:
@@ -75,13 +76,17 @@ def note_log_in(sender: Any, request: HttpRequest, **_kwargs: Any) -> None:
     note(request)
 
 
-def seconds_since(request: HttpRequest) -> float:
+def seconds_since(request: HttpRequest, *, by_password: bool) -> float:
     """Return how long ago the session's person last proved who they are; less than 0 after a clock was set back.
 
-    A session from before this was noted counts from its beginning.
+    The log-in was by all that its person had. What they gave later counts where it was more than a password, or where
+    `by_password` says that this is enough. A session from before this was noted counts from its beginning.
     """
-    now = timezone.now().timestamp()
-    return now - float(request.session.get(PROVED_AT) or request.session.get(sessions.BEGAN) or now)
+    now, session = timezone.now().timestamp(), request.session
+    proved = [float(session.get(PROVED_AT) or session.get(sessions.BEGAN) or now)]
+    if by_password and WEAKLY_AT in session:
+        proved.append(float(session[WEAKLY_AT]))
+    return min((now - moment for moment in proved if moment <= now), default=-1)
 
 
 user_logged_in.connect(note_log_in, dispatch_uid="console.factors.proofs")

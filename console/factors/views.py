@@ -1,6 +1,7 @@
 """Account > Second factors, the second step of the log-in, and the page that asks again before something is opened."""
 
 import base64
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -8,7 +9,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -91,6 +92,7 @@ def _app_page(request: Request, form: AppForm, secret: str) -> HttpResponse:
 @sensitive_variables("codes")
 def _added(request: Request, codes: list[str]) -> HttpResponse:
     """Go on after a factor was set up: with the first one all sessions have ended but this one, and there are codes."""
+    proofs.note(request)
     if not codes:
         messages.success(request, _("Your second factor was set up."))
         return HttpResponseRedirect(reverse("factors"))
@@ -249,9 +251,18 @@ def passkey_log_in(request: Request) -> HttpResponse:
 def prove(request: Request) -> HttpResponse:
     """Who somebody is, before something is opened that asks."""
     next_url = _safe(request.POST.get("next") or request.GET.get("next") or "")
+    name = _name_of(next_url)
     if request.method == "POST":
-        return asked_again.prove_or_ask(request) or HttpResponseRedirect(next_url)
-    return asked_again.question_before(request, next_url)
+        return asked_again.prove_or_ask(request, name) or HttpResponseRedirect(next_url)
+    return asked_again.question_before(request, next_url, name)
+
+
+def _name_of(next_url: str) -> str:
+    """Return what the URL of an address of this console is called, "" for none."""
+    try:
+        return resolve(urlsplit(next_url).path).url_name or ""
+    except Resolver404:
+        return ""
 
 
 def _safe(next_url: str) -> str:
