@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # The stamps are looked at each time.
-.PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check sbom format lock messages bench prove clean
+.PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check sbom format lock messages bench prove mutants mutants-here clean
 
 help:
 	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
@@ -24,6 +24,7 @@ help:
 	@echo "make lock     resolve the dependencies again (needs uv)"
 	@echo "make messages bring the translation catalogues up to date"
 	@echo "make bench    measurements beside what is to be reached; BENCH='--keys 20000 --rows list' does less of it"
+	@echo "make mutants  small changes of the code that guards secrets, and which of them no test notices; see docs/mutation.md"
 	@echo "make prove    kills, crashes, guesses, races, generated requests: what holds, in a table; PROVE=--short does less of it"
 
 run: $(VENV)/run.stamp
@@ -111,6 +112,7 @@ LOCK = uv pip compile --quiet --universal --generate-hashes --no-header --no-ann
 lock:
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) tests/mutation/requirements.in -c requirements-dev.txt -o tests/mutation/requirements.txt
 
 messages: $(VENV)/dev.stamp
 	$(BIN)/python locale/catalogues.py
@@ -122,5 +124,15 @@ bench: $(VENV)/dev.stamp
 prove: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.prove $(PROVE)
 
+# In an environment of its own, which has the tool beside what the tests need; MUTANTS='apikeys.values.*' tries some.
+mutants:
+	@$(MAKE) --no-print-directory VENV=.venv-mutation mutants-here
+
+mutants-here: $(VENV)/mutation.stamp
+	$(BIN)/python -m tests.mutation $(MUTANTS)
+
+$(VENV)/mutation.stamp: always | $(VENV)/dev.stamp
+	$(call install_locked,tests/mutation/requirements.txt)
+
 clean:
-	rm -rf build $(VENV) .venv-other .venv-peers .bench .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build $(VENV) .venv-other .venv-peers .venv-mutation .bench .mypy_cache .ruff_cache .pytest_cache

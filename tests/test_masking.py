@@ -215,6 +215,7 @@ def test_what_names_no_software_and_no_host_is_masked():
     text = "correct horse, battery staple and more"
 
     assert (mask_agent(text), mask_origin(text)) == (MASK, MASK)
+    assert [mask_agent(("ab " * 11)[:length]) for length in (31, 32)] == [("ab " * 11)[:31], MASK]
     assert mask_origin("https://console.example:8000") == "https://console.example:8000"
     assert mask_origin("[::1]:8000") == "[::1]:8000"
 

@@ -315,6 +315,10 @@ def test_fingerprints_tell_peppers_apart_and_reveal_nothing():
     assert peppers.fingerprint(1) not in peppers.digest("fingerprint", 1)
 
 
+def test_a_fingerprint_is_what_an_earlier_release_stored():
+    assert Peppers.parse(f"1:{'01' * 32}").fingerprint(1) == "a8b4b42317165b41"
+
+
 def test_peppers_do_not_show_in_what_is_printed():
     assert "01" * 32 not in repr(Peppers.parse(f"1:{'01' * 32}"))
     assert "\\x01" not in repr(Peppers.parse(f"1:{'01' * 32}"))
@@ -410,6 +414,21 @@ def test_32_random_characters_are_never_guessable(alphabet):
 )
 def test_what_a_guesser_tries_first_is_guessable(value):
     assert values.is_guessable(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_guessable"),
+    [
+        ("mkeccecgikjegggacaaccieaacgaaeik", False),  # 8 characters
+        ("mkfbcabacddcadaccddabcbccbcadddc", True),  # 7
+        ("mjhhfkmhediejginlpnprqsnli", False),  # 24 runs of three
+        ("mnojhkppnpnmnmrqwrxsyzzxv", True),  # 23
+        ("mnrosuurttvzxyzyxyvzxustqpmkmnpu", False),  # 8 steps
+        ("mrpnmhnmhgmqlqqwrmmrpoouuuswrrqu", True),  # 7
+    ],
+)
+def test_the_floor_of_variety_is_where_it_is_said_to_be(value, is_guessable):
+    assert values.is_guessable(value) is is_guessable
 
 
 def test_a_long_header_of_a_stranger_is_masked_before_the_suite_is_over():

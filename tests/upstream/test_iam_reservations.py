@@ -53,7 +53,7 @@ def create(caller: Caller, delivery: Delivery | None, draft: ApiKeyDraft = DRAFT
 
 
 def outcomes() -> list[tuple[str, str]]:
-    return list(AuditEvent.objects.order_by("pk").values_list("outcome", "target_name"))
+    return list(AuditEvent.objects.order_by("event_time").values_list("outcome", "target_name"))
 
 
 def test_the_same_form_gets_the_same_value_and_asks_once(iam, anna, form):
@@ -79,6 +79,15 @@ def test_the_form_of_another_key_is_refused_where_it_must_be_the_same(iam, anna,
     with pytest.raises(exceptions.IdempotencyKeyReused):
         create(anna(), form(), ApiKeyDraft("ansible"), same_only=True)
     assert iam.count("create") == 1
+
+
+@pytest.mark.parametrize("more", [{"is_decoy": True}, {"scope": "apikeys:read"}, {"networks": "192.0.2.0/24"}])
+def test_what_the_store_upstream_does_not_offer_is_not_asked_for(iam, anna, form, more):
+    with pytest.raises(exceptions.NotOffered):
+        create(anna(), form(), ApiKeyDraft("terraform", **more))
+
+    assert iam.count("create") == 0
+    assert not Handover.objects.exists()
 
 
 def test_a_lost_answer_is_noted_and_the_form_asks_no_more(iam, anna, form):
