@@ -14,6 +14,7 @@ from console.log_in import passwords
 from console.management.commands import serve
 from console.models import User
 from tests.cast import PASSWORD
+from tests.test_factors import give_app
 
 ALICE = User(username="alice.liddell", first_name="Alice", last_name="Liddell", email="alice@wonderland.example")
 
@@ -51,10 +52,10 @@ GOOD = [
 ]  # fmt: skip
 
 
-def refusal_of(password: str, person: User | None = ALICE, **more: bool) -> str:
+def refusal_of(password: str, person: User | None = ALICE) -> str:
     """Return the sentence that refuses a password, "" for one that is accepted."""
     try:
-        passwords.check(password, person, **more)
+        passwords.check(password, person)
     except ValidationError as exc:
         [sentence] = exc.messages
         return sentence
@@ -114,14 +115,11 @@ def test_without_a_person_the_console_is_still_known():
     assert refusal_of(GOOD[0], None) == ""
 
 
-@pytest.mark.parametrize("password", ["gK7#pQ2x", "tulip-anvil-quarry-seven"])
-def test_eight_characters_are_enough_beside_a_second_factor(password):
-    assert refusal_of(password, has_second_factor=True) == ""
+def test_fifteen_characters_are_needed_beside_a_second_factor_too(db, alice):
+    give_app(alice)
 
-
-@pytest.mark.parametrize("password", ["gK7#pQ2", "password", "sunshine1", "alicealice", "12345678"])
-def test_beside_a_second_factor_too_what_everybody_tries_is_refused(password):
-    assert refusal_of(password, has_second_factor=True)
+    assert refusal_of("gK7#pQ2x-vT9!zL", alice) == ""
+    assert refusal_of("gK7#pQ2x-vT9!z", alice).startswith("Use 15 characters or more.")
 
 
 def test_one_good_end_of_a_long_password_is_enough():

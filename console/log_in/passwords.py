@@ -20,11 +20,7 @@ from zxcvbn_rs_py import zxcvbn
 from console.models import User
 
 MIN_LENGTH = 15
-MIN_LENGTH_WITH_SECOND_FACTOR = 8
-# Guesses as powers of ten: what holds where the hashes were stolen, and what holds where each guess is counted and
-# another secret is asked for. A random password of the least length has 10 to the power of its length.
-MIN_GUESSES = 10
-MIN_GUESSES_WITH_SECOND_FACTOR = 6
+MIN_GUESSES = 10  # as a power of ten: what holds where the hashes were stolen
 
 ESTIMATED = 40  # characters at each end: the time grows faster than the length, and 40 take up to 20 ms
 MAX_WORDS = 100  # and with the words that belong to the person
@@ -60,23 +56,24 @@ class PasswordValidator:
 
 
 @sensitive_variables("password")
-def check(password: str, person: User | None = None, *, has_second_factor: bool = False) -> None:
-    """Raise ValidationError, with one sentence, for what can't be this person's password."""
-    least = MIN_LENGTH_WITH_SECOND_FACTOR if has_second_factor else MIN_LENGTH
-    if len(password) < least:
+def check(password: str, person: User | None = None) -> None:
+    """Raise ValidationError, with one sentence, for what can't be this person's password.
+
+    It is the same beside a second factor: the password stays when that is taken away, and then stands alone.
+    """
+    if len(password) < MIN_LENGTH:
         raise ValidationError(
             ngettext(
                 "Use %(number)d character or more. A sentence of several words is long and easy to remember.",
                 "Use %(number)d characters or more. A sentence of several words is long and easy to remember.",
-                least,
+                MIN_LENGTH,
             )
-            % {"number": least}
+            % {"number": MIN_LENGTH}
         )
-    guesses = MIN_GUESSES_WITH_SECOND_FACTOR if has_second_factor else MIN_GUESSES
     # The whole is no weaker than a part of it: one end that is good is enough.
     words = words_of(person)
     ends = dict.fromkeys((password[:ESTIMATED], password[-ESTIMATED:]))
-    weaknesses = [_weakness(end, words, guesses) for end in ends]
+    weaknesses = [_weakness(end, words) for end in ends]
     if all(weaknesses):
         raise ValidationError(weaknesses[0])
 
@@ -102,14 +99,14 @@ def _words_in(text: str) -> Iterator[str]:
 
 
 @sensitive_variables("password", "shape")
-def _weakness(password: str, words: list[str], guesses: int) -> str:
+def _weakness(password: str, words: list[str]) -> str:
     """Return the sentence for a password that takes fewer guesses, "" for one that takes as many."""
     for shape in _shapes(password):
         found = zxcvbn(shape, words)
-        if found.guesses_log10 >= guesses:
+        if found.guesses_log10 >= MIN_GUESSES:
             continue
         plain = zxcvbn(shape, [*KNOWN_SENTENCES])
-        if plain.guesses_log10 >= guesses:
+        if plain.guesses_log10 >= MIN_GUESSES:
             return _(
                 "Others can guess this password: it is made of your names or of this console's. Use several words that "
                 "have nothing to do with either."
