@@ -20,7 +20,7 @@ from apikeys.models import SettingsRecord
 from apikeys.sealing import secret_keys
 from apikeys.storage.errors import first_line
 from console.env import env_secret, env_str, private_lines
-from console.env_file import SETTINGS
+from console.env_file import SECRETS, SETTINGS
 from console.people.commands import operator_name
 
 # Consoles of one database may differ in these, or they are for one command, or for the first start alone.
@@ -29,7 +29,7 @@ NOT_COMPARED = {
     "WORKERS",
 }  # fmt: skip
 COMPARED = sorted({name for name in SETTINGS if not name.endswith("_FILE")} - NOT_COMPARED)
-SECRET = {name for name in COMPARED if f"{name}_FILE" in SETTINGS}
+SECRET = SECRETS & {*COMPARED}
 PURPOSE = b"console changed settings v1"
 MOST = 200  # characters of a value that an event tells
 

@@ -3,9 +3,11 @@
 import difflib
 import io
 import re
+import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv.parser import Binding, parse_stream
@@ -37,12 +39,17 @@ ALIKE = 0.85  # how much of a name may differ for it to be a misspelt one
 _PLACEHOLDER = re.compile(r"\$\{([^}:]*)")
 
 
+# What can be a secret is what can come as a file of its own.
+SECRETS = {name.removesuffix("_FILE") for name in SETTINGS if name.endswith("_FILE")}
+
+
 def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Return what the file sets, by name; nothing where there is no file.
 
     ${NAME} is replaced by that variable of the environment or of an earlier line, except inside single quotes.
-    Raises ImproperlyConfigured where the file can't be read, a line has no meaning, or a name is a misspelt setting;
-    warns about a name that is no setting and that no other line uses.
+    Raises ImproperlyConfigured where the file can't be read, a line has no meaning, a name is a misspelt setting, or it
+    holds a secret, others may read it and it is not this user's to close; warns where it was closed, and about a name
+    that is no setting and that no other line uses.
     """
     text = _text_of(path)
     found: dict[str, str] = {}
@@ -55,7 +62,39 @@ def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
         if binding.key and binding.value is not None:
             _check_name(binding.key, f"{path.name}, line {line}", used=set(_PLACEHOLDER.findall(text)))
             found[binding.key] = "".join(_pieces(binding, {**found, **environment}))
+    if secrets := [name for name, text in found.items() if name in SECRETS and _holds_secret(text)]:
+        _keep_private(path, secrets, {**found, **environment})
     return found
+
+
+def _holds_secret(text: str) -> bool:
+    """Tell whether a value may be a secret: an address without a password is none."""
+    try:
+        return bool(text.strip()) and ("://" not in text or bool(urlsplit(text).password))
+    except ValueError:
+        return True
+
+
+def _keep_private(path: Path, secrets: list[str], settings: Mapping[str, str]) -> None:
+    """Close the file to others, with a warning. Raises ImproperlyConfigured where it is not this user's to close."""
+    found = path.stat()
+    others = stat.S_IRWXO if settings.get("SECRET_FILES_OPEN_TO_GROUP") == "true" else stat.S_IRWXO | stat.S_IRWXG
+    if not found.st_mode & others:
+        return
+    names = ", ".join(secrets)
+    try:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~others)
+    except OSError:
+        raise ImproperlyConfigured(
+            f"{path} holds a secret ({names}) and is open to other users. Run: chmod 600 {path}, as the console's "
+            "user, whose file it must be; or give it a group that is the console's own, mode 640 and "
+            "SECRET_FILES_OPEN_TO_GROUP=true."
+        ) from None
+    warnings.warn(
+        f"{path} holds a secret ({names}) and was open to other users. It is closed now; if they may have read it, "
+        "change the secret.",
+        stacklevel=2,
+    )
 
 
 def _text_of(path: Path) -> str:

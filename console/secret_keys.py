@@ -15,17 +15,17 @@ LEAST_DIFFERENT = 5
 NEXT = "next "
 
 
-def fault_of(key: str) -> str:
+def fault_of(key: str, *, least: int = LEAST) -> str:
     """Return what is wrong with a key, in words that follow its name; "" for one that may be random.
 
     The example of some project, or a short text again and again, is as long as it has to be and known to others.
     """
-    if len(key) < LEAST:
-        return f"is too short: use {LEAST} random characters or more."
+    if len(key) < least:
+        return f"is too short: use {least} random characters or more."
     if key.startswith("django-insecure-"):
         return "is one that Django made for trying: generate one that nobody else has, or leave it out."
     if len(set(key)) < LEAST_DIFFERENT or (key + key).find(key, 1) < len(key):
-        return f"is no random text: use {LEAST} random characters or more, or leave it out."
+        return f"is no random text: use {least} random characters or more, or leave it out."
     return ""
 
 

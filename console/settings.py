@@ -78,6 +78,11 @@ if HTTPS and not TRUSTED_PROXIES:
     raise ImproperlyConfigured("HTTPS=true needs a proxy in front that ends TLS: TRUSTED_PROXIES=1 or more.")
 if DEBUG and not is_loopback(HOST):
     raise ImproperlyConfigured(f"DEBUG=true with HOST={HOST!r}: debug pages show secrets, use it on 127.0.0.1 only.")
+if DEBUG and (TRUSTED_PROXIES or not all(is_loopback(name.strip("[]")) for name in ALLOWED_HOSTS)):
+    raise ImproperlyConfigured(
+        "DEBUG=true behind a proxy, or with ALLOWED_HOSTS of others than this machine: debug pages show secrets, use "
+        "it without HTTPS, TRUSTED_PROXIES and ALLOWED_HOSTS."
+    )
 
 DATA_DIR = Path(env_str("DATA_DIR", str(BASE_DIR / "data"))).expanduser().absolute()
 try:
@@ -105,6 +110,9 @@ if SECRET_KEY_IS_GENERATED:
     SECRET_KEY_FALLBACKS += SecretKeys.read(SECRET_KEY_FILE).fallbacks
 if _fault := fault_of(SECRET_KEY):
     raise ImproperlyConfigured(f"SECRET_KEY {_fault}")
+for _former in SECRET_KEY_FALLBACKS:  # whoever knows one can make what they open
+    if _fault := fault_of(_former):
+        raise ImproperlyConfigured(f"SECRET_KEY_FALLBACKS has one that {_fault}")
 
 # Keys
 
@@ -351,7 +359,7 @@ if WEBHOOKS_CA_FILE and not Path(WEBHOOKS_CA_FILE).is_file():
 # Figures
 
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
-if METRICS_TOKEN and (len(METRICS_TOKEN) < 32 or not METRICS_TOKEN.isascii()):
+if METRICS_TOKEN and (fault_of(METRICS_TOKEN, least=32) or not METRICS_TOKEN.isascii()):
     raise ImproperlyConfigured("METRICS_TOKEN: use 32 random characters or more, letters and digits.")
 
 # Logs

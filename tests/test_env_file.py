@@ -1,6 +1,8 @@
 """The file .env: what is read from it, and the sentence that stops the start when a line has no meaning."""
 
 import re
+import stat
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +20,7 @@ def env_file(tmp_path):
     def read(text: str | bytes) -> dict[str, str]:
         path = tmp_path / ".env"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)
         return read_env_file(path, ENVIRONMENT)
 
     return read
@@ -27,6 +30,78 @@ def refusal_of(read, text) -> str:
     with pytest.raises(ImproperlyConfigured) as caught:
         read(text)
     return str(caught.value)
+
+
+# Who may read it
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("SECRET_KEY=a-key", "SECRET_KEY"),
+        ("METRICS_TOKEN='a token'", "METRICS_TOKEN"),
+        ("DATABASE_URL=postgresql://alice:a-password@db.example/keys", "DATABASE_URL"),
+        ("CONSOLE_ADMIN_PASSWORD=a password", "CONSOLE_ADMIN_PASSWORD"),
+    ],
+)
+@pytest.mark.parametrize(("mode", "then"), [(0o644, 0o600), (0o640, 0o600), (0o604, 0o600), (0o444, 0o400)])
+def test_a_file_with_a_secret_that_others_may_read_is_closed(tmp_path, line, secret, mode, then):
+    path = tmp_path / ".env"
+    path.write_text(f"PORT=9000\n{line}\n")
+    path.chmod(mode)
+
+    with pytest.warns(UserWarning, match=rf"holds a secret \({secret}\) and was open to other users") as warned:
+        found = read_env_file(path, ENVIRONMENT)
+
+    assert stat.S_IMODE(path.stat().st_mode) == then
+    assert found["PORT"] == "9000"
+    assert "a-" not in str(warned[0].message)
+    read_env_file(path, ENVIRONMENT)  # and says nothing any more
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PORT=9000",
+        "SECRET_KEY=",
+        "DATABASE_URL=sqlite:////srv/keys.sqlite3",
+        "SECRET_KEY_FILE=/srv/key",
+        "#SECRET_KEY=a",
+    ],
+)
+def test_a_file_without_a_secret_may_be_read_by_anybody(tmp_path, line):
+    path = tmp_path / ".env"
+    path.write_text(f"{line}\n")
+    path.chmod(0o644)
+
+    read_env_file(path, ENVIRONMENT)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_group_may_read_it_where_a_setting_says_so(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("SECRET_FILES_OPEN_TO_GROUP=true\nSECRET_KEY=a-key\n")
+    path.chmod(0o640)
+
+    read_env_file(path, ENVIRONMENT)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_somebody_elses_file_with_a_secret_that_others_may_read_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / ".env"
+    path.write_text("SECRET_KEY=a-key\n")
+    path.chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", lambda *_arguments: (_ for _ in ()).throw(PermissionError(1, "not permitted")))
+
+    said = refusal_of(lambda text: read_env_file(path, ENVIRONMENT), "")
+
+    assert said.startswith(f"{path} holds a secret (SECRET_KEY) and is open to other users. Run: chmod 600 {path}")
+    assert "a-key" not in said
+
+
+# What is read
 
 
 def test_no_file_sets_nothing(tmp_path):

@@ -23,6 +23,10 @@ SETTINGS = (
     "OIDC_", "REAUTHENTICATE_", "SECOND_",
 )  # fmt: skip
 USE_POSTGRESQL = "DATABASE_URL: use postgresql://user:password@host/name, or leave it out."
+NO_DEBUGGING = (
+    "DEBUG=true behind a proxy, or with ALLOWED_HOSTS of others than this machine: debug pages show secrets, use it "
+    "without HTTPS, TRUSTED_PROXIES and ALLOWED_HOSTS."
+)
 USE_AN_ADDRESS = "IAM_URL: use an address such as https://iam.cloud.ibm.com."
 USE_LETTERS = "use a letter, then up to 5 more letters, digits or underscores."
 GROUP = "or set SECRET_FILES_OPEN_TO_GROUP=true if its group is the console's own"
@@ -107,6 +111,14 @@ def show(run):
             {"HTTPS": "true", "TRUSTED_PROXIES": "0"},
             "HTTPS=true needs a proxy in front that ends TLS: TRUSTED_PROXIES=1 or more.",
         ),
+        ({"DEBUG": "true", "ALLOWED_HOSTS": "console.example.com,localhost"}, NO_DEBUGGING),
+        ({"DEBUG": "true", "HTTPS": "true"}, NO_DEBUGGING),
+        ({"DEBUG": "true", "TRUSTED_PROXIES": "1"}, NO_DEBUGGING),
+        (
+            {"SECRET_KEY_FALLBACKS": "changeme"},
+            "SECRET_KEY_FALLBACKS has one that is too short: use 50 random characters or more.",
+        ),
+        ({"METRICS_TOKEN": "changeme" * 4}, "METRICS_TOKEN: use 32 random characters or more, letters and digits."),
         ({"DATABASE_URL": "mysql://user:secret@db.example.com/keys"}, USE_POSTGRESQL),
         ({"DATABASE_URL": "keys"}, USE_POSTGRESQL),
         ({"PORT": "80000"}, "PORT='80000': use a whole number from 1 to 65535."),
