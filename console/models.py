@@ -19,6 +19,7 @@ from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
 from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
+from console.mails.models import MailBundle, MailCursor, MailRefusal
 from console.outbox.models import Delivery
 from console.people import administrators
 from console.sessions import SessionStore
@@ -30,6 +31,9 @@ __all__ = [
     "Authenticator",
     "Delivery",
     "LoginCounter",
+    "MailBundle",
+    "MailCursor",
+    "MailRefusal",
     "Passcode",
     "Passkey",
     "PasswordLink",
@@ -84,6 +88,9 @@ class User(AbstractUser):
 
     # Of mails; blank for nothing known. A release before this column writes rows without it.
     language = models.CharField(max_length=16, blank=True, default="", db_default="", editable=False)
+
+    # Which mails somebody chose, and chose not, by kind; null for nothing chosen.
+    mail_choices = models.JSONField(null=True, blank=True, editable=False)
 
     # Where the rules leave it to some. A release before this column writes rows without it.
     may_create_keys = models.BooleanField(_("May create API keys"), default=True, db_default=True)

@@ -5,7 +5,7 @@ A list has some fifty of them: what hardly differs from moment to moment is kept
 
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache, lru_cache
-from html import escape
+from html import escape, unescape
 
 from django.utils import formats, timezone
 from django.utils.safestring import SafeString
@@ -58,6 +58,11 @@ class Moments:
         at, here = self._read(value)
         utc = _clock(at) if at[:10] == here[:10] else self._text(at)
         return _html(TIME, at, "", self._beside(at, here, self._text(here), utc))
+
+    def plain(self, value: datetime) -> str:
+        """Return `14 Nov 2026, 14:05 UTC+1`, as text."""
+        _at, here = self._read(value)
+        return unescape(self._text(here))
 
     def time_of_day(self, value: datetime) -> str:
         """Return `14:05:30 UTC+1 (13:05:30 UTC)` as HTML; to machines it says fractions of a second, too."""

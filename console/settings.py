@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import django
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -39,6 +40,7 @@ from console.env import (
     stored_secret,
 )
 from console.env_file import read_env_file
+from console.mails.server import mailer, sender
 from console.secret_keys import SecretKeys, fault_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -355,6 +357,19 @@ WEBHOOKS_HTTP = env_bool("WEBHOOKS_HTTP", False)
 WEBHOOKS_CA_FILE = env_str("WEBHOOKS_CA_FILE")  # of authorities of one's own, in place of the public ones
 if WEBHOOKS_CA_FILE and not Path(WEBHOOKS_CA_FILE).is_file():
     raise ImproperlyConfigured(f"WEBHOOKS_CA_FILE={WEBHOOKS_CA_FILE!r}: there is no such file.")
+
+# Mails
+
+_mail_url = env_secret("EMAIL_URL")
+MAILS_ARE_SENT = bool(_mail_url)
+if MAILS_ARE_SENT and _is_upstream:
+    raise ImproperlyConfigured("EMAIL_URL: with APIKEYS_BACKEND=ibm-cloud the upstream IAM tells people of their keys.")
+MAILER = mailer(_mail_url)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = sender(env_str("EMAIL_FROM"), _mail_url, urlsplit(PUBLIC_URL).hostname or "")
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": MAILER}
+else:
+    EMAIL_BACKEND = "console.mails.server.backend"
 
 # Figures
 

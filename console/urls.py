@@ -15,6 +15,7 @@ from console.csp_reports import csp_reports
 from console.factors import views as factors
 from console.log_in import events, iam
 from console.log_in import views as log_in
+from console.mails.views import mails
 from console.people import views as people
 
 # In the order of how often they are asked for: Django tries one after the other.
@@ -45,6 +46,7 @@ if not store_traits().is_upstream:
         path("login/passkey/use/", factors.passkey_options_to_log_in, name="passkey_options_to_log_in"),
         path("", include("console.single_sign_on.urls")),
         path("account/", include("console.factors.urls")),
+        path("account/mails/", mails, name="mails"),
         path("login/", events.noting(log_in.Login.as_view()), name="login"),
         path("password/", log_in.Password.as_view(), name="password"),
         path("manage/rules/", rules_page, name="rules"),

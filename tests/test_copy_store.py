@@ -35,7 +35,8 @@ from django.contrib.auth.models import Group, Permission
 from apikeys.models import *
 from apikeys.domain import ServiceIdDraft
 from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
-from console.models import Delivery, LoginCounter, LoginStreak, PasswordLink, ProviderIdentity, User, Webhook
+from console.models import Delivery, LoginCounter, LoginStreak, MailBundle, MailCursor, MailRefusal, PasswordLink
+from console.models import ProviderIdentity, User, Webhook
 odd = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 round = datetime(2026, 2, 3, tzinfo=UTC)
 person = User.objects.get(username="admin")
@@ -53,6 +54,9 @@ Passkey.objects.create(digest="0" * 64, user=person, name="é", credential=b"\\0
 SettingsRecord.objects.update_or_create(id=1, defaults={"told": {"made_by": "é", "values": {"PORT": "1"}}})
 Webhook.objects.create(name="é", kinds=["keys"], sealed_url=b"\\0\\xff", sealed_secret=b"\\0", created_by="IBMid-1")
 Delivery.objects.create(kind="webhook", recipient="1", topic="é", payload="{}", leased_until=odd, finished_at=round)
+MailCursor.objects.create(name="events", place=2**40, at=odd)
+MailBundle.objects.create(person="IBMid-1", kind="created", lines=[{"place": 1}], count=2, due_at=odd, sent_at=round)
+MailRefusal.objects.create(person="IBMid-1", address="é@example.com", code=550, at=odd)
 RefreshToken.objects.create(digest="1" * 64, iam_id="IBMid-1", expires_at=round, used_at=odd)
 RefreshToken.objects.create(digest="2" * 64, iam_id="IBMid-1", expires_at=round)
 Revocation.objects.create(id=uuid.uuid4(), expires_at=odd)

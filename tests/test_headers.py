@@ -176,7 +176,7 @@ PLAIN_ADDRESSES = [
     )), f"{KEYS}deleted/", f"{KEYS}export/?format=csv", f"{KEYS}found/", f"{KEYS}found/end/", f"{KEYS}refusals/",
     f"{KEYS}revoke/", f"{KEYS}revoke/nobody/",
     f"{KEYS}bulk/", f"{KEYS}bulk/{UUID(int=0)}/", f"{KEYS}bulk/{UUID(int=0)}/more/",
-    "/login/second/", "/account/prove/", "/account/factors/", "/account/passcode/",
+    "/login/second/", "/account/prove/", "/account/factors/", "/account/passcode/", "/account/mails/",
     "/manage/users/nobody/reset-factors/",
     *(f"/account/factors/{what}/" for what in ("app", "app/remove", "recovery", "passkey", "passkey/begin")),
     "/account/factors/passkey/use/", f"/account/factors/passkey/{'0' * 64}/remove/", "/login/passkey/",

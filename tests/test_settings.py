@@ -18,7 +18,7 @@ from tests.server import ROOT, ConsoleServer, free_port
 
 SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "AUDIT_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
-    "DJANGO_SETTINGS_MODULE", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "METRICS_",
+    "DJANGO_SETTINGS_MODULE", "EMAIL_", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "METRICS_",
     "PASSWORD_GRANT", "PORT", "PUBLIC_URL", "TOKEN_", "SECRET_", "SESSION", "THREADS", "TRUSTED_PROXIES", "WORKERS",
     "OIDC_", "REAUTHENTICATE_", "SECOND_",
 )  # fmt: skip
@@ -218,6 +218,24 @@ def show(run):
             "WEBHOOKS_ALLOWED_NETWORKS: 10.0.0.1/8 has bits beyond its prefix. The network is 10.0.0.0/8.",
         ),
         ({"AUDIT_EXCHANGES": "true"}, "AUDIT_EXCHANGES=true needs AUDIT_LOG: exchanges are lines there, and no rows."),
+        (
+            {"EMAIL_URL": "mail.example.com:secret"},
+            "EMAIL_URL: use smtp://user:password@host:587 for STARTTLS, smtps://user:password@host:465 for TLS from "
+            "the first byte, smtp+plain://localhost:25 for a server on this machine, file:///folder or console:.",
+        ),
+        (
+            {"EMAIL_URL": "smtp+plain://mail.example.com"},
+            "EMAIL_URL: smtp+plain:// is for a server on this machine only; use smtp://.",
+        ),
+        ({"EMAIL_URL": "smtp://mail.example.com"}, "EMAIL_URL needs EMAIL_FROM, the address that mails are from."),
+        (
+            {"EMAIL_URL": "console:", "EMAIL_FROM": "nobody"},
+            "EMAIL_FROM='nobody': use an address such as apikeys@example.com, or API keys <apikeys@example.com>.",
+        ),
+        (
+            {"EMAIL_URL": "console:", "APIKEYS_BACKEND": "ibm-cloud"},
+            "EMAIL_URL: with APIKEYS_BACKEND=ibm-cloud the upstream IAM tells people of their keys.",
+        ),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud': use 'DEBUG' or 'INFO' or 'WARNING' or 'ERROR'."),
     ],
 )

@@ -44,6 +44,7 @@ NETWORK = {
     "apikeys/iam/transport.py": "the cookies of requests, which are refused",
     "console/management/commands/serve.py": "the port, tried before the server takes it",
     "console/server/connections.py": "who is connected, asked of the system",
+    "console/mails/sending.py": "what a mail server answered; Django's mailer opens the connection",
     "console/webhooks/sending.py": "tells receivers, at addresses that were checked",
     "deploy/healthy.py": "asks the console beside it whether it is ready",
 }

@@ -118,7 +118,10 @@ class Dispatcher:
                 self.failures.pop(lane, None)
 
     def attempt(self, delivery: Delivery) -> bool:
-        """Send one delivery and note what became of it; tell whether it arrived. Raises errors of the database."""
+        """Send one delivery and note what became of it; tell whether its lane works. Raises errors of the database.
+
+        Where a lane is shared, one recipient who is refused for good says nothing about the others.
+        """
         try:
             result = SENDERS[delivery.kind].send(delivery)
         except NotDelivered as exc:
@@ -135,7 +138,7 @@ class Dispatcher:
         queue.fail(delivery, failure.result, pause=failure.pause, is_final=failure.is_final)
         is_last = failure.is_final or delivery.attempts >= len(queue.PAUSES)
         ended.append((delivery.kind, GIVEN_UP if is_last else FAILED))
-        return False
+        return failure.is_final and SENDERS[delivery.kind].shares_lane
 
     def seconds_to_next(self) -> float:
         """Return for how long there is nothing to do, unless somebody wakes this process. Raises database errors."""

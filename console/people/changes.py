@@ -20,6 +20,7 @@ from apikeys.services import owners, service_ids
 from apikeys.storage.reserve import revocation
 from console.account.sessions import end_all
 from console.factors import held
+from console.mails import moved
 from console.models import User
 from console.people import administrators, links
 
@@ -78,6 +79,7 @@ def change(caller: Caller, iam_id: str, *, seen: str = "", **fields: Any) -> Use
         if seen and seen != version_of(person):
             raise exceptions.PersonConflict
         changed = sorted(name for name, value in fields.items() if getattr(person, name) != value)
+        former = person.email
         for name, value in fields.items():
             setattr(person, name, value)
         person.is_staff = person.is_superuser
@@ -89,6 +91,7 @@ def change(caller: Caller, iam_id: str, *, seen: str = "", **fields: Any) -> Use
                 person.save()
         except IntegrityError:
             raise _taken() from None
+        moved.tell(person, former)
         step.record(person, changed=", ".join(changed), administrator=person.is_superuser)
     return person
 

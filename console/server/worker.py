@@ -58,6 +58,7 @@ from console import metrics, sessions  # noqa: E402
 from console.doors import ProgramsApplication  # noqa: E402
 from console.factors import passcodes  # noqa: E402
 from console.log_in import limiter  # noqa: E402
+from console.mails import chores as mails  # noqa: E402
 from console.outbox import dispatcher  # noqa: E402
 from console.outbox import queue as outbox  # noqa: E402
 from console.people import links  # noqa: E402
@@ -90,7 +91,7 @@ Warden(
 jobs.start(
     [
         *(limiter.forget_ended, sessions.forget_expired, links.forget_old, metrics.share, passcodes.forget_ended),
-        *(fan_out.fan_out, outbox.give_up_old, outbox.forget_old),
+        *(fan_out.fan_out, outbox.give_up_old, outbox.forget_old, *mails.begin()),
     ]
 )
 sending.register()

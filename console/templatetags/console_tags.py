@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cache
 
 from django import template
+from django.conf import settings
 from django.template import Context
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
@@ -84,6 +85,7 @@ def header(context: Context, *, alone: bool = False) -> SafeString:
     request = context["request"]
     place, is_own = place_of(request.path, is_upstream=context["store"].is_upstream)
     facts: dict[str, Hashable] = {"place": place, "is_own": is_own, "alone": alone, "is_administrator": False}
+    facts["sends_mails"] = settings.MAILS_ARE_SENT
     texts = {"csrf_token": str(context["csrf_token"])}
     if not alone:
         user = context["user"]

@@ -33,7 +33,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
 ACTIVITY = "/manage/security/activity/"
-NUMBER = 102
+NUMBER = 103
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -232,6 +232,9 @@ def sessions(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.goto("/sessions/")
     expect(page.get_by_role("heading", name=t("Sessions"))).to_be_visible()
     yield "sessions", page
+    page.goto("/account/mails/")
+    expect(page.get_by_role("heading", name=t("Mails"))).to_be_visible()
+    yield "mails", page
 
 
 def rules(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:

@@ -1,0 +1,84 @@
+"""Whom an audit event concerns, and which kind of mail tells them; of what was refused or is routine none does."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from apikeys import audit
+from apikeys.audit.recording import PERSON
+from apikeys.domain import SERVICE_ID
+from apikeys.models import AuditEvent
+from apikeys.services.leaks import REPORTER
+from console.mails.kinds import Kind
+
+ADMINISTRATORS = "administrators"  # in place of an IAM ID
+OF_KEYS = {audit.CREATE: Kind.CREATED, audit.ROTATE: Kind.ROTATED, audit.DELETE: Kind.DELETED}
+BY_OTHERS = (audit.UPDATE, audit.RESTORE, audit.REVOKE)
+OF_FACTORS = (audit.FACTOR_CREATE, audit.FACTOR_UPDATE, audit.FACTOR_DELETE)
+OF_PERSONS = (audit.PERSON_UPDATE, audit.PERSON_PASSWORD, audit.SESSION_DELETE, *OF_FACTORS)
+ACTIONS = (*OF_KEYS, *BY_OTHERS, *OF_PERSONS, audit.DECOY, audit.LOG_IN, audit.LIMIT)
+BY_GRANT = ("password grant", "passcode grant")  # log-ins of the command line
+LOOKS_BACK = timedelta(days=180)  # as long as a browser is remembered
+LOOKED_AT = 1000  # earlier events of a person, the latest first
+
+
+class Concern(NamedTuple):
+    """Who is told, and of which kind that is. `to` is the IAM ID of a person or a service ID, or ADMINISTRATORS."""
+
+    to: str
+    kind: Kind
+
+
+def concerned(event: AuditEvent) -> Iterator[Concern]:
+    """Yield who is told of an event; of a service ID's key that is its service ID."""
+    is_success = event.outcome == audit.SUCCESS
+    whom = event.concerns or event.initiator_id
+    if SERVICE_ID.fullmatch(whom):  # all keys of one were revoked, which has it as the target
+        whom = f"iam-{whom}"
+    if event.action == audit.DECOY:
+        yield Concern(whom, Kind.DECOY)
+        yield Concern(ADMINISTRATORS, Kind.ALARMS)
+    elif event.action == audit.LIMIT and PERSON.fullmatch(event.target_id):
+        yield Concern(event.target_id, Kind.ATTEMPTS)
+    elif not is_success:
+        return
+    elif event.action in OF_PERSONS:
+        yield from _of_person(event, whom)
+    elif event.action == audit.LOG_IN and is_from_new_device(event):
+        yield Concern(event.initiator_id, Kind.NEW_DEVICE)
+    elif event.action in (audit.UPDATE, audit.DELETE) and is_leak(event):
+        yield Concern(whom, Kind.LEAKED)
+        yield Concern(ADMINISTRATORS, Kind.ALARMS)
+    elif event.action in OF_KEYS:
+        yield Concern(whom, OF_KEYS[event.action])
+    elif event.action in BY_OTHERS and event.concerns and not _is_a_look(event):
+        yield Concern(whom, Kind.CHANGED)
+
+
+def _of_person(event: AuditEvent, whom: str) -> Iterator[Concern]:
+    """Yield whom a change of a person concerns. Who ends sessions of their own knows it."""
+    is_told_otherwise = event.action == audit.SESSION_DELETE and not event.concerns
+    if not is_told_otherwise and event.request_data.get("active") is not False:  # who can't log in gets no mails
+        yield Concern(whom, Kind.SECURITY)
+
+
+def is_leak(event: AuditEvent) -> bool:
+    """Tell whether an event is about a value in the wrong hands: of a leak report, or brought by whoever found it."""
+    return event.initiator_id == REPORTER.iam_id or "found_value" in event.request_data
+
+
+def _is_a_look(event: AuditEvent) -> bool:
+    """Tell whether a key is as it was: somebody has seen its alarm."""
+    return "alarm" in event.request_data
+
+
+def is_from_new_device(event: AuditEvent) -> bool:
+    """Tell whether a person had not logged in so before: with this browser, or by command line from this address."""
+    if event.request_data.get("by") not in BY_GRANT:
+        return "new_device" in event.request_data
+    since = event.event_time - LOOKS_BACK
+    earlier = AuditEvent.objects.filter(
+        initiator_id=event.initiator_id, event_time__gte=since, event_time__lt=event.event_time
+    )
+    told = earlier.order_by("-event_time").values_list("action", "outcome", "address")[:LOOKED_AT]
+    return (audit.LOG_IN, audit.SUCCESS, event.address) not in set(told)

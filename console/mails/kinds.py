@@ -1,0 +1,87 @@
+"""The kinds of mails: what each is about, whether it is sent unless somebody says otherwise, and how often at most."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from console.models import User
+
+
+class Kind(StrEnum):
+    """What a mail is about, in the order of the page where people choose."""
+
+    SECURITY = "security"
+    NEW_DEVICE = "new_device"
+    ATTEMPTS = "attempts"
+    LEAKED = "leaked"
+    DECOY = "decoy"
+    EXPIRING = "expiring"
+    CREATED = "created"
+    ROTATED = "rotated"
+    DELETED = "deleted"
+    CHANGED = "changed"
+    ALARMS = "alarms"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """How a kind is sent. Mails of it to one person are `interval` apart: what happens meanwhile is told together.
+
+    The first waits for `delay`, so that what is done at once is one mail.
+    """
+
+    title: str | Promise
+    is_default: bool = True
+    is_fixed: bool = False  # nobody can turn it off: whoever has taken over a session would
+    is_for_administrators: bool = False
+    delay: timedelta = timedelta(minutes=1)
+    interval: timedelta = timedelta(minutes=10)
+
+
+AT_ONCE = timedelta()
+
+ABOUT = {
+    Kind.SECURITY: About(
+        _("My password, my second factors, my user or my choice here was changed"), is_fixed=True, delay=AT_ONCE
+    ),
+    Kind.NEW_DEVICE: About(_("Somebody logged in as me from a new device"), delay=AT_ONCE),
+    Kind.ATTEMPTS: About(
+        _("Too many attempts to log in as me"), delay=AT_ONCE, interval=timedelta(hours=12)
+    ),  # by anybody: nobody's mailbox is to be filled so
+    Kind.LEAKED: About(_("One of my API keys was found where it should not be"), delay=AT_ONCE),
+    Kind.DECOY: About(_("Somebody used one of my decoys"), delay=AT_ONCE),
+    Kind.EXPIRING: About(
+        _("One of my API keys expires in 14 days, in 3 days, or has expired"), interval=timedelta(hours=1)
+    ),
+    Kind.CREATED: About(_("An API key of mine was created")),
+    Kind.ROTATED: About(_("An API key of mine was rotated")),
+    Kind.DELETED: About(_("An API key of mine was deleted")),
+    Kind.CHANGED: About(_("Somebody else, or a rule of the review, changed an API key of mine")),
+    Kind.ALARMS: About(
+        _("Anybody's API key was found where it should not be, or anybody's decoy was used"),
+        is_default=False,
+        is_for_administrators=True,
+        delay=AT_ONCE,
+    ),
+}
+
+
+def offered(person: User) -> list[Kind]:
+    """Return the kinds that somebody can get."""
+    return [kind for kind, about in ABOUT.items() if person.is_superuser or not about.is_for_administrators]
+
+
+def is_wanted(person: User, kind: Kind) -> bool:
+    """Tell whether somebody is to get a kind: as they chose, else as most people do. Who can't log in gets none."""
+    about = ABOUT[kind]
+    if not person.is_active or not person.email or (about.is_for_administrators and not person.is_superuser):
+        return False
+    return about.is_fixed or chosen(person, kind)
+
+
+def chosen(person: User, kind: Kind) -> bool:
+    """Return what somebody chose of a kind, or what holds for who chose nothing."""
+    return bool((person.mail_choices or {}).get(kind.value, ABOUT[kind].is_default))

@@ -1,0 +1,263 @@
+"""What a mail says: its subject, what happened line by line, and what can be done, in the language that is active.
+
+No subject has anything that somebody typed. The only address in a mail is that of the console's first page: nothing
+happens by opening it, and whoever distrusts it types it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from apikeys import audit
+from apikeys.models import AuditEvent
+from apikeys.services import activity
+from console.account.devices import command_line_of, device_of
+from console.mails.concerning import BY_GRANT, OF_FACTORS
+from console.mails.kinds import Kind
+from console.mails.quoting import plain, quoted
+from console.moments import Moments
+
+Words = tuple[str, str]  # what a line is about, and what it says
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """A key that expires, or has."""
+
+    key_id: str
+    name: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What one mail tells: some of it one by one, `count` in all."""
+
+    kind: Kind
+    count: int
+    events: Sequence[AuditEvent] = ()
+    keys: Sequence[Expiring] = field(default=())
+
+    @property
+    def others(self) -> int:
+        """How many are not told one by one."""
+        return max(0, self.count - len(self.events) - len(self.keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    subject: str
+    body: str
+
+
+def compose(story: Story) -> Mail:
+    """Return the mail that tells a story."""
+    subject = f"{_subject(story)} – {console_name()}"
+    moments = Moments()
+    told = [_told(_of_event(story.kind, event, moments)) for event in story.events]
+    told += [_told(_of_key(key, moments)) for key in story.keys]
+    if story.others:
+        told.append(_others(story.others))
+    parts = [*told, str(ADVICE[story.kind]), _where(), _why(story.kind)]
+    return Mail(subject, "\n\n".join(parts) + "\n")
+
+
+def of_former_address() -> Mail:
+    """Return what the address is told that somebody had before."""
+    subject = f"{_('Your e-mail address was changed')} – {console_name()}"
+    told = _(
+        "From now on mails about your account go to another address. If you did not expect this, tell an administrator "
+        "at once."
+    )
+    return Mail(subject, "\n\n".join([told, _where(), _why(Kind.SECURITY)]) + "\n")
+
+
+def console_name() -> str:
+    """Return what the console is called in a mail: its brand, or its host."""
+    return " ".join((settings.CONSOLE_BRAND or urlsplit(settings.PUBLIC_URL).hostname or "").split())
+
+
+def _subject(story: Story) -> str:
+    one, many = SUBJECTS[story.kind]
+    return str(one if story.count == 1 else many) % {"number": _number(story.count)}
+
+
+def _same(words: Promise) -> tuple[Promise, Promise]:
+    return words, words
+
+
+# Of one, and of several.
+SUBJECTS: dict[Kind, tuple[Promise, Promise]] = {
+    Kind.SECURITY: _same(_lazy("Your account was changed")),
+    Kind.NEW_DEVICE: _same(_lazy("Log-in from a new device")),
+    Kind.ATTEMPTS: _same(_lazy("Too many attempts to log in as you")),
+    Kind.LEAKED: (_lazy("Your API key was found"), _lazy("Your API keys were found: %(number)s")),
+    Kind.DECOY: _same(_lazy("Your decoy was used")),
+    Kind.EXPIRING: (_lazy("Your API key expires"), _lazy("Your API keys expire: %(number)s")),
+    Kind.CREATED: (_lazy("API key created"), _lazy("API keys created: %(number)s")),
+    Kind.ROTATED: (_lazy("API key rotated"), _lazy("API keys rotated: %(number)s")),
+    Kind.DELETED: (_lazy("API key deleted"), _lazy("API keys deleted: %(number)s")),
+    Kind.CHANGED: _same(_lazy("Somebody else changed your API keys")),
+    Kind.ALARMS: _same(_lazy("Alarm: API key found, or decoy used")),
+}
+ADVICE: dict[Kind, str | Promise] = {
+    Kind.SECURITY: _lazy(
+        "If you did not expect this, change your password, end your other sessions and tell an administrator."
+    ),
+    Kind.NEW_DEVICE: _lazy(
+        "If that was not you, change your password at once, end your other sessions and tell an administrator."
+    ),
+    Kind.ATTEMPTS: _lazy(
+        "Nobody came in with these attempts. Where a device is known to be yours, you can still log in. A second "
+        "factor keeps out whoever guesses your password."
+    ),
+    Kind.LEAKED: _lazy(
+        "Whoever has the value can do all that the API key may. Rotate or delete it now, and look at where it was used."
+    ),
+    Kind.DECOY: _lazy(
+        "No program uses a decoy: whoever did has been where you put it. Rotate what else is there, and look at the "
+        "decoy's page for the address."
+    ),
+    Kind.EXPIRING: _lazy(
+        "What uses an API key is refused once it has expired. Rotate it, let it expire later, or leave it to expire "
+        "where nothing uses it."
+    ),
+    Kind.CREATED: _lazy("If you did not expect this, delete the API key and look at what else happened."),
+    Kind.ROTATED: _lazy("If you did not expect this, delete the API key and look at what else happened."),
+    Kind.DELETED: _lazy(
+        "What used an API key is refused. One that was deleted by mistake can be restored for some time by whoever "
+        "deleted it."
+    ),
+    Kind.CHANGED: _lazy("If you did not expect this, ask whoever did it."),
+    Kind.ALARMS: _lazy("The owner is told, too, unless they chose otherwise. Look at where the API key was used."),
+}
+
+
+def _where() -> str:
+    return _(
+        "All that happened is in the console under Manage > Security > Activity. Type its address, or open it here:\n"
+        "%(url)s"
+    ) % {"url": f"{settings.PUBLIC_URL}/"}
+
+
+def _why(kind: Kind) -> str:
+    if kind is Kind.SECURITY:
+        return _("Everybody gets mails of this kind. They never ask for a password, a code or the value of an API key.")
+    return _(
+        "Under your name in the console, “Mails” is where you choose what you are told. They never ask for a password, "
+        "a code or the value of an API key."
+    )
+
+
+def _others(number: int) -> str:
+    return _("And %(number)s more.") % {"number": _number(number)}
+
+
+def _number(number: int) -> str:
+    return f"{number:,}"
+
+
+def _told(words: Iterator[Words]) -> str:
+    """Return one part of a mail: a line for each of what is told."""
+    # Translators: what is told, and what it is, such as "API key: “backup”".
+    return "\n".join(_("%(about)s: %(text)s") % {"about": about, "text": text} for about, text in words)
+
+
+def _of_key(key: Expiring, moments: Moments) -> Iterator[Words]:
+    yield _("API key"), f"{quoted(key.name)} ({key.key_id})"
+    has_expired = key.expires_at <= moments.now
+    yield (_("Expired") if has_expired else _("Expires")), moments.plain(key.expires_at)
+
+
+def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words]:
+    yield _("When"), moments.plain(event.event_time)
+    yield _("What"), what(event)
+    if kind not in (Kind.SECURITY, Kind.NEW_DEVICE, Kind.ATTEMPTS) and event.target_name:
+        key_id = event.target_id.rpartition(":")[2]
+        yield _("API key"), f"{quoted(event.target_name)} ({key_id})" if key_id else quoted(event.target_name)
+    if kind is Kind.NEW_DEVICE:
+        is_program = event.request_data.get("by") in BY_GRANT
+        yield _("Device"), plain(command_line_of(event.agent) if is_program else device_of(event.agent))
+    elif event.initiator_name:
+        yield _("By"), plain(event.initiator_name)
+    if event.address:
+        yield _("From"), plain(event.address)
+    if times := event.request_data.get("times") or event.request_data.get("uses"):
+        yield _("How often"), _number(int(times))
+
+
+def what(event: AuditEvent) -> str:
+    """Return what happened, as precisely as the event tells it."""
+    data = event.request_data
+    if event.action == audit.PERSON_PASSWORD:
+        by = data.get("by")
+        return _("Password changed") if by == "current password" else _link_words(by)
+    if event.action in OF_FACTORS:
+        return f"{activity.words(event.action, event.outcome)}{_factor(str(data.get('factor', '')))}"
+    if event.action == audit.PERSON_UPDATE:
+        return _of_person(data)
+    if event.action in (audit.UPDATE, audit.DELETE) and (data.get("leaked") or data.get("found_value")):
+        return _of_leak(event)
+    if event.action == audit.REVOKE and data.get("keys"):
+        return _("API keys disabled: %(number)s") % {"number": _number(int(data["keys"]))}
+    for name, words in CHANGES.items():
+        if event.action == audit.UPDATE and name in data:
+            return str(words[0] if data[name] else words[1])
+    return activity.words(event.action, event.outcome)
+
+
+# By the name of what an event says of a change: what it is where that is true, or more than nothing, and where not.
+CHANGES: dict[str, tuple[Promise, Promise]] = {
+    "disable": (_lazy("API key disabled"), _lazy("API key enabled")),
+    "lock": (_lazy("API key locked"), _lazy("API key unlocked")),
+    "pause": (_lazy("API key paused"), _lazy("Pause of the API key ended")),
+}
+FACTORS = {
+    "app": _lazy("app"),
+    "passkey": _lazy("passkey"),
+    "all": _lazy("all of them, by an administrator"),
+}
+OF_PERSON = {
+    "username": _lazy("user ID"),
+    "first_name": _lazy("first name"),
+    "last_name": _lazy("last name"),
+    "email": _lazy("e-mail address"),
+    "is_superuser": _lazy("administrator or not"),
+    "may_create_keys": _lazy("may create API keys or not"),
+    "mails": _lazy("what mails tell you"),
+}
+
+
+def _link_words(by: object) -> str:
+    return _("Password chosen with a link") if by == "link" else _("Link to choose a password made")
+
+
+def _factor(name: str) -> str:
+    return f" ({FACTORS[name]})" if name in FACTORS else ""
+
+
+def _of_person(data: dict[str, object]) -> str:
+    if data.get("active"):
+        return _("User activated again")
+    changed = [str(OF_PERSON[name]) for name in str(data.get("changed", "")).split(", ") if name in OF_PERSON]
+    return _("Changed: %(fields)s") % {"fields": ", ".join(changed)} if changed else _("User changed")
+
+
+def _of_leak(event: AuditEvent) -> str:
+    data = event.request_data
+    if "found_value" in data:
+        is_whole = data.get("disable")
+        return (
+            _("Somebody who had found the value disabled the API key")
+            if is_whole
+            else _("Somebody who had found a previous value ended it")
+        )
+    if event.action == audit.DELETE:
+        return _("Reported as found in public, and deleted")
+    return _("Reported as found in public")
