@@ -368,12 +368,14 @@ class Without:
 @pytest.mark.parametrize(
     ("text", "mode", "why"),
     [
-        ("short", 0o600, "The passphrase is too short"),
+        ("short", 0o600, "Use 15 characters or more"),
+        ("passwordpassword", 0o600, "This password repeats itself"),
+        ("qwertyuiopasdfgh", 0o600, "weak as a password"),
         (PASSPHRASE, 0o644, "is open to other users"),
         (None, 0, "can't be read"),
     ],
 )
-def test_a_passphrase_that_is_short_or_not_private_makes_no_backup(backup, passphrase_file, text, mode, why):
+def test_a_passphrase_that_is_weak_or_not_private_makes_no_backup(backup, passphrase_file, text, mode, why):
     if text is None:
         passphrase_file.unlink()
     else:

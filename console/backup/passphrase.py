@@ -1,28 +1,31 @@
-"""The passphrase of a backup: from a private file, or asked for at a terminal; never from an argument."""
+"""The passphrase of a backup: from a private file, or asked for at a terminal; never from an argument.
+
+Whoever has the file can try as long as they like, so it is judged as a password is.
+"""
 
 import getpass
 import sys
 from pathlib import Path
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management import CommandError
 
 from console.env import read_private
 from console.exceptions import Unfit
-
-LEAST = 15  # characters: whoever has the file can try as long as they like
+from console.log_in import passwords
 
 
 def new_passphrase(file: Path | None) -> str:
-    """Return the passphrase of a new backup, typed twice. Raises CommandError."""
+    """Return the passphrase of a new backup, typed twice; none that is easily guessed. Raises CommandError."""
     try:
         passphrase = known_passphrase(file)
         if file is None and getpass.getpass("The same again: ") != passphrase:
             raise Unfit("These were two different passphrases.")
+        passwords.check(passphrase)
     except Unfit as exc:
         raise CommandError(str(exc)) from None
-    if len(passphrase) < LEAST:
-        raise CommandError(f"The passphrase is too short: use {LEAST} characters or more.")
+    except ValidationError as exc:
+        raise CommandError(f"The passphrase is as weak as a password: {exc.messages[0]}") from None
     return passphrase
 
 
