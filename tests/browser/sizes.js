@@ -38,13 +38,21 @@ async ({ longText }) => {
   const forEyes = (element) =>
     element.checkVisibility({ opacityProperty: true, visibilityProperty: true, contentVisibilityAuto: true }) &&
     !element.closest(".sr, option, template, noscript, script");
-  const isFloating = (element) => {
-    for (let one = element; one && one !== scope; one = one.parentElement)
-      if (["fixed", "sticky"].includes(getComputedStyle(one).position)) return true;
-    return false;
-  };
   const scrolls = (overflow) => overflow === "auto" || overflow === "scroll";
   const clips = (overflow) => overflow === "hidden" || overflow === "clip";
+  // What many texts share is asked for once: their boxes, down from the page.
+  const remembered = (ask) => {
+    const known = new Map();
+    return (one) => (known.has(one) ? known : known.set(one, ask(one))).get(one);
+  };
+  const boxOf = remembered((element) => {
+    const { display, overflowX, overflowY, position } = getComputedStyle(element);
+    const isInline = display.startsWith("inline");
+    return { display, isInline, overflowX, overflowY, position, frame: element.getBoundingClientRect() };
+  });
+  const isFloating = remembered((element) =>
+    Boolean(element) && element !== scope && (["fixed", "sticky"].includes(boxOf(element).position) || isFloating(element.parentElement)),
+  );
 
   // Every text that can be seen, with the boxes of its lines.
   const texts = [];
@@ -62,24 +70,23 @@ async ({ longText }) => {
   // a row that links to its details can be read there, by keyboard and touch, too.
   const canBeReadElsewhere = (text) =>
     text.node.data.trim().length > longText && text.element.closest("tr, li")?.querySelector("a.clamp, a[href*='/ApiKey-']");
-  const edge = (text) => {
+  const edge = remembered((text) => {
     const over = (box, frame, x, y) =>
       (x && (box.left < frame.left - SLACK || box.right > frame.right + SLACK)) ||
       (y && (box.top < frame.top - SLACK || box.bottom > frame.bottom + SLACK));
     let [x, y] = [true, true];
     for (let one = text.element; one && one !== document.documentElement; one = one.parentElement) {
-      const style = getComputedStyle(one);
-      if (style.display === "inline") continue;
-      const [cutsX, cutsY] = [x && clips(style.overflowX), y && clips(style.overflowY)];
-      const frame = one.getBoundingClientRect();
+      const { display, overflowX, overflowY, position, frame } = boxOf(one);
+      if (display === "inline") continue;
+      const [cutsX, cutsY] = [x && clips(overflowX), y && clips(overflowY)];
       if ((cutsX || cutsY) && text.boxes.some((box) => over(box, frame, cutsX, cutsY))) return one;
-      if (scrolls(style.overflowX)) x = false;
-      if (scrolls(style.overflowY)) y = false;
-      if (style.position === "fixed") break;
+      if (scrolls(overflowX)) x = false;
+      if (scrolls(overflowY)) y = false;
+      if (position === "fixed") break;
     }
     const screen = { left: 0, right: document.documentElement.clientWidth };
     return x && text.boxes.some((box) => over(box, screen, true, false)) ? document.documentElement : null;
-  };
+  });
   for (const text of texts) {
     const by = edge(text);
     if (by && !canBeReadElsewhere(text)) found.cut.push(`“${short(text.node.data)}” by ${called(by)}`);
@@ -88,8 +95,8 @@ async ({ longText }) => {
   for (const text of texts) {
     const { node, element, boxes } = text;
     let own = element;
-    while (getComputedStyle(own).display.startsWith("inline") && own !== scope) own = own.parentElement;
-    const frame = own.getBoundingClientRect();
+    while (boxOf(own).isInline && own !== scope) own = own.parentElement;
+    const { frame } = boxOf(own);
     if (boxes.some((box) => box.left < frame.left - SLACK || box.right > frame.right + SLACK) && !own.closest("pre") && !edge(text))
       found.overlaps.push(`“${short(node.data)}” and the edge of ${called(own)}`);
   }
@@ -170,15 +177,29 @@ async ({ longText }) => {
     (element) => element.tabIndex >= 0 && !element.disabled && element.type !== "hidden" && element.checkVisibility({ visibilityProperty: true }),
   );
   const before = document.activeElement;
-  const places = [document.documentElement, scope].map((element) => [element, element.scrollTop]);
+  const scrollers = [document.documentElement, scope];
+  const tops = () => scrollers.map((element) => element.scrollTop);
+  const scrollTo = (places) => scrollers.forEach((element, index) => (element.scrollTop = places[index]));
+  const [began, placeOf] = [tops(), (element) => JSON.stringify(element.getClientRects()[0] ?? null)];
   before?.blur(); // what has the focus already would not come into sight by getting it
-  for (const element of [...stops, ...stops.toReversed()]) {
+  const visits = [...stops, ...stops.toReversed()].map((element) => {
     element.focus();
-    const name = called(element);
-    if (document.activeElement !== element) found.covered.push(`no focus for ${name}`);
-    else if (!uncovered(element) && !found.covered.includes(name)) found.covered.push(name);
+    return { element, hasFocus: document.activeElement === element, at: tops(), place: placeOf(element) };
+  });
+  document.activeElement?.blur();
+  // After each change of focus a browser draws anew before it tells what is on top: without one it is told at once, but
+  // of what has another place only while it has the focus, or is in a box that scrolls for it.
+  const covered = new Set();
+  for (const { element, hasFocus, at, place } of visits) {
+    scrollTo(at);
+    const isInPlace = placeOf(element) === place;
+    if (!isInPlace) element.focus();
+    if (!hasFocus) covered.add(`no focus for ${called(element)}`);
+    else if (!uncovered(element)) covered.add(called(element));
+    if (!isInPlace) element.blur();
   }
+  found.covered.push(...covered);
   before?.focus({ preventScroll: true });
-  for (const [element, top] of places) element.scrollTop = top;
+  scrollTo(began);
   return found;
 }

@@ -1,7 +1,5 @@
 """Whether a page fits: at each width, zoom and size of text, what is cut, broken, overlaps, is covered or scrolls."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,28 +53,29 @@ class Fault(NamedTuple):
 
 def faults_of(page: Page, where: str, sizes: tuple[Size, ...] = SIZES) -> list[Fault]:
     """Return what is wrong with the page at each of the sizes; it has its own size again afterwards."""
+    own = now = own_size(page)
     found = []
-    with its_own_size(page):
-        for size in sizes:
-            take(page, size)
-            kinds = page.evaluate(FAULTS, {"longText": LONG_TEXT})
-            found += [Fault(where, size, kind, words) for kind in KINDS for words in kinds[kind]]
+    for size in sizes:
+        take(page, size, now)
+        kinds = page.evaluate(FAULTS, {"longText": LONG_TEXT})
+        found += [Fault(where, size, kind, words) for kind in KINDS for words in kinds[kind]]
+        now = size
+    take(page, own, now)
     return found
 
 
-@contextmanager
-def its_own_size(page: Page) -> Iterator[None]:
-    before = page.viewport_size
-    assert before
-    yield
-    take(page, Size(before["width"], before["height"]))
+def own_size(page: Page) -> Size:
+    assert page.viewport_size
+    return Size(**page.viewport_size)
 
 
-def take(page: Page, size: Size) -> None:
+def take(page: Page, size: Size, now: Size) -> None:
     """Large text as a reader's own style sheet makes it, which no media query of the page notices."""
-    page.set_viewport_size({"width": size.width + 1, "height": size.height})
-    page.evaluate("(percent) => { document.documentElement.style.fontSize = percent }", f"{size.text}%")
-    # Chromium asks a container query in rem anew only when the container's size changes: hence the other width before.
+    if size.text != now.text:
+        # Chromium asks a container query in rem anew only when the container's size changes after it.
+        if size.width == now.width:
+            page.set_viewport_size({"width": size.width + 1, "height": size.height})
+        page.evaluate("(percent) => { document.documentElement.style.fontSize = percent }", f"{size.text}%")
     page.set_viewport_size({"width": size.width, "height": size.height})
 
 

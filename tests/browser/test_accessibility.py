@@ -1,35 +1,17 @@
-"""Everybody can use it: axe finds nothing, focus is where it belongs, and large text or a small screen lose nothing."""
+"""Everybody can use it: focus is where it belongs, and what is shown is told. Axe is run by `test_sizes.py`."""
 
 import re
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import KEYS
-from tests.browser import stops
-from tests.browser.conftest import DESKTOP, MOBILE, PageFor
-from tests.browser.readable import bad_contrasts, unreadable_along, violations
+from tests.browser.conftest import MOBILE, PageFor
+from tests.browser.readable import bad_contrasts, violations
 from tests.browser.steps import choose_action, create_key, dialog, leave_unsaved, open_create, row
-from tests.server import ConsoleServer
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def every_state(page_for: PageFor, server: ConsoleServer, broken_server: ConsoleServer):
-    return partial(stops.every_state, page_for, server, broken_server)
-
-
-# Each language and each size once: what depends on both, how texts fit, `test_sizes.py` looks at in every pair.
-@pytest.mark.parametrize(
-    ("viewport", "locale"),
-    [pytest.param(DESKTOP, "en-US", id="1440x900-en"), pytest.param(MOBILE, "zh-TW", id="390x844-zh-TW")],
-)
-def test_everything_can_be_read_light_and_dark_small_and_large(every_state, viewport, locale):
-    """Axe finds no violation, and nothing scrolls sideways at 320 pixels or with text of 200 %."""
-    assert unreadable_along(every_state(locale, viewport=viewport), is_small=viewport == MOBILE) == ([], stops.NUMBER)
 
 
 def test_axe_would_find_a_violation(page_for: PageFor):

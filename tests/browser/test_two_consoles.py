@@ -9,9 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.addresses import KEYS, delete_address, details_address
-from tests.browser import stops_upstream
-from tests.browser.conftest import DESKTOP, MOBILE, PageFor, large_and_small, with_and_without_script
-from tests.browser.readable import unreadable_along
+from tests.browser.conftest import MOBILE, PageFor, large_and_small, with_and_without_script
 from tests.browser.steps import (
     choose_action,
     create_key,
@@ -453,13 +451,3 @@ def test_anna_logs_in_each_way_with_the_keyboard_only(page_for: PageFor, pair: P
 
     expect(page).to_have_url(KEYS)
     expect(page.get_by_role("heading", name=TITLE, level=1)).to_be_visible()
-
-
-@pytest.mark.parametrize(
-    ("viewport", "locale"),
-    [pytest.param(DESKTOP, "en-US", id="1440x900-en"), pytest.param(MOBILE, "zh-TW", id="390x844-zh-TW")],
-)
-def test_everything_can_be_read_light_and_dark_small_and_large(page_for: PageFor, pair: Pair, viewport, locale):
-    states = stops_upstream.every_state(page_for, pair, locale, viewport=viewport)
-
-    assert unreadable_along(states, is_small=viewport == MOBILE) == ([], stops_upstream.NUMBER)
