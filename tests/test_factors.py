@@ -21,7 +21,7 @@ from console.models import LoginCounter, LoginStreak
 from tests.addresses import KEYS, USERS
 from tests.cast import PASSWORD
 from tests.conftest import program_of
-from tests.markup import page
+from tests.markup import fields, page
 from tests.threads import at_once
 
 LOGIN, SECOND, FACTORS, APP = "/login/", "/login/second/", "/account/factors/", "/account/factors/app/"
@@ -310,6 +310,12 @@ def test_a_half_log_in_ends_with_what_it_was_made_from(alice, app, ended, monkey
 
     assert (answer.status_code, answer["Location"]) == (302, f"{LOGIN}?late=1")
     assert not is_logged_in(client)
+
+
+def test_the_page_of_the_second_step_has_a_field_for_the_code(alice, app):
+    form = page(half_logged_in(alice).get(SECOND)).find("form", action=SECOND)
+
+    assert "code" in fields(form)
 
 
 def test_the_session_between_the_steps_names_nobody(alice, app):

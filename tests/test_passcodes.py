@@ -118,6 +118,21 @@ def test_guesses_are_counted_for_an_address(alice):
     assert exchange(passcodes.make(alice), REMOTE_ADDR="192.0.2.9").status_code == 200
 
 
+def test_a_colleagues_wrong_passcodes_keep_nobody_out_of_an_office(alice):
+    wrong = [exchange(f"wrong {number}", REMOTE_ADDR="192.0.2.8").status_code for number in range(9)]
+
+    assert wrong == [400] * 9
+    assert exchange(passcodes.make(alice), REMOTE_ADDR="192.0.2.8").status_code == 200
+
+
+def test_wrong_passcodes_are_counted_for_an_address_however_they_differ(alice, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 6
+
+    answers = [exchange(f"wrong {number}", REMOTE_ADDR="192.0.2.8").status_code for number in range(7)]
+
+    assert answers == [400] * 6 + [429]
+
+
 def test_a_passcode_needs_the_client_of_a_command_line(alice):
     passcode = passcodes.make(alice)
 

@@ -4,25 +4,30 @@ from typing import Any, cast
 
 from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from apikeys.identity.request import Request
 from console.factors import passcodes
 from console.log_in import limiter
 from console.models import User
 
-COUNTED = "a one-time passcode"  # in place of a user ID, for the limit on attempts: whose it is, is not known yet
+# In place of a user ID, for the limit on attempts: whose it is, is not known yet. Each passcode is counted for itself,
+# and all of an address together: five wrong ones of a colleague must not keep a whole office out.
+COUNTED = "a one-time passcode"
 
 
 class PasscodeBackend(BaseBackend):
     """Takes a one-time passcode. The name of the argument is one that Django hides where a log-in is refused."""
 
+    @sensitive_variables("one_time_password", "about", "attempt")
     def authenticate(
         self, request: HttpRequest | None, one_time_password: str | None = None, **kwargs: Any
     ) -> User | None:
         """Return the person of a passcode, None where it does not work. Raises TooManyAttempts."""
         if request is None or one_time_password is None:
             return None
-        attempt = limiter.Attempt(cast("Request", request).client_address, COUNTED, is_person=False)
+        about = f"{COUNTED} {one_time_password}"
+        attempt = limiter.Attempt(cast("Request", request).client_address, about, is_person=False)
         limiter.reserve(attempt)
         person = passcodes.use(one_time_password)
         if person is not None:

@@ -140,16 +140,16 @@ def person_delete(request: Request, iam_id: str) -> HttpResponse:
 @login_not_required
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters()
-@sensitive_variables("code", "form")
+@sensitive_variables("code", "form", "attempt")
 def choose_password(request: Request) -> HttpResponse:
     """The page of a link. A script takes the code from behind the `#`; without it people paste the link."""
     context: dict[str, Any] = {"code_form": CodeForm(), "form": SetPasswordForm(User())}
     if request.method == "GET":
         return render(request, "people/choose_password.html", context)
-    attempt = Attempt(request.client_address, LINKS, is_person=False)
+    code = links.code_in(request.POST.get("code", ""))
+    attempt = Attempt(request.client_address, f"{LINKS} {code}", is_person=False)
     try:
         limiter.reserve(attempt)
-        code = links.code_in(request.POST.get("code", ""))
         link = links.find(code)
         if link is None:
             raise LinkEnded
