@@ -21,6 +21,7 @@ from apikeys.exceptions import (
     ApiKeyNotFound,
     CreationUnconfirmed,
     HandoverExpired,
+    IdempotencyKeyReused,
     InvalidApiKey,
 )
 from apikeys.models import ApiKeyRecord, Handover
@@ -108,7 +109,7 @@ def test_a_form_without_a_real_nonce_makes_no_key(alice, nonce):
     with pytest.raises(InvalidApiKey) as refusal:
         send(alice, nonce)
 
-    assert refusal.value.field == "nonce"
+    assert (refusal.value.field, refusal.value.message) == ("nonce", "This form is incomplete. Send it again.")
     assert keys_of(alice) == []
     assert Handover.objects.count() == 0
 
@@ -402,6 +403,20 @@ def test_of_twenty_extensions_at_once_two_count(alice, nonce):
     at_once(20, lambda: more_time(alice, nonce))
 
     assert Handover.objects.get().extensions == 2
+
+
+def test_where_it_must_be_the_same_key_another_draft_is_refused(alice, nonce):
+    def send_same(name: str, description: str = "") -> IssuedApiKey:
+        draft = ApiKeyDraft(name, description, iam_id=alice.iam_id)
+        return creation.create_api_key(caller_for(alice), draft, delivery_for(alice, nonce), same_only=True)
+
+    issued = send_same("terraform", "Applies changes")
+
+    assert is_same(send_same("terraform", "Applies changes"), issued)
+    for other in (("ansible", "Applies changes"), ("terraform", "")):
+        with pytest.raises(IdempotencyKeyReused):
+            send_same(*other)
+    assert is_same(send(alice, nonce), issued)
 
 
 def test_the_maker_of_a_key_is_told_until_when_its_value_surely_waits(alice, nonce):

@@ -13,7 +13,9 @@ import pytest
 from django.core.management import call_command
 from django.db import InterfaceError, OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from apikeys import audit
 from apikeys.backends import records
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.backends.records import move_to_newest_pepper, plan_pepper_move, to_used
@@ -22,7 +24,7 @@ from apikeys.exceptions import ValueNotFound
 from apikeys.identity import peppers, tokens
 from apikeys.identity.lookups import find_value
 from apikeys.identity.tokens import Subject
-from apikeys.models import ApiKeyRecord, HistoryRecord, PepperFingerprint
+from apikeys.models import ApiKeyRecord, AuditEvent, HistoryRecord, PepperFingerprint, PreviousValue
 from apikeys.services import keys
 from apikeys.usage import counting
 from apikeys.values import Peppers
@@ -310,6 +312,55 @@ def test_a_number_is_not_given_to_another_pepper(old_key, configure):
     assert missing() == [1]
 
 
+@pytest.mark.parametrize(
+    ("state", "is_needed"),
+    [
+        ({"ends_at": None}, True),
+        ({"ends_at": timezone.now() + timedelta(hours=1)}, True),
+        ({"ends_at": timezone.now() - timedelta(hours=1)}, False),
+        ({"ends_at": timezone.now() - timedelta(hours=1), "asks_at_end": True}, True),
+        ({"ends_at": None, "is_ended": True}, False),
+    ],
+)
+def test_a_pepper_is_needed_while_a_previous_value_under_it_works(alice, old_key, configure, state, is_needed):
+    use(old_key)
+    assert peppers.usage() == {1: 0, 2: 1}
+    more = {"key_id": old_key.key.id, "iam_id": alice.iam_id, "number": 1, "digest": "0" * 64, "hint": "…"}
+    PreviousValue.objects.create(pepper=1, **more, **state)
+
+    configure(NEW)
+
+    assert missing() == [1] * is_needed
+    assert peppers.usage() == ({1: 1, 2: 1} if is_needed else {2: 1})
+
+
+def test_a_start_without_a_pepper_says_where_to_get_it(old_key, configure):
+    configure(NEW)
+
+    [error] = peppers.check_peppers(["default"])
+
+    assert error.id == "apikeys.E001"
+    assert error.hint == "Restore DATA_DIR/peppers or APIKEYS_PEPPERS from your backup."
+    assert peppers.check_peppers([]) == []
+
+
+def test_a_pepper_that_is_new_is_audited_once_and_the_first_of_all_never(configure):
+    def told() -> list[str]:
+        return list(AuditEvent.objects.filter(action=audit.PEPPER_CREATE).values_list("target_name", flat=True))
+
+    configure(OLD)
+    assert told() == []
+
+    configure(BOTH)
+    configure(BOTH)
+    assert told() == ["2"]
+
+    audit.record(Caller(audit.NOBODY), audit.PEPPER_CREATE, target_name="3")  # as a command does that makes one
+    configure(f"{BOTH},3:{'03' * 32}")
+    assert told() == ["2", "3"]
+    assert set(PepperFingerprint.objects.values_list("number", flat=True)) == {1, 2, 3}
+
+
 # What the operator is told
 
 
@@ -337,7 +388,9 @@ def test_the_command_says_of_a_missing_pepper_how_many_keys_wait_for_it(old_key,
 
 def test_the_command_lists_the_keys_that_have_not_moved_those_in_use_first(old_key, configure, alice, create_key):
     configure(OLD)
-    used, used_before = create_key(alice, "used"), create_key(alice, "used before")
+    last, second, first = sorted((create_key(alice, name) for name in "abc"), key=lambda issued: issued.key.id)
+    ApiKeyRecord.objects.filter(id=old_key.key.id).delete()
+    used, used_before, old_key = first, second, last  # against the order of their ids
     for issued, day in ((used, 2), (used_before, 1)):
         ApiKeyRecord.objects.filter(id=issued.key.id).update(
             last_used_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)

@@ -133,6 +133,31 @@ def test_a_clock_that_was_set_back_stops_no_token():
     assert len(published()) == 1
 
 
+def test_signatures_are_remembered_up_to_a_number_and_the_one_of_longest_ago_goes():
+    kept = signing._Remembered(2)
+    first, second, third = (signing.Signed(kid, {}, ()) for kid in "abc")
+    kept.put(b"1", first)
+    kept.put(b"2", second)
+    assert kept.get(b"1") is first
+
+    kept.put(b"3", third)
+
+    assert [kept.get(digest) for digest in (b"1", b"2", b"3")] == [first, None, third]
+
+
+def test_what_an_earlier_secret_key_sealed_is_sealed_again_and_what_nobody_opens_is_left(settings):
+    former = settings.SECRET_KEY
+    kid = header(a_token())["kid"]
+    SigningKey.objects.create(kid="0" * 32, algorithm="ES256", sealed_private_key=b"x" * 64, signs_from=timezone.now())
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "the present one " * 4, [former]
+
+    assert signing.seal_again() == 1
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert published() == [kid]
+    assert bytes(SigningKey.objects.get(kid="0" * 32).sealed_private_key) == b"x" * 64
+
+
 # Whom a token is for
 
 
