@@ -1,9 +1,11 @@
 """People and things that tests speak of: Alice owns a key, Bob is a stranger to it, Dora administers."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
@@ -31,6 +33,25 @@ def hashed_password() -> str:
 
 def make_person(username: str, **fields: object):
     return get_user_model().objects.create(username=username, password=hashed_password(), **fields)
+
+
+made_rsa_keys: dict[tuple[int, int], list[rsa.RSAPrivateKey]] = defaultdict(list)
+generate_rsa_key = rsa.generate_private_key
+
+
+@pytest.fixture(autouse=True)
+def rsa_keys_of_before(monkeypatch):
+    """Give each test the RSA keys that tests of this process had before, in their order: to make one takes a second."""
+    given = Counter[tuple[int, int]]()
+
+    def give(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+        kind = public_exponent, key_size
+        given[kind] += 1
+        if given[kind] > len(made_rsa_keys[kind]):
+            made_rsa_keys[kind].append(generate_rsa_key(public_exponent, key_size))
+        return made_rsa_keys[kind][given[kind] - 1]
+
+    monkeypatch.setattr(rsa, "generate_private_key", give)
 
 
 @pytest.fixture

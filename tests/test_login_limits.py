@@ -1,6 +1,7 @@
 """Guesses from many addresses, on one device, in wide networks and at other pages: how many are looked at."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings as configured
@@ -8,6 +9,7 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
+from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.exceptions import TooManyAttempts
 from apikeys.jobs import Sweeper
 from console.log_in import auth, devices, limiter
@@ -171,6 +173,218 @@ def test_a_pause_from_before_the_clock_was_set_back_is_over(db):
     LoginStreak.objects.update(next_at=timezone.now() + timedelta(days=2))
 
     assert wait_of(Attempt("203.0.113.1", "alice")) == 0
+
+
+# To the moment
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WINDOW, SECOND, MOMENT = timedelta(minutes=15), timedelta(seconds=1), timedelta(microseconds=1)
+HERE = Attempt("192.0.2.7", "alice")
+OF_OFFICE = Attempt("192.0.2.7", "bob", is_person=False)
+DEVICE = Attempt("192.0.2.7", "alice", device="a laptop")
+
+
+@pytest.fixture
+def at(db, monkeypatch) -> Callable[[datetime], None]:
+    """Return what sets the clock; it begins at noon, and stands still."""
+
+    def set_to(moment: datetime) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: moment)
+
+    set_to(NOON)
+    return set_to
+
+
+def counted() -> list[int]:
+    return sorted(LoginCounter.objects.values_list("attempts", flat=True))
+
+
+def in_a_row() -> list[int]:
+    return list(LoginStreak.objects.values_list("attempts", flat=True))
+
+
+def test_a_window_is_over_to_the_moment_and_its_wait_is_told_in_seconds(at):
+    assert [wait_of(OF_OFFICE) for _ in range(6)] == [0, 0, 0, 0, 0, 901]
+
+    at(NOON + WINDOW - SECOND)
+    assert wait_of(OF_OFFICE) == 2
+    at(NOON + WINDOW - MOMENT)
+    assert wait_of(OF_OFFICE) == 1
+    at(NOON + WINDOW)
+
+    assert wait_of(OF_OFFICE) == 0
+    assert counted() == [1, 1]
+    assert set(LoginCounter.objects.values_list("ends_at", flat=True)) == {NOON + 2 * WINDOW}
+
+
+def test_a_window_from_further_ahead_than_clocks_differ_is_over(at):
+    for _ in range(6):
+        wait_of(OF_OFFICE)
+
+    at(NOON - CLOCK_TOLERANCE)
+    assert wait_of(OF_OFFICE) == 961
+    at(NOON - CLOCK_TOLERANCE - MOMENT)
+    assert wait_of(OF_OFFICE) == 0
+
+
+def test_the_first_attempts_of_somebody_come_at_once_then_they_are_spaced_then_they_pause(at, settings):
+    settings.LOGIN_ATTEMPTS_PER_USER = 8
+    expected = [0] * 4 + [10] * 3 + [60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+    for number, seconds in enumerate(expected, 1):
+        assert wait_of(Attempt(f"198.51.100.{number}", "alice")) == 0, number
+        row = LoginStreak.objects.get()
+        assert (row.attempts, row.next_at - timezone.now()) == (number, timedelta(seconds=seconds)), number
+        assert row.ends_at - timezone.now() == timedelta(days=1 if number < 10 else 30), number
+        if seconds:
+            at(row.next_at - MOMENT)
+            assert wait_of(Attempt(f"203.0.113.{number}", "alice")) == 1, number
+        at(row.next_at)
+
+
+def test_a_pause_from_further_ahead_than_clocks_differ_is_over(at, settings):
+    settings.LOGIN_ATTEMPTS_PER_USER = 2
+    for number in range(2):
+        assert wait_of(Attempt(f"198.51.100.{number}", "alice")) == 0
+        at(LoginStreak.objects.get().next_at)
+    next_at = NOON + timedelta(minutes=1)
+    assert LoginStreak.objects.get().next_at == next_at
+
+    at(next_at - timedelta(minutes=1) - CLOCK_TOLERANCE)
+    assert wait_of(Attempt("203.0.113.1", "alice"))
+    at(next_at - timedelta(minutes=1) - CLOCK_TOLERANCE - MOMENT)
+    assert wait_of(Attempt("203.0.113.2", "alice")) == 0
+
+
+def test_a_row_of_attempts_is_forgotten_at_its_end_and_counts_from_one(at):
+    for _ in range(3):
+        assert wait_of(HERE) == 0
+    at(NOON + timedelta(days=1) - MOMENT)
+    assert (wait_of(HERE), in_a_row()) == (0, [4])
+
+    at(NOON + timedelta(days=2) - MOMENT)
+    assert (wait_of(HERE), in_a_row()) == (0, [1])
+
+
+def test_what_is_over_is_removed_and_nothing_else(at):
+    wait_of(HERE)
+
+    at(NOON + WINDOW - MOMENT)
+    limiter.forget_ended()
+    assert (counted(), in_a_row()) == ([1, 1], [1])
+    at(NOON + WINDOW)
+    limiter.forget_ended()
+    assert (counted(), in_a_row()) == ([], [1])
+    at(NOON + timedelta(days=1) - MOMENT)
+    limiter.forget_ended()
+    assert in_a_row() == [1]
+    at(NOON + timedelta(days=1))
+    limiter.forget_ended()
+    assert in_a_row() == []
+
+
+def test_what_is_from_further_ahead_than_it_can_be_is_removed(at):
+    wait_of(HERE)
+    LoginStreak.objects.update(ends_at=NOON + timedelta(days=30))
+
+    at(NOON - CLOCK_TOLERANCE)
+    limiter.forget_ended()
+    assert (counted(), in_a_row()) == ([1, 1], [1])
+    at(NOON - CLOCK_TOLERANCE - MOMENT)
+    limiter.forget_ended()
+
+    assert (counted(), in_a_row()) == ([], [])
+
+
+def test_a_success_gives_one_attempt_back_to_the_address_and_all_to_its_person(at):
+    for user_id in ("alice", "alice", "bob"):
+        wait_of(Attempt("192.0.2.7", user_id))
+    assert (counted(), sorted(in_a_row())) == ([1, 2, 3], [1, 2])
+
+    limiter.forgive(HERE)
+
+    assert (counted(), in_a_row()) == ([1, 2], [1])
+    for _ in range(5):
+        limiter.forgive(HERE)
+    assert counted() == [0, 1]
+
+
+def test_a_success_on_a_device_gives_back_what_was_tried_on_it_alone(at):
+    for attempt in (HERE, DEVICE, DEVICE):
+        wait_of(attempt)
+    assert (counted(), sorted(in_a_row())) == ([1, 1, 2], [1, 2])
+
+    limiter.forgive(DEVICE)
+
+    assert (counted(), in_a_row()) == ([1, 1], [1])
+
+
+@pytest.mark.parametrize(("attempt", "left"), [(HERE, [1, 1]), (DEVICE, [1])])
+def test_an_attempt_that_was_not_judged_is_taken_back_once(at, attempt, left):
+    for _ in range(2):
+        wait_of(attempt)
+
+    limiter.give_back(attempt)
+
+    assert (counted(), in_a_row()) == (left, [1])
+    for _ in range(3):
+        limiter.give_back(attempt)
+    assert (counted(), in_a_row()) == ([0] * len(left), [0])
+
+
+def test_each_factor_of_each_person_has_attempts_of_its_own_and_a_right_one_gives_them_back(at):
+    def wait_for(person: str, factor: str) -> int:
+        try:
+            limiter.reserve_factor(person, factor)
+        except TooManyAttempts as exc:
+            return exc.retry_after
+        return 0
+
+    assert [wait_for("IBMid-1", "app") for _ in range(6)] == [0] * 5 + [901]
+    assert [wait_for("IBMid-1", "recovery"), wait_for("IBMid-2", "app")] == [0, 0]
+
+    limiter.forgive_factor("IBMid-1", "app")
+
+    assert wait_for("IBMid-1", "app") == 0
+    assert counted() == [1, 1, 1]
+
+
+def test_challenges_are_counted_for_a_customer_and_not_as_attempts(at, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 2
+    for address in ("2001:db8::1", "2001:db8::2"):
+        limiter.reserve_challenge(address)
+
+    with pytest.raises(TooManyAttempts) as refused:
+        limiter.reserve_challenge("2001:db8::3")
+
+    assert refused.value.retry_after == 901
+    limiter.reserve_challenge("2001:db8:1::1")
+    assert not LoginStreak.objects.exists()
+
+
+def test_the_longest_of_the_waits_for_wide_networks_is_told(at, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 1
+    for number in range(1, 13):  # begins the window of the /48
+        assert wait_of(Attempt(f"2001:db8:0:{number << 8:x}::1", "x", is_person=False)) == 0
+    at(NOON + WINDOW / 3)
+    for number in range(4):  # uses it up, and that of one of its /56, which is over later
+        assert wait_of(Attempt(f"2001:db8:0:{number}::1", "x", is_person=False)) == 0
+
+    assert wait_of(Attempt("2001:db8:0:9::1", "x", is_person=False)) == 901
+    assert wait_of(Attempt("2001:db8:0:ff00::1", "x", is_person=False)) == 601
+
+
+def test_one_user_id_has_one_tag_however_it_is_spelled_and_another_under_each_secret(settings):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "present " * 8, ["former " * 8]
+
+    tags = limiter.person_tags("Alice")
+
+    assert [len(tag) for tag in tags] == [16, 16]
+    assert len(set(tags)) == 2
+    assert limiter.person_tags(" \uff21LICE ") == tags
+    assert limiter.person_tags("bob") != tags
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "former " * 8, []
+    assert limiter.person_tags("alice") == tags[1:]
 
 
 # A device that somebody logged in on before

@@ -54,7 +54,6 @@ GROUPS = (
             "limited_keys",
             "refusals",
             "passcodes",
-            "key_rotations",
         ),
     ),
     Group(

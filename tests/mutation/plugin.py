@@ -15,6 +15,7 @@ KILLERS = Path(os.environ["MUTATION_FOLDER"]) / "killers.txt"
 # Fixtures that start a process, and what a test that starts one itself names.
 SERVERS = {"console_server", "https_console", "pair", "site", "postgres", "database_url"}
 STARTING = {"ConsoleServer", "Popen", "subprocess"}
+AT_ONCE = {"at_once", "ThreadPoolExecutor"}  # what waits for locks may fail by itself where the machine is busy
 OF_MUTMUT = {"", "fail", "list_all_tests", "mutant_generation", "stats"}
 
 
@@ -68,14 +69,14 @@ def pytest_sessionstart() -> None:
                     value.cache_clear()
 
 
-def starts_a_process(item: pytest.Item) -> bool:
+def is_left_out(item: pytest.Item) -> bool:
     names = getattr(getattr(item, "function", None), "__code__", mutated.__code__).co_names
-    return bool(SERVERS & {*getattr(item, "fixturenames", ())} or STARTING & {*names})
+    return bool(SERVERS & {*getattr(item, "fixturenames", ())} or (STARTING | AT_ONCE) & {*names})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what starts servers, and try first what noticed other changes of the same function."""
-    out = [item for item in items if starts_a_process(item)]
+    """Leave out what starts servers or many threads, and try first what noticed other changes of the same function."""
+    out = [item for item in items if is_left_out(item)]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
