@@ -22,10 +22,11 @@ PREPARE = """
 import django
 django.setup()
 from django.core.management import call_command
-from apikeys.models import PepperFingerprint
+from apikeys.models import AuditChain, PepperFingerprint
 from console.management.commands.serve import Command
 call_command("migrate", verbosity=0)
 PepperFingerprint.objects.all().delete()  # each console has peppers of its own
+AuditChain.objects.all().delete()  # whose key is sealed under one: a start begins it
 Command().collect_static()
 """
 COPIED = ("console.sqlite3", "static.sha256")

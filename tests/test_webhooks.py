@@ -1,10 +1,12 @@
 """Webhooks: each event comes once, signed, to whom it is for; what a receiver does holds nobody up."""
 
+import io
 import json
 import threading
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
@@ -488,3 +490,43 @@ def test_forgetting_and_filling_up_leave_other_recipients_alone(hook):
 
     assert Delivery.objects.filter(kind="mail").count() == 1
     assert not queue.is_full("webhook", hook.webhook.id.hex, 1)
+
+
+def manage(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("webhooks", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_an_operator_does_by_commands_what_administrators_do_on_pages(receiver, alice):
+    secret = manage("create", "SIEM", receiver.url, "--kind", "keys").splitlines()[-1]
+    webhook_id = str(Webhook.objects.get().id)
+    happens(alice, name="told")
+    tell()
+    message = receiver.received[-1]
+
+    for step in ("test", "disable", "enable"):
+        assert manage(step, webhook_id) == "SIEM: done.\n"
+    newer = manage("secret", webhook_id, "--at-once").splitlines()[-1]
+    manage("since", webhook_id, "2026-01-31T09:30")
+
+    assert Verifier(secret).verify(message.body, message.headers)["data"]["target"]["name"] == "told"
+    assert signing.secrets_of(Webhook.objects.get()) == [newer]
+    assert manage("list").split() == [webhook_id, "enabled", f"localhost:{receiver.port}", "SIEM"]
+    manage("delete", webhook_id)
+    assert manage("list") == ""
+    assert {*AuditEvent.objects.filter(action__startswith="console.webhook").values_list("agent", flat=True)} == {
+        "manage.py"
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("create", "SIEM", "http://10.0.0.1/"), "This console sends to no address of this network or of itself."),
+        (("test", "00000000-0000-0000-0000-000000000000"), "This webhook does not exist. It may have been deleted."),
+    ],
+)
+def test_a_command_about_webhooks_that_is_refused_says_why(arguments, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        manage(*arguments)
