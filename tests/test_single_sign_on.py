@@ -753,3 +753,13 @@ def test_a_subject_is_no_second_users(idp, alice, bob):
 def test_without_a_provider_the_command_says_so(alice):
     with pytest.raises(CommandError, match="OIDC_ISSUER is not set"):
         call_command("connect_user", "alice", "subject-1")
+
+
+def test_the_other_pages_with_a_form_for_strangers_have_theirs(idp, client, alice, settings):
+    settings.OIDC_ONLY = True
+    give_app(alice)
+    connected(idp, alice)
+    come_back(idp, client)
+
+    assert page(client.get("/login/second/")).find(name="code")
+    assert page(Client().get("/password/choose/")).find(name="code")

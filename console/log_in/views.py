@@ -51,7 +51,7 @@ class Login(LoginView):
         offered = {
             "refusal": refusals.told(self.request),
             "single_sign_on": settings.OIDC_NAME,
-            "takes_passwords": not settings.OIDC_ONLY,
+            "only_elsewhere": settings.OIDC_ONLY,
             "offers_passkeys": self.offers_passkeys(),
         }
         return offered | super().get_context_data(**kwargs)
