@@ -10,7 +10,7 @@ from django.utils import timezone
 from apikeys.models import ApiKeyRecord
 from console.factors.asked_again import GUARDED, OPENED
 from console.factors.models import Authenticator
-from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, delete_address
+from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, USERS, delete_address
 from tests.cast import PASSWORD
 from tests.markup import fields, page
 from tests.test_factors import APP, code_of, give_app, make_old
@@ -132,6 +132,20 @@ def test_a_password_alone_gives_nobody_another_factor(alice, old):
     assert Authenticator.objects.exists()
     assert right["Location"] == APP
     assert old.get(APP).status_code == 200
+
+
+@pytest.mark.parametrize("part", ["reset-factors/", "link/", "activate/", ""])
+def test_a_password_alone_gives_no_way_in_that_outlives_a_session(alice, dora, dora_client, part):
+    app = give_app(dora)
+    make_old(dora_client)
+    address = f"{USERS}{alice.iam_id}/{part}"
+
+    refused = dora_client.post(address, {"proof_password": PASSWORD})
+    right = dora_client.post(address, {"proof_code": code_of(app)})
+
+    assert page(refused).find_all(id="proof-password") == []
+    assert QUESTION in page(refused).text
+    assert QUESTION not in right.content.decode()
 
 
 def test_a_password_is_enough_for_the_first_factor(old):

@@ -36,6 +36,11 @@ OF_FACTORS = frozenset(
         *("single_sign_on_connect", "single_sign_on_disconnect"),
     }
 )
+# What makes a way in that outlives a session. A password proves too little for it where somebody has a factor: whoever
+# has it, and found a session open, would come back without the factor.
+WAYS_IN = OF_FACTORS | {
+    *("passcode", "person_create", "person_details", "person_activate", "person_link", "person_reset_factors")
+}
 GUARDED = OF_FACTORS | {
     *("api_key_create", "service_id_create", "api_key_rotate", "passcode"),
     *("api_key_delete", "service_id_delete", "scope_delete"),
@@ -89,8 +94,8 @@ def is_due(request: Request, name: str) -> bool:
 
 
 def needs_factor(person: User, name: str) -> bool:
-    """Tell whether a password proves too little: with one and a session anybody could give themselves a factor."""
-    return name in OF_FACTORS and held.has_one(person)
+    """Tell whether a password proves too little for what the URL of this name does."""
+    return name in WAYS_IN and held.has_one(person)
 
 
 def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
