@@ -20,6 +20,8 @@ from tests.cast import PASSWORD
 from tests.fake_provider import CLIENT, KEY, OTHER_KEY, SECRET, FakeProvider
 from tests.markup import page
 from tests.test_factors import give_app, is_logged_in, make_old
+from tests.test_passcodes import CLIENT as COMMAND_LINE
+from tests.test_passcodes import exchange
 
 START, BACK, LOGIN = "/login/sso/", "/login/sso/callback/", "/login/"
 PROVE, PROVED, CONNECT, DISCONNECT = (f"/account/sso/{part}/" for part in ("prove", "proved", "connect", "disconnect"))
@@ -165,6 +167,7 @@ def test_the_log_in_has_a_session_of_its_own_an_event_and_a_known_device(idp, al
     assert Session.objects.get(user_id=alice.pk)
     event = AuditEvent.objects.get(action="console.login.start")
     assert (event.outcome, event.target_name) == ("success", "alice")
+    assert event.request_data["by"] == "single sign-on"
 
 
 def test_sessions_end_where_single_sign_on_is_turned_off(idp, alice, settings):
@@ -604,6 +607,28 @@ def test_who_must_have_a_second_factor_may_have_it_at_the_provider(idp, alice, s
 
     assert one.get(KEYS)["Location"] == FACTORS
     assert two.get(KEYS).status_code == 200
+
+
+def test_a_command_line_whose_user_has_two_factors_there_stays_logged_in(idp, settings):
+    settings.SECOND_FACTOR = "everybody"
+    client = Client()
+    come_back(idp, client, amr=["pwd", "mfa"])
+    passcode = page(client.post("/account/passcode/")).find(id="passcode").text
+
+    tokens = exchange(passcode).json()
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    renewed = Client().post("/identity/token", form, **COMMAND_LINE)
+
+    assert renewed.status_code == 200
+
+
+def test_who_has_no_password_is_told_so_where_others_change_theirs(idp):
+    client = Client()
+    come_back(idp, client)
+
+    told = page(client.get("/password/")).find(id="refusal").text
+
+    assert told == "You have no password here: you log in with Staff."
 
 
 # Asked again

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
-from django.contrib.auth import signals
+from django.contrib.auth import BACKEND_SESSION_KEY, signals
 from django.db import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -25,6 +25,7 @@ from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console.log_in import devices
 from console.models import User
+from console.single_sign_on import backends
 
 View = Callable[..., HttpResponseBase]
 TOO_MANY = 429
@@ -78,7 +79,7 @@ def _logged_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
     if not _passed_gate(request):
         return
     try:
-        record(request, audit.LOG_IN, user, **_told_of_device(request, user))
+        record(request, audit.LOG_IN, user, **_told_of_device(request, user), **_told_of_way(request))
     except Error:
         request.session.clear()  # nobody is logged in whose log-in has no event
         raise
@@ -89,6 +90,11 @@ def _told_of_device(request: HttpRequest, user: User) -> dict[str, Any]:
     # A browser is remembered with the answer: what it has now is of earlier log-ins.
     is_known = store_traits().is_upstream or devices.known_device(request, user.get_username())
     return {} if is_known else {"new_device": True}
+
+
+def _told_of_way(request: HttpRequest) -> dict[str, Any]:
+    """Return what the event says of who judged the person, where it was not the console."""
+    return {"by": "single sign-on"} if request.session.get(BACKEND_SESSION_KEY) == backends.PATH else {}
 
 
 def _logged_out(request: HttpRequest | None, user: User | None, **_kwargs: Any) -> None:

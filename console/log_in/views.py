@@ -148,6 +148,12 @@ class Password(PasswordChangeView):
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        told = ""
+        if settings.OIDC_ISSUER and not cast("User", self.request.user).has_usable_password():
+            told = _("You have no password here: you log in with %(name)s.") % {"name": settings.OIDC_NAME}
+        return {"refusal": told} | super().get_context_data(**kwargs)
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().post(request, *args, **kwargs)

@@ -221,6 +221,7 @@ CHANGES: dict[str, tuple[Promise, Promise]] = {
 FACTORS = {
     "app": _lazy("app"),
     "passkey": _lazy("passkey"),
+    "single sign-on": _lazy("single sign-on"),
     "all": _lazy("all of them, by an administrator"),
 }
 OF_PERSON = {

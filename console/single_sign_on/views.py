@@ -25,7 +25,7 @@ from apikeys.services.messages import sentence
 from console.factors import proofs, second_step
 from console.log_in import devices, events, limiter
 from console.log_in.iam import NextURL
-from console.single_sign_on import id_tokens, identities, provider, refusals, trips
+from console.single_sign_on import backends, id_tokens, identities, provider, refusals, trips
 from console.single_sign_on.id_tokens import Claims
 from console.single_sign_on.provider import Tokens
 from console.single_sign_on.refusals import (
@@ -39,7 +39,6 @@ from console.single_sign_on.refusals import (
 )
 from console.single_sign_on.trips import Purpose, Trip
 
-BACKEND = "console.single_sign_on.backends.SignOnBackend"
 MOVED = "moved"  # of a URL: the browser was led to the name that the provider knows
 View = Callable[..., HttpResponse]
 
@@ -174,10 +173,10 @@ def _log_in(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Htt
     limiter.forgive_challenge(request.client_address)
     has_both = id_tokens.had_two_factors(claims)
     if person.has_second_factor and not has_both:
-        person.backend = BACKEND
+        person.backend = backends.PATH
         second_step.begin(request, person, next_url=trip.next_url, time_zone="")
         return HttpResponseRedirect(reverse("second_step"))
-    second_step.log_in(request, person, backend=BACKEND, time_zone="")
+    second_step.log_in(request, person, backend=backends.PATH, time_zone="")
     proofs.note_elsewhere(request, id_tokens.authenticated_at(claims), has_both=has_both)
     entered = HttpResponseRedirect(trip.next_url)
     devices.remember(request, entered, person.username)
