@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from contextlib import suppress
 
 import pytest
 from django.db import connection
@@ -9,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apikeys.api import bad_values
+from apikeys.exceptions import TooManyAttempts, ValueNotFound
 from tests.threads import at_once
 
 TOKEN, INTROSPECT = "/identity/token", "/identity/introspect"
@@ -156,6 +158,63 @@ def test_many_at_once_are_no_more_than_the_limit():
     answers = at_once(16, lambda: exchange(bad()).status_code)
 
     assert sorted(answers) == [400] * LIMIT + [429] * (16 - LIMIT)
+
+
+def judge_good(value: str) -> None:
+    with bad_values.Judged(value, "192.0.2.1"):
+        pass
+
+
+def test_of_the_good_values_the_one_of_the_longest_ago_is_forgotten(monkeypatch):
+    monkeypatch.setattr(bad_values, "MOST_GOOD", 2)
+    for value in ("first", "second", "first", "third"):
+        judge_good(value)
+    flood_of_lookups()
+
+    def is_known(value: str) -> bool:
+        try:
+            with bad_values.Judged(value, "192.0.2.1"):
+                raise LookupError  # which tells nothing of the value
+        except TooManyAttempts:
+            return False
+        except LookupError:
+            return True
+
+    assert [is_known(value) for value in ("first", "second", "third")] == [True, False, True]
+
+
+def flood_of_lookups(times: int = LIMIT) -> int:
+    """Judge values that are no key's, and return how many seconds the one after them has to wait."""
+    try:
+        for number in range(times + 1):
+            with suppress(ValueNotFound), bad_values.Judged(f"bad {number}", "192.0.2.1"):
+                raise ValueNotFound
+    except TooManyAttempts as exc:
+        return exc.retry_after
+    return 0
+
+
+def test_a_minute_is_over_to_the_moment_and_its_rest_is_told_in_seconds(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(bad_values.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(bad_values, "_ends_at", 0.0)
+    assert flood_of_lookups() == 61
+
+    now[0] = 1059.5
+    assert flood_of_lookups(0) == 1
+    now[0] = 1060.0
+
+    assert flood_of_lookups(LIMIT - 1) == 0
+
+
+def test_a_value_is_remembered_under_a_secret_of_the_process_whatever_its_characters(monkeypatch):
+    judge_good("a value")
+    judge_good("\ud800")
+
+    assert len(bad_values._good) == 2
+    monkeypatch.setattr(bad_values, "_secret", b"another")
+    judge_good("a value")
+    assert len(bad_values._good) == 3
 
 
 def test_what_is_remembered_is_bounded_and_holds_no_value(alices_key, monkeypatch):

@@ -359,6 +359,9 @@ def test_challenges_are_counted_for_a_customer_and_not_as_attempts(at, settings)
 
     assert refused.value.retry_after == 901
     limiter.reserve_challenge("2001:db8:1::1")
+    for _ in range(4):
+        limiter.forgive_challenge("2001:db8::1")
+    assert counted() == [0, 0, 0, 1, 1, 1]
     assert not LoginStreak.objects.exists()
 
 
