@@ -1,7 +1,9 @@
 """People and things that tests speak of: Alice owns a key, Bob is a stranger to it, Dora administers."""
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 
 import pytest
@@ -10,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.test import Client
+from django.utils import timezone
 
 from apikeys.domain import ApiKeyDraft, Caller, Identity, IssuedApiKey
 from apikeys.iam import oauth
@@ -33,6 +36,21 @@ def hashed_password() -> str:
 
 def make_person(username: str, **fields: object):
     return get_user_model().objects.create(username=username, password=hashed_password(), **fields)
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def at(monkeypatch) -> Callable[[datetime], None]:
+    """Return what sets the clock; it begins at noon of a day, and stands still."""
+
+    def set_to(moment: datetime) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: moment)
+        monkeypatch.setattr(time, "time", moment.timestamp)
+
+    set_to(NOON)
+    return set_to
 
 
 made_rsa_keys: dict[tuple[int, int], list[rsa.RSAPrivateKey]] = defaultdict(list)

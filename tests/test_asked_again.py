@@ -1,17 +1,22 @@
 """Asked again: a change that matters needs a fresh proof, and nothing that was typed is lost over it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from apikeys.models import ApiKeyRecord
+from console import sessions
+from console.factors import asked_again, proofs
 from console.factors.asked_again import GUARDED, OPENED
 from console.factors.models import Authenticator
 from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, USERS, delete_address
 from tests.cast import PASSWORD
+from tests.conftest import NOON
 from tests.markup import fields, page
 from tests.test_factors import APP, code_of, give_app, make_old
 
@@ -184,6 +189,73 @@ def test_in_a_dialog_the_question_takes_its_place_and_the_answer_comes_there(old
     assert question["HX-Retarget"] == "#dialog-slot"
     assert form["hx-target"] == "closest dialog"
     assert page(answer).find("dialog", id="created")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "name", "seconds", "is_due"),
+    [
+        (15, "api_key_create", 900, False),
+        (15, "api_key_create", 900.001, True),
+        (15, "api_key_create", -0.001, True),
+        (15, "api_key_create", 0, False),
+        (30, "api_key_create", 901, False),
+        (30, "factors_app", 900.001, True),
+        (5, "factors_app", 300.001, True),
+        (5, "factors_app", 300, False),
+        (0, "api_key_create", 10**6, False),
+        (0, "factors_app", 900, False),
+        (0, "factors_app", 900.001, True),
+    ],
+)
+def test_a_proof_is_fresh_for_minutes_to_the_moment_and_for_factors_no_longer_than_fifteen(
+    at, alice, rf, settings, minutes, name, seconds, is_due
+):
+    settings.REAUTHENTICATE_MINUTES = minutes
+    request = rf.get("/")
+    request.user, request.session = alice, {}
+    proofs.note(request)
+
+    at(NOON + timedelta(seconds=seconds))
+
+    assert asked_again.is_due(request, name) is is_due
+    settings.APIKEYS_BACKEND = "ibm-cloud"
+    assert not asked_again.is_due(request, name)
+    settings.APIKEYS_BACKEND, request.user = "embedded", AnonymousUser()
+    assert not asked_again.is_due(request, name)
+
+
+def test_a_session_without_a_proof_counts_from_its_beginning_and_without_that_from_now(at, rf):
+    request = rf.get("/")
+    request.session = {sessions.BEGAN: NOON.timestamp() - 60}
+
+    assert proofs.seconds_since(request, by_password=True) == 60
+    request.session = {}
+    assert proofs.seconds_since(request, by_password=True) == 0
+
+
+def test_a_later_password_is_a_proof_where_it_is_enough_and_nothing_from_ahead_is(at, rf):
+    request = rf.get("/")
+    request.session = {}
+    proofs.note(request)
+    at(NOON + timedelta(seconds=60))
+    proofs.note(request, by_password=True)
+    at(NOON + timedelta(seconds=90))
+
+    assert [proofs.seconds_since(request, by_password=enough) for enough in (True, False)] == [30, 90]
+    at(NOON + timedelta(seconds=59))
+    assert [proofs.seconds_since(request, by_password=enough) for enough in (True, False)] == [59, 59]
+    at(NOON - timedelta(seconds=1))
+    assert [proofs.seconds_since(request, by_password=enough) for enough in (True, False)] == [-1, -1]
+
+
+def test_a_proof_elsewhere_counts_from_when_it_was_asked_for_and_never_from_ahead(at, rf):
+    request, now = rf.get("/"), NOON.timestamp()
+    request.session = {}
+
+    for asked_at, since in ((now - 30, 30), (now + 30, 0), (None, 0), (0.0, now)):
+        proofs.note_elsewhere(request, asked_at, has_both=True)
+        assert request.session[proofs.PROVED_AT] == now - since
+        assert request.session[proofs.TWO_FACTORS] is True
 
 
 def test_all_keys_that_were_ticked_are_still_ticked(alice, old, create_key):

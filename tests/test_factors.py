@@ -7,20 +7,22 @@ import pyotp
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 
 from apikeys.models import AuditEvent
-from console.factors import recovery, totp
+from console.factors import held, recovery, totp
 from console.factors import second_step as steps
-from console.factors.models import Authenticator, RecoveryCode
+from console.factors.models import Authenticator, Passkey, RecoveryCode
 from console.log_in import limiter
 from console.models import LoginCounter, LoginStreak
+from console.sessions import SessionStore
 from tests.addresses import KEYS, USERS
 from tests.cast import PASSWORD
-from tests.conftest import program_of
+from tests.conftest import NOON, program_of
 from tests.markup import fields, page
 from tests.threads import at_once
 
@@ -82,6 +84,169 @@ def secret_on(answer) -> str:
 
 def codes_on(answer) -> list[str]:
     return [item.text for item in page(answer).find(id="codes").find_all("code")]
+
+
+# What is kept, and for how long
+
+
+def test_recovery_codes_are_ten_of_120_bits_and_each_is_used_up_however_it_is_written(alice, bob):
+    codes, others = recovery.renew(alice), recovery.renew(bob)
+
+    assert len({*codes}) == 10
+    assert all(re.fullmatch("[a-z2-7]{4}(-[a-z2-7]{4}){5}", code) for code in codes)
+    bare = [code.replace("-", "") for code in codes]
+    assert recovery.use(alice, bare[0].upper())
+    assert not recovery.use(alice, bare[0])
+    assert not recovery.use(alice, others[0].replace("-", ""))
+    assert not recovery.use(alice, "\ud800")
+    assert recovery.use(alice, bare[1])
+    assert RecoveryCode.objects.filter(user=alice).count() == 8
+    assert RecoveryCode.objects.filter(user=bob).count() == 10
+
+
+def test_the_code_that_set_an_app_up_is_used_up_and_each_step_is_taken_once_and_in_order(at, alice):
+    secret = totp.new_secret()
+    app = pyotp.TOTP(secret)
+    assert re.fullmatch("[A-Z2-7]{32}", secret)
+    assert not totp.keep(alice, secret, wrong_code(app))
+
+    assert totp.keep(alice, secret, code_of(app))
+    row = Authenticator.objects.get()
+    assert (row.created_at, row.last_step) == (NOON, int(NOON.timestamp()) // 30)
+    assert not totp.use(alice, code_of(app))
+    assert not totp.use(alice, code_of(app, -1))
+    assert not totp.use(alice, code_of(app, 2))
+    assert totp.use(alice, code_of(app, 1))
+    assert not totp.use(alice, code_of(app, 1))
+    at(NOON + timedelta(seconds=30))
+    assert not totp.use(alice, code_of(app))
+    at(NOON + timedelta(seconds=60))
+    assert totp.use(alice, code_of(app))
+
+
+def test_no_code_that_an_app_shows_works_after_a_backup_that_nobody_knows(at, alice, app):
+    totp.use_up("default")
+
+    assert not any(totp.use(alice, code_of(app, step)) for step in (-1, 0, 1))
+    at(NOON + timedelta(seconds=60))
+    assert totp.use(alice, code_of(app))
+
+
+def test_a_secret_is_sealed_for_one_person_and_opens_under_a_former_secret_key(alice, bob, settings):
+    sealed = totp.seal("a secret", alice)
+
+    assert totp.unseal(sealed, alice) == ("a secret", False)
+    assert totp.unseal(sealed, bob) == ("", False)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "present " * 8, [settings.SECRET_KEY]
+    assert totp.unseal(sealed, alice) == ("a secret", True)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert totp.unseal(sealed, alice) == ("", False)
+
+
+def test_secrets_are_sealed_again_under_the_present_secret_key_and_counted(alice, bob, app, settings):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "present " * 8, [settings.SECRET_KEY]
+    give_app(bob)
+    before = bytes(Authenticator.objects.get(user=bob).sealed)
+
+    assert totp.seal_again() == 2
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert totp.use(alice, code_of(app))
+    assert bytes(Authenticator.objects.get(user=bob).sealed) == before
+
+
+def half_of(person, at_page: str = "/keys/") -> HttpRequest:
+    request = HttpRequest()
+    request.session, request.user = SessionStore(), AnonymousUser()
+    steps.begin(request, person, next_url=at_page, time_zone="Asia/Taipei")
+    return request
+
+
+def test_a_second_step_may_come_for_ten_minutes_to_the_moment(at, alice):
+    request = half_of(alice)
+
+    person, half = steps.find(request)
+    assert person == alice
+    assert (half.person_id, half.began, half.next_url, half.time_zone) == (
+        alice.pk, NOON.timestamp(), "/keys/", "Asia/Taipei",
+    )  # fmt: skip
+    assert half.backend == settings.AUTHENTICATION_BACKENDS[0]
+    at(NOON + timedelta(seconds=600) - timedelta(milliseconds=1))
+    assert steps.find(request)
+    at(NOON + timedelta(seconds=600))
+    assert steps.find(request) is None
+    at(NOON - timedelta(milliseconds=1))
+    assert steps.find(request) is None
+
+
+def test_a_second_step_that_was_finished_or_never_begun_is_none(alice):
+    request = half_of(alice)
+    key = request.session.session_key
+
+    person, half = steps.find(request)
+    steps.finish(request, person, half)
+
+    assert request.user == alice
+    assert request.session.session_key != key
+    assert steps.find(request) is None
+    for kept in ("", "x", "AAAA", 7):
+        request.session[steps.SESSION_KEY] = kept
+        assert steps.find(request) is None
+
+
+def test_a_second_step_goes_on_after_the_secret_key_was_rotated_and_not_after_it_is_unknown(alice, settings):
+    request = half_of(alice)
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "present " * 8, [settings.SECRET_KEY]
+    assert steps.find(request)
+    settings.SECRET_KEY_FALLBACKS = []
+
+    assert steps.find(request) is None
+
+
+def test_what_somebody_has_is_told_and_goes_with_the_last_factor(at, alice, bob, app):
+    recovery.renew(alice)
+    Authenticator.objects.update(created_at=NOON)
+    Passkey.objects.create(user=alice, digest="0" * 64, name="Phone", credential=b"x")
+    give_app(bob)
+    recovery.renew(bob)
+
+    found = held.factors_of(alice)
+    assert (found.app_since, found.codes_left, [passkey.name for passkey in found.passkeys]) == (NOON, 10, ["Phone"])
+    assert (found.has_one, held.has_app(alice), held.has_passkey(alice)) == (True, True, True)
+    held.remove_app(alice)
+    found = held.factors_of(alice)
+    assert (found.app_since, found.codes_left, found.has_one) == (None, 10, True)
+    held.remove_passkey(alice, "1" * 64)
+    assert held.has_passkey(alice)
+    held.remove_passkey(alice, "0" * 64)
+
+    found = held.factors_of(alice)
+    assert (found.app_since, found.codes_left, found.passkeys, found.has_one) == (None, 0, [], False)
+    assert (held.has_app(alice), held.has_passkey(alice)) == (False, False)
+    assert (held.factors_of(bob).codes_left, held.has_app(bob)) == (10, True)
+
+
+def test_to_remove_all_ends_the_sessions_of_that_person_alone(alice, bob, app):
+    recovery.renew(alice)
+    give_app(bob)
+
+    held.remove_all(alice)
+
+    alice.refresh_from_db()
+    bob.refresh_from_db()
+    assert (re.fullmatch("[0-9a-f]{32}", alice.sessions_mark) is not None, bob.sessions_mark) == (True, "")
+    assert not held.factors_of(alice).has_one
+    assert held.factors_of(alice).codes_left == 0
+    assert held.has_app(bob)
+
+
+def test_upstream_no_factor_of_this_console_is_asked_for(alice, app, settings):
+    assert held.has_one(alice)
+
+    settings.APIKEYS_BACKEND = "ibm-cloud"
+
+    assert not held.has_one(alice)
 
 
 # Set up

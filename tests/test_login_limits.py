@@ -1,7 +1,6 @@
 """Guesses from many addresses, on one device, in wide networks and at other pages: how many are looked at."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as configured
@@ -16,6 +15,7 @@ from console.log_in import auth, devices, limiter
 from console.log_in.limiter import Attempt
 from console.models import LoginCounter, LoginStreak
 from tests.cast import PASSWORD
+from tests.conftest import NOON
 from tests.markup import page
 from tests.test_login import LOGIN, WRONG, guess, log_in, pause_ends
 from tests.threads import at_once
@@ -177,22 +177,10 @@ def test_a_pause_from_before_the_clock_was_set_back_is_over(db):
 
 # To the moment
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW, SECOND, MOMENT = timedelta(minutes=15), timedelta(seconds=1), timedelta(microseconds=1)
 HERE = Attempt("192.0.2.7", "alice")
 OF_OFFICE = Attempt("192.0.2.7", "bob", is_person=False)
 DEVICE = Attempt("192.0.2.7", "alice", device="a laptop")
-
-
-@pytest.fixture
-def at(db, monkeypatch) -> Callable[[datetime], None]:
-    """Return what sets the clock; it begins at noon, and stands still."""
-
-    def set_to(moment: datetime) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: moment)
-
-    set_to(NOON)
-    return set_to
 
 
 def counted() -> list[int]:
@@ -203,7 +191,7 @@ def in_a_row() -> list[int]:
     return list(LoginStreak.objects.values_list("attempts", flat=True))
 
 
-def test_a_window_is_over_to_the_moment_and_its_wait_is_told_in_seconds(at):
+def test_a_window_is_over_to_the_moment_and_its_wait_is_told_in_seconds(at, db):
     assert [wait_of(OF_OFFICE) for _ in range(6)] == [0, 0, 0, 0, 0, 901]
 
     at(NOON + WINDOW - SECOND)
@@ -217,7 +205,7 @@ def test_a_window_is_over_to_the_moment_and_its_wait_is_told_in_seconds(at):
     assert set(LoginCounter.objects.values_list("ends_at", flat=True)) == {NOON + 2 * WINDOW}
 
 
-def test_a_window_from_further_ahead_than_clocks_differ_is_over(at):
+def test_a_window_from_further_ahead_than_clocks_differ_is_over(at, db):
     for _ in range(6):
         wait_of(OF_OFFICE)
 
@@ -227,7 +215,7 @@ def test_a_window_from_further_ahead_than_clocks_differ_is_over(at):
     assert wait_of(OF_OFFICE) == 0
 
 
-def test_the_first_attempts_of_somebody_come_at_once_then_they_are_spaced_then_they_pause(at, settings):
+def test_the_first_attempts_of_somebody_come_at_once_then_they_are_spaced_then_they_pause(at, db, settings):
     settings.LOGIN_ATTEMPTS_PER_USER = 8
     expected = [0] * 4 + [10] * 3 + [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
@@ -242,7 +230,7 @@ def test_the_first_attempts_of_somebody_come_at_once_then_they_are_spaced_then_t
         at(row.next_at)
 
 
-def test_a_pause_from_further_ahead_than_clocks_differ_is_over(at, settings):
+def test_a_pause_from_further_ahead_than_clocks_differ_is_over(at, db, settings):
     settings.LOGIN_ATTEMPTS_PER_USER = 2
     for number in range(2):
         assert wait_of(Attempt(f"198.51.100.{number}", "alice")) == 0
@@ -256,7 +244,7 @@ def test_a_pause_from_further_ahead_than_clocks_differ_is_over(at, settings):
     assert wait_of(Attempt("203.0.113.2", "alice")) == 0
 
 
-def test_a_row_of_attempts_is_forgotten_at_its_end_and_counts_from_one(at):
+def test_a_row_of_attempts_is_forgotten_at_its_end_and_counts_from_one(at, db):
     for _ in range(3):
         assert wait_of(HERE) == 0
     at(NOON + timedelta(days=1) - MOMENT)
@@ -266,7 +254,7 @@ def test_a_row_of_attempts_is_forgotten_at_its_end_and_counts_from_one(at):
     assert (wait_of(HERE), in_a_row()) == (0, [1])
 
 
-def test_what_is_over_is_removed_and_nothing_else(at):
+def test_what_is_over_is_removed_and_nothing_else(at, db):
     wait_of(HERE)
 
     at(NOON + WINDOW - MOMENT)
@@ -283,7 +271,7 @@ def test_what_is_over_is_removed_and_nothing_else(at):
     assert in_a_row() == []
 
 
-def test_what_is_from_further_ahead_than_it_can_be_is_removed(at):
+def test_what_is_from_further_ahead_than_it_can_be_is_removed(at, db):
     wait_of(HERE)
     LoginStreak.objects.update(ends_at=NOON + timedelta(days=30))
 
@@ -296,7 +284,7 @@ def test_what_is_from_further_ahead_than_it_can_be_is_removed(at):
     assert (counted(), in_a_row()) == ([], [])
 
 
-def test_a_success_gives_one_attempt_back_to_the_address_and_all_to_its_person(at):
+def test_a_success_gives_one_attempt_back_to_the_address_and_all_to_its_person(at, db):
     for user_id in ("alice", "alice", "bob"):
         wait_of(Attempt("192.0.2.7", user_id))
     assert (counted(), sorted(in_a_row())) == ([1, 2, 3], [1, 2])
@@ -309,7 +297,7 @@ def test_a_success_gives_one_attempt_back_to_the_address_and_all_to_its_person(a
     assert counted() == [0, 1]
 
 
-def test_a_success_on_a_device_gives_back_what_was_tried_on_it_alone(at):
+def test_a_success_on_a_device_gives_back_what_was_tried_on_it_alone(at, db):
     for attempt in (HERE, DEVICE, DEVICE):
         wait_of(attempt)
     assert (counted(), sorted(in_a_row())) == ([1, 1, 2], [1, 2])
@@ -320,7 +308,7 @@ def test_a_success_on_a_device_gives_back_what_was_tried_on_it_alone(at):
 
 
 @pytest.mark.parametrize(("attempt", "left"), [(HERE, [1, 1]), (DEVICE, [1])])
-def test_an_attempt_that_was_not_judged_is_taken_back_once(at, attempt, left):
+def test_an_attempt_that_was_not_judged_is_taken_back_once(at, db, attempt, left):
     for _ in range(2):
         wait_of(attempt)
 
@@ -332,7 +320,7 @@ def test_an_attempt_that_was_not_judged_is_taken_back_once(at, attempt, left):
     assert (counted(), in_a_row()) == ([0] * len(left), [0])
 
 
-def test_each_factor_of_each_person_has_attempts_of_its_own_and_a_right_one_gives_them_back(at):
+def test_each_factor_of_each_person_has_attempts_of_its_own_and_a_right_one_gives_them_back(at, db):
     def wait_for(person: str, factor: str) -> int:
         try:
             limiter.reserve_factor(person, factor)
@@ -349,7 +337,7 @@ def test_each_factor_of_each_person_has_attempts_of_its_own_and_a_right_one_give
     assert counted() == [1, 1, 1]
 
 
-def test_challenges_are_counted_for_a_customer_and_not_as_attempts(at, settings):
+def test_challenges_are_counted_for_a_customer_and_not_as_attempts(at, db, settings):
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = 2
     for address in ("2001:db8::1", "2001:db8::2"):
         limiter.reserve_challenge(address)
@@ -365,7 +353,7 @@ def test_challenges_are_counted_for_a_customer_and_not_as_attempts(at, settings)
     assert not LoginStreak.objects.exists()
 
 
-def test_the_longest_of_the_waits_for_wide_networks_is_told(at, settings):
+def test_the_longest_of_the_waits_for_wide_networks_is_told(at, db, settings):
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = 1
     for number in range(1, 13):  # begins the window of the /48
         assert wait_of(Attempt(f"2001:db8:0:{number << 8:x}::1", "x", is_person=False)) == 0
@@ -521,6 +509,7 @@ def test_what_is_stored_of_a_device_is_a_hash(alice):
     [name] = signing.loads(client.cookies[configured.DEVICE_COOKIE_NAME].value, salt=devices.SALT).values()
     guess(1, client=client)
 
+    assert len(name) == 22  # 128 random bits
     stored = [
         *LoginCounter.objects.values_list("subject", flat=True),
         *LoginStreak.objects.values_list("subject", flat=True),

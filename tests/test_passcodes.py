@@ -1,5 +1,6 @@
 """One-time passcodes: how somebody with a second factor logs in to the command line."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from apikeys import audit
 from apikeys.audit import counted
+from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.iam.claims import claims_of
 from apikeys.iam.oauth import GRANT_PASSCODE
 from apikeys.models import AuditEvent, RefreshToken
@@ -16,7 +18,7 @@ from console.factors import held, passcodes
 from console.factors.models import Passcode
 from console.people import changes, links
 from tests.cast import PASSWORD
-from tests.conftest import caller_for
+from tests.conftest import NOON, caller_for
 from tests.markup import page
 from tests.test_factors import give_app
 from tests.threads import at_once
@@ -66,6 +68,34 @@ def test_a_passcode_is_kept_as_a_hash_and_ends_after_two_minutes(alice):
     assert exchange(passcode).status_code == 400
     passcodes.forget_ended()
     assert not Passcode.objects.exists()
+
+
+def test_a_passcode_works_for_two_minutes_to_the_moment(at, alice):
+    lifetime, moment = timedelta(minutes=2), timedelta(microseconds=1)
+
+    code = passcodes.make(alice)
+    assert re.fullmatch("[a-z2-7]{16}", code)
+    at(NOON + lifetime - moment)
+    assert passcodes.use(f" {code.upper()}\n") == alice
+    assert passcodes.use(code) is None
+
+    at(NOON)
+    code = passcodes.make(alice)
+    at(NOON + lifetime)
+    assert passcodes.use(code) is None
+    passcodes.forget_ended()
+    assert Passcode.objects.exists()
+    at(NOON + lifetime + moment)
+    passcodes.forget_ended()
+    assert not Passcode.objects.exists()
+
+
+def test_a_passcode_from_further_ahead_than_clocks_differ_does_not_work(at, alice):
+    for ahead, found in ((timedelta(0), alice), (timedelta(microseconds=1), None)):
+        at(NOON + CLOCK_TOLERANCE + ahead)
+        code = passcodes.make(alice)
+        at(NOON)
+        assert passcodes.use(code) == found
 
 
 def test_another_passcode_ends_the_one_before(alice):

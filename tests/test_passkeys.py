@@ -1,12 +1,17 @@
 """Passkeys: as a second factor, in place of the password, and as a proof; a device in tests/soft_authenticator.py."""
 
+from datetime import timedelta
+
 import pytest
+from django.http import HttpRequest
 from django.test import Client, RequestFactory
+from fido2.utils import websafe_decode
 
 from console.factors import passkeys
 from console.factors.models import Passkey, RecoveryCode
 from console.sessions import SessionStore
 from tests.addresses import CREATE, KEYS
+from tests.conftest import NOON
 from tests.markup import fields, page
 from tests.soft_authenticator import Device
 from tests.test_factors import SECOND, codes_on, half_logged_in, is_logged_in, log_in, make_old
@@ -214,6 +219,110 @@ def test_challenges_are_limited_in_wide_networks_too(db, settings):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "[::1]:8000"])
+def request_at(host: str, secure: bool = False) -> HttpRequest:
+    request = RequestFactory().get("/", HTTP_HOST=host, secure=secure)
+    request.session = SessionStore()
+    return request
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("keys.example", "keys.example"),
+        ("keys.example:8000", "keys.example"),
+        ("192.0.2.7", ""),
+        ("192.0.2.7:8000", ""),
+        ("[2001:db8::7]", ""),
+        ("[2001:db8::7]:8000", ""),
+    ],
+)
+def test_a_passkey_is_bound_to_the_name_of_the_host(settings, host, name):
+    settings.ALLOWED_HOSTS = ["*"]
+
+    assert passkeys.host_of(request_at(host)) == name
+
+
+def test_the_browser_is_told_whose_the_passkey_is_to_be_and_which_there_are(alice, bob, phone, settings):
+    settings.ALLOWED_HOSTS = ["*"]
+    request = request_at("keys.example:8000")
+    Passkey.objects.create(user=bob, digest="0" * 64, credential=Passkey.objects.get().credential)
+
+    options = passkeys.options_to_add(request, alice, "Acme keys")
+    [known] = options["excludeCredentials"]
+
+    assert (options["rp"]["id"], options["rp"]["name"]) == ("keys.example", "Acme keys")
+    user = options["user"]
+    assert (websafe_decode(user["id"]), user["name"], user["displayName"]) == (
+        alice.iam_id.encode(), "alice", "Alice Liddell",
+    )  # fmt: skip
+    selection = options["authenticatorSelection"]
+    assert (selection["residentKey"], selection["userVerification"]) == ("required", "required")
+    to_use = passkeys.options_to_use(request_at("keys.example"), alice)
+    assert [one["id"] for one in to_use["allowCredentials"]] == [known["id"]]
+    assert (to_use["userVerification"], to_use["rpId"]) == ("required", "keys.example")
+    assert not passkeys.options_to_use(request_at("keys.example")).get("allowCredentials")
+
+
+@pytest.mark.parametrize(
+    ("passes", "what", "is_there"),
+    [
+        (timedelta(0), passkeys.USE, True),
+        (timedelta(0), passkeys.ADD, False),
+        (timedelta(seconds=300) - timedelta(milliseconds=1), passkeys.USE, True),
+        (timedelta(seconds=300), passkeys.USE, False),
+        (-timedelta(milliseconds=1), passkeys.USE, False),
+    ],
+)
+def test_a_challenge_waits_for_five_minutes_to_the_moment_and_for_one_thing(at, db, passes, what, is_there):
+    request, state = request_at("keys.example"), {"challenge": "a challenge"}
+    passkeys._keep(request, what, state)
+
+    at(NOON + passes)
+
+    assert passkeys._take(request, passkeys.USE) == (state if is_there else None)
+    assert passkeys.SESSION_KEY not in request.session
+    assert passkeys._take(request, passkeys.USE) is None
+
+
+def test_what_a_browser_sent_is_read_up_to_a_length():
+    longest = "{" + " " * (passkeys.MAX_LENGTH - 2) + "}"
+
+    assert passkeys.MAX_LENGTH == 16_384
+    assert passkeys._read(longest) == {}
+    for other in (longest + " ", "[]", "7", "", "{", "[" * 10_000):
+        assert passkeys._read(other) is None
+
+
+def test_somebody_has_twenty_passkeys_at_most(alice, phone, alice_client):
+    more = [Passkey(user=alice, digest=f"{n:064}", credential=Passkey.objects.get().credential) for n in range(18)]
+    Passkey.objects.bulk_create(more)
+
+    answers = [add(alice_client, Device(ORIGIN)).status_code for _ in range(2)]
+
+    assert answers == [302, 422]
+    assert Passkey.objects.filter(user=alice).count() == 20
+
+
+def test_the_passkey_that_was_used_last_comes_first_and_new_ones_before_old_ones(at, alice, bob):
+    for name, used, created in (("b", 1, 0), ("a", 2, 0), ("d", None, 1), ("c", None, 2)):
+        used_at = NOON + timedelta(hours=used) if used else None
+        created_at = NOON + timedelta(hours=created)
+        more = {"name": name, "credential": b"x", "last_used_at": used_at, "created_at": created_at}
+        Passkey.objects.create(user=alice, digest=name * 64, **more)
+    Passkey.objects.create(user=bob, digest="0" * 64, name="bob's", credential=b"x")
+
+    assert [passkey.name for passkey in passkeys.of(alice)] == ["a", "b", "c", "d"]
+
+
+def test_a_use_is_noted_with_its_count_and_its_time(at, phone):
+    before = Passkey.objects.get().sign_count
+
+    assert is_logged_in(log_in_with(phone).client)
+
+    used = Passkey.objects.get()
+    assert (used.sign_count > before, used.last_used_at) == (True, NOON)
+
+
 def test_under_an_address_there_are_no_passkeys(alice_client, settings, host):
     settings.ALLOWED_HOSTS = ["*"]
 

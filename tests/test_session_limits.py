@@ -10,14 +10,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.web.forms import new_nonce
+from console import sessions
 from console.models import Session
 from console.sessions import stored_key
 from tests.addresses import CREATE, KEYS
+from tests.conftest import NOON
 from tests.markup import page
 from tests.test_sessions import enter, is_logged_in, next_of, session_of, with_session
 
-MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+MINUTE, SECOND, MOMENT = timedelta(minutes=1), timedelta(seconds=1), timedelta(microseconds=1)
 RECEIPT = f"{CREATE}receipt/"
 HTMX = {"HX-Request": "true"}
 
@@ -55,6 +58,65 @@ def test_an_hour_without_use_ends_a_session_and_less_does_not(alice_client):
     used(60 * MINUTE)
 
     assert not is_logged_in(alice_client)
+
+
+@pytest.mark.parametrize(
+    ("since", "is_written"),
+    [
+        (MINUTE, True),
+        (MINUTE - MOMENT, False),
+        (-CLOCK_TOLERANCE + MOMENT, False),
+        (-CLOCK_TOLERANCE, True),
+    ],
+)
+def test_a_use_is_written_a_minute_after_the_last_one_to_the_moment(at, alice_client, since, is_written):
+    alice_client.get(KEYS)
+    Session.objects.update(last_used_at=NOON - since)
+
+    alice_client.get(KEYS)
+
+    assert last_use() == (NOON if is_written else NOON - since)
+
+
+def test_a_session_is_there_until_an_hour_and_twelve_hours_to_the_moment(at, alice_client):
+    Session.objects.update(last_used_at=NOON - 60 * MINUTE + MOMENT)
+    assert is_logged_in(alice_client)
+    Session.objects.update(last_used_at=NOON - 60 * MINUTE)
+    assert not is_logged_in(alice_client)
+
+
+def test_sessions_that_nobody_can_go_on_with_are_removed_and_no_others(at, alice_client):
+    Session.objects.update(expire_date=NOON)
+    sessions.forget_expired()
+    assert Session.objects.exists()
+
+    Session.objects.update(expire_date=NOON - MOMENT)
+    sessions.forget_expired()
+
+    assert not Session.objects.exists()
+
+
+def test_a_session_keeps_its_beginning_its_person_and_where_it_is_used(at, alice):
+    client = enter(client=Client(REMOTE_ADDR="192.0.2.7", HTTP_USER_AGENT="Mozilla/5.0 Firefox/140.0 " * 20))
+    client.get(KEYS)
+
+    row = Session.objects.get()
+    assert (row.user_id, row.began_at, row.last_used_at) == (alice.pk, NOON, NOON)
+    assert row.expire_date == NOON + timedelta(hours=12)
+    assert (row.address, len(row.agent)) == ("192.0.2.7", 255)
+    assert row.session_key == stored_key(session_of(client))
+    assert len(row.session_key) == 40
+
+
+def test_the_sentence_about_an_end_has_the_settings(settings):
+    settings.SESSION_IDLE, settings.SESSION_COOKIE_AGE = timedelta(minutes=30), 3600
+
+    assert sessions.ended_message() == (
+        "Your session has ended. Log in again to continue. A session ends after 30 minutes without use, and "
+        "1 hour after the log-in."
+    )
+    settings.SESSION_COOKIE_AGE = 7200
+    assert sessions.ended_message().endswith("without use, and 2 hours after the log-in.")
 
 
 def test_the_log_in_page_says_why_it_is_shown_and_leads_back(alice):

@@ -1,14 +1,12 @@
 """What is issued for a key or a person, what renews it, what ends it, and what is forgotten of it."""
 
 import hashlib
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import jwt
 import pytest
 from django.db import OperationalError
 from django.db.models.signals import pre_save
-from django.utils import timezone
 
 from apikeys import exceptions
 from apikeys.clocks import CLOCK_SET_BACK
@@ -16,24 +14,12 @@ from apikeys.domain import Origin
 from apikeys.iam import oauth
 from apikeys.identity import signing, tokens, users
 from apikeys.models import RefreshToken, Revocation
+from tests.conftest import NOON
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MOMENT, HOUR, DAY = timedelta(microseconds=1), timedelta(hours=1), timedelta(days=1)
 SHELL = Origin(address="192.0.2.7", agent="curl/8.5.0")
-
-
-@pytest.fixture
-def at(monkeypatch) -> Callable[[datetime], None]:
-    """Return what sets the clock; it begins at noon, and stands still."""
-
-    def set_to(moment: datetime) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: moment)
-        monkeypatch.setattr(signing.time, "time", moment.timestamp)
-
-    set_to(NOW)
-    return set_to
 
 
 def logged_in(person, origin: Origin = SHELL) -> tokens.Tokens:
@@ -94,8 +80,8 @@ def test_a_token_of_alices_says_who_she_is(at, alice):
         "email": "alice@example.com",
         "sub": "alice@example.com",
         "account": {"valid": True, "bss": alice.account_id, "frozen": True},
-        "iat": int(NOW.timestamp()),
-        "exp": int(NOW.timestamp()) + 3600,
+        "iat": int(NOON.timestamp()),
+        "exp": int(NOON.timestamp()) + 3600,
         "iss": signing.issuer(),
         "grant_type": "password",
         "scope": "ibm openid",
@@ -135,7 +121,7 @@ def test_a_log_in_is_kept_with_its_place_and_a_key_without(at, alice, alices_key
 
     assert (row.iam_id, row.api_key_id, row.value_number, row.scope) == (alice.iam_id, "", 1, "")
     assert (row.address, row.agent) == (SHELL.address, SHELL.agent)
-    assert (row.expires_at, row.family_ends_at) == (NOW + timedelta(hours=72), NOW + timedelta(days=30))
+    assert (row.expires_at, row.family_ends_at) == (NOON + timedelta(hours=72), NOON + timedelta(days=30))
     assert row.password_stamp == users.password_stamp(alice)
     assert (of_key.iam_id, of_key.api_key_id, of_key.password_stamp) == (alice.iam_id, alices_key.key.id, "")
     assert (of_key.address, of_key.agent) == (None, None)
@@ -177,7 +163,7 @@ def test_a_refresh_token_works_once_and_used_again_ends_its_family_alone(at, ali
     first, other = logged_in(alice), logged_in(alice)
 
     second = renewed(first)
-    assert (works(second), row_of(first).used_at) == (True, NOW)
+    assert (works(second), row_of(first).used_at) == (True, NOON)
     assert claims(second)["session_id"] == claims(first)["session_id"]
     with pytest.raises(exceptions.RefreshTokenInvalid):
         renewed(first)
@@ -198,9 +184,9 @@ def test_a_refresh_token_of_another_family_than_any_is_refused_and_ends_nothing(
 def test_a_refresh_token_lasts_72_hours_and_not_a_moment_more(at, alice):
     first, second = logged_in(alice), logged_in(alice)
 
-    at(NOW + 72 * HOUR - MOMENT)
+    at(NOON + 72 * HOUR - MOMENT)
     assert renews(first)
-    at(NOW + 72 * HOUR)
+    at(NOON + 72 * HOUR)
     with pytest.raises(exceptions.RefreshTokenExpired):
         renewed(second)
 
@@ -210,12 +196,12 @@ def test_a_refresh_token_lasts_72_hours_and_not_a_moment_more(at, alice):
 def test_a_family_ends_30_days_after_the_log_in_however_often_it_is_renewed(at, alice):
     found = logged_in(alice)
     for day in range(2, 30, 2):
-        at(NOW + day * DAY)
+        at(NOON + day * DAY)
         found = renewed(found)
 
-    assert row_of(found).expires_at == NOW + 30 * DAY
-    assert row_of(found).family_ends_at == NOW + 30 * DAY
-    at(NOW + 30 * DAY)
+    assert row_of(found).expires_at == NOON + 30 * DAY
+    assert row_of(found).family_ends_at == NOON + 30 * DAY
+    at(NOON + 30 * DAY)
     assert not renews(found)
 
 
@@ -254,7 +240,7 @@ def test_an_access_token_that_is_revoked_ends_alone(at, alice):
     assert [works(one) for one in (found, other)] == [False, True]
     revoked = Revocation.objects.get()
     assert str(revoked.id) == claims(found)["jti"]
-    assert revoked.expires_at == NOW + HOUR + timedelta(seconds=signing.LEEWAY_SECONDS)
+    assert revoked.expires_at == NOON + HOUR + timedelta(seconds=signing.LEEWAY_SECONDS)
     assert renews(found)
 
 
@@ -268,12 +254,12 @@ def test_a_refresh_token_that_is_revoked_ends_all_of_its_log_in(at, alice):
     assert [renews(one) for one in (second, other)] == [False, True]
     revoked = Revocation.objects.get()
     assert str(revoked.id) == claims(found)["session_id"]
-    assert revoked.expires_at == NOW + HOUR + CLOCK_SET_BACK + timedelta(seconds=signing.LEEWAY_SECONDS)
+    assert revoked.expires_at == NOON + HOUR + CLOCK_SET_BACK + timedelta(seconds=signing.LEEWAY_SECONDS)
 
 
 def test_what_is_no_token_or_has_run_out_is_left_alone(at, alice):
     found = logged_in(alice)
-    at(NOW + 2 * HOUR)
+    at(NOON + 2 * HOUR)
 
     for token in ("nobody's", "a.b.c", found.access_token):
         tokens.revoke(token)
@@ -288,22 +274,22 @@ def test_what_is_no_token_or_has_run_out_is_left_alone(at, alice):
 def test_a_refresh_token_is_forgotten_a_day_after_its_end_and_not_before(at, alice):
     found = logged_in(alice)
 
-    at(NOW + 72 * HOUR + DAY)
+    at(NOON + 72 * HOUR + DAY)
     tokens.forget_expired()
     assert row_of(found)
-    at(NOW + 72 * HOUR + DAY + MOMENT)
+    at(NOON + 72 * HOUR + DAY + MOMENT)
     tokens.forget_expired()
 
     assert not RefreshToken.objects.exists()
 
 
 def test_one_from_further_ahead_than_a_clock_is_set_back_is_forgotten_at_once(at, alice):
-    at(NOW + CLOCK_SET_BACK)
+    at(NOON + CLOCK_SET_BACK)
     within = logged_in(alice)
-    at(NOW + CLOCK_SET_BACK + MOMENT)
+    at(NOON + CLOCK_SET_BACK + MOMENT)
     logged_in(alice)
 
-    at(NOW)
+    at(NOON)
     tokens.forget_expired()
 
     assert list(RefreshToken.objects.all()) == [row_of(within)]
