@@ -204,6 +204,29 @@ def test_behind_a_failure_the_others_of_a_recipient_wait_while_their_lane_rests(
     assert Delivery.objects.filter(state=State.DELIVERED).count() == 4  # the fifth waits for its next attempt
 
 
+def test_a_slow_lane_leaves_its_place_to_others_after_a_turn(carrier, monkeypatch):
+    seconds = 0.0
+    monkeypatch.setattr(dispatcher, "monotonic", lambda: seconds)
+    monkeypatch.setattr(dispatcher, "LANES", 1)
+    put_in("slow", 20)
+    put_in("bob")
+    worker = Dispatcher()
+
+    def slowly(delivery: Delivery) -> str:
+        nonlocal seconds
+        seconds += 2
+        return Carrier.send(carrier, delivery)
+
+    monkeypatch.setattr(carrier, "send", slowly)
+    claimed = worker.claim()
+    worker.send((KIND, "slow"), claimed)
+    worker.busy.clear()
+
+    assert len(carrier.carried) == 3
+    assert [delivery.recipient for delivery in worker.claim()] == ["bob"]
+    assert Delivery.objects.filter(state=State.WAITING, leased_until=None).count() == 17
+
+
 def test_a_lane_rests_for_longer_after_each_failure_and_five_minutes_at_most(carrier, monkeypatch):
     monkeypatch.setattr(dispatcher, "monotonic", lambda: 0.0)  # so that an end is how long it is to
     carrier.away["bob"] = NotDelivered("timeout")

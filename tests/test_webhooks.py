@@ -171,15 +171,18 @@ def test_what_was_removed_before_it_was_told_is_left_out(alice, hook, receiver):
     assert Webhook.objects.get().after_place == fan_out.end_of_chain()
 
 
-def test_without_a_pepper_nothing_is_told_until_it_is_back(alice, hook, receiver, settings):
+def test_without_its_pepper_nothing_is_told_and_the_log_says_why(alice, hook, receiver, settings, caplog):
     forget_the_creation(receiver)
     chain._key.cache_clear()
+    chain._tell_unopened.cache_clear()
     peppers, settings.APIKEYS_PEPPERS = settings.APIKEYS_PEPPERS, type(settings.APIKEYS_PEPPERS).parse(f"9:{'ab' * 32}")
     AuditEvent.objects.create(action=audit.UPDATE, outcome="success", severity="normal", initiator_id="IBMid-1")
 
-    fan_out.fan_out()
+    for _time in range(2):
+        tell()
 
     assert not Delivery.objects.exists()
+    assert caplog.text.count("Audit events get no place in their chain") == 1
     settings.APIKEYS_PEPPERS = peppers
 
 

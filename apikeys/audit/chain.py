@@ -7,6 +7,7 @@ of both is random and lies in the database, sealed under a pepper: with the data
 
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from apikeys.audit.catalogue import AUDIT_DELETE
 from apikeys.domain import Caller
 from apikeys.models import AuditChain, AuditEvent
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
+
+logger = logging.getLogger(__name__)
 
 OLD = 500  # events that are removed in one transaction
 REMOVED_EACH = timedelta(hours=1)
@@ -123,9 +126,20 @@ def seal_events() -> None:
     move_key()
     if not _unsealed().exists():  # most sweeps find nothing and must not take the write lock
         return
+    if _key() is None:
+        _tell_unopened()
     ends_at = monotonic() + SECONDS_OF_SWEEP
     while _seal_batch() == BATCH and monotonic() < ends_at:
         pass
+
+
+@cache
+def _tell_unopened() -> None:
+    """Log once in a process that nothing is sealed."""
+    logger.error(
+        "Audit events get no place in their chain, and nobody elsewhere is told of them: the pepper that its key is "
+        "sealed under is missing, or another one. manage.py verify_audit says which."
+    )
 
 
 def move_key() -> None:

@@ -21,6 +21,7 @@ LANES = 4  # at once in one process
 POLL_SECONDS = 30.0  # between two looks for what other processes put in and have not sent
 SHORTEST_SLEEP = 0.1
 REST_SECONDS, LONGEST_REST = 5.0, 300.0
+TURN_SECONDS, PAUSE_SECONDS = 5.0, 1.0  # of a lane that works, before and after another one has its turn
 
 DELIVERED, FAILED, GIVEN_UP = "delivered", "failed", "given_up"
 
@@ -74,7 +75,12 @@ class Dispatcher:
         deliveries = self.claim()
         if deliveries:
             lane = lane_of(deliveries[0])
-            threading.Thread(target=self.run_lane, args=(lane, deliveries), name="delivery", daemon=True).start()
+            try:
+                threading.Thread(target=self.run_lane, args=(lane, deliveries), name="delivery", daemon=True).start()
+            except RuntimeError:  # the system has no thread left; what was claimed waits for the end of its lease
+                with self.lock:
+                    self.busy.discard(lane)
+                raise
         return bool(deliveries)
 
     def claim(self) -> list[Delivery]:
@@ -105,9 +111,11 @@ class Dispatcher:
 
     def send(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
         """Send deliveries one after another, and give back those behind one that failed. Raises database errors."""
-        ends = monotonic() + queue.LEASE.total_seconds() - queue.DELIVERY_SECONDS
+        ends = monotonic() + TURN_SECONDS
         for number, delivery in enumerate(deliveries):
-            if monotonic() > ends:
+            if monotonic() > ends:  # of several that are slow each has a turn, and so has who is quick
+                with self.lock:
+                    self.resting[lane] = monotonic() + PAUSE_SECONDS
                 queue.release(deliveries[number:])
                 return
             if not self.attempt(delivery):
