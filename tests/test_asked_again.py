@@ -52,10 +52,8 @@ NOT_GUARDED = {
     "api_key_dismiss": "a note about a creation",
     "api_key_lock": "takes away",
     "api_key_disable": "takes away",
-    "api_key_enable": "undoes that",
     "api_key_pause": "takes away, for minutes",
     "api_key_resume": "undoes that",
-    "api_key_restore": "undoes a deletion",
     "api_key_end_previous": "takes away",
     "api_key_extend_previous": "of a rotation that was proved",
     "api_key_note_alarm": "a note",
@@ -66,7 +64,6 @@ NOT_GUARDED = {
     "service_id_edit": "gives no access to anybody new",
     "service_id_lock": "takes away",
     "service_id_disable": "takes away",
-    "service_id_enable": "undoes that",
     "service_id_take_over": "of an administrator, over what nobody manages",
 }
 ARGUMENTS = {
@@ -284,7 +281,8 @@ def test_what_takes_access_away_never_asks(old, alices_key):
 
     for part in ("disable", "lock"):
         assert old.post(f"{address}{part}/").status_code == 303
-    assert QUESTION in page(old.post(f"{address}unlock/")).text
+    for part in ("unlock", "enable", "restore"):  # which give it back, to whoever has the value
+        assert QUESTION in page(old.post(f"{address}{part}/")).text
     assert QUESTION in page(old.post(delete_address(alices_key.key.id))).text
 
 

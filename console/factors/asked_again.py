@@ -44,7 +44,7 @@ WAYS_IN = OF_FACTORS | {
 GUARDED = OF_FACTORS | {
     *("api_key_create", "service_id_create", "api_key_rotate", "passcode"),
     *("api_key_delete", "service_id_delete", "scope_delete"),
-    *("api_key_unlock", "service_id_unlock"),
+    *("api_key_unlock", "service_id_unlock", "api_key_enable", "service_id_enable", "api_key_restore"),
     *("api_key_export", "activity_export", "api_keys_bulk", "api_keys_revoke", "api_keys_revoke_everybody"),
     *("person_create", "person_details", "person_deactivate", "person_activate", "person_link", "person_delete"),
     *("person_reset_factors", "mails"),
