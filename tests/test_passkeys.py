@@ -210,6 +210,12 @@ def test_challenges_for_strangers_are_limited(alice, phone, settings):
     assert half_logged_in(alice).post(CHALLENGE, REMOTE_ADDR="192.0.2.5").status_code == 200, "hers is no stranger's"
 
 
+def test_an_office_may_log_in_with_as_many_passkeys_as_it_likes(phone, settings):
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = 2
+
+    assert [log_in_with(phone)["Location"] for _ in range(4)] == [KEYS] * 4
+
+
 def test_challenges_are_limited_in_wide_networks_too(db, settings):
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = 1
 

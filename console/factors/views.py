@@ -240,6 +240,7 @@ def passkey_log_in(request: Request) -> HttpResponse:
     if person is None:
         events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
         return redirect_to_log_in(PASSKEY_REFUSED)
+    limiter.forgive_challenge(request.client_address)
     second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""))
     entered = HttpResponseRedirect(_safe(request.POST.get("next", "")))
     devices.remember(request, entered, person.username)
