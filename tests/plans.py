@@ -117,8 +117,8 @@ def faults_of(sql: str) -> list[str]:
 
 # What has one row or a few, whatever there is besides; of owners there are less than of their keys.
 FEW = (
-    r"subquery|one\b|owner\b|apikeys_reviewrule\b|CONSTANT ROW|sqlite_master|apikeys_keytext VIRTUAL TABLE"
-    r"|.* USING INDEX (?:sealed_handovers_by_age|alarms_by_key)"
+    r"subquery|one\b|owner\b|apikeys_reviewrule\b|console_account\b|CONSTANT ROW|sqlite_master"
+    r"|apikeys_keytext VIRTUAL TABLE|.* USING INDEX (?:sealed_handovers_by_age|alarms_by_key)"
 )
 SCANNED = re.compile(rf"SCAN (?!{FEW})")
 # Sorted are what a list of ids names, and what is looked for beside the index of its list.

@@ -15,7 +15,7 @@ from apikeys.domain import Caller, Overlap, ServiceIdDraft
 from apikeys.identity import users
 from apikeys.models import ApiKeyRecord, AuditEvent
 from apikeys.services import deletion, found_values, keys, leaks, refusals, rotation, service_ids
-from console.mails import bundles, events, expiring, sending
+from console.mails import bundles, chores, events, expiring, sending
 from console.mails.kinds import ABOUT, Kind
 from console.mails.models import MailBundle, MailCursor, MailRefusal
 from console.mails.quoting import plain, quoted
@@ -28,6 +28,7 @@ from tests.cast import PASSWORD
 from tests.conftest import caller_for
 from tests.markup import page
 from tests.test_sessions import change_password
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -365,6 +366,34 @@ def test_each_event_is_told_once_whoever_looks(alice, create_key):
     assert [events.fan_out() for _process in range(3)] == [0, 0, 0]
 
     assert MailBundle.objects.get().count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_processes_that_look_at_once_one_tells_each_event_and_each_key(alice, create_key):
+    for number in range(5):
+        create_key(alice, f"key {number}")
+    seal()
+    in_three_days = timezone.now() + timedelta(days=3)
+    MailCursor.objects.filter(name="expires in 3").update(at=in_three_days - timedelta(hours=1))
+    made = timezone.now() - timedelta(days=90)
+    ApiKeyRecord.objects.update(expires_at=in_three_days - timedelta(minutes=30), created_at=made)
+
+    found = at_once(4, lambda: (events.fan_out(), expiring.Walk().run()))
+    assert [outcome for outcome in found if isinstance(outcome, Exception)] == []
+    assert dict(MailBundle.objects.values_list("kind", "count")) == {"created": 5, "expiring": 5}
+
+    MailBundle.objects.update(due_at=timezone.now())
+    assert sum(at_once(4, bundles.post)) == 2
+    assert Delivery.objects.count() == 2
+
+
+def test_without_a_mail_server_a_process_does_nothing_about_mails(settings, monkeypatch):
+    monkeypatch.setattr(sending, "SENDERS", senders := {})
+    assert len(chores.begin()) == 4
+    assert set(senders) == {"mail"}
+    settings.MAILS_ARE_SENT = False
+
+    assert chores.begin() == []
 
 
 def test_what_happened_before_mails_were_set_up_or_long_ago_is_not_told(alice, create_key):

@@ -22,6 +22,8 @@ from apikeys.domain import END, ApiKeyQuery, Condition, Filters, Match, ServiceI
 from apikeys.services import delivery, retention, review_rules
 from apikeys.services.service_ids import create_service_id
 from apikeys.usage import counting
+from console.mails import expiring
+from console.mails.models import MailCursor
 from tests.conftest import caller_for, log_in, program_of
 from tests.plans import ROWS, faults_of, fill_keys, statements_of
 from tests.test_pages import KEYS
@@ -86,6 +88,9 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
     page, program = log_in(alice), program_of(alice)
     review_rules.change(caller_for(dora), [domain.ReviewRule(kind, 1, 1) for kind in domain.ReviewKind])
 
+    for days in expiring.STEPS:  # a day behind: as many keys as a walk ever passes
+        MailCursor.objects.create(name=f"expires in {days}", at=timezone.now() + timedelta(days=days - 0.9))
+
     asked: list[Asked] = [
         *lists("own", own),
         *lists("all", every, whole_account=True),
@@ -109,6 +114,7 @@ def test_no_statement_reads_more_than_it_needs_of_a_million_keys(alice, dora, mo
         ("limit and names alike", lambda: every.create_api_key(domain.ApiKeyDraft("deploy"))),
         ("expired", retention.remove_expired),
         ("rules of the review", review_rules.Sweep().run),
+        ("about to expire", lambda: expiring.Walk().run()),
         ("hand-overs", delivery.Sweep().run),
         ("uses", counting.flush),
         ("service IDs", lambda: EmbeddedServiceIds(caller_for(alice)).get(service.id)),
