@@ -221,11 +221,16 @@ class Session(AbstractBaseSession):
             kwargs["update_fields"] = ("session_data", "expire_date", "user_id", "began_at")
         super().save(*args, **kwargs)
 
-    def lives_at(self, now: datetime) -> bool:
-        """Tell whether neither limit has ended it, as the settings are; what is from a day ahead or more has ended."""
+    def lives_at(self, now: datetime, used_at: datetime | None = None) -> bool:
+        """Tell whether neither limit has ended it, as the settings are; what is from a day ahead or more has ended.
+
+        `used_at` is a use that could not be written.
+        """
         latest = now + CLOCK_SET_BACK
         if not now < self.expire_date <= latest + timedelta(seconds=settings.SESSION_COOKIE_AGE):
             return False
         if self.began_at and now >= self.began_at + timedelta(seconds=settings.SESSION_COOKIE_AGE):
             return False
-        return self.last_used_at is None or now - settings.SESSION_IDLE < self.last_used_at <= latest
+        if self.last_used_at is None:
+            return True
+        return now - settings.SESSION_IDLE < max(self.last_used_at, used_at or self.last_used_at) <= latest

@@ -1,8 +1,8 @@
 """Sessions in the database under the SHA-256 of their key: with a copy of the database nobody can use a session."""
 
 import hashlib
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 BEGAN = "_began"  # unix seconds
 ENDED = "ended=1"  # in the address of the log-in page, which then says why it is shown
 RENEW_AFTER = timedelta(minutes=1)  # a use is not written so soon after the last one
+MOST_UNWRITTEN = 10_000
+
+_lock = Lock()
+_unwritten: dict[str, datetime] = {}  # when sessions were used, by their stored key, where that could not be written
 
 
 def stored_key(session_key: str) -> str:
@@ -63,7 +67,7 @@ class SessionStore(DatabaseStore):
     def _get_session_from_db(self) -> AbstractBaseSession | None:
         if self.session_key is not None:
             found = self.get_model_class().objects.filter(session_key=stored_key(self.session_key)).first()
-            if found is not None and found.lives_at(timezone.now()):
+            if found is not None and found.lives_at(timezone.now(), _unwritten.get(found.session_key)):
                 self.row = found
                 return found
         self._session_key = None
@@ -119,7 +123,7 @@ class SessionStore(DatabaseStore):
         """Note that somebody uses the session now, at most once a minute; its idle time begins anew.
 
         A row that the release before wrote gets what this one has beside. Nothing is raised: a page is shown though its
-        use can't be written.
+        use can't be written, and then this process remembers it, so that nobody who works is logged out by a full disk.
         """
         row, now = self.row, timezone.now()
         if row is None:
@@ -128,8 +132,10 @@ class SessionStore(DatabaseStore):
         if row.last_used_at and row.user_id and -CLOCK_TOLERANCE < now - row.last_used_at < RENEW_AFTER:
             return
         same = self.get_model_class().objects.filter(session_key=row.session_key, last_used_at=row.last_used_at)
-        with suppress(Error):
+        try:
             same.update(last_used_at=now, **self._whose(self), **self._place())
+        except Error:
+            _note(row.session_key, now)
 
     def _whose(self, data: "dict[str, Any] | SessionStore") -> dict[str, Any]:
         """Return the columns that say what the session itself does."""
@@ -144,6 +150,13 @@ class SessionStore(DatabaseStore):
         if self.address is None or self.agent is None:
             return {}
         return {"address": self.address[:45], "agent": printable(mask_agent(self.agent))[:255]}
+
+
+def _note(key: str, now: datetime) -> None:
+    with _lock:
+        _unwritten[key] = now
+        if len(_unwritten) > MOST_UNWRITTEN:
+            del _unwritten[next(iter(_unwritten))]
 
 
 def forget_expired() -> None:

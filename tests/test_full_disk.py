@@ -2,10 +2,12 @@
 
 import errno
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from apikeys.domain import Caller, LeakedAction, Origin, ServiceIdDraft
 from apikeys.identity import signing, tokens
@@ -15,7 +17,7 @@ from apikeys.services import keys, leaks, service_ids
 from apikeys.storage import reserve
 from apikeys.storage.reserve import PART, SIZE
 from apikeys.usage import counting
-from console.models import User
+from console.models import Session, User
 from tests.conftest import caller_for
 from tests.markup import fields, page
 from tests.programs import API_KEY_GRANT
@@ -73,6 +75,18 @@ def full_disk():
     with connection.execute_wrapper(limit):
         yield
     sqlite.execute("PRAGMA max_page_count = 4294967294")
+
+
+@contextmanager
+def no_room_for_uses():
+    """Have no room for when a session is used: it is no bigger row, so that only a full journal refuses it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER uses BEFORE UPDATE OF last_used_at ON django_session "
+            "BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+        )
+        yield
+        cursor.execute("DROP TRIGGER uses")
 
 
 def left() -> int:
@@ -231,6 +245,22 @@ def test_a_key_is_exchanged_and_its_use_counted_later(alices_key):
 
     assert answer.status_code == 200
     assert ApiKeyRecord.objects.get(id=alices_key.key.id).use_count == 1
+
+
+def test_a_session_that_is_used_stays_and_one_that_is_not_ends(alice, bob, settings):
+    used, left_alone = browser(alice), browser(bob)
+    rows = Session.objects.filter(user_id__in=[alice.pk, bob.pk])
+    before = timezone.now() - settings.SESSION_IDLE + timedelta(minutes=1)
+    rows.update(last_used_at=before)
+
+    with no_room_for_uses(), full_disk():
+        answers = [used.get("/").status_code]
+        rows_are_old = set(rows.values_list("last_used_at", flat=True)) == {before}
+        settings.SESSION_IDLE -= timedelta(minutes=2)
+        answers += [used.get("/").status_code, left_alone.get("/").status_code]
+
+    assert rows_are_old
+    assert answers == [200, 200, 302]
 
 
 # What an operator sees
