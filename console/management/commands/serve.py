@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.staticfiles.finders import get_finders
+from django.core.checks import Tags
 from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import Error, connection, connections
@@ -67,7 +68,9 @@ class Command(BaseCommand):
                     if copying.is_unfinished():
                         raise CommandError("The database holds a part of a copy: run manage.py copy_store to its end.")
                     call_command("migrate", interactive=False, verbosity=0)
-                    self.check(databases=["default"])  # refuses here, before anything listens
+                    # Refuses here, before anything listens. Other checks are about the code, and load every page,
+                    # a third of what this process does until a server that was killed answers again.
+                    self.check(tags=[Tags.database], databases=["default"])
                     self.collect_static()
                     self.first_administrator()
                     changed_settings.tell()
