@@ -14,13 +14,14 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
 
 from tests import postgres  # noqa: E402
-from tests.prove import cutting_off, fuzzing, guessing, killing, racing, searching, suites  # noqa: E402
+from tests.prove import cutting_off, fuzzing, guessing, killing, racing, searching, suites, timing  # noqa: E402
 from tests.prove.figures import COMMAND, HEAD, LONG, SHORT, Figure, Size, markdown  # noqa: E402
 
 PROOFS: dict[str, Callable[[Path, Size], list[Figure]]] = {
     "kills": killing.kills,
     "crashes": killing.crashes,
     "guesses": guessing.guesses,
+    "timing": timing.timing,
     "races": racing.races,
     "requests": fuzzing.requests,
     "away": cutting_off.away,

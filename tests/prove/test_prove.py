@@ -1,8 +1,10 @@
 """The short form of each proof: what is promised holds. How quick anything is, no test says; `make prove` does."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.prove import cutting_off, fuzzing, guessing, killing, racing, searching
+from tests.prove import cutting_off, fuzzing, guessing, killing, racing, searching, timing
 from tests.prove.figures import SHORT, Figure
 
 
@@ -38,3 +40,7 @@ def test_no_secret_is_in_anything_that_was_written_in_a_days_work(tmp_path):
 
 def test_few_of_many_guesses_at_once_are_judged(tmp_path):
     assert missed(guessing.guesses(tmp_path, SHORT)) == []
+
+
+def test_a_refused_log_in_does_not_say_which_people_there_are(tmp_path):
+    assert missed(timing.timing(tmp_path, replace(SHORT, races=3))) == []
