@@ -1,5 +1,6 @@
 """A search for everything secret, byte by byte, through all that a console wrote in a day's work."""
 
+import quopri
 import re
 from pathlib import Path
 
@@ -13,19 +14,41 @@ from tests.prove.figures import Figure, Size, counted
 from tests.server import ConsoleServer
 
 CONTROL = "a name that is searched for"
+# What the sweeper and the outbox do within minutes.
+SEND_MAILS = """
+from django.utils import timezone
+from apikeys.audit import chain
+from console.mails import bundles, events, sending
+from console.mails.models import MailBundle
+from console.outbox import queue
+chain.seal_events()
+while events.fan_out():
+    pass
+MailBundle.objects.exclude(due_at=None).update(due_at=timezone.now())
+bundles.post()
+while claimed := queue.claim(["mail"]):
+    for delivery in claimed:
+        queue.succeed(delivery, sending.MailSender().send(delivery))
+"""
 
 
 def traces(folder: Path, size: Size) -> list[Figure]:
-    """Work as people and programs do, then look for values, tokens, nonces and passwords in files, rows and log."""
+    """Work as people and programs do, then look for values, tokens and passwords in files, rows, mails and log."""
     secrets: set[str] = {PASSWORD, ADMIN[1]}
     found: dict[str, bytes] = {}
-    with ConsoleServer(folder / "data", LOG_LEVEL="DEBUG", APIKEYS_PER_IDENTITY="0") as server:
+    mails = folder / "mails"
+    given = {"LOG_LEVEL": "DEBUG", "APIKEYS_PER_IDENTITY": "0", "EMAIL_URL": f"file://{mails}"}
+    with ConsoleServer(folder / "data", **given) as server:
         site = Site(server)
+        server.sql("UPDATE console_user SET email = username || '@example.com'")
         for _day in range(size.days):
             secrets |= day(site)
             found |= {f"{number} {name}": content for number, (name, content) in enumerate(server.kept().items())}
+        server.run_python(SEND_MAILS)
         server.stop()
         found |= server.kept()
+    found |= {file.name: quopri.decodestring(file.read_bytes()) for file in mails.iterdir()}
+    told = CONTROL.encode() in b"".join(found[file.name] for file in mails.iterdir())
     everything = b"\n".join(found.values())
     hits = sum(secret.encode() in everything for secret in secrets)
     genuine = sum(
@@ -34,10 +57,11 @@ def traces(folder: Path, size: Size) -> list[Figure]:
     )
     megabytes = len(everything) / 1e6
     return [
-        counted("secrets found in files, rows and log", hits, of=f"{len(secrets)} in {megabytes:.0f} MB"),
+        counted("secrets found in files, rows, mails and log", hits, of=f"{len(secrets)} in {megabytes:.0f} MB"),
         counted("values of any key found there", genuine),
         Figure("the search finds a name that is there", "yes", "yes" if CONTROL.encode() in everything else "no",
                CONTROL.encode() in everything),
+        Figure("and in mails", "yes", "yes" if told else "no", told),
     ]  # fmt: skip
 
 
