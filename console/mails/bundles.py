@@ -48,8 +48,11 @@ def add(news: AllNews) -> None:
     """Put news into the bundles of those whom they concern. Needs a transaction."""
     now = timezone.now()
     for (person, kind), new in sorted(news.items()):  # in one order: nobody waits for somebody who waits
-        bundle = MailBundle.objects.select_for_update().filter(person=person, kind=kind).first()
-        bundle = bundle or MailBundle(person=person, kind=kind)
+        rows = MailBundle.objects.select_for_update().filter(person=person, kind=kind)
+        bundle = rows.first()
+        if bundle is None:  # others may make it at once
+            MailBundle.objects.bulk_create([MailBundle(person=person, kind=kind)], ignore_conflicts=True)
+            bundle = rows.get()
         if bundle.due_at is None:
             about = ABOUT[kind]
             bundle.due_at = max(now + about.delay, (bundle.sent_at or now) + about.interval if bundle.sent_at else now)
