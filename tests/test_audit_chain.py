@@ -1,6 +1,7 @@
 """The chain over audit events shows what was changed, removed or inserted, and survives what belongs to its life."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -8,13 +9,17 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from apikeys import audit
+from apikeys import audit, values
 from apikeys.audit import chain
-from apikeys.domain import Caller
+from apikeys.domain import Caller, api_key_crn
+from apikeys.identity.users import identity_of
 from apikeys.models import AuditChain, AuditEvent
+from apikeys.sealing import cipher, unseal
 from apikeys.services import deletion
 from apikeys.values import Peppers
-from tests.conftest import caller_for
+from tests.conftest import NOON, caller_for
+
+MOMENT, HOUR, DAY = timedelta(microseconds=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +54,198 @@ def test_events_get_their_places_in_the_order_of_their_times(events):
     assert [event.previous for event in events[1:]] == [event.digest for event in events[:-1]]
     report = chain.verify()
     assert (report.sealed, report.waiting, report.faults) == (9, 0, [])
+
+
+def test_codes_are_what_an_earlier_release_wrote():
+    key = b"k" * 32
+    event = AuditEvent(
+        id=UUID(int=1),
+        event_time=datetime(2026, 3, 1, 13, 0, 0, 5, tzinfo=timezone.get_fixed_timezone(60)),
+        action="iam-identity.account-apikey.update",
+        outcome="success",
+        severity="normal",
+        initiator_id="IBMid-ALICE",
+        initiator_name="Älice",
+        address="192.0.2.7",
+        agent="curl/8",
+        correlation_id="0" * 32,
+        target_id="crn",
+        target_name="terraform",
+        request_data={"keys": 1e2, "part": 0.5, "lock": True, "names": ["b", "a", 7.0]},
+    )
+    event.code = chain._code(key, chain.canonical(event))
+    head = AuditChain(
+        begun_at=datetime(2026, 3, 1, 11, tzinfo=UTC),
+        place=7,
+        digest="cd" * 32,
+        first_place=2,
+        first_digest="ef" * 32,
+    )
+
+    assert chain.canonical(event) == (
+        '{"action":"iam-identity.account-apikey.update","address":"192.0.2.7","agent":"curl/8","concerns":null,'
+        '"correlation_id":"00000000000000000000000000000000","event_time":"2026-03-01T12:00:00.000005+00:00",'
+        '"id":"00000000000000000000000000000001","initiator_id":"IBMid-ALICE","initiator_name":"\\u00c4lice",'
+        '"outcome":"success","reason":"","request_data":{"keys":100,"lock":true,"names":["b","a",7],"part":0.5},'
+        '"severity":"normal","target_id":"crn","target_name":"terraform"}'
+    )
+    assert event.code == "4f4aa43874bd6bf778b879e835c8ee37929594a17c60f8496c61bab9f2f558d0"
+    link = chain._link(key, event, 7, "ab" * 32)
+    assert link == "1cc16d0b1b1793fae444dfcbfd7e6f4c9b5ca626e67cc297b014fcdfda8109a6"
+    code_of_head = chain._code_of_head(key, head)
+    assert code_of_head == "747068514527c802ade59a6745200e89ae8b7d825f080296f51786e1147d635b"
+
+
+def test_the_key_of_the_chain_is_32_random_bytes_under_the_newest_pepper(settings):
+    head = AuditChain.objects.get()
+    pepper = settings.APIKEYS_PEPPERS.by_number[head.pepper]
+
+    key = unseal(cipher(pepper.hex(), "audit chain"), bytes(head.sealed_key), "chain")
+
+    assert (head.pepper, len(key), chain._key()) == (settings.APIKEYS_PEPPERS.newest, 32, key)
+    chain.begin()
+    assert AuditChain.objects.get() == head
+    AuditChain.objects.all().delete()
+    chain.begin()
+    assert chain._key() != key
+
+
+@pytest.mark.parametrize(("later", "is_adopted"), [(DAY - MOMENT, True), (DAY, False)])
+def test_an_event_without_a_code_is_adopted_for_a_day_to_the_moment(at, later, is_adopted):
+    AuditChain.objects.all().delete()
+    chain.begin()
+    at(NOON + later)
+    AuditEvent.objects.create(action="a", outcome="success", severity="normal", initiator_id="IBMid-1")
+
+    report = chain.verify()
+    assert (report.waiting, len(report.faults)) == ((1, 0) if is_adopted else (0, 1))
+    chain.seal_events()
+
+    assert AuditEvent.objects.get().place == (1 if is_adopted else None)
+
+
+def test_old_events_go_an_hours_together_and_their_removal_is_told_once_an_hour(at, alice, settings):
+    settings.AUDIT_DAYS = 30
+    AuditChain.objects.all().delete()
+    chain.begin()
+    for minutes in (0, 1, 59, 61):
+        when = NOON + timedelta(minutes=minutes)
+        audit.record(caller_for(alice), audit.UPDATE, target_name=f"at {minutes}", when=when)
+    chain.seal_events()
+
+    at(NOON + 30 * DAY + HOUR - MOMENT)
+    assert chain.remove_old() == 0
+    at(NOON + 30 * DAY + HOUR)
+    assert chain.remove_old() == 3
+
+    kept = [event.target_name for event in AuditEvent.objects.exclude(action=audit.AUDIT_DELETE)]
+    assert kept == ["at 61"]
+    [told] = AuditEvent.objects.filter(action=audit.AUDIT_DELETE)
+    assert (told.request_data, told.initiator_id) == ({"until": (NOON + HOUR).isoformat(), "days": 30}, "")
+    assert AuditChain.objects.get().removed_at == NOON + 30 * DAY + HOUR
+    assert chain.verify().faults == []
+    settings.AUDIT_DAYS = 0
+    at(NOON + 99 * DAY)
+    assert chain.remove_old() == 0
+
+
+def test_no_more_than_a_hundred_faults_are_told_one_by_one():
+    report = chain.Report()
+    for number in range(103):
+        report.add(f"fault {number}")
+
+    assert (report.faults, report.more_faults) == ([f"fault {number}" for number in range(100)], 3)
+
+
+def test_each_fault_says_where_and_of_which_event(events):
+    removed, changed, after = events[2], events[5], events[8]
+    removed.delete()
+    grow(changed, target_name="another")
+    when = f"{changed.event_time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    told = chain.verify().faults
+    assert told == ["Removed: place 3", f"Changed at place 6: event {changed.id}, {changed.action}, {when}"]
+    AuditEvent.objects.filter(place__gte=8).delete()
+    assert chain.verify().faults[-1] == "Removed: places 8 to 9"
+    assert after.place == 9
+
+
+# What an event has
+
+
+def test_an_event_has_all_that_is_told_and_nothing_that_could_be_a_value(alice):
+    value = values.generate("apk_")
+    caller = Caller(
+        identity_of(alice),
+        address="192.0.2.7",
+        agent="curl/8.5.0 " * 40,
+        correlation_id="1" * 32,
+        client_correlation_id=f"my {value}",
+    )
+
+    audit.record(
+        caller, audit.UPDATE, target_id=value, target_name=f"a\0b {value}", reason="Refused", told=value, keys=3
+    )
+
+    event = AuditEvent.objects.get()
+    assert (event.action, event.outcome, event.reason) == (audit.UPDATE, "failure", "Refused")
+    assert (event.initiator_id, event.initiator_name) == (alice.iam_id, "Alice Liddell")
+    assert (event.address, event.agent, event.correlation_id) == ("192.0.2.7", ("curl/8.5.0 " * 40)[:255], "1" * 32)
+    assert (event.target_id, event.target_name) == ("(not an id)", "a\ufffdb [masked]")
+    assert event.request_data == {"told": "[masked]", "keys": 3, "client_correlation_id": "[masked]"}
+    assert event.concerns is None
+    assert event.code == chain.code_of(event)
+
+
+def test_names_in_the_data_stay_as_people_see_them_and_other_long_words_do_not(alice):
+    word = "a-long-word-of-no-secret-that-people-wrote"
+
+    audit.record(caller_for(alice), audit.UPDATE, instance_name=word, prev_instance_name=word, other=word)
+
+    data = AuditEvent.objects.get().request_data
+    assert data == {"instance_name": word, "prev_instance_name": word, "other": "[masked]"}
+
+
+def test_an_event_is_a_success_or_a_failure_or_what_is_said(alice):
+    for more in ({}, {"reason": "R"}, {"outcome": "pending"}, {"reason": "R", "outcome": "unknown"}):
+        audit.record(caller_for(alice), audit.UPDATE, target_name=str(more), **more)
+
+    outcomes = dict(AuditEvent.objects.values_list("target_name", "outcome"))
+    assert list(outcomes.values()).count("success") == 1
+    assert outcomes[str({"reason": "R"})] == "failure"
+    assert {outcomes[name] for name in outcomes} == {"success", "failure", "pending", "unknown"}
+
+
+def test_an_event_names_a_key_a_service_id_a_person_or_nothing(alice, bob):
+    caller = caller_for(alice)
+    key_id, service_id = f"ApiKey-{UUID(int=1)}", f"ServiceId-{UUID(int=2)}"
+    for target_id in (key_id, service_id, bob.iam_id, "", "x"):
+        audit.record(caller, audit.UPDATE, target_id=target_id, target_name=target_id)
+
+    stored = dict(AuditEvent.objects.values_list("target_name", "target_id"))
+    assert stored == {
+        key_id: api_key_crn(alice.account_id, key_id),
+        service_id: service_id,
+        bob.iam_id: bob.iam_id,
+        "": "",
+        "x": "(not an id)",
+    }
+    assert dict(AuditEvent.objects.values_list("target_name", "concerns"))[bob.iam_id] == bob.iam_id
+
+
+def test_what_somebody_did_lately_is_without_log_ins_and_without_what_is_about_to_be_asked(alice, bob):
+    caller = caller_for(alice)
+    for minute, action in enumerate((audit.CREATE, audit.LOG_IN, audit.UPDATE, audit.DELETE)):
+        audit.record(caller, action, target_name=action, when=NOON + timedelta(minutes=minute))
+    audit.record(caller, audit.UPDATE, target_name="asked", outcome=audit.PENDING)
+    audit.record(caller_for(bob), audit.UPDATE, target_name="Bob's")
+
+    assert [row.target_name for row in audit.recent(alice.iam_id, 2)] == [audit.DELETE, audit.UPDATE]
+    [*_, first] = audit.recent(alice.iam_id, 9)
+    assert (first.target_name, first.outcome, first.event_time, first.address) == (
+        audit.CREATE, "success", NOON, "192.0.2.7",
+    )  # fmt: skip
+    assert len(audit.recent(alice.iam_id, 9)) == 3
 
 
 @pytest.mark.parametrize(
@@ -142,7 +339,8 @@ def test_only_one_process_seals_at_a_time_and_what_is_rolled_back_leaves_no_gap(
     assert not faults()
 
 
-def test_many_events_are_sealed_in_one_sweep_and_a_quiet_one_only_reads(alice, django_assert_num_queries):
+def test_many_events_are_sealed_in_one_sweep_and_a_quiet_one_only_reads(alice, django_assert_num_queries, monkeypatch):
+    monkeypatch.setattr(chain, "SECONDS_OF_SWEEP", 60)  # on a machine that is busy, too
     caller = caller_for(alice)
     AuditEvent.objects.bulk_create(
         event

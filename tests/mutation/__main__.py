@@ -37,10 +37,10 @@ class Module:
     mutants: list[str]
 
     def sample(self, many: int) -> list[str]:
-        """Return that many of the mutants, the same ones each time."""
-        if len(self.mutants) <= many:
-            return self.mutants
-        return random.Random(f"{SEED} {self.path}").sample(self.mutants, many)
+        """Return that many of the mutants, the same ones each time, and of more of them these first."""
+        shuffled = list(self.mutants)
+        random.Random(f"{SEED} {self.path}").shuffle(shuffled)
+        return shuffled[:many]
 
     def verdicts(self) -> dict[str, str]:
         """Return what came of those that were tried."""
