@@ -415,11 +415,12 @@ def test_a_browser_that_comes_back_from_another_provider_is_refused(idp, names_i
         {"jwks_uri": None},
     ],
 )
-def test_a_provider_that_calls_itself_otherwise_or_has_unsafe_addresses_is_not_used(idp, metadata):
+def test_a_provider_that_calls_itself_otherwise_or_has_unsafe_addresses_is_not_used(idp, metadata, caplog):
     idp.metadata = metadata
     client = Client()
 
     assert told_by(client, client.get(START)).startswith("What Staff sent is not valid")
+    assert "Single sign-on was refused: the provider" in caplog.text
 
 
 def test_an_error_of_the_provider_is_a_sentence_without_its_words(idp):

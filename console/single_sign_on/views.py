@@ -90,6 +90,7 @@ def start(request: Request) -> HttpResponse:
     try:
         return _to_provider(request, Purpose.LOG_IN, next_url=next_url)
     except SignOnRefused as exc:
+        _log(exc)
         return _to_log_in(exc, next_url)
 
 
@@ -121,6 +122,7 @@ def _begin_logged_in(request: Request, purpose: Purpose) -> HttpResponse:
     try:
         return _to_provider(request, purpose, person_id=request.user.pk)
     except SignOnRefused as exc:
+        _log(exc)
         return _ended(request, purpose, exc)
 
 
@@ -144,8 +146,7 @@ def callback(request: Request) -> HttpResponse:
         tokens, claims = _answer(request, trip)
         return ENDS[purpose](request, trip, tokens, claims)
     except SignOnRefused as exc:
-        if isinstance(exc, AnswerRefused):
-            logger.warning("Single sign-on was refused: %s", exc.check)
+        _log(exc)
         if purpose is Purpose.LOG_IN or not request.user.is_authenticated:
             events.record(request, audit.LOG_IN, reason=type(exc).__name__)
             return _to_log_in(exc, trip.next_url if trip else "")
@@ -209,6 +210,12 @@ def _check_asked(request: Request, trip: Trip, claims: Claims) -> None:
         raise SomebodyElse
     if asked_at is None or asked_at < trip.began - id_tokens.LEEWAY_SECONDS:
         raise NotAskedAgain
+
+
+def _log(refusal: SignOnRefused) -> None:
+    """Tell the operator which check has failed, which is nothing to the person."""
+    if isinstance(refusal, AnswerRefused):
+        logger.warning("Single sign-on was refused: %s", refusal.check)
 
 
 def _to_log_in(refusal: SignOnRefused, next_url: str) -> HttpResponse:
