@@ -5,6 +5,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apikeys import audit
+from apikeys.audit import lines
 from apikeys.domain import ApiKeyDraft, Caller, Origin, ServiceIdDraft, ServiceIdQuery
 from apikeys.exceptions import (
     InvalidApiKey,
@@ -17,7 +18,7 @@ from apikeys.exceptions import (
 )
 from apikeys.identity import tokens, users
 from apikeys.models import AuditEvent, Handover, HistoryRecord, ServiceIdRecord
-from apikeys.services import creation, deletion, refusals, service_ids
+from apikeys.services import activity, creation, deletion, keys, refusals, service_ids
 from tests.conftest import caller_for, delivery_for, make_person
 
 RANDOM = {"Idempotency-Key": "3f2a91c07be84d5596d1a7f0e2c84b13"}
@@ -141,6 +142,26 @@ def test_service_ids_that_were_there_before_are_found_by_their_names(alice):
 
 
 @pytest.mark.django_db
+def test_what_is_done_with_its_key_is_audited_as_that_of_a_service_ids_key_and_is_told_alike(alice):
+    caller = caller_for(alice)
+    service, _first = service_ids.create_service_id(caller, ServiceIdDraft("robot"))
+    made = creation.create_api_key(caller, ApiKeyDraft("nightly", iam_id=service.iam_id))
+
+    keys.disable_api_key(caller, made.key.id, disabled=True)
+    creation.create_api_key(caller, ApiKeyDraft("hers", iam_id=alice.iam_id))
+
+    told = AuditEvent.objects.filter(target_name__in=["nightly", "hers"]).order_by("event_time")
+    assert [event.action for event in told] == [
+        "iam-identity.serviceid-apikey.create",
+        "iam-identity.serviceid-apikey.update",
+        "iam-identity.user-apikey.create",
+    ]
+    assert lines.cadf(told[0])["message"] == "IAM Identity Service: create serviceid-apikey nightly"
+    assert activity.words(told[0].action, "success") == activity.words(told[2].action, "success") == "API key created"
+    assert [event.severity for event in told] == ["critical", "warning", "critical"]
+
+
+@pytest.mark.django_db
 def test_the_end_of_each_key_of_a_deleted_service_id_is_audited_and_its_sealed_value_wiped(alice):
     caller = caller_for(alice)
     robot, first_key = ServiceIdDraft("robot"), ApiKeyDraft("first key")
@@ -149,7 +170,7 @@ def test_the_end_of_each_key_of_a_deleted_service_id_is_audited_and_its_sealed_v
 
     service_ids.delete_service_id(caller, service.id)
 
-    ends = AuditEvent.objects.filter(action=audit.DELETE)
+    ends = AuditEvent.objects.filter(action="iam-identity.serviceid-apikey.delete")
     assert {event.target_id for event in ends} == {first.key.crn, second.key.crn}
     assert {event.request_data["cause"] for event in ends} == {"service ID deleted"}
     assert AuditEvent.objects.get(action=audit.SERVICE_ID_DELETE).target_id == service.crn

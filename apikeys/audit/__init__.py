@@ -47,6 +47,7 @@ from apikeys.audit.catalogue import (
     WEBHOOK_SECRET,
     WEBHOOK_TEST,
     WEBHOOK_UPDATE,
+    plain,
 )
 from apikeys.audit.recording import (
     FAILURE,
@@ -122,6 +123,7 @@ __all__ = [
     "WEBHOOK_UPDATE",
     "Step",
     "change",
+    "plain",
     "recent",
     "record",
     "record_person",

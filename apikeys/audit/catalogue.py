@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from apikeys.domain import SERVICE_ID_PREFIX
+
 CREATE = "iam-identity.user-apikey.create"
 UPDATE = "iam-identity.user-apikey.update"
 DELETE = "iam-identity.user-apikey.delete"
@@ -137,6 +139,24 @@ CATALOGUE = {
     AUDIT_EXPORT: Action(Kind.SETTINGS, _WARNING),
     AUDIT_DELETE: Action(Kind.SETTINGS, _CRITICAL),
 }
+
+# The same of a service ID's key, as IBM Cloud's audit events call it. What was refused names no key, and is a user's.
+OF_SERVICE_IDS = {
+    action: action.replace("user-apikey", "serviceid-apikey")
+    for action in (CREATE, UPDATE, DELETE, ROTATE, RESTORE, LOGIN, DECOY)
+}
+CATALOGUE |= {action: CATALOGUE[plain] for plain, action in OF_SERVICE_IDS.items()}
+_PLAIN = {action: plain for plain, action in OF_SERVICE_IDS.items()}
+
+
+def of_owner(action: str, iam_id: str) -> str:
+    """Return what an action on a key is called by who owns it."""
+    return OF_SERVICE_IDS.get(action, action) if iam_id.startswith(SERVICE_ID_PREFIX) else action
+
+
+def plain(action: str) -> str:
+    """Return what an action is called where it does not matter who owns the key."""
+    return _PLAIN.get(action, action)
 
 
 def severity_of(action: str, *, failed: bool) -> Severity:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from apikeys import values
 from apikeys.audit import chain, lines
-from apikeys.audit.catalogue import Kind, actions_of, severity_of
+from apikeys.audit.catalogue import Kind, actions_of, of_owner, severity_of
 from apikeys.backends import store_traits
 from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
 from apikeys.exceptions import ApiKeyError
@@ -115,7 +115,8 @@ def record(
 
 
 def tell(caller: Caller, action: str, *, target_id: str, target_name: str) -> None:
-    """Tell of something that is too frequent for a row: one line, where AUDIT_LOG says."""
+    """Tell of something with the caller's own key that is too frequent for a row: one line, where AUDIT_LOG says."""
+    action = of_owner(action, caller.identity.iam_id)
     lines.emit(event_of(caller, action, target_id=target_id, target_name=target_name))
 
 
@@ -134,6 +135,8 @@ def event_of(
     told = {name: _masked(name, value) for name, value in data.items()}
     if caller.client_correlation_id:
         told["client_correlation_id"] = values.mask_correlation_id(caller.client_correlation_id)
+    if isinstance(target, ApiKey):
+        action = of_owner(action, target.iam_id)
     return AuditEvent(
         action=action,
         outcome=outcome or (FAILURE if reason else SUCCESS),

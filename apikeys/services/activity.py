@@ -97,8 +97,8 @@ MAY_HAVE = {
 def words(action: str, outcome: str) -> str:
     """Return what happened, in the reader's language."""
     if outcome == audit.UNKNOWN:
-        return str(MAY_HAVE.get(action, _("API key may have been changed")))
-    done, not_done = WORDS.get(action, WORDS[audit.UPDATE])
+        return str(MAY_HAVE.get(audit.plain(action), _("API key may have been changed")))
+    done, not_done = WORDS.get(audit.plain(action), WORDS[audit.UPDATE])
     return str(not_done if outcome == audit.FAILURE else done)
 
 

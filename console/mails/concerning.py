@@ -35,29 +35,29 @@ def concerned(event: AuditEvent) -> Iterator[Concern]:
     whom = event.concerns or event.initiator_id
     if SERVICE_ID.fullmatch(whom):  # all keys of one were revoked, which has it as the target
         whom = f"iam-{whom}"
-    if event.action == audit.DECOY:
+    if audit.plain(event.action) == audit.DECOY:
         yield Concern(whom, Kind.DECOY)
         yield Concern(ADMINISTRATORS, Kind.ALARMS)
-    elif event.action == audit.LIMIT and PERSON.fullmatch(event.target_id):
+    elif audit.plain(event.action) == audit.LIMIT and PERSON.fullmatch(event.target_id):
         yield Concern(event.target_id, Kind.ATTEMPTS)
     elif not is_success:
         return
-    elif event.action in OF_PERSONS:
+    elif audit.plain(event.action) in OF_PERSONS:
         yield from _of_person(event, whom)
-    elif event.action == audit.LOG_IN and is_from_new_device(event):
+    elif audit.plain(event.action) == audit.LOG_IN and is_from_new_device(event):
         yield Concern(event.initiator_id, Kind.NEW_DEVICE)
-    elif event.action in (audit.UPDATE, audit.DELETE) and is_leak(event):
+    elif audit.plain(event.action) in (audit.UPDATE, audit.DELETE) and is_leak(event):
         yield Concern(whom, Kind.LEAKED)
         yield Concern(ADMINISTRATORS, Kind.ALARMS)
-    elif event.action in OF_KEYS:
-        yield Concern(whom, OF_KEYS[event.action])
-    elif event.action in BY_OTHERS and event.concerns and not _is_a_look(event):
+    elif audit.plain(event.action) in OF_KEYS:
+        yield Concern(whom, OF_KEYS[audit.plain(event.action)])
+    elif audit.plain(event.action) in BY_OTHERS and event.concerns and not _is_a_look(event):
         yield Concern(whom, Kind.CHANGED)
 
 
 def _of_person(event: AuditEvent, whom: str) -> Iterator[Concern]:
     """Yield whom a change of a person concerns. Who ends sessions of their own knows it."""
-    is_told_otherwise = event.action == audit.SESSION_DELETE and not event.concerns
+    is_told_otherwise = audit.plain(event.action) == audit.SESSION_DELETE and not event.concerns
     if not is_told_otherwise and event.request_data.get("active") is not False:  # who can't log in gets no mails
         yield Concern(whom, Kind.SECURITY)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from apikeys import audit
 from apikeys.models import AuditChain, AuditEvent
 from console.mails import bundles
 from console.mails.concerning import ACTIONS, ADMINISTRATORS, Concern, concerned
@@ -60,7 +61,7 @@ def _fan_out_page() -> int:
 def news_of(events: Iterable[AuditEvent]) -> bundles.AllNews:
     """Return what these events tell whom, of those who want to be told."""
     since = timezone.now() - TOO_OLD
-    told = [event for event in events if event.action in ACTIONS and event.event_time > since]
+    told = [event for event in events if audit.plain(event.action) in ACTIONS and event.event_time > since]
     concerns = [(event, concern) for event in told for concern in concerned(event)]
     named = {concern.to for _event, concern in concerns}
     persons = {iam_id: [person] for iam_id, person in persons_of(named).items()} if named else {}

@@ -195,19 +195,19 @@ def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words
 def what(event: AuditEvent) -> str:
     """Return what happened, as precisely as the event tells it."""
     data = event.request_data
-    if event.action == audit.PERSON_PASSWORD:
+    if audit.plain(event.action) == audit.PERSON_PASSWORD:
         by = data.get("by")
         return _("Password changed") if by == "current password" else _link_words(by)
-    if event.action in OF_FACTORS:
+    if audit.plain(event.action) in OF_FACTORS:
         return f"{activity.words(event.action, event.outcome)}{_factor(str(data.get('factor', '')))}"
-    if event.action == audit.PERSON_UPDATE:
+    if audit.plain(event.action) == audit.PERSON_UPDATE:
         return _of_person(data)
-    if event.action in (audit.UPDATE, audit.DELETE) and (data.get("leaked") or data.get("found_value")):
+    if audit.plain(event.action) in (audit.UPDATE, audit.DELETE) and (data.get("leaked") or data.get("found_value")):
         return _of_leak(event)
-    if event.action == audit.REVOKE and data.get("keys"):
+    if audit.plain(event.action) == audit.REVOKE and data.get("keys"):
         return _("API keys disabled: %(number)s") % {"number": _number(int(data["keys"]))}
     for name, words in CHANGES.items():
-        if event.action == audit.UPDATE and name in data:
+        if audit.plain(event.action) == audit.UPDATE and name in data:
             return str(words[0] if data[name] else words[1])
     return activity.words(event.action, event.outcome)
 
@@ -259,6 +259,6 @@ def _of_leak(event: AuditEvent) -> str:
             if is_whole
             else _("Somebody who had found a previous value ended it")
         )
-    if event.action == audit.DELETE:
+    if audit.plain(event.action) == audit.DELETE:
         return _("Reported as found in public, and deleted")
     return _("Reported as found in public")
