@@ -234,12 +234,15 @@ addEventListener("hashchange", takeCode);
 addEventListener("click", async ({ target }) => {
   const button = target.closest?.("[data-copies]");
   if (!button) return;
-  const text = document.getElementById(button.dataset.copies);
+  const { copies, copied, select } = button.dataset;
+  const text = document.getElementById(copies);
   try {
     await navigator.clipboard.writeText(text.textContent);
-    button.querySelector("span").textContent = button.dataset.copied;
+    button.querySelector("span").textContent = copied;
+    document.getElementById("live").textContent = copied;
   } catch {
     getSelection().selectAllChildren(text);
+    button.closest(".field").querySelector("[role=status]").textContent = select;
   }
 });
 

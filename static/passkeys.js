@@ -51,5 +51,6 @@ addEventListener("click", async ({ target }) => {
     problem.hidden = false;
   } finally {
     button.disabled = false;
+    if (!problem.hidden) button.focus(); // a button that is disabled loses it
   }
 });

@@ -118,6 +118,28 @@ def test_a_code_of_the_app_is_a_proof_too(alice, old):
     assert page(answer).find("h2", id="created-title")
 
 
+def test_a_code_that_is_refused_is_typed_again_where_it_was_typed(alice, old):
+    give_app(alice)
+    question = create(old, "terraform")
+
+    refused = answered(old, question, proof_code="000000")
+
+    assert [field["id"] for field in page(question).find_all("input", autofocus="")] == ["proof-password"]
+    assert [field["id"] for field in page(refused).find_all("input", autofocus="")] == ["proof-code"]
+
+
+def test_cancel_leads_to_the_page_that_the_change_was_sent_from(alice, old):
+    give_app(alice)
+
+    question = page(old.post("/account/factors/recovery/"))
+
+    (cancel,) = (link for link in question.find_all("a") if link.text == "Cancel")
+    assert cancel["href"] == "/account/factors/"
+    assert [field["id"] for field in question.find_all("input", autofocus="")] == ["proof-code"], (
+        "it asks for nothing else"
+    )
+
+
 def test_a_password_alone_gives_nobody_another_factor(alice, old):
     app = give_app(alice)
     answered(old, create(old, "terraform"), proof_password=PASSWORD)

@@ -53,6 +53,13 @@ GUARDED = OF_FACTORS | {
     "webhook_test",
 }
 OPENED = frozenset({"factors_app", "passkey_add", "api_key_export", "activity_export", "single_sign_on_connect"})
+# Where Cancel leads: from what is no page about keys, to the page that it is sent from.
+FROM = {
+    **dict.fromkeys(OF_FACTORS, "factors"),
+    **{name: "people" for name in GUARDED if name.startswith("person_")},
+    **{name: "webhooks" for name in GUARDED if name.startswith("webhook_")},
+    **{name: name for name in ("passcode", "rules", "review_rules")},
+}
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
 PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"
 USER = "proof_user"  # for password managers alone
@@ -176,8 +183,9 @@ def _question(request: Request, name: str, refusal: str, status: int) -> HttpRes
     context = {
         "sent": [(name, text) for name, text in sent if name != "csrfmiddlewaretoken"],
         "action": request.get_full_path(),
-        "back": next_url_of(request),
+        "back": reverse(FROM[name]) if name in FROM else next_url_of(request),
         "refusal": refusal,
+        "begins_at_code": bool(request.POST.get(CODE)),
         **ways_of(request.user, name),
     }
     if not request.htmx:

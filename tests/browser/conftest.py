@@ -1,7 +1,7 @@
 """A browser, a console of its own process, and the people who use it; one of each for a worker of the test run.
 
 Alice works. Bob's user ID tests escaping. Carol owns 10,000 keys. Dora administers. Erin has no key yet.
-Frank is changed by administrators.
+Frank is changed by administrators. Gina has a second factor for as long as a walk looks at it.
 Nora never makes one, and neither does Ada, who administers, too.
 """
 
@@ -53,6 +53,7 @@ make({BOB!r}, password={PASSWORD!r})
 make("carol", password={PASSWORD!r})
 make("erin", password={PASSWORD!r})
 make("frank", password={PASSWORD!r}, first_name="Frank", email="frank@example.com")
+make("gina", password={PASSWORD!r})
 make("nora", password={PASSWORD!r})
 make("mona", password={PASSWORD!r})
 User.objects.create_superuser("dora", password={PASSWORD!r})

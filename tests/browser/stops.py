@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import pyotp
 import requests
 from playwright.sync_api import Locator, Page, expect
 
 from tests.addresses import CREATE, KEYS, REVIEW, RULES, SERVICE_IDS, UNKNOWN_ID, USERS, WEBHOOKS, edit_address
 from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
+    LET_TIME_PASS,
     Words,
     choose_action,
     create_key,
@@ -33,7 +35,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
 ACTIVITY = "/manage/security/activity/"
-NUMBER = 103
+NUMBER = 110
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -44,7 +46,7 @@ def every_state(
     t = Words(locale)
     options |= {"locale": locale, "expected": PROVOKED}
     parts = (log_in_page, without_keys, shell, reference, life_of_a_key, all_keys, sent_twice, edited_twice)
-    for part in (*parts, second_month, service_ids, people, sessions, rules, password, refusals):
+    for part in (*parts, second_month, service_ids, people, sessions, rules, password, factors, refusals):
         yield from part(t, lambda person, **more: page_for(person, **(options | more)), server)
     yield from failure(t, page_for(None, at=broken_server.url, **options))
 
@@ -538,6 +540,44 @@ def password(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     page.get_by_role("button", name=t("Save")).click()
     expect(page.locator("select[aria-invalid=true]")).to_be_visible()
     yield "time zone, refused", page
+
+
+def factors(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
+    """An app that is set up, the question once more, and the second step of the log-in."""
+    page, stranger = visit("gina"), visit(None)
+    try:
+        page.goto("/account/factors/app/")
+        app = pyotp.TOTP(page.locator("#secret").inner_text().replace(" ", ""))
+        page.get_by_label(t("Code that the app shows")).fill(app.now())
+        page.get_by_role("button", name=t("Set up")).click()
+        expect(page.locator("#codes")).to_be_visible()
+        yield "recovery codes", page
+        page.get_by_role("link", name=t("I have kept them")).click()
+        expect(page.get_by_role("button", name=t("Make new codes"))).to_be_visible()
+        yield "second factors, set up", page
+        form = open_create(page, t)
+        fill(form, STRANGE, LONG, t)
+        server.run_python(LET_TIME_PASS.format(name="gina"))
+        form.get_by_role("button", name=t("Create API key")).click()
+        question = dialog(page, t("Is it still you?"))
+        yield "asked again, dialog", page
+        question.get_by_label(t("Password"), exact=True).fill("wrong")
+        question.get_by_role("button", name=t("Go on")).click()
+        expect(question.locator("#refusal")).to_be_visible()
+        yield "asked again, dialog, refused", page
+        page.goto("/account/prove/")
+        yield "asked again", page
+        stranger.goto("/login/")
+        log_in(stranger, "gina", t=t)
+        expect(stranger.get_by_label(t("Code"))).to_be_visible()
+        yield "second step", stranger
+        stranger.get_by_label(t("Code")).fill("wrong")
+        stranger.get_by_role("button", name=t("Log in")).click()
+        expect(stranger.get_by_role("alert")).to_be_visible()
+        yield "second step, refused", stranger
+    finally:
+        server.sql("DELETE FROM console_recoverycode")
+        server.sql("DELETE FROM console_authenticator")
 
 
 def refusals(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:

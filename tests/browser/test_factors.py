@@ -8,7 +8,7 @@ from playwright.sync_api import Error, Page, expect
 
 from tests.addresses import KEYS
 from tests.browser.conftest import PageFor, with_and_without_script
-from tests.browser.steps import dialog, log_in, open_create, row
+from tests.browser.steps import LET_TIME_PASS, dialog, log_in, open_create, row
 from tests.cast import PASSWORD
 from tests.server import ConsoleServer
 
@@ -20,16 +20,6 @@ from console.models import User
 from tests.cast import PASSWORD
 User.objects.filter(username={name!r}).delete()
 User.objects.create_user({name!r}, password=PASSWORD)
-"""
-LET_TIME_PASS = """
-from console.models import Session, User
-from console.sessions import SessionStore
-person = User.objects.get(username={name!r})
-for row in Session.objects.all():
-    data = SessionStore().decode(row.session_data)
-    if data.get("_auth_user_id") == str(person.pk):
-        row.session_data = SessionStore().encode(data | {{"proved_at": data["proved_at"] - 16 * 60}})
-        row.save()
 """
 DEVICE = {
     "protocol": "ctap2",
@@ -132,3 +122,31 @@ def test_iris_is_asked_again_and_loses_nothing(page_for: PageFor, server: Consol
     expect(page.get_by_role("heading", name="API key created")).to_be_visible()
     page.goto(KEYS)
     expect(row(page, "typed with care")).to_be_visible()
+
+
+def test_a_passkey_that_is_not_made_is_told_and_leaves_the_focus_where_it_was(page_for: PageFor, server: ConsoleServer):
+    page = page_for(None, at=server.url.replace("127.0.0.1", "localhost"))
+    page.goto(f"{FACTORS}passkey/")
+    log_in(page, "alice")
+    page.get_by_label("Name of the passkey").fill("Laptop")
+    page.evaluate("() => { navigator.credentials.create = () => Promise.reject(new Error()); }")
+
+    page.get_by_role("button", name="Add").click()
+
+    expect(page.get_by_role("alert").filter(has_text="The passkey was not used.")).to_be_visible()
+    expect(page.get_by_role("button", name="Add")).to_be_focused()
+
+
+def test_a_passcode_has_the_focus_and_says_whether_it_was_copied(page_for: PageFor):
+    page = page_for("alice", permissions=("clipboard-read", "clipboard-write"))
+    page.goto("/account/passcode/")
+
+    page.get_by_role("button", name="Make a passcode").click()
+    passcode = page.get_by_role("group", name="One-time passcode")
+    expect(passcode).to_be_focused()
+    passcode.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    passcode.get_by_role("button").click()
+
+    expect(passcode.get_by_role("status")).to_contain_text("The text is selected: press Ctrl+C")
