@@ -74,6 +74,8 @@ database = "none"
 max-steps = {STEPS_PER_SCENARIO}
 [phases.stateful.generation]
 max-examples = {SCENARIOS}
+[checks.use_after_free]
+enabled = false
 [cache]
 enabled = false
 [auth.openapi.bearer]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connections, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -148,8 +149,10 @@ def _read_rows(backup: Iterator[str], passed: Callable[[int], object]) -> int:
         if table is not None and batch:
             try:
                 copying.write(table, batch)
-            except (DataError, IntegrityError, ValueError) as exc:
+            except (DataError, IntegrityError, ValueError, OverflowError) as exc:
                 raise Unfit(f"{name_of(table)}: the database does not take these rows: {first_line(exc)}.") from None
+            except ValidationError:  # which has the cell in its text
+                raise Unfit(f"{name_of(table)}: a cell is nothing that its column holds.") from None
             passed(len(batch))
             batch.clear()
 
