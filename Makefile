@@ -59,9 +59,10 @@ test: test-fast test-second test-browser
 test-fast: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m "$(FAST) and not postgres" $(IN_WORKERS)
 
-# The same tests with every database on a PostgreSQL server, which is installed where it may be and ends with them.
+# The same tests with every database on a PostgreSQL server, which is installed where it may be and ends with them; not
+# those that are about no database.
 test-postgres: $(VENV)/dev.stamp
-	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m "$(FAST) and not sqlite" $(IN_WORKERS)
+	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -m "$(FAST) and not sqlite and not once" $(IN_WORKERS)
 
 # The lock holds two Djangos, one for Python 3.11 and one for newer Pythons: the other one runs on PostgreSQL, where a
 # Python for it is found.

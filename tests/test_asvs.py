@@ -10,6 +10,8 @@ import pytest
 
 from tests.references import ROOT
 
+pytestmark = pytest.mark.once
+
 TABLE = ROOT / "docs" / "asvs.md"
 ROW = re.compile(
     r"^\| (\d+\.\d+\.\d+) \| ([123]) \| (.+?) \| (met|deployer|not met|gap) \| (.+?) \| (.+?) \|$", re.MULTILINE

@@ -12,6 +12,8 @@ from bench.rows import Reach, Result
 from bench.table import results
 from tests.server import ROOT
 
+pytestmark = pytest.mark.once
+
 
 class Teller(BaseHTTPRequestHandler):
     """Tells on each path that begins with a number that number as its status, in an answer with a body."""

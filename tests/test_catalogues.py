@@ -14,6 +14,8 @@ from tests.addresses import CREATE, KEYS, RECEIPT, UNKNOWN_ID, delete_address, e
 from tests.markup import Element, page
 from tests.server import ROOT
 
+pytestmark = pytest.mark.once
+
 SOURCE = "en"
 OTHERS = [code for code, _name in django_settings.LANGUAGES if code != SOURCE]
 # What is not a word of a language, or is written in its own.

@@ -8,6 +8,8 @@ import pytest
 from tests.neighbours import Relay
 from tests.server import ROOT, free_port
 
+pytestmark = pytest.mark.once
+
 
 class Nameless(Relay):
     """Hides the name of a key that it makes."""

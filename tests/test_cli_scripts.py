@@ -14,6 +14,8 @@ from tests.cli_person import create, names, refused
 from tests.neighbours import Fixed, Silent
 from tests.terminal import ROOT
 
+pytestmark = pytest.mark.once
+
 DEPLOYMENT = """
 set -e
 ibmcloud --version

@@ -27,6 +27,8 @@ from tests.documents import blocks
 from tests.http_person import HttpPerson
 from tests.server import ROOT
 
+pytestmark = pytest.mark.once
+
 PAGE = ROOT / "docs" / "containers.md"
 SERVICES = compose()["services"]
 # Of the registry that an engine asks by itself, with a version.

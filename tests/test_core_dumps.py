@@ -14,6 +14,8 @@ from tests.containers import without_privileges
 from tests.server import ROOT, ConsoleServer
 from tests.strangers import workers_of
 
+pytestmark = pytest.mark.once
+
 SLEEPS = "import time; print('ready', flush=True); time.sleep(60)"
 
 COMMAND_LINE = """

@@ -19,6 +19,8 @@ from tests.markup import page
 from tests.programs import Person, Site
 from tests.server import ROOT
 
+pytestmark = pytest.mark.once
+
 SECONDS = 120
 NAME = "o'neill<b>&\" sample"
 

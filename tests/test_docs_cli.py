@@ -18,6 +18,8 @@ from tests.neighbours import Relay, Tunnel, make_certificates
 from tests.programs import Person, Site
 from tests.terminal import ROOT, Conversation, Terminal
 
+pytestmark = pytest.mark.once
+
 PAGE = ROOT / "docs" / "cli.md"
 PASSCODE = "123456"
 PROMPT = re.compile(r"(.*>)(?: (.*))?")

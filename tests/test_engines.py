@@ -9,6 +9,8 @@ import pytest
 
 from tests.server import ROOT
 
+pytestmark = pytest.mark.once
+
 
 def run_engines(wanted: str, programs: Path) -> subprocess.CompletedProcess[str]:
     """Run the chore on a machine that has only the programs in that folder, without collecting a test."""

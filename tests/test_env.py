@@ -26,6 +26,8 @@ from console.env import (
     stored_secret,
 )
 
+pytestmark = pytest.mark.once
+
 
 def refusal_of(read, *arguments, **keywords) -> str:
     with pytest.raises(ImproperlyConfigured) as caught:

@@ -15,6 +15,8 @@ from tests import raw_http
 from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
 
+pytestmark = pytest.mark.once
+
 MAKE_LIMITED_KEY = """
 from apikeys.domain import ApiKeyDraft, Caller
 from apikeys.identity.users import identity_of

@@ -21,6 +21,8 @@ from tests.fault_server import NOT_IAMS, Fault, FaultServer
 from tests.neighbours import Fixed, Silent, make_certificates
 from tests.recorded_iam import ACCOUNT, OTHER_ACCOUNT, PASSCODE, iam_id_of
 
+pytestmark = pytest.mark.once
+
 ANNAS = iam_id_of("alice")
 PATIENCE = 0.4  # seconds that a test gives to what does not answer
 OVERTIME = 1.0

@@ -1,6 +1,10 @@
 """No document, comment or docstring sends its reader to something that is not there."""
 
+import pytest
+
 from tests import references
+
+pytestmark = pytest.mark.once
 
 
 def test_every_reference_leads_somewhere():

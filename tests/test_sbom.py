@@ -8,6 +8,8 @@ import pytest
 from tests import sbom
 from tests.sbom import ROOT
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def told():

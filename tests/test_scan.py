@@ -16,6 +16,8 @@ from apikeys.cli import scan
 from tests.look_alikes import PREFIX, almost, surroundings, value
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.once
+
 PLANTED = 100
 LOOK_ALIKES = 10_000
 

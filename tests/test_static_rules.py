@@ -19,6 +19,8 @@ from tests.addresses import UNKNOWN_SERVICE_ID, details_address
 from tests.conftest import log_in, program_of
 from tests.static_rules import CODE, ROOT
 
+pytestmark = pytest.mark.once
+
 # Names that say less than they mean, each with what is in there.
 NO_SECRETS = {
     "apikeys/backends/plain.py: Plain.value": "whose keys: an IAM ID or an account",

@@ -31,6 +31,8 @@ from tests.server import ConsoleServer
 from tests.strangers import BEHAVIOURS, Behaviour, Crowd
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 SECONDS = 10
 CONNECTIONS = 64
 MANY_CONNECTIONS = 512  # enough for all that one stranger's bodies may take
