@@ -68,6 +68,8 @@ Messages are sentences for people: what happened and what to do next. They are n
 key's value. `message` is a msgid of the translation catalogues; `params` are filled in after translation.
 """
 
+from typing import ClassVar
+
 
 def gettext_noop(message: str) -> str:
     """Mark a message for the catalogues without translating it here."""
@@ -89,9 +91,11 @@ class ApiKeyError(Exception):
     may_have_happened = False
     is_audited = False
     message = _("Something went wrong. Nothing was changed.")
+    statuses: ClassVar[dict[str, int]] = {}  # by the names of all classes, which audit events have
 
     def __init_subclass__(cls, *, status: int = 0, code: str = "") -> None:
         cls.status, cls.code = status or cls.status, code or cls.code
+        ApiKeyError.statuses[cls.__name__] = cls.status
 
     def __init__(self, message: str = "", **params: object) -> None:
         self.message = message or self.message

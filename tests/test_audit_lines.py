@@ -15,6 +15,8 @@ from apikeys.iam import oauth
 from apikeys.identity import signing
 from apikeys.models import AuditEvent
 from apikeys.services import deletion, keys
+from console.factors.changes import LastFactor
+from console.single_sign_on.refusals import SomebodyElse
 from tests.addresses import UNKNOWN_ID
 from tests.conftest import caller_for
 
@@ -64,6 +66,17 @@ def test_a_refusal_says_why(alice, log, django_capture_on_commit_callbacks):
         "reasonCode": 404, "reasonType": "Not Found", "reasonForFailure": "ApiKeyNotFound",
     }  # fmt: skip
     assert event["message"].endswith(" -failure")
+
+
+@pytest.mark.parametrize(("refusal", "status"), [(LastFactor, 409), (SomebodyElse, 403)])
+def test_a_refusal_of_second_factors_or_single_sign_on_has_its_status_as_well(
+    alice, log, django_capture_on_commit_callbacks, refusal, status
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        audit.record_person(caller_for(alice), audit.FACTOR_DELETE, alice.iam_id, reason=refusal.__name__)
+
+    [event] = events_of(log)
+    assert event["reason"]["reasonCode"] == status
 
 
 def test_what_is_rolled_back_is_no_line(alice, alices_key, log, django_capture_on_commit_callbacks):

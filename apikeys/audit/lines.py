@@ -19,8 +19,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from apikeys import exceptions
 from apikeys.domain import SERVICE_ID_PREFIX
+from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
 
 STREAMS = ("stdout", "stderr")
@@ -71,7 +71,7 @@ def cadf(event: AuditEvent) -> dict[str, Any]:
 def _reason(event: AuditEvent) -> dict[str, Any]:
     status = HTTPStatus.OK
     if event.outcome in FAILED:
-        status = HTTPStatus(getattr(getattr(exceptions, event.reason, None), "status", HTTPStatus.BAD_REQUEST))
+        status = HTTPStatus(ApiKeyError.statuses.get(event.reason, HTTPStatus.BAD_REQUEST))
     told = {"reasonCode": int(status), "reasonType": status.phrase}
     return told | ({"reasonForFailure": event.reason} if event.reason else {})
 
