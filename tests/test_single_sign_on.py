@@ -227,6 +227,22 @@ def test_groups_and_user_id_may_come_from_userinfo_of_the_same_subject(idp, dora
     assert User.objects.get(username="carol").is_superuser
 
 
+def test_names_and_address_of_a_new_user_may_come_from_there_too(idp):
+    idp.userinfo = {
+        "sub": "subject-1",
+        "preferred_username": "somebody else",
+        "given_name": "Carol",
+        "family_name": "Ng",
+        "email": "carol@example.com",
+        "email_verified": True,
+    }
+
+    come_back(idp, Client(), given_name=None, family_name=None, email=None)
+
+    carol = User.objects.get(username="carol")
+    assert (carol.first_name, carol.last_name, carol.email) == ("Carol", "Ng", "carol@example.com")
+
+
 # What is refused
 
 

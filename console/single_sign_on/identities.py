@@ -27,6 +27,7 @@ from console.single_sign_on.refusals import Deactivated, SomebodyElse, Stranger,
 
 FACTOR = "single sign-on"  # as audit events call it
 MAX_GROUPS = 10_000
+OF_NEW_USERS = frozenset({"given_name", "family_name", "email", "email_verified"})  # claims, beside the user ID
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +44,11 @@ def person_of(request: HttpRequest, tokens: Tokens, claims: Claims) -> User:
     Raises Stranger, UserIdTaken, Deactivated; ProviderUnavailable where more has to be asked.
     """
     person = find(claims["sub"])
-    wanted = [settings.OIDC_GROUPS_CLAIM] if settings.OIDC_ADMINISTRATORS else []
+    wanted = {settings.OIDC_GROUPS_CLAIM} if settings.OIDC_ADMINISTRATORS else set()
     if person is None:
         if not settings.OIDC_CREATE_USERS:
             raise Stranger
-        wanted.append(settings.OIDC_USER_ID_CLAIM)
+        wanted |= {settings.OIDC_USER_ID_CLAIM, *OF_NEW_USERS}
     told = _with_userinfo(tokens, claims, wanted)
     if person is None:
         person = _made(request, told)
@@ -99,7 +100,7 @@ def disconnect(caller: Caller, person: User, *, may_lock_out: bool = False) -> N
             audit.record_person(caller, audit.FACTOR_DELETE, person.iam_id, person.username, factor=FACTOR)
 
 
-def _with_userinfo(tokens: Tokens, claims: Claims, wanted: list[str]) -> Claims:
+def _with_userinfo(tokens: Tokens, claims: Claims, wanted: set[str]) -> Claims:
     """Return the claims with what the provider tells elsewhere, where one that is wanted is missing."""
     if all(name in claims for name in wanted):
         return claims
