@@ -165,7 +165,6 @@ PUBLIC_URL = env_public_url("PUBLIC_URL", default_url(HOST, PORT, ALLOWED_HOSTS,
 PROGRAMS_URL = IAM_URL if _is_upstream else PUBLIC_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
 TOKEN_AUDIENCE = env_word("TOKEN_AUDIENCE")  # `aud` of access tokens; "" for none, as IAM's tokens
-PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True)
 # Values that are no key's, from one address in a minute, which each process counts; then 429.
 BAD_VALUES_PER_MINUTE = env_int("BAD_VALUES_PER_MINUTE", 300, low=1, high=1_000_000)
 
@@ -190,7 +189,7 @@ OIDC_ADMINISTRATORS = env_str("OIDC_ADMINISTRATORS")  # a group; without one the
 OIDC_CREATE_USERS = env_bool("OIDC_CREATE_USERS", False)
 OIDC_TWO_FACTOR_ACR = env_list("OIDC_TWO_FACTOR_ACR", [])  # what a provider calls a log-in with two factors
 OIDC_ONLY = env_bool("OIDC_ONLY", False)  # no log-in with a password or a passkey
-PASSWORD_GRANT = PASSWORD_GRANT and not OIDC_ONLY
+PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True) and not OIDC_ONLY
 OIDC_SLOTS = max(1, THREADS // 4)  # requests of each process that may wait for the provider; the others stay free
 if OIDC_ISSUER:
     AUTHENTICATION_BACKENDS.append("console.single_sign_on.backends.SignOnBackend")

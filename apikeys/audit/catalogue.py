@@ -40,7 +40,7 @@ PROOF = "console.login.proof"  # asked again for what one logs in with
 FACTOR_CREATE = "console.factor.create"
 FACTOR_UPDATE = "console.factor.update"
 FACTOR_DELETE = "console.factor.delete"
-SESSION_DELETE = "console.session.delete"  # ended by its owner from elsewhere
+SESSION_DELETE = "console.session.delete"  # ended from elsewhere
 
 CSRF = "console.request.forged"  # a form failed the CSRF check
 DENIED = "console.request.denied"  # 403

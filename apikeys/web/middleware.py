@@ -55,6 +55,7 @@ LISTS = {
     "person_": ("people", _("Go to the users")),
     "service_id_": ("service_id_list", _("Go to the service IDs")),
     "scope_": ("scope_list", _("Go to the scopes")),
+    "webhook_": ("webhooks", _("Go to the webhooks")),
 }
 
 

@@ -1,1 +1,1 @@
-"""Second factors: codes of an app, recovery codes, and what asks for them, at the log-in and again later."""
+"""Second factors: codes of an app, passkeys, recovery codes, and what asks for them, at the log-in and again later."""

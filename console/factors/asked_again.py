@@ -58,7 +58,9 @@ FROM = {
     **dict.fromkeys(OF_FACTORS, "factors"),
     **{name: "people" for name in GUARDED if name.startswith("person_")},
     **{name: "webhooks" for name in GUARDED if name.startswith("webhook_")},
-    **{name: name for name in ("passcode", "rules", "review_rules")},
+    **{name: "service_id_list" for name in GUARDED if name.startswith("service_id_")},
+    **{name: "scope_list" for name in GUARDED if name.startswith("scope_")},
+    **{name: name for name in ("mails", "passcode", "rules", "review_rules")},
 }
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
 PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"

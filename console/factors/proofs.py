@@ -1,4 +1,4 @@
-"""Proofs of who somebody is: a code of their app, a recovery code, their password; counted before they are judged."""
+"""Proofs of who somebody is: a code of their app, a recovery code, a passkey, their password; each is counted first."""
 
 from collections.abc import Callable
 from typing import Any
