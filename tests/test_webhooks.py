@@ -438,7 +438,7 @@ def test_dora_makes_a_webhook_sees_its_secret_once_and_tests_it(dora_client, rec
     assert made["Cache-Control"] == "no-store"
     assert sent.status_code == 303
     message = receiver.received[-1]
-    assert Verifier(secret).verify(message.body, message.headers)["type"] == "console.webhook.test"
+    assert Verifier(secret).verify(message.body, message.headers)["type"] == "console.webhook.ping"
     assert "The receiver answered with status 204." in shown.text
     assert secret not in shown.text and secret not in dora_client.get(PAGE).text
     assert [box["value"] for box in page(shown).find_all("input", name="kinds") if "checked" in box] == ["keys"]

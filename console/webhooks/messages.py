@@ -15,7 +15,7 @@ from console.outbox.models import Delivery
 from console.webhooks.models import Webhook
 
 KIND = "webhook"
-TEST = "console.webhook.test"
+TEST = "console.webhook.ping"  # no action: that a test was sent is an event of its own
 PREFIX = "msg_"
 
 
