@@ -16,6 +16,7 @@ PORTS = {"https": 443, "http": 80}
 METADATA = frozenset({IPv4Address("168.63.129.16")})
 SPECIAL = IPv4Network("192.0.0.0/24")  # of protocols; one large cloud has its metadata there, too
 TRANSLATED = IPv6Network("64:ff9b::/96")  # IPv4 behind a gateway (RFC 6052)
+SIX_TO_FOUR = IPv6Network("2002::/16")  # IPv4 behind relays that are gone (RFC 7526); only old Pythons call it global
 
 
 def clean_url(text: str) -> str:
@@ -76,7 +77,7 @@ def is_public(address: Address) -> bool:
     """Tell whether an address is one of the internet, and so is the IPv4 address that an IPv6 one may stand for."""
     if isinstance(address, IPv6Address):
         inner = _inner(address)
-        if address.is_site_local or (inner is not None and not is_public(inner)):
+        if address.is_site_local or address in SIX_TO_FOUR or (inner is not None and not is_public(inner)):
             return False
         if inner is not None and address in TRANSLATED:
             return True
@@ -94,7 +95,7 @@ def _inner(address: IPv6Address) -> IPv4Address | None:
     if address in TRANSLATED:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
+    return address.ipv4_mapped or (teredo[1] if teredo else None)
 
 
 def all_allowed(addresses: Iterable[str]) -> bool:
