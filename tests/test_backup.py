@@ -141,6 +141,19 @@ def test_what_was_used_up_since_the_backup_does_not_come_back(alice, backup, mon
     assert totp.use(person, app.generate_otp(later))
 
 
+def test_where_another_secret_key_sealed_the_apps_the_restore_says_what_is_missing(alice, bob, backup, settings):
+    app = pyotp.TOTP(totp.new_secret())
+    assert totp.keep(alice, app.secret, app.now())
+    command("backup", backup)
+    settings.SECRET_KEY = "another one, as a console makes where there is none"
+
+    empty()
+    said = " ".join(command("restore", backup).split())
+
+    assert "1 authenticator apps or webhooks can't be used" in said
+    assert "secret_key of that time" in said
+
+
 def test_a_backup_has_no_value_no_session_and_no_key_of_tokens(alice, alices_key, backup):
     browser = log_in(alice)
     tokens.issue(tokens.authenticate(alices_key.value, Origin()), client_id="default", with_refresh=True)

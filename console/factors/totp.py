@@ -97,6 +97,13 @@ def seal_again() -> int:
     return number
 
 
+def unreadable() -> int:
+    """Return how many secrets no SECRET_KEY that is known has sealed."""
+    return sum(
+        not unseal(bytes(row.sealed), row.user)[0] for row in Authenticator.objects.select_related("user").iterator()
+    )
+
+
 @sensitive_variables("secret", "shown")
 def _step_of(secret: str, code: str) -> int | None:
     """Return the step whose code this is: the present one, the one before or the one after, as clocks differ."""

@@ -52,6 +52,19 @@ def signature(signing: Iterable[str], message_id: str, timestamp: int, body: str
     return " ".join(found)
 
 
+def unreadable() -> int:
+    """Return of how many webhooks no SECRET_KEY that is known has sealed the secret."""
+    return sum(not _is_readable(webhook) for webhook in Webhook.objects.iterator())
+
+
+def _is_readable(webhook: Webhook) -> bool:
+    try:
+        opened(webhook.sealed_secret, webhook)
+    except (InvalidTag, ValueError):
+        return False
+    return True
+
+
 @sensitive_variables("text")
 def seal_again() -> int:
     """Seal again under the present SECRET_KEY what webhooks have; return how many of them that were."""

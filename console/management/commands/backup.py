@@ -47,7 +47,8 @@ class Command(BaseCommand):
             raise
         sealed = "sealed with the passphrase" if passphrase else "in clear"
         self.stdout.write(
-            f"Done: {rows_written:,} rows in {file}, {sealed}. Keep the peppers in another place: a restore needs both."
+            f"Done: {rows_written:,} rows in {file}, {sealed}. Keep the peppers and secret_key in another "
+            "place: a restore needs them, too."
         )
 
     def write(self, descriptor: int, passphrase: str) -> int:

@@ -7,6 +7,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from django.db import Error
 
 from apikeys.storage.errors import first_line
+from console import resealing
 from console.backup import container, rows
 from console.backup.passphrase import known_passphrase
 from console.copy_store import copying, holding
@@ -19,8 +20,8 @@ NO_ROWS = (AttributeError, LookupError, OverflowError, RecursionError, StopItera
 
 class Command(BaseCommand):
     help = (
-        "Restore a backup into an empty database, before the first start of the console there. The peppers of its time "
-        "must be in place. Whatever fails, nothing is restored in part."
+        "Restore a backup into an empty database, before the first start of the console there. The peppers and the "
+        "secret_key of its time must be in place. Whatever fails, nothing is restored in part."
     )
     # They would look at a database that is not there yet.
     requires_system_checks: list[str] = []
@@ -61,3 +62,11 @@ class Command(BaseCommand):
             "Manage > Users. Everybody has to log in again. Recovery codes are gone: whoever had some makes new ones "
             "under Account > Second factors."
         )
+        if lost := resealing.unreadable():
+            self.stdout.write(
+                self.style.WARNING(
+                    f"{lost} authenticator apps or webhooks can't be used: another SECRET_KEY sealed their secrets. "
+                    "Put secret_key of that time into DATA_DIR, or set SECRET_KEY, before the start. Without it remove "
+                    "the factors of these people (manage.py reset_factors), and type the addresses of webhooks again."
+                )
+            )
