@@ -4,22 +4,42 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from apikeys import exceptions
+from apikeys.backends import leaking, records
+from apikeys.backends.embedded import EmbeddedBackend
+from apikeys.backends.records import history_of
 from apikeys.backends.rotation import KEPT, forget_ended
-from apikeys.domain import ApiKeyDraft, Origin, Overlap, Reason
+from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Origin, Overlap, Reason
 from apikeys.identity import tokens
-from apikeys.models import ApiKeyRecord, AuditEvent, HistoryRecord, PreviousValue, RefusalRecord
+from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, HistoryRecord, PreviousValue, RefusalRecord
 from apikeys.services import creation, deletion, keys, rotation
 from apikeys.usage import counting
-from tests.conftest import caller_for, delivery_for
+from tests.conftest import NOON, caller_for, delivery_for
 from tests.programs import API_KEY_GRANT
 
 pytestmark = pytest.mark.django_db
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR, DAY, MOMENT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+LIFE = [
+    ("create", ("terraform",), "API key created"),
+    ("update", ("name",), "API key: update"),
+    ("lock", (), "API key: lock"),
+    ("unlock", (), "API key: unlock"),
+    ("disable", (), "API key: disable"),
+    ("enable", (), "API key: enable"),
+    ("rotate", (), "API key rotated"),
+    ("extend_previous", (), "Overlap of API key extended"),
+    ("leak_previous", ("a place",), "Previous value of API key found in public"),
+    ("rotate", (), "API key rotated"),
+    ("end_previous", (), "Previous value of API key ended"),
+    ("delete", (), "API key deleted"),
+    ("leak_previous", ("a place",), "Previous value of API key found in public"),
+    ("restore", (), "API key restored"),
+]
 
 
 def rotate(person, issued, lasts: timedelta | None = DAY, **overlap) -> str:
@@ -347,3 +367,94 @@ def test_what_ended_long_ago_is_forgotten(alice, alices_key):
 @pytest.fixture(autouse=True)
 def nothing_counted(monkeypatch):
     monkeypatch.setattr(counting, "_counters", {})
+
+
+# To the moment, and line by line
+
+
+def test_each_change_of_a_key_is_a_line_of_its_history_in_its_words(alice, alices_key):
+    store, key_id = EmbeddedBackend(caller_for(alice)), alices_key.key.id
+    with transaction.atomic():
+        store.update_api_key(key_id, ApiKeyChanges(name="ansible"), entity_tag=alices_key.key.entity_tag)
+        store.set_locked(key_id, True)
+        store.set_locked(key_id, False)
+        store.set_disabled(key_id, True)
+        store.set_disabled(key_id, False)
+        value = store.rotate_api_key(key_id, Overlap(HOUR)).value
+        store.extend_previous_value(key_id, Overlap(HOUR))
+        leaking.act_on(alices_key.value, caller_for(alice).identity, ["a place"])
+        store.rotate_api_key(key_id, Overlap(HOUR, ends_previous=True))
+        store.end_previous_value(key_id)
+        store.delete_api_key(key_id)
+        leaking.act_on(value, caller_for(alice).identity, ["a place"])
+    DeletedKeyRecord.objects.update(leaked=False)
+    with transaction.atomic():
+        store.restore_api_key(key_id)
+
+    lines = history_of(key_id)
+    assert {(line.iam_id, line.account_id) for line in lines} == {(alice.iam_id, alice.account_id)}
+    assert [(line.action, line.params, line.message) for line in lines] == LIFE
+
+
+def test_who_ends_a_value_that_they_found_is_named_in_the_history(alice, dora, alices_key):
+    rotate(alice, alices_key, HOUR)
+    identity = caller_for(dora).identity
+
+    with transaction.atomic():
+        _key, was_present = leaking.end(alices_key.key.id, 1, identity)
+        assert not was_present
+        key, was_present = leaking.end(alices_key.key.id, 2, identity)
+        assert (was_present, key.disabled) == (True, True)
+        with pytest.raises(exceptions.ApiKeyNotFound):
+            leaking.end(alices_key.key.id[:-1] + "x", 1, identity)
+
+    assert not works(alices_key.value)
+    assert [(line.iam_id, line.action) for line in history_of(alices_key.key.id)[-2:]] == [
+        (dora.iam_id, "end_previous"),
+        (dora.iam_id, "disable"),
+    ]
+
+
+def test_what_a_rotation_left_is_forgotten_thirty_days_after_its_end_to_the_moment(at, alice, alices_key):
+    rotate(alice, alices_key, HOUR)
+    previous = PreviousValue.objects.get()
+    assert (previous.replaced_at, previous.ends_at, previous.is_ended) == (NOON, NOON + HOUR, False)
+
+    at(NOON + HOUR + KEPT)
+    forget_ended()
+    assert PreviousValue.objects.exists()
+    at(NOON + HOUR + KEPT + MOMENT)
+    forget_ended()
+
+    assert not PreviousValue.objects.exists()
+
+
+def test_a_value_that_was_ended_stays_so_whatever_the_clock_says(alice, alices_key):
+    rotate(alice, alices_key, HOUR, asks_at_end=True)
+    rotation.end_previous_value(caller_for(alice), alices_key.key.id)
+
+    PreviousValue.objects.update(ends_at=timezone.now() + HOUR)
+
+    assert not works(alices_key.value)
+    assert not PreviousValue.objects.get().asks_at_end
+
+
+def test_a_value_is_known_by_itself_and_not_by_its_pepper(alice, alices_key, settings):
+    assert records.is_known(alices_key.value)
+    assert not records.is_known(alices_key.value[::-1])
+
+    rotate(alice, alices_key)
+    assert records.is_known(alices_key.value)
+    deletion.delete_api_key(caller_for(alice), alices_key.key.id)
+    assert records.is_known(alices_key.value)
+
+
+@pytest.mark.parametrize(
+    ("if_match", "is_named"),
+    [
+        ("*", True), (" * ", True), ("5-abc", True), ('"5-abc"', True), ('W/"5-abc"', True), ('"4-x", "5-abc"', True),
+        ('"4-x","6-y"', False), ('"5-abc', False), ("", False), ('"', False), ("5-abcd", False),
+    ],
+)  # fmt: skip
+def test_a_version_is_named_by_its_tag_alone_or_in_a_list(if_match, is_named):
+    assert records.names_version(if_match, "5-abc") is is_named
