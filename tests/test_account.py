@@ -179,6 +179,7 @@ def test_alice_ends_all_others_and_stays_herself(alice):
 
     assert "2 sessions have ended." in page(here.get(SESSIONS)).find(class_="toasts").text
     assert (is_logged_in(here), is_logged_in(other), works(shell)) == (True, False, False)
+    assert AuditEvent.objects.get(action=audit.SESSION_DELETE).request_data == {"sessions": 2}
 
 
 def test_bob_ends_nothing_of_alices(alice, bob_client):

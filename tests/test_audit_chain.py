@@ -233,6 +233,14 @@ def test_an_event_names_a_key_a_service_id_a_person_or_nothing(alice, bob):
     assert dict(AuditEvent.objects.values_list("target_name", "concerns"))[bob.iam_id] == bob.iam_id
 
 
+def test_an_event_about_a_person_has_their_ids_and_why_it_was_refused(alice, dora, bob):
+    audit.record_person(caller_for(dora), audit.PERSON_UPDATE, bob.iam_id, bob.username, reason="Refused", field="name")
+
+    event = AuditEvent.objects.get()
+    assert (event.initiator_id, event.target_id, event.target_name) == (dora.iam_id, bob.iam_id, bob.username)
+    assert (event.reason, event.outcome, event.request_data) == ("Refused", "failure", {"field": "name"})
+
+
 def test_what_somebody_did_lately_is_without_log_ins_and_without_what_is_about_to_be_asked(alice, bob):
     caller = caller_for(alice)
     for minute, action in enumerate((audit.CREATE, audit.LOG_IN, audit.UPDATE, audit.DELETE)):
@@ -350,8 +358,9 @@ def test_many_events_are_sealed_in_one_sweep_and_a_quiet_one_only_reads(alice, d
     chain.seal_events()
 
     assert not AuditEvent.objects.filter(place=None).exists()
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(3) as asked:
         chain.seal_events()
+    assert [query["sql"].partition(" ")[0] for query in asked] == ["SELECT"] * 3
 
 
 def test_an_event_costs_one_statement(alice, django_assert_num_queries):

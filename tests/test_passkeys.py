@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from fido2.utils import websafe_decode
 
+from apikeys.models import AuditEvent
 from console.factors import passkeys
 from console.factors.models import Passkey, RecoveryCode
 from console.sessions import SessionStore
@@ -61,6 +62,9 @@ def test_alice_sees_and_removes_her_passkeys_by_name(alice, phone, alice_client)
     assert "Security key" in shown
     assert not RecoveryCode.objects.exists()
     assert is_logged_in(log_in(alice))
+    events = AuditEvent.objects.filter(action__startswith="console.factor.").order_by("event_time", "id")
+    told = [(event.action.rpartition(".")[2], event.request_data) for event in events]
+    assert told == [(action, {"factor": "passkey"}) for action in ("create", "create", "delete", "delete")]
 
 
 def test_bob_cannot_remove_alices(phone, bob_client):

@@ -10,11 +10,12 @@ from django.db.models.signals import pre_save
 
 from apikeys import exceptions
 from apikeys.clocks import CLOCK_SET_BACK
-from apikeys.domain import Origin
+from apikeys.domain import Origin, Overlap
 from apikeys.iam import oauth
-from apikeys.identity import signing, tokens, users
+from apikeys.identity import lookups, signing, tokens, users
 from apikeys.models import RefreshToken, Revocation
-from tests.conftest import NOON
+from apikeys.services import rotation
+from tests.conftest import NOON, caller_for
 
 pytestmark = pytest.mark.django_db
 
@@ -154,6 +155,53 @@ def test_a_key_is_exchanged_though_no_refresh_token_can_be_stored_and_a_log_in_i
     assert [record.getMessage() for record in caplog.records] == [
         "An API key was exchanged without a refresh token, which can't be stored: the disk is full"
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("apikeys:write", "The scope is wider than that of the API key."),
+        ("nobody:knows", "This server does not know such a scope."),
+        (" ".join(f"{'a' * 60}:{number}" for number in range(40)), "These are too many scopes."),
+    ],
+)
+def test_a_scope_that_a_token_can_not_have_is_refused_in_a_sentence(alice, create_key, asked, sentence):
+    subject = tokens.authenticate(create_key(alice, scope="apikeys:read").value, Origin())
+
+    with pytest.raises(exceptions.PropertyRefused) as refused:
+        tokens.narrowed(subject, asked)
+
+    assert (refused.value.field, refused.value.message) == ("scope", sentence)
+    assert tokens.narrowed(subject, "") == tokens.narrowed(subject, "apikeys:read") == subject
+
+
+def test_of_several_spellings_the_first_that_is_a_keys_value_stands_for_its_owner(alice, alices_key):
+    spellings = ["nobody's", alices_key.value[::-1], alices_key.value]
+
+    assert tokens.authenticate_any(spellings, Origin()).api_key.id == alices_key.key.id
+    with pytest.raises(exceptions.ValueNotFound):
+        tokens.authenticate_any(spellings[:2], Origin())
+
+
+def test_who_asks_about_a_value_gets_the_whole_record_and_uses_nothing(alice, alices_key, create_key):
+    asker = tokens.issue(tokens.authenticate(alices_key.value, Origin()), client_id="", with_refresh=False)
+    asked = create_key(alice, "asked", "What it is for")
+
+    bearer, record = tokens.identify_and_find(asker.access_token, asked.value, Origin())
+
+    assert bearer.identity.iam_id == alice.iam_id
+    assert (record.id, record.name, record.description) == (asked.key.id, "asked", "What it is for")
+    assert tokens.identify_and_find(asker.access_token, "nobody's", Origin())[1] is None
+
+
+def test_each_earlier_value_of_a_key_is_told_by_its_number(alice, alices_key):
+    for _time in range(2):
+        rotation.rotate_api_key(caller_for(alice), alices_key.key.id, Overlap(HOUR, ends_previous=True))
+
+    found = [lookups.previous_value(alices_key.key.id, number) for number in (1, 2, 3)]
+
+    assert [told and (told.number, told.works) for told in found] == [(1, False), (2, True), None]
+    assert lookups.previous_value("ApiKey-0", 1) is None
 
 
 # What renews it
