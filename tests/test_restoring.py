@@ -1,7 +1,7 @@
 """A deleted key is refused at once, can be restored for some hours by whoever deleted it, and then is gone for good."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -17,12 +17,13 @@ from apikeys.models import (
     HistoryRecord,
     PreviousValue,
     RefusalRecord,
+    ServiceIdRecord,
     UsageRecord,
 )
 from apikeys.services import creation, deletion, keys, leaks, rotation, service_ids
 from apikeys.services.leaks import Report
 from apikeys.usage import counting
-from tests.conftest import caller_for
+from tests.conftest import NOON, caller_for
 
 pytestmark = pytest.mark.django_db
 
@@ -348,3 +349,42 @@ def test_nothing_is_left_of_the_keys_of_an_owner_who_is_gone(alice, create_key):
 
     for model in (DeletedKeyRecord, UsageRecord, RefusalRecord, HistoryRecord):
         assert not model.objects.exists()
+
+
+# To the moment
+
+
+def test_a_deleted_key_can_be_restored_for_its_hours_to_the_moment(at, alice, alices_key):
+    delete(alice, alices_key)
+    row = DeletedKeyRecord.objects.get()
+    assert (row.deleted_at, row.deleted_by, row.gone_at) == (NOON, alice.iam_id, NOON + timedelta(hours=24))
+
+    at(row.gone_at - timedelta(microseconds=1))
+    assert deletion.purge() == 0
+    at(row.gone_at)
+    assert deletion.purge() == 1
+
+    assert not DeletedKeyRecord.objects.exists()
+    assert not HistoryRecord.objects.filter(object_id=alices_key.key.id).exists()
+
+
+def test_a_service_id_keeps_how_often_and_when_its_deleted_keys_were_used(alice, create_key):
+    robot = service_ids.create_service_id(caller_for(alice), ServiceIdDraft("robot"))[0]
+    late, early, unused = (create_key(alice, name, iam_id=robot.iam_id) for name in ("late", "early", "unused"))
+    for issued, count, hour in ((late, 3, 2), (early, 4, 1)):
+        used = {"use_count": count, "last_used_at": NOON + timedelta(hours=hour)}
+        ApiKeyRecord.objects.filter(id=issued.key.id).update(**used)
+
+    def past() -> tuple[int, datetime | None]:
+        row = ServiceIdRecord.objects.get(iam_id=robot.iam_id)
+        return row.past_use_count, row.past_last_used_at
+
+    delete(alice, unused)
+    assert past() == (0, None)
+    delete(alice, early)
+    assert past() == (4, NOON + timedelta(hours=1))
+    delete(alice, late)
+    assert past() == (7, NOON + timedelta(hours=2))
+    restore(alice, early)
+
+    assert past() == (3, NOON + timedelta(hours=2))

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from apikeys import exceptions
-from apikeys.backends.rules import networks_over, value_made_at
+from apikeys.backends.rules import _crowded, networks_over, value_made_at
 from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Caller, Creators, Name, Overlap, Rules, ServiceIdDraft
 from apikeys.identity.lookups import find_source
 from apikeys.models import ApiKeyRecord, AuditEvent, HistoryRecord, RulesRecord
@@ -427,3 +427,37 @@ def test_the_limits_tell_the_rule(alice):
     told = program_of(alice).get(f"/v1/accounts/{alice.account_id}/limits/identity").json()
 
     assert told["apikeys_per_identity"]["limit"] == 7
+
+
+def test_a_rule_that_is_broken_names_its_field_and_what_is_allowed(alice, create_key):
+    set_rules(networks="192.0.2.0/24 198.51.100.0/24")
+
+    with pytest.raises(exceptions.RuleBroken) as broken:
+        create_key(alice, networks="203.0.113.0/24")
+
+    assert broken.value.field == "networks"
+    assert str(broken.value) == ("API keys may be used from 192.0.2.0/24, 198.51.100.0/24 at most. Choose from these.")
+
+
+def test_people_with_more_keys_than_a_rule_allows_are_counted_up_to_a_number(alice, bob, dora, create_key, monkeypatch):
+    for person, number in ((alice, 3), (bob, 2), (dora, 1)):
+        for name in "abc"[:number]:
+            create_key(person, name)
+
+    def crowded(keys_per_identity: int) -> int:
+        return _crowded(Rules(keys_per_identity=keys_per_identity), alice.account_id)
+
+    assert [crowded(most) for most in (0, 1, 2, 3)] == [0, 2, 1, 0]
+    monkeypatch.setattr("apikeys.backends.rules.COUNTED", 0)
+    assert crowded(1) == 1
+
+
+def test_a_service_id_that_somebody_else_manages_is_nobody_to_make_keys_for(alice, bob, create_key):
+    robot = service_ids.create_service_id(caller_for(bob), ServiceIdDraft("robot"))[0]
+
+    for iam_id in (robot.iam_id, bob.iam_id, "iam-ServiceId-x", "x"):
+        with pytest.raises(exceptions.InvalidApiKey) as refused:
+            create_key(alice, iam_id=iam_id)
+        assert (refused.value.field, refused.value.message) == (
+            "iam_id", "The specified IAM ID does not match the IAM ID in the token.",
+        )  # fmt: skip
