@@ -405,6 +405,21 @@ def test_of_twenty_extensions_at_once_two_count(alice, nonce):
     assert Handover.objects.get().extensions == 2
 
 
+def test_the_first_key_of_a_service_id_has_a_nonce_of_its_own_and_the_same_one_each_time(alice):
+    first = delivery.Delivery(alice.iam_id, "n" * 22).for_first_key()
+
+    assert (first.iam_id, first.nonce) == (
+        alice.iam_id, "81ee4769fbdb715fc9b3d5c8f6a21c80c035c5fb395dd8230ce2a2cc9adaf2c2",
+    )  # fmt: skip
+
+
+def test_a_value_that_the_release_before_sealed_is_a_first_value(alice, nonce):
+    issued = send(alice, nonce)
+    Handover.objects.update(value_number=None)
+
+    assert is_same(send(alice, nonce), issued)
+
+
 def test_where_it_must_be_the_same_key_another_draft_is_refused(alice, nonce):
     def send_same(name: str, description: str = "") -> IssuedApiKey:
         draft = ApiKeyDraft(name, description, iam_id=alice.iam_id)

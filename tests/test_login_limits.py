@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as configured
 from django.core import signing
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -307,17 +308,20 @@ def test_a_success_on_a_device_gives_back_what_was_tried_on_it_alone(at, db):
     assert (counted(), in_a_row()) == ([1, 1], [1])
 
 
-@pytest.mark.parametrize(("attempt", "left"), [(HERE, [1, 1]), (DEVICE, [1])])
+@pytest.mark.parametrize(("attempt", "left"), [(HERE, [1, 1, 2]), (DEVICE, [1, 1, 1])])
 def test_an_attempt_that_was_not_judged_is_taken_back_once(at, db, attempt, left):
+    stranger = Attempt("192.0.2.7", "bob")
     for _ in range(2):
         wait_of(attempt)
+    wait_of(stranger)
 
     limiter.give_back(attempt)
 
-    assert (counted(), in_a_row()) == (left, [1])
-    for _ in range(3):
+    assert (counted(), sorted(in_a_row())) == (left, [1, 1])
+    for _ in range(4):
         limiter.give_back(attempt)
-    assert (counted(), in_a_row()) == ([0] * len(left), [0])
+    assert (wait_of(stranger), max(in_a_row())) == (0, 2)
+    assert counted()[0] == 0
 
 
 def test_each_factor_of_each_person_has_attempts_of_its_own_and_a_right_one_gives_them_back(at, db):
@@ -376,6 +380,39 @@ def test_one_user_id_has_one_tag_however_it_is_spelled_and_another_under_each_se
     assert limiter.person_tags("bob") != tags
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "former " * 8, []
     assert limiter.person_tags("alice") == tags[1:]
+
+
+def test_what_stands_for_somebody_is_what_an_earlier_release_stored(db, settings):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "present " * 8, []
+
+    for attempt in (HERE, DEVICE):
+        wait_of(attempt)
+
+    assert limiter.person_tags("alice") == ["c8fe86ea11bb4847"]
+    counters = set(LoginCounter.objects.values_list("subject", flat=True))
+    assert {subject[:16] for subject in counters} == {"3252cebd51b0572a", "f4f0cbe67716bec5", "d6e2b69b571bd2fc"}
+    assert "5430b70acf27437a" in {row.subject[:16] for row in LoginStreak.objects.all()}
+
+
+def test_a_device_is_known_for_180_days_after_the_last_log_in(at, alice, rf):
+    answer = HttpResponse()
+    devices.remember(rf.get("/"), answer, "alice")
+    request = rf.get("/")
+    request.COOKIES = {name: morsel.value for name, morsel in answer.cookies.items()}
+
+    at(NOON + timedelta(days=180))
+    assert len(devices.known_device(request, "alice")) == 22
+    at(NOON + timedelta(days=180, seconds=1))
+    assert devices.known_device(request, "alice") == ""
+
+
+def test_a_challenge_is_taken_once_and_forgiven_for_the_networks_around_it(at, db):
+    limiter.reserve_challenge("2001:db8::1")
+    limiter.reserve_challenge("2001:db8::1")
+    limiter.forgive_challenge("2001:db8::2")
+    assert counted() == [1, 1, 1]
+
+    assert [limiter.take_once(text) for text in ("one", "one", "two")] == [True, False, True]
 
 
 # A device that somebody logged in on before

@@ -126,6 +126,23 @@ def test_names_count_for_the_person_who_has_them():
     assert refusal_of("Quxbrandt Zyblinski", ALICE) == ""
 
 
+def test_the_words_of_somebody_are_names_hosts_and_what_they_are_made_of(settings):
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://acme-schluessel.example:8000", ["Other.example"]
+    settings.CONSOLE_BRAND, settings.APIKEYS_PREFIX = "", "apk_"
+
+    words = passwords.words_of(User(username="al", first_name="Ab Abc", last_name="\u6771\u4eac", email="x@y.zz"))
+
+    for known in ("abc", "ab abc", "ababc", "\u6771\u4eac", "acme-schluessel.example", "acme", "other", "console"):
+        assert known in words, known
+    for other in ("al", "ab", "zz", "8000", "xxxx"):
+        assert other not in words, other
+    settings.PUBLIC_URL = ""
+    assert passwords.words_of(None)[: -len(passwords.KNOWN_SENTENCES)] == [
+        *("api keys", "apikeys", "api", "keys", "api keys console", "apikeysconsole", "console", "administrator"),
+        *("ibm cloud", "ibmcloud", "ibm", "cloud", "apk_", "apk", "other.example", "otherexample", "other", "example"),
+    ]
+
+
 def test_without_a_person_the_console_is_still_known():
     assert refusal_of("API keys console API keys console", None)
     assert refusal_of(GOOD[0], None) == ""

@@ -96,6 +96,7 @@ def test_a_lost_answer_is_noted_and_the_form_asks_no_more(iam, anna, form):
     with pytest.raises(exceptions.CreationUnconfirmed):
         create(anna(), form())
 
+    assert not form().is_reserved()
     with pytest.raises(exceptions.CreationUnconfirmed) as told:
         create(anna(), form())
 
