@@ -176,6 +176,21 @@ def test_a_pause_from_before_the_clock_was_set_back_is_over(db):
     assert wait_of(Attempt("203.0.113.1", "alice")) == 0
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"username": "alice"}, {"password": PASSWORD}, {"username": "ali\0ce", "password": PASSWORD}],
+    ids=["nothing", "no password", "no user ID", "no text of a database"],
+)
+def test_what_is_no_log_in_by_password_is_not_counted(alice, rf, given):
+    request = rf.get("/")
+    request.client_address = "192.0.2.7"
+
+    assert auth.LimitedModelBackend().authenticate(request, **given) is None
+    assert auth.LimitedModelBackend().authenticate(None, username="alice", password=PASSWORD) is None
+    assert not LoginCounter.objects.exists()
+    assert auth.LimitedModelBackend().authenticate(request, username="alice", password=PASSWORD) == alice
+
+
 # To the moment
 
 WINDOW, SECOND, MOMENT = timedelta(minutes=15), timedelta(seconds=1), timedelta(microseconds=1)
