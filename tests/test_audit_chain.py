@@ -144,9 +144,35 @@ def test_old_events_go_an_hours_together_and_their_removal_is_told_once_an_hour(
     assert (told.request_data, told.initiator_id) == ({"until": (NOON + HOUR).isoformat(), "days": 30}, "")
     assert AuditChain.objects.get().removed_at == NOON + 30 * DAY + HOUR
     assert chain.verify().faults == []
+    head = AuditChain.objects.get()
+    assert chain.verify((1, "as it was")).faults == []  # nobody can tell
+    assert chain.verify((3, head.first_digest)).faults == []
+    for other in ((3, "another"), (99, "as it was")):
+        assert chain.verify(other).faults == [
+            f"Place {other[0]} is not what it was: the chain was cut, and made anew from there."
+        ]
     settings.AUDIT_DAYS = 0
     at(NOON + 99 * DAY)
     assert chain.remove_old() == 0
+
+
+def test_the_chain_is_verified_page_by_page(events, monkeypatch):
+    monkeypatch.setattr(chain, "PAGE", 2)
+
+    report = chain.verify()
+
+    assert (report.sealed, report.faults, report.place, report.digest) == (9, [], 9, events[8].digest)
+
+
+def test_another_end_than_the_heads_is_told(events):
+    AuditChain.objects.update(digest="0" * 64)
+
+    assert chain.verify().faults == [
+        "The head of the chain was changed.",
+        "The end of the chain is not the one that its head names.",
+    ]
+    AuditChain.objects.all().delete()
+    assert chain.verify().faults == ["The head of the chain is gone: nothing can be verified."]
 
 
 def test_no_more_than_a_hundred_faults_are_told_one_by_one():
