@@ -13,6 +13,7 @@ from apikeys.exceptions import Unauthenticated
 from apikeys.identity import log_ins, tokens
 from apikeys.models import AuditEvent, RefreshToken, StoredTokens
 from console.account.devices import command_line_of, device_of
+from console.account.sessions import sessions_of
 from console.factors import held
 from console.models import Session, User
 from console.people import links
@@ -149,6 +150,22 @@ def test_what_a_client_calls_itself_is_escaped(alice):
     assert "<b>&" not in here.get(SESSIONS).content.decode()
 
 
+def test_what_is_listed_has_the_moments_and_the_names_that_it_is_ended_by(alice):
+    browser(FIREFOX, "192.0.2.7")
+    command_line()
+    row, token = Session.objects.get(), RefreshToken.objects.get()
+
+    by_address = {listed.address: listed for listed in sessions_of(alice, row.session_key)}
+    here, shell = by_address["192.0.2.7"], by_address["192.0.2.44"]
+
+    assert (here.id, here.began_at, here.last_used_at) == (row.session_key, row.began_at, row.last_used_at)
+    assert (shell.id, here.is_this, shell.is_this) == (str(token.family), True, False)
+    assert shell.began_at is not None
+    assert shell.last_used_at is not None
+    assert sessions_of(alice, row.session_key)[0] == here
+    assert not any(listed.is_this for listed in sessions_of(alice))
+
+
 # What is ended
 
 
@@ -179,7 +196,8 @@ def test_alice_ends_all_others_and_stays_herself(alice):
 
     assert "2 sessions have ended." in page(here.get(SESSIONS)).find(class_="toasts").text
     assert (is_logged_in(here), is_logged_in(other), works(shell)) == (True, False, False)
-    assert AuditEvent.objects.get(action=audit.SESSION_DELETE).request_data == {"sessions": 2}
+    event = AuditEvent.objects.get(action=audit.SESSION_DELETE)
+    assert (event.target_id, event.target_name, event.request_data) == (alice.iam_id, "alice", {"sessions": 2})
 
 
 def test_bob_ends_nothing_of_alices(alice, bob_client):
@@ -213,7 +231,7 @@ def test_an_end_is_an_audit_event_and_nothing_is_said_where_nothing_ended(alice,
         dora_client.post(at(alice, f"{id_of(other)}/end/"))
 
     event = AuditEvent.objects.get(action=audit.SESSION_DELETE)
-    assert (event.target_id, event.request_data) == (alice.iam_id, {"sessions": 1})
+    assert (event.target_id, event.target_name, event.request_data) == (alice.iam_id, "alice", {"sessions": 1})
 
 
 def test_the_tokens_of_an_upstream_iam_go_with_their_session(alice):

@@ -215,3 +215,51 @@ def test_the_page_says_who_can_undo_it_and_offers_the_owner_nothing_in_vain(
     lock(dora, alices_key.key.id)
     assert LOCKED in seen(alice_client)[0]
     assert offered_in_the_list(alice_client) == ""
+
+
+# Row by row
+
+
+@pytest.mark.parametrize(
+    ("act", "undo", "what"),
+    [(holding.disable, holding.enable, "disabled"), (holding.lock, holding.unlock, "locked")],
+)
+def test_the_firmest_and_then_the_first_is_named_and_undone_by_whom_it_may(alice, bob, dora, act, undo, what):
+    record = ApiKeyRecord()
+    owner, finder, administrator = (caller_for(person).identity for person in (alice, bob, dora))
+
+    def state() -> tuple[object, ...]:
+        return tuple(getattr(record, name) for name in (what, f"{what}_by", f"{what}_hold"))
+
+    assert act(record, owner, Hold.OWNER)
+    assert not act(record, finder, Hold.OWNER)
+    assert state() == (True, alice.iam_id, Hold.OWNER)
+    assert act(record, administrator, Hold.ADMINISTRATOR)
+    assert not act(record, finder, Hold.LEAK)
+    assert not act(record, owner, Hold.OWNER)
+    assert state() == (True, dora.iam_id, Hold.ADMINISTRATOR)
+    with pytest.raises(exceptions.ApiKeyHeld) as refused:
+        undo(record, owner)
+    assert refused.value.message == (LOCKED if what == "locked" else BY_ADMINISTRATOR)
+    assert undo(record, administrator)
+    assert state() == (False, "", "")
+    assert not undo(record, administrator)
+    for hold in (None, ""):  # of the release before
+        setattr(record, what, True)
+        setattr(record, f"{what}_hold", hold)
+        assert undo(record, owner)
+
+
+def test_a_locked_record_is_told_from_one_that_somebody_else_locked(alice, dora):
+    record = ApiKeyRecord()
+    owner, administrator = caller_for(alice).identity, caller_for(dora).identity
+    holding.check_unlocked(record, owner)
+
+    holding.lock(record, owner, Hold.OWNER)
+    with pytest.raises(exceptions.ApiKeyLocked):
+        holding.check_unlocked(record, owner)
+    holding.lock(record, administrator, Hold.ADMINISTRATOR)
+    with pytest.raises(exceptions.ApiKeyHeld):
+        holding.check_unlocked(record, owner)
+    with pytest.raises(exceptions.ApiKeyLocked):
+        holding.check_unlocked(record, administrator)

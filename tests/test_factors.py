@@ -1,12 +1,13 @@
 """Second factors: an app, recovery codes, the log-in in two steps, and who must have one."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
 import pytest
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import BACKEND_SESSION_KEY, get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 from django.http import HttpRequest
@@ -19,7 +20,7 @@ from console.factors import second_step as steps
 from console.factors.models import Authenticator, Passkey, RecoveryCode
 from console.log_in import limiter
 from console.models import LoginCounter, LoginStreak
-from console.sessions import SessionStore
+from console.sessions import BEGAN, SessionStore
 from tests.addresses import KEYS, USERS
 from tests.cast import PASSWORD
 from tests.conftest import NOON, program_of
@@ -184,9 +185,14 @@ def test_a_second_step_that_was_finished_or_never_begun_is_none(alice):
     key = request.session.session_key
 
     person, half = steps.find(request)
-    steps.finish(request, person, half)
+    request.session[BEGAN] = 1.0
+    steps.finish(request, person, replace(half, backend="another.Backend"))
 
     assert request.user == alice
+    assert request.session[BACKEND_SESSION_KEY] == "another.Backend"
+    assert BEGAN not in request.session
+    alice.refresh_from_db()
+    assert alice.time_zone == "Asia/Taipei"
     assert request.session.session_key != key
     assert steps.find(request) is None
     for kept in ("", "x", "AAAA", 7):
@@ -272,6 +278,15 @@ def test_the_qr_code_says_what_the_text_says_and_has_nothing_that_the_policy_ref
     assert "style" not in drawn[0]
     assert "href" not in drawn[0]
     assert totp.qr_code("otpauth://totp/a?secret=A") == totp.qr_code("otpauth://totp/a?secret=A")
+
+
+def test_the_qr_code_is_dark_on_light_and_no_smaller_kind():
+    svg = totp.qr_code("otpauth://totp/x")
+
+    assert svg.count("<path") == 2
+    assert re.findall(r'(?:fill|stroke)="(#[0-9a-f]+)"', svg) == ["#fff", "#000"]
+    assert re.findall(r'class="([^"]*)"', svg) == ["qr"]
+    assert "width=" not in svg
 
 
 def test_the_uri_names_the_console_and_the_user_id(bob):

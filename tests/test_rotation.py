@@ -13,11 +13,12 @@ from apikeys.backends import leaking, records
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.backends.records import history_of
 from apikeys.backends.rotation import KEPT, forget_ended
-from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Origin, Overlap, Reason
+from apikeys.domain import ApiKeyChanges, ApiKeyDraft, Condition, Match, Origin, Overlap, Reason
 from apikeys.identity import tokens
 from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, HistoryRecord, PreviousValue, RefusalRecord
 from apikeys.services import creation, deletion, keys, rotation
 from apikeys.usage import counting
+from apikeys.values import Peppers
 from tests.conftest import NOON, caller_for, delivery_for
 from tests.programs import API_KEY_GRANT
 
@@ -409,10 +410,90 @@ def test_who_ends_a_value_that_they_found_is_named_in_the_history(alice, dora, a
             leaking.end(alices_key.key.id[:-1] + "x", 1, identity)
 
     assert not works(alices_key.value)
-    assert [(line.iam_id, line.action) for line in history_of(alices_key.key.id)[-2:]] == [
-        (dora.iam_id, "end_previous"),
-        (dora.iam_id, "disable"),
+    assert [(line.iam_id, line.action, line.message) for line in history_of(alices_key.key.id)[-2:]] == [
+        (dora.iam_id, "end_previous", "Previous value of API key ended"),
+        (dora.iam_id, "disable", "API key: disable"),
     ]
+
+
+def test_a_value_that_was_found_of_a_key_of_the_release_before_is_its_first(alice, dora, alices_key):
+    ApiKeyRecord.objects.update(value_number=None)
+
+    with transaction.atomic():
+        assert leaking.end(alices_key.key.id, 2, caller_for(dora).identity)[1] is False
+        key, was_present = leaking.end(alices_key.key.id, 1, caller_for(dora).identity)
+
+    assert (was_present, key.disabled) == (True, True)
+
+
+def test_an_overlap_is_extended_from_now_or_without_an_end(alice, alices_key):
+    rotate(alice, alices_key, HOUR)
+    before = timezone.now()
+
+    rotation.extend_previous_value(caller_for(alice), alices_key.key.id, Overlap(2 * HOUR, asks_at_end=True))
+
+    previous = PreviousValue.objects.get()
+    assert before + 2 * HOUR <= previous.ends_at <= timezone.now() + 2 * HOUR
+    assert previous.asks_at_end
+    rotation.extend_previous_value(caller_for(alice), alices_key.key.id, Overlap(None))
+    previous = PreviousValue.objects.get()
+    assert (previous.ends_at, previous.asks_at_end) == (None, False)
+
+
+@pytest.mark.parametrize(("used_before_its_end", "is_kept"), [(DAY, True), (DAY + MOMENT, False), (-DAY, True)])
+def test_a_value_that_was_in_use_on_its_last_day_is_not_forgotten(at, alice, alices_key, used_before_its_end, is_kept):
+    rotate(alice, alices_key, HOUR, asks_at_end=True)
+    PreviousValue.objects.update(ends_at=NOON, last_used_at=NOON - used_before_its_end)
+
+    at(NOON + 2 * KEPT)
+    forget_ended()
+
+    assert PreviousValue.objects.exists() is is_kept
+
+
+def test_a_key_moves_from_its_old_digest_to_that_under_the_newest_pepper(alices_key, settings):
+    record = ApiKeyRecord.objects.get()
+    assert records.plan_pepper_move(record, record.id, alices_key.value) is None
+    settings.APIKEYS_PEPPERS = Peppers(settings.APIKEYS_PEPPERS.by_number | {7: b"7" * 32})
+
+    move = records.plan_pepper_move(record, record.id, alices_key.value)
+
+    new = settings.APIKEYS_PEPPERS.digest(alices_key.value, 7)
+    assert (move.key_id, move.old_pepper, move.old_digest, move.digest) == (
+        record.id, record.pepper, record.digest, new,
+    )  # fmt: skip
+    records.move_to_newest_pepper(move)
+    moved = ApiKeyRecord.objects.get()
+    assert (moved.pepper, moved.digest, moved.entity_tag) == (7, new, record.entity_tag)
+    ApiKeyRecord.objects.update(pepper=record.pepper, digest="0" * 64)  # another one meanwhile
+    records.move_to_newest_pepper(move)
+    assert ApiKeyRecord.objects.get().digest == "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_met"),
+    [
+        (Condition("name", Match.EQUALS, "TERRAFORM"), True),
+        (Condition("name", Match.EQUALS, "terra"), False),
+        (Condition("name", Match.CONTAINS, "RRAF"), True),
+        (Condition("name", Match.STARTS_WITH, "Terra"), True),
+        (Condition("name", Match.STARTS_WITH, "form"), False),
+        (Condition("description", Match.CONTAINS, "applies"), True),
+        (Condition("description", Match.CONTAINS, "terraform"), False),
+        (Condition("name", Match.CONTAINS, "x" * 10_000), False),
+        (Condition("id", Match.CONTAINS, "APIKEY-"), True),
+        (Condition("id", Match.EQUALS, "apikey-"), False),
+    ],
+)
+def test_conditions_look_at_names_descriptions_and_ids_in_any_letters(alices_key, condition, is_met):
+    assert ApiKeyRecord.objects.filter(records.filter_of(condition)).exists() is is_met
+
+
+def test_an_id_is_found_in_any_letters(alices_key):
+    for text in (alices_key.key.id, alices_key.key.id.upper(), alices_key.key.id.lower()):
+        assert ApiKeyRecord.objects.filter(records.filter_of(Condition("id", Match.EQUALS, text))).exists()
+    assert records._as_written("SERVICEID-1-2") == "ServiceId-1-2"
+    assert records._as_written("Other-1") == "other-1"
 
 
 def test_what_a_rotation_left_is_forgotten_thirty_days_after_its_end_to_the_moment(at, alice, alices_key):
