@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from apikeys.models import ApiKeyRecord
+from apikeys import audit
+from apikeys.audit import counted
+from apikeys.models import ApiKeyRecord, AuditEvent
 from console import sessions
 from console.factors import asked_again, proofs
 from console.factors.asked_again import GUARDED, OPENED
@@ -194,8 +196,13 @@ def test_guesses_are_counted_as_those_of_a_log_in(old):
     answers = [answered(old, question, proof_password="wrong").status_code for _ in range(6)]
 
     assert answers == [422] * 5 + [429]
-    assert answered(old, question, proof_password=PASSWORD).status_code == 429
+    refused = answered(old, question, proof_password=PASSWORD)
+    assert (refused.status_code, 890 < int(refused["Retry-After"]) <= 901) == (429, True)
     assert not ApiKeyRecord.objects.exists()
+    counted.write()
+    events = AuditEvent.objects.filter(action__in=(audit.PROOF, audit.LIMIT))
+    told = {(event.action, event.target_name, event.reason) for event in events}
+    assert told >= {(audit.PROOF, "alice", "ProofRefused"), (audit.LIMIT, "alice", "TooManyAttempts")}
 
 
 def test_in_a_dialog_the_question_takes_its_place_and_the_answer_comes_there(old):
@@ -203,9 +210,11 @@ def test_in_a_dialog_the_question_takes_its_place_and_the_answer_comes_there(old
     question = create(old, "terraform", **htmx)
 
     form = page(question).find("form", id="asked-again-form")
+    refused = old.post(form["hx-post"], fields(form) | {"proof_password": "wrong"}, **htmx)
     answer = old.post(form["hx-post"], fields(form) | {"proof_password": PASSWORD}, **htmx)
 
-    assert question["HX-Retarget"] == "#dialog-slot"
+    assert (question["HX-Retarget"], question["HX-Reswap"]) == ("#dialog-slot", "innerHTML")
+    assert (question.status_code, refused.status_code) == (200, 422)
     assert form["hx-target"] == "closest dialog"
     assert page(answer).find("dialog", id="created")
 

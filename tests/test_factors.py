@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.models import AuditEvent
+from console.factors import changes as factor_changes
 from console.factors import held, recovery, totp
 from console.factors import second_step as steps
 from console.factors.models import Authenticator, Passkey, RecoveryCode
@@ -103,6 +104,23 @@ def test_recovery_codes_are_ten_of_120_bits_and_each_is_used_up_however_it_is_wr
     assert recovery.use(alice, bare[1])
     assert RecoveryCode.objects.filter(user=alice).count() == 8
     assert RecoveryCode.objects.filter(user=bob).count() == 10
+
+
+def test_a_recovery_code_that_an_earlier_release_made_works(alice):
+    alice.iam_id = "IBMid-ALICE"
+    digest = "66b9ea897e10b4289373e4a28ec419e7ccf15cb52d586fb3ca1105b33b9bde51"
+    RecoveryCode.objects.create(digest=digest, user=alice)
+
+    assert recovery.use(alice, "ABCDEFGHIJKLMNOPQRSTUVWX")
+
+
+def test_the_app_shows_the_brand_the_name_of_the_host_or_what_this_is(settings):
+    settings.CONSOLE_BRAND, settings.PUBLIC_URL = "Acme", "https://keys.example:8000"
+    assert factor_changes.issuer() == "Acme"
+    settings.CONSOLE_BRAND = ""
+    assert factor_changes.issuer() == "keys.example"
+    settings.PUBLIC_URL = ""
+    assert factor_changes.issuer() == "API keys"
 
 
 def test_the_code_that_set_an_app_up_is_used_up_and_each_step_is_taken_once_and_in_order(at, alice):
@@ -566,6 +584,8 @@ def test_each_change_of_factors_is_audited_without_a_secret(alice, alice_client)
         ("update", "recovery codes", "success"),
         ("delete", "app", "success"),
     ]
+    assert {(event.target_id, event.target_name) for event in events} == {(alice.iam_id, "alice")}
+    assert [event.reason for event in events] == ["CodeRefused", "", "", ""]
     assert secret not in str([*events.values()])
 
 

@@ -70,6 +70,14 @@ def test_a_passcode_is_kept_as_a_hash_and_ends_after_two_minutes(alice):
     assert not Passcode.objects.exists()
 
 
+def test_a_passcode_that_the_release_before_made_works_and_what_is_no_text_is_none(at, alice):
+    digest = "f39dac6cbaba535e2c207cd0cd8f154974223c848f727f98b3564cea569b41cf"
+    Passcode.objects.create(digest=digest, user=alice, ends_at=NOON + timedelta(minutes=1))
+
+    assert passcodes.use("\ud800") is None
+    assert passcodes.use("ABCDEFGHIJKLMNOP") == alice
+
+
 def test_a_passcode_works_for_two_minutes_to_the_moment(at, alice):
     lifetime, moment = timedelta(minutes=2), timedelta(microseconds=1)
 

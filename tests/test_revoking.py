@@ -1,15 +1,18 @@
 """All keys of a person, or of everybody, are ended at once, and only an administrator can undo it."""
 
+import re
+
 import pytest
+from django.db import transaction
 
 from apikeys import exceptions
 from apikeys.backends import revoking as rows
 from apikeys.domain import Hold, Owner, ServiceIdDraft
-from apikeys.models import ApiKeyRecord, AuditEvent, HistoryRecord
+from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, HistoryRecord
 from apikeys.services import deletion, keys, revoking, service_ids
 from tests.addresses import KEYS
 from tests.cast import ADMIN, PASSWORD
-from tests.conftest import caller_for, program_of
+from tests.conftest import NOON, caller_for, program_of
 from tests.markup import fields, page
 from tests.programs import Program
 from tests.test_people_leave import consoles, exchange, log_in, use  # noqa: F401  (a fixture)
@@ -215,3 +218,46 @@ def test_ten_thousand_keys_are_refused_by_the_next_call_in_another_process(conso
     assert answer.json() == {"revoked": NUMBER}
     assert {exchange(second, value).status_code for value in values} == {400}
     assert {use(second, token).status_code for token in tokens} == {401}
+
+
+def test_each_key_that_is_ended_by_sets_is_a_revision_with_its_line(at, alice, dora, five_keys):
+    administrator = caller_for(dora).identity
+    works, locked, disabled, robots, _bobs = (issued.key.id for issued in five_keys)
+    ApiKeyRecord.objects.filter(id=disabled).update(disabled_hold=Hold.OWNER)
+    before = {row.id: row for row in ApiKeyRecord.objects.all()}
+
+    with transaction.atomic():
+        number = rows.disable([works, locked, disabled], administrator, Hold.ADMINISTRATOR)
+        assert rows.disable([works, locked], administrator, Hold.ADMINISTRATOR) == 0
+        assert rows.disable([robots], administrator, Hold.OWNER) == 1
+
+    assert number == 3
+    for key_id in (works, locked, disabled):
+        row, line = ApiKeyRecord.objects.get(id=key_id), HistoryRecord.objects.filter(object_id=key_id).latest("id")
+        assert (row.disabled, row.disabled_by, row.disabled_hold) == (True, dora.iam_id, Hold.ADMINISTRATOR)
+        assert (row.revision, row.modified_at) == (before[key_id].revision + 1, NOON)
+        assert re.fullmatch(rf"{row.revision}-[0-9a-f]{{32}}", row.entity_tag)
+        assert (line.iam_id, line.account_id, line.action, line.params, line.message, line.timestamp) == (
+            dora.iam_id, dora.account_id, "disable", [], "API key: disable", NOON,
+        )  # fmt: skip
+
+
+def test_what_was_deleted_comes_back_as_whoever_ended_all_wants_it(alice, bob, dora, five_keys):
+    for person, issued in ((alice, five_keys[0]), (alice, five_keys[2]), (bob, five_keys[4])):
+        deletion.delete_api_key(caller_for(person), issued.key.id)
+
+    assert rows.disable_deleted([alice.iam_id], caller_for(dora).identity, Hold.ADMINISTRATOR) == 2
+
+    held = dict(DeletedKeyRecord.objects.values_list("name", "disabled_by"))
+    assert held == {"works": dora.iam_id, "disabled": dora.iam_id, "bob's": ""}
+    assert rows.disable_deleted(None, caller_for(dora).identity, Hold.OWNER) == 1
+
+
+def test_keys_are_ended_piece_by_piece_whoever_has_them(alice, dora, five_keys, monkeypatch):
+    monkeypatch.setattr(rows, "PIECE", 2)
+    everybodys = {issued.key.id for issued in five_keys}
+
+    for owners, wanted in ((None, everybodys), ([alice.iam_id], {issued.key.id for issued in five_keys[:3]})):
+        found = list(rows.pieces(Hold.ADMINISTRATOR, alice.account_id, owners))
+        assert {key_id for piece in found for key_id in piece} == wanted
+        assert max(map(len, found)) == 2

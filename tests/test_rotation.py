@@ -397,6 +397,21 @@ def test_each_change_of_a_key_is_a_line_of_its_history_in_its_words(alice, alice
     assert [(line.action, line.params, line.message) for line in lines] == LIFE
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_key_that_was_found_in_public_says_so_in_its_history(alice, dora, alices_key, is_deleted):
+    if is_deleted:
+        deletion.delete_api_key(caller_for(alice), alices_key.key.id)
+
+    with transaction.atomic():
+        assert leaking.act_on(alices_key.value, caller_for(dora).identity, ["a place"])
+
+    line = history_of(alices_key.key.id)[-1]
+    assert (line.iam_id, line.action, line.params, line.message) == (
+        dora.iam_id, "leak", ("a place",), "API key found in public",
+    )  # fmt: skip
+    assert line.timestamp <= timezone.now()
+
+
 def test_who_ends_a_value_that_they_found_is_named_in_the_history(alice, dora, alices_key):
     rotate(alice, alices_key, HOUR)
     identity = caller_for(dora).identity

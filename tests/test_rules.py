@@ -461,3 +461,26 @@ def test_a_service_id_that_somebody_else_manages_is_nobody_to_make_keys_for(alic
         assert (refused.value.field, refused.value.message) == (
             "iam_id", "The specified IAM ID does not match the IAM ID in the token.",
         )  # fmt: skip
+
+
+def test_networks_that_a_rule_does_not_allow_can_be_kept_and_not_chosen(alice, create_key):
+    key = create_key(alice, networks="203.0.113.0/24").key
+    set_rules(networks="192.0.2.0/24")
+    caller = caller_for(alice)
+
+    def change(**given: object) -> str:
+        return keys.update_api_key(caller, key.id, ApiKeyChanges(**given), entity_tag="*").networks
+
+    assert change(name=Name("renamed"), networks="203.0.113.0/24") == "203.0.113.0/24"
+    with pytest.raises(exceptions.RuleBroken):
+        change(networks="198.51.100.0/24")
+    assert change(networks="192.0.2.0/25") == "192.0.2.0/25"
+
+
+def test_a_value_that_is_too_easy_to_guess_is_refused_in_a_sentence(alice, create_key):
+    with pytest.raises(exceptions.InvalidApiKey) as refused:
+        create_key(alice, value="a" * 40)
+
+    assert (refused.value.field, refused.value.message) == (
+        "apikey", "This value can't be used. Send 32 or more random characters, or let the server generate a value.",
+    )  # fmt: skip
