@@ -7,6 +7,8 @@ import pytest
 
 from tests.terminal import Conversation, Terminal
 
+pytestmark = pytest.mark.once
+
 
 def completed(terminal: Terminal, *line: str) -> list[str]:
     """Return what bash offers for the last word of the line."""

@@ -9,6 +9,8 @@ from apikeys.cli.output import escape
 from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
 from tests.neighbours import Fixed
 
+pytestmark = pytest.mark.once
+
 # List and show
 
 

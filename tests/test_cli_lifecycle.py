@@ -9,6 +9,8 @@ from tests.cli_person import refused
 from tests.programs import API_KEY_GRANT
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 
 def exchange(site, value: str):
     return site.token_request(grant_type=API_KEY_GRANT, apikey=value)

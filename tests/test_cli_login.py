@@ -11,6 +11,8 @@ from apikeys.iam import payloads
 from tests.cast import PASSWORD
 from tests.cli_person import names, refused
 
+pytestmark = pytest.mark.once
+
 # Log in
 
 

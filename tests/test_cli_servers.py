@@ -11,6 +11,8 @@ from tests.cli_person import log_in, names, refused
 from tests.fault_server import NOT_IAMS
 from tests.neighbours import Fixed, Relay, Silent, make_certificates
 
+pytestmark = pytest.mark.once
+
 # Runs the command line with less patience, so that no test waits for the usual seconds.
 IMPATIENT = """
 import sys

@@ -21,6 +21,8 @@ from tests.schemathesis_hooks import REPORTER, TO_BE_SIGNED
 from tests.server import ROOT, ConsoleServer
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 EXAMPLES_PER_OPERATION = 30
 SCENARIOS = 100
 STEPS_PER_SCENARIO = 12

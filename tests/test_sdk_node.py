@@ -10,6 +10,8 @@ import pytest
 
 from tests import node_modules
 
+pytestmark = pytest.mark.once
+
 SECONDS = 60
 
 

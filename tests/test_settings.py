@@ -16,6 +16,8 @@ from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
 
+pytestmark = pytest.mark.once
+
 SETTINGS = (
     "ACCOUNTS_URL", "ALLOWED_HOSTS", "APIKEYS_", "AUDIT_", "CONNECTIONS", "CONSOLE_", "DATABASE_", "DATA_DIR", "DEBUG",
     "DJANGO_SETTINGS_MODULE", "EMAIL_", "HOST", "HTTPS", "IAM_URL", "IDLE_", "LEAK_", "LOGIN_", "LOG_", "METRICS_",

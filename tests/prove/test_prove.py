@@ -25,6 +25,7 @@ def test_no_use_slips_through_after_a_revocation_in_another_process(tmp_path):
     assert missed(racing.races(tmp_path, SHORT)) == []
 
 
+@pytest.mark.once
 def test_no_generated_request_is_an_error_of_the_servers(tmp_path):
     assert missed(fuzzing.requests(tmp_path, SHORT)) == []
 
@@ -38,6 +39,7 @@ def test_no_secret_is_in_anything_that_was_written_in_a_days_work(tmp_path):
     assert missed(searching.traces(tmp_path, SHORT)) == []
 
 
+@pytest.mark.once
 def test_few_of_many_guesses_at_once_are_judged(tmp_path):
     assert missed(guessing.guesses(tmp_path, SHORT)) == []
 

@@ -14,6 +14,8 @@ from tests.markup import fields, page
 from tests.neighbours import Silent, make_certificates
 from tests.upstream import HTMX, ConsoleWithUpstream, Visitor, arrive
 
+pytestmark = pytest.mark.once
+
 LATE = "did not answer in time."
 BROKEN = "closed the connection before it answered."
 NO_WORDS = "and no explanation. Check the URL, or try again later."

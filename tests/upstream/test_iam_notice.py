@@ -23,6 +23,8 @@ from tests.upstream import (
     value_on,
 )
 
+pytestmark = pytest.mark.once
+
 IN_A_MOMENT = "the key is still being created. Send it again in a moment."
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE iam_id = ?"
 HANDOVERS = "SELECT id FROM apikeys_handover WHERE iam_id = ?"

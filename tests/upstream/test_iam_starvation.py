@@ -22,6 +22,8 @@ from tests.upstream import (
     console_with_upstream,
 )
 
+pytestmark = pytest.mark.once
+
 SLOW = Fault(wait=60)  # until the test lets it go, or the console gives up after nine seconds
 PEOPLE = 20
 SLOTS, SLOTS_PER_PERSON = 24, 8
