@@ -246,6 +246,15 @@ def test_the_first_attempts_of_somebody_come_at_once_then_they_are_spaced_then_t
         at(row.next_at)
 
 
+def test_of_the_first_attempts_at_once_one_that_read_the_clock_before_another_is_no_less_welcome(at, db):
+    waits = []
+    for number in range(6):
+        at(NOON - number * MOMENT)
+        waits.append(wait_of(Attempt(f"198.51.100.{number}", "alice")))
+
+    assert waits == [0, 0, 0, 0, 0, 11]
+
+
 def test_a_pause_from_further_ahead_than_clocks_differ_is_over(at, db, settings):
     settings.LOGIN_ATTEMPTS_PER_USER = 2
     for number in range(2):

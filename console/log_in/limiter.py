@@ -234,7 +234,8 @@ def _count_in_a_row(subject: str) -> int:
             f" attempts = CASE WHEN {over} THEN 1 ELSE c.attempts + 1 END,"
             f" next_at = CASE WHEN {over} THEN excluded.next_at {next_at} ELSE %s END,"
             f" ends_at = CASE WHEN {over} OR c.attempts + 1 < {FEW} THEN excluded.ends_at ELSE %s END"
-            f" WHERE {over} OR c.next_at <= %s OR c.next_at > CASE {latest} ELSE %s END RETURNING attempts",
+            f" WHERE {over} OR c.attempts <= %s OR c.next_at <= %s OR c.next_at > CASE {latest} ELSE %s END"
+            " RETURNING attempts",
             [
                 *(subject, adapt(now + first_pause), adapt(now + FORGET_FEW)),
                 *is_over,
@@ -244,6 +245,7 @@ def _count_in_a_row(subject: str) -> int:
                 *is_over,
                 adapt(now + FORGET_MANY),
                 *is_over,
+                pauses[0][0],  # after these nothing has to pass: of two at once the later may have the earlier `now`
                 adapt(now),
                 *(part for attempts, pause in pauses for part in (attempts, adapt(now + pause + CLOCK_TOLERANCE))),
                 adapt(now + LONGEST_PAUSE + CLOCK_TOLERANCE),
