@@ -26,6 +26,7 @@ from apikeys.audit.catalogue import AUDIT_DELETE
 from apikeys.domain import Caller
 from apikeys.models import AuditChain, AuditEvent
 from apikeys.sealing import InvalidTag, cipher, seal, unseal
+from apikeys.storage.numbers import plain
 
 logger = logging.getLogger(__name__)
 
@@ -69,17 +70,8 @@ def canonical(event: AuditEvent) -> str:
     told: dict[str, Any] = {name: getattr(event, name) for name in CODED}
     told["id"] = event.id.hex
     told["event_time"] = event.event_time.astimezone(UTC).isoformat(timespec="microseconds")
-    told["request_data"] = _plain(json.loads(json.dumps(event.request_data)))
+    told["request_data"] = plain(json.loads(json.dumps(event.request_data)))
     return json.dumps(told, sort_keys=True, separators=(",", ":"))
-
-
-def _plain(told: Any) -> Any:
-    """Return JSON with each number in one form: PostgreSQL keeps 1e2 as 100."""
-    if isinstance(told, dict):
-        return {name: _plain(part) for name, part in told.items()}
-    if isinstance(told, list):
-        return [_plain(part) for part in told]
-    return int(told) if isinstance(told, float) and told.is_integer() else told
 
 
 def _code(key: bytes, text: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from apikeys import networks, scopes, zones
 from apikeys.domain import NO_RULES, UNSET, ApiKey, ApiKeyChanges, ApiKeyDraft, LeakedAction, Rules, Scope
 from apikeys.exceptions import InvalidApiKey
+from apikeys.identity.request import Request
 from apikeys.services import offered_scopes, rules
 from apikeys.services.delivery import Delivery
 from apikeys.services.messages import sentence
@@ -41,6 +43,11 @@ LEAKED_ACTIONS = {
     LeakedAction.DISABLE: _("Disable it at once"),
     LeakedAction.DELETE: _("Delete it at once"),
 }
+
+
+def sent_form(request: Request) -> QueryDict | None:
+    """Return the form that was sent, however empty, None for no form."""
+    return request.POST if request.method == "POST" else None
 
 
 def new_nonce() -> str:

@@ -20,6 +20,7 @@ from apikeys.identity.request import Request
 from apikeys.services import review_rules
 from apikeys.services.messages import sentence
 from apikeys.services.review_rules import FORESEEN, Foresight
+from apikeys.web.forms import sent_form
 from apikeys.web.responses import UNPROCESSABLE, see_other
 
 LABELS = {
@@ -91,7 +92,7 @@ def review_rules_page(request: Request) -> HttpResponseBase:
     """The rules and what they would do until tomorrow; they are saved from where that was shown."""
     caller = caller_of(request)
     held = list(review_rules.rules_of(caller).values())
-    form = ReviewRulesForm(request.POST if request.method == "POST" else None, held)
+    form = ReviewRulesForm(sent_form(request), held)
     if not form.is_bound:
         return _page(request, caller, form, held)
     if not form.is_valid():

@@ -17,7 +17,7 @@ from apikeys.domain import MAX_DAYS, MAX_PER_IDENTITY, ApiKeyQuery, Creators, Ru
 from apikeys.identity.callers import caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services import rules
-from apikeys.web.forms import NetworksField
+from apikeys.web.forms import NetworksField, sent_form
 from apikeys.web.listing import ListState, number_of
 from apikeys.web.responses import UNPROCESSABLE, see_other
 
@@ -63,7 +63,7 @@ def rules_page(request: Request) -> HttpResponseBase:
     """The rules, and a form to set them."""
     caller = caller_of(request)
     check_administrator(caller)
-    held, sent = rules.effective(), request.POST if request.method == "POST" else None
+    held, sent = rules.effective(), sent_form(request)
     form = RulesForm(sent, held, rules.decided_by_settings())
     if form.is_valid():
         rules.change(caller, **form.chosen())

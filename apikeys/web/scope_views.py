@@ -19,7 +19,7 @@ from apikeys.identity.request import Request
 from apikeys.services import offered_scopes
 from apikeys.services.messages import sentence
 from apikeys.services.validation import clean_sentence
-from apikeys.web.forms import ValidatedField
+from apikeys.web.forms import ValidatedField, sent_form
 from apikeys.web.responses import UNPROCESSABLE, see_other
 
 
@@ -36,7 +36,7 @@ def scope_list(request: Request) -> HttpResponseBase:
     """Every scope, and a form to define one."""
     caller = caller_of(request)
     check_administrator(caller)
-    form = ScopeForm(request.POST if request.method == "POST" else None)
+    form = ScopeForm(sent_form(request))
     if form.is_valid():
         try:
             made = offered_scopes.define(caller, **form.cleaned_data)
@@ -53,7 +53,7 @@ def scope_edit(request: Request) -> HttpResponseBase:
     """Say in other words what a scope allows; its name is what services know it by, and stays."""
     caller = caller_of(request)
     scope = offered_scopes.get(caller, request.GET.get("name", ""))
-    form = SentenceForm(request.POST if request.method == "POST" else None, initial={"sentence": scope.sentence})
+    form = SentenceForm(sent_form(request), initial={"sentence": scope.sentence})
     if form.is_valid():
         offered_scopes.reword(caller, scope.name, form.cleaned_data["sentence"])
         messages.success(request, _("The changes to %(name)s were saved.") % {"name": scope.name})

@@ -25,6 +25,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from apikeys.models import AuditChain, PepperFingerprint
 from apikeys.storage.errors import first_line
+from apikeys.storage.numbers import plain
 from console.exceptions import Unfit
 from console.models import Account, Session
 
@@ -122,15 +123,6 @@ def row_digest(row: Row) -> int:
     """Return a number of DIGEST_BITS bits that is the same for what is the same, however a database spells it."""
     text = ROW.encode([plain(cell) if isinstance(cell, dict | list | float) else cell for cell in row])
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-
-
-def plain(cell: Any) -> Any:
-    """Return what JSON holds with each number in one form: PostgreSQL keeps 1e2 as 100."""
-    if isinstance(cell, dict):
-        return {name: plain(part) for name, part in cell.items()}
-    if isinstance(cell, list):
-        return [plain(part) for part in cell]
-    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
 def spelt(cell: object) -> str:

@@ -70,7 +70,7 @@ def seal(secret: str, person: User) -> bytes:
 
 def unseal(sealed: bytes, person: User) -> tuple[str, bool]:
     """Return a secret, and whether an earlier SECRET_KEY sealed it; "" where no key that is known did."""
-    for key in map(str, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)):
+    for key in sealing.secret_keys():
         try:
             opened = sealing.unseal(sealing.cipher(key, PURPOSE), sealed, person.iam_id)
         except (sealing.InvalidTag, ValueError):

@@ -20,6 +20,7 @@ from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
+from apikeys.web.forms import sent_form
 from apikeys.web.responses import UNPROCESSABLE
 from console.factors import asked_again, changes, held, passcodes, passkeys, proofs, second_step, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
@@ -112,7 +113,7 @@ def factors_app_remove(request: Request) -> HttpResponse:
 @sensitive_variables("codes")
 def passkey_add(request: Request) -> HttpResponse:
     """A name for a new passkey, and what the browser made; the answer to the first factor has recovery codes."""
-    form = PasskeyForm(request.POST if request.method == "POST" else None)
+    form = PasskeyForm(sent_form(request))
     if form.is_valid():
         name, sent = form.cleaned_data["name"], form.cleaned_data["passkey"]
         try:

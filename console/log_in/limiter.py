@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.exceptions import TooManyAttempts
+from apikeys.sealing import secret_keys
 from console.addresses import network_of, networks_around
 from console.models import LoginCounter, LoginStreak
 
@@ -161,8 +162,7 @@ def _streak(attempt: Attempt) -> str:
 
 def person_tags(user_id: str) -> list[str]:
     """Return what stands for a user ID, however it is spelled, in a cookie: now, and under each secret of before."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [_subject("person", user_id, secret=str(secret))[:16] for secret in secrets]
+    return [_subject("person", user_id, secret=secret)[:16] for secret in secret_keys()]
 
 
 def _subject(*parts: str, secret: str = "") -> str:

@@ -87,9 +87,9 @@ def post() -> int:
     return len(sent)
 
 
-def delivery_of(person: str, kind: Kind, lines: Iterable[Line], count: int, **more: Any) -> Delivery:
+def delivery_of(person: str, kind: Kind, lines: Iterable[Line], count: int) -> Delivery:
     """Return a mail for the outbox: whom it is for, and references to what it tells."""
-    payload = json.dumps({"lines": list(lines), "count": count} | more)
+    payload = json.dumps({"lines": list(lines), "count": count})
     return Delivery(kind=KIND, recipient=person, message_id=uuid.uuid4().hex, topic=kind.value, payload=payload)
 
 

@@ -143,8 +143,7 @@ class Dispatcher:
             queue.succeed(delivery, result)
             ended.append((delivery.kind, DELIVERED))
             return True
-        queue.fail(delivery, failure.result, pause=failure.pause, is_final=failure.is_final)
-        is_last = failure.is_final or delivery.attempts >= len(queue.PAUSES)
+        is_last = queue.fail(delivery, failure.result, pause=failure.pause, is_final=failure.is_final)
         ended.append((delivery.kind, GIVEN_UP if is_last else FAILED))
         return failure.is_final and SENDERS[delivery.kind].shares_lane
 

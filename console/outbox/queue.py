@@ -65,19 +65,21 @@ def succeed(delivery: Delivery, result: str) -> None:
     _finish(delivery, State.DELIVERED, result)
 
 
-def fail(delivery: Delivery, result: str, *, pause: timedelta | None = None, is_final: bool = False) -> None:
+def fail(delivery: Delivery, result: str, *, pause: timedelta | None = None, is_final: bool = False) -> bool:
     """Note an attempt that failed: it is tried again, at the earliest after `pause`, or given up.
 
-    That is so after the last attempt, and where another one can't help. Nothing where another process has it.
+    That is so after the last attempt, and where another one can't help. Nothing is noted where another process has it.
+    Return whether it was given up.
     """
     if is_final or delivery.attempts >= len(PAUSES):
         _finish(delivery, State.GIVEN_UP, result)
-        return
+        return True
     wait = pause_after(delivery.attempts)
     if pause is not None:
         wait = max(wait, min(pause, LONGEST_PAUSE))
     fields = {"attempts": delivery.attempts + 1, "next_attempt_at": timezone.now() + wait, "result": result}
     _leased(delivery).update(leased_until=None, **fields)
+    return False
 
 
 def release(deliveries: Sequence[Delivery]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import SetPasswordForm
-from django.http import HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from apikeys.identity.callers import caller_for, caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
+from apikeys.web.forms import sent_form
 from apikeys.web.responses import UNPROCESSABLE
 from console.factors.held import has_one
 from console.log_in import events, limiter
@@ -52,7 +53,7 @@ def person_create(request: Request) -> HttpResponse:
     """A new person; the answer has the link for them."""
     caller = caller_of(request)
     check_administrator(caller)
-    form = PersonForm(_sent(request), initial={"may_create_keys": True})
+    form = PersonForm(sent_form(request), initial={"may_create_keys": True})
     if form.is_valid():
         try:
             invited = changes.create(caller, **form.of_person())
@@ -68,7 +69,7 @@ def person_details(request: Request, iam_id: str) -> HttpResponse:
     """What a person is, to be changed, and what else can be done with them."""
     caller = caller_of(request)
     person = changes.get(caller, iam_id)
-    form = PersonForm(_sent(request), initial=PersonForm.of(person))
+    form = PersonForm(sent_form(request), initial=PersonForm.of(person))
     if form.is_valid():
         try:
             person = changes.change(caller, iam_id, seen=form.cleaned_data["seen"], **form.of_person())
@@ -122,7 +123,7 @@ def person_delete(request: Request, iam_id: str) -> HttpResponse:
     caller = caller_of(request)
     person = changes.get(caller, iam_id)
     held = holdings([iam_id])[iam_id]
-    form = DeleteForm(_sent(request), heirs=heirs_of(person) if held.service_ids else [])
+    form = DeleteForm(sent_form(request), heirs=heirs_of(person) if held.service_ids else [])
     problem = ""
     if form.is_valid():
         try:
@@ -192,11 +193,6 @@ def _base(request: Request) -> str:
 def _add(form: PersonForm, error: ApiKeyError) -> None:
     field = getattr(error, "field", None)
     form.add_error(field if field in form.fields else None, sentence(error))
-
-
-def _sent(request: Request) -> QueryDict | None:
-    """Return the form that was sent, however empty, None for no form."""
-    return request.POST if request.method == "POST" else None
 
 
 def _leave(request: Request, iam_id: str) -> None:

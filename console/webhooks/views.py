@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +17,7 @@ from apikeys.exceptions import InvalidApiKey, TooManyWebhooks
 from apikeys.identity.callers import caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
+from apikeys.web.forms import sent_form
 from apikeys.web.responses import UNPROCESSABLE, see_other
 from console.webhooks import changes
 from console.webhooks.changes import Signing
@@ -38,7 +39,7 @@ def webhook_create(request: Request) -> HttpResponseBase:
     """A form for a new webhook, whose secret is shown once."""
     caller = caller_of(request)
     check_administrator(caller)
-    form = WebhookForm(_sent(request))
+    form = WebhookForm(sent_form(request))
     if form.is_valid():
         try:
             made = changes.create(caller, form.draft(enabled=True))
@@ -58,7 +59,7 @@ def webhook_details(request: Request, webhook_id: uuid.UUID) -> HttpResponseBase
     """What a webhook is, to be changed, what was sent to it, and what else can be done with it."""
     caller = caller_of(request)
     webhook = changes.get(caller, webhook_id)
-    form = WebhookForm(_sent(request), initial=WebhookForm.of(webhook))
+    form = WebhookForm(sent_form(request), initial=WebhookForm.of(webhook))
     if form.is_valid():
         try:
             changes.change(caller, webhook_id, form.draft())
@@ -133,8 +134,3 @@ def _show_secret(request: Request, made: Signing, title: str) -> HttpResponse:
     request.shows_value = True
     context = {"webhook": made.webhook, "secret": made.secret, "page_title": title}
     return render(request, "webhooks/secret.html", context)
-
-
-def _sent(request: Request) -> QueryDict | None:
-    """Return the form that was sent, however empty, None for no form."""
-    return request.POST if request.method == "POST" else None
