@@ -45,6 +45,23 @@ def test_a_statement_ends_with_its_time_and_the_next_one_runs():
         assert cursor.fetchone() == (1,)
 
 
+@pytest.mark.postgres
+def test_what_follows_in_a_transaction_has_the_time_it_had():
+    def settings_now():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout'), current_setting('enable_seqscan')")
+            return cursor.fetchone()
+
+    before = settings_now()
+    with time_limit(0.1, by_index=True):
+        assert settings_now() == ("100ms", "off")
+    assert settings_now() == before
+
+    with pytest.raises(TimeIsOver), time_limit(0.1, by_index=True):
+        never_end()
+    assert settings_now() == before
+
+
 def test_another_error_of_the_database_stays_what_it_is():
     with pytest.raises(OperationalError), time_limit(5):
         raise OperationalError("the database is away")

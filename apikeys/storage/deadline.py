@@ -64,12 +64,26 @@ def time_limit(seconds: float, *, by_index: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _postgresql(seconds: float, by_index: bool) -> Iterator[None]:
+    within_another = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('statement_timeout', %s, true), set_config('enable_seqscan', %s, true)",
-            [f"{round(seconds * 1000)}ms", "off" if by_index else "on"],
-        )
+        before = _settings(cursor) if within_another else None
+        _set(cursor, f"{round(seconds * 1000)}ms", "off" if by_index else "on")
         yield
+        # The settings last until the outermost transaction ends; an error takes them back with the savepoint.
+        if before is not None:
+            _set(cursor, *before)
+
+
+def _settings(cursor: Any) -> tuple[str, str]:
+    cursor.execute("SELECT current_setting('statement_timeout'), current_setting('enable_seqscan')")
+    found: tuple[str, str] = cursor.fetchone()
+    return found
+
+
+def _set(cursor: Any, timeout: str, seqscan: str) -> None:
+    cursor.execute(
+        "SELECT set_config('statement_timeout', %s, true), set_config('enable_seqscan', %s, true)", [timeout, seqscan]
+    )
 
 
 @contextmanager
