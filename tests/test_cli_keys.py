@@ -6,6 +6,7 @@ import re
 import pytest
 
 from apikeys.cli.output import escape
+from tests.cast import PASSWORD
 from tests.cli_person import CHANGES, DATE, KEY_ID, listed, names, refused
 from tests.neighbours import Fixed
 
@@ -30,6 +31,20 @@ def test_list_shows_name_description_date_and_state(logged_in, site_alice, three
         f"terraform        Applies changes   {dates['terraform']}   locked\n"
         f"Terraform-test   -                 {dates['Terraform-test']}   active\n"
     )
+
+
+def test_a_list_of_everybodys_keys_names_their_owners(terminal, site, site_alice, alices, doras, site_dora):
+    service = alices.post("/v1/serviceids", json={"account_id": site_alice.account_id, "name": "robot"}).json()
+    alices.create_key("hers")
+    alices.create_key("robots", iam_id=service["iam_id"])
+    terminal.run("login", "-a", site.url, "-u", site_dora.username, "-p", PASSWORD)
+
+    done = terminal.run("iam", "api-keys", "--all", "-n", "s")
+
+    owners = {line.split()[0]: line.split()[-1] for line in done.out.splitlines()[3:]}
+    assert owners == {"Name": "Owner", "hers": site_alice.username, "robots": "robot"}
+    assert "Owner" not in terminal.run("iam", "api-keys").out
+    assert all("owner" not in key for key in alices.listed())
 
 
 def test_list_with_ids(logged_in, three_keys):

@@ -75,6 +75,26 @@ def test_a_deleted_key_is_restored_by_its_name(logged_in, site, three_keys):
     refused(logged_in.run("iam", "api-key-restore", "MyKey"), "not among the deleted keys")
 
 
+def test_of_a_key_that_works_the_command_line_says_so_and_until_when(logged_in, alices):
+    for name, limits in {
+        "works": {},
+        "ends": {"expires_at": "2090-01-31T18:00+0000"},
+        "stays": {"networks": ["127.0.0.1"]},
+    }.items():
+        alices.create_key(name, **limits)
+
+    said = {name: logged_in.run("-q", "iam", "api-key-why", name).out for name in ("works", "ends", "stays")}
+
+    never = "It was not refused in the last thirty days.\n"
+    assert said == {
+        "works": f"API key works works, and does not expire.\n{never}",
+        "ends": f"API key ends works until 2090-01-31T18:00+0000.\n{never}",
+        "stays": f"API key stays works from the networks that it is limited to, and does not expire.\n{never}",
+    }
+    assert logged_in.run("-q", "iam", "api-key-usage", "works").out == "No use of API key works is known.\n"
+    assert logged_in.run("-q", "iam", "api-keys-deleted").out == "There are no deleted API keys.\n"
+
+
 def test_where_a_key_is_used_and_why_it_was_refused(logged_in, site, three_keys):
     value = three_keys["MyKey"]["apikey"]
     assert exchange(site, value).status_code == 200

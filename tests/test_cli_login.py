@@ -78,7 +78,7 @@ def test_interrupting_a_prompt_changes_nothing(terminal, site):
 def test_a_wrong_password_is_refused_in_the_servers_words(terminal, site, site_alice):
     done = terminal.run("login", "-a", site.url, "-u", site_alice.username, "-p", "wrong")
 
-    refused(done, "The user ID or the password is not correct.", "Transaction ID: ")
+    refused(done, "The user ID or the password is not correct.", "Request ID: ")
     assert "wrong" not in done.out + done.err
     assert not terminal.session_file.exists()
 

@@ -60,6 +60,9 @@ def list_keys(request: HttpRequest, caller: Caller) -> JsonAnswer:
     page = keys.list_api_keys(caller, query)
     histories = keys.histories_of(page.keys) if flag(request, "include_history") else {}
     listed = [payloads.api_key(key, history=histories.get(key.id)) for key in page.keys]
+    if query.whole_account:
+        owners = keys.owners_of(page.keys)
+        listed = [told | payloads.owner(owners[told["iam_id"]]) for told in listed]
     return JsonAnswer(head_of(request, query, page) | {"apikeys": listed})
 
 

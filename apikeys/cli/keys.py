@@ -48,12 +48,19 @@ def do_list(options: argparse.Namespace) -> None:
     if options.output:
         print_json(keys)
         return
-    columns = ["id", *COLUMNS] if options.uuid else COLUMNS
+    columns = ["id"] * options.uuid + COLUMNS + ["owner"] * bool(options.all or options.owner)
     print_table([TITLES[column] for column in columns], [[cell(key, column) for column in columns] for key in keys])
 
 
 COLUMNS = ["name", "description", "created_at", "state"]
-TITLES = {"id": "UUID", "name": "Name", "description": "Description", "created_at": "Created At", "state": "State"}
+TITLES = {
+    "id": "UUID",
+    "name": "Name",
+    "description": "Description",
+    "created_at": "Created At",
+    "state": "State",
+    "owner": "Owner",
+}
 
 
 def owner(session: Session) -> dict[str, str]:
@@ -79,6 +86,8 @@ def matches(key: dict[str, Any], attribute: str, text: str | None) -> bool:
 
 
 def cell(key: dict[str, Any], column: str) -> str:
+    if column == "owner":  # of a service ID its name; another IAM tells the IAM ID alone
+        return str(key.get("owner_user_id") or key.get("owner") or key.get("iam_id") or "")
     if column != "state":
         return str(key.get(column) or "")
     words = [word for word in ("locked", "disabled", "leaked") if key.get(word)] + ["paused"] * ("paused_until" in key)

@@ -6,7 +6,7 @@ from typing import Any
 from apikeys.cli import keyfile
 from apikeys.cli.keys import NotShown, find_key, save_or_show
 from apikeys.cli.login import require_login
-from apikeys.cli.output import Refused, confirm, print_json, print_table, report
+from apikeys.cli.output import Refused, confirm, print_json, print_table, report, say
 
 PLACES = ("address", "client", "uses", "refusals", "last_used_at", "reason")
 TITLES = ("Address", "Client", "Uses", "Refused", "Last Used", "Refused Because")
@@ -70,7 +70,10 @@ def do_list_deleted(options: argparse.Namespace) -> None:
         [key["id"], key["name"], key["deleted_at"], "yes" if key["restorable"] else "no", key["gone_at"]]
         for key in deleted
     ]
-    print_table(["UUID", "Name", "Deleted At", "Restorable", "Gone At"], rows)
+    if rows:
+        print_table(["UUID", "Name", "Deleted At", "Restorable", "Gone At"], rows)
+    else:
+        say("There are no deleted API keys.")
 
 
 def do_restore(options: argparse.Namespace) -> None:
@@ -95,7 +98,10 @@ def do_usage(options: argparse.Namespace) -> None:
         print_json(use)
         return
     report(f"Getting uses of API key {key['name']} under {session.account_id} as {session.user}...\nOK\n")
-    print_table(list(TITLES), [[str(place.get(name, "")) for name in PLACES] for place in use["places"]])
+    if use["places"]:
+        print_table(list(TITLES), [[str(place.get(name, "")) for name in PLACES] for place in use["places"]])
+    else:
+        say(f"No use of API key {key['name']} is known.")
     if told := use.get("rotation"):
         report(f"\n{told['moved']} of {told['clients']} clients use the new value")
 
@@ -113,7 +119,20 @@ def do_why(options: argparse.Namespace) -> None:
     report(f"Getting refusals of {options.key} under {session.account_id} as {session.user}...\nOK\n")
     if cause := found.get("cause"):
         words = [cause["reason"], *(f"{name} {cause[name]}" for name in ("since", "until", "by") if name in cause)]
-        report(f"Refused now: {', '.join(words)}\n")
+        say(f"Refused now: {', '.join(words)}")
+    elif not options.request:
+        say(working(key))
+    if not found["refusals"]:
+        say("It was not refused in the last thirty days.")
+        return
     columns = ("at", "reason", "address", "agent", "request_id")
     rows = [[str(refusal[name]) for name in columns] for refusal in found["refusals"]]
+    report("")
     print_table(["At", "Reason", "Address", "Client", "Request ID"], rows)
+
+
+def working(key: dict[str, Any]) -> str:
+    """Return the sentence that a key works, until when, and whether only from some networks."""
+    where = " from the networks that it is limited to" if key.get("networks") else ""
+    until = f" until {key['expires_at']}" if key.get("expires_at") else ", and does not expire"
+    return f"API key {key['name']} works{where}{until}."

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
     except (Refused, ApiKeyError) as exc:
         trace = getattr(exc, "trace", "")
-        complain(f"FAILED\n{exc}" + (f"\nTransaction ID: {trace}" if trace else ""))
+        complain(f"FAILED\n{exc}" + (f"\nRequest ID: {trace}" if trace else ""))
         return REFUSED
     except ModuleNotFoundError as exc:
         complain(f"FAILED\nThe Python package {exc.name} is missing. Run: {sys.executable} -m pip install {exc.name}")

@@ -253,7 +253,7 @@ def add_lifecycle(iam: Any) -> None:
 
     why = iam.add_parser("api-key-why", help="show why a key is refused, or was")
     why.add_argument("key", metavar="NAME|ID|REQUEST-ID")
-    why.add_argument("--request", action="store_true", help="the argument is the transaction ID of a refused request")
+    why.add_argument("--request", action="store_true", help="the argument is the request ID of a refused request")
     add_output(why)
     why.set_defaults(run=do_why)
 

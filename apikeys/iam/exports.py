@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from apikeys.domain import ApiKey, Owner
-from apikeys.iam.payloads import format_second
+from apikeys.iam import payloads
 
 BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
 COLUMNS = (
@@ -31,12 +31,12 @@ class Format(StrEnum):
 
 def record(key: ApiKey, owner: Owner) -> dict[str, Any]:
     """Return what an export tells of a key, by COLUMNS: moments in UTC as text, None for what there is not."""
-    told = {"owner": owner.name, "owner_user_id": owner.user_id, "status": str(key.status)}
+    told = {**payloads.owner(owner), "status": str(key.status)}
     return {name: _json(told[name] if name in told else getattr(key, name)) for name in COLUMNS}
 
 
 def _json(value: object) -> object:
-    return format_second(value) if isinstance(value, datetime) else value
+    return payloads.format_second(value) if isinstance(value, datetime) else value
 
 
 def head(form: Format, columns: Sequence[str] = COLUMNS) -> str:

@@ -117,6 +117,11 @@ def api_key(
     return fields | _on_request(history, domain.Usage(key.use_count, key.last_used_at) if activity else None)
 
 
+def owner(found: domain.Owner) -> dict[str, str]:
+    """Return who owns a key, in words: what lists of everybody's keys and exports tell, and IBM's answers do not."""
+    return {"owner": found.name, "owner_user_id": found.user_id}
+
+
 def _limits_of(thing: domain.ApiKey | domain.ApiKeyDraft) -> dict[str, list[str]]:
     """Return what a key is limited to, each only where there is a limit: IBM's keys have none."""
     return {name: text.split() for attribute, name in LIMITS.items() if (text := getattr(thing, attribute))}

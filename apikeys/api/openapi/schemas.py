@@ -75,13 +75,16 @@ API_KEY: Schema = {
     "activity": ref("Activity", "Only with include_activity."),
 }
 OPTIONAL = ("expires_at", "paused_until", "scopes", "networks")  # of a key
+OWNER_IN_WORDS: Schema = {
+    "owner": text('The name of its owner; "" if the server does not know it.'),
+    "owner_user_id": text('The user ID of its owner; "" for a service ID.'),
+}
 EXPORTED = record(
     {
         **{name: API_KEY[name] for name in ("id", "name")},
         "hint": text("The first and last characters of its value."),
         "description": API_KEY["description"],
-        "owner": text('The name of its owner; "" if the server does not know it.'),
-        "owner_user_id": text('The user ID of its owner; "" for a service ID.'),
+        **OWNER_IN_WORDS,
         "iam_id": API_KEY["iam_id"],
         "status": {"enum": [*map(str, Status)]},
         "locked": boolean("Whether it is locked."),
@@ -353,7 +356,9 @@ def schemas(*, with_password: bool) -> Schema:
     return {
         "ApiKey": record(API_KEY, optional=(*OPTIONAL, "history", "activity")),
         "CreatedApiKey": record(CREATED_API_KEY, optional=OPTIONAL),
-        "ApiKeyList": page_of("apikeys", ref("ApiKey"), now_and_then={"applied": APPLIED}),
+        "ListedApiKey": record(API_KEY | OWNER_IN_WORDS, optional=(*OPTIONAL, *OWNER_IN_WORDS, "history", "activity"))
+        | {"description": "`owner` and `owner_user_id` only in lists of other people's keys."},
+        "ApiKeyList": page_of("apikeys", ref("ListedApiKey"), now_and_then={"applied": APPLIED}),
         "ApiKeyExport": page_of("apikeys", EXPORTED, now_and_then={"applied": APPLIED}),
         "ApiKeyCreate": request(
             {
