@@ -1,6 +1,5 @@
 """The log-in in two steps: after the password nobody is logged in yet; who they are to be is sealed in the session."""
 
-import base64
 import json
 from dataclasses import asdict, dataclass
 
@@ -10,12 +9,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from apikeys import sealing
 from console import sessions
 from console.models import User
+from console.session_secrets import SessionSecret
 
 SESSION_KEY = "second_step"
-PURPOSE = "console second step"
+KEPT = SessionSecret(SESSION_KEY, "console second step")
 LIFETIME_SECONDS = 600
 
 
@@ -38,18 +37,15 @@ def begin(request: HttpRequest, person: User, *, next_url: str, time_zone: str) 
     """Keep that a person's password was right, under a new session id."""
     backend = str(getattr(person, "backend", settings.AUTHENTICATION_BACKENDS[0]))
     half = Half(person.pk, _stamp(person), backend, timezone.now().timestamp(), next_url, time_zone)
-    sealed = sealing.seal_lasting(json.dumps(asdict(half)).encode(), PURPOSE, PURPOSE)
     request.session.cycle_key()
-    request.session[SESSION_KEY] = base64.b64encode(sealed).decode()
+    KEPT.keep(request.session, json.dumps(asdict(half)))
 
 
 def find(request: HttpRequest) -> tuple[User, Half] | None:
     """Return whose second step is due, None where none is, or the password is more than ten minutes old."""
     try:
-        sealed = base64.b64decode(request.session.get(SESSION_KEY, ""))
-        opened = sealing.unseal_lasting(sealed, PURPOSE, PURPOSE)
-        half = Half(**json.loads(opened))
-    except (sealing.InvalidTag, ValueError, TypeError):
+        half = Half(**json.loads(KEPT.find(request.session)))
+    except (ValueError, TypeError):  # nothing, or what another release kept
         return None
     person = User.objects.filter(pk=half.person_id, is_active=True).first()
     is_now = 0 <= timezone.now().timestamp() - half.began < LIFETIME_SECONDS
@@ -65,7 +61,7 @@ def finish(request: HttpRequest, person: User, half: Half) -> None:
 
 def log_in(request: HttpRequest, person: User, *, backend: str = "", time_zone: str) -> None:
     """Log a person in who has shown all that is asked for; a second step that was due is forgotten."""
-    request.session.pop(SESSION_KEY, None)
+    KEPT.forget(request.session)
     login(request, person, backend=backend or settings.AUTHENTICATION_BACKENDS[0])
     request.session.pop(sessions.BEGAN, None)
     person.suggest_time_zone(time_zone)

@@ -1,6 +1,5 @@
 """Account > Second factors, the second step of the log-in, and the page that asks again before something is opened."""
 
-import base64
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -28,9 +27,10 @@ from console.factors.forms import AppForm, PasskeyForm
 from console.log_in import devices, events, limiter
 from console.log_in.views import LATE, PASSKEY_REFUSED, redirect_to_log_in, too_many_message
 from console.models import User
+from console.session_secrets import SessionSecret
 from console.single_sign_on import identities
 
-ENROLLING = "enrolling"  # of a session: the sealed secret of the app that is being set up
+ENROLLING = SessionSecret("enrolling", totp.PURPOSE)  # that of the app that is being set up
 
 
 @require_GET
@@ -51,7 +51,7 @@ def factors_app(request: Request) -> HttpResponse:
     """A QR code to scan, and the first code that the app shows; the answer to the first factor has recovery codes."""
     if request.method == "GET":
         return _app_page(request, AppForm(), _begin_enrolment(request))
-    secret = _secret_being_enrolled(request)
+    secret = ENROLLING.find(request.session, bound_to=request.user.iam_id)
     if not secret:
         return HttpResponseRedirect(reverse("factors_app"))
     form = AppForm(request.POST)
@@ -61,7 +61,7 @@ def factors_app(request: Request) -> HttpResponse:
         except CodeRefused as exc:
             form.add_error("code", sentence(exc))
         else:
-            del request.session[ENROLLING]
+            ENROLLING.forget(request.session)
             return _added(request, codes)
     return _app_page(request, form, secret)
 
@@ -69,13 +69,8 @@ def factors_app(request: Request) -> HttpResponse:
 def _begin_enrolment(request: Request) -> str:
     """Return a new secret, which the session keeps, sealed, until its first code comes."""
     secret = totp.new_secret()
-    request.session[ENROLLING] = base64.b64encode(totp.seal(secret, request.user)).decode()
+    ENROLLING.keep(request.session, secret, bound_to=request.user.iam_id)
     return secret
-
-
-def _secret_being_enrolled(request: Request) -> str:
-    sealed = base64.b64decode(request.session.get(ENROLLING, ""))
-    return totp.unseal(sealed, request.user)[0]
 
 
 @sensitive_variables("secret", "context")

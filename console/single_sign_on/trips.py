@@ -1,6 +1,5 @@
 """Trips to the provider: what a browser needs to come back with, sealed in its session, taken once, for ten minutes."""
 
-import base64
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
@@ -9,12 +8,12 @@ from enum import StrEnum
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apikeys import sealing
 from apikeys.clocks import CLOCK_TOLERANCE
 from console.log_in import limiter
+from console.session_secrets import SessionSecret
 
 SESSION_KEY = "single_sign_on"
-SEAL = "console single sign-on"
+KEPT = SessionSecret(SESSION_KEY, "console single sign-on")
 LIFETIME_SECONDS = 600
 MOST = 5  # of one browser, in several windows; the oldest is forgotten
 
@@ -71,17 +70,14 @@ def _living(request: HttpRequest) -> dict[str, Trip]:
 
 def _read(request: HttpRequest) -> dict[str, Trip]:
     try:
-        opened = sealing.unseal_lasting(base64.b64decode(request.session.get(SESSION_KEY, "")), SEAL, SEAL)
-        return {
-            state: Trip(**trip | {"purpose": Purpose(trip["purpose"])}) for state, trip in json.loads(opened).items()
-        }
-    except (sealing.InvalidTag, ValueError, TypeError, KeyError):
+        kept = json.loads(KEPT.find(request.session))
+        return {state: Trip(**trip | {"purpose": Purpose(trip["purpose"])}) for state, trip in kept.items()}
+    except (ValueError, TypeError, KeyError):  # nothing, or what another release kept
         return {}
 
 
 def _keep(request: HttpRequest, kept: dict[str, Trip]) -> None:
     if not kept:
-        request.session.pop(SESSION_KEY, None)
+        KEPT.forget(request.session)
         return
-    text = json.dumps({state: asdict(trip) for state, trip in kept.items()})
-    request.session[SESSION_KEY] = base64.b64encode(sealing.seal_lasting(text.encode(), SEAL, SEAL)).decode()
+    KEPT.keep(request.session, json.dumps({state: asdict(trip) for state, trip in kept.items()}))
