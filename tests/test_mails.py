@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys import audit
-from apikeys.audit import chain, counted
+from apikeys.audit import chain, counted, walk
 from apikeys.domain import Caller, Overlap, ServiceIdDraft
 from apikeys.identity import users
 from apikeys.models import ApiKeyRecord, AuditEvent
@@ -364,6 +364,37 @@ def test_each_event_is_told_once_whoever_looks(alice, create_key):
     bundle()
     MailCursor.objects.get(name="events")
     assert [events.fan_out() for _process in range(3)] == [0, 0, 0]
+
+    assert MailBundle.objects.get().count == 1
+
+
+def test_a_process_that_saw_the_end_of_the_chain_before_another_told_more_tells_nothing_twice(
+    alice, create_key, monkeypatch
+):
+    create_key(alice)
+    seal()
+
+    def end_before_another_tells() -> int:
+        end = walk.end_of_chain()
+        monkeypatch.setattr(events, "end_of_chain", walk.end_of_chain)
+        create_key(alice, "another")
+        bundle()
+        return end
+
+    monkeypatch.setattr(events, "end_of_chain", end_before_another_tells)
+    events.fan_out()
+
+    assert MailBundle.objects.get().count == 2
+
+
+def test_in_a_database_from_before_events_are_told_from_its_end_on(alice, create_key):
+    create_key(alice)
+    seal()
+    MailCursor.objects.filter(name="events").update(place=2**40)
+
+    bundle()
+    create_key(alice, "another")
+    bundle()
 
     assert MailBundle.objects.get().count == 1
 

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from apikeys import audit
-from apikeys.audit import chain
+from apikeys.audit import chain, walk
 from apikeys.audit.catalogue import Kind
 from apikeys.exceptions import InvalidApiKey, NotAuthorized, WebhookDisabled
 from apikeys.models import AuditChain, AuditEvent
@@ -168,7 +168,7 @@ def test_what_was_removed_before_it_was_told_is_left_out(alice, hook, receiver):
     tell()
 
     assert len(receiver.received) == 2
-    assert Webhook.objects.get().after_place == fan_out.end_of_chain()
+    assert Webhook.objects.get().after_place == walk.end_of_chain()
 
 
 def test_without_its_pepper_nothing_is_told_and_the_log_says_why(alice, hook, receiver, settings, caplog):

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apikeys import audit
-from apikeys.models import AuditChain, AuditEvent
+from apikeys.audit.walk import end_of_chain, next_page
+from apikeys.models import AuditEvent
 from console.mails import bundles
 from console.mails.concerning import ACTIONS, ADMINISTRATORS, Concern, concerned
 from console.mails.kinds import Kind, is_wanted
@@ -36,7 +37,7 @@ def fan_out() -> int:
 
 
 def _fan_out_page() -> int:
-    end = AuditChain.objects.values_list("place", flat=True).first() or 0
+    end = end_of_chain()
     cursor = MailCursor.objects.filter(name=CURSOR).first()
     if cursor is None:  # what happened before mails were set up is not told
         MailCursor.objects.bulk_create([MailCursor(name=CURSOR, place=end)], ignore_conflicts=True)
@@ -48,14 +49,11 @@ def _fan_out_page() -> int:
         cursor = MailCursor.objects.select_for_update(skip_locked=True).filter(name=CURSOR).first()
         if cursor is None:
             return 0
-        if cursor.place > end:  # the database is one from before, such as a backup
-            cursor.place = end
-        events = list(AuditEvent.objects.filter(place__gt=cursor.place).order_by("place")[:PAGE])
-        bundles.add(news_of(events))
-        cursor.place = events[-1].place or end if events else end
-        cursor.at = timezone.now()
+        page = next_page(cursor.place, PAGE)
+        bundles.add(news_of(page.events))
+        cursor.place, cursor.at = page.place, timezone.now()
         cursor.save()
-    return len(events)
+    return len(page.events)
 
 
 def news_of(events: Iterable[AuditEvent]) -> bundles.AllNews:

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys import audit
 from apikeys.audit.catalogue import Kind
+from apikeys.audit.walk import end_of_chain, place_before
 from apikeys.domain import Caller
 from apikeys.exceptions import (
     DeliveryNotFound,
@@ -28,7 +29,6 @@ from apikeys.services.validation import clean_name
 from console.outbox import queue
 from console.outbox.models import Delivery
 from console.webhooks import messages, signing
-from console.webhooks.fan_out import end_of_chain, place_before
 from console.webhooks.models import Webhook
 from console.webhooks.receivers import clean_url, host_of
 
