@@ -16,7 +16,6 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.db import close_old_connections, reset_queries
 from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.security import SecurityMiddleware
 from django.urls import ResolverMatch, URLResolver, get_resolver
 from django.utils import translation
 from django.utils.log import log_response
@@ -55,11 +54,8 @@ class ProgramsDoor:
         # Typed by Django for its own responses, and for coroutines as well.
         self.guarded: Any = convert_exception_to_response(self._guarded)  # type: ignore[arg-type]
         self.view_answers: Any = convert_exception_to_response(view_answers)  # type: ignore[arg-type]
-        self.security = SecurityMiddleware(self.view_answers)
         frames = XFrameOptionsMiddleware(self.view_answers)
         self.own = {"X-Frame-Options": frames.get_xframe_options_value(HttpRequest(), HttpResponse())}
-        over_https = self.security.process_response(Secure(), HttpResponse())
-        self.strict_transport = over_https.headers.get("Strict-Transport-Security", "")
 
     def answer(self, request: Request) -> Answer:
         """Return the answer with all its headers. Raises nothing."""
@@ -82,10 +78,7 @@ class ProgramsDoor:
         if refused is not None:
             return Answer.of(refused)
         has_cookies = "HTTP_COOKIE" in request.META
-        redirect = self.security.process_request(request)
-        answer = Answer.of(redirect) if redirect else self._in_its_language(request, has_cookies=has_cookies)
-        if self.strict_transport and request.is_secure():
-            answer.headers["Strict-Transport-Security"] = self.strict_transport
+        answer = self._in_its_language(request, has_cookies=has_cookies)
         if has_cookies:  # a browser can open an address of the API after a page with a value
             response = answer.as_response()
             mark_document(request, response)
@@ -107,13 +100,6 @@ class ProgramsDoor:
         headers.setdefault("Content-Language", language)
         headers.setdefault("Content-Length", str(len(answer.content)))
         return answer
-
-
-class Secure(HttpRequest):
-    """A request over HTTPS, to see what Django adds to its answer."""
-
-    def is_secure(self) -> bool:
-        return True
 
 
 class ProgramsApplication:

@@ -16,7 +16,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase, ResponseHeaders
 from django.shortcuts import resolve_url
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
@@ -31,7 +31,7 @@ from console.addresses import client_address
 from console.cookies import GetResponse, set_cookie
 from console.errors import problem
 from console.logs import answered_request
-from console.policies import DATA_POLICY, HEADERS, page_policy
+from console.policies import DATA_POLICY, HEADERS, page_policy, strict_transport
 from console.sessions import ENDED, SessionStore
 
 METHODS_OF_PAGES = ("GET", "HEAD", "OPTIONS", "POST")
@@ -63,6 +63,8 @@ def protecting(request: HttpRequest, status: int, own: MutableMapping[str, str] 
             own.pop(validator, None)
     if correlation_id := getattr(request, "correlation_id", ""):
         found["X-Correlation-Id"] = correlation_id
+    if request.is_secure() and (remembered := strict_transport()):
+        found["Strict-Transport-Security"] = remembered
     return found
 
 
@@ -114,7 +116,19 @@ def refusal(request: Request) -> HttpResponse | None:
         host = mask_origin(headers.get("HTTP_HOST", ""))
         host_logger.error("Invalid HTTP_HOST header: %r. You may need to add it to ALLOWED_HOSTS.", host)
         return problem(request, 400)
+    if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
+        return _in_clear(request)
     return None
+
+
+def _in_clear(request: HttpRequest) -> HttpResponse:
+    """Refuse a program without TLS, which a redirect would lead on, so that nobody saw what it sends in clear."""
+    with translation.override(translation.get_language_from_request(request)):
+        message = _(
+            "Use https:// here. What was sent crossed the network in clear: if it was a key, a token or a password, "
+            "replace it."
+        )
+    return problem(request, 403, message=message)
 
 
 def _method_not_allowed(request: Request, allow: str) -> HttpResponse:

@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from django.conf import settings
+
 from console.static_files import digest_of_scripts
 
 REPORTS = "/csp-reports/"
@@ -24,6 +26,14 @@ HEADERS = {
     ) + ", clipboard-read=(), clipboard-write=(self)"
     ", publickey-credentials-create=(self), publickey-credentials-get=(self)",
 }  # fmt: skip
+
+
+def strict_transport() -> str:
+    """Return what browsers are told to remember of TLS, "" where this console is not known to have it."""
+    if not settings.SECURE_HSTS_SECONDS:
+        return ""
+    subdomains = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+    return f"max-age={settings.SECURE_HSTS_SECONDS}{subdomains}{'; preload' if settings.SECURE_HSTS_PRELOAD else ''}"
 
 
 @cache

@@ -113,14 +113,39 @@ def check_doors(settings, client: Client, method: str, path: str, how: dict) -> 
     return at_pages
 
 
-def test_https_is_demanded_of_programs_and_then_kept(settings):
-    settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 3600
+@pytest.mark.parametrize(
+    ("path", "member"), [("/v1/apikeys", "errors"), ("/identity/token", "errorMessage"), ("/v1", "errors")]
+)
+def test_a_program_without_tls_is_refused_and_not_led_on(settings, path, member):
+    settings.SECURE_SSL_REDIRECT = True
 
-    plain = Client().get("/v1/apikeys")
-    secure = Client().get("/v1/apikeys", secure=True)
+    answer = Client().post(path, {"grant_type": oauth.GRANT_API_KEY, "apikey": "sent in clear"})
 
-    assert (plain.status_code, plain.headers["Location"]) == (301, "https://testserver/v1/apikeys")
-    assert (secure.status_code, secure.headers["Strict-Transport-Security"]) == (401, "max-age=3600")
+    assert answer.status_code == 403
+    assert "Location" not in answer.headers
+    told = answer.json()[member]
+    assert "replace it" in (told if member == "errorMessage" else told[0]["message"])
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "status"),
+    [
+        ("/v1/apikeys", {}, 401),
+        ("/v1/apikeys", {"HTTP_HOST": "evil.example"}, 400),
+        ("/login/", {}, 200),
+        ("/login/", {"HTTP_HOST": "evil.example"}, 400),
+        ("/nowhere/", {}, 404),
+    ],
+)
+def test_whatever_is_answered_over_tls_says_that_it_stays_so(settings, path, how, status):
+    settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = 3600, True
+
+    plain, secure = Client().get(path, **how), Client().get(path, secure=True, **how)
+
+    assert (secure.status_code, secure.headers["Strict-Transport-Security"]) == (
+        status, "max-age=3600; includeSubDomains"
+    )  # fmt: skip
+    assert "Strict-Transport-Security" not in plain.headers
 
 
 @pytest.mark.parametrize("path", ["//v1/apikeys", "/v1/apikeys/", "///identity/keys/"])

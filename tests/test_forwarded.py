@@ -10,10 +10,12 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from console.addresses import client_address, ip_address
+from console.policies import DATA_POLICY
 from console.server.rsgi import MOST_CHUNKS, Adapter
 from tests import raw_http
 from tests.programs import API_KEY_GRANT
 from tests.server import ConsoleServer
+from tests.test_headers import SAME_EVERYWHERE
 
 pytestmark = pytest.mark.once
 
@@ -274,17 +276,18 @@ def test_a_body_of_too_many_chunks_is_refused(console, chunks):
 class Dripping:
     """A client as Granian shows it, which promises a body and then keeps silent; `said` is what it was answered."""
 
-    said: tuple[int, list[tuple[str, str]]] | None = None
+    said: tuple[int, dict[str, str]] | None = None
 
     async def __call__(self) -> bytes:
         await asyncio.sleep(60)
         return b"x"
 
-    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
-        self.said = (status, headers)
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], _body: bytes) -> None:
+        self.said = (status, dict(headers))
 
 
-def test_a_body_that_does_not_come_takes_no_thread_and_has_an_end():
+def test_a_body_that_does_not_come_takes_no_thread_and_has_an_end(settings):
+    settings.SECURE_HSTS_SECONDS = 3600
     scope = SimpleNamespace(
         server="127.0.0.1:8000", client="127.0.0.1:9", method="POST", path="/login/", query_string="", scheme="http",
         http_version="1.1", headers={"content-length": "9"},
@@ -302,5 +305,9 @@ def test_a_body_that_does_not_come_takes_no_thread_and_has_an_end():
 
     asyncio.run(adapter.__rsgi__(scope, client))
 
-    assert client.said == (408, [("connection", "close")])
+    status, headers = client.said
+    assert status == 408
+    assert headers.items() >= SAME_EVERYWHERE.items()
+    assert headers.items() >= {"connection": "close", "Strict-Transport-Security": "max-age=3600"}.items()
+    assert headers["Content-Security-Policy"] == DATA_POLICY
     assert served == []

@@ -121,6 +121,10 @@ def test_a_proxy_ends_tls_in_front_of_the_console_as_its_example_says(console, t
         page = person.get("/manage/security/apikeys/", headers=forged | {"Accept-Encoding": "gzip"})
         figures = person.get("/metrics")
         plain = requests.get(f"http://{NAME}:{proxy.plain_port}/login/", allow_redirects=False, timeout=5)
+        programs = [
+            requests.post(f"http://{NAME}:{proxy.plain_port}{path}", allow_redirects=False, timeout=5)
+            for path in ("/identity/token", "/v1/apikeys", "/oidc/token")
+        ]
         large = person.post("/login/", data=b"x" * 140_000)
 
     assert page.status_code == 200
@@ -131,6 +135,7 @@ def test_a_proxy_ends_tls_in_front_of_the_console_as_its_example_says(console, t
     assert figures.status_code == 401, "whoever a proxy forwards is not on this machine"
     assert plain.status_code in (301, 308)
     assert plain.headers["Location"].startswith(f"https://{NAME}")
+    assert [answer.status_code for answer in programs] == [403] * 3
     assert large.status_code == 413
     assert "Traceback" not in console.log
 

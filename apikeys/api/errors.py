@@ -29,6 +29,7 @@ WORDS = {
 }
 CODES = {
     400: "bad_request",
+    403: "BXNIM0513E",
     404: "BXNIM0102E",
     405: "BXNIM0060E",
     413: "bad_request",

@@ -21,6 +21,7 @@ from granian._granian import RSGIHTTPStreamTransport as HTTPStreamTransport
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
 
+from console.policies import DATA_POLICY, HEADERS, strict_transport
 from console.server import stopping
 from console.server.turns import Room, Turns
 
@@ -217,7 +218,7 @@ class Adapter:
                 async with asyncio.timeout(self.body_seconds):
                     body = await self.body(environ, protocol)
             except TimeoutError:
-                protocol.response_empty(408, [("connection", "close")])
+                refuse(protocol, 408, "The body took too long.")
                 return
             except UnreadableBody as exc:
                 refuse(protocol, 400, str(exc))
@@ -298,7 +299,7 @@ class Adapter:
             return started[0], started[1], body
         except Exception:  # Django answers errors of its own; this one was raised around it
             logger.exception("A request failed outside of Django.")
-            return 500, [], b""
+            return 500, plain_headers(), b""
 
 
 async def send(transport: HTTPStreamTransport, part: bytes) -> None:
@@ -316,14 +317,16 @@ def finish(done: "asyncio.Future[None]", error: Exception | None) -> None:
 
 def refuse(protocol: HTTPProtocol, status: int, reason: str, *more: tuple[str, str]) -> None:
     """Answer a request that the application does not get, and close its connection."""
-    headers = [
-        ("cache-control", "no-store"),
-        ("connection", "close"),
-        ("content-type", "text/plain; charset=utf-8"),
-        ("x-content-type-options", "nosniff"),
-        *more,
-    ]
+    headers = [*plain_headers(), ("connection", "close"), ("content-type", "text/plain; charset=utf-8"), *more]
     protocol.response_bytes(status, headers, f"{reason}\n".encode())
+
+
+def plain_headers() -> list[tuple[str, str]]:
+    """Return the headers that all other answers have, too, for one that no view and no middleware has made."""
+    found = HEADERS | {"Content-Security-Policy": DATA_POLICY, "Cache-Control": "no-store", "X-Frame-Options": "DENY"}
+    if remembered := strict_transport():  # browsers heed it over TLS alone
+        found["Strict-Transport-Security"] = remembered
+    return list(found.items())
 
 
 def refuse_for_now(protocol: HTTPProtocol) -> None:
