@@ -13,7 +13,7 @@ from apikeys import audit
 from apikeys.audit import counted
 from apikeys.models import ApiKeyRecord, AuditEvent
 from console import sessions
-from console.factors import asked_again, proofs
+from console.factors import asked_again, proofs, recovery
 from console.factors.asked_again import GUARDED, OPENED
 from console.factors.models import Authenticator
 from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, USERS, delete_address
@@ -118,6 +118,20 @@ def test_a_code_of_the_app_is_a_proof_too(alice, old):
     answer = answered(old, create(old, "terraform"), proof_code=code_of(app))
 
     assert page(answer).find("h2", id="created-title")
+
+
+@pytest.mark.parametrize("shown", [PASSWORD, "app", "recovery code"])
+def test_the_event_of_a_proof_tells_what_was_shown_and_who_used_a_recovery_code_how_many_are_left(alice, old, shown):
+    app, (code, *_rest) = give_app(alice), recovery.renew(alice)
+    proofs_by = {PASSWORD: {"proof_password": PASSWORD}, "app": {"proof_code": code_of(app)}}
+
+    answer = answered(old, create(old, "terraform"), **proofs_by.get(shown, {"proof_code": code}))
+
+    event = AuditEvent.objects.get(action=audit.PROOF)
+    is_recovery = shown == "recovery code"
+    left = {"codes_left": 9} if is_recovery else {}
+    assert event.request_data == {"factor": "password" if shown == PASSWORD else shown} | left
+    assert ("9 recovery codes are left." in page(answer).find(id="toasts").text) == is_recovery
 
 
 def test_a_code_that_is_refused_is_typed_again_where_it_was_typed(alice, old):

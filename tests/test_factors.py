@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 
+from apikeys import audit
 from apikeys.models import AuditEvent
 from console.factors import changes as factor_changes
 from console.factors import held, recovery, totp
@@ -204,7 +205,7 @@ def test_a_second_step_that_was_finished_or_never_begun_is_none(alice):
 
     person, half = steps.find(request)
     request.session[BEGAN] = 1.0
-    steps.finish(request, person, replace(half, backend="another.Backend"))
+    steps.finish(request, person, replace(half, backend="another.Backend"), "app")
 
     assert request.user == alice
     assert request.session[BACKEND_SESSION_KEY] == "another.Backend"
@@ -419,6 +420,52 @@ def test_a_recovery_code_works_once_however_it_is_written(alice, app):
 
     assert (first.status_code, again.status_code, bare.status_code) == (302, 422, 302)
     assert RecoveryCode.objects.filter(user=alice).count() == recovery.NUMBER - 2
+
+
+def test_the_event_of_a_log_in_tells_which_factor_was_shown_and_how_many_recovery_codes_are_left(alice, app):
+    recovery_code, *_rest = recovery.renew(alice)
+
+    second_step(half_logged_in(alice), code_of(app))
+    second_step(half_logged_in(alice), recovery_code)
+
+    told = AuditEvent.objects.filter(action=audit.LOG_IN).order_by("event_time", "id")
+    assert [{**event.request_data, "new_device": None} for event in told] == [
+        {"factor": "app", "new_device": None},
+        {"factor": "recovery code", "codes_left": 9, "new_device": None},
+    ]
+    assert recovery_code not in str([*told.values()])
+
+
+@pytest.mark.parametrize(
+    ("left", "level", "words"),
+    [
+        (9, "info", "9 recovery codes are left."),
+        (4, "info", "4 recovery codes are left."),
+        (3, "warning", "Only 3 recovery codes are left. Make new ones soon"),
+        (1, "warning", "Only 1 recovery code is left. Make new ones soon"),
+        (0, "warning", "That was your last recovery code. Make new ones now"),
+    ],
+)
+def test_who_logs_in_with_a_recovery_code_is_told_how_many_are_left(alice, app, left, level, words):
+    code, *rest = recovery.renew(alice)
+    for other in rest[left:]:
+        recovery.use(alice, other.replace("-", ""))
+    client = half_logged_in(alice)
+
+    second_step(client, code)
+
+    told = page(client.get(KEYS)).find(id="toasts")
+    assert told.find_all(class_=f"msg msg--{level}")
+    assert words in told.text
+    assert ("Few recovery codes are left." in page(client.get(FACTORS)).text) == (left <= 3)
+
+
+def test_who_logs_in_with_the_app_is_told_nothing_of_recovery_codes(alice, app):
+    client = half_logged_in(alice)
+
+    second_step(client, code_of(app))
+
+    assert page(client.get(KEYS)).find(id="toasts").text == ""
 
 
 def test_bobs_codes_do_not_log_alice_in(alice, bob, app):

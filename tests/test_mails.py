@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -231,9 +232,34 @@ def test_a_password_and_factors_that_change_are_told_whatever_alice_chose(alice,
     assert sent.subject == "Your account was changed – console.example.com"
     assert re.findall("What: (.*)", sent.body) == [
         "Password changed",
-        "Second factor removed (all of them, by an administrator)",
+        "All second factors removed",
         "Link to choose a password made",
     ]
+
+
+@pytest.mark.parametrize(
+    ("action", "factor", "what"),
+    [
+        (audit.LOG_IN, "recovery code", "Logged in with a recovery code"),
+        (audit.PROOF, "recovery code", "Asked again who they are, and answered with a recovery code"),
+        (audit.FACTOR_CREATE, "app", "Second factor set up (app)"),
+        (audit.FACTOR_CREATE, "single sign-on", "Single sign-on connected"),
+        (audit.FACTOR_DELETE, "single sign-on", "Single sign-on disconnected"),
+        (audit.LOG_IN, "app", ""),
+        (audit.PROOF, "password", ""),
+    ],
+)
+def test_the_use_of_a_recovery_code_and_each_change_of_ways_to_log_in_are_told_in_their_own_words(
+    alice, action, factor, what
+):
+    User.objects.filter(pk=alice.pk).update(mail_choices=dict.fromkeys(Kind, False))
+    left = {"codes_left": 9} if factor == "recovery code" else {}
+    with transaction.atomic():
+        audit.record_person(caller_for(alice), action, alice.iam_id, "alice", factor=factor, **left)
+
+    sent = told()
+    assert [re.findall("What: (.*)", one.body) for one in sent] == ([[what]] if what else [])
+    assert ["Recovery codes left: 9" in one.body for one in sent] == ([bool(left)] if what else [])
 
 
 def test_a_change_of_who_alice_is_names_what_was_changed(alice, dora):

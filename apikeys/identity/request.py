@@ -1,6 +1,6 @@
 """A request as the views get it: what the middleware added to Django's, so that a type checker knows it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
@@ -26,4 +26,7 @@ class Request(HttpRequest):
     caller: Caller  # apikeys.identity.callers, once something asked for it, as the next one
     iam_access: IAMAccess
     started_at: float  # apikeys.api.decorators; seconds of time.time
+    told_of_log_in: dict[
+        str, Any
+    ]  # what its event says of the factor; console.factors.second_step, where one was shown
     shows_value: bool  # a view sets it whose page shows a key's value; console.middleware.bfcache_cookie reads it

@@ -87,6 +87,17 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
     audit.AUDIT_EXPORT: (_("Activity exported"), _("Activity not exported")),
     audit.AUDIT_DELETE: (_("Old activity removed"), _("Old activity not removed")),
 }
+# The same where an event names a factor with which something else was done than with others.
+WORDS_OF_FACTOR: dict[tuple[str, str], tuple[Promise, Promise]] = {
+    (audit.FACTOR_CREATE, "single sign-on"): (_("Single sign-on connected"), _("Single sign-on not connected")),
+    (audit.FACTOR_DELETE, "single sign-on"): (_("Single sign-on disconnected"), _("Single sign-on not disconnected")),
+    (audit.FACTOR_DELETE, "all"): (_("All second factors removed"), _("Second factors not removed")),
+    (audit.LOG_IN, "recovery code"): (_("Logged in with a recovery code"), _("Log-in refused")),
+    (audit.PROOF, "recovery code"): (
+        _("Asked again who they are, and answered with a recovery code"),
+        _("Asked again who they are, and refused"),
+    ),
+}
 # Upstream, where no answer came.
 MAY_HAVE = {
     audit.CREATE: _("API key may have been created"),
@@ -94,11 +105,12 @@ MAY_HAVE = {
 }
 
 
-def words(action: str, outcome: str) -> str:
-    """Return what happened, in the reader's language."""
+def words(action: str, outcome: str, factor: object = "") -> str:
+    """Return what happened, in the reader's language; `factor` is what the event tells as such."""
     if outcome == audit.UNKNOWN:
         return str(MAY_HAVE.get(audit.plain(action), _("API key may have been changed")))
-    done, not_done = WORDS.get(audit.plain(action), WORDS[audit.UPDATE])
+    plain = audit.plain(action)
+    done, not_done = WORDS_OF_FACTOR.get((plain, str(factor))) or WORDS.get(plain, WORDS[audit.UPDATE])
     return str(not_done if outcome == audit.FAILURE else done)
 
 

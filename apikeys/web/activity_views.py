@@ -123,4 +123,5 @@ def _begin(day: date | None) -> datetime | None:
 
 def shown(event: Any) -> Shown:
     """Return an event with its words and what else is told of it, by name."""
-    return Shown(event, activity.words(event.action, event.outcome), sorted(event.request_data.items()))
+    told = event.request_data
+    return Shown(event, activity.words(event.action, event.outcome, told.get("factor")), sorted(told.items()))

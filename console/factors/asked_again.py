@@ -24,7 +24,7 @@ from apikeys.services.messages import sentence
 from apikeys.web.navigation import next_url_of, redirect_whole_page
 from apikeys.web.responses import UNPROCESSABLE
 from console.cookies import GetResponse
-from console.factors import held, proofs
+from console.factors import held, proofs, recovery
 from console.log_in import events
 from console.models import User
 from console.single_sign_on import identities
@@ -113,14 +113,16 @@ def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
     `name` is that of the URL that the proof is for.
     """
     try:
-        refusal = judged(request, name)
+        factor, refusal = judged(request, name)
     except TooManyAttempts as exc:
         events.record(request, audit.LIMIT, request.user, reason=type(exc).__name__)
         response = _question(request, name, sentence(exc), exc.status)
         response.headers["Retry-After"] = str(exc.retry_after)
         return response
-    if refusal is None:
-        events.record(request, audit.PROOF, request.user)
+    if factor:
+        events.record(request, audit.PROOF, request.user, **proofs.told(request.user, factor))
+        if factor == proofs.RECOVERY:
+            recovery.tell_left(request, request.user)
         request.POST = _without_proof(request.POST)  # type: ignore[assignment]
         return None
     if refusal:
@@ -129,26 +131,24 @@ def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
 
 
 @sensitive_variables("password", "code")
-def judged(request: Request, name: str) -> str | None:
-    """Return None for a proof that is right, a sentence for one that is not, "" for none. Raises TooManyAttempts."""
+def judged(request: Request, name: str) -> tuple[str, str]:
+    """Return as what a proof was right, else "" and a sentence, which is "" where none came. Raises TooManyAttempts."""
     password, code, passkey = (request.POST.get(name, "") for name in FIELDS)
     person: User = request.user
     if needs_factor(person, name):
         password = ""
     if not (password or code or passkey):
-        return ""
+        return "", ""
     if passkey:
-        if not proofs.accepts_passkey(request, person, passkey):
-            return wrong_passkey()
-        proofs.note(request)
-        return None
-    if code and proofs.accepts_code(request, person, code):
-        proofs.note(request)
-        return None
-    if not code and proofs.accepts_password(request, person, password):
-        proofs.note(request, by_password=True)
-        return None
-    return wrong_code() if code else _("This is not your password. Try again.")
+        factor, refusal = proofs.accepts_passkey(request, person, passkey), wrong_passkey()
+    elif code:
+        factor, refusal = proofs.accepts_code(request, person, code), wrong_code()
+    else:
+        factor = proofs.PASSWORD if proofs.accepts_password(request, person, password) else ""
+        refusal = _("This is not your password. Try again.")
+    if factor:
+        proofs.note(request, by_password=factor == proofs.PASSWORD)
+    return factor, "" if factor else refusal
 
 
 def wrong_passkey() -> str:

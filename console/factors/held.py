@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from apikeys.backends import store_traits
-from console.factors import passkeys
+from console.factors import passkeys, recovery
 from console.factors.models import Authenticator, Passkey, RecoveryCode
 from console.models import User
 
@@ -21,6 +21,11 @@ class Factors:
     passkeys: list[Passkey]
 
     @property
+    def has_few_codes(self) -> bool:
+        """Whether it is time to make new recovery codes."""
+        return self.codes_left <= recovery.FEW
+
+    @property
     def has_one(self) -> bool:
         """Whether there is any factor but recovery codes, which are none by themselves."""
         return self.app_since is not None or bool(self.passkeys)
@@ -29,7 +34,7 @@ class Factors:
 def factors_of(person: User) -> Factors:
     """Return what a person has."""
     since = Authenticator.objects.filter(user=person).values_list("created_at", flat=True).first()
-    return Factors(since, RecoveryCode.objects.filter(user=person).count(), passkeys.of(person))
+    return Factors(since, recovery.left(person), passkeys.of(person))
 
 
 def has_one(person: User) -> bool:

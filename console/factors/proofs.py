@@ -19,33 +19,42 @@ from console.models import User
 PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
 TWO_FACTORS = "two_factors"  # of a session: whether it began elsewhere, where more than one factor was asked for
 WEAKLY_AT = "proved_weakly_at"  # by a password alone, later than the log-in
-APP, RECOVERY, PASSKEY = "app", "recovery", "passkey"
+# As audit events call what somebody showed.
+APP, RECOVERY, PASSKEY, PASSWORD = "app", "recovery code", "passkey", "password"
 
 
 @sensitive_variables("code", "text")
-def accepts_code(request: HttpRequest, person: User, code: str) -> bool:
-    """Tell whether this is a code of a person's app or a recovery code, and use it up; blanks and dashes do not matter.
+def accepts_code(request: HttpRequest, person: User, code: str) -> str:
+    """Return which factor this is a code of, the app or a recovery code, which is used up; "" where it is of neither.
 
-    Raises TooManyAttempts, and then the code was not looked at.
+    Blanks and dashes do not matter. Raises TooManyAttempts, and then the code was not looked at.
     """
     text = "".join(code.split()).replace("-", "")
     factor, use = (APP, totp.use) if totp.CODE.fullmatch(text) else (RECOVERY, recovery.use)
     return _judge(request, person, factor, lambda: use(person, text))
 
 
-def accepts_passkey(request: HttpRequest, person: User, sent: str) -> bool:
-    """Tell whether a passkey of this person has signed the challenge in the session. Raises TooManyAttempts."""
+def accepts_passkey(request: HttpRequest, person: User, sent: str) -> str:
+    """Return PASSKEY where one of this person signed the challenge in the session, else "". Raises TooManyAttempts."""
     return _judge(request, person, PASSKEY, lambda: passkeys.use(request, sent, person) is not None)
 
 
-def _judge(request: HttpRequest, person: User, factor: str, look: Callable[[], bool]) -> bool:
-    """Return what `look` finds. Strangers who have the password can't keep the person out on a known device."""
+def _judge(request: HttpRequest, person: User, factor: str, look: Callable[[], bool]) -> str:
+    """Return the factor where `look` accepts it, else "".
+
+    Strangers who have the password can't keep the person out on a known device.
+    """
     device = known_device(request, person.username)
     limiter.reserve_factor(person.iam_id, factor, device)
     if not look():
-        return False
+        return ""
     limiter.forgive_factor(person.iam_id, factor, device)
-    return True
+    return factor
+
+
+def told(person: User, factor: str) -> dict[str, Any]:
+    """Return what an event says of the factor that somebody showed; of a recovery code, too, how many are left."""
+    return {"factor": factor} | ({"codes_left": recovery.left(person)} if factor == RECOVERY else {})
 
 
 def person_of_passkey(request: Request, sent: str) -> User | None:

@@ -4,7 +4,11 @@ import base64
 import hashlib
 import secrets
 
+from django.contrib import messages
 from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from console.factors.models import RecoveryCode
@@ -13,6 +17,7 @@ from console.models import User
 NUMBER = 10
 BYTES = 15  # 120 bits, 24 letters and digits: one fast hash is safe, as with the values of keys
 GROUP = 4
+FEW = 3  # that are left, from where on people are told to make new ones
 
 
 @sensitive_variables("codes")
@@ -28,6 +33,29 @@ def renew(person: User) -> list[str]:
 def use(person: User, code: str) -> bool:
     """Tell whether this is a code of the person's, and use it up. The caller has counted the attempt."""
     return RecoveryCode.objects.filter(user=person, digest=_digest(person, code)).delete()[0] == 1
+
+
+def left(person: User) -> int:
+    """Return how many codes of the person's still work."""
+    return RecoveryCode.objects.filter(user=person).count()
+
+
+def tell_left(request: HttpRequest, person: User) -> None:
+    """Tell somebody who has just used a code how many are left, and where few are, what to do about it."""
+    number = left(person)
+    if number > FEW:
+        told = ngettext("%(number)d recovery code is left.", "%(number)d recovery codes are left.", number)
+        messages.info(request, told % {"number": number})
+    elif number:
+        told = ngettext(
+            "Only %(number)d recovery code is left. Make new ones soon: Second factors, in the menu under your name.",
+            "Only %(number)d recovery codes are left. Make new ones soon: Second factors, in the menu under your name.",
+            number,
+        )
+        messages.warning(request, told % {"number": number})
+    else:
+        told = _("That was your last recovery code. Make new ones now: Second factors, in the menu under your name.")
+        messages.warning(request, told)
 
 
 def _digest(person: User, code: str) -> str:

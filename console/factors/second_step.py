@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import login
@@ -9,7 +10,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from apikeys.identity.request import Request
 from console import sessions
+from console.factors import proofs, recovery
 from console.models import User
 from console.session_secrets import SessionSecret
 
@@ -54,14 +57,21 @@ def find(request: HttpRequest) -> tuple[User, Half] | None:
     return person, half
 
 
-def finish(request: HttpRequest, person: User, half: Half) -> None:
+def finish(request: HttpRequest, person: User, half: Half, factor: str) -> None:
     """Log the person in, under another session id, for as long as any log-in from now on."""
-    log_in(request, person, backend=half.backend, time_zone=half.time_zone)
+    log_in(request, person, backend=half.backend, time_zone=half.time_zone, factor=factor)
+    if factor == proofs.RECOVERY:
+        recovery.tell_left(request, person)
 
 
-def log_in(request: HttpRequest, person: User, *, backend: str = "", time_zone: str) -> None:
-    """Log a person in who has shown all that is asked for; a second step that was due is forgotten."""
+def log_in(request: HttpRequest, person: User, *, backend: str = "", time_zone: str, factor: str = "") -> None:
+    """Log a person in who has shown all that is asked for; a second step that was due is forgotten.
+
+    `factor` is the one that they showed here, "" for none.
+    """
     KEPT.forget(request.session)
+    if factor:
+        cast("Request", request).told_of_log_in = proofs.told(person, factor)
     login(request, person, backend=backend or settings.AUTHENTICATION_BACKENDS[0])
     request.session.pop(sessions.BEGAN, None)
     person.suggest_time_zone(time_zone)

@@ -182,7 +182,7 @@ def second_step_page(request: Request) -> HttpResponse:
         return _second_step(request, person)
     passkey = request.POST.get("passkey", "")
     try:
-        is_right = (
+        factor = (
             proofs.accepts_passkey(request, person, passkey)
             if passkey
             else proofs.accepts_code(request, person, request.POST.get("code", ""))
@@ -191,8 +191,8 @@ def second_step_page(request: Request) -> HttpResponse:
         response = _second_step(request, person, too_many_message(exc.retry_after), exc.status)
         response.headers["Retry-After"] = str(exc.retry_after)
         return response
-    if is_right:
-        second_step.finish(request, person, half)
+    if factor:
+        second_step.finish(request, person, half, factor)
         entered = HttpResponseRedirect(half.next_url)
         devices.remember(request, entered, person.username)
         return entered
@@ -237,7 +237,7 @@ def passkey_log_in(request: Request) -> HttpResponse:
         events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
         return redirect_to_log_in(PASSKEY_REFUSED)
     limiter.forgive_challenge(request.client_address)
-    second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""))
+    second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""), factor=proofs.PASSKEY)
     entered = HttpResponseRedirect(_safe(request.POST.get("next", "")))
     devices.remember(request, entered, person.username)
     return entered

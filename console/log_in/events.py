@@ -93,8 +93,10 @@ def _told_of_device(request: HttpRequest, user: User) -> dict[str, Any]:
 
 
 def _told_of_way(request: HttpRequest) -> dict[str, Any]:
-    """Return what the event says of who judged the person, where it was not the console."""
-    return {"by": "single sign-on"} if request.session.get(BACKEND_SESSION_KEY) == backends.PATH else {}
+    """Return what the event says of who judged the person, where not the console, and of the factor they showed."""
+    is_elsewhere = request.session.get(BACKEND_SESSION_KEY) == backends.PATH
+    factor: dict[str, Any] = getattr(request, "told_of_log_in", {})
+    return ({"by": "single sign-on"} if is_elsewhere else {}) | factor
 
 
 def _logged_out(request: HttpRequest | None, user: User | None, **_kwargs: Any) -> None:

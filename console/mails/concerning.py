@@ -9,6 +9,7 @@ from apikeys.audit.recording import PERSON
 from apikeys.domain import SERVICE_ID
 from apikeys.models import AuditEvent
 from apikeys.services.leaks import REPORTER
+from console.factors.proofs import RECOVERY
 from console.mails.kinds import Kind
 
 ADMINISTRATORS = "administrators"  # in place of an IAM ID
@@ -16,7 +17,7 @@ OF_KEYS = {audit.CREATE: Kind.CREATED, audit.ROTATE: Kind.ROTATED, audit.DELETE:
 BY_OTHERS = (audit.UPDATE, audit.RESTORE, audit.REVOKE)
 OF_FACTORS = (audit.FACTOR_CREATE, audit.FACTOR_UPDATE, audit.FACTOR_DELETE)
 OF_PERSONS = (audit.PERSON_UPDATE, audit.PERSON_PASSWORD, audit.SESSION_DELETE, *OF_FACTORS)
-ACTIONS = (*OF_KEYS, *BY_OTHERS, *OF_PERSONS, audit.DECOY, audit.LOG_IN, audit.LIMIT)
+ACTIONS = (*OF_KEYS, *BY_OTHERS, *OF_PERSONS, audit.DECOY, audit.LOG_IN, audit.PROOF, audit.LIMIT)
 BY_GRANT = ("password grant", "passcode grant")  # log-ins of the command line
 LOOKS_BACK = timedelta(days=180)  # as long as a browser is remembered
 LOOKED_AT = 1000  # earlier events of a person, the latest first
@@ -44,8 +45,8 @@ def concerned(event: AuditEvent) -> Iterator[Concern]:
         return
     elif audit.plain(event.action) in OF_PERSONS:
         yield from _of_person(event, whom)
-    elif audit.plain(event.action) == audit.LOG_IN and is_from_new_device(event):
-        yield Concern(event.initiator_id, Kind.NEW_DEVICE)
+    elif audit.plain(event.action) in (audit.LOG_IN, audit.PROOF):
+        yield from _of_log_in(event)
     elif audit.plain(event.action) in (audit.UPDATE, audit.DELETE) and is_leak(event):
         yield Concern(whom, Kind.LEAKED)
         yield Concern(ADMINISTRATORS, Kind.ALARMS)
@@ -60,6 +61,14 @@ def _of_person(event: AuditEvent, whom: str) -> Iterator[Concern]:
     is_told_otherwise = audit.plain(event.action) == audit.SESSION_DELETE and not event.concerns
     if not is_told_otherwise and event.request_data.get("active") is not False:  # who can't log in gets no mails
         yield Concern(whom, Kind.SECURITY)
+
+
+def _of_log_in(event: AuditEvent) -> Iterator[Concern]:
+    """Yield who came in, where that is news: somebody with a code from where it was kept, or on another device."""
+    if event.request_data.get("factor") == RECOVERY:
+        yield Concern(event.initiator_id, Kind.SECURITY)
+    if audit.plain(event.action) == audit.LOG_IN and is_from_new_device(event):
+        yield Concern(event.initiator_id, Kind.NEW_DEVICE)
 
 
 def is_leak(event: AuditEvent) -> bool:

@@ -188,6 +188,8 @@ def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words
         yield _("By"), plain(event.initiator_name)
     if event.address:
         yield _("From"), plain(event.address)
+    if (left := event.request_data.get("codes_left")) is not None:
+        yield _("Recovery codes left"), _number(int(left))
     if times := event.request_data.get("times") or event.request_data.get("uses"):
         yield _("How often"), _number(int(times))
 
@@ -199,7 +201,7 @@ def what(event: AuditEvent) -> str:
         by = data.get("by")
         return _("Password changed") if by == "current password" else _link_words(by)
     if audit.plain(event.action) in OF_FACTORS:
-        return f"{activity.words(event.action, event.outcome)}{_factor(str(data.get('factor', '')))}"
+        return f"{_words(event)}{_factor(str(data.get('factor', '')))}"
     if audit.plain(event.action) == audit.PERSON_UPDATE:
         return _of_person(data)
     if audit.plain(event.action) in (audit.UPDATE, audit.DELETE) and (data.get("leaked") or data.get("found_value")):
@@ -209,7 +211,11 @@ def what(event: AuditEvent) -> str:
     for name, words in CHANGES.items():
         if audit.plain(event.action) == audit.UPDATE and name in data:
             return str(words[0] if data[name] else words[1])
-    return activity.words(event.action, event.outcome)
+    return _words(event)
+
+
+def _words(event: AuditEvent) -> str:
+    return activity.words(event.action, event.outcome, event.request_data.get("factor"))
 
 
 # By the name of what an event says of a change: what it is where that is true, or more than nothing, and where not.
@@ -221,8 +227,6 @@ CHANGES: dict[str, tuple[Promise, Promise]] = {
 FACTORS = {
     "app": _lazy("app"),
     "passkey": _lazy("passkey"),
-    "single sign-on": _lazy("single sign-on"),
-    "all": _lazy("all of them, by an administrator"),
 }
 OF_PERSON = {
     "username": _lazy("user ID"),

@@ -191,7 +191,7 @@ def _prove(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Http
     if identities.find(claims["sub"]) != request.user:
         raise SomebodyElse
     proofs.note(request)
-    events.record(request, audit.PROOF, request.user)
+    events.record(request, audit.PROOF, request.user, factor=identities.FACTOR)
     return _ended(request, Purpose.PROVE)
 
 
