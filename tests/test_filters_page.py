@@ -114,7 +114,7 @@ def test_each_filter_says_what_can_be_chosen(alice_client, alices_key):
         "Status": ["Any", "Active", "Disabled", "Paused", "Locked", "Expired", "Leaked"],
         "Expires": ["Any", "Within 7 days", "Within 14 days", "Within 30 days", "Within 90 days"],
         "Not used for": ["Any", "90 days, or ever"],
-        "Never used": ["Any", "Yes", "No"],
+        "Never used": ["Any", "Yes, and 7 days old or older", "No"],
         "Leaked": ["Any", "Yes", "No"],
     }
     assert form.find("label", for_=form.find("input", type="date")["id"]).text == "Created since (UTC)"

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from apikeys.backends import review as rows
-from apikeys.domain import FOUND, ReviewKind, ServiceIdDraft
+from apikeys.domain import FOUND, NEVER_USED_AFTER, ReviewKind, ServiceIdDraft
 from apikeys.exceptions import SearchTooSlow
 from apikeys.identity import users
 from apikeys.models import ApiKeyRecord
@@ -51,13 +51,14 @@ def one_of_each(alice, create_key):
             "over": {"expires_at": now - DAY},
             "old": {"last_used_at": now - 91 * DAY},
             "younger": {"last_used_at": now - 89 * DAY},
-            "new": {"last_used_at": None},
-            "decoy": {"last_used_at": None, "is_decoy": True},
+            "left": {"last_used_at": None, "created_at": now - NEVER_USED_AFTER},
+            "new": {"last_used_at": None, "created_at": now - NEVER_USED_AFTER + timedelta(minutes=1)},
+            "decoy": {"last_used_at": None, "created_at": now - NEVER_USED_AFTER, "is_decoy": True},
         }.items()
     }
 
 
-OWN = {"leaked": ["leaked"], "expiring": ["soon"], "expired": ["over"], "unused": ["old"], "never_used": ["new"]}
+OWN = {"leaked": ["leaked"], "expiring": ["soon"], "expired": ["over"], "unused": ["old"], "never_used": ["left"]}
 
 
 def test_a_person_sees_their_own_keys_in_groups_and_an_administrator_everybodys(alice, bob, dora, one_of_each):
@@ -131,7 +132,7 @@ def test_each_group_offers_what_can_be_done_and_nothing_for_a_locked_key(alice_c
         "expiring": [details_address(ids["soon"]), edit_address(ids["soon"])],
         "expired": [details_address(ids["over"]), delete_address(ids["over"])],
         "unused": [details_address(ids["old"])],
-        "never_used": [details_address(ids["new"]), delete_address(ids["new"])],
+        "never_used": [details_address(ids["left"]), delete_address(ids["left"])],
     }
 
 
@@ -170,6 +171,7 @@ def test_the_ticked_keys_of_a_group_are_disabled_or_deleted_at_once(alice, alice
     names = ("first", "second", "locked")
     made = {name: made_key.key.id for name in names for made_key in [create_key(alice, name)]}
     ApiKeyRecord.objects.filter(name="locked").update(locked=True)
+    ApiKeyRecord.objects.update(created_at=timezone.now() - NEVER_USED_AFTER)
     form = page(alice_client.get(REVIEW)).find("section", aria_labelledby="never_used").find("form")
     boxes = form.find_all("input", type="checkbox")
 

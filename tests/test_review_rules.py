@@ -6,7 +6,16 @@ import pytest
 from django.utils import timezone
 
 from apikeys import audit
-from apikeys.domain import ApiKeyChanges, Hold, Name, ReviewKind, ReviewRule, ReviewStep, ServiceIdDraft
+from apikeys.domain import (
+    NEVER_USED_AFTER,
+    ApiKeyChanges,
+    Hold,
+    Name,
+    ReviewKind,
+    ReviewRule,
+    ReviewStep,
+    ServiceIdDraft,
+)
 from apikeys.exceptions import ApiKeyHeld, InvalidApiKey, NotAuthorized
 from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, HistoryRecord, ServiceIdRecord
 from apikeys.models import ReviewStep as StepRecord
@@ -37,6 +46,18 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(timezone, "now", lambda: clock.time)
     return clock
+
+
+@pytest.fixture
+def create_key(create_key):
+    """Make keys that are as old as one has to be to be called never used."""
+
+    def create(*whose, **fields):
+        issued = create_key(*whose, **fields)
+        ApiKeyRecord.objects.filter(id=issued.key.id).update(created_at=issued.key.created_at - NEVER_USED_AFTER)
+        return issued
+
+    return create
 
 
 @pytest.fixture
@@ -153,10 +174,10 @@ def test_a_clock_that_is_set_back_takes_no_step_and_undoes_none(clock, set_rule,
     clock.advance(14 * DAY)
     sweep()
 
-    clock.advance(-100 * DAY)
+    clock.advance(-40 * DAY)
     assert (sweep(), state_of(alices_key)) == (0, "disabled")
 
-    clock.advance(100 * DAY)
+    clock.advance(40 * DAY)
     assert (sweep(), state_of(alices_key)) == (0, "disabled")
     clock.advance(7 * DAY)
     assert (sweep(), state_of(alices_key)) == (1, "deleted")
@@ -169,7 +190,7 @@ def test_a_clock_that_is_set_back_takes_no_step_and_undoes_none(clock, set_rule,
         (ReviewKind.EXPIRING, {"expires_at": 20 * DAY}, 6),
         (ReviewKind.EXPIRED, {"expires_at": 2 * DAY}, 2),
         (ReviewKind.UNUSED, {"last_used_at": 0 * DAY}, 90),
-        (ReviewKind.NEVER_USED, {}, 0),
+        (ReviewKind.NEVER_USED, {}, 7),
     ],
 )
 def test_the_days_to_the_first_step_count_from_when_the_key_came_into_its_group(
@@ -299,7 +320,7 @@ def test_nothing_is_deleted_without_a_step_before_that(set_rule):
 
 
 def test_what_a_rule_would_do_until_tomorrow_is_told_before_it_is_set(clock, alice, dora, create_key):
-    for number, age in enumerate((28, 29, 30, 300)):
+    for number, age in enumerate((35, 36, 37, 300)):
         issued = create_key(alice, f"robot {number}")
         moment = clock.time - age * DAY
         ApiKeyRecord.objects.filter(id=issued.key.id).update(created_at=moment, modified_at=moment)
@@ -401,7 +422,7 @@ def test_a_warning_stands_on_the_owners_dashboard_and_in_the_details(clock, set_
     assert "A rule of the administrators asks you to look at 1 key terraform" in section.text
     assert "Needs attention" not in page(log_in(bob).get("/")).text
     for words in (
-        "The key was never used. Warned:",
+        "The key was never used since it was created, 7 days ago or earlier. Warned:",
         "Will be disabled:",
         "Unless the key is used, edited or locked before that.",
         "Warned about by a rule",

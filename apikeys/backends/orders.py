@@ -65,6 +65,8 @@ def is_met(filters: Filters, now: datetime, *, apart: bool) -> models.Q:
         compared[f"last_use{suffix}__lte"] = used_before
     if filters.never_used is not None:
         compared |= {f"last_use{suffix}": NEVER} if filters.never_used else {f"last_use{suffix}__gte": USED}
+    if (created_before := filters.created_before(now)) is not None:
+        compared["created_at_apart__lte"] = created_before  # few are younger: the index of uses finds the others
     if (created_from := filters.created_from()) is not None:
         compared[f"created_at{suffix}__gte"] = created_from
     met = models.Q(**compared)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apikeys import domain
 from apikeys.backends import deletion, holding, records, review
 from apikeys.backends.attention import LONG, SOON
-from apikeys.domain import ReviewKind, ReviewStep
+from apikeys.domain import NEVER_USED_AFTER, ReviewKind, ReviewStep
 from apikeys.models import ApiKeyRecord
 from apikeys.models import ReviewRule as RuleRecord
 from apikeys.models import ReviewStep as StepRecord
@@ -25,7 +25,7 @@ SINCE: dict[ReviewKind, Callable[[ApiKeyRecord], datetime | None]] = {
     ReviewKind.EXPIRING: lambda key: key.expires_at - SOON if key.expires_at else None,
     ReviewKind.EXPIRED: lambda key: key.expires_at,
     ReviewKind.UNUSED: lambda key: key.last_used_at + LONG if key.last_used_at else None,
-    ReviewKind.NEVER_USED: lambda key: key.created_at,
+    ReviewKind.NEVER_USED: lambda key: key.created_at + NEVER_USED_AFTER,
 }
 RulesByKind = dict[ReviewKind, domain.ReviewRule]
 

@@ -65,9 +65,8 @@ def is_found(key: ApiKey, query: ApiKeyQuery) -> bool:
 def passes(key: ApiKey, filters: Filters) -> bool:
     """Tell whether a key meets all that is given of the filters, now."""
     now = datetime.now(UTC)
-    expires_before, used_before, created_from = (
-        filters.expires_before(now), filters.used_before(now), filters.created_from(),
-    )  # fmt: skip
+    expires_before, used_before = filters.expires_before(now), filters.used_before(now)
+    created_from, created_before = filters.created_from(), filters.created_before(now)
     return (
         filters.status in (None, key.status)
         and filters.leaked in (None, key.leaked)
@@ -75,4 +74,5 @@ def passes(key: ApiKey, filters: Filters) -> bool:
         and (used_before is None or key.last_used_at is None or key.last_used_at <= used_before)
         and filters.never_used in (None, key.last_used_at is None)
         and (created_from is None or key.created_at >= created_from)
+        and (created_before is None or key.created_at <= created_before)
     )

@@ -295,7 +295,9 @@ def add_filters(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--unused-for", dest="unused_for_days", type=days, metavar="DAYS", help="such as 90d: not used since, or never"
     )
-    command.add_argument("--never-used", action="store_const", const="true", help="only keys that were never used")
+    command.add_argument(
+        "--never-used", action="store_const", const="true", help="only keys of 7 days or more that were never used"
+    )
     command.add_argument("--created-since", type=day, metavar="DATE", help="such as 2026-01-31, in UTC: then or later")
     command.add_argument("--leaked", action="store_const", const="true", help="only keys that were found in public")
 

@@ -49,13 +49,17 @@ class Condition:
     text: str
 
 
+NEVER_USED_AFTER = timedelta(days=7)  # since its creation a key without any use is called never used
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Which keys a list is narrowed down to: those that meet all that is given; by default every key.
 
     `expires_within_days`: they work now, as far as their expiration says, and no longer after so many days.
     `unused_for_days`: not used for so many days, or never, however young the key is.
-    `never_used`: never, or at least once.
+    `never_used`: never since they were created, NEVER_USED_AFTER ago or longer; or at least once. What is younger is
+    neither: it was made to be used soon.
     `created_since`: on this day, in UTC, or later.
     """
 
@@ -77,6 +81,10 @@ class Filters:
     def used_before(self, now: datetime) -> datetime | None:
         """Return the last moment at which a key may have been used, None where none is given."""
         return _shifted(now, None if self.unused_for_days is None else -self.unused_for_days)
+
+    def created_before(self, now: datetime) -> datetime | None:
+        """Return the last moment at which a key may have been created, None where none is given."""
+        return now - NEVER_USED_AFTER if self.never_used else None
 
     def created_from(self) -> datetime | None:
         """Return the first moment at which a key may have been created, None where none is given."""

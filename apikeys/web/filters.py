@@ -48,7 +48,9 @@ OFFERS = {
         gettext_lazy("Not used for"),
         {90: gettext_lazy("90 days, or ever")},
     ),
-    "never_used": Offer(gettext_lazy("Never used"), {True: gettext_lazy("Yes"), False: gettext_lazy("No")}),
+    "never_used": Offer(
+        gettext_lazy("Never used"), {True: gettext_lazy("Yes, and 7 days old or older"), False: gettext_lazy("No")}
+    ),
     "leaked": Offer(gettext_lazy("Leaked"), {True: gettext_lazy("Yes"), False: gettext_lazy("No")}),
     CREATED_SINCE: Offer(gettext_lazy("Created since (UTC)"), {}),
 }

@@ -68,7 +68,7 @@ from apikeys.models import ApiKeyRecord
 from console.models import User
 carol = User.objects.get(username="carol")
 def key(number):
-    name, when = f"robot {{number:05}}", timezone.now() - timedelta(minutes=number)
+    name, when = f"robot {{number:05}}", timezone.now() - timedelta(days=8, minutes=number)
     return ApiKeyRecord(
         iam_id=carol.iam_id, account_id=carol.account_id, created_by=carol.iam_id, created_at=when, modified_at=when,
         name=name, name_folded=fold(name), description_folded="", pepper=1, digest=f"{{number:064x}}", hint="apk_…",

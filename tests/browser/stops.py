@@ -451,14 +451,15 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     expect(form.get_by_role("link", name=SCOPE)).to_have_count(0)
     yield from webhooks(t, page)
     page.goto(REVIEW)
-    expect(page.get_by_role("heading", name=t("Never used"))).to_be_visible()
+    expect(page.get_by_role("heading", name=t("Never used for 7 days or more"))).to_be_visible()
     yield "review", page
     page.goto(f"{REVIEW}rules/")
-    page.get_by_role("group", name=t("Never used")).get_by_label(t("Days until it is deleted")).fill("1")
+    rule = page.get_by_role("group", name=t("Never used for 7 days or more"))
+    rule.get_by_label(t("Days until it is deleted")).fill("1")
     page.get_by_role("button", name=t("Show what would happen")).click()
     expect(page.get_by_label(t("Days until it is deleted"), exact=True).last).to_have_attribute("aria-invalid", "true")
     yield "review rules, refused", page
-    page.get_by_role("group", name=t("Never used")).get_by_label(t("Days until the warning")).fill("1")
+    rule.get_by_label(t("Days until the warning")).fill("1")
     page.get_by_role("button", name=t("Show what would happen")).click()
     expect(page.get_by_role("button", name=t("Save"))).to_be_visible()
     yield "review rules", page

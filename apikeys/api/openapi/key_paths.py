@@ -223,7 +223,12 @@ def key_filters() -> list[Schema]:
         ),
         parameter("expires_within_days", "query", days, "Only keys that expire within so many days."),
         parameter("unused_for_days", "query", days, "Only keys that were not used for so many days, or never."),
-        parameter("never_used", "query", {"type": "boolean"}, "Only keys that were never used, or only others."),
+        parameter(
+            "never_used",
+            "query",
+            {"type": "boolean"},
+            "Only keys of seven days or more that were never used, or only used ones.",
+        ),
         parameter("created_since", "query", day, "Only keys that were created on this day, in UTC, or later."),
         parameter("leaked", "query", {"type": "boolean"}, "Only keys that were found in public, or only others."),
     ]
