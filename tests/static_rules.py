@@ -244,6 +244,12 @@ def with_included(template: str) -> str:
     return INCLUDE.sub(lambda found: with_included((ROOT / "templates" / found[1]).read_text()), template)
 
 
+def secrets_spelt_by_others(template: str) -> list[str]:
+    """Return the fields of secrets that a browser may send to a spell checker elsewhere, once they are shown."""
+    fields = re.findall(r"<input\b[^>]*type=\"password\"[^>]*>", COMMENT.sub("", template))
+    return [field for field in fields if 'spellcheck="false"' not in field]
+
+
 def foreign_addresses(text: str) -> list[str]:
     """Return what names another host, or may: in a template, style or script beside its comments."""
     said = re.sub(r"/\*.*?\*/|(?:^|\s)//[^\n]*", "", COMMENT.sub("", text), flags=re.DOTALL | re.MULTILINE)

@@ -21,6 +21,7 @@ from console.sessions import stored_key
 from tests.cast import PASSWORD
 from tests.markup import page
 from tests.stores import index_for
+from tests.test_factors import make_old
 from tests.test_sessions import NEW_PASSWORD, change_password, enter, is_logged_in, session_of
 
 SESSIONS = "/sessions/"
@@ -67,6 +68,20 @@ def at(person, part: str = "") -> str:
 
 def id_of(client: Client) -> str:
     return stored_key(session_of(client))
+
+
+@pytest.mark.parametrize("part", ["end/", "{}/end/"])
+def test_an_old_session_ends_others_once_alice_has_said_that_it_is_she(alice, part):
+    here, other = enter(), enter()
+    make_old(here)
+    address = f"{SESSIONS}{part.format(id_of(other))}"
+
+    asked = here.post(address)
+    assert page(asked).find("h1").text == "Is it still you?"
+    assert is_logged_in(other)
+    here.post(address, {"proof_password": PASSWORD})
+
+    assert not is_logged_in(other)
 
 
 # What is listed

@@ -36,8 +36,6 @@ NOT_GUARDED = {
     "passkey_options_to_log_in": "a challenge",
     "choose_password": "has the proof in the link",
     "logout": "takes away",
-    "session_end": "takes away",
-    "sessions_end": "takes away",
     "person_session_end": "takes away",
     "person_sessions_end": "takes away",
     "time_zone": "how times are written",

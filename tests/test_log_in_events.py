@@ -15,6 +15,7 @@ from apikeys.exceptions import ApiKeyNotFound
 from apikeys.iam import oauth
 from apikeys.identity import peppers, signing
 from apikeys.models import AuditEvent, PepperFingerprint
+from apikeys.scopes import READ
 from apikeys.services import keys
 from apikeys.values import Peppers
 from console.factors import totp
@@ -24,6 +25,7 @@ from tests.addresses import UNKNOWN_ID
 from tests.cast import PASSWORD
 from tests.conftest import caller_for, program_of
 from tests.stores import accept_rows_of, refuse_rows_of
+from tests.test_limited_keys import program_of_key
 
 LOGIN = "/login/"
 RULES = "/manage/rules/"
@@ -193,6 +195,19 @@ def test_what_bob_may_not_do_is_one_event_on_a_page_and_in_the_api(bob, bob_clie
         (bob.iam_id, "critical", "failure")
     }
     assert denied[0].target_name == f"GET {RULES}"
+
+
+def test_a_program_whose_scope_is_too_narrow_is_named_in_the_event(bob, create_key):
+    narrow = program_of_key(create_key(bob, scope=READ))
+
+    assert narrow.post("/v1/apikeys", {"name": "x"}, content_type="application/json").status_code == 403
+
+    [event] = events(action=audit.DENIED)
+    assert (event.initiator_id, event.reason, event.target_name) == (
+        bob.iam_id,
+        "ScopeInsufficient",
+        "POST /v1/apikeys",
+    )
 
 
 @pytest.mark.parametrize("read", [keys.get_api_key, keys.get_details])

@@ -65,7 +65,9 @@ def test_the_log_in_page_is_a_form_with_labels_that_a_password_manager_understan
     assert tree.find("label", for_="username").text == "User ID"
     assert tree.find("label", for_="password").text == "Password"
     assert form.find("input", id="username")["autocomplete"] == "username"
-    assert form.find("input", id="password")["autocomplete"] == "current-password"
+    secret = form.find("input", id="password")
+    assert (secret["type"], secret["autocomplete"], secret["spellcheck"]) == ("password", "current-password", "false")
+    assert not {"maxlength", "onpaste", "readonly"} & secret.attributes.keys()
 
 
 @pytest.mark.parametrize("path", ["/", KEYS, CREATE, edit_address(UNKNOWN_ID), "/password/", "/manage/"])

@@ -5,6 +5,7 @@ import secrets
 import time
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
@@ -206,6 +207,11 @@ def test_change_password_shows_the_one_sentence_in_the_readers_language(alice, w
     assert "這個密碼一再重複" in chinese.content.decode()
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
+
+
+def test_a_password_is_hashed_with_argon2id_at_the_price_that_is_documented(settings):
+    assert make_password("a sentence").startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert settings.PASSWORD_HASHERS == ["console.log_in.auth.Argon2idHasher"]
 
 
 def test_blanks_and_case_are_part_of_a_password(alice):

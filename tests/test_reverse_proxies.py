@@ -21,6 +21,7 @@ pytestmark = pytest.mark.postgres  # the run that installs proxies where they ar
 
 EXAMPLES = ROOT / "docs" / "reverse-proxy"
 UNIT = ROOT / "docs" / "apikeys-console.service"
+UNIT_FOLDER = "/opt/apikeys-console"
 NAME, SECONDS = "localhost", 20
 MOST_EXPOSED = 20  # tenths of what systemd counts, from 0 to 100
 
@@ -144,7 +145,7 @@ def test_the_unit_is_one_that_systemd_takes_and_leaves_it_little(tmp_path):
     program = shutil.which("systemd-analyze")
     assert program, "This test needs systemd-analyze, of Debian's package systemd."
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/apikeys-console/.venv/bin/python", shutil.which("python3")))
+    unit.write_text(UNIT.read_text().replace(f"{UNIT_FOLDER}/.venv/bin/python", shutil.which("python3")))
 
     verified = subprocess.run([program, "verify", unit], capture_output=True, text=True)
     exposed = subprocess.run(
@@ -153,3 +154,4 @@ def test_the_unit_is_one_that_systemd_takes_and_leaves_it_little(tmp_path):
 
     assert (verified.returncode, verified.stderr) == (0, "")
     assert exposed.returncode == 0, exposed.stdout
+    assert f"InaccessiblePaths=-{UNIT_FOLDER}/.git\n" in UNIT.read_text()

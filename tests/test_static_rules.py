@@ -166,6 +166,17 @@ def test_every_form_that_is_posted_has_its_token():
     assert without == set(TOKENS_ELSEWHERE)
 
 
+def test_no_field_of_a_secret_is_for_a_spell_checker_elsewhere():
+    spelt = {
+        path: found
+        for path, text in rules.texts("templates/**/*.html")
+        if (found := rules.secrets_spelt_by_others(text))
+    }
+
+    assert rules.secrets_spelt_by_others('<input type="password" name="a">')
+    assert spelt == {}
+
+
 def test_nothing_that_a_browser_gets_names_another_host():
     files = rules.texts("templates/**/*.html", "static/*.css", "static/*.js", "static/*.svg")
     foreign = {path: found for path, text in files if (found := rules.foreign_addresses(text))}

@@ -42,9 +42,10 @@ def caller_and_record(request: Request, value: str, address: str) -> tuple[Calle
 
 def _caller_of(request: Request, bearer: Bearer) -> Caller:
     method = request.method or ""
+    request.caller = caller_for(request, bearer.identity, scope=bearer.scope, networks=bearer.networks)
     if not scopes.permits(bearer.scope, method):
-        raise ScopeInsufficient(scopes.needed(method))
-    return caller_for(request, bearer.identity, scope=bearer.scope, networks=bearer.networks)
+        raise ScopeInsufficient(scopes.needed(method))  # the event of which names the caller
+    return request.caller
 
 
 def client_address(request: HttpRequest) -> str:

@@ -103,8 +103,7 @@ def authenticated(operation: Operation) -> Operation:
 
     @wraps(operation)
     def view(request: Request, **arguments: Any) -> Answer:
-        request.caller = auth.caller_of_token(request)
-        return operation(request, request.caller, **arguments)
+        return operation(request, auth.caller_of_token(request), **arguments)
 
     return view
 

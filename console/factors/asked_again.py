@@ -47,7 +47,7 @@ GUARDED = OF_FACTORS | {
     *("api_key_unlock", "service_id_unlock", "api_key_enable", "service_id_enable", "api_key_restore"),
     *("api_key_export", "activity_export", "api_keys_bulk", "api_keys_revoke", "api_keys_revoke_everybody"),
     *("person_create", "person_details", "person_deactivate", "person_activate", "person_link", "person_delete"),
-    *("person_reset_factors", "mails"),
+    *("person_reset_factors", "mails", "session_end", "sessions_end"),
     *("rules", "review_rules", "scope_list", "scope_edit"),
     *("webhook_create", "webhook_details", "webhook_secret", "webhook_delete", "webhook_again", "webhook_since"),
     "webhook_test",
@@ -61,6 +61,7 @@ FROM = {
     **{name: "service_id_list" for name in GUARDED if name.startswith("service_id_")},
     **{name: "scope_list" for name in GUARDED if name.startswith("scope_")},
     **{name: name for name in ("mails", "passcode", "rules", "review_rules")},
+    **dict.fromkeys(("session_end", "sessions_end"), "sessions"),
 }
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
 PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"

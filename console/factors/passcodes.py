@@ -14,7 +14,7 @@ from console.factors.models import Passcode
 from console.models import User
 
 LIFETIME = timedelta(minutes=2)
-BYTES = 10  # 80 bits, 16 letters and digits: one fast hash is safe
+BYTES = 15  # 120 bits, 24 letters and digits: one fast hash is safe
 
 
 @sensitive_variables("code")

@@ -138,7 +138,8 @@ class Command(BaseCommand):
                 "\n"
                 "  The first administrator was made. This password is shown only now:\n\n"
                 f"      User ID:   {username}\n"
-                f"      Password:  {password}\n"
+                f"      Password:  {password}\n\n"
+                "  Change it once you are logged in: whoever reads this output later knows it.\n"
             )
 
 
