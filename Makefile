@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: always help run install test test-fast test-postgres test-second test-browser test-engines sizes check sbom format lock messages bench prove mutants mutants-here clean
 
 help:
-	@echo "make run      set up and serve the console on http://127.0.0.1:8000"
+	@echo "make run      set up and serve the console on http://localhost:8000"
 	@echo "make test     set up and run every test, on SQLite and PostgreSQL, in Chromium, and in other browsers that are here"
 	@echo "make check    format, lint, security, types, import contracts, dependencies, templates, containers, deployment"
 	@echo "make sbom     what the console is built of, as CycloneDX's JSON, into build/sbom.json"

@@ -25,8 +25,8 @@ from console.people.commands import operator_name
 
 # Consoles of one database may differ in these, or they are for one command, or for the first start alone.
 NOT_COMPARED = {
-    "CONNECTIONS", "CONSOLE_ADMIN_PASSWORD", "CONSOLE_ADMIN_USER", "COPY_FROM", "DATA_DIR", "PORT", "THREADS",
-    "WORKERS",
+    "CONNECTIONS", "CONSOLE_ADMIN_EMAIL", "CONSOLE_ADMIN_PASSWORD", "CONSOLE_ADMIN_USER", "COPY_FROM", "DATA_DIR",
+    "PORT", "THREADS", "WORKERS",
 }  # fmt: skip
 COMPARED = sorted({name for name in SETTINGS if not name.endswith("_FILE")} - NOT_COMPARED)
 SECRET = SECRETS & {*COMPARED}

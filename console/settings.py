@@ -162,6 +162,7 @@ IAM_SLOTS_PER_ADDRESS = max(1, IAM_SLOTS_OF_LOG_INS // 2)
 # Access tokens
 
 PUBLIC_URL = env_public_url("PUBLIC_URL", default_url(HOST, PORT, ALLOWED_HOSTS, https=HTTPS))
+ADDRESS_IS_GIVEN = bool(env_str("PUBLIC_URL") or env_str("PORT"))  # else commands ask the server that runs
 PROGRAMS_URL = IAM_URL if _is_upstream else PUBLIC_URL  # where programs use the keys that are made here
 TOKEN_ALGORITHM = env_choice("TOKEN_ALGORITHM", "RS256", ("RS256", "ES256"))
 TOKEN_AUDIENCE = env_word("TOKEN_AUDIENCE")  # `aud` of access tokens; "" for none, as IAM's tokens

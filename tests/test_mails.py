@@ -370,6 +370,19 @@ def test_the_next_mail_of_a_kind_waits_ten_minutes_and_tells_all_since(alice, cr
     assert bundles.post() == 0
 
 
+def test_a_change_of_the_account_is_told_at_once_also_seconds_after_another_one(alice, dora):
+    changes.new_link(caller_for(dora), alice.iam_id)
+    bundle()
+    assert bundles.post() == 1
+    MailBundle.objects.update(sent_at=timezone.now() - timedelta(seconds=10))
+    Delivery.objects.all().delete()
+
+    changes.reset_factors(caller_for(dora), alice.iam_id)
+    bundle()
+
+    assert bundles.post() == 1
+
+
 def test_while_a_mail_waits_for_the_server_the_next_ones_wait_together(alice, create_key):
     create_key(alice)
     bundle()
@@ -644,6 +657,13 @@ def test_a_choice_that_changes_nothing_is_no_event(alice, alice_client):
 def test_only_administrators_are_offered_what_concerns_everybody(alice_client, dora_client):
     assert "anybody's decoy" not in alice_client.get(MAILS).content.decode().replace("&#x27;", "'")
     assert "anybody's decoy" in dora_client.get(MAILS).content.decode().replace("&#x27;", "'")
+
+
+def test_an_administrator_without_an_address_is_led_to_where_it_is_added(dora, dora_client, bob_client):
+    User.objects.update(email="")
+
+    assert page(dora_client.get(MAILS)).find_all("a", href=f"/manage/users/{dora.iam_id}/")
+    assert "An administrator can add it." in page(bob_client.get(MAILS)).text
 
 
 def test_the_page_says_why_no_mail_comes(settings, alice, bob_client, alice_client):

@@ -337,7 +337,44 @@ def test_under_an_address_there_are_no_passkeys(alice_client, settings, host):
     settings.ALLOWED_HOSTS = ["*"]
 
     assert alice_client.post(BEGIN, headers={"Host": host}).status_code == 404
-    assert "Passkeys need a name" in page(alice_client.get("/account/factors/", headers={"Host": host})).text
+
+
+@pytest.mark.parametrize(
+    ("public_url", "says"),
+    [
+        ("https://keys.example", "Open the console at https://keys.example and log in there."),
+        ("http://192.0.2.7:8000", "Ask an administrator for an address of this console with a name."),
+    ],
+)
+def test_under_an_address_the_pages_say_why_and_lead_to_the_name(
+    alice, alice_client, phone, settings, public_url, says
+):
+    settings.ALLOWED_HOSTS, settings.PUBLIC_URL = ["*"], public_url
+    address = {"Host": "127.0.0.1:8000"}
+    make_old(alice_client)
+    form = fields(page(alice_client.get(CREATE)).find("form", id="create-form"))
+    answers = {
+        "/account/factors/": alice_client.get("/account/factors/", headers=address),
+        "/": alice_client.post(CREATE, form | {"name": "terraform"}, headers=address),
+        "/login/": half_logged_in(alice).get(SECOND, headers=address),
+    }
+
+    for path, answer in answers.items():
+        shown = page(answer)
+        assert "browsers bind them to a name, and it was opened under the IP address 127.0.0.1:8000" in shown.text
+        assert says in shown.text
+        assert not shown.find_all("button", data_passkey="get")
+        assert bool(shown.find_all("a", href=f"{public_url}{path}")) == ("example" in public_url)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "testserver"])
+def test_a_passkey_is_only_offered_to_be_added_where_it_works(alice_client, settings, host):
+    settings.ALLOWED_HOSTS = ["*"]
+
+    shown = page(alice_client.get(ADD, headers={"Host": host}))
+
+    assert bool(shown.find_all("button", data_passkey="create")) == (host == "testserver")
+    assert ("browsers bind them to a name" in shown.text) == (host != "testserver")
 
 
 def test_the_browser_may_use_passkeys_on_these_pages_only(client, db):

@@ -227,6 +227,24 @@ def test_blanks_and_case_are_part_of_a_password(alice):
     assert not alice.check_password(chosen.lower())
 
 
+@pytest.mark.parametrize("given", ["root@example.com", ""])
+def test_the_first_administrator_has_the_address_that_a_setting_gives(db, monkeypatch, given):
+    monkeypatch.setenv("CONSOLE_ADMIN_EMAIL", given)
+
+    serve.Command(stdout=io.StringIO()).first_administrator()
+
+    assert User.objects.get().email == given
+
+
+def test_the_first_administrator_is_not_made_with_what_is_no_address(db, monkeypatch):
+    monkeypatch.setenv("CONSOLE_ADMIN_EMAIL", "root")
+
+    with pytest.raises(CommandError, match="CONSOLE_ADMIN_EMAIL='root': Enter a valid email address"):
+        serve.Command().first_administrator()
+
+    assert not User.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

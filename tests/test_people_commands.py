@@ -12,6 +12,7 @@ from django.test import Client
 
 from apikeys.models import AuditEvent
 from console.models import PasswordLink, User
+from console.server import address
 from tests.cast import PASSWORD
 from tests.conftest import make_person
 from tests.server import ROOT, ConsoleServer
@@ -63,6 +64,31 @@ def test_who_is_created_chooses_a_password_by_the_link(settings):
     )
     assert [choose(link), choose(link)] == [302, 409]
     assert can_log_in("carol", NEW_PASSWORD)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("is_given", "begins"), [(False, "http://localhost:9000/password/"), (True, "http://localhost:8000/password/")]
+)
+def test_a_link_names_the_server_that_was_started_last_unless_the_command_is_told_an_address(
+    settings, tmp_path, is_given, begins
+):
+    settings.DATA_DIR, settings.PUBLIC_URL = tmp_path, "http://localhost:9000"
+    address.note()
+    settings.PUBLIC_URL, settings.ADDRESS_IS_GIVEN = "http://localhost:8000", is_given
+
+    link, _told = run("create_user", "carol")
+
+    assert link.startswith(begins)
+    assert stat.S_IMODE((tmp_path / "address").stat().st_mode) == 0o600
+
+
+def test_without_a_server_that_was_started_a_link_names_what_the_settings_say(settings, tmp_path):
+    settings.DATA_DIR, settings.PUBLIC_URL = tmp_path, "http://localhost:8000"
+    missing = address.known()
+    (tmp_path / "address").write_bytes(b"\xff")
+
+    assert missing == address.known() == "http://localhost:8000"
 
 
 @pytest.mark.django_db

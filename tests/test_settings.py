@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from console.management.commands import serve
 from tests.cast import ADMIN
 from tests.http_person import HttpPerson
 from tests.server import ROOT, ConsoleServer, free_port
@@ -452,6 +453,16 @@ def test_a_database_server_is_one_variable(show):
     )
 
     assert shown == repr(["console.postgresql", "db.example.com", "keys", "console"])
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "http://localhost:8000"), ("::1", "http://localhost:8000"), ("192.0.2.7", "http://192.0.2.7:8000")],
+)
+def test_a_server_on_this_machine_prints_a_name_because_passkeys_need_one(settings, host, shown):
+    settings.HOST, settings.PORT = host, 8000
+
+    assert serve.where() == shown
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104

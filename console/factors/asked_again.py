@@ -24,7 +24,7 @@ from apikeys.services.messages import sentence
 from apikeys.web.navigation import next_url_of, redirect_whole_page
 from apikeys.web.responses import UNPROCESSABLE
 from console.cookies import GetResponse
-from console.factors import held, proofs, recovery
+from console.factors import held, passkeys, proofs, recovery
 from console.log_in import events
 from console.models import User
 from console.single_sign_on import identities
@@ -163,11 +163,12 @@ def wrong_code() -> str:
 def question_before(request: Request, next_url: str, name: str) -> HttpResponse:
     """Return the question that is asked before a page is opened, to which the answer leads; `name` is its URL's."""
     context = {"sent": [("next", next_url)], "action": reverse(WHICH), "back": reverse("dashboard")}
-    return render(request, "factors/asked_again.html", context | ways_of(request.user, name))
+    return render(request, "factors/asked_again.html", context | ways_of(request, name))
 
 
-def ways_of(person: User, name: str) -> dict[str, bool | str]:
+def ways_of(request: Request, name: str) -> dict[str, Any]:
     """Return by what a person can prove who they are, for a template; `name` is that of the URL that it is for."""
+    person: User = request.user
     has_factor = held.has_one(person)
     has_password = person.has_usable_password() and not settings.OIDC_ONLY and not needs_factor(person, name)
     has_provider = identities.identity_of(person) is not None
@@ -175,6 +176,7 @@ def ways_of(person: User, name: str) -> dict[str, bool | str]:
         "asks_password": has_password,
         "asks_code": has_factor,
         "asks_passkey": held.has_passkey(person),
+        **passkeys.offer(request, "/"),
         "asks_provider": settings.OIDC_NAME if has_provider else "",
         "asks_nothing": not (has_factor or has_password or has_provider),
     }
@@ -189,7 +191,7 @@ def _question(request: Request, name: str, refusal: str, status: int) -> HttpRes
         "back": reverse(FROM[name]) if name in FROM else next_url_of(request),
         "refusal": refusal,
         "begins_at_code": bool(request.POST.get(CODE)),
-        **ways_of(request.user, name),
+        **ways_of(request, name),
     }
     if not request.htmx:
         return render(request, "factors/asked_again.html", context, status=status)

@@ -8,8 +8,10 @@ import ipaddress
 import json
 import struct
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from django.conf import settings
 from django.db.models import F, Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -43,11 +45,30 @@ def host_of(request: HttpRequest) -> str:
     """Return the name that passkeys are bound to, "" for an address, which they can't be bound to."""
     host = request.get_host()
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return "" if _is_address(name) else name
+
+
+def offer(request: HttpRequest, path: str) -> dict[str, Any]:
+    """Return whether passkeys work under the host of a request, and else where they do, for a template.
+
+    `named_url` is the address of `path` under the name of this console, "" where it is known by none.
+    """
+    name = urlsplit(settings.PUBLIC_URL).hostname or ""
+    has_name = bool(name) and not _is_address(name)
+    return {
+        "offers_passkeys": bool(host_of(request)),
+        "named_url": f"{settings.PUBLIC_URL}{path}" if has_name else "",
+        "named": settings.PUBLIC_URL,
+        "host": request.get_host(),
+    }
+
+
+def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return name
-    return ""
+        return False
+    return True
 
 
 def options_to_add(request: HttpRequest, person: User, name: str) -> dict[str, Any]:

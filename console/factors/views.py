@@ -1,5 +1,6 @@
 """Account > Second factors, the second step of the log-in, and the page that asks again before something is opened."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -36,8 +37,8 @@ ENROLLING = SessionSecret("enrolling", totp.PURPOSE)  # that of the app that is 
 @require_GET
 def factors_page(request: Request) -> HttpResponse:
     """What the person has of second factors."""
-    context = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
-    context["offers_passkeys"] = bool(passkeys.host_of(request))
+    context: dict[str, Any] = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
+    context |= passkeys.offer(request, request.path)
     context["provider"] = settings.OIDC_NAME
     context["connected"] = identities.identity_of(request.user)
     context["may_disconnect"] = request.user.has_usable_password()
@@ -115,7 +116,7 @@ def passkey_add(request: Request) -> HttpResponse:
             return _added(request, changes.add_passkey(caller_of(request), request.user, request, name, sent))
         except PasskeyRefused as exc:
             form.add_error(None, sentence(exc))
-    context = {"form": form, "offers_passkeys": bool(passkeys.host_of(request))}
+    context = {"form": form, **passkeys.offer(request, request.path)}
     return render(request, "factors/passkey.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
@@ -205,6 +206,7 @@ def _second_step(request: Request, person: User, refusal: str = "", status: int 
         is_limit = status == TooManyAttempts.status
         events.record(request, audit.LIMIT if is_limit else audit.LOG_IN, person, reason="ProofRefused")
     context = {"refusal": refusal, "asks_passkey": held.has_passkey(person), "has_app": held.has_app(person)}
+    context |= passkeys.offer(request, reverse("login"))
     return render(request, "factors/second_step.html", context, status=status)
 
 

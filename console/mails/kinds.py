@@ -45,7 +45,10 @@ AT_ONCE = timedelta()
 
 ABOUT = {
     Kind.SECURITY: About(
-        _("My password, my second factors, my user or my choice here was changed"), is_fixed=True, delay=AT_ONCE
+        _("My password, my second factors, my user or my choice here was changed"),
+        is_fixed=True,
+        delay=AT_ONCE,
+        interval=timedelta(seconds=10),  # what one act brings about; whoever has a session can't hide more behind it
     ),
     Kind.NEW_DEVICE: About(_("Somebody logged in as me from a new device"), delay=AT_ONCE),
     Kind.ATTEMPTS: About(

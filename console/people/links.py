@@ -8,7 +8,6 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -16,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from console.models import PasswordLink, User
+from console.server import address
 
 BYTES = 32
 KEPT = timedelta(days=30)  # after its end, to say that a link has ended
@@ -30,8 +30,8 @@ def make(person: User, made_by: str) -> str:
 
 
 def url_of(code: str, base: str = "") -> str:
-    """Return the address that somebody is given, below `base` or the public one of this console."""
-    return f"{(base or settings.PUBLIC_URL).rstrip('/')}{reverse('choose_password')}#{code}"
+    """Return the address that somebody is given, below `base` or the one that the server says it has."""
+    return f"{(base or address.known()).rstrip('/')}{reverse('choose_password')}#{code}"
 
 
 def code_in(text: str) -> str:

@@ -25,11 +25,11 @@ from apikeys.backends import store_traits
 from apikeys.storage.errors import first_line
 from console import changed_settings, metrics, sqlite_files
 from console.copy_store import copying
-from console.env import env_secret, env_str, in_url, is_every_address
+from console.env import env_secret, env_str, in_url, is_every_address, is_loopback
 from console.locks import database_locked, folder_locked
 from console.log_in import passwords
 from console.models import User
-from console.server import ports
+from console.server import address, ports
 
 FIRST_PASSWORD_BYTES = 18
 WAIT_STEP_SECONDS = 2.0
@@ -49,6 +49,7 @@ class Command(BaseCommand):
         refuse_taken_port()  # another start may have been faster
         with suppress(OSError):  # without figures it serves all the same
             metrics.begin()
+        address.note()
         self.say(f"The console is at {where()}  (Ctrl-C stops it)")
         # A worker that closes an SQLite connection which it inherited takes the journal away from the others.
         connections.close_all()
@@ -121,18 +122,21 @@ class Command(BaseCommand):
         people = User.objects.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
         if store_traits().is_upstream or people.exists():
             return
-        username = env_str("CONSOLE_ADMIN_USER", "admin")
+        username, email = env_str("CONSOLE_ADMIN_USER", "admin"), env_str("CONSOLE_ADMIN_EMAIL")
         given = env_secret("CONSOLE_ADMIN_PASSWORD")
         password = given or secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
         try:
-            User(username=username).clean_fields(exclude=["password"])
+            User(username=username, email=email).clean_fields(exclude=["password"])
         except ValidationError as exc:
-            raise CommandError(f"CONSOLE_ADMIN_USER={username!r}: {' '.join(exc.messages)}") from exc
+            name, given_as = (
+                ("CONSOLE_ADMIN_EMAIL", email) if "email" in exc.message_dict else ("CONSOLE_ADMIN_USER", username)
+            )
+            raise CommandError(f"{name}={given_as!r}: {' '.join(exc.messages)}") from exc
         try:
             passwords.check(password, User(username=username))
         except ValidationError as exc:
             raise CommandError(f"CONSOLE_ADMIN_PASSWORD: {exc.messages[0]}") from None
-        User.objects.create_superuser(username, password=password)
+        User.objects.create_superuser(username, email, password)
         if not given:
             self.stdout.write(
                 "\n"
@@ -154,11 +158,12 @@ def static_digest() -> str:
 
 
 def where() -> str:
-    """Return the address to open, in words."""
+    """Return the address to open, in words: by a name where there is one, which passkeys need."""
     behind = " behind your HTTPS proxy" if settings.HTTPS else ""
     if is_every_address(settings.HOST):
         return f"http://localhost:{settings.PORT}, on every address of this machine{behind}"
-    return f"http://{in_url(settings.HOST)}:{settings.PORT}{behind}"
+    name = "localhost" if is_loopback(settings.HOST) else in_url(settings.HOST)
+    return f"http://{name}:{settings.PORT}{behind}"
 
 
 def refuse_taken_port() -> None:
