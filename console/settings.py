@@ -98,7 +98,7 @@ if DATABASES["default"]["NAME"] == str(SQLITE_FILE):
     refuse_misplaced(SQLITE_FILE)
 # How long a start waits for a database server that does not answer.
 DATABASE_WAIT_SECONDS = env_int("DATABASE_WAIT_SECONDS", 60, low=0, high=3600)
-FAILOVER_SECONDS = env_int("FAILOVER_SECONDS", 10, low=0, high=60)  # what requests wait for the next server
+FAILOVER_SECONDS = env_int("FAILOVER_SECONDS", 8, low=0, high=60)  # what requests wait for the next server
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets
