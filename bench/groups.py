@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from bench import keys, once
+from bench.audit import audit
 from bench.decoys import decoys
+from bench.guesses import guesses
 from bench.peer import DRF_API_KEY, KNOX
 from bench.probes import Probe, Stopwatch
 from bench.rows import ONE, SIXTEEN, Reach, Result, Row, Rows, cpu, latency, per_cpu_second, rate
@@ -180,6 +182,8 @@ ALONE: dict[str, Callable[[Store, Stopwatch], list[Result]]] = {
     "export": once.export,
     "start": once.start,
     "revocation": once.revocation,
+    "guesses": guesses,
+    "audit": audit,
 }
 NAMES = (*GROUPS, *ONCE, *ALONE)
 WITH_PEERS = {"introspect", "details"}

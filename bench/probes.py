@@ -37,6 +37,7 @@ class Probe:
     pid: int
     port: int
     requests: Sequence[str] = field(repr=False)
+    status: int = 200  # of every answer, 0 for any
 
 
 class Stopwatch:
@@ -48,7 +49,7 @@ class Stopwatch:
     def measure(self, probe: Probe, connections: int = 1, count: int | None = None) -> Sample:
         """Ask for some seconds, or `count` times."""
         time.sleep(PAUSE_SECONDS)
-        job = Job(probe.port, list(probe.requests), connections)
+        job = Job(probe.port, list(probe.requests), connections, status=probe.status)
         job = replace(job, seconds=self.seconds) if count is None else replace(job, count=count)
         server, database = cpu_seconds(probe.pid), self.database_seconds()
         figures = self.load.run(job)
