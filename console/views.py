@@ -15,7 +15,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import requires_csrf_token
@@ -32,6 +31,7 @@ from apikeys.storage import reserve
 from apikeys.web import drafts
 from apikeys.web.compression import compressed
 from apikeys.web.listing import number_of
+from apikeys.web.navigation import requested_next_url
 from console import csrf
 from console.context_processors import THEMES
 from console.cookies import set_cookie
@@ -114,10 +114,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
     """Remember light, dark or the system's choice for a year."""
-    next_url = request.POST.get("next", "")
-    if not next_url.startswith("/") or not url_has_allowed_host_and_scheme(next_url, allowed_hosts=None):
-        next_url = reverse("dashboard")
-    response = HttpResponseRedirect(next_url)
+    response = HttpResponseRedirect(requested_next_url(request) or reverse("dashboard"))
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         set_cookie(response, settings.THEME_COOKIE_NAME, theme, settings.LANGUAGE_COOKIE_AGE)

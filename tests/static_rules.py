@@ -195,6 +195,11 @@ def code_made_of_text(tree: ast.Module) -> list[str]:
     ]
 
 
+def redirects_judged(tree: ast.Module) -> list[str]:
+    """Return whether a module judges by itself where a browser may be led."""
+    return [name for name in names_in(tree) if name == "url_has_allowed_host_and_scheme"]
+
+
 # Silenced rules
 
 

@@ -54,6 +54,7 @@ PROCESSES = {
     "apikeys/jobs.py": "what is to be done before a process ends",
     "console/server/worker.py": "the processes of the server",
 }
+REDIRECTS = {"apikeys/web/navigation.py": "`local_url`, for all others"}
 # Whose digests are no secret: they tell whether files are those of before.
 DIGESTS_IN_THE_OPEN = {
     "console/backup/container.py": "of parts of a backup, which stand beside them",
@@ -75,6 +76,7 @@ EXAMPLES: dict[Callable[..., list[str]], str] = {
     rules.network_used: "from urllib.request import urlopen",
     rules.cryptography_used: "from hashlib import md5",
     rules.processes_started: "from subprocess import run",
+    rules.redirects_judged: "is_ours = url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)",
     rules.code_made_of_text: "Template(request.GET['page'])",
     rules.html_from_variables: "format_html(name, 1)",
     rules.silenced_without_reason: "chosen = random.random()  # noqa: " + "S311",
@@ -116,6 +118,7 @@ def test_no_module_breaks_a_rule(rule):
         (rules.environment_read, ENVIRONMENT),
         (rules.network_used, NETWORK),
         (rules.processes_started, PROCESSES),
+        (rules.redirects_judged, REDIRECTS),
         (rules.secrets_compared_in_haste, DIGESTS_IN_THE_OPEN),
     ],
     ids=lambda part: getattr(part, "__name__", ""),

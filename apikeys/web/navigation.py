@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -81,8 +81,18 @@ def open_page(request: Request) -> str:
         current = urlsplit(request.headers.get("HX-Current-URL", ""))._replace(scheme="", netloc="").geturl()
     except ValueError:
         return ""
-    is_ours = current.startswith("/") and url_has_allowed_host_and_scheme(current, allowed_hosts=None)
-    return current if is_ours else ""
+    return local_url(current)
+
+
+def requested_next_url(request: HttpRequest) -> str:
+    """Return the next URL that a form or an address names, "" where it names none of this console."""
+    return local_url(request.POST.get("next") or request.GET.get("next") or "")
+
+
+def local_url(text: str) -> str:
+    """Return a path of this console as it is, "" for any other address: what is sent leads nobody elsewhere."""
+    is_local = text.startswith("/") and url_has_allowed_host_and_scheme(text, allowed_hosts=None)
+    return text if is_local else ""
 
 
 def redirect_whole_page(request: Request, redirect: HttpResponseRedirect) -> HttpResponse:

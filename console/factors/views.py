@@ -8,9 +8,8 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render, resolve_url
+from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -21,6 +20,7 @@ from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.forms import sent_form
+from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE
 from console.factors import asked_again, changes, held, passcodes, passkeys, proofs, second_step, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
@@ -240,7 +240,7 @@ def passkey_log_in(request: Request) -> HttpResponse:
         return redirect_to_log_in(PASSKEY_REFUSED)
     limiter.forgive_challenge(request.client_address)
     second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""), factor=proofs.PASSKEY)
-    entered = HttpResponseRedirect(_safe(request.POST.get("next", "")))
+    entered = HttpResponseRedirect(requested_next_url(request) or reverse("dashboard"))
     devices.remember(request, entered, person.username)
     return entered
 
@@ -249,7 +249,7 @@ def passkey_log_in(request: Request) -> HttpResponse:
 @sensitive_post_parameters()
 def prove(request: Request) -> HttpResponse:
     """Who somebody is, before something is opened that asks."""
-    next_url = _safe(request.POST.get("next") or request.GET.get("next") or "")
+    next_url = requested_next_url(request) or reverse("dashboard")
     name = _name_of(next_url)
     if request.method == "POST":
         return asked_again.prove_or_ask(request, name) or HttpResponseRedirect(next_url)
@@ -262,9 +262,3 @@ def _name_of(next_url: str) -> str:
         return resolve(urlsplit(next_url).path).url_name or ""
     except Resolver404:
         return ""
-
-
-def _safe(next_url: str) -> str:
-    """Return an address of this console: the one that is given where it is one, else the dashboard."""
-    is_ours = next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
-    return next_url if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)

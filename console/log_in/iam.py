@@ -9,9 +9,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.views import RedirectURLMixin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,6 +25,7 @@ from apikeys.services.messages import sentence
 from apikeys.upstream import discovery, login, sessions
 from apikeys.upstream.login import LoginMethod, LoginResult
 from apikeys.upstream.timeouts import REQUEST_SECONDS
+from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE
 from console.log_in import limiter
 from console.log_in.auth import attempt_of
@@ -136,15 +137,6 @@ def person_of(result: LoginResult) -> User:
     return user
 
 
-class NextURL(RedirectURLMixin):
-    """Where the person was going: `next` of the request, if it is a URL of this console, else the dashboard."""
-
-    next_page = settings.LOGIN_REDIRECT_URL
-
-    def __init__(self, request: HttpRequest) -> None:
-        self.request = request
-
-
 class AccountForm(forms.Form):
     """The account is changed to while the form is cleaned: IAM says whether it is the person's."""
 
@@ -178,11 +170,11 @@ def choose_account(request: Request) -> HttpResponse:
         access.detect_sees_all()
         chosen = _("You are now managing the API keys of account %(id)s.") % {"id": access.account_id}
         messages.success(request, chosen)
-        return HttpResponseRedirect(NextURL(request).get_success_url())
+        return HttpResponseRedirect(requested_next_url(request) or reverse("dashboard"))
     context = {
         "accounts": login.accounts(access),
         "current": access.account_id,
         "refusal": form.errors["account"][0] if form.errors else "",
-        "next": NextURL(request).get_redirect_url(),
+        "next": requested_next_url(request),
     }
     return render(request, "choose_account.html", context, status=form.status if form.errors else 200)

@@ -21,6 +21,7 @@ from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.storage.reserve import revocation
+from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
 from console.factors import asked_again, held, passkeys, second_step
@@ -55,6 +56,9 @@ class Login(LoginView):
             "offers_passkeys": self.offers_passkeys(),
         }
         return offered | super().get_context_data(**kwargs)
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        return requested_next_url(request or self.request)
 
     def offers_passkeys(self) -> bool:
         """Tell whether somebody can log in with a passkey: not under an IP address, and not upstream."""

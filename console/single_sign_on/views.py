@@ -22,9 +22,9 @@ from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
+from apikeys.web.navigation import requested_next_url
 from console.factors import proofs, second_step
 from console.log_in import devices, events, limiter
-from console.log_in.iam import NextURL
 from console.single_sign_on import backends, id_tokens, identities, provider, refusals, trips
 from console.single_sign_on.id_tokens import Claims
 from console.single_sign_on.provider import Tokens
@@ -66,7 +66,7 @@ def by_own_act(view: View) -> View:
             return view(request)
         if request.user.is_authenticated:
             return HttpResponseRedirect(reverse("factors"))
-        return HttpResponseRedirect(f"{reverse('login')}?{urlencode({'next': NextURL(request).get_success_url()})}")
+        return HttpResponseRedirect(f"{reverse('login')}?{urlencode({'next': _next_url(request)})}")
 
     return checked
 
@@ -77,7 +77,7 @@ def by_own_act(view: View) -> View:
 @by_own_act
 def start(request: Request) -> HttpResponse:
     """Begin a log-in. It leaves a session and may ask the provider: how many there are from an address is limited."""
-    next_url = NextURL(request).get_success_url()
+    next_url = _next_url(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(next_url)
     if moved := _to_public_name(request):
@@ -92,6 +92,10 @@ def start(request: Request) -> HttpResponse:
     except SignOnRefused as exc:
         _log(exc)
         return _to_log_in(exc, next_url)
+
+
+def _next_url(request: Request) -> str:
+    return requested_next_url(request) or reverse("dashboard")
 
 
 def _to_public_name(request: Request) -> HttpResponse | None:
