@@ -1,4 +1,4 @@
-"""From where a key may be used: networks as text, and whether an address is in them; no Django.
+"""From where a key may be used: networks as text, whether an address is in them, and what one customer has; no Django.
 
 The text has CIDRs with a space between them, IPv4 or IPv6; `!` before one excludes it. Where only excluded ones are
 named, every other address is admitted; an empty text admits every address.
@@ -18,6 +18,7 @@ EXCLUDED = "!"
 MOST = 100
 REMEMBERED = 1000  # texts that were read: keys share few
 BITS = {4: 32, 6: 128}
+OF_ONE_CUSTOMER = 64  # bits of an IPv6 address
 MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 addresses, as IPv6 sockets give them
 
 Address = IPv4Address | IPv6Address
@@ -105,6 +106,17 @@ def address_of(text: str) -> Address | None:
     except ValueError:
         return None
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def network_of(address: str) -> str:
+    """Return what one customer is given, and so is counted as one: an IPv4 address, or the /64 of an IPv6 address."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(parsed.ipv4_mapped or ip_network((parsed, OF_ONE_CUSTOMER), strict=False))
 
 
 def is_within(inner: str, outer: str) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
+from apikeys.networks import network_of
+
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:]*))(?::[0-9]+)?")
 
 
@@ -34,17 +36,6 @@ def ip_address(hop: str) -> str:
     except ValueError:
         return ""
     return str(getattr(found, "ipv4_mapped", None) or found)
-
-
-def network_of(address: str) -> str:
-    """Return what one customer is given, and so is counted as one: an IPv4 address, or the /64 of an IPv6 address."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def networks_around(address: str) -> Iterator[tuple[str, int]]:

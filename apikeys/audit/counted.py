@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from ipaddress import ip_network
 from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple
@@ -21,13 +20,12 @@ from django.utils import timezone
 
 from apikeys.audit.recording import record
 from apikeys.domain import Caller
-from apikeys.networks import address_of
+from apikeys.networks import network_of
 
 WINDOW_SECONDS = 900.0
 MOST = 500  # kinds of events in a process, and so at most twice as many rows in a window
 MOST_OF_NETWORK = 20
 BATCH = 50  # rows of one transaction, which must be short
-OF_ONE_CUSTOMER = 64  # bits of an IPv6 address
 
 
 class Target(NamedTuple):
@@ -132,14 +130,6 @@ def write() -> None:
 def write_at_end() -> None:
     """Write all that was noted, as the last a process does."""
     _notes().write(at_end=True)
-
-
-def network_of(address: str) -> str:
-    """Return what one customer is given: an IPv4 address, or the /64 of an IPv6 one."""
-    found = address_of(address)
-    if found is None or found.version == 4:
-        return str(found or "")
-    return str(ip_network((int(found), OF_ONE_CUSTOMER), strict=False))
 
 
 def _record(noted: Noted, target: Target, when: datetime, **data: Any) -> None:

@@ -20,8 +20,9 @@ from django.utils import timezone
 
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.exceptions import TooManyAttempts
+from apikeys.networks import network_of
 from apikeys.sealing import secret_keys
-from console.addresses import network_of, networks_around
+from console.addresses import networks_around
 from console.models import LoginCounter, LoginStreak
 
 # Of attempts in a row without a success, over all addresses: what passes between two that are looked at.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
-from console.addresses import network_of
+from apikeys.networks import network_of
 
 OPEN_FILES = Path("/proc/self/fd")
 LOOK_SECONDS = 0.25

@@ -14,7 +14,8 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 from django.urls import get_resolver
 
-from console.addresses import client_address, network_of
+from apikeys.networks import network_of
+from console.addresses import client_address
 from console.database import limit_waiting
 from console.server.connections import Warden
 from console.server.rsgi import Adapter
