@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 
@@ -30,18 +30,32 @@ RECENT = ("id", "event_time", "action", "outcome", "address", "target_name")
 PERSON = re.compile(r"IBMid-[A-Z0-9]{10}")
 
 
+class Person(Protocol):
+    """A person as the project around this app keeps them."""
+
+    @property
+    def iam_id(self) -> str: ...
+
+    @property
+    def username(self) -> str: ...
+
+
 class Step:
     """One change under way. It ends with `record`, or says by `record_nothing` why not."""
 
-    def __init__(self, caller: Caller, action: str, *, revokes: bool) -> None:
-        self.caller, self.action, self.revokes = caller, action, revokes
+    def __init__(self, caller: Caller, action: str, *, revokes: bool, told: dict[str, Any]) -> None:
+        self.caller, self.action, self.revokes, self.told = caller, action, revokes, told
         self.is_accounted_for = False
 
     def record(self, target: ApiKey | ServiceId | None, **data: Any) -> None:
         """Write the event of the change, which was made to `target`, None where that is the account."""
         self.is_accounted_for = True
         write = revocation(record) if self.revokes else record
-        write(self.caller, self.action, target=target, **data)
+        write(self.caller, self.action, target=target, **self.told, **data)
+
+    def record_person(self, person: Person, **data: Any) -> None:
+        """Write the event of the change, which was made to a person."""
+        self.record(None, target_id=person.iam_id, target_name=person.username, **data)
 
     def record_nothing(self) -> None:
         """End without an event: an earlier request recorded the change, or it could only be logged."""
@@ -50,17 +64,24 @@ class Step:
 
 @contextmanager
 def change(
-    caller: Caller, action: str, target_id: str = "", target_name: str = "", *, revokes: bool = False
+    caller: Caller,
+    action: str,
+    target_id: str = "",
+    target_name: str = "",
+    *,
+    revokes: bool = False,
+    is_here: bool = False,
+    **told: Any,
 ) -> Iterator[Step]:
-    """Make one change together with its audit event, and audit its refusal.
+    """Make one change together with its audit event, and audit its refusal; both events have what is `told`.
 
     The code inside hands what was changed to the step. Leaving without that is an error of the program: RuntimeError.
     Where the store is this database, change and event are one transaction. Where it is upstream no transaction can
     hold both, and none is held open while it is waited for: an event that says what is about to be asked comes
-    first, so that a change that can't be audited does not happen.
+    first, so that a change that can't be audited does not happen. What `is_here` is in this database anyway.
     The event of a change that `revokes` access finds room on a full disk, without the change being made again.
     """
-    step, is_upstream = Step(caller, action, revokes=revokes), store_traits().is_upstream
+    step, is_upstream = Step(caller, action, revokes=revokes, told=told), store_traits().is_upstream and not is_here
     try:
         with nullcontext() if is_upstream else transaction.atomic():
             if is_upstream:
@@ -72,7 +93,7 @@ def change(
         exc.is_audited = True
         outcome = UNKNOWN if exc.may_have_happened else FAILURE
         reason = type(exc).__name__
-        record(caller, action, target_id=target_id, target_name=target_name, reason=reason, outcome=outcome)
+        record(caller, action, target_id=target_id, target_name=target_name, reason=reason, outcome=outcome, **told)
         raise
 
 

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -44,7 +43,7 @@ def add_app(caller: Caller, person: User, secret: str, code: str) -> list[str]:
     Return the recovery codes that come with the first factor, none otherwise. The first one ends all sessions and
     tokens that the password alone has brought. Raises CodeRefused.
     """
-    with _audited(caller, audit.FACTOR_CREATE, person, APP):
+    with _change(caller, audit.FACTOR_CREATE, person, APP):
         is_first = not person.has_second_factor
         if not totp.keep(person, secret, code):
             raise CodeRefused
@@ -54,7 +53,7 @@ def add_app(caller: Caller, person: User, secret: str, code: str) -> list[str]:
 @sensitive_variables("codes")
 def add_passkey(caller: Caller, person: User, request: HttpRequest, name: str, sent: str) -> list[str]:
     """Keep what a browser has made as a passkey of the person; the rest is as with an app. Raises PasskeyRefused."""
-    with _audited(caller, audit.FACTOR_CREATE, person, PASSKEY):
+    with _change(caller, audit.FACTOR_CREATE, person, PASSKEY):
         is_first = not person.has_second_factor
         if not passkeys.add(request, person, name, sent):
             raise PasskeyRefused
@@ -63,7 +62,7 @@ def add_passkey(caller: Caller, person: User, request: HttpRequest, name: str, s
 
 def remove_passkey(caller: Caller, person: User, digest: str) -> None:
     """Remove a passkey of the person. Raises LastFactor."""
-    with _audited(caller, audit.FACTOR_DELETE, person, PASSKEY):
+    with _change(caller, audit.FACTOR_DELETE, person, PASSKEY):
         held.remove_passkey(person, digest)
         if held.is_missing(person):
             raise LastFactor
@@ -71,7 +70,7 @@ def remove_passkey(caller: Caller, person: User, digest: str) -> None:
 
 def remove_app(caller: Caller, person: User) -> None:
     """Remove the person's app. Raises LastFactor."""
-    with _audited(caller, audit.FACTOR_DELETE, person, APP):
+    with _change(caller, audit.FACTOR_DELETE, person, APP):
         held.remove_app(person)
         if held.is_missing(person):
             raise LastFactor
@@ -82,7 +81,7 @@ def renew_recovery_codes(caller: Caller, person: User) -> list[str]:
     """Return new recovery codes of the person in place of those before, none for who has no factor to recover."""
     if not held.has_one(person):
         return []
-    with _audited(caller, audit.FACTOR_UPDATE, person, CODES):
+    with _change(caller, audit.FACTOR_UPDATE, person, CODES):
         return recovery.renew(person)
 
 
@@ -93,15 +92,10 @@ def _begun(person: User) -> list[str]:
 
 
 @contextmanager
-def _audited(caller: Caller, action: str, person: User, factor: str) -> Iterator[None]:
-    """Make one change together with its audit event, and audit its refusal."""
-    try:
-        with transaction.atomic():
-            yield
-            audit.record_person(caller, action, person.iam_id, person.username, factor=factor)
-    except ApiKeyError as exc:
-        audit.record_person(caller, action, person.iam_id, person.username, reason=type(exc).__name__, factor=factor)
-        raise
+def _change(caller: Caller, action: str, person: User, factor: str) -> Iterator[None]:
+    with audit.change(caller, action, person.iam_id, person.username, is_here=True, factor=factor) as step:
+        yield
+        step.record_person(person)
 
 
 def issuer() -> str:

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,19 +49,19 @@ def create(caller: Caller, **fields: Any) -> Invited:
     Raises NotAuthorized; InvalidApiKey, whose field is that of the person, for what no person may have.
     """
     check_administrator(caller)
-    with _audited(caller, audit.PERSON_CREATE, fields.get("username", "")) as step:
+    with audit.change(caller, audit.PERSON_CREATE, fields.get("username", ""), is_here=True) as step:
         person = _made(caller, fields)
         code = links.make(person, caller.identity.iam_id)
-        step.record(person, administrator=person.is_superuser)
+        step.record_person(person, administrator=person.is_superuser)
     return Invited(person, code)
 
 
 def add(caller: Caller, **fields: Any) -> User:
     """Make a person who logs in elsewhere, so without a password and a link to choose one. Raises as `create` does."""
     check_administrator(caller)
-    with _audited(caller, audit.PERSON_CREATE, fields.get("username", "")) as step:
+    with audit.change(caller, audit.PERSON_CREATE, fields.get("username", ""), is_here=True) as step:
         person = _made(caller, fields)
-        step.record(person, administrator=person.is_superuser)
+        step.record_person(person, administrator=person.is_superuser)
     return person
 
 
@@ -74,7 +72,7 @@ def change(caller: Caller, iam_id: str, *, seen: str = "", **fields: Any) -> Use
     Raises NotAuthorized, PersonNotFound, PersonConflict where the person is another one since, InvalidApiKey,
     LastAdministrator.
     """
-    with _audited(caller, audit.PERSON_UPDATE, iam_id) as step:
+    with audit.change(caller, audit.PERSON_UPDATE, iam_id, is_here=True) as step:
         person = _locked(caller, iam_id)
         if seen and seen != version_of(person):
             raise exceptions.PersonConflict
@@ -92,7 +90,7 @@ def change(caller: Caller, iam_id: str, *, seen: str = "", **fields: Any) -> Use
         except IntegrityError:
             raise _taken() from None
         moved.tell(person, former)
-        step.record(person, changed=", ".join(changed), administrator=person.is_superuser)
+        step.record_person(person, changed=", ".join(changed), administrator=person.is_superuser)
     return person
 
 
@@ -102,13 +100,13 @@ def set_active(caller: Caller, iam_id: str, *, active: bool) -> User:
 
     Raises NotAuthorized, PersonNotFound, LastAdministrator.
     """
-    with _audited(caller, audit.PERSON_UPDATE, iam_id) as step:
+    with audit.change(caller, audit.PERSON_UPDATE, iam_id, is_here=True) as step:
         person = _locked(caller, iam_id)
         person.is_active = active
         person.save(update_fields=["is_active"])
         if not active:
             end_all(caller, person)
-        step.record(person, active=active)
+        step.record_person(person, active=active)
     return person
 
 
@@ -118,10 +116,10 @@ def new_link(caller: Caller, iam_id: str) -> Invited:
 
     Raises NotAuthorized, PersonNotFound.
     """
-    with _audited(caller, audit.PERSON_PASSWORD, iam_id) as step:
+    with audit.change(caller, audit.PERSON_PASSWORD, iam_id, is_here=True) as step:
         person = _locked(caller, iam_id)
         code = links.make(person, caller.identity.iam_id)
-        step.record(person)
+        step.record_person(person)
     return Invited(person, code)
 
 
@@ -131,10 +129,10 @@ def reset_factors(caller: Caller, iam_id: str) -> User:
 
     Raises NotAuthorized, PersonNotFound.
     """
-    with _audited(caller, audit.FACTOR_DELETE, iam_id) as step:
+    with audit.change(caller, audit.FACTOR_DELETE, iam_id, is_here=True) as step:
         person = _locked(caller, iam_id)
         held.remove_all(person)
-        step.record(person, factor="all")
+        step.record_person(person, factor="all")
     return person
 
 
@@ -155,14 +153,19 @@ def delete(caller: Caller, iam_id: str, *, heir: str = "") -> User:
     Raises NotAuthorized, PersonNotFound, LastAdministrator; InvalidApiKey where there are service IDs and the heir is
     no other active administrator.
     """
-    with _audited(caller, audit.PERSON_DELETE, iam_id) as step:
+    with audit.change(caller, audit.PERSON_DELETE, iam_id, is_here=True) as step:
         person = _locked(caller, iam_id)
         held = owners.holdings([person.iam_id])[person.iam_id]
         if held.service_ids:
             service_ids.hand_over(caller, identity_of(person), heir)
         end_all(caller, person)
         person.delete()
-        step.record(person, keys=held.keys, service_ids=held.service_ids, heir=heir if held.service_ids else "")
+        step.record_person(
+            person,
+            keys=held.keys,
+            service_ids=held.service_ids,
+            heir=heir if held.service_ids else "",
+        )
     return person
 
 
@@ -170,28 +173,6 @@ def version_of(person: User) -> str:
     """Return what differs once somebody has changed what `change` changes, such as whether one is administrator."""
     told = [getattr(person, name) for name in FIELDS]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-class _Step:
-    """One change of a person under way; it ends with `record`."""
-
-    def __init__(self, caller: Caller, action: str) -> None:
-        self.caller, self.action = caller, action
-
-    def record(self, person: User, **data: Any) -> None:
-        audit.record_person(self.caller, self.action, person.iam_id, person.username, **data)
-
-
-@contextmanager
-def _audited(caller: Caller, action: str, target: str) -> Iterator[_Step]:
-    """Make one change together with its audit event, and audit its refusal."""
-    try:
-        with transaction.atomic():
-            yield _Step(caller, action)
-    except exceptions.ApiKeyError as exc:
-        exc.is_audited = True
-        audit.record_person(caller, action, target, reason=type(exc).__name__)
-        raise
 
 
 def _made(caller: Caller, fields: dict[str, Any]) -> User:
