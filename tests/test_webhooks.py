@@ -319,11 +319,12 @@ def test_a_disabled_webhook_is_told_of_nothing_and_one_enabled_again_of_what_com
     fan_out.fan_out()
     draft = Draft("SIEM", receiver.url)
     changes.change(caller_for(dora), hook.webhook.id, Draft("SIEM", receiver.url, enabled=False))
+    with pytest.raises(WebhookDisabled):
+        changes.send_test(caller_for(dora), hook.webhook.id)
     happens(alice, name="meanwhile")
     tell()
     assert receiver.received == []
-    with pytest.raises(WebhookDisabled):
-        changes.send_test(caller_for(dora), hook.webhook.id)
+    assert AuditEvent.objects.get(action=audit.WEBHOOK_TEST).reason == "WebhookDisabled"
 
     changes.change(caller_for(dora), hook.webhook.id, draft)
     happens(alice, name="then")

@@ -1,13 +1,11 @@
 """What administrators can do with webhooks; each change with its audit event, which names no address and no secret."""
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -91,15 +89,15 @@ def create(caller: Caller, draft: Draft) -> Signing:
     """
     _check(caller)
     name, url = _clean(draft)
-    with transaction.atomic():
+    webhook = Webhook(name=name, kinds=[*map(str, draft.kinds)], created_by=caller.identity.iam_id)
+    with _change(caller, audit.WEBHOOK_CREATE, webhook.id) as step:
         if Webhook.objects.count() >= MOST:
             raise TooManyWebhooks(limit=MOST)
-        webhook = Webhook(name=name, kinds=[*map(str, draft.kinds)], created_by=caller.identity.iam_id)
         secret = signing.new_secret()
         webhook.host, webhook.sealed_url = host_of(url), signing.sealed(url, webhook)
         webhook.sealed_secret, webhook.after_place = signing.sealed(secret, webhook), end_of_chain()
         webhook.save(force_insert=True)
-        _record(caller, audit.WEBHOOK_CREATE, webhook, host=webhook.host, kinds=_told(webhook))
+        _record(step, webhook, host=webhook.host, kinds=_told(webhook))
     return Signing(webhook, secret)
 
 
@@ -110,7 +108,8 @@ def change(caller: Caller, webhook_id: uuid.UUID, draft: Draft) -> Webhook:
     """
     _check(caller)
     name, url = _clean(draft)
-    with _locked(webhook_id) as webhook:
+    with _change(caller, audit.WEBHOOK_UPDATE, webhook_id) as step:
+        webhook = _locked(webhook_id)
         before = {"host": webhook.host, "kinds": _told(webhook), "enabled": webhook.enabled}
         has_new_url = url != url_of(webhook)
         webhook.name, webhook.kinds = name, [*map(str, draft.kinds)]
@@ -124,7 +123,7 @@ def change(caller: Caller, webhook_id: uuid.UUID, draft: Draft) -> Webhook:
         webhook.save()
         now = {"host": webhook.host, "kinds": _told(webhook), "enabled": webhook.enabled}
         told = {name: value for name, value in now.items() if value != before[name]}
-        _record(caller, audit.WEBHOOK_UPDATE, webhook, **told, url_changed=has_new_url)
+        _record(step, webhook, **told, url_changed=has_new_url)
     return webhook
 
 
@@ -142,22 +141,24 @@ def new_secret(caller: Caller, webhook_id: uuid.UUID, *, at_once: bool = False) 
     Raises NotAuthorized, WebhookNotFound.
     """
     _check(caller)
-    with _locked(webhook_id) as webhook:
+    with _change(caller, audit.WEBHOOK_SECRET, webhook_id) as step:
+        webhook = _locked(webhook_id)
         secret = signing.new_secret()
         webhook.sealed_previous = None if at_once else bytes(webhook.sealed_secret)
         webhook.previous_until = None if at_once else timezone.now() + OVERLAP
         webhook.sealed_secret = signing.sealed(secret, webhook)
         webhook.save(update_fields=["sealed_secret", "sealed_previous", "previous_until"])
-        _record(caller, audit.WEBHOOK_SECRET, webhook, at_once=at_once)
+        _record(step, webhook, at_once=at_once)
     return Signing(webhook, secret)
 
 
 def delete(caller: Caller, webhook_id: uuid.UUID) -> Webhook:
     """Delete a webhook, and what waits for it. Raises NotAuthorized, WebhookNotFound."""
     _check(caller)
-    with _locked(webhook_id) as webhook:
+    with _change(caller, audit.WEBHOOK_DELETE, webhook_id) as step:
+        webhook = _locked(webhook_id)
         queue.forget(messages.KIND, webhook.id.hex)
-        _record(caller, audit.WEBHOOK_DELETE, webhook, host=webhook.host)
+        _record(step, webhook, host=webhook.host)
         Webhook.objects.filter(pk=webhook.pk).delete()
     return webhook
 
@@ -165,35 +166,38 @@ def delete(caller: Caller, webhook_id: uuid.UUID) -> Webhook:
 def send_test(caller: Caller, webhook_id: uuid.UUID) -> Webhook:
     """Send a message that tells of nothing. Raises NotAuthorized, WebhookNotFound, WebhookDisabled."""
     _check(caller)
-    with _locked(webhook_id) as webhook:
+    with _change(caller, audit.WEBHOOK_TEST, webhook_id) as step:
+        webhook = _locked(webhook_id)
         _check_enabled(webhook)
         queue.enqueue([messages.test_message(webhook)])
-        _record(caller, audit.WEBHOOK_TEST, webhook)
+        _record(step, webhook)
     return webhook
 
 
 def send_again(caller: Caller, webhook_id: uuid.UUID, delivery_id: uuid.UUID) -> Webhook:
     """Send a message once more. Raises as `send_test` does, and DeliveryNotFound."""
     _check(caller)
-    with _locked(webhook_id) as webhook:
+    with _change(caller, audit.WEBHOOK_REPLAY, webhook_id) as step:
+        webhook = _locked(webhook_id)
         _check_enabled(webhook)
         rows = Delivery.objects.filter(pk=delivery_id, kind=messages.KIND, recipient=webhook.id.hex)
         delivery = rows.first()
         if delivery is None:
             raise DeliveryNotFound
         queue.enqueue([messages.again(delivery)])
-        _record(caller, audit.WEBHOOK_REPLAY, webhook, type=delivery.topic, message=messages.short_id(delivery))
+        _record(step, webhook, type=delivery.topic, message=messages.short_id(delivery))
     return webhook
 
 
 def send_again_since(caller: Caller, webhook_id: uuid.UUID, moment: datetime) -> Webhook:
     """Send everything once more that happened since a moment, as far as it is kept. Raises as `send_test` does."""
     _check(caller)
-    with _locked(webhook_id) as webhook:
+    with _change(caller, audit.WEBHOOK_REPLAY, webhook_id) as step:
+        webhook = _locked(webhook_id)
         _check_enabled(webhook)
         webhook.after_place = min(webhook.after_place, place_before(moment))
         webhook.save(update_fields=["after_place"])
-        _record(caller, audit.WEBHOOK_REPLAY, webhook, since=moment.isoformat(timespec="seconds"))
+        _record(step, webhook, since=moment.isoformat(timespec="seconds"))
     return webhook
 
 
@@ -215,11 +219,13 @@ def _told(webhook: Webhook) -> str:
     return ", ".join(webhook.kinds)
 
 
-@contextmanager
-def _locked(webhook_id: uuid.UUID) -> Iterator[Webhook]:
-    """Hold a webhook's row for one change. Raises WebhookNotFound."""
-    with transaction.atomic():
-        yield _found(Webhook.objects.select_for_update().filter(pk=webhook_id).first())
+def _change(caller: Caller, action: str, webhook_id: uuid.UUID) -> AbstractContextManager[audit.Step]:
+    return audit.change(caller, action, is_here=True, webhook=webhook_id.hex[:SHORT])
+
+
+def _locked(webhook_id: uuid.UUID) -> Webhook:
+    """Return a webhook whose row is locked until the transaction ends. Raises WebhookNotFound."""
+    return _found(Webhook.objects.select_for_update().filter(pk=webhook_id).first())
 
 
 def _found(webhook: Webhook | None) -> Webhook:
@@ -233,6 +239,6 @@ def _check_enabled(webhook: Webhook) -> None:
         raise WebhookDisabled
 
 
-def _record(caller: Caller, action: str, webhook: Webhook, **data: Any) -> None:
+def _record(step: audit.Step, webhook: Webhook, **data: Any) -> None:
     told = {name: value for name, value in data.items() if value not in ("", False)}
-    audit.record(caller, action, target_name=webhook.name, webhook=webhook.id.hex[:SHORT], **told)
+    step.record(None, target_name=webhook.name, **told)
