@@ -11,9 +11,10 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         from console.log_in import events
-        from console.mails import languages
+        from console.mails import kinds, languages
         from console.people import administrators
 
         events.connect()
+        kinds.name_in_activity()
         user_logged_in.connect(languages.keep_at_log_in)
         pre_delete.connect(administrators.check_deletion, sender=settings.AUTH_USER_MODEL)

@@ -1,21 +1,27 @@
 """Manage > Security > Activity: everybody sees what concerns them, administrators everything, also as a file."""
 
+import ast
 import csv
 import io
 import json
+from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from apikeys import audit
 from apikeys.audit import search
-from apikeys.audit.catalogue import CATALOGUE
+from apikeys.audit.catalogue import CATALOGUE, Kind
 from apikeys.audit.search import EventQuery, Place, read_place, write_place
-from apikeys.domain import Caller
+from apikeys.domain import Caller, Creators, Filters, ReviewKind, ReviewRule, Rules, Status
+from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
-from apikeys.services import activity, keys
+from apikeys.services import activity, activity_details, keys
+from console.mails.kinds import Kind as Mail
 from tests.conftest import caller_for
+from tests.terminal import ROOT
 
 URL = "/manage/security/activity/"
 
@@ -48,7 +54,7 @@ def test_everybody_sees_what_they_did_and_what_was_done_to_them(alice, bob, dora
 def test_the_page_says_what_who_and_from_where(alice_client, two_keys):
     text = text_of(alice_client)
 
-    assert text.index("API key changed") < text.index("API key created")
+    assert text.index("API key disabled") < text.index("API key created")
     assert "192.0.2.7" in text
     assert "ansible" not in text
     assert "IAM ID of a person" not in text
@@ -186,3 +192,102 @@ def test_what_a_stranger_tried_with_alices_account_concerns_alice(alice):
     audit.record(Caller(audit.NOBODY, "203.0.113.9"), audit.LOG_IN, target_id=alice.iam_id, reason="PasswordRefused")
 
     assert seen_by(alice) == [("start", "")]
+
+
+# What each reason and field is called
+
+
+CODE = [
+    (str(path.relative_to(ROOT)), ast.parse(path.read_text()))
+    for folder in ("apikeys", "console")
+    for path in (ROOT / folder).rglob("*.py")
+    if "openapi" not in path.parts and "backends" not in path.parts  # whose `record` is something else
+]
+RECORDING = {"record", "_record", "record_person", "record_deletion", "record_removal", "note"}
+# Of those what is no data of the event.
+ABOUT_EVENT = {"target", "target_id", "target_name", "reason", "outcome", "concerns", "when", "subject", "find"}
+DATA_IN_VARIABLES = {"told", "said", "now", "data", "given"}
+TOLD_ELSEWHERE = {"apikeys/services/narrowing.py", "console/factors/proofs.py"}
+NOT_FIELDS = {"console/changed_settings.py"}  # settings have the names that they have
+
+
+def name_of(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
+def recorded() -> Iterator[tuple[str, ast.expr]]:
+    """Yield each name that the code gives to a call that writes an event, with what it is given."""
+    for _path, tree in CODE:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and name_of(node) in RECORDING:
+                yield from ((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg)
+
+
+def fields_kept_until_then() -> Iterator[str]:
+    """Yield the fields that the modules which write events have in a variable, or from a function, before that."""
+    for path, tree in CODE:
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        hands_over = any(name_of(call) in RECORDING and None in {each.arg for each in call.keywords} for call in calls)
+        if not (hands_over or path in TOLD_ELSEWHERE) or path in NOT_FIELDS:
+            continue
+        for node in ast.walk(tree):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            is_data = any(isinstance(each, ast.Name) and each.id in DATA_IN_VARIABLES for each in targets)
+            if is_data or (isinstance(node, ast.FunctionDef) and "told" in node.name):
+                dicts = [each for each in ast.walk(node) if isinstance(each, ast.Dict)]
+                yield from (key.value for each in dicts for key in each.keys if isinstance(key, ast.Constant))
+
+
+def test_every_field_of_an_event_and_every_word_in_one_has_words():
+    given = [(name, value) for name, value in recorded() if name not in ABOUT_EVENT]
+    of_classes = {field.name for kind in (Rules, Filters, ReviewRule) for field in fields(kind)} - {"kind"}
+    names = {name for name, _value in given} | {*fields_kept_until_then()} | of_classes
+
+    raw = {name for name in names if name.removeprefix("prev_") not in activity_details.FIELDS}
+    words = {
+        (name, each.value)
+        for name, value in given
+        for each in ast.walk(value)
+        if name in activity_details.VALUES and isinstance(each, ast.Constant) and str(each.value).strip(", ")
+    }
+    without = {(name, word) for name, word in words if word not in activity_details.VALUES[name]}
+
+    assert {"new_device", "by", "leaked", "kinds", "never_used", "prev_sentence"} <= names
+    assert {("by", "link"), ("cause", "expired"), ("step", "announced")} <= words
+    assert (raw, without) == (set(), set())
+    for name, kinds in {"group": ReviewKind, "status": Status, "creators": Creators, "on": Mail, "kinds": Kind}.items():
+        assert activity_details.VALUES[name].keys() == {*kinds}
+
+
+def test_every_reason_for_a_refusal_has_words():
+    def below(kind: type) -> Iterator[type]:
+        yield from (found for child in kind.__subclasses__() for found in (child, *below(child)))
+
+    errors = {kind.__name__ for kind in below(ApiKeyError) if kind.__module__.startswith(("apikeys.", "console."))}
+    told = {value.value for name, value in recorded() if name == "reason" and isinstance(value, ast.Constant)}
+
+    assert {"ProofRefused", "ForgedForm", "DecoyUsed"} <= told
+    assert (errors | told | {"PermissionDenied"}) - activity_details.REASONS.keys() == set()
+
+
+def test_the_page_tells_everything_in_the_readers_words(alice, alice_client):
+    audit.record(caller_for(alice), audit.LOG_IN, new_device=True, by="single sign-on")
+    audit.record(caller_for(alice), audit.PROOF, reason="ProofRefused", times=3)
+    audit.record(caller_for(alice), audit.RULES_UPDATE, must_expire=True, prev_must_expire=False, networks="")
+
+    english = text_of(alice_client)
+    with translation.override("en"):  # which comes back behind it
+        alice_client.post("/language/", {"language": "zh-hant"})
+        chinese = text_of(alice_client)
+
+    for words in (
+        "New device",
+        "Single sign-on",
+        "What was to prove who they are was wrong",
+        "API keys must expire, before",
+    ):
+        assert words in english
+    for raw in ("new_device", "ProofRefused", "must_expire", "True", "single sign-on"):
+        assert raw not in english
+        assert raw not in chinese
+    assert "New device" not in chinese

@@ -61,7 +61,7 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
     audit.PERSON_CREATE: (_("User created"), _("User not created")),
     audit.PERSON_UPDATE: (_("User changed"), _("User not changed")),
     audit.PERSON_DELETE: (_("User deleted"), _("User not deleted")),
-    audit.PERSON_PASSWORD: (_("Password, or link to choose one"), _("Password not changed")),
+    audit.PERSON_PASSWORD: (_("Password changed, or link to choose one made"), _("Password not changed")),
     audit.LOG_IN: (_("Logged in"), _("Log-in refused")),
     audit.LOG_OUT: (_("Logged out"), _("Not logged out")),
     audit.LIMIT: (_("Too many attempts"), _("Too many attempts")),

@@ -19,7 +19,7 @@ from apikeys.domain import IAM_ID, is_printable
 from apikeys.iam.exports import BYTE_ORDER_MARK, Format
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
-from apikeys.services import activity
+from apikeys.services import activity, activity_details
 from apikeys.web.export_views import TYPES, InParts, format_of
 from apikeys.web.listing import without_values
 from apikeys.web.responses import see_other
@@ -34,7 +34,8 @@ class Shown:
 
     event: Any
     words: str
-    details: list[tuple[str, Any]]
+    reason: str
+    details: list[tuple[str, str]]
 
 
 @require_http_methods(["GET", "POST"])
@@ -122,6 +123,6 @@ def _begin(day: date | None) -> datetime | None:
 
 
 def shown(event: Any) -> Shown:
-    """Return an event with its words and what else is told of it, by name."""
-    told = event.request_data
-    return Shown(event, activity.words(event.action, event.outcome, told.get("factor")), sorted(told.items()))
+    """Return an event with its words, and what else is told of it, each by what it is called."""
+    told = list(activity_details.details(event))
+    return Shown(event, activity_details.what(event), activity_details.why(event), told)

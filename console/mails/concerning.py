@@ -8,6 +8,7 @@ from apikeys import audit
 from apikeys.audit.recording import PERSON
 from apikeys.domain import SERVICE_ID
 from apikeys.models import AuditEvent
+from apikeys.services.activity_details import OF_FACTORS
 from apikeys.services.leaks import REPORTER
 from console.factors.proofs import RECOVERY
 from console.mails.kinds import Kind
@@ -15,7 +16,6 @@ from console.mails.kinds import Kind
 ADMINISTRATORS = "administrators"  # in place of an IAM ID
 OF_KEYS = {audit.CREATE: Kind.CREATED, audit.ROTATE: Kind.ROTATED, audit.DELETE: Kind.DELETED}
 BY_OTHERS = (audit.UPDATE, audit.RESTORE, audit.REVOKE)
-OF_FACTORS = (audit.FACTOR_CREATE, audit.FACTOR_UPDATE, audit.FACTOR_DELETE)
 OF_PERSONS = (audit.PERSON_UPDATE, audit.PERSON_PASSWORD, audit.SESSION_DELETE, *OF_FACTORS)
 ACTIONS = (*OF_KEYS, *BY_OTHERS, *OF_PERSONS, audit.DECOY, audit.LOG_IN, audit.PROOF, audit.LIMIT)
 BY_GRANT = ("password grant", "passcode grant")  # log-ins of the command line

@@ -7,6 +7,7 @@ from enum import StrEnum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apikeys.services.activity_details import VALUES
 from console.models import User
 
 
@@ -70,6 +71,13 @@ ABOUT = {
         delay=AT_ONCE,
     ),
 }
+
+
+def name_in_activity() -> None:
+    """Let the page of what happened call kinds of mails as the page where people choose them does."""
+    titles = {kind.value: about.title for kind, about in ABOUT.items()}
+    VALUES["on"] |= titles
+    VALUES["off"] |= titles
 
 
 def offered(person: User) -> list[Kind]:

@@ -14,11 +14,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from apikeys import audit
 from apikeys.models import AuditEvent
-from apikeys.services import activity
+from apikeys.services import activity_details
 from console.account.devices import command_line_of, device_of
-from console.mails.concerning import BY_GRANT, OF_FACTORS
+from console.mails.concerning import BY_GRANT
 from console.mails.kinds import Kind
 from console.mails.quoting import plain, quoted
 from console.moments import Moments
@@ -177,7 +176,7 @@ def _of_key(key: Expiring, moments: Moments) -> Iterator[Words]:
 
 def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words]:
     yield _("When"), moments.plain(event.event_time)
-    yield _("What"), what(event)
+    yield _("What"), activity_details.what(event)
     if kind not in (Kind.SECURITY, Kind.NEW_DEVICE, Kind.ATTEMPTS) and event.target_name:
         key_id = event.target_id.rpartition(":")[2]
         yield _("API key"), f"{quoted(event.target_name)} ({key_id})" if key_id else quoted(event.target_name)
@@ -192,77 +191,3 @@ def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words
         yield _("Recovery codes left"), _number(int(left))
     if times := event.request_data.get("times") or event.request_data.get("uses"):
         yield _("How often"), _number(int(times))
-
-
-def what(event: AuditEvent) -> str:
-    """Return what happened, as precisely as the event tells it."""
-    data = event.request_data
-    if audit.plain(event.action) == audit.PERSON_PASSWORD:
-        by = data.get("by")
-        return _("Password changed") if by == "current password" else _link_words(by)
-    if audit.plain(event.action) in OF_FACTORS:
-        return f"{_words(event)}{_factor(str(data.get('factor', '')))}"
-    if audit.plain(event.action) == audit.PERSON_UPDATE:
-        return _of_person(data)
-    if audit.plain(event.action) in (audit.UPDATE, audit.DELETE) and (data.get("leaked") or data.get("found_value")):
-        return _of_leak(event)
-    if audit.plain(event.action) == audit.REVOKE and data.get("keys"):
-        return _("API keys disabled: %(number)s") % {"number": _number(int(data["keys"]))}
-    for name, words in CHANGES.items():
-        if audit.plain(event.action) == audit.UPDATE and name in data:
-            return str(words[0] if data[name] else words[1])
-    return _words(event)
-
-
-def _words(event: AuditEvent) -> str:
-    return activity.words(event.action, event.outcome, event.request_data.get("factor"))
-
-
-# By the name of what an event says of a change: what it is where that is true, or more than nothing, and where not.
-CHANGES: dict[str, tuple[Promise, Promise]] = {
-    "disable": (_lazy("API key disabled"), _lazy("API key enabled")),
-    "lock": (_lazy("API key locked"), _lazy("API key unlocked")),
-    "pause": (_lazy("API key paused"), _lazy("Pause of the API key ended")),
-}
-FACTORS = {
-    "app": _lazy("app"),
-    "passkey": _lazy("passkey"),
-}
-OF_PERSON = {
-    "username": _lazy("user ID"),
-    "first_name": _lazy("first name"),
-    "last_name": _lazy("last name"),
-    "email": _lazy("e-mail address"),
-    "is_superuser": _lazy("administrator or not"),
-    "may_create_keys": _lazy("may create API keys or not"),
-    "mails": _lazy("what mails tell you"),
-}
-
-
-def _link_words(by: object) -> str:
-    return _("Password chosen with a link") if by == "link" else _("Link to choose a password made")
-
-
-def _factor(name: str) -> str:
-    return f" ({FACTORS[name]})" if name in FACTORS else ""
-
-
-def _of_person(data: dict[str, object]) -> str:
-    if data.get("active"):
-        return _("User activated again")
-    changed = [str(OF_PERSON[name]) for name in str(data.get("changed", "")).split(", ") if name in OF_PERSON]
-    return _("Changed: %(fields)s") % {"fields": ", ".join(changed)} if changed else _("User changed")
-
-
-def _of_leak(event: AuditEvent) -> str:
-    data = event.request_data
-    if "found_value" in data:
-        is_whole = data.get("disable")
-        return (
-            _("Somebody who had found the value disabled the API key")
-            if is_whole
-            else _("Somebody who had found a previous value ended it")
-        )
-    if audit.plain(event.action) == audit.DELETE:
-        return _("Reported as found in public, and deleted")
-    return _("Reported as found in public")
