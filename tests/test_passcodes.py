@@ -195,16 +195,28 @@ def test_the_password_of_somebody_with_a_factor_gets_no_token_but_a_sentence(ali
     assert bobs.status_code == 200
 
 
-def test_whoever_has_the_password_alone_is_noted(alice):
-    give_app(alice)
+def test_a_wrong_password_is_told_of_passcodes_where_people_log_in_by_single_sign_on(alice, settings):
+    form = {"grant_type": "password", "username": "alice", "password": "wrong"}
+
+    sentences = []
+    for settings.OIDC_ISSUER in ("", "https://login.example.com"):
+        sentences.append(Client().post(TOKEN, form, **CLIENT).json()["errorMessage"])
+
+    assert ["one-time passcode" in sentence for sentence in sentences] == [False, True]
+
+
+def test_whoever_has_the_password_alone_is_noted(alice, bob):
     counted._notes.cache_clear()
 
-    by_password(alice)
+    for person in (alice, bob):
+        give_app(person)
+        by_password(person)
 
     counted.write()
-    [event] = AuditEvent.objects.filter(reason="PasscodeNeeded")
+    event, of_bob = AuditEvent.objects.filter(reason="PasscodeNeeded").order_by("id")
     assert (event.action, event.outcome) == (audit.LOG_IN, audit.FAILURE)
     assert (event.initiator_id, event.target_id, event.target_name) == ("", alice.iam_id, "alice")
+    assert of_bob.target_id == bob.iam_id
 
 
 def test_neither_does_that_of_somebody_who_must_have_one(alice, settings):

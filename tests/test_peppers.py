@@ -358,7 +358,9 @@ def test_a_pepper_that_is_new_is_audited_once_and_the_first_of_all_never(configu
     audit.record(Caller(audit.NOBODY), audit.PEPPER_CREATE, target_name="3")  # as a command does that makes one
     configure(f"{BOTH},3:{'03' * 32}")
     assert told() == ["2", "3"]
-    assert set(PepperFingerprint.objects.values_list("number", flat=True)) == {1, 2, 3}
+    configure(f"{BOTH},3:{'03' * 32},4:{'04' * 32}")
+    assert told() == ["2", "3", "4"]
+    assert set(PepperFingerprint.objects.values_list("number", flat=True)) == {1, 2, 3, 4}
 
 
 # What the operator is told
@@ -388,9 +390,12 @@ def test_the_command_says_of_a_missing_pepper_how_many_keys_wait_for_it(old_key,
 
 def test_the_command_lists_the_keys_that_have_not_moved_those_in_use_first(old_key, configure, alice, create_key):
     configure(OLD)
-    last, second, first = sorted((create_key(alice, name) for name in "abc"), key=lambda issued: issued.key.id)
+    made = sorted((create_key(alice, name) for name in "abcd"), key=lambda issued: issued.key.id)
     ApiKeyRecord.objects.filter(id=old_key.key.id).delete()
-    used, used_before, old_key = first, second, last  # against the order of their ids
+    never_used, used_before, used, never_used_either = made  # against the order of their ids
+    stored = record_of(never_used)
+    ApiKeyRecord.objects.filter(id=stored.id).delete()
+    stored.save(force_insert=True)  # and of those that were never used, against that of their rows
     for issued, day in ((used, 2), (used_before, 1)):
         ApiKeyRecord.objects.filter(id=issued.key.id).update(
             last_used_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
@@ -401,7 +406,8 @@ def test_the_command_lists_the_keys_that_have_not_moved_those_in_use_first(old_k
     assert said("--keys")[2:] == [
         f"{used.key.id}  {alice.iam_id}  2026-01-03",
         f"{used_before.key.id}  {alice.iam_id}  2026-01-02",
-        f"{old_key.key.id}  {alice.iam_id}  never used",
+        f"{never_used.key.id}  {alice.iam_id}  never used",
+        f"{never_used_either.key.id}  {alice.iam_id}  never used",
     ]
 
 

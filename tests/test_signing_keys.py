@@ -9,6 +9,7 @@ from django.utils import timezone
 from apikeys.exceptions import Unauthenticated
 from apikeys.identity import signing
 from apikeys.models import SigningKey
+from tests.conftest import NOON
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +144,32 @@ def test_signatures_are_remembered_up_to_a_number_and_the_one_of_longest_ago_goe
     kept.put(b"3", third)
 
     assert [kept.get(digest) for digest in (b"1", b"2", b"3")] == [first, None, third]
+
+
+def test_a_signature_is_verified_once_and_a_key_of_another_name_is_not_looked_for(django_assert_num_queries):
+    token = a_token()
+    signed = signing.verified(token)
+    forged = jwt.encode({}, "x" * 32, headers={"kid": "A" * 32})
+
+    with django_assert_num_queries(0):
+        assert signing.verified(token) is signed
+        with pytest.raises(Unauthenticated):
+            signing.verified(forged)
+
+
+def test_a_token_of_a_key_that_no_secret_key_opens_is_refused(settings):
+    token = a_token()
+    settings.SECRET_KEY = "another secret key that is as long as it has to be, or longer"
+
+    assert not is_good(token)
+
+
+def test_a_token_is_good_for_five_seconds_after_its_end_and_not_a_moment_more(at):
+    token = a_token()
+
+    for late, is_still_good in ((5 - 1e-6, True), (5, False)):
+        at(NOON + timedelta(hours=1, seconds=late))
+        assert is_good(token) is is_still_good
 
 
 def test_what_an_earlier_secret_key_sealed_is_sealed_again_and_what_nobody_opens_is_left(settings):

@@ -10,12 +10,13 @@ from django.db.models.signals import pre_save
 
 from apikeys import exceptions
 from apikeys.clocks import CLOCK_SET_BACK
-from apikeys.domain import Origin, Overlap
+from apikeys.domain import ApiKeyDraft, Origin, Overlap, Reason, ServiceIdDraft
 from apikeys.iam import oauth
 from apikeys.identity import lookups, signing, tokens, users
-from apikeys.models import RefreshToken, Revocation
-from apikeys.services import rotation
-from tests.conftest import NOON, caller_for
+from apikeys.models import ApiKeyRecord, PreviousValue, RefreshToken, Revocation
+from apikeys.services import deletion, keys, refusals, rotation, service_ids
+from apikeys.usage import counting
+from tests.conftest import NOON, caller_for, delivery_for
 
 pytestmark = pytest.mark.django_db
 
@@ -105,6 +106,17 @@ def test_a_token_of_a_key_says_which_key_and_not_how_alice_logs_in(at, alice, al
 
     assert (said["iam_id"], said["api_key_id"]) == (alice.iam_id, alices_key.key.id)
     assert not {"password_stamp", "value_number", "sub_type"} & said.keys()
+
+
+def test_a_token_of_a_service_id_says_that_it_is_one(at, alice):
+    draft, key = ServiceIdDraft("backup robot"), ApiKeyDraft("first")
+    service, issued = service_ids.create_service_id(caller_for(alice), draft, key=key, delivery=delivery_for(alice))
+
+    said = claims(exchanged(issued))
+
+    identifier = service.iam_id.removeprefix("iam-")
+    assert (said["iam_id"], said["identifier"], said["sub"]) == (service.iam_id, identifier, identifier)
+    assert (said["sub_type"], said["realmid"], said["name"]) == ("ServiceId", "iam", "backup robot")
 
 
 def test_without_a_refresh_token_there_is_no_log_in_to_end(at, alice):
@@ -277,7 +289,51 @@ def test_while_alice_is_deactivated_her_refresh_token_is_refused_and_lives_on(at
     assert [(works(found), renews(found)) for found in (own, of_key)] == [(True, True)] * 2
 
 
+def test_what_no_browser_can_send_renews_nothing(db):
+    with pytest.raises(exceptions.RefreshTokenInvalid):
+        tokens.refresh("\ud800", client_id="bx")
+
+
+def test_a_refresh_token_gives_no_more_than_its_key_has_by_then(at, alice, create_key):
+    issued = create_key(alice)
+    subject = tokens.narrowed(tokens.authenticate(issued.value, Origin()), "apikeys:write")
+    found = tokens.issue(subject, client_id="bx", with_refresh=True)
+
+    ApiKeyRecord.objects.update(scope="apikeys:read")
+
+    assert renewed(found).scope == "apikeys:read"
+
+
 # What ends it
+
+
+def test_a_token_of_a_key_ends_with_the_value_it_was_made_with(alice, alices_key):
+    of_first = exchanged(alices_key)
+    second = rotation.rotate_api_key(caller_for(alice), alices_key.key.id, Overlap(HOUR))
+    of_second = exchanged(second)
+    assert (works(of_first), works(of_second)) == (True, True)
+
+    PreviousValue.objects.update(is_ended=True)
+    assert (works(of_first), works(of_second)) == (False, True)
+
+    deletion.delete_api_key(caller_for(alice), alices_key.key.id)
+    assert (works(of_first), works(of_second)) == (False, False)
+
+
+def test_whoever_asks_about_a_value_with_a_token_that_is_refused_is_noted_and_uses_nothing(
+    alice, alices_key, create_key, monkeypatch
+):
+    monkeypatch.setattr(counting, "_counters", {})
+    asker, asked = exchanged(alices_key), create_key(alice, "asked")
+    keys.disable_api_key(caller_for(alice), alices_key.key.id, disabled=True)
+
+    with pytest.raises(exceptions.Unauthenticated):
+        tokens.authenticate_for(asker.access_token, asked.value, SHELL)
+
+    refusals.write_uses(everything=True)
+    [noted] = refusals.why(caller_for(alice), alices_key.key.id).refusals
+    assert (noted.reason, noted.agent) == (Reason.DISABLED, SHELL.agent)
+    assert ApiKeyRecord.objects.get(id=asked.key.id).use_count == 0
 
 
 def test_an_access_token_that_is_revoked_ends_alone(at, alice):

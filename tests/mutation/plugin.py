@@ -60,6 +60,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Databases())  # after pytest-django, so that this fixture is the one
 
 
+def pytest_runtest_setup() -> None:
+    """Forget what functions answered in other tests while it is learned which functions a test reaches."""
+    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
+        pytest_sessionstart()
+
+
 def pytest_sessionstart() -> None:
     """Forget what the unchanged functions answered: a mutant begins as a copy of a process that ran all tests."""
     for name, module in list(sys.modules.items()):
