@@ -35,13 +35,14 @@ def make_again(name: str, like: str) -> None:
         connection.execute(statement.format(sql.Identifier(name), sql.Identifier(like)))
 
 
-def make_database(server: str, name: str) -> str:
-    """Make an empty database, unless it is there, and return its URL."""
+def make_database(server: str, name: str, like: str = "template1") -> str:
+    """Make a database, unless it is there, and return its URL: like another one, or else an empty one."""
     with (
         psycopg.connect(f"{server}/postgres", autocommit=True) as connection,
         suppress(psycopg.errors.DuplicateDatabase),
     ):
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(like)))
     return f"{server}/{name}"
 
 

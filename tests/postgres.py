@@ -137,10 +137,10 @@ class PostgresServer:
         """Return a connection of its administrator, each statement of which is a transaction."""
         return psycopg.connect(f"{self.url}/{database}", autocommit=True)
 
-    def new_database(self) -> str:
-        """Make an empty database and return the DATABASE_URL for it."""
+    def new_database(self, like: str = "template1") -> str:
+        """Make a database like another one, or else an empty one, and return the DATABASE_URL for it."""
         self.databases += 1
-        return make_database(self.url, f"console_{self.databases}")
+        return make_database(self.url, f"console_{self.databases}", like)
 
     @property
     def log(self) -> str:

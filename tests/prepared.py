@@ -18,32 +18,36 @@ from console.env import stored_secret
 from tests import databases
 
 ROOT = Path(__file__).resolve().parent.parent
-PREPARE = """
+MIGRATE = """
 import django
 django.setup()
 from django.core.management import call_command
 from apikeys.models import AuditChain, PepperFingerprint
-from console.management.commands.serve import Command
 call_command("migrate", verbosity=0)
 PepperFingerprint.objects.all().delete()  # each console has peppers of its own
 AuditChain.objects.all().delete()  # whose key is sealed under one: a start begins it
+"""
+COLLECT = """
+from console.management.commands.serve import Command
 Command().collect_static()
 """
-COPIED = ("console.sqlite3", "static.sha256")
+DATABASE, DIGEST = "console.sqlite3", "static.sha256"
 
 
-def prepare(data_dir: Path) -> None:
-    """Make the folder of a console as if it had been started once, but for people."""
+def prepare(data_dir: Path, *, with_database: bool) -> None:
+    """Make the folder of a console as if it had been started once, but for people; or but for its database, too."""
     home = _home()
     data_dir.mkdir(mode=0o700)
     shutil.copytree(home / "static", data_dir / "static")
-    for name in COPIED:
-        if (home / name).exists():
-            shutil.copyfile(home / name, data_dir / name)
-    if (data_dir / COPIED[0]).exists():  # beside a database no start makes peppers
-        stored_secret(data_dir / "peppers", lambda: f"1:{secrets.token_hex(32)}")
+    shutil.copyfile(home / DIGEST, data_dir / DIGEST)
+    if not with_database:
+        return
     if databases.SERVER:
         databases.make_again(databases.name_for(data_dir), databases.name_for(home))
+    else:
+        shutil.copyfile(home / DATABASE, data_dir / DATABASE)
+        # Beside a database no start makes peppers.
+        stored_secret(data_dir / "peppers", lambda: f"1:{secrets.token_hex(32)}")
 
 
 def without_settings() -> dict[str, str]:
@@ -51,15 +55,20 @@ def without_settings() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith(("APIKEYS_", "CONSOLE_"))}
 
 
+def migrate(data_dir: Path, database_url: str, *, then: str = "") -> None:
+    """Make the tables of a console in an empty database; whatever folder it gets then, it is not used yet."""
+    environment = without_settings() | {
+        "DATA_DIR": str(data_dir),
+        "DATABASE_URL": database_url,
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+    }
+    subprocess.run([sys.executable, "-c", MIGRATE + then], cwd=ROOT, env=environment, check=True)
+
+
 @cache
 def _home() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="apikeys-prepared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     home = folder / "data"
-    environment = without_settings() | {
-        "DATA_DIR": str(home),
-        "DATABASE_URL": databases.url_for(home),
-        "DJANGO_SETTINGS_MODULE": "console.settings",
-    }
-    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=environment, check=True)
+    migrate(home, databases.url_for(home), then=COLLECT)
     return home

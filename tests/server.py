@@ -35,14 +35,15 @@ def free_port() -> int:
 class ConsoleServer:
     """Started by `with`; `url` is where it listens, `log` what it printed, `run_by` a command that runs commands.
 
-    What a first start makes is there already, unless the folder is, or `is_new` says that it is not to be.
+    What a first start makes is there already, unless the folder is, or `is_new` says that it is not to be. A database
+    that is given to it stays as it is.
     """
 
     run_by: tuple[str, ...] = ()
 
     def __init__(self, data_dir: Path, *, is_new: bool = False, **environment: str) -> None:
         self.data_dir = data_dir
-        self.is_new = is_new or "DATABASE_URL" in environment
+        self.is_new, self.has_own_database = is_new, "DATABASE_URL" in environment
         self.port = free_port()
         self.url = f"http://{'[::1]' if environment.get('HOST') == '::1' else '127.0.0.1'}:{self.port}"
         self.log_path = data_dir.parent / f"{data_dir.name}-{self.port}.log"
@@ -55,7 +56,7 @@ class ConsoleServer:
             "LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
             "BAD_VALUES_PER_MINUTE": "1000000",
             "LOGIN_ATTEMPTS_PER_USER": "100000",
-            "DATABASE_URL": "" if "DATABASE_URL" in environment else databases.url_for(data_dir),
+            "DATABASE_URL": "" if self.has_own_database else databases.url_for(data_dir),
             "CONSOLE_ADMIN_PASSWORD": ADMIN[1],
             "DJANGO_SETTINGS_MODULE": "console.settings",
             **environment,
@@ -63,7 +64,7 @@ class ConsoleServer:
 
     def __enter__(self) -> "ConsoleServer":
         if not self.is_new and not self.data_dir.exists():
-            prepare(self.data_dir)
+            prepare(self.data_dir, with_database=not self.has_own_database)
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [*self.run_by, sys.executable, "manage.py", "serve"],

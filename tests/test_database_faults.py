@@ -13,9 +13,11 @@ import requests
 
 from console.postgresql.waits import COMMIT_SECONDS
 from tests.cast import PASSWORD
+from tests.databases import make_database
 from tests.http_person import HttpPerson
 from tests.markup import page
 from tests.postgres import PostgresServer
+from tests.prepared import migrate
 from tests.programs import API_KEY_GRANT, Site
 from tests.server import ConsoleServer
 from tests.test_last_used import told_count
@@ -136,18 +138,21 @@ def test_what_must_be_written_while_another_program_writes_is_refused_with_a_sen
 
 # PostgreSQL
 
+MIGRATED = "migrated"
+
 
 @pytest.fixture(scope="module")
-def server():
-    """A database server of this module's own: it is stopped there."""
+def server(tmp_path_factory):
+    """A database server of this module's own: it is stopped there. `MIGRATED` is what each console begins with."""
     with PostgresServer() as server:
+        migrate(tmp_path_factory.mktemp("migrated") / "data", make_database(server.url, MIGRATED))
         yield server
 
 
 @contextmanager
 def console_of(server: PostgresServer, folder: Path, *, waits: int):
     """A console on a new database; its requests wait so many seconds for a server that has gone."""
-    with ConsoleServer(folder, DATABASE_URL=server.new_database(), FAILOVER_SECONDS=str(waits)) as console:
+    with ConsoleServer(folder, DATABASE_URL=server.new_database(MIGRATED), FAILOVER_SECONDS=str(waits)) as console:
         yield Site(console)
 
 
@@ -345,21 +350,21 @@ def test_a_server_that_takes_no_changes_any_more_is_not_read_either_until_it_doe
 
 
 @pytest.mark.postgres
-def test_a_synchronous_standby_that_is_away_holds_nobody_for_ever(tmp_path):
-    with PostgresServer() as postgres, ConsoleServer(tmp_path / "data", DATABASE_URL=postgres.new_database()) as server:
-        site = Site(server)
+def test_a_synchronous_standby_that_is_away_holds_nobody_for_ever(server, tmp_path):
+    with ConsoleServer(tmp_path / "data", DATABASE_URL=server.new_database(MIGRATED)) as console:
+        site = Site(console)
         alices = site.log_in(site.next_person("alice"))
         once = {"Idempotency-Key": secrets.token_urlsafe(32)}
         start = time.monotonic()
 
-        set_standby(postgres, "away")
+        set_standby(server, "away")
         robot, other = ({"name": name, "iam_id": alices.iam_id} for name in ("robot", "other"))
         with ThreadPoolExecutor() as pool:  # more of them than the process has threads
             made = pool.submit(alices.post, "/v1/apikeys", json=robot, headers=once)
             tokens = [pool.submit(site.exchange, "apk_unknown") for _request in range(4)]
             changed = pool.submit(alices.post, "/v1/apikeys", json=other)
         seconds = time.monotonic() - start
-        set_standby(postgres, "")
+        set_standby(server, "")
         again = alices.create_key(headers=once)
 
         assert [made.result().status_code, changed.result().status_code] == [503, 503]

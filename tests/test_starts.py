@@ -54,7 +54,7 @@ def test_three_first_starts_on_one_database_server_make_one_administrator(tmp_pa
         "SECRET_KEY": secrets.token_hex(32),
         "APIKEYS_PEPPERS": f"1:{secrets.token_hex(32)}",
     }
-    logs = start_at_once([ConsoleServer(tmp_path / name, **shared, **GENERATED) for name in ("a", "b", "c")])
+    logs = start_at_once([ConsoleServer(tmp_path / name, is_new=True, **shared, **GENERATED) for name in "abc"])
 
     assert len(passwords(logs)) == 1
     assert not [log for log in logs if "Traceback" in log]
