@@ -112,6 +112,14 @@ def test_an_address_that_webhooks_do_not_have_is_refused_when_it_is_typed(settin
 
 
 @pytest.mark.parametrize(
+    ("text", "setting"), [("http://example.com/", "WEBHOOKS_HTTP"), ("https://10.0.0.1/", "WEBHOOKS_ALLOWED_NETWORKS")]
+)
+def test_what_a_setting_would_allow_is_refused_with_its_name(text, setting):
+    with pytest.raises(InvalidApiKey, match=setting):
+        receivers.clean_url(text)
+
+
+@pytest.mark.parametrize(
     ("url", "host"),
     [
         ("https://example.com/hooks?a=b", "example.com"),

@@ -527,7 +527,7 @@ def test_an_operator_does_by_commands_what_administrators_do_on_pages(receiver, 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("create", "SIEM", "http://10.0.0.1/"), "This console sends to no address of this network or of itself."),
+        (("create", "SIEM", "http://10.0.0.1/"), "This address is not public. The operator allows networks"),
         (("test", "00000000-0000-0000-0000-000000000000"), "This webhook does not exist. It may have been deleted."),
     ],
 )

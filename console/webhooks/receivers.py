@@ -26,7 +26,9 @@ def clean_url(text: str) -> str:
     if parts is None:
         raise InvalidApiKey("url", _("Use an address such as https://example.com/hooks."))
     if parts.scheme == "http" and not settings.WEBHOOKS_HTTP:
-        raise InvalidApiKey("url", _("Use https://. This console sends to no address without TLS."))
+        raise InvalidApiKey(
+            "url", _("Use https://. Without TLS this console sends only if its operator sets WEBHOOKS_HTTP=true.")
+        )
     if "@" in parts.netloc:
         raise InvalidApiKey("url", _("Leave out the user name and password: messages are signed instead."))
     if len(text) > URL_LENGTH:
@@ -34,8 +36,11 @@ def clean_url(text: str) -> str:
         raise InvalidApiKey("url", told, length=len(text), limit=URL_LENGTH)
     host = parts.hostname or ""
     found = address_of(host)
-    if is_own(host) or (found is not None and not is_allowed(found)):
-        raise InvalidApiKey("url", _("This console sends to no address of this network or of itself."))
+    if is_own(host):
+        raise InvalidApiKey("url", _("This console does not send to itself."))
+    if found is not None and not is_allowed(found):
+        told = _("This address is not public. The operator allows networks of your own with WEBHOOKS_ALLOWED_NETWORKS.")
+        raise InvalidApiKey("url", told)
     return text
 
 

@@ -16,10 +16,15 @@ WORDS: dict[str, str | Promise] = {
     sending.DISABLED: gettext_lazy("The webhook was disabled."),
     sending.GONE: gettext_lazy("The webhook was deleted."),
     sending.UNREADABLE: gettext_lazy("SECRET_KEY was changed: type the address again, and make a new secret."),
-    sending.REFUSED: gettext_lazy("The name leads to an address that this console does not send to."),
+    sending.REFUSED: gettext_lazy(
+        "The address, or one that the name leads to, is not public, or has no TLS. WEBHOOKS_ALLOWED_NETWORKS and "
+        "WEBHOOKS_HTTP decide what is allowed."
+    ),
     sending.NO_ADDRESS: gettext_lazy("The name has no address."),
     sending.NO_CONNECTION: gettext_lazy("There is no connection to the receiver."),
-    sending.NO_TLS: gettext_lazy("The certificate of the receiver is not trusted, or TLS failed."),
+    sending.NO_TLS: gettext_lazy(
+        "The certificate of the receiver is not trusted, or TLS failed. WEBHOOKS_CA_FILE names authorities of your own."
+    ),
     sending.TIMEOUT: gettext_lazy("The receiver did not answer in time."),
     sending.BROKEN: gettext_lazy("The receiver closed the connection, or did not answer in HTTP."),
     TOO_OLD: gettext_lazy("It was never sent: messages before it failed for days."),
