@@ -87,6 +87,14 @@ def test_only_level_three_has_gaps_and_each_lack_has_words(rows):
     assert [row[0] for row in rows if row[3] != "met" and len(row[4]) < 15] == []
 
 
+def test_what_is_the_deployers_duty_stands_in_the_document_on_deployment(rows):
+    duties = {row[0] for row in rows if row[3] == "deployer"}
+
+    section = (TABLE.parent / "deployment.md").read_text(encoding="utf-8").split("\n## What is yours to do\n")[1]
+
+    assert set(NUMBER.findall(section.partition("\n### ")[0])) == duties
+
+
 def test_the_sums_are_right(rows):
     of_goal = Counter(row[3] for row in rows if row[1] != "3")
     beyond = Counter(row[3] for row in rows if row[1] == "3")

@@ -1,6 +1,8 @@
 """HTTP as clients write it, read as they mean it: encoded credentials, bodies in chunks, methods that no page has."""
 
 import base64
+import re
+import socket
 
 import pytest
 
@@ -100,6 +102,32 @@ def test_a_form_that_nobody_can_read_is_one_line_in_the_log(site: Site, path, wh
     assert answer.status == (401 if path == "/v1/apikeys" else 400)
     assert not [line for line in added if "Traceback" in line or line.startswith(" ")]
     assert len(added) <= 3  # why the form was refused, that it can't be read, and the status
+
+
+INNER = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+IN_CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(INNER), INNER)
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        ((f"Content-Length: {len(INNER) + 5}", "Transfer-Encoding: chunked"), b"0\r\n\r\n" + INNER),
+        (("Transfer-Encoding: chunked", "Content-Length: 4"), IN_CHUNKS),
+        (("Content-Length: 0", f"Content-Length: {len(INNER)}"), INNER),
+        ((f"Content-Length: +{len(INNER)}",), INNER),
+        (("Transfer-Encoding: xchunked", f"Content-Length: {len(INNER)}"), INNER),
+        (("Transfer-Encoding : chunked", f"Content-Length: {len(INNER) + 5}"), b"0\r\n\r\n" + INNER),
+    ],
+)
+def test_no_request_is_smuggled_in_the_body_of_another(site: Site, lines, body):
+    head = "\r\n".join(("POST /identity/token HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {FORM}", *lines, "", ""))
+
+    with socket.create_connection(("127.0.0.1", site.server.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        answers = re.findall(rb"HTTP/1.1 (\d+)", connection.makefile("rb").read())
+
+    assert answers in ([b"400"], []), "refused, or left because the client was gone"
 
 
 def test_a_page_refuses_a_form_that_may_be_cut_short_or_packed(site: Site):

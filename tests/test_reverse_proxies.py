@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,6 +128,11 @@ def test_a_proxy_ends_tls_in_front_of_the_console_as_its_example_says(console, t
             requests.post(f"http://{NAME}:{proxy.plain_port}{path}", allow_redirects=False, timeout=5)
             for path in ("/identity/token", "/v1/apikeys", "/oidc/token")
         ]
+        cbc = ssl.create_default_context(cafile=proxy.authority)
+        cbc.maximum_version = ssl.TLSVersion.TLSv1_2
+        cbc.set_ciphers("AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA")
+        with pytest.raises(ssl.SSLError), socket.create_connection((NAME, proxy.port), SECONDS) as connection:
+            cbc.wrap_socket(connection, server_hostname=NAME)
         large = person.post("/login/", data=b"x" * 140_000)
 
     assert page.status_code == 200

@@ -7,14 +7,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from console.sqlite_files import SECONDS_APART
+from tests.addresses import KEYS
 from tests.cast import ADMIN
+from tests.documents import blocks
 from tests.http_person import HttpPerson
 from tests.postgres import PostgresServer
-from tests.server import ConsoleServer, free_port
+from tests.server import ROOT, ConsoleServer, free_port
 
 GENERATED = {"CONSOLE_ADMIN_PASSWORD": ""}
 
@@ -58,6 +62,28 @@ def test_three_first_starts_on_one_database_server_make_one_administrator(tmp_pa
 
     assert len(passwords(logs)) == 1
     assert not [log for log in logs if "Traceback" in log]
+
+
+@pytest.mark.postgres
+def test_a_console_serves_with_the_rights_that_the_document_gives_it(tmp_path, database_url):
+    [sql] = [code for language, code in blocks(ROOT / "docs" / "deployment.md") if language == "sql"]
+    owner = ConsoleServer(tmp_path / "data", DATABASE_URL=database_url)
+    assert owner.attempt("migrate").returncode == 0
+    role = f"console_{secrets.token_hex(4)}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for statement in sql.replace(" console", f" {role}").replace("…", "x").split(";"):
+            connection.execute(statement)  # type: ignore[arg-type]
+    parts = urlsplit(database_url)
+    limited = parts._replace(netloc=f"{role}:x@{parts.hostname}:{parts.port}").geturl()
+
+    with ConsoleServer(tmp_path / "data", DATABASE_URL=limited) as console, HttpPerson(console.url) as person:
+        person.log_in(*ADMIN)
+        status = person.get(KEYS).status_code
+
+    assert status == 200
+    assert "Traceback" not in console.log
+    with psycopg.connect(limited) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("CREATE TABLE mine ()")
 
 
 @pytest.mark.postgres
