@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apikeys.backends import backend_for
+from apikeys.backends import backend_for, embedded
 from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.domain import (
     ApiKeyChanges,
@@ -27,7 +28,7 @@ from apikeys.exceptions import ApiKeyLimitReached
 from apikeys.models import ApiKeyRecord
 from apikeys.services.service_ids import create_service_id
 from apikeys.values import Peppers
-from tests.conftest import caller_for
+from tests.conftest import caller_for, delivery_for
 from tests.contract import ApiKeyBackendContract, backward, forward
 from tests.stores import index_for, tables_with
 from tests.threads import at_once
@@ -209,6 +210,31 @@ def test_a_list_of_one_owners_keys_is_read_in_an_index_of_owners(alice, dora, wh
         backend_of(asker).list_api_keys(replace(query, sort=sort))
 
     assert index_for(captured[-1]["sql"]) == (index, {"iam_id": "="})
+
+
+@pytest.mark.django_db
+def test_an_administrator_filters_and_searches_the_keys_of_all(alice, dora, alices_key):
+    draft, key = ServiceIdDraft("robot"), ApiKeyDraft("nightly")
+    create_service_id(caller_for(alice), draft, key=key, delivery=delivery_for(alice))
+
+    def found(**asked: object) -> list[str]:
+        return [key.name for key in backend_of(dora).list_api_keys(ApiKeyQuery(whole_account=True, **asked)).keys]
+
+    assert found(filters=Filters(status=Status.ACTIVE), sort=Sort.NAME) == ["terraform", "nightly"]
+    assert found(kind="serviceid") == ["nightly"]
+    assert found(search="terra") == ["terraform"]
+
+
+@pytest.mark.django_db
+def test_a_search_has_a_limit_of_time_and_a_list_in_the_order_of_an_index_needs_none(alice, alices_key, monkeypatch):
+    limited = []
+    monkeypatch.setattr(embedded, "search_limit", lambda **limit: limited.append(limit) or nullcontext())
+
+    backend_of(alice).list_api_keys(ApiKeyQuery())
+    assert limited == []
+    backend_of(alice).list_api_keys(ApiKeyQuery(filters=Filters(leaked=False)))
+
+    assert limited == [{"by_index": False}]
 
 
 @pytest.mark.django_db

@@ -354,21 +354,24 @@ def test_nothing_is_left_of_the_keys_of_an_owner_who_is_gone(alice, create_key):
 # To the moment
 
 
-def test_a_deleted_key_can_be_restored_for_its_hours_to_the_moment(at, alice, alices_key):
+def test_a_deleted_key_can_be_restored_for_its_hours_to_the_moment(at, alice, dora, alices_key):
     delete(alice, alices_key)
     row = DeletedKeyRecord.objects.get()
     assert (row.deleted_at, row.deleted_by, row.gone_at) == (NOON, alice.iam_id, NOON + timedelta(hours=24))
 
     at(row.gone_at - timedelta(microseconds=1))
     assert deletion.purge() == 0
+    assert deletion.get_deleted_key(caller_for(dora), row.id).key.id == row.id
     at(row.gone_at)
+    with pytest.raises(exceptions.ApiKeyNotFound):
+        deletion.get_deleted_key(caller_for(dora), row.id)
     assert deletion.purge() == 1
 
     assert not DeletedKeyRecord.objects.exists()
     assert not HistoryRecord.objects.filter(object_id=alices_key.key.id).exists()
 
 
-def test_a_service_id_keeps_how_often_and_when_its_deleted_keys_were_used(alice, create_key):
+def test_a_service_id_keeps_how_often_and_when_its_deleted_keys_were_used(alice, create_key, settings):
     robot = service_ids.create_service_id(caller_for(alice), ServiceIdDraft("robot"))[0]
     late, early, unused = (create_key(alice, name, iam_id=robot.iam_id) for name in ("late", "early", "unused"))
     for issued, count, hour in ((late, 3, 2), (early, 4, 1)):
@@ -386,5 +389,8 @@ def test_a_service_id_keeps_how_often_and_when_its_deleted_keys_were_used(alice,
     delete(alice, late)
     assert past() == (7, NOON + timedelta(hours=2))
     restore(alice, early)
-
     assert past() == (3, NOON + timedelta(hours=2))
+
+    settings.APIKEYS_RESTORE_HOURS = 0  # for good
+    delete(alice, early)
+    assert past() == (7, NOON + timedelta(hours=2))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
@@ -397,6 +398,14 @@ def test_each_change_of_a_key_is_a_line_of_its_history_in_its_words(alice, alice
     assert [(line.action, line.params, line.message) for line in lines] == LIFE
 
 
+def test_a_history_is_in_the_order_of_its_moments_whichever_server_wrote_it(alice, alices_key):
+    keys.disable_api_key(caller_for(alice), alices_key.key.id, disabled=True)
+
+    HistoryRecord.objects.filter(action="disable").update(timestamp=F("timestamp") - DAY)  # its clock is behind
+
+    assert [line.action for line in history_of(alices_key.key.id)] == ["disable", "create"]
+
+
 @pytest.mark.parametrize("is_deleted", [False, True])
 def test_a_key_that_was_found_in_public_says_so_in_its_history(alice, dora, alices_key, is_deleted):
     if is_deleted:
@@ -485,6 +494,17 @@ def test_a_key_moves_from_its_old_digest_to_that_under_the_newest_pepper(alices_
     assert ApiKeyRecord.objects.get().digest == "0" * 64
 
 
+def test_a_previous_value_moves_to_the_newest_pepper_as_its_key_does(alice, alices_key, settings):
+    rotate(alice, alices_key)
+    settings.APIKEYS_PEPPERS = Peppers(settings.APIKEYS_PEPPERS.by_number | {7: b"7" * 32})
+    previous = PreviousValue.objects.get()
+
+    records.move_to_newest_pepper(records.plan_pepper_move(previous, previous.key_id, alices_key.value))
+
+    previous.refresh_from_db()
+    assert (previous.pepper, previous.digest) == (7, settings.APIKEYS_PEPPERS.digest(alices_key.value, 7))
+
+
 @pytest.mark.parametrize(
     ("condition", "is_met"),
     [
@@ -533,6 +553,17 @@ def test_a_value_that_was_ended_stays_so_whatever_the_clock_says(alice, alices_k
 
     assert not works(alices_key.value)
     assert not PreviousValue.objects.get().asks_at_end
+
+
+def test_a_value_keeps_the_moment_of_its_end_however_often_the_key_is_rotated(at, alice, alices_key):
+    rotate(alice, alices_key, HOUR)
+    at(NOON + 2 * HOUR)
+    rotate(alice, alices_key, HOUR)
+    at(NOON + HOUR / 2)  # set back
+    rotate(alice, alices_key, HOUR, ends_previous=True)
+
+    ends = PreviousValue.objects.order_by("number").values_list("ends_at", flat=True)
+    assert list(ends) == [NOON + HOUR, NOON + HOUR / 2, NOON + HOUR * 1.5]
 
 
 def test_a_value_is_known_by_itself_and_not_by_its_pepper(alice, alices_key, settings):
