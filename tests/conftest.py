@@ -1,5 +1,6 @@
 """People and things that tests speak of: Alice owns a key, Bob is a stranger to it, Dora administers."""
 
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -26,6 +27,11 @@ from tests.databases import SERVER
 from tests.postgres import database_url, postgres  # noqa: F401  (fixtures)
 from tests.programs import alices, bobs, doras, site, site_alice, site_bob, site_dora  # noqa: F401  (fixtures)
 from tests.server import ConsoleServer
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at once: three on two processors, because a third of the time they wait for servers."""
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
 
 
 @cache
