@@ -79,4 +79,7 @@ GROUPS = (
         ("embedded_backend", "rotation", "restoring", "containment", "revoking", "leaks", "rules", "retention"),
     ),
     Group("audit", within("apikeys/audit", "chain", "recording"), ("audit_chain", "services", "audit_lines")),
+    Group("sign-on", within("console/single_sign_on", "id_tokens", "trips", "identities"), ("single_sign_on",)),
+    Group("webhooks", within("console/webhooks", "signing", "receivers"), ("webhook_receivers", "webhooks")),
+    Group("kept", ("console/backup/container", "console/people/links"), ("backup", "people")),
 )
