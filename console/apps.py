@@ -10,9 +10,9 @@ class ConsoleConfig(AppConfig):
     name = "console"
 
     def ready(self) -> None:
+        from console import administrators
         from console.log_in import events
         from console.mails import kinds, languages
-        from console.people import administrators
 
         events.connect()
         kinds.name_in_activity()

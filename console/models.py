@@ -18,10 +18,10 @@ from apikeys import zones
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.exceptions import InvalidApiKey
 from apikeys.services.validation import clean_description
+from console import administrators
 from console.factors.models import Authenticator, Passcode, Passkey, RecoveryCode
 from console.mails.models import MailBundle, MailCursor, MailRefusal
 from console.outbox.models import Delivery
-from console.people import administrators
 from console.sessions import SessionStore
 from console.single_sign_on.models import ProviderIdentity
 from console.webhooks.models import Webhook

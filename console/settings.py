@@ -178,6 +178,7 @@ AUTHENTICATION_BACKENDS = (
     if _is_upstream
     else ["console.auth.LimitedModelBackend", "console.factors.backends.PasscodeBackend"]
 )
+SIGN_ON_BACKEND = "console.single_sign_on.backends.SignOnBackend"
 # Single sign-on: the provider, what people are asked for there, and what is made of the answer. Off without an issuer.
 OIDC_ISSUER = env_issuer("OIDC_ISSUER")
 OIDC_CLIENT_ID = env_str("OIDC_CLIENT_ID")
@@ -193,7 +194,7 @@ OIDC_ONLY = env_bool("OIDC_ONLY", False)  # no log-in with a password or a passk
 PASSWORD_GRANT = env_bool("PASSWORD_GRANT", True) and not OIDC_ONLY
 OIDC_SLOTS = max(1, THREADS // 4)  # requests of each process that may wait for the provider; the others stay free
 if OIDC_ISSUER:
-    AUTHENTICATION_BACKENDS.append("console.single_sign_on.backends.SignOnBackend")
+    AUTHENTICATION_BACKENDS.append(SIGN_ON_BACKEND)
     if _is_upstream:
         raise ImproperlyConfigured("OIDC_ISSUER: with APIKEYS_BACKEND=ibm-cloud people log in at the upstream IAM.")
     if not OIDC_CLIENT_ID:

@@ -13,8 +13,9 @@ from apikeys.web.rules_views import rules_page
 from console import metrics, views
 from console.csp_reports import csp_reports
 from console.factors import views as factors
-from console.log_in import events, iam
-from console.log_in import views as log_in
+from console.log_in import events
+from console.log_in_pages import iam
+from console.log_in_pages import views as log_in
 from console.mails.views import mails
 from console.people import views as people
 

@@ -11,8 +11,8 @@ from django.core.management import BaseCommand, CommandError, call_command, load
 from django.test import Client
 
 from apikeys.models import AuditEvent
+from console import server_address as address
 from console.models import PasswordLink, User
-from console.server import address
 from tests.cast import PASSWORD
 from tests.conftest import make_person
 from tests.server import ROOT, ConsoleServer

@@ -474,7 +474,7 @@ def test_a_server_on_every_address_prints_one_that_a_browser_can_open(data_dir, 
 def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):
     with ConsoleServer(data_dir, APIKEYS_BACKEND="ibm-cloud", IAM_URL=f"http://127.0.0.1:{free_port()}") as console:
         console.run_python(
-            "from console.log_in.iam import person_of\n"
+            "from console.log_in_pages.iam import person_of\n"
             "from apikeys.upstream.login import LoginResult\n"
             "person_of(LoginResult(None, 'IBMid-ANNA', 'Alice', 'alice@example.com', ''))"
         )

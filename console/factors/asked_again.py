@@ -27,7 +27,6 @@ from console.cookies import GetResponse
 from console.factors import held, passkeys, proofs, recovery
 from console.log_in import events
 from console.models import User
-from console.single_sign_on import identities
 
 # By the name of their URL: what asks when it is sent, and what asks when it is opened, too.
 OF_FACTORS = frozenset(
@@ -171,7 +170,7 @@ def ways_of(request: Request, name: str) -> dict[str, Any]:
     person: User = request.user
     has_factor = held.has_one(person)
     has_password = person.has_usable_password() and not settings.OIDC_ONLY and not needs_factor(person, name)
-    has_provider = identities.identity_of(person) is not None
+    has_provider = held.identity_at_provider(person) is not None
     return {
         "asks_password": has_password,
         "asks_code": has_factor,

@@ -4,12 +4,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
 from apikeys.backends import store_traits
 from console.factors import passkeys, recovery
 from console.factors.models import Authenticator, Passkey, RecoveryCode
-from console.models import User
+from console.models import ProviderIdentity, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ def end_sessions(person: User) -> None:
     """End all sessions of a person, and all tokens that a password or a passcode brought; API keys go on."""
     person.sessions_mark = secrets.token_hex(16)
     person.save(update_fields=["sessions_mark"])
+
+
+def identity_at_provider(person: User) -> ProviderIdentity | None:
+    """Return with whom at the provider of single sign-on a person is connected, None for nobody, and without one."""
+    if not settings.OIDC_ISSUER:
+        return None
+    return ProviderIdentity.objects.filter(issuer=settings.OIDC_ISSUER, user=person).first()
 
 
 def has_app(person: User) -> bool:

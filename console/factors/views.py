@@ -26,10 +26,9 @@ from console.factors import asked_again, changes, held, passcodes, passkeys, pro
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
 from console.log_in import devices, events, limiter
-from console.log_in.views import LATE, PASSKEY_REFUSED, redirect_to_log_in, too_many_message
+from console.log_in.refusals import LATE, PASSKEY_REFUSED, redirect_to_log_in, too_many_message
 from console.models import User
 from console.session_secrets import SessionSecret
-from console.single_sign_on import identities
 
 ENROLLING = SessionSecret("enrolling", totp.PURPOSE)  # that of the app that is being set up
 
@@ -40,7 +39,7 @@ def factors_page(request: Request) -> HttpResponse:
     context: dict[str, Any] = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
     context |= passkeys.offer(request, request.path)
     context["provider"] = settings.OIDC_NAME
-    context["connected"] = identities.identity_of(request.user)
+    context["connected"] = held.identity_at_provider(request.user)
     context["may_disconnect"] = request.user.has_usable_password()
     return render(request, "factors/page.html", context)
 

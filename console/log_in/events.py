@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, signals
 from django.db import Error
 from django.http import HttpRequest
@@ -25,7 +26,6 @@ from apikeys.storage.reserve import revocation
 from apikeys.web.responses import UNPROCESSABLE
 from console.log_in import devices
 from console.models import User
-from console.single_sign_on import backends
 
 View = Callable[..., HttpResponseBase]
 TOO_MANY = 429
@@ -94,7 +94,7 @@ def _told_of_device(request: HttpRequest, user: User) -> dict[str, Any]:
 
 def _told_of_way(request: HttpRequest) -> dict[str, Any]:
     """Return what the event says of who judged the person, where not the console, and of the factor they showed."""
-    is_elsewhere = request.session.get(BACKEND_SESSION_KEY) == backends.PATH
+    is_elsewhere = request.session.get(BACKEND_SESSION_KEY) == settings.SIGN_ON_BACKEND
     factor: dict[str, Any] = getattr(request, "told_of_log_in", {})
     return ({"by": "single sign-on"} if is_elsewhere else {}) | factor
 

@@ -16,11 +16,12 @@ from apikeys.identity.callers import check_administrator
 from apikeys.identity.users import identity_of
 from apikeys.services import owners, service_ids
 from apikeys.storage.reserve import revocation
+from console import administrators
 from console.account.sessions import end_all
 from console.factors import held
 from console.mails import moved
 from console.models import User
-from console.people import administrators, links
+from console.people import links
 
 # What an administrator says of a person.
 FIELDS = ("username", "first_name", "last_name", "email", "is_superuser", "may_create_keys")

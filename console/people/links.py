@@ -14,8 +14,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from console import server_address
 from console.models import PasswordLink, User
-from console.server import address
 
 BYTES = 32
 KEPT = timedelta(days=30)  # after its end, to say that a link has ended
@@ -31,7 +31,7 @@ def make(person: User, made_by: str) -> str:
 
 def url_of(code: str, base: str = "") -> str:
     """Return the address that somebody is given, below `base` or the one that the server says it has."""
-    return f"{(base or address.known()).rstrip('/')}{reverse('choose_password')}#{code}"
+    return f"{(base or server_address.known()).rstrip('/')}{reverse('choose_password')}#{code}"
 
 
 def code_in(text: str) -> str:

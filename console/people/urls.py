@@ -2,7 +2,6 @@
 
 from django.urls import path
 
-from console.account import views as account
 from console.people import views
 
 urlpatterns = [
@@ -14,7 +13,7 @@ urlpatterns = [
     path("<slug:iam_id>/link/", views.person_link, name="person_link"),
     path("<slug:iam_id>/reset-factors/", views.person_reset_factors, name="person_reset_factors"),
     path("<slug:iam_id>/delete/", views.person_delete, name="person_delete"),
-    path("<slug:iam_id>/sessions/", account.sessions, name="person_sessions"),
-    path("<slug:iam_id>/sessions/end/", account.sessions_end, name="person_sessions_end"),
-    path("<slug:iam_id>/sessions/<slug:session_id>/end/", account.session_end, name="person_session_end"),
+    path("<slug:iam_id>/sessions/", views.person_sessions, name="person_sessions"),
+    path("<slug:iam_id>/sessions/end/", views.person_sessions_end, name="person_sessions_end"),
+    path("<slug:iam_id>/sessions/<slug:session_id>/end/", views.person_session_end, name="person_session_end"),
 ]

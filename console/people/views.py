@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apikeys import audit
 from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, PersonConflict, TooManyAttempts
@@ -20,6 +20,7 @@ from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.forms import sent_form
 from apikeys.web.responses import UNPROCESSABLE
+from console.account import views as account
 from console.factors.held import has_one
 from console.log_in import events, limiter
 from console.log_in.limiter import Attempt
@@ -99,6 +100,29 @@ def person_set_active(request: Request, iam_id: str, active: bool) -> HttpRespon
         _leave(request, iam_id)
     messages.success(request, message % {"name": person})
     return _to_list()
+
+
+@require_GET
+def person_sessions(request: Request, iam_id: str) -> HttpResponse:
+    """Where a person is logged in."""
+    person = changes.get(caller_of(request), iam_id)
+    return render(request, "account/sessions.html", {"person": person, **account.sessions_for_page(request, person)})
+
+
+@require_POST
+def person_session_end(request: Request, iam_id: str, session_id: str) -> HttpResponse:
+    """End one session of a person."""
+    caller = caller_of(request)
+    person = changes.get(caller, iam_id)
+    return account.end_session(request, caller, person, session_id, reverse("person_sessions", args=[iam_id]))
+
+
+@require_POST
+def person_sessions_end(request: Request, iam_id: str) -> HttpResponse:
+    """End all sessions of a person but the one that asks."""
+    caller = caller_of(request)
+    person = changes.get(caller, iam_id)
+    return account.end_sessions(request, caller, person, reverse("person_sessions", args=[iam_id]))
 
 
 @require_POST

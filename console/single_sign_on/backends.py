@@ -5,8 +5,6 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
-PATH = "console.single_sign_on.backends.SignOnBackend"
-
 
 class SignOnBackend(ModelBackend):
     """People who logged in at the provider; it judges no secret."""

@@ -65,13 +65,6 @@ def find(subject: str) -> User | None:
     return found.user if found else None
 
 
-def identity_of(person: User) -> ProviderIdentity | None:
-    """Return with whom at the provider a person is connected, None for nobody, and without a provider."""
-    if not settings.OIDC_ISSUER:
-        return None
-    return ProviderIdentity.objects.filter(issuer=settings.OIDC_ISSUER, user=person).first()
-
-
 def groups_of(claims: Claims) -> list[str]:
     """Return the groups that a provider says somebody is in; some send one as a plain text."""
     found = claims.get(settings.OIDC_GROUPS_CLAIM)

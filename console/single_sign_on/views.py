@@ -25,7 +25,7 @@ from apikeys.services.messages import sentence
 from apikeys.web.navigation import requested_next_url
 from console.factors import proofs, second_step
 from console.log_in import devices, events, limiter
-from console.single_sign_on import backends, id_tokens, identities, provider, refusals, trips
+from console.single_sign_on import id_tokens, identities, provider, refusals, trips
 from console.single_sign_on.id_tokens import Claims
 from console.single_sign_on.provider import Tokens
 from console.single_sign_on.refusals import (
@@ -178,10 +178,10 @@ def _log_in(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Htt
     limiter.forgive_challenge(request.client_address)
     has_both = id_tokens.had_two_factors(claims)
     if person.has_second_factor and not has_both:
-        person.backend = backends.PATH
+        person.backend = settings.SIGN_ON_BACKEND
         second_step.begin(request, person, next_url=trip.next_url, time_zone="")
         return HttpResponseRedirect(reverse("second_step"))
-    second_step.log_in(request, person, backend=backends.PATH, time_zone="")
+    second_step.log_in(request, person, backend=settings.SIGN_ON_BACKEND, time_zone="")
     proofs.note_elsewhere(request, id_tokens.authenticated_at(claims), has_both=has_both)
     entered = HttpResponseRedirect(trip.next_url)
     devices.remember(request, entered, person.username)

@@ -9,7 +9,7 @@ from django.db.models.signals import pre_save
 
 from apikeys.iam.client import TokenPair
 from apikeys.upstream.login import LoginResult
-from console.log_in.iam import person_of
+from console.log_in_pages.iam import person_of
 from console.models import User
 from tests import fault_server as faults
 from tests.addresses import KEYS

@@ -23,13 +23,13 @@ from django.db import Error, connection, connections
 
 from apikeys.backends import store_traits
 from apikeys.storage.errors import first_line
-from console import changed_settings, metrics, sqlite_files
+from console import changed_settings, metrics, server_address, sqlite_files
 from console.copy_store import copying
 from console.env import env_secret, env_str, in_url, is_every_address, is_loopback
 from console.locks import database_locked, folder_locked
 from console.log_in import passwords
 from console.models import User
-from console.server import address, ports
+from console.server import ports
 
 FIRST_PASSWORD_BYTES = 18
 WAIT_STEP_SECONDS = 2.0
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         refuse_taken_port()  # another start may have been faster
         with suppress(OSError):  # without figures it serves all the same
             metrics.begin()
-        address.note()
+        server_address.note()
         self.say(f"The console is at {where()}  (Ctrl-C stops it)")
         # A worker that closes an SQLite connection which it inherited takes the journal away from the others.
         connections.close_all()

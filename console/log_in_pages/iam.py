@@ -30,7 +30,7 @@ from apikeys.web.responses import UNPROCESSABLE
 from console.log_in import limiter
 from console.log_in.auth import attempt_of
 from console.log_in.limiter import Attempt
-from console.log_in.views import Login
+from console.log_in_pages.views import Login
 from console.models import Account, User
 
 MAX_SECRET_LENGTH = 4096

@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
 from apikeys import audit
@@ -27,11 +26,9 @@ from console import sessions
 from console.factors import asked_again, held, passkeys, second_step
 from console.log_in import devices, events
 from console.log_in.auth import is_own_password
+from console.log_in.refusals import LATE, PASSKEY_REFUSED, too_many_message
 from console.models import User
 from console.single_sign_on import refusals
-
-# In the address of the log-in page, which says why it is shown: a message would leave a session with each stranger.
-LATE, PASSKEY_REFUSED = "late=1", "passkey=1"
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
@@ -110,20 +107,6 @@ WORDS = {
     LATE: late_message,
     PASSKEY_REFUSED: asked_again.wrong_passkey,
 }
-
-
-def redirect_to_log_in(mark: str) -> HttpResponse:
-    """Return a redirect to the log-in page, which says what the mark stands for."""
-    return HttpResponseRedirect(f"{reverse('login')}?{mark}")
-
-
-def too_many_message(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return ngettext(
-        "Too many attempts. Wait %(minutes)d minute, then try again.",
-        "Too many attempts. Wait %(minutes)d minutes, then try again.",
-        minutes,
-    ) % {"minutes": minutes}
 
 
 class OwnPasswordForm(PasswordChangeForm):
