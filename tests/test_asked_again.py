@@ -154,6 +154,13 @@ def test_cancel_leads_to_the_page_that_the_change_was_sent_from(alice, old):
     )
 
 
+def test_the_question_before_a_page_is_left_for_the_dashboard(old):
+    question = page(old.get(reverse("prove"), {"next": CREATE}))
+
+    (cancel,) = (link for link in question.find_all("a") if link.text == "Cancel")
+    assert cancel["href"] == reverse("dashboard")
+
+
 def test_a_password_alone_gives_nobody_another_factor(alice, old):
     app = give_app(alice)
     answered(old, create(old, "terraform"), proof_password=PASSWORD)
