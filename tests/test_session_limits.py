@@ -13,11 +13,13 @@ from django.utils import timezone
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.web.forms import new_nonce
 from console import sessions
+from console.factors import recovery
 from console.models import Session
 from console.sessions import stored_key
 from tests.addresses import CREATE, KEYS
 from tests.conftest import NOON
 from tests.markup import page
+from tests.test_factors import half_logged_in, second_step
 from tests.test_sessions import enter, is_logged_in, next_of, session_of, with_session
 
 MINUTE, SECOND, MOMENT = timedelta(minutes=1), timedelta(seconds=1), timedelta(microseconds=1)
@@ -291,8 +293,22 @@ def test_a_limit_that_is_new_ends_nothing_before_the_next_log_in(alice, settings
     clients = [enter(), enter()]
 
     settings.SESSIONS_PER_PERSON = 1
+    session = clients[1].session
+    session["kept"] = "something"
+    session.save()
 
     assert all(is_logged_in(client) for client in clients)
+
+
+def test_a_log_in_with_a_second_factor_ends_the_oldest_session_too(alice, settings):
+    settings.SESSIONS_PER_PERSON = 1
+    first, (code, *_rest) = enter(), recovery.renew(alice)
+    second = half_logged_in(alice)
+    assert is_logged_in(first)
+
+    second_step(second, code)
+
+    assert [is_logged_in(client) for client in (first, second)] == [False, True]
 
 
 # Clocks
