@@ -163,6 +163,12 @@ def test_a_secret_is_sealed_for_one_person_and_opens_under_a_former_secret_key(a
     assert totp.unseal(sealed, alice) == ("", False)
 
 
+def test_where_no_secret_key_opens_the_secret_of_an_app_no_code_is_right(alice, app, settings):
+    settings.SECRET_KEY = "another secret key that is as long as it has to be, or longer"
+
+    assert not totp.use(alice, "000000")
+
+
 def test_secrets_are_sealed_again_under_the_present_secret_key_and_counted(alice, bob, app, settings):
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "present " * 8, [settings.SECRET_KEY]
     give_app(bob)
@@ -191,6 +197,8 @@ def test_a_second_step_may_come_for_ten_minutes_to_the_moment(at, alice):
         alice.pk, NOON.timestamp(), "/keys/", "Asia/Taipei",
     )  # fmt: skip
     assert half.backend == settings.AUTHENTICATION_BACKENDS[0]
+    alice.backend = "another.Backend"
+    assert steps.find(half_of(alice))[1].backend == "another.Backend"
     at(NOON + timedelta(seconds=600) - timedelta(milliseconds=1))
     assert steps.find(request)
     at(NOON + timedelta(seconds=600))
@@ -402,6 +410,15 @@ def test_a_code_works_once(alice, app):
     assert page(again).find(role="alert").text == REFUSAL
 
 
+def test_a_right_code_gives_the_attempts_back(alice, app, settings):
+    settings.FACTOR_ATTEMPTS = 2
+    code, other, *_rest = recovery.renew(alice)
+
+    for each in (code, other):
+        wrong, right = (second_step(half_logged_in(alice), text) for text in ("a" * 24, each))
+        assert (wrong.status_code, right.status_code) == (422, 302)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_send_one_code_at_once_one_comes_in(alice, app):
     code, clients = code_of(app), [half_logged_in(alice) for _ in range(4)]
@@ -422,14 +439,16 @@ def test_a_recovery_code_works_once_however_it_is_written(alice, app):
     assert RecoveryCode.objects.filter(user=alice).count() == recovery.NUMBER - 2
 
 
-def test_the_event_of_a_log_in_tells_which_factor_was_shown_and_how_many_recovery_codes_are_left(alice, app):
+def test_the_event_of_a_log_in_tells_which_factor_was_shown_and_how_many_recovery_codes_are_left(alice, bob, app):
     recovery_code, *_rest = recovery.renew(alice)
 
+    log_in(bob)
     second_step(half_logged_in(alice), code_of(app))
     second_step(half_logged_in(alice), recovery_code)
 
     told = AuditEvent.objects.filter(action=audit.LOG_IN).order_by("event_time", "id")
     assert [{**event.request_data, "new_device": None} for event in told] == [
+        {"new_device": None},
         {"factor": "app", "new_device": None},
         {"factor": "recovery code", "codes_left": 9, "new_device": None},
     ]

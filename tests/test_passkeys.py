@@ -323,13 +323,15 @@ def test_the_passkey_that_was_used_last_comes_first_and_new_ones_before_old_ones
     assert [passkey.name for passkey in passkeys.of(alice)] == ["a", "b", "c", "d"]
 
 
-def test_a_use_is_noted_with_its_count_and_its_time(at, phone):
+def test_a_use_is_noted_with_its_count_and_its_time_and_not_of_others(at, bob, phone):
     before = Passkey.objects.get().sign_count
+    Passkey.objects.create(user=bob, digest="0" * 64, name="bob's", credential=b"x")
 
     assert is_logged_in(log_in_with(phone).client)
 
-    used = Passkey.objects.get()
+    used, bobs = Passkey.objects.get(name="Phone"), Passkey.objects.get(user=bob)
     assert (used.sign_count > before, used.last_used_at) == (True, NOON)
+    assert (bobs.sign_count, bobs.last_used_at) == (0, None)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "[::1]:8000"])
