@@ -115,6 +115,14 @@ def with_other_payload(forge: Forge) -> str:
     return f"{header}.{part(forge.claims(iam_id=forge.other_iam_id))}.{signature}"
 
 
+def with_own_key(forge: Forge, member: str) -> str:
+    """Return a token that names, in its header, the key that made its signature."""
+    key = other_key()
+    public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    named = {"jwk": public, "jku": "https://evil.example/keys", "x5c": [part(b"a certificate")]}[member]
+    return forge.signed(forge.header(**{member: named}), forge.claims(), key)
+
+
 BAD_TOKENS: dict[str, Callable[[Forge], str]] = {
     "garbage": lambda forge: "garbage",
     "two parts": lambda forge: "a.b",
@@ -128,6 +136,9 @@ BAD_TOKENS: dict[str, Callable[[Forge], str]] = {
     "changed signature": lambda forge: changed_in_the_middle(forge.good),
     "changed payload": with_other_payload,
     "signature of another key": lambda forge: forge.signed(forge.header(), forge.claims(), other_key()),
+    "its own key in the header": lambda forge: with_own_key(forge, "jwk"),
+    "the address of its own key in the header": lambda forge: with_own_key(forge, "jku"),
+    "its own certificates in the header": lambda forge: with_own_key(forge, "x5c"),
     "alg none": lambda forge: f"{part(forge.header(alg='none'))}.{part(forge.claims())}.",
     "alg None with the good signature": lambda forge: (
         f"{part(forge.header(alg='None'))}.{part(forge.claims())}.{forge.good.rpartition('.')[2]}"

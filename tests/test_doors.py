@@ -114,6 +114,13 @@ def check_doors(settings, client: Client, method: str, path: str, how: dict) -> 
 
 
 @pytest.mark.parametrize(
+    ("method", "path"), [("get", "/v1/apikeys"), ("post", "/v1/apikeys"), ("get", "/identity/userinfo")]
+)
+def test_a_session_of_a_browser_is_nobody_here(alice_client, method, path):
+    assert getattr(alice_client, method)(path).status_code == 401
+
+
+@pytest.mark.parametrize(
     ("path", "member"), [("/v1/apikeys", "errors"), ("/identity/token", "errorMessage"), ("/v1", "errors")]
 )
 def test_a_program_without_tls_is_refused_and_not_led_on(settings, path, member):

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
+from django.db import transaction
 from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
@@ -22,6 +23,7 @@ from console.factors import second_step as steps
 from console.factors.models import Authenticator, Passkey, RecoveryCode
 from console.log_in import limiter
 from console.models import LoginCounter, LoginStreak
+from console.people import links
 from console.sessions import BEGAN, SessionStore
 from tests.addresses import KEYS, USERS
 from tests.cast import PASSWORD
@@ -554,6 +556,19 @@ def test_a_wrong_password_is_answered_alike_with_and_without_a_factor(alice, bob
 
     assert {answer.status_code for answer in answers} == {422}
     assert len({page(answer).find(role="alert").text for answer in answers}) == 1
+
+
+def test_a_link_to_choose_a_password_does_not_lead_round_the_factor(alice, app):
+    with transaction.atomic():
+        code = links.make(alice, "")
+    chosen = "another sentence of that kind"
+
+    Client().post("/password/choose/", {"code": code, "new_password1": chosen, "new_password2": chosen})
+
+    client = log_in(alice, password=chosen)
+    assert not is_logged_in(client)
+    assert second_step(client, code_of(app)).status_code == 302
+    assert is_logged_in(client)
 
 
 def test_the_second_step_needs_a_first_one(client, alice, app):
