@@ -1,5 +1,6 @@
 """Answers for what went wrong: an error page, or the same words for htmx to put into the page's alert."""
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
@@ -13,6 +14,7 @@ from console.log_in.auth import HashingBusy
 
 RETRY_SECONDS = 5
 HASHING_RETRY_SECONDS = 2
+OF_WHAT_IS_ASKED = (403, 404, 405)  # the server itself is well
 
 
 def wording(status: int) -> tuple[str, str]:
@@ -58,11 +60,21 @@ def problem(
 ) -> HttpResponse:
     """Return the error page for `status`; for htmx, a message for the page's alert region.
 
-    `message` replaces the usual explanation. The page stands alone: it needs neither session nor database.
+    `message` replaces the usual explanation. The page stands alone, without session and database, unless what was asked
+    for is all that is wrong: then whoever is logged in has their menu.
     """
     # An answer from outside LocaleMiddleware must not speak the language of the thread's last reader.
     with translation.override(translation.get_language_from_request(request)):
         return _problem(request, status, message=message, title=title, retry_after=retry_after)
+
+
+def _is_logged_in(request: HttpRequest) -> bool:
+    """Tell whether somebody is known to be; not where no database tells that."""
+    try:
+        user = getattr(request, "user", None)
+        return user is not None and user.is_authenticated
+    except Error:
+        return False
 
 
 def for_exception(request: HttpRequest, error: BaseException | None) -> HttpResponse:
@@ -92,6 +104,7 @@ def _problem(request: HttpRequest, status: int, *, message: str, title: str, ret
         response.headers["HX-Retarget"] = "#problem"
         response.headers["HX-Reswap"] = "innerHTML"
     else:
+        context["has_account"] = status in OF_WHAT_IS_ASKED and _is_logged_in(request)
         response = HttpResponse(loader.render_to_string("error.html", context, request), status=status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -206,10 +206,13 @@ def test_alice_ends_a_command_line_with_its_refresh_token_and_its_access_tokens(
 
 def test_alice_ends_all_others_and_stays_herself(alice):
     here, other, shell = enter(), enter(), command_line()
+    assert "End all other sessions" in page(here.get(SESSIONS)).text
 
     here.post(f"{SESSIONS}end/")
 
-    assert "2 sessions have ended." in page(here.get(SESSIONS)).find(class_="toasts").text
+    left = page(here.get(SESSIONS))
+    assert "2 sessions have ended." in left.find(class_="toasts").text
+    assert "End all other sessions" not in left.text
     assert (is_logged_in(here), is_logged_in(other), works(shell)) == (True, False, False)
     event = AuditEvent.objects.get(action=audit.SESSION_DELETE)
     assert (event.target_id, event.target_name, event.request_data) == (alice.iam_id, "alice", {"sessions": 2})

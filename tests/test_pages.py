@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from django.utils import timezone
@@ -733,14 +733,23 @@ def test_an_error_page_has_the_bar_the_theme_and_the_languages_of_every_page(ali
     assert [button["value"] for button in bar.find_all("button", name="language")] == ["en", "zh-hant"]
 
 
-def test_an_error_page_asks_neither_session_nor_database(alice_client, settings, django_assert_num_queries):
-    alice_client.logout()
-    alice_client.cookies[settings.SESSION_COOKIE_NAME] = "x" * 32
+def accounts_on(response) -> list[str]:
+    assert response.status_code == 404
+    return [menu.text for menu in page(response).find("header").find_all(id="m-user")]
+
+
+def test_a_page_that_is_not_there_has_the_menu_of_whoever_is_logged_in(alice_client, client, django_assert_num_queries):
+    def fails(*_call):
+        raise OperationalError("away")
 
     with django_assert_num_queries(0):
-        response = alice_client.get("/nothing/here/")
+        strangers = client.get("/nothing/here/")
+    alices = alice_client.get("/nothing/here/")
+    with connection.execute_wrapper(fails):
+        without_database = alice_client.get("/nothing/here/")
 
-    assert response.status_code == 404
+    assert ["Alice Liddell" in menu for menu in accounts_on(alices)] == [True]
+    assert accounts_on(strangers) == accounts_on(without_database) == []
 
 
 @pytest.mark.parametrize("theme", ["", "pink", '"><script>', "dark; Path=/x"])

@@ -40,7 +40,8 @@ def sessions_end(request: Request) -> HttpResponse:
 
 def sessions_for_page(request: Request, person: User) -> dict[str, Any]:
     """Return what the page shows of a person, the reader or somebody else."""
-    return {"sessions": sessions_of(person, _this(request))}
+    found = sessions_of(person, _this(request))
+    return {"sessions": found, "has_others": any(not each.is_this for each in found)}
 
 
 def end_session(request: Request, caller: Caller, person: User, session_id: str, page: str) -> HttpResponse:

@@ -76,7 +76,7 @@ def webhooks(t: Words, page: Page) -> Iterator[tuple[str, Page]]:
     yield "webhooks", page
     form.get_by_role("link", name=LONG[:50]).click()
     form.get_by_role("button", name=t("Delete webhook")).click()
-    expect(form.get_by_text(t("There is no webhook yet."))).to_be_visible()
+    expect(form.get_by_text(t("There are no webhooks yet"))).to_be_visible()
 
 
 def log_in_page(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[str, Page]]:
