@@ -395,6 +395,7 @@ def test_every_cookie_belongs_to_this_host_alone_and_no_script_reads_it(alice, d
     for cookie in client.cookies.values():
         assert cookie["httponly"] is True
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "Lax")
+        assert len(f"{cookie.key}{cookie.value}") < 300  # browsers keep 4,096
 
 
 # No inline script or style
