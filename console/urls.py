@@ -28,7 +28,7 @@ urlpatterns = [
     path("language/", views.set_language, name="set_language"),
     path("theme/", views.set_theme, name="set_theme"),
     path("time-zone/", views.time_zone, name="time_zone"),
-    path("sessions/", include("console.account.urls")),
+    path("sessions/", include("console.active_sessions.urls")),
     path("manage/security/activity/", include(activity_urlpatterns)),
     path("manage/", RedirectView.as_view(pattern_name="api_key_list")),
     path("manage/security/", RedirectView.as_view(pattern_name="api_key_list")),

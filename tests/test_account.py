@@ -12,9 +12,9 @@ from apikeys.domain import Origin
 from apikeys.exceptions import Unauthenticated
 from apikeys.identity import log_ins, tokens
 from apikeys.models import AuditEvent, RefreshToken, StoredTokens
-from console.account.devices import command_line_of, device_of
-from console.account.sessions import sessions_of
-from console.factors import held
+from console.active_sessions.devices import command_line_of, device_of
+from console.active_sessions.sessions import sessions_of
+from console.factors import enrolled
 from console.models import Session, User
 from console.people import links
 from console.sessions import stored_key
@@ -280,7 +280,7 @@ def test_a_new_password_ends_other_sessions_and_command_lines(alice):
 def test_sessions_that_a_second_factor_ended_are_not_listed(alice, dora_client):
     client = enter()
 
-    held.end_sessions(User.objects.get(pk=alice.pk))
+    enrolled.end_sessions(User.objects.get(pk=alice.pk))
 
     assert not is_logged_in(client)
     assert rows(dora_client, at(alice)) == []

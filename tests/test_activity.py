@@ -13,8 +13,8 @@ from django.utils import timezone, translation
 
 from apikeys import audit
 from apikeys.audit import search
-from apikeys.audit.catalogue import CATALOGUE, Kind
-from apikeys.audit.search import EventQuery, Place, read_place, write_place
+from apikeys.audit.catalogue import CATALOGUE, EventKind
+from apikeys.audit.search import Cursor, EventQuery, read_cursor, write_cursor
 from apikeys.domain import Caller, Creators, Filters, ReviewKind, ReviewRule, Rules, Status
 from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
@@ -77,8 +77,8 @@ def test_bob_sees_no_more_by_asking_for_alice(alice, bob, bob_client, two_keys):
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ({"kind": search.Kind.KEYS}, 3),
-        ({"kind": search.Kind.LOG_INS}, 0),
+        ({"kind": search.EventKind.KEYS}, 3),
+        ({"kind": search.EventKind.LOG_INS}, 0),
         ({"outcome": "failure"}, 0),
         ({"text": "TERRA"}, 2),
         ({"text": "192.0.2"}, 3),
@@ -145,9 +145,9 @@ def test_nonsense_in_the_address_narrows_nothing_down(alice_client, alices_key, 
 
 
 def test_a_place_comes_back_from_its_address():
-    place = Place(timezone.now(), search.LOWEST)
+    cursor = Cursor(timezone.now(), search.LOWEST)
 
-    assert read_place(write_place(place)) == place
+    assert read_cursor(write_cursor(cursor)) == cursor
 
 
 def test_names_are_escaped_and_details_told(bob_client, bob, create_key):
@@ -255,7 +255,8 @@ def test_every_field_of_an_event_and_every_word_in_one_has_words():
     assert {"new_device", "by", "leaked", "kinds", "never_used", "prev_sentence"} <= names
     assert {("by", "link"), ("cause", "expired"), ("step", "announced")} <= words
     assert (raw, without) == (set(), set())
-    for name, kinds in {"group": ReviewKind, "status": Status, "creators": Creators, "on": Mail, "kinds": Kind}.items():
+    enums = {"group": ReviewKind, "status": Status, "creators": Creators, "on": Mail, "kinds": EventKind}
+    for name, kinds in enums.items():
         assert activity_details.VALUES[name].keys() == {*kinds}
 
 

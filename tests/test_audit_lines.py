@@ -154,7 +154,7 @@ def test_an_exchange_is_a_line_and_no_row_where_it_is_asked_for(
         assert client.post(TOKEN_URL, form).status_code == 200
 
     found = events_of(log) if is_on else []
-    assert [(event["action"], event["severity"]) for event in found] == [(audit.LOGIN, "normal")] * is_on
+    assert [(event["action"], event["severity"]) for event in found] == [(audit.EXCHANGE, "normal")] * is_on
     assert all(event["message"].endswith(" user-apikey terraform") for event in found)
     assert all(event["target"]["id"] == alices_key.key.crn for event in found)
     assert log.exists() is is_on

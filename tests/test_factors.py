@@ -18,7 +18,7 @@ from django.utils import timezone
 from apikeys import audit
 from apikeys.models import AuditEvent
 from console.factors import changes as factor_changes
-from console.factors import held, recovery, totp
+from console.factors import enrolled, recovery, totp
 from console.factors import second_step as steps
 from console.factors.models import Authenticator, Passkey, RecoveryCode
 from console.log_in import limiter
@@ -246,42 +246,42 @@ def test_what_somebody_has_is_told_and_goes_with_the_last_factor(at, alice, bob,
     give_app(bob)
     recovery.renew(bob)
 
-    found = held.factors_of(alice)
+    found = enrolled.factors_of(alice)
     assert (found.app_since, found.codes_left, [passkey.name for passkey in found.passkeys]) == (NOON, 10, ["Phone"])
-    assert (found.has_one, held.has_app(alice), held.has_passkey(alice)) == (True, True, True)
-    held.remove_app(alice)
-    found = held.factors_of(alice)
+    assert (found.has_one, enrolled.has_app(alice), enrolled.has_passkey(alice)) == (True, True, True)
+    enrolled.remove_app(alice)
+    found = enrolled.factors_of(alice)
     assert (found.app_since, found.codes_left, found.has_one) == (None, 10, True)
-    held.remove_passkey(alice, "1" * 64)
-    assert held.has_passkey(alice)
-    held.remove_passkey(alice, "0" * 64)
+    enrolled.remove_passkey(alice, "1" * 64)
+    assert enrolled.has_passkey(alice)
+    enrolled.remove_passkey(alice, "0" * 64)
 
-    found = held.factors_of(alice)
+    found = enrolled.factors_of(alice)
     assert (found.app_since, found.codes_left, found.passkeys, found.has_one) == (None, 0, [], False)
-    assert (held.has_app(alice), held.has_passkey(alice)) == (False, False)
-    assert (held.factors_of(bob).codes_left, held.has_app(bob)) == (10, True)
+    assert (enrolled.has_app(alice), enrolled.has_passkey(alice)) == (False, False)
+    assert (enrolled.factors_of(bob).codes_left, enrolled.has_app(bob)) == (10, True)
 
 
 def test_to_remove_all_ends_the_sessions_of_that_person_alone(alice, bob, app):
     recovery.renew(alice)
     give_app(bob)
 
-    held.remove_all(alice)
+    enrolled.remove_all(alice)
 
     alice.refresh_from_db()
     bob.refresh_from_db()
     assert (re.fullmatch("[0-9a-f]{32}", alice.sessions_mark) is not None, bob.sessions_mark) == (True, "")
-    assert not held.factors_of(alice).has_one
-    assert held.factors_of(alice).codes_left == 0
-    assert held.has_app(bob)
+    assert not enrolled.factors_of(alice).has_one
+    assert enrolled.factors_of(alice).codes_left == 0
+    assert enrolled.has_app(bob)
 
 
 def test_upstream_no_factor_of_this_console_is_asked_for(alice, app, settings):
-    assert held.has_one(alice)
+    assert enrolled.has_one(alice)
 
     settings.APIKEYS_BACKEND = "ibm-cloud"
 
-    assert not held.has_one(alice)
+    assert not enrolled.has_one(alice)
 
 
 # Set up

@@ -13,8 +13,8 @@ from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.iam.claims import claims_of
 from apikeys.iam.oauth import GRANT_PASSCODE
 from apikeys.models import AuditEvent, RefreshToken
-from console.account.sessions import end_all
-from console.factors import held, passcodes
+from console.active_sessions.sessions import end_all
+from console.factors import enrolled, passcodes
 from console.factors.models import Passcode
 from console.people import changes, links
 from tests.cast import PASSWORD
@@ -139,7 +139,7 @@ def test_a_passcode_ends_with_what_its_session_ends_with(alice, dora, what):
     elif what == "a link":
         links.use(changes.new_link(caller_for(dora), alice.iam_id).code, OTHER_PASSWORD)
     elif what == "a factor":
-        held.end_sessions(alice)
+        enrolled.end_sessions(alice)
     elif what == "the sessions":
         end_all(caller_for(alice), alice)
     else:
@@ -244,7 +244,7 @@ def test_tokens_of_a_passcode_are_renewed_and_end_with_the_sessions(alice):
     tokens = exchange(passcodes.make(alice)).json()
 
     renewed = refresh(tokens["refresh_token"]).json()
-    held.end_sessions(alice)
+    enrolled.end_sessions(alice)
 
     refused = refresh(renewed["refresh_token"])
     bearer = {"Authorization": f"Bearer {renewed['access_token']}"}

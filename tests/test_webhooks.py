@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from apikeys import audit
 from apikeys.audit import chain, walk
-from apikeys.audit.catalogue import Kind
+from apikeys.audit.catalogue import EventKind
 from apikeys.exceptions import InvalidApiKey, NotAuthorized, WebhookDisabled
 from apikeys.models import AuditChain, AuditEvent
 from console import resealing
@@ -128,7 +128,7 @@ def test_a_webhook_is_told_of_its_own_creation_and_of_nothing_before(alice, dora
 
 
 def test_each_event_is_told_once_in_order_of_the_chain_and_only_of_the_kinds_that_were_chosen(alice, dora, receiver):
-    changes.create(caller_for(dora), Draft("keys", receiver.url, (Kind.KEYS, Kind.USERS)))
+    changes.create(caller_for(dora), Draft("keys", receiver.url, (EventKind.KEYS, EventKind.USERS)))
     for number in range(5):
         happens(alice, name=f"key {number}")
     happens(alice, audit.LOG_IN)
@@ -384,7 +384,7 @@ def test_a_webhook_that_is_deleted_takes_what_waits_along(alice, dora, hook, rec
 
 def test_what_is_done_with_webhooks_is_audited_without_their_addresses(dora, hook, receiver):
     caller, webhook_id = caller_for(dora), hook.webhook.id
-    changes.change(caller, webhook_id, Draft("SIEM", f"{receiver.url}&token=hidden", (Kind.KEYS,)))
+    changes.change(caller, webhook_id, Draft("SIEM", f"{receiver.url}&token=hidden", (EventKind.KEYS,)))
     changes.new_secret(caller, webhook_id)
     changes.send_test(caller, webhook_id)
     changes.send_again(caller, webhook_id, Delivery.objects.get().id)

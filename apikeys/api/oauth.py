@@ -48,7 +48,7 @@ def token(request: Request) -> JsonAnswer:
         subject = tokens.narrowed(subject, scope)
         issued = tokens.issue(subject, client_id=client_id, with_refresh=is_client)
         if settings.AUDIT_EXCHANGES and (key := subject.api_key):
-            audit.tell(caller_for(request, subject.identity), audit.LOGIN, target_id=key.id, target_name=key.name)
+            audit.tell(caller_for(request, subject.identity), audit.EXCHANGE, target_id=key.id, target_name=key.name)
     elif grant == oauth.GRANT_PASSWORD:
         if not settings.PASSWORD_GRANT:
             raise exceptions.PropertyRefused("grant_type", NO_PASSWORDS)

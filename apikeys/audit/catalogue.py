@@ -12,7 +12,7 @@ ROTATE = "iam-identity.user-apikey.rotate"
 RESTORE = "iam-identity.user-apikey.restore"
 REVOKE = "iam-identity.user-apikey.revoke"  # all of a person, or of everybody
 EXPORT = "iam-identity.user-apikey.export"  # of a list, whose filters it tells
-LOGIN = "iam-identity.user-apikey.login"  # an exchange for an access token
+EXCHANGE = "iam-identity.user-apikey.login"  # an exchange for an access token
 DECOY = "iam-identity.user-apikey.decoy"  # somebody used one
 READ = "iam-identity.user-apikey.read"  # of somebody else's, which was refused
 LEAK_REPORT = "iam-identity.leak-report.create"
@@ -69,7 +69,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"  # credentials were changed, something was deleted, somebody was refused
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What people look for: events of one kind, in the order of a menu."""
 
     KEYS = "keys"
@@ -84,7 +84,7 @@ class Kind(StrEnum):
 class Action:
     """`severity` is that of a success, `of_failure` that of a failure."""
 
-    kind: Kind
+    kind: EventKind
     severity: Severity
     of_failure: Severity = Severity.WARNING
 
@@ -92,58 +92,58 @@ class Action:
 _NORMAL, _WARNING, _CRITICAL = Severity.NORMAL, Severity.WARNING, Severity.CRITICAL
 
 CATALOGUE = {
-    CREATE: Action(Kind.KEYS, _CRITICAL),
-    UPDATE: Action(Kind.KEYS, _WARNING),
-    DELETE: Action(Kind.KEYS, _CRITICAL),
-    ROTATE: Action(Kind.KEYS, _CRITICAL),
-    RESTORE: Action(Kind.KEYS, _CRITICAL),
-    REVOKE: Action(Kind.KEYS, _CRITICAL),
-    EXPORT: Action(Kind.KEYS, _WARNING),
-    LOGIN: Action(Kind.KEYS, _NORMAL),
-    DECOY: Action(Kind.REFUSALS, _CRITICAL, _CRITICAL),
-    READ: Action(Kind.REFUSALS, _CRITICAL, _CRITICAL),
-    LEAK_REPORT: Action(Kind.KEYS, _CRITICAL),
-    RULES_UPDATE: Action(Kind.SETTINGS, _WARNING),
-    SERVICE_ID_CREATE: Action(Kind.SERVICE_IDS, _CRITICAL),
-    SERVICE_ID_UPDATE: Action(Kind.SERVICE_IDS, _WARNING),
-    SERVICE_ID_DELETE: Action(Kind.SERVICE_IDS, _CRITICAL),
-    SCOPE_CREATE: Action(Kind.SETTINGS, _CRITICAL),
-    SCOPE_UPDATE: Action(Kind.SETTINGS, _WARNING),
-    SCOPE_DELETE: Action(Kind.SETTINGS, _CRITICAL),
-    PERSON_CREATE: Action(Kind.USERS, _CRITICAL),
-    PERSON_UPDATE: Action(Kind.USERS, _WARNING),
-    PERSON_DELETE: Action(Kind.USERS, _CRITICAL),
-    PERSON_PASSWORD: Action(Kind.USERS, _CRITICAL),
-    LOG_IN: Action(Kind.LOG_INS, _NORMAL),
-    LOG_OUT: Action(Kind.LOG_INS, _NORMAL),
-    LIMIT: Action(Kind.LOG_INS, _CRITICAL, _CRITICAL),
-    PROOF: Action(Kind.LOG_INS, _NORMAL),
-    FACTOR_CREATE: Action(Kind.LOG_INS, _CRITICAL),
-    FACTOR_UPDATE: Action(Kind.LOG_INS, _CRITICAL),
-    FACTOR_DELETE: Action(Kind.LOG_INS, _CRITICAL),
-    SESSION_DELETE: Action(Kind.LOG_INS, _WARNING),
-    CSRF: Action(Kind.REFUSALS, _WARNING),
-    DENIED: Action(Kind.REFUSALS, _CRITICAL, _CRITICAL),
-    REVIEW_RULE_UPDATE: Action(Kind.SETTINGS, _WARNING),
-    PEPPER_CREATE: Action(Kind.SETTINGS, _CRITICAL),
-    PEPPER_DELETE: Action(Kind.SETTINGS, _CRITICAL),
-    SIGNING_KEY_CREATE: Action(Kind.SETTINGS, _CRITICAL),
-    SECRET_KEY_UPDATE: Action(Kind.SETTINGS, _CRITICAL),
-    SETTING_UPDATE: Action(Kind.SETTINGS, _WARNING),
-    WEBHOOK_CREATE: Action(Kind.SETTINGS, _CRITICAL),
-    WEBHOOK_UPDATE: Action(Kind.SETTINGS, _CRITICAL),
-    WEBHOOK_DELETE: Action(Kind.SETTINGS, _CRITICAL),
-    WEBHOOK_SECRET: Action(Kind.SETTINGS, _CRITICAL),
-    WEBHOOK_TEST: Action(Kind.SETTINGS, _NORMAL),
-    WEBHOOK_REPLAY: Action(Kind.SETTINGS, _WARNING),
-    AUDIT_EXPORT: Action(Kind.SETTINGS, _WARNING),
-    AUDIT_DELETE: Action(Kind.SETTINGS, _CRITICAL),
+    CREATE: Action(EventKind.KEYS, _CRITICAL),
+    UPDATE: Action(EventKind.KEYS, _WARNING),
+    DELETE: Action(EventKind.KEYS, _CRITICAL),
+    ROTATE: Action(EventKind.KEYS, _CRITICAL),
+    RESTORE: Action(EventKind.KEYS, _CRITICAL),
+    REVOKE: Action(EventKind.KEYS, _CRITICAL),
+    EXPORT: Action(EventKind.KEYS, _WARNING),
+    EXCHANGE: Action(EventKind.KEYS, _NORMAL),
+    DECOY: Action(EventKind.REFUSALS, _CRITICAL, _CRITICAL),
+    READ: Action(EventKind.REFUSALS, _CRITICAL, _CRITICAL),
+    LEAK_REPORT: Action(EventKind.KEYS, _CRITICAL),
+    RULES_UPDATE: Action(EventKind.SETTINGS, _WARNING),
+    SERVICE_ID_CREATE: Action(EventKind.SERVICE_IDS, _CRITICAL),
+    SERVICE_ID_UPDATE: Action(EventKind.SERVICE_IDS, _WARNING),
+    SERVICE_ID_DELETE: Action(EventKind.SERVICE_IDS, _CRITICAL),
+    SCOPE_CREATE: Action(EventKind.SETTINGS, _CRITICAL),
+    SCOPE_UPDATE: Action(EventKind.SETTINGS, _WARNING),
+    SCOPE_DELETE: Action(EventKind.SETTINGS, _CRITICAL),
+    PERSON_CREATE: Action(EventKind.USERS, _CRITICAL),
+    PERSON_UPDATE: Action(EventKind.USERS, _WARNING),
+    PERSON_DELETE: Action(EventKind.USERS, _CRITICAL),
+    PERSON_PASSWORD: Action(EventKind.USERS, _CRITICAL),
+    LOG_IN: Action(EventKind.LOG_INS, _NORMAL),
+    LOG_OUT: Action(EventKind.LOG_INS, _NORMAL),
+    LIMIT: Action(EventKind.LOG_INS, _CRITICAL, _CRITICAL),
+    PROOF: Action(EventKind.LOG_INS, _NORMAL),
+    FACTOR_CREATE: Action(EventKind.LOG_INS, _CRITICAL),
+    FACTOR_UPDATE: Action(EventKind.LOG_INS, _CRITICAL),
+    FACTOR_DELETE: Action(EventKind.LOG_INS, _CRITICAL),
+    SESSION_DELETE: Action(EventKind.LOG_INS, _WARNING),
+    CSRF: Action(EventKind.REFUSALS, _WARNING),
+    DENIED: Action(EventKind.REFUSALS, _CRITICAL, _CRITICAL),
+    REVIEW_RULE_UPDATE: Action(EventKind.SETTINGS, _WARNING),
+    PEPPER_CREATE: Action(EventKind.SETTINGS, _CRITICAL),
+    PEPPER_DELETE: Action(EventKind.SETTINGS, _CRITICAL),
+    SIGNING_KEY_CREATE: Action(EventKind.SETTINGS, _CRITICAL),
+    SECRET_KEY_UPDATE: Action(EventKind.SETTINGS, _CRITICAL),
+    SETTING_UPDATE: Action(EventKind.SETTINGS, _WARNING),
+    WEBHOOK_CREATE: Action(EventKind.SETTINGS, _CRITICAL),
+    WEBHOOK_UPDATE: Action(EventKind.SETTINGS, _CRITICAL),
+    WEBHOOK_DELETE: Action(EventKind.SETTINGS, _CRITICAL),
+    WEBHOOK_SECRET: Action(EventKind.SETTINGS, _CRITICAL),
+    WEBHOOK_TEST: Action(EventKind.SETTINGS, _NORMAL),
+    WEBHOOK_REPLAY: Action(EventKind.SETTINGS, _WARNING),
+    AUDIT_EXPORT: Action(EventKind.SETTINGS, _WARNING),
+    AUDIT_DELETE: Action(EventKind.SETTINGS, _CRITICAL),
 }
 
 # The same of a service ID's key, as IBM Cloud's audit events call it. What was refused names no key, and is a user's.
 OF_SERVICE_IDS = {
     action: action.replace("user-apikey", "serviceid-apikey")
-    for action in (CREATE, UPDATE, DELETE, ROTATE, RESTORE, LOGIN, DECOY)
+    for action in (CREATE, UPDATE, DELETE, ROTATE, RESTORE, EXCHANGE, DECOY)
 }
 CATALOGUE |= {action: CATALOGUE[plain] for plain, action in OF_SERVICE_IDS.items()}
 _PLAIN = {action: plain for plain, action in OF_SERVICE_IDS.items()}
@@ -165,6 +165,6 @@ def severity_of(action: str, *, failed: bool) -> Severity:
     return found.of_failure if failed else found.severity
 
 
-def actions_of(kind: Kind) -> list[str]:
+def actions_of(kind: EventKind) -> list[str]:
     """Return the actions of one kind."""
     return [name for name, action in CATALOGUE.items() if action.kind is kind]

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from apikeys import values
 from apikeys.audit import chain, lines
-from apikeys.audit.catalogue import Kind, actions_of, of_owner, severity_of
+from apikeys.audit.catalogue import EventKind, actions_of, of_owner, severity_of
 from apikeys.backends import store_traits
 from apikeys.domain import API_KEY_ID, IAM_ID, SERVICE_ID, ApiKey, Caller, Identity, ServiceId, api_key_crn
 from apikeys.exceptions import ApiKeyError
@@ -211,13 +211,13 @@ def recent(iam_id: str, limit: int) -> list[Row]:
     Of each there is what RECENT names.
     """
     statement, events = _of_initiator()
-    return [events.row(part) for [part] in statement.rows([iam_id, PENDING, *actions_of(Kind.LOG_INS), limit])]
+    return [events.row(part) for [part] in statement.rows([iam_id, PENDING, *actions_of(EventKind.LOG_INS), limit])]
 
 
 @cache
 def _of_initiator() -> tuple[Statement, Columns]:
     events = Columns(AuditEvent, "event", RECENT)
-    log_ins = ", ".join("%s" for _action in actions_of(Kind.LOG_INS))
+    log_ins = ", ".join("%s" for _action in actions_of(EventKind.LOG_INS))
     sql = (
         f"SELECT {events} FROM {table(AuditEvent, 'event')} "  # nosec B608  # names of the model
         "WHERE event.initiator_id = %s AND event.outcome <> %s "

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from apikeys.audit.catalogue import Kind, actions_of
+from apikeys.audit.catalogue import EventKind, actions_of
 from apikeys.audit.recording import PENDING
 from apikeys.backends.limits import search_limit
 from apikeys.models import AuditEvent
@@ -26,7 +26,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOWEST, CURSOR = UUID(int=0), re.compile(r"(\d{1,19})-([0-9a-f]{32})")
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """Behind which event a page begins."""
 
     time: datetime
@@ -37,14 +37,14 @@ class Place(NamedTuple):
 class EventQuery:
     """What is looked for: `since` and `until` are moments, `person` an IAM ID, `text` a part of a name or an id."""
 
-    kind: Kind | None = None
+    kind: EventKind | None = None
     outcome: str = ""
     person: str = ""
     text: str = ""
     target: str = ""  # a CRN
     since: datetime | None = None
     until: datetime | None = None
-    after: Place | None = None
+    after: Cursor | None = None
 
     @property
     def is_selective(self) -> bool:
@@ -57,7 +57,7 @@ class EventPage:
     """Some events. `next` is where the next page begins, None at the end; `looked_until` how far a search has come."""
 
     events: list[AuditEvent]
-    next: Place | None = None
+    next: Cursor | None = None
     looked_until: datetime | None = None
 
 
@@ -80,8 +80,8 @@ def _found(query: EventQuery, viewer: str | None, size: int) -> EventPage:
     events = sorted(found.values(), key=lambda event: (event.event_time, event.id.hex), reverse=True)
     if len(events) > size:
         last = events[size - 1]
-        return EventPage(events[:size], Place(last.event_time, last.id))
-    return EventPage(events, Place(floor, LOWEST) if floor else None, floor)
+        return EventPage(events[:size], Cursor(last.event_time, last.id))
+    return EventPage(events, Cursor(floor, LOWEST) if floor else None, floor)
 
 
 def _sources(query: EventQuery, viewer: str | None) -> Iterable["QuerySet[AuditEvent]"]:
@@ -134,17 +134,17 @@ def _selected(rows: "QuerySet[AuditEvent]", query: EventQuery) -> "QuerySet[Audi
     return rows
 
 
-def write_place(place: Place | None) -> str:
-    """Return a place as it stands in a URL."""
-    return "" if place is None else f"{(place.time - EPOCH) // timedelta(microseconds=1)}-{place.id.hex}"
+def write_cursor(cursor: Cursor | None) -> str:
+    """Return a cursor as it stands in a URL."""
+    return "" if cursor is None else f"{(cursor.time - EPOCH) // timedelta(microseconds=1)}-{cursor.id.hex}"
 
 
-def read_place(text: str) -> Place | None:
-    """Return the place that was written so, None for any other text."""
+def read_cursor(text: str) -> Cursor | None:
+    """Return the cursor that was written so, None for any other text."""
     found = CURSOR.fullmatch(text)
     if found is None:
         return None
     try:
-        return Place(EPOCH + timedelta(microseconds=int(found[1])), UUID(hex=found[2]))
+        return Cursor(EPOCH + timedelta(microseconds=int(found[1])), UUID(hex=found[2]))
     except OverflowError:
         return None

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apikeys import audit
 from apikeys.audit import search
-from apikeys.audit.catalogue import Kind
+from apikeys.audit.catalogue import EventKind
 from apikeys.audit.search import EventPage, EventQuery
 from apikeys.backends import store_traits
 from apikeys.domain import API_KEY_ID, Caller, api_key_crn
@@ -26,12 +26,12 @@ COLUMNS = (
     "correlation_id", "target_id", "target_name", "request_data",
 )  # fmt: skip
 KINDS = {
-    Kind.KEYS: _("API keys"),
-    Kind.SERVICE_IDS: _("Service IDs"),
-    Kind.LOG_INS: _("Log-ins"),
-    Kind.USERS: _("Users"),
-    Kind.REFUSALS: _("Refused requests"),
-    Kind.SETTINGS: _("Settings"),
+    EventKind.KEYS: _("API keys"),
+    EventKind.SERVICE_IDS: _("Service IDs"),
+    EventKind.LOG_INS: _("Log-ins"),
+    EventKind.USERS: _("Users"),
+    EventKind.REFUSALS: _("Refused requests"),
+    EventKind.SETTINGS: _("Settings"),
 }
 OUTCOMES = {
     audit.SUCCESS: _("Succeeded"),
@@ -47,7 +47,7 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
     audit.RESTORE: (_("API key restored"), _("API key not restored")),
     audit.REVOKE: (_("API keys revoked"), _("API keys not revoked")),
     audit.EXPORT: (_("List of API keys exported"), _("List of API keys not exported")),
-    audit.LOGIN: (_("API key exchanged for a token"), _("API key not exchanged for a token")),
+    audit.EXCHANGE: (_("API key exchanged for a token"), _("API key not exchanged for a token")),
     audit.DECOY: (_("Decoy used"), _("Decoy used")),
     audit.READ: (_("Somebody else's API key asked for"), _("Somebody else's API key asked for")),
     audit.LEAK_REPORT: (_("Report of leaked keys"), _("Report of leaked keys refused")),

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from apikeys.audit.catalogue import Kind
-from apikeys.audit.search import EventQuery, read_place, write_place
+from apikeys.audit.catalogue import EventKind
+from apikeys.audit.search import EventQuery, read_cursor, write_cursor
 from apikeys.domain import IAM_ID, is_printable
 from apikeys.iam.exports import BYTE_ORDER_MARK, Format
 from apikeys.identity.callers import caller_of
@@ -55,7 +55,7 @@ def activity_page(request: Request) -> HttpResponseBase:
         "sees_everything": activity.sees_everything(caller),
         "is_first": "after" not in request.GET,
         "first_url": reverse("activity") + address(filters),
-        "next_url": address(filters, after=write_place(page.next)) if page.next else "",
+        "next_url": address(filters, after=write_cursor(page.next)) if page.next else "",
         "looked_until": page.looked_until,
         "exports": [(form, reverse("activity_export") + address(filters, format=form)) for form in Format],
     }
@@ -77,7 +77,7 @@ def filters_of(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Return the filters that are given and can be read, as they stand in an address."""
     given = {name: "".join(filter(is_printable, str(parameters.get(name, "")))).strip() for name in FILTERS}
     given["q"] = without_values(given["q"])[:MAX_SEARCH].strip()
-    if given["kind"] not in {*Kind}:
+    if given["kind"] not in {*EventKind}:
         given["kind"] = ""
     if given["result"] not in activity.OUTCOMES:
         given["result"] = ""
@@ -93,13 +93,13 @@ def query_of(filters: Mapping[str, str], after: str = "") -> EventQuery:
     """Return what filters ask for; days are those of the reader's clocks, the last one included."""
     until = _day(filters.get("until", ""))
     return EventQuery(
-        kind=Kind(filters["kind"]) if "kind" in filters else None,
+        kind=EventKind(filters["kind"]) if "kind" in filters else None,
         outcome=filters.get("result", ""),
         person=filters.get("person", ""),
         text=filters.get("q", ""),
         since=_begin(_day(filters.get("since", ""))),
         until=_begin(until + timedelta(days=1)) if until else None,
-        after=read_place(after),
+        after=read_cursor(after),
     )
 
 

@@ -24,7 +24,7 @@ from apikeys.services.messages import sentence
 from apikeys.web.navigation import next_url_of, redirect_whole_page
 from apikeys.web.responses import UNPROCESSABLE
 from console.cookies import GetResponse
-from console.factors import held, passkeys, proofs, recovery
+from console.factors import enrolled, passkeys, proofs, recovery
 from console.log_in import events
 from console.models import User
 
@@ -104,7 +104,7 @@ def is_due(request: Request, name: str) -> bool:
 
 def needs_factor(person: User, name: str) -> bool:
     """Tell whether a password proves too little for what the URL of this name does."""
-    return name in WAYS_IN and held.has_one(person)
+    return name in WAYS_IN and enrolled.has_one(person)
 
 
 def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
@@ -168,13 +168,13 @@ def question_before(request: Request, next_url: str, name: str) -> HttpResponse:
 def ways_of(request: Request, name: str) -> dict[str, Any]:
     """Return by what a person can prove who they are, for a template; `name` is that of the URL that it is for."""
     person: User = request.user
-    has_factor = held.has_one(person)
+    has_factor = enrolled.has_one(person)
     has_password = person.has_usable_password() and not settings.OIDC_ONLY and not needs_factor(person, name)
-    has_provider = held.identity_at_provider(person) is not None
+    has_provider = enrolled.identity_at_provider(person) is not None
     return {
         "asks_password": has_password,
         "asks_code": has_factor,
-        "asks_passkey": held.has_passkey(person),
+        "asks_passkey": enrolled.has_passkey(person),
         **passkeys.offer(request, "/"),
         "asks_provider": settings.OIDC_NAME if has_provider else "",
         "asks_nothing": not (has_factor or has_password or has_provider),

@@ -12,7 +12,7 @@ from apikeys import audit
 from apikeys.domain import Caller
 from apikeys.exceptions import ApiKeyError
 from apikeys.exceptions import gettext_noop as _
-from console.factors import held, passkeys, recovery, totp
+from console.factors import enrolled, passkeys, recovery, totp
 from console.models import User
 
 APP, PASSKEY, CODES = "app", "passkey", "recovery codes"  # as audit events call them
@@ -63,23 +63,23 @@ def add_passkey(caller: Caller, person: User, request: HttpRequest, name: str, s
 def remove_passkey(caller: Caller, person: User, digest: str) -> None:
     """Remove a passkey of the person. Raises LastFactor."""
     with _change(caller, audit.FACTOR_DELETE, person, PASSKEY):
-        held.remove_passkey(person, digest)
-        if held.is_missing(person):
+        enrolled.remove_passkey(person, digest)
+        if enrolled.is_missing(person):
             raise LastFactor
 
 
 def remove_app(caller: Caller, person: User) -> None:
     """Remove the person's app. Raises LastFactor."""
     with _change(caller, audit.FACTOR_DELETE, person, APP):
-        held.remove_app(person)
-        if held.is_missing(person):
+        enrolled.remove_app(person)
+        if enrolled.is_missing(person):
             raise LastFactor
 
 
 @sensitive_variables("codes")
 def renew_recovery_codes(caller: Caller, person: User) -> list[str]:
     """Return new recovery codes of the person in place of those before, none for who has no factor to recover."""
-    if not held.has_one(person):
+    if not enrolled.has_one(person):
         return []
     with _change(caller, audit.FACTOR_UPDATE, person, CODES):
         return recovery.renew(person)
@@ -87,7 +87,7 @@ def renew_recovery_codes(caller: Caller, person: User) -> list[str]:
 
 @sensitive_variables("codes")
 def _begun(person: User) -> list[str]:
-    held.end_sessions(person)
+    enrolled.end_sessions(person)
     return recovery.renew(person)
 
 

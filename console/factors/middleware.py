@@ -8,7 +8,7 @@ from django.urls import reverse
 from apikeys.identity.request import Request
 from apikeys.web.navigation import redirect_whole_page
 from console.cookies import GetResponse
-from console.factors import held, proofs
+from console.factors import enrolled, proofs
 
 # By the name of their URL: what somebody without a factor needs for one, and what takes nothing but care.
 LEFT_OPEN = frozenset(
@@ -34,6 +34,6 @@ class Enrolment:
         match = request.resolver_match
         if match and match.url_name in LEFT_OPEN:
             return None
-        if not held.is_missing(request.user) or request.session.get(proofs.TWO_FACTORS):
+        if not enrolled.is_missing(request.user) or request.session.get(proofs.TWO_FACTORS):
             return None
         return redirect_whole_page(request, HttpResponseRedirect(reverse("factors")))

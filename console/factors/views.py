@@ -22,7 +22,7 @@ from apikeys.services.messages import sentence
 from apikeys.web.forms import sent_form
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE
-from console.factors import asked_again, changes, held, passcodes, passkeys, proofs, second_step, totp
+from console.factors import asked_again, changes, enrolled, passcodes, passkeys, proofs, second_step, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
 from console.log_in import devices, events, limiter
@@ -36,10 +36,11 @@ ENROLLING = SessionSecret("enrolling", totp.PURPOSE)  # that of the app that is 
 @require_GET
 def factors_page(request: Request) -> HttpResponse:
     """What the person has of second factors."""
-    context: dict[str, Any] = {"factors": held.factors_of(request.user), "is_missing": held.is_missing(request.user)}
+    context: dict[str, Any] = {"factors": enrolled.factors_of(request.user)}
+    context["is_missing"] = enrolled.is_missing(request.user)
     context |= passkeys.offer(request, request.path)
     context["provider"] = settings.OIDC_NAME
-    context["connected"] = held.identity_at_provider(request.user)
+    context["connected"] = enrolled.identity_at_provider(request.user)
     context["may_disconnect"] = request.user.has_usable_password()
     return render(request, "factors/page.html", context)
 
@@ -204,7 +205,7 @@ def _second_step(request: Request, person: User, refusal: str = "", status: int 
     if refusal:
         is_limit = status == TooManyAttempts.status
         events.record(request, audit.LIMIT if is_limit else audit.LOG_IN, person, reason="ProofRefused")
-    context = {"refusal": refusal, "asks_passkey": held.has_passkey(person), "has_app": held.has_app(person)}
+    context = {"refusal": refusal, "asks_passkey": enrolled.has_passkey(person), "has_app": enrolled.has_app(person)}
     context |= passkeys.offer(request, reverse("login"))
     return render(request, "factors/second_step.html", context, status=status)
 

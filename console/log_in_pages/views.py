@@ -23,7 +23,7 @@ from apikeys.storage.reserve import revocation
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE
 from console import sessions
-from console.factors import asked_again, held, passkeys, second_step
+from console.factors import asked_again, enrolled, passkeys, second_step
 from console.log_in import devices, events
 from console.log_in.auth import is_own_password
 from console.log_in.refusals import LATE, PASSKEY_REFUSED, too_many_message
@@ -69,7 +69,7 @@ class Login(LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person = form.get_user()
-        if held.has_one(person):
+        if enrolled.has_one(person):
             zone = self.request.POST.get("time_zone", "")
             second_step.begin(self.request, person, next_url=self.get_success_url(), time_zone=zone)
             return HttpResponseRedirect(reverse("second_step"))

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from apikeys.models import AuditEvent
 from apikeys.services import activity_details
-from console.account.devices import command_line_of, device_of
+from console.active_sessions.devices import command_line_of, device_of
 from console.mails.concerning import BY_GRANT
 from console.mails.kinds import Kind
 from console.mails.quoting import plain, quoted

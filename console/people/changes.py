@@ -17,8 +17,8 @@ from apikeys.identity.users import identity_of
 from apikeys.services import owners, service_ids
 from apikeys.storage.reserve import revocation
 from console import administrators
-from console.account.sessions import end_all
-from console.factors import held
+from console.active_sessions.sessions import end_all
+from console.factors import enrolled
 from console.mails import moved
 from console.models import User
 from console.people import links
@@ -132,7 +132,7 @@ def reset_factors(caller: Caller, iam_id: str) -> User:
     """
     with audit.change(caller, audit.FACTOR_DELETE, iam_id, is_here=True) as step:
         person = _locked(caller, iam_id)
-        held.remove_all(person)
+        enrolled.remove_all(person)
         step.record_person(person, factor="all")
     return person
 

@@ -20,8 +20,8 @@ from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.forms import sent_form
 from apikeys.web.responses import UNPROCESSABLE
-from console.account import views as account
-from console.factors.held import has_one
+from console.active_sessions import views as account
+from console.factors.enrolled import has_one
 from console.log_in import events, limiter
 from console.log_in.limiter import Attempt
 from console.models import User

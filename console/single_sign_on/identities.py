@@ -16,7 +16,7 @@ from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator
 from apikeys.exceptions import gettext_noop as _
 from apikeys.identity.callers import caller_for
 from apikeys.storage.reserve import revocation
-from console.factors import held
+from console.factors import enrolled
 from console.models import User, only_account
 from console.people import changes
 from console.single_sign_on import provider
@@ -89,7 +89,7 @@ def disconnect(caller: Caller, person: User, *, may_lock_out: bool = False) -> N
         raise LastWayIn
     with transaction.atomic():
         if ProviderIdentity.objects.filter(issuer=settings.OIDC_ISSUER, user=person).delete()[0]:
-            held.end_sessions(person)
+            enrolled.end_sessions(person)
             audit.record_person(caller, audit.FACTOR_DELETE, person.iam_id, person.username, factor=FACTOR)
 
 

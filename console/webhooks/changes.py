@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys import audit
-from apikeys.audit.catalogue import Kind
+from apikeys.audit.catalogue import EventKind
 from apikeys.audit.walk import end_of_chain, place_before
 from apikeys.domain import Caller
 from apikeys.exceptions import (
@@ -51,7 +51,7 @@ class Draft:
 
     name: str
     url: str = field(repr=False)
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[EventKind, ...] = ()
     enabled: bool = True
 
 
@@ -130,7 +130,7 @@ def change(caller: Caller, webhook_id: uuid.UUID, draft: Draft) -> Webhook:
 def set_enabled(caller: Caller, webhook_id: uuid.UUID, *, enabled: bool) -> Webhook:
     """Enable or disable a webhook, as `change` does. Raises NotAuthorized, WebhookNotFound, InvalidApiKey."""
     webhook = get(caller, webhook_id)
-    kinds = tuple(map(Kind, webhook.kinds))
+    kinds = tuple(map(EventKind, webhook.kinds))
     return change(caller, webhook_id, Draft(webhook.name, url_of(webhook), kinds, enabled))
 
 

@@ -7,7 +7,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apikeys.audit.catalogue import Kind
+from apikeys.audit.catalogue import EventKind
 from apikeys.services.activity import KINDS
 from console.webhooks.changes import Draft, url_of
 from console.webhooks.models import Webhook
@@ -40,7 +40,7 @@ class WebhookForm(forms.Form):
     def draft(self, *, enabled: bool | None = None) -> Draft:
         """Return what the webhook is to be, once the form is valid."""
         told = self.cleaned_data
-        kinds = tuple(Kind(kind) for kind in told["kinds"])
+        kinds = tuple(EventKind(kind) for kind in told["kinds"])
         return Draft(told["name"], told["url"], kinds, told["enabled"] if enabled is None else enabled)
 
 

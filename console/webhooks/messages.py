@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from apikeys.audit.catalogue import Kind, actions_of
+from apikeys.audit.catalogue import EventKind, actions_of
 from apikeys.audit.lines import cadf
 from apikeys.models import AuditEvent
 from console.outbox.models import Delivery
@@ -43,7 +43,7 @@ def short_id(delivery: Delivery) -> str:
 
 def is_told(event: AuditEvent, webhook: Webhook) -> bool:
     """Tell whether a webhook is for such an event."""
-    return not webhook.kinds or any(event.action in actions_of(Kind(kind)) for kind in webhook.kinds)
+    return not webhook.kinds or any(event.action in actions_of(EventKind(kind)) for kind in webhook.kinds)
 
 
 def _delivery(webhook: Webhook, message_id: str, action: str, when: datetime, data: dict[str, Any]) -> Delivery:

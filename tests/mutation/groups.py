@@ -65,8 +65,8 @@ GROUPS = (
         "factors",
         (
             *within("console/factors", "proofs", "totp", "recovery", "passkeys", "passcodes"),
-            *within("console/factors", "asked_again", "second_step", "held", "changes"),
-            *("console/sessions", "console/account/sessions"),
+            *within("console/factors", "asked_again", "second_step", "enrolled", "changes"),
+            *("console/sessions", "console/active_sessions/sessions"),
         ),
         ("factors", "passkeys", "passcodes", "asked_again", "session_limits", "sessions", "account", "key_rotations"),
     ),

@@ -8,7 +8,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.audit.catalogue import Kind
+from apikeys.audit.catalogue import EventKind
 from apikeys.exceptions import ApiKeyError
 from console.people.commands import operator
 from console.webhooks import changes
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         create.add_argument("name", metavar="NAME")
         create.add_argument("url", metavar="URL")
         create.add_argument(
-            "--kind", action="append", default=[], choices=[*map(str, Kind)], help="of events; all, without it"
+            "--kind", action="append", default=[], choices=[*map(str, EventKind)], help="of events; all, without it"
         )
         for step, words in (
             ("test", "send a test"),
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             for webhook in changes.listed(caller):
                 self.stdout.write(f"{webhook.id}  {state_of(webhook):10}  {webhook.host}  {webhook.name}")
         elif step == "create":
-            kinds = tuple(map(Kind, options["kind"]))
+            kinds = tuple(map(EventKind, options["kind"]))
             made = changes.create(caller, Draft(options["name"], options["url"], kinds))
             self.tell(made, "is made")
         elif step == "secret":

@@ -12,7 +12,7 @@ from apikeys.domain import Caller
 from apikeys.identity import log_ins
 from apikeys.storage.reserve import revocation
 from apikeys.upstream import sessions as upstream
-from console.account.devices import command_line_of, device_of
+from console.active_sessions.devices import command_line_of, device_of
 from console.models import Passcode, Session, User
 
 

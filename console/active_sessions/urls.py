@@ -1,8 +1,8 @@
-"""Addresses of one's own account, below /sessions/."""
+"""Addresses of one's own active sessions, below /sessions/."""
 
 from django.urls import path
 
-from console.account import views
+from console.active_sessions import views
 
 urlpatterns = [
     path("", views.sessions, name="sessions"),

@@ -15,7 +15,7 @@ from apikeys.identity.callers import caller_for
 from apikeys.identity.request import Request
 from apikeys.identity.users import identity_of
 from apikeys.web.listing import number_of
-from console.account.sessions import end, end_all, sessions_of
+from console.active_sessions.sessions import end, end_all, sessions_of
 from console.models import User
 from console.sessions import stored_key
 

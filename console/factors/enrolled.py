@@ -1,4 +1,4 @@
-"""What somebody has of second factors, who must have one, and how the last one goes."""
+"""Which second factors somebody has enrolled, who must have one, and how the last one goes."""
 
 import secrets
 from dataclasses import dataclass
