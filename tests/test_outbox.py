@@ -83,15 +83,15 @@ def only() -> Delivery:
 def test_what_is_put_in_is_sent_once_and_wakes_the_process_when_it_is_committed(
     carrier, django_capture_on_commit_callbacks
 ):
-    dispatcher._woken.clear()
+    dispatcher.woken.clear()
     with django_capture_on_commit_callbacks(execute=True):
         put_in(number=3)
-        assert not dispatcher._woken.is_set()
+        assert not dispatcher.woken.is_set()
 
     deliver(Dispatcher())
     deliver(Dispatcher())
 
-    assert dispatcher._woken.is_set()
+    assert dispatcher.woken.is_set()
     assert sorted(carrier.carried) == ["bob-0", "bob-1", "bob-2"]
     assert {*Delivery.objects.values_list("state", "attempts", "result")} == {(State.DELIVERED, 1, "ok")}
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from console.outbox import queue
 from console.outbox.models import Delivery
 from console.outbox.senders import SENDERS, NotDelivered
+from console.outbox.waking import wake, woken
 
 LANES = 4  # at once in one process
 POLL_SECONDS = 30.0  # between two looks for what other processes put in and have not sent
@@ -28,14 +29,8 @@ DELIVERED, FAILED, GIVEN_UP = "delivered", "failed", "given_up"
 logger = logging.getLogger(__name__)
 
 Lane = tuple[str, str]
-_woken = threading.Event()
 waiting: dict[str, int] = {}  # by kind, as this process saw it last
 ended: "deque[tuple[str, str]]" = deque(maxlen=10_000)  # kind and outcome of attempts, until the figures take them
-
-
-def wake() -> None:
-    """Have this process look for deliveries now."""
-    _woken.set()
 
 
 def start() -> None:
@@ -55,7 +50,7 @@ class Dispatcher:
 
     def run(self) -> None:
         while True:
-            _woken.clear()
+            woken.clear()
             seconds = POLL_SECONDS
             try:
                 while self.begin_lane():
@@ -68,7 +63,7 @@ class Dispatcher:
             except Exception:
                 logger.exception("The outbox can't be looked through.")
             close_old_connections()
-            _woken.wait(seconds)
+            woken.wait(seconds)
 
     def begin_lane(self) -> bool:
         """Start a lane for what is due; tell whether there is one. Raises errors of the database."""

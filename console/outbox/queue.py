@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apikeys.clocks import CLOCK_TOLERANCE
 from console.outbox.models import Delivery, State
+from console.outbox.waking import wake
 
 # After the first attempt, as Standard Webhooks suggests: ten attempts in a little more than three days.
 PAUSES = (
@@ -34,8 +35,6 @@ TOO_OLD = "too_old"  # the result of what was given up without an attempt
 def enqueue(deliveries: Iterable[Delivery]) -> None:
     """Put deliveries into the queue, in the transaction of the caller; they are sent once that is committed."""
     if Delivery.objects.bulk_create(list(deliveries)):
-        from console.outbox.dispatcher import wake  # which claims what is put in here
-
         transaction.on_commit(wake)
 
 
