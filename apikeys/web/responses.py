@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, retarget
 
 from apikeys.backends import store_traits
@@ -220,6 +221,17 @@ def dialog(request: Request, name: str, context: dict[str, Any], status: int = 2
         return render(request, fragment, context | {"state_url": state_of(request).url()}, status=status)
     context = {"page_title": DIALOGS[name]} | context | {"fragment": fragment}
     return render(request, "apikeys/dialog.html", context | page_context(request)[0], status=status)
+
+
+@sensitive_variables("context")
+def shown_once(request: Request, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """Return the one page that has something which is told once, and keep it out of the browser's Back.
+
+    It is no redirect: what it shows would have to wait somewhere. In its template that is `data-wiped`, as in
+    `_once.html`: it leaves the page with the person.
+    """
+    request.shows_value = True
+    return render(request, template, context, status=status)
 
 
 def to_list(request: Request) -> HttpResponseBase:

@@ -21,7 +21,7 @@ from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.forms import sent_form
 from apikeys.web.navigation import requested_next_url
-from apikeys.web.responses import UNPROCESSABLE
+from apikeys.web.responses import UNPROCESSABLE, shown_once
 from console.factors import asked_again, changes, enrolled, passcodes, passkeys, proofs, second_step, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
@@ -82,8 +82,7 @@ def _app_page(request: Request, form: AppForm, secret: str) -> HttpResponse:
         "qr_code": totp.qr_code(totp.uri_of(secret, request.user, changes.issuer())),
         "secret": " ".join(groups),
     }
-    request.shows_value = True
-    return render(request, "factors/app.html", context, status=UNPROCESSABLE if form.errors else 200)
+    return shown_once(request, "factors/app.html", context, UNPROCESSABLE if form.errors else 200)
 
 
 @sensitive_variables("codes")
@@ -154,20 +153,19 @@ def factors_recovery(request: Request) -> HttpResponse:
 
 @sensitive_variables("codes", "context")
 def _codes_page(request: Request, codes: list[str], *, is_first: bool = False) -> HttpResponse:
-    """Return the one page that has recovery codes. No redirect: they would have to wait somewhere."""
-    request.shows_value = True
-    return render(request, "factors/codes.html", {"codes": codes, "is_first": is_first})
+    context = {"codes": codes, "is_first": is_first}
+    return shown_once(request, "factors/codes.html", context)
 
 
 @require_http_methods(["GET", "POST"])
 @sensitive_variables("context")
 def passcode_page(request: Request) -> HttpResponse:
-    """Log in to the command line: a one-time passcode. No redirect: it would have to wait somewhere."""
+    """Log in to the command line: a one-time passcode."""
     context = {"server_url": settings.PROGRAMS_URL}
-    if request.method == "POST":
-        context["passcode"] = passcodes.make(request.user)
-        request.shows_value = True
-    return render(request, "factors/passcode.html", context)
+    if request.method == "GET":
+        return render(request, "factors/passcode.html", context)
+    context["passcode"] = passcodes.make(request.user)
+    return shown_once(request, "factors/passcode.html", context)
 
 
 @login_not_required

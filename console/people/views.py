@@ -19,7 +19,7 @@ from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.forms import sent_form
-from apikeys.web.responses import UNPROCESSABLE
+from apikeys.web.responses import UNPROCESSABLE, shown_once
 from console.active_sessions import views as account
 from console.factors.enrolled import has_one
 from console.log_in import events, limiter
@@ -197,16 +197,13 @@ def choose_password(request: Request) -> HttpResponse:
 def _choose_again(request: Request, form: Any, code: str) -> HttpResponse:
     """Return the page with what is wrong with the password; the code is good, and comes back with it."""
     context = {"code_form": CodeForm(initial={"code": code}), "form": form}
-    request.shows_value = True
-    return render(request, "people/choose_password.html", context, status=UNPROCESSABLE)
+    return shown_once(request, "people/choose_password.html", context, UNPROCESSABLE)
 
 
 @sensitive_variables("invited", "context")
 def _show_link(request: Request, invited: Invited, title: str) -> HttpResponse:
-    """Return the one page that has the link of a person. No redirect: the link would have to wait somewhere."""
     context = {"person": invited.person, "link": links.url_of(invited.code, _base(request)), "page_title": title}
-    request.shows_value = True
-    return render(request, "people/link.html", context)
+    return shown_once(request, "people/link.html", context)
 
 
 def _base(request: Request) -> str:

@@ -18,7 +18,7 @@ from apikeys.identity.callers import caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.forms import sent_form
-from apikeys.web.responses import UNPROCESSABLE, see_other
+from apikeys.web.responses import UNPROCESSABLE, see_other, shown_once
 from console.webhooks import changes
 from console.webhooks.changes import Signing
 from console.webhooks.forms import SecretForm, SinceForm, WebhookForm
@@ -130,7 +130,5 @@ def _drawn(request: Request, webhook: Webhook, form: WebhookForm, since: SinceFo
 
 @sensitive_variables("made", "context")
 def _show_secret(request: Request, made: Signing, title: str) -> HttpResponse:
-    """Return the one page that has a secret. No redirect: it would have to wait somewhere."""
-    request.shows_value = True
     context = {"webhook": made.webhook, "secret": made.secret, "page_title": title}
-    return render(request, "webhooks/secret.html", context)
+    return shown_once(request, "webhooks/secret.html", context)
