@@ -80,6 +80,18 @@ def test_a_use_is_written_a_minute_after_the_last_one_to_the_moment(at, alice_cl
     assert last_use() == (NOON if is_written else NOON - since)
 
 
+def test_a_use_is_written_for_its_session_alone(at, alice, alice_client, dora_client):
+    for client in (alice_client, dora_client):
+        client.get(KEYS)
+
+    at(NOON + MINUTE)
+    alice_client.get(KEYS)
+
+    used = dict(Session.objects.values_list("user_id", "last_used_at"))
+    assert used.pop(alice.pk) == NOON + MINUTE
+    assert list(used.values()) == [NOON]
+
+
 def test_a_session_is_there_until_an_hour_and_twelve_hours_to_the_moment(at, alice_client):
     Session.objects.update(last_used_at=NOON - 60 * MINUTE + MOMENT)
     assert is_logged_in(alice_client)
