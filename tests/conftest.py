@@ -29,6 +29,7 @@ from tests.programs import alices, bobs, doras, site, site_alice, site_bob, site
 from tests.server import ConsoleServer
 
 
+@pytest.hookimpl(optionalhook=True)  # where pytest-xdist is not installed, nobody asks
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many tests run at once: three on two processors, because a third of the time they wait for servers."""
     return max(1, (os.cpu_count() or 1) * 3 // 2)
