@@ -248,7 +248,8 @@ def test_a_wrong_code_and_the_right_one_are_events_of_the_person(alice):
     client = log_in("alice")
     client.post("/login/second/", {"code": "nonsense"})
 
-    [refused] = events(target_id=alice.iam_id)
+    first, refused = events(target_id=alice.iam_id)
+    assert (first.action, first.outcome, first.initiator_id) == (audit.FIRST_STEP, "success", alice.iam_id)
     assert (refused.action, refused.reason, refused.initiator_id) == (audit.LOG_IN, "ProofRefused", "")
     client.post("/login/second/", {"code": pyotp.TOTP(secret).at(timezone.now())})
 

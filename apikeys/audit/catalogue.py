@@ -33,6 +33,7 @@ PERSON_DELETE = "console.user.delete"
 PERSON_PASSWORD = "console.user.password"  # noqa: S105  (a link to choose one, or the choice)
 
 LOG_IN = "console.login.start"
+FIRST_STEP = "console.login.first-step"  # of two: the password was right
 LOG_OUT = "console.login.end"
 LIMIT = "console.login.limit"  # a limit on attempts was reached
 PROOF = "console.login.proof"  # asked again for what one logs in with
@@ -115,6 +116,7 @@ CATALOGUE = {
     PERSON_DELETE: Action(EventKind.USERS, _CRITICAL),
     PERSON_PASSWORD: Action(EventKind.USERS, _CRITICAL),
     LOG_IN: Action(EventKind.LOG_INS, _NORMAL),
+    FIRST_STEP: Action(EventKind.LOG_INS, _NORMAL),
     LOG_OUT: Action(EventKind.LOG_INS, _NORMAL),
     LIMIT: Action(EventKind.LOG_INS, _CRITICAL, _CRITICAL),
     PROOF: Action(EventKind.LOG_INS, _NORMAL),

@@ -63,6 +63,7 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
     audit.PERSON_DELETE: (_("User deleted"), _("User not deleted")),
     audit.PERSON_PASSWORD: (_("Password changed, or link to choose one made"), _("Password not changed")),
     audit.LOG_IN: (_("Logged in"), _("Log-in refused")),
+    audit.FIRST_STEP: (_("First step of a log-in done"), _("Log-in refused")),
     audit.LOG_OUT: (_("Logged out"), _("Not logged out")),
     audit.LIMIT: (_("Too many attempts"), _("Too many attempts")),
     audit.PROOF: (_("Asked again who they are"), _("Asked again who they are, and refused")),
