@@ -27,6 +27,7 @@ from tests.waiting import until
 USER, PASSWORD = "console", "a p@ss/word#1?"
 PASSWORD_IN_A_URL = "a%20p%40ss%2Fword%231%3F"
 START_SECONDS = 60
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30  # a file system in memory, and how many bytes of it may be taken
 # It need not outlive a power cut, and each console of a test keeps a connection for each of its threads. What the
 # planner knows of a table is what a test tells it, and not what an earlier test left there.
 SETTINGS = (
@@ -64,7 +65,7 @@ class PostgresServer:
         self.databases = 0
 
     def __enter__(self) -> "PostgresServer":
-        self.make_cluster(Path(tempfile.mkdtemp(prefix="apikeys-postgres-")))
+        self.make_cluster(Path(tempfile.mkdtemp(prefix="apikeys-postgres-", dir=self.place())))
         try:
             self.start()
         except BaseException:
@@ -73,8 +74,13 @@ class PostgresServer:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self.stop()
+        if self.process.poll() is None:
+            self.crash()  # what it would still write is thrown away
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def place(self) -> Path | None:
+        """Return where its folder is made, None for the usual place: each console has a copy of a database there."""
+        return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
 
     def make_cluster(self, folder: Path) -> None:
         """Make an empty cluster in an empty folder."""

@@ -29,6 +29,9 @@ class DurablePostgres(PostgresServer):
 
     settings = tuple(setting for setting in SETTINGS if not setting.startswith(("fsync", "full_page_writes")))
 
+    def place(self) -> None:
+        """Not in memory."""
+
 
 def workers_of(server: ConsoleServer) -> list[int]:
     pid = server.process.pid
