@@ -32,6 +32,7 @@ MOST_SECONDS = 300
 CLIENT = {"Authorization": "Basic " + base64.b64encode(b"bx:bx").decode()}
 
 
+@pytest.mark.long
 @pytest.mark.contract
 def test_no_request_made_from_the_description_gets_an_answer_that_is_not_in_it(tmp_path: Path) -> None:
     reporter = ec.generate_private_key(ec.SECP256R1())

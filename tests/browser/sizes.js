@@ -190,7 +190,11 @@ async ({ longText }) => {
   // After each change of focus a browser draws anew before it tells what is on top: without one it is told at once, but
   // of what has another place only while it has the focus, or is in a box that scrolls for it.
   const covered = new Set();
+  const seen = new Map(); // there and back, most stand at the same place of the same page
   for (const { element, hasFocus, at, place } of visits) {
+    const where = `${at} ${place} ${hasFocus}`;
+    if (seen.get(element) === where) continue;
+    seen.set(element, where);
     scrollTo(at);
     const isInPlace = placeOf(element) === place;
     if (!isInPlace) element.focus();

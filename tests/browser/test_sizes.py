@@ -61,6 +61,7 @@ def walk() -> Iterator[Walk]:
     print("", *walk.faults, table(walk.pages, walk.faults), sep="\n")
 
 
+@pytest.mark.long
 @WALKS
 def test_every_page_can_be_read_and_fits(walk: Walk, page_for: PageFor, server, broken_server, locale, viewport):
     """Axe finds no violation, light and dark, and nothing scrolls sideways at 320 pixels or with text of 200 %."""
