@@ -63,17 +63,24 @@ def menus_for(*, is_administrator: bool, is_upstream: bool) -> list[Menu]:
     return [menu for menu in menus if menu.pages]
 
 
-def way_to(path: str) -> tuple[Menu, Page | None]:
+def way_to(path: str, *, is_upstream: bool) -> tuple[Menu, Page | None]:
     """Return the menu under Manage that a path is in, and the page that it is below, None for that page's own path.
 
     Raises LookupError for a path that is in no menu.
     """
-    name, is_own = place_of(path, is_upstream=False)
+    name, is_own = place_of(path, is_upstream=is_upstream)
     for menu in MENUS:
         for page in menu.pages:
             if page.name == name:
                 return menu, None if is_own else page
     raise LookupError(path)
+
+
+def page_above(path: str, *, is_upstream: bool) -> Page:
+    """Return the page under Manage that a path is, or is below, and leads back to; for any other the list of keys."""
+    name, _is_own = place_of(path, is_upstream=is_upstream)
+    pages = [page for menu in MENUS for page in menu.pages]
+    return next((page for page in pages if page.name == name), pages[0])
 
 
 def place_of(path: str, *, is_upstream: bool) -> tuple[str, bool]:

@@ -317,7 +317,7 @@ def test_the_last_administrator_is_not_deactivated_demoted_or_deleted(dora_clien
         assert "only administrator" in page(answer).text
     dora.refresh_from_db()
     assert (dora.is_active, dora.is_superuser) == (True, True)
-    assert page(refused[0]).find("main").find("a", href=USERS).text == "Go to the users"
+    assert page(refused[0]).find("main").find("a", href=USERS).text == "Go to Users"
 
 
 def test_who_has_service_ids_that_nobody_can_take_over_is_told_before_a_deletion_what_to_do(dora_client, dora):

@@ -50,13 +50,6 @@ NOT_DONE = {
     "service_id_delete": _("The service ID was not deleted"),
     "rules": _("The rules were not changed"),
 }
-# The list above a page, as a name of a URL, and what leads there; by how the name of the page's own URL begins.
-LISTS = {
-    "person_": ("people", _("Go to the users")),
-    "service_id_": ("service_id_list", _("Go to the service IDs")),
-    "scope_": ("scope_list", _("Go to the scopes")),
-    "webhook_": ("webhooks", _("Go to the webhooks")),
-}
 
 
 class ApiKeyErrors(MiddlewareMixin):
@@ -114,19 +107,10 @@ def _refusal(request: Request, error: exceptions.ApiKeyError) -> HttpResponse:
         response = render(request, "_problem.html", context, status=error.status)
         return reswap(retarget(response, "#problem"), "innerHTML")
     context["title"] = _what_failed(request)
-    context["list_name"], context["to_list"] = _list_above(request, error)
+    context["is_forbidden"] = isinstance(error, exceptions.NotAuthorized)
     if isinstance(error, exceptions.BackendUnavailable) and request.method == "GET":
         context["retry_url"] = request.get_full_path()
     return render(request, "apikeys/refused.html", context, status=error.status)
-
-
-def _list_above(request: Request, error: exceptions.ApiKeyError) -> tuple[str, str]:
-    """Return the URL name of the list to go on from, and the words of its link: of keys for who may not see another."""
-    if not isinstance(error, exceptions.NotAuthorized):
-        for start, (name, words) in LISTS.items():
-            if _url_name(request).startswith(start):
-                return name, gettext(words)
-    return "api_key_list", gettext("Go to the list")
 
 
 def _what_failed(request: Request) -> str:

@@ -27,6 +27,7 @@ from console.cookies import GetResponse
 from console.factors import enrolled, passkeys, proofs, recovery
 from console.log_in import events
 from console.models import User
+from console.navigation import LIST, page_above
 
 # By the name of their URL: what asks when it is sent, and what asks when it is opened, too.
 OF_FACTORS = frozenset(
@@ -52,15 +53,11 @@ GUARDED = OF_FACTORS | {
     "webhook_test",
 }
 OPENED = frozenset({"factors_app", "passkey_add", "api_key_export", "activity_export", "single_sign_on_connect"})
-# Where Cancel leads: from what is no page about keys, to the page that it is sent from.
+# Where Cancel leads from what is in no menu, and from the one page that is sent to itself below another.
 FROM = {
     **dict.fromkeys(OF_FACTORS, "factors"),
-    **{name: "people" for name in GUARDED if name.startswith("person_")},
-    **{name: "webhooks" for name in GUARDED if name.startswith("webhook_")},
-    **{name: "service_id_list" for name in GUARDED if name.startswith("service_id_")},
-    **{name: "scope_list" for name in GUARDED if name.startswith("scope_")},
-    **{name: name for name in ("mails", "passcode", "rules", "review_rules")},
     **dict.fromkeys(("session_end", "sessions_end"), "sessions"),
+    **{name: name for name in ("mails", "passcode", "review_rules")},
 }
 FACTOR_MINUTES = 15  # changes of factors ask even where a setting says that nothing else does
 PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"
@@ -187,7 +184,7 @@ def _question(request: Request, name: str, refusal: str, status: int) -> HttpRes
     context = {
         "sent": [(name, text) for name, text in sent if name != "csrfmiddlewaretoken"],
         "action": request.get_full_path(),
-        "back": reverse(FROM[name]) if name in FROM else next_url_of(request),
+        "back": _back(request, name),
         "refusal": refusal,
         "begins_at_code": bool(request.POST.get(CODE)),
         **ways_of(request, name),
@@ -196,6 +193,14 @@ def _question(request: Request, name: str, refusal: str, status: int) -> HttpRes
         return render(request, "factors/asked_again.html", context, status=status)
     dialog = render(request, "factors/_asked_again.html", context, status=status)
     return reswap(retarget(dialog, "#dialog-slot"), "innerHTML")
+
+
+def _back(request: Request, name: str) -> str:
+    """Return where Cancel leads: to the page that somebody is on, as far as that can be known."""
+    if name in FROM:
+        return reverse(FROM[name])
+    above = page_above(request.path, is_upstream=False)  # where nothing asks
+    return next_url_of(request) if above.name == LIST else above.url  # with what that list shows
 
 
 def _without_proof(sent: QueryDict) -> QueryDict:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from console import static_files
 from console.moments import Moments
-from console.navigation import Menu, menus_for, place_of, way_to
+from console.navigation import Menu, Page, menus_for, page_above, place_of, way_to
 from console.patterns import draw
 
 register = template.Library()
@@ -98,8 +98,15 @@ def header(context: Context, *, alone: bool = False) -> SafeString:
 @register.inclusion_tag("_crumbs.html", takes_context=True)
 def crumbs(context: Context, name: str = "", url: str = "") -> dict[str, object]:
     """Return the way to a page below Manage; `name` and `url` are of what the page is about, if that has a page."""
-    menu, page = way_to(context["request"].path)
+    menu, page = way_to(context["request"].path, is_upstream=context["store"].is_upstream)
     return {"menu": menu, "page": page, "name": name, "url": url}
+
+
+@register.simple_tag(takes_context=True)
+def list_above(context: Context) -> Page:
+    """Return the page under Manage to go on from; the list of keys where this one is forbidden, for it may be, too."""
+    path = "" if context.get("is_forbidden") else context["request"].path
+    return page_above(path, is_upstream=context["store"].is_upstream)
 
 
 @register.simple_tag(takes_context=True)

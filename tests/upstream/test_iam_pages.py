@@ -57,6 +57,15 @@ def test_the_dashboard_asks_for_the_number_of_keys_only_where_it_does_not_see_al
     assert kinds_asked(console, lambda: anna.get("/")) == asked
 
 
+def test_each_page_of_the_menu_is_there_and_says_the_way_to_it(console, anna):
+    pages = {link["href"] for link in page(anna.get("/")).find("div", id="m-manage").find_all("a")}
+    assert pages == {KEYS, "/manage/security/activity/"}
+
+    ways = [page(anna.get(address)).find("nav", class_="crumbs").text for address in pages]
+
+    assert all("Security" in way for way in ways)
+
+
 def test_a_search_is_sent_on_submit_and_not_while_anna_types(console, anna):
     console.iam.add_key(anna.iam_id, "terraform")
 
