@@ -44,7 +44,8 @@ ApiKeyError
 ├── NotRestorable           a key that leaked stays deleted
 ├── RotationUnderWay        the value before the present one still works
 ├── LastAdministrator       nobody else could administer the console
-├── LinkEnded               a link to choose a password was used, replaced or left too long
+├── LinkEnded               a link to choose a password was replaced or left too long, or is none
+│   └── LinkUsed            a password was chosen with it
 ├── ApiKeyLocked            the key must be unlocked first
 │   └── ServiceIdLocked     the same for a service ID
 ├── ScopeInUse              a scope that keys have stays
@@ -332,6 +333,13 @@ class LastAdministrator(ApiKeyError, status=409, code="conflict"):
 
 class LinkEnded(ApiKeyError, status=409, code="conflict"):
     message = _("This link was used, replaced by another one, or has ended. Ask an administrator for a new one.")
+
+
+class LinkUsed(LinkEnded):
+    message = _(
+        "This link was used already: a password was chosen with it. Log in with that password. If it was not you who "
+        "chose it, tell an administrator at once."
+    )
 
 
 class ServiceIdConflict(ApiKeyConflict):

@@ -215,19 +215,15 @@ for (const field of document.querySelectorAll("[data-time-zone]")) {
   field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 }
 
-// The code of a link stands behind the "#", which no browser sends: it goes into its field, and out of the address.
+// The code of a link stands behind the "#", which no browser sends: it leaves the address, and is sent as its form is.
 function takeCode() {
   const field = document.querySelector("[data-from-fragment]");
-  if (!field) return;
-  if (location.hash.length > 1) {
-    field.value = location.hash.slice(1);
-    history.replaceState(null, "", location.pathname);
-  }
-  if (!field.value) return;
-  field.closest(".field").hidden = true;
-  field.form.querySelector("[autofocus]:not([data-from-fragment])")?.focus();
+  if (!field || location.hash.length < 2) return;
+  field.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  field.form.requestSubmit();
 }
-takeCode();
+addEventListener("DOMContentLoaded", takeCode); // not before all scripts have run: a page that is left begins none
 addEventListener("hashchange", takeCode);
 
 // A text with a button that copies it: selected where there is no clipboard, on plain http.

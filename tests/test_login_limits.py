@@ -18,6 +18,7 @@ from console.models import LoginCounter, LoginStreak
 from tests.cast import PASSWORD
 from tests.conftest import NOON
 from tests.markup import page
+from tests.static_rules import texts
 from tests.test_login import LOGIN, WRONG, guess, log_in, pause_ends
 from tests.threads import at_once
 
@@ -141,6 +142,12 @@ def test_programs_and_pages_count_together(alice):
     assert ask_for_token(PASSWORD) == 429
     pause_ends()
     assert ask_for_token(PASSWORD) == 200
+
+
+def test_every_attempt_is_reserved_and_ends_in_one_place():
+    reserves = [path for path, text in texts("console/**/*.py", "apikeys/**/*.py") if "limiter.reserve(" in text]
+
+    assert reserves == ["console/log_in/auth.py"]
 
 
 def test_an_attempt_that_no_processor_was_free_for_does_not_count(alice, monkeypatch):

@@ -15,8 +15,18 @@ from apikeys.audit import chain, counted, walk
 from apikeys.domain import Caller, Overlap, ServiceIdDraft
 from apikeys.identity import users
 from apikeys.models import ApiKeyRecord, AuditEvent
-from apikeys.services import deletion, found_values, keys, leaks, refusals, rotation, service_ids
-from console.mails import bundles, chores, events, expiring, sending
+from apikeys.services import (
+    activity_details,
+    deletion,
+    found_values,
+    keys,
+    leaks,
+    refusals,
+    revoking,
+    rotation,
+    service_ids,
+)
+from console.mails import bundles, chores, events, everybody, expiring, sending
 from console.mails.kinds import ABOUT, Kind
 from console.mails.models import MailBundle, MailCursor, MailRefusal
 from console.mails.quoting import plain, quoted
@@ -173,6 +183,41 @@ def test_a_leak_report_is_told_to_the_owner_and_to_administrators_who_chose_so(a
     assert all(alices_key.value not in str(sent.message()) for sent in by_address.values())
 
 
+def test_each_owner_gets_one_mail_when_all_keys_of_everybody_are_revoked(alice, bob, dora, create_key, monkeypatch):
+    User.objects.filter(pk__in=[bob.pk, dora.pk]).update(email="both@example.com")
+    monkeypatch.setattr(everybody, "PAGE", 1)
+    service = service_ids.create_service_id(caller_for(alice), ServiceIdDraft(name="pipeline"))[0]
+    for number in range(3):
+        create_key(alice, f"key {number}", iam_id=service.iam_id)
+    create_key(dora)
+    forget()
+    revoking.revoke_all(caller_for(dora), None)
+    bundle()
+
+    assert everybody.walk() == 0, "the keys may not be done yet"
+    MailCursor.objects.filter(name="everybody").update(at=timezone.now() - everybody.CALM)
+    while everybody.walk():
+        pass
+
+    send()
+    [sent] = mail.outbox
+    assert sent.to == ["alice@example.com"], "Bob has no keys, and Dora did it"
+    assert re.findall("What: (.*)", sent.body) == [
+        "All API keys of everybody disabled, also yours and those of your service IDs"
+    ]
+    assert not MailCursor.objects.filter(name="everybody").exists()
+
+
+def test_who_is_named_when_all_their_keys_are_revoked_gets_one_mail(alice, dora, create_key):
+    for number in range(3):
+        create_key(alice, f"key {number}")
+    forget()
+    revoking.revoke_all(caller_for(dora), revoking.find_owner(caller_for(dora), alice.iam_id))
+
+    sent = told_once()
+    assert re.findall("What: (.*)", sent.body) == ["API keys disabled: 3"]
+
+
 def test_a_value_that_bob_found_and_ended_is_told_to_its_owner(alice, bob, alices_key):
     forget()
     found = found_values.whose(caller_for(bob), alices_key.value)
@@ -270,6 +315,10 @@ def test_a_change_of_who_alice_is_names_what_was_changed(alice, dora):
     assert "alice@example.org" not in former.body
     assert present.to == ["alice@example.org"]
     assert "What: Changed: e-mail address, administrator or not\n" in present.body
+
+
+def test_every_field_of_a_user_that_can_be_changed_has_words():
+    assert {*activity_details.OF_PERSON} == {*changes.FIELDS, "mails"}
 
 
 def test_many_attempts_are_told_once_in_half_a_day_however_often_somebody_tries(alice):
@@ -459,7 +508,7 @@ def test_of_processes_that_look_at_once_one_tells_each_event_and_each_key(alice,
 
 def test_without_a_mail_server_a_process_does_nothing_about_mails(settings, monkeypatch):
     monkeypatch.setattr(sending, "SENDERS", senders := {})
-    assert len(chores.begin()) == 4
+    assert len(chores.begin()) == 5
     assert set(senders) == {"mail"}
     settings.MAILS_ARE_SENT = False
 

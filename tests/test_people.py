@@ -8,12 +8,15 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
+from apikeys import audit
+from apikeys.audit import counted
 from apikeys.domain import Name, ServiceIdDraft
 from apikeys.exceptions import InvalidApiKey, LastAdministrator
 from apikeys.models import ApiKeyRecord, AuditEvent, ServiceIdRecord
 from apikeys.services import service_ids
+from console.log_in.auth import HashingBusy
 from console.models import PasswordLink, User
-from console.people import changes
+from console.people import changes, links
 from tests.cast import PASSWORD
 from tests.conftest import caller_for, log_in, make_person
 from tests.markup import fields, page
@@ -156,11 +159,41 @@ def test_a_link_works_once_and_not_after_its_day_or_another_one(dora_client, ali
     for code in (used, replaced, ended, "", "\0"):
         answer = choose(code, "another sentence of that kind")
         assert answer.status_code == 409, code
+        assert Client().post(CHOOSE, {"code": code}).status_code == 409, "before a password was typed"
         told = page(answer)
         assert "Ask an administrator" in told.text
         assert told.find(id="id_code")["aria-describedby"] == "code-help refusal"
         assert told.find("a", href="/login/")
     assert can_log_in("alice", NEW_PASSWORD)
+
+
+def test_a_link_says_whose_password_is_chosen_before_one_is_typed(dora_client, alice):
+    code = code_in(dora_client.post(at(alice, "link/")))
+    asked = page(Client().get(CHOOSE))
+
+    shown = page(Client().post(CHOOSE, {"code": code}))
+
+    assert asked.find(name="code").attributes.get("value", "") == ""
+    assert not asked.find_all(name="new_password1")
+    assert "For the user alice" in shown.text
+    sent = fields(shown.find("form", action=CHOOSE))
+    assert (sent["code"], sent["username"], sent["new_password1"], sent["new_password2"]) == (code, "alice", "", "")
+    assert not shown.find_all(class_="error")
+
+
+def test_a_link_that_was_used_says_so_and_asks_for_nothing(dora_client, alice):
+    code = code_in(dora_client.post(at(alice, "link/")))
+    choose(code)
+
+    answer = Client().post(CHOOSE, {"code": code})
+
+    assert answer.status_code == 409
+    told = page(answer)
+    assert "This link was used already" in told.find(role="alert").text
+    assert not told.find_all(name="code")
+    assert told.find("a", href="/login/").text == "Log in"
+    counted.write()
+    assert AuditEvent.objects.filter(action=audit.PERSON_PASSWORD, reason="LinkUsed").count() == 1
 
 
 def test_a_password_that_is_changed_otherwise_ends_the_link(dora_client, alice):
@@ -200,7 +233,10 @@ def test_a_password_that_is_refused_leaves_the_link_as_it_was(dora_client, alice
     weak, other = choose(code, "password"), choose(code, NEW_PASSWORD, "something else altogether")
 
     assert (weak.status_code, other.status_code) == (422, 422)
-    assert page(weak).find(id="id_code")["value"] == code
+    assert page(weak).find(name="code")["value"] == code
+    for answer, wrong, right in ((weak, "1", "2"), (other, "2", "1")):
+        assert page(answer).find(id=f"id_new_password{wrong}-error")
+        assert not page(answer).find_all(id=f"id_new_password{right}-error")
     assert can_log_in("alice", PASSWORD)
     assert choose(code).status_code == 302
     assert not can_log_in("alice", PASSWORD)
@@ -219,6 +255,22 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(dora_client, alice):
     choose(code_in(dora_client.post(at(alice, "link/"))))
 
     assert session.get("/").status_code == 302
+
+
+def test_a_password_that_no_processor_was_free_for_costs_the_link_no_attempt(dora_client, alice, monkeypatch, settings):
+    settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 1
+    code = code_in(dora_client.post(at(alice, "link/")))
+
+    def busy(*_arguments: object) -> None:
+        raise HashingBusy
+
+    with monkeypatch.context() as patched:
+        patched.setattr(links, "make_password", busy)
+        form = {"code": code, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+        client = Client(raise_request_exception=False)
+        assert {client.post(CHOOSE, form).status_code for _ in range(3)} == {429}
+
+    assert choose(code).status_code == 302
 
 
 def test_guesses_at_links_are_limited(settings, db):

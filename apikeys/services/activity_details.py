@@ -75,6 +75,7 @@ REASONS: dict[str, Words] = {
     "LastFactor": _lazy("This is the last second factor of somebody who must have one"),
     "LastWayIn": _lazy("This is the last way for the user to log in"),
     "LinkEnded": _lazy("The link had ended"),
+    "LinkUsed": _lazy("The link was used already"),
     "LogInAgain": _lazy("The session at the key store had ended"),
     "LogInRefused": _lazy("The key store refused the log-in"),
     "MadeByPeopleOnly": _lazy("Only people can do this, not service IDs"),

@@ -171,6 +171,7 @@ def ways_of(request: Request, name: str) -> dict[str, Any]:
     return {
         "asks_password": has_password,
         "asks_code": has_factor,
+        "has_app": enrolled.has_app(person),
         "asks_passkey": enrolled.has_passkey(person),
         **passkeys.offer(request, "/"),
         "asks_provider": settings.OIDC_NAME if has_provider else "",

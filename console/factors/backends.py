@@ -8,7 +8,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from apikeys.identity.request import Request
 from console.factors import passcodes
-from console.log_in import limiter
+from console.log_in.auth import judge
+from console.log_in.limiter import Attempt
 from console.models import User
 
 # In place of a user ID, for the limit on attempts: whose it is, is not known yet. Each passcode is counted for itself,
@@ -27,9 +28,5 @@ class PasscodeBackend(BaseBackend):
         if request is None or one_time_password is None:
             return None
         about = f"{COUNTED} {one_time_password}"
-        attempt = limiter.Attempt(cast("Request", request).client_address, about, is_person=False)
-        limiter.reserve(attempt)
-        person = passcodes.use(one_time_password)
-        if person is not None:
-            limiter.forgive(attempt)
-        return person
+        attempt = Attempt(cast("Request", request).client_address, about, is_person=False)
+        return judge(attempt, lambda: passcodes.use(one_time_password))

@@ -43,15 +43,18 @@ def attempt_of(request: HttpRequest, user_id: str) -> Attempt:
     return Attempt(cast("Request", request).client_address, user_id, device=known_device(request, user_id))
 
 
-def judge(attempt: Attempt, look: Callable[[], Found]) -> Found:
-    """Return what `look` finds, which is falsy for a wrong secret. Nothing else looks at one: here each attempt ends.
+def judge(
+    attempt: Attempt, look: Callable[[], Found], not_looked: tuple[type[Exception], ...] = (HashingBusy,)
+) -> Found:
+    """Return what `look` finds, which is falsy for a wrong secret. Nothing else reserves an attempt: each ends here.
 
-    Raises TooManyAttempts without having looked, HashingBusy where there was no processor for it.
+    Raises TooManyAttempts without having looked, and what `look` raises; of `not_looked`, such as HashingBusy where
+    there was no processor for it, the attempt does not count.
     """
     limiter.reserve(attempt)
     try:
         found = look()
-    except HashingBusy:
+    except not_looked:
         limiter.give_back(attempt)
         raise
     if found:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -53,6 +54,13 @@ class PasswordValidator:
 
     def get_help_text(self) -> str:
         return _("Use 15 characters or more. A sentence works well. Common passwords are refused.")
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """Django's, with what is wrong with a password at the field where it is typed first, not where it is confirmed."""
+
+    def validate_password_for_user(self, user: User, password_field_name: str = "") -> None:
+        super().validate_password_for_user(user, "new_password1")
 
 
 @sensitive_variables("password")

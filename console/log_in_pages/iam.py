@@ -27,8 +27,7 @@ from apikeys.upstream.login import LoginMethod, LoginResult
 from apikeys.upstream.timeouts import REQUEST_SECONDS
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE
-from console.log_in import limiter
-from console.log_in.auth import attempt_of
+from console.log_in.auth import attempt_of, judge
 from console.log_in.limiter import Attempt
 from console.log_in_pages.views import Login
 from console.models import Account, User
@@ -64,20 +63,21 @@ class IAMLoginForm(AuthenticationForm):
         counted = Attempt(address, f"{method} {secret}", is_person=False)
         if method is LoginMethod.PASSWORD:
             counted = attempt_of(cast("Request", self.request), username)
-        limiter.reserve(counted)
-        try:
+
+        def look() -> bool:
             self.result = login.log_in(
                 method, address=address, deadline=self.deadline, username=username, secret=secret
             )
+            self.user = person_of(self.result)
+            return self.user.is_active
+
+        try:
+            is_let_in = judge(counted, look, not_looked=(StoreError,))  # then IAM did not look at the password
         except (LogInRefused, StoreError) as exc:
-            if isinstance(exc, StoreError):  # IAM did not look at the password
-                limiter.give_back(counted)
             self.status = exc.status
             raise forms.ValidationError(sentence(exc)) from None
-        self.user = person_of(self.result)
-        if not self.user.is_active:
+        if not is_let_in:
             raise forms.ValidationError(_("You are not allowed to log in here. Ask the operator of this console."))
-        limiter.forgive(counted)
         return fields
 
     def get_user(self) -> User:

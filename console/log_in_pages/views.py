@@ -26,6 +26,7 @@ from console import sessions
 from console.factors import asked_again, enrolled, passkeys, second_step
 from console.log_in import devices, events
 from console.log_in.auth import is_own_password
+from console.log_in.passwords import NewPasswordForm
 from console.log_in.refusals import LATE, PASSKEY_REFUSED, too_many_message
 from console.models import User
 from console.single_sign_on import refusals
@@ -110,7 +111,7 @@ WORDS = {
 }
 
 
-class OwnPasswordForm(PasswordChangeForm):
+class OwnPasswordForm(NewPasswordForm, PasswordChangeForm):
     """Django's, with wrong current passwords counted as at a log-in: who finds a session open could guess on here."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from console.mails import bundles, events, expiring, sending
+from console.mails import bundles, events, everybody, expiring, sending
 
 Chore = Callable[[], object]
 
@@ -14,4 +14,4 @@ def begin() -> list[Chore]:
     if not settings.MAILS_ARE_SENT:
         return []
     sending.register()
-    return [events.fan_out, expiring.Walk().run, bundles.post, bundles.forget_old]
+    return [events.fan_out, everybody.walk, expiring.Walk().run, bundles.post, bundles.forget_old]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apikeys import audit
 from apikeys.audit.walk import end_of_chain, next_page
 from apikeys.models import AuditEvent
-from console.mails import bundles
+from console.mails import bundles, everybody
 from console.mails.concerning import ACTIONS, ADMINISTRATORS, Concern, concerned
 from console.mails.kinds import Kind, is_wanted
 from console.mails.models import MailCursor
@@ -51,6 +51,7 @@ def _fan_out_page() -> int:
             return 0
         page = next_page(cursor.place, PAGE)
         bundles.add(news_of(page.events))
+        everybody.begin(page.events)
         cursor.place, cursor.at = page.place, timezone.now()
         cursor.save()
     return len(page.events)

@@ -46,7 +46,7 @@ AT_ONCE = timedelta()
 
 ABOUT = {
     Kind.SECURITY: About(
-        _("My password, my second factors, my user or my choice here was changed"),
+        _("My password, my second factors, my user or my choice here was changed, or a recovery code was used"),
         is_fixed=True,
         delay=AT_ONCE,
         interval=timedelta(seconds=10),  # what one act brings about; whoever has a session can't hide more behind it

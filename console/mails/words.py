@@ -18,6 +18,7 @@ from apikeys.models import AuditEvent
 from apikeys.services import activity_details
 from console.active_sessions.devices import command_line_of, device_of
 from console.mails.concerning import BY_GRANT
+from console.mails.everybody import is_of_everybody
 from console.mails.kinds import Kind
 from console.mails.quoting import plain, quoted
 from console.moments import Moments
@@ -176,7 +177,7 @@ def _of_key(key: Expiring, moments: Moments) -> Iterator[Words]:
 
 def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words]:
     yield _("When"), moments.plain(event.event_time)
-    yield _("What"), activity_details.what(event)
+    yield _("What"), _what(event)
     if kind not in (Kind.SECURITY, Kind.NEW_DEVICE, Kind.ATTEMPTS) and event.target_name:
         key_id = event.target_id.rpartition(":")[2]
         yield _("API key"), f"{quoted(event.target_name)} ({key_id})" if key_id else quoted(event.target_name)
@@ -191,3 +192,10 @@ def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words
         yield _("Recovery codes left"), _number(int(left))
     if times := event.request_data.get("times") or event.request_data.get("uses"):
         yield _("How often"), _number(int(times))
+
+
+def _what(event: AuditEvent) -> str:
+    """Return what happened to whoever reads it: how many keys of others there were is not theirs to know."""
+    if is_of_everybody(event):
+        return _("All API keys of everybody disabled, also yours and those of your service IDs")
+    return activity_details.what(event)

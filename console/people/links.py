@@ -49,6 +49,11 @@ def find(code: str) -> PasswordLink | None:
     return rows.filter(digest=_digest(code), used_at=None, ends_at__gt=timezone.now(), user__is_active=True).first()
 
 
+def was_used(code: str) -> bool:
+    """Tell whether a password was chosen with the link of a code; no longer known once it was changed again."""
+    return PasswordLink.objects.filter(digest=_digest(code), used_at__isnull=False).exists()
+
+
 def use(code: str, password: str) -> User | None:
     """Give the person of a link this password, once; return the person, None where the link can't be used any more.
 

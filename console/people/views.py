@@ -1,10 +1,7 @@
 """Manage > Users, and the page on which a person with a link chooses a password."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,7 +10,15 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apikeys import audit
-from apikeys.exceptions import ApiKeyError, InvalidApiKey, LastAdministrator, LinkEnded, PersonConflict, TooManyAttempts
+from apikeys.exceptions import (
+    ApiKeyError,
+    InvalidApiKey,
+    LastAdministrator,
+    LinkEnded,
+    LinkUsed,
+    PersonConflict,
+    TooManyAttempts,
+)
 from apikeys.identity.callers import caller_for, caller_of, check_administrator
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
@@ -22,8 +27,10 @@ from apikeys.web.forms import sent_form
 from apikeys.web.responses import UNPROCESSABLE, shown_once
 from console.active_sessions import views as account
 from console.factors.enrolled import has_one
-from console.log_in import events, limiter
+from console.log_in import events
+from console.log_in.auth import judge
 from console.log_in.limiter import Attempt
+from console.log_in.passwords import NewPasswordForm
 from console.models import User
 from console.people import changes, links
 from console.people.changes import Invited
@@ -167,37 +174,38 @@ def person_delete(request: Request, iam_id: str) -> HttpResponse:
 @sensitive_post_parameters()
 @sensitive_variables("code", "form", "attempt")
 def choose_password(request: Request) -> HttpResponse:
-    """The page of a link. A script takes the code from behind the `#`; without it people paste the link."""
-    context: dict[str, Any] = {"code_form": CodeForm(), "form": SetPasswordForm(User())}
+    """The page of a link, which is sent first: then it says whose password is chosen.
+
+    A script takes the code from behind the `#` and sends it; without one people paste the link.
+    """
     if request.method == "GET":
-        return render(request, "people/choose_password.html", context)
+        return render(request, "people/choose_password.html", {"code_form": CodeForm()})
     code = links.code_in(request.POST.get("code", ""))
     attempt = Attempt(request.client_address, f"{LINKS} {code}", is_person=False)
     try:
-        limiter.reserve(attempt)
-        link = links.find(code)
+        link = judge(attempt, lambda: links.find(code))
         if link is None:
-            raise LinkEnded
-        form: Any = SetPasswordForm(link.user, request.POST)
+            raise LinkUsed if links.was_used(code) else LinkEnded
+        is_sent = "new_password1" in request.POST
+        form = NewPasswordForm(link.user, request.POST if is_sent else None)
         if not form.is_valid():
-            limiter.forgive(attempt)
-            return _choose_again(request, form, code)
+            return _choose(request, form, code, link.user)
         person = changes.choose_password(caller_for(request, audit.NOBODY), code, form.cleaned_data["new_password1"])
     except (LinkEnded, TooManyAttempts) as exc:
         action = audit.LIMIT if isinstance(exc, TooManyAttempts) else audit.PERSON_PASSWORD
         events.record(request, action, reason=type(exc).__name__)
-        return render(request, "people/choose_password.html", context | {"refusal": sentence(exc)}, status=exc.status)
-    limiter.forgive(attempt)
+        context = {"code_form": CodeForm(), "refusal": sentence(exc), "is_used": isinstance(exc, LinkUsed)}
+        return render(request, "people/choose_password.html", context, status=exc.status)
     _leave(request, person.iam_id)
     messages.success(request, _("Your password was set. Log in as %(user_id)s.") % {"user_id": person.username})
     return HttpResponseRedirect(reverse("login"))
 
 
-@sensitive_variables("code", "context")
-def _choose_again(request: Request, form: Any, code: str) -> HttpResponse:
-    """Return the page with what is wrong with the password; the code is good, and comes back with it."""
-    context = {"code_form": CodeForm(initial={"code": code}), "form": form}
-    return shown_once(request, "people/choose_password.html", context, UNPROCESSABLE)
+@sensitive_variables("code", "form", "context")
+def _choose(request: Request, form: NewPasswordForm, code: str, person: User) -> HttpResponse:
+    """Return the page for the password of a person, with what is wrong with the one they sent; the code comes along."""
+    context = {"code": code, "form": form, "person": person}
+    return shown_once(request, "people/choose_password.html", context, UNPROCESSABLE if form.errors else 200)
 
 
 @sensitive_variables("invited", "context")

@@ -67,7 +67,7 @@ def test_gail_sets_up_an_app_and_logs_in_with_its_code_and_with_a_recovery_code(
 
     for attempt in ("000000", codes[0]):
         log_in(page, name) if attempt == "000000" else None
-        page.get_by_label("Code").fill(attempt)
+        page.get_by_label("Code of your app, or recovery code").fill(attempt)
         page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
