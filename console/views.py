@@ -32,6 +32,7 @@ from apikeys.web import drafts
 from apikeys.web.compression import compressed
 from apikeys.web.listing import number_of
 from apikeys.web.navigation import requested_next_url
+from apikeys.web.responses import UNPROCESSABLE
 from console import csrf
 from console.context_processors import THEMES
 from console.cookies import set_cookie
@@ -41,7 +42,6 @@ from console.log_in import events
 from console.mails import languages
 from console.models import User, validate_time_zone
 
-UNPROCESSABLE = 422
 KEY_FORMS = ("api_key_create", "api_key_edit")
 
 

@@ -1,4 +1,4 @@
-"""Account > Second factors, the second step of the log-in, and the page that asks again before something is opened."""
+"""Account > Second factors, and the page that asks again before something is opened."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
@@ -14,20 +13,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apikeys import audit
-from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.forms import sent_form
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE, shown_once
-from console.factors import asked_again, changes, enrolled, passcodes, passkeys, proofs, second_step, totp
+from console.factors import asked_again, changes, enrolled, passcodes, passkeys, proofs, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
-from console.log_in import devices, events, limiter
-from console.log_in.refusals import LATE, PASSKEY_REFUSED, redirect_to_log_in, too_many_message
-from console.models import User
 from console.session_secrets import SessionSecret
 
 ENROLLING = SessionSecret("enrolling", totp.PURPOSE)  # that of the app that is being set up
@@ -166,81 +160,6 @@ def passcode_page(request: Request) -> HttpResponse:
         return render(request, "factors/passcode.html", context)
     context["passcode"] = passcodes.make(request.user)
     return shown_once(request, "factors/passcode.html", context)
-
-
-@login_not_required
-@require_http_methods(["GET", "POST"])
-@sensitive_post_parameters()
-def second_step_page(request: Request) -> HttpResponse:
-    """The second step of a log-in: a code of the app, or a recovery code."""
-    found = second_step.find(request)
-    if found is None:
-        return redirect_to_log_in(LATE)
-    person, half = found
-    if request.method == "GET":
-        return _second_step(request, person)
-    passkey = request.POST.get("passkey", "")
-    try:
-        factor = (
-            proofs.accepts_passkey(request, person, passkey)
-            if passkey
-            else proofs.accepts_code(request, person, request.POST.get("code", ""))
-        )
-    except TooManyAttempts as exc:
-        response = _second_step(request, person, too_many_message(exc.retry_after), exc.status)
-        response.headers["Retry-After"] = str(exc.retry_after)
-        return response
-    if factor:
-        second_step.finish(request, person, half, factor)
-        entered = HttpResponseRedirect(half.next_url)
-        devices.remember(request, entered, person.username)
-        return entered
-    refusal = asked_again.wrong_passkey() if passkey else asked_again.wrong_code()
-    return _second_step(request, person, refusal, UNPROCESSABLE)
-
-
-def _second_step(request: Request, person: User, refusal: str = "", status: int = 200) -> HttpResponse:
-    if refusal:
-        is_limit = status == TooManyAttempts.status
-        events.record(request, audit.LIMIT if is_limit else audit.LOG_IN, person, reason="ProofRefused")
-    context = {"refusal": refusal, "asks_passkey": enrolled.has_passkey(person), "has_app": enrolled.has_app(person)}
-    context |= passkeys.offer(request, reverse("login"))
-    return render(request, "factors/second_step.html", context, status=status)
-
-
-@login_not_required
-@require_POST
-def passkey_options_to_log_in(request: Request) -> HttpResponse:
-    """What the browser needs for a passkey in place of a password, or as the second step that is due.
-
-    One for a stranger leaves a session: how many there can be from one address is limited.
-    """
-    if not passkeys.host_of(request):
-        raise Http404
-    if found := second_step.find(request):
-        return JsonResponse(passkeys.options_to_use(request, found[0]))
-    try:
-        limiter.reserve_challenge(request.client_address)
-    except TooManyAttempts as exc:
-        events.record(request, audit.LIMIT, reason=type(exc).__name__)
-        return JsonResponse({"message": too_many_message(exc.retry_after)}, status=exc.status)
-    return JsonResponse(passkeys.options_to_use(request))
-
-
-@login_not_required
-@require_POST
-@sensitive_post_parameters()
-def passkey_log_in(request: Request) -> HttpResponse:
-    """Log in with a passkey alone: the device has verified the person, so it is two factors by itself."""
-    person = None if settings.OIDC_ONLY else proofs.person_of_passkey(request, request.POST.get("passkey", ""))
-    if person is None:
-        events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
-        return redirect_to_log_in(PASSKEY_REFUSED)
-    limiter.forgive_challenge(request.client_address)
-    second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""), factor=proofs.PASSKEY)
-    entered = HttpResponseRedirect(requested_next_url(request) or reverse("dashboard"))
-    devices.remember(request, entered, person.username)
-    return entered
 
 
 @require_http_methods(["GET", "POST"])

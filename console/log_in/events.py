@@ -6,15 +6,13 @@ rest. A success is a row at once: who can't be audited does not come in. A refus
 """
 
 import logging
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, signals
 from django.db import Error
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
 from apikeys import audit
 from apikeys.audit import counted
@@ -23,12 +21,8 @@ from apikeys.domain import Caller
 from apikeys.identity.callers import caller_for
 from apikeys.identity.users import identity_of
 from apikeys.storage.reserve import revocation
-from apikeys.web.responses import UNPROCESSABLE
 from console.log_in import devices
 from console.models import User
-
-View = Callable[..., HttpResponseBase]
-TOO_MANY = 429
 
 logger = logging.getLogger(__name__)
 
@@ -111,22 +105,6 @@ def _logged_out(request: HttpRequest | None, user: User | None, **_kwargs: Any) 
 def _refused(credentials: dict[str, Any], request: HttpRequest | None = None, **_kwargs: Any) -> None:
     if request is not None and _passed_gate(request):
         record(request, audit.LOG_IN, str(credentials.get("username", "")), reason="PasswordRefused")
-
-
-def noting(view: View) -> View:
-    """Note what the view of a log-in page refuses, as far as no signal tells it."""
-
-    @wraps(view)
-    def with_events(request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponseBase:
-        response = view(request, *arguments, **keywords)
-        typed = request.POST.get("username", "") if request.method == "POST" else ""
-        if response.status_code == TOO_MANY:
-            record(request, audit.LIMIT, typed, reason="TooManyAttempts")
-        elif response.status_code == UNPROCESSABLE and store_traits().is_upstream:
-            record(request, audit.LOG_IN, typed, reason="LogInRefused")
-        return response
-
-    return with_events
 
 
 def _passed_gate(request: HttpRequest) -> bool:

@@ -27,7 +27,7 @@ from console.factors import asked_again, enrolled, passkeys, second_step
 from console.log_in import devices, events
 from console.log_in.auth import is_own_password
 from console.log_in.passwords import NewPasswordForm
-from console.log_in.refusals import LATE, PASSKEY_REFUSED, too_many_message
+from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED, too_many_message
 from console.models import User
 from console.single_sign_on import refusals
 
