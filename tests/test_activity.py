@@ -19,7 +19,7 @@ from apikeys.domain import Caller, Creators, Filters, ReviewKind, ReviewRule, Ru
 from apikeys.exceptions import ApiKeyError
 from apikeys.models import AuditEvent
 from apikeys.services import activity, activity_details, keys
-from console.mails.kinds import Kind as Mail
+from console.mails.kinds import MailKind
 from tests.conftest import caller_for
 from tests.terminal import ROOT
 
@@ -255,7 +255,7 @@ def test_every_field_of_an_event_and_every_word_in_one_has_words():
     assert {"new_device", "by", "leaked", "kinds", "never_used", "prev_sentence"} <= names
     assert {("by", "link"), ("cause", "expired"), ("step", "announced")} <= words
     assert (raw, without) == (set(), set())
-    enums = {"group": ReviewKind, "status": Status, "creators": Creators, "on": Mail, "kinds": EventKind}
+    enums = {"group": ReviewKind, "status": Status, "creators": Creators, "on": MailKind, "kinds": EventKind}
     for name, kinds in enums.items():
         assert activity_details.VALUES[name].keys() == {*kinds}
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from apikeys import audit
 from apikeys.models import AuditEvent
-from console.factors import changes as factor_changes
+from console.brand import console_name
 from console.factors import enrolled, recovery, totp
 from console.factors import second_step as steps
 from console.factors.models import Authenticator, Passkey, RecoveryCode
@@ -119,11 +119,11 @@ def test_a_recovery_code_that_an_earlier_release_made_works(alice):
 
 def test_the_app_shows_the_brand_the_name_of_the_host_or_what_this_is(settings):
     settings.CONSOLE_BRAND, settings.PUBLIC_URL = "Acme", "https://keys.example:8000"
-    assert factor_changes.issuer() == "Acme"
+    assert console_name() == "Acme"
     settings.CONSOLE_BRAND = ""
-    assert factor_changes.issuer() == "keys.example"
+    assert console_name() == "keys.example"
     settings.PUBLIC_URL = ""
-    assert factor_changes.issuer() == "API keys"
+    assert console_name() == "API keys"
 
 
 def test_the_code_that_set_an_app_up_is_used_up_and_each_step_is_taken_once_and_in_order(at, alice):

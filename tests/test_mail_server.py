@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from console.mails import bundles, sending
-from console.mails.kinds import Kind
+from console.mails.kinds import MailKind
 from console.mails.models import MailRefusal
 from console.mails.server import FILES, NONE, mailer, sender
 from console.models import User
@@ -90,7 +90,7 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def put_in(person, kind: Kind = Kind.SECURITY) -> Delivery:
+def put_in(person, kind: MailKind = MailKind.SECURITY) -> Delivery:
     delivery = bundles.delivery_of(person.iam_id, kind, [], 1)
     queue.enqueue([delivery])
     return delivery

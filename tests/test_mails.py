@@ -27,7 +27,7 @@ from apikeys.services import (
     service_ids,
 )
 from console.mails import bundles, chores, events, everybody, expiring, sending
-from console.mails.kinds import ABOUT, Kind
+from console.mails.kinds import ABOUT, MailKind
 from console.mails.models import MailBundle, MailCursor, MailRefusal
 from console.mails.quoting import plain, quoted
 from console.models import User
@@ -137,8 +137,8 @@ def rotate(caller: Caller, key_id: str) -> None:
 
 
 HAPPENINGS = {
-    Kind.ROTATED: (rotate, "API key rotated", "API 金鑰已輪替"),
-    Kind.DELETED: (deletion.delete_api_key, "API key deleted", "已刪除 API 金鑰"),
+    MailKind.ROTATED: (rotate, "API key rotated", "API 金鑰已輪替"),
+    MailKind.DELETED: (deletion.delete_api_key, "API key deleted", "已刪除 API 金鑰"),
 }
 
 
@@ -268,7 +268,7 @@ def test_a_log_in_of_the_command_line_is_told_where_nobody_had_logged_in_from_th
 
 
 def test_a_password_and_factors_that_change_are_told_whatever_alice_chose(alice, dora, alice_client):
-    User.objects.filter(pk=alice.pk).update(mail_choices=dict.fromkeys(Kind, False))
+    User.objects.filter(pk=alice.pk).update(mail_choices=dict.fromkeys(MailKind, False))
     change_password(alice_client)
     changes.reset_factors(caller_for(dora), alice.iam_id)
     changes.new_link(caller_for(dora), alice.iam_id)
@@ -297,7 +297,7 @@ def test_a_password_and_factors_that_change_are_told_whatever_alice_chose(alice,
 def test_the_use_of_a_recovery_code_and_each_change_of_ways_to_log_in_are_told_in_their_own_words(
     alice, action, factor, what
 ):
-    User.objects.filter(pk=alice.pk).update(mail_choices=dict.fromkeys(Kind, False))
+    User.objects.filter(pk=alice.pk).update(mail_choices=dict.fromkeys(MailKind, False))
     left = {"codes_left": 9} if factor == "recovery code" else {}
     with transaction.atomic():
         audit.record_person(caller_for(alice), action, alice.iam_id, "alice", factor=factor, **left)
@@ -377,7 +377,7 @@ def test_nobody_without_an_address_nobody_deactivated_and_nobody_who_is_gone_get
     assert mail.outbox == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if not ABOUT[kind].is_fixed])
+@pytest.mark.parametrize("kind", [kind for kind in MailKind if not ABOUT[kind].is_fixed])
 def test_a_kind_that_alice_turned_off_is_not_told(alice, dora, kind):
     User.objects.filter(pk=alice.pk).update(mail_choices={kind.value: False})
     alice.refresh_from_db()
@@ -399,7 +399,7 @@ def test_a_thousand_deletions_are_one_mail_and_one_row(alice, create_key):
 
     waits = MailBundle.objects.get()
     assert (waits.count, len(waits.lines)) == (30, bundles.LINES)
-    assert timezone.now() < waits.due_at <= timezone.now() + ABOUT[Kind.DELETED].delay
+    assert timezone.now() < waits.due_at <= timezone.now() + ABOUT[MailKind.DELETED].delay
     [sent] = told()
     assert sent.subject == "API keys deleted: 30 – console.example.com"
     assert sent.body.count("When: ") == 10
@@ -697,7 +697,7 @@ def test_alice_chooses_on_her_page_which_mails_she_gets(alice, alice_client):
 
 
 def test_a_choice_that_changes_nothing_is_no_event(alice, alice_client):
-    on = [kind.value for kind in Kind if ABOUT[kind].is_default and not ABOUT[kind].is_fixed]
+    on = [kind.value for kind in MailKind if ABOUT[kind].is_default and not ABOUT[kind].is_fixed]
     alice_client.post(MAILS, {"kind": on})
 
     assert not AuditEvent.objects.filter(action=audit.PERSON_UPDATE).exists()

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -96,8 +94,3 @@ def _change(caller: Caller, action: str, person: User, factor: str) -> Iterator[
     with audit.change(caller, action, person.iam_id, person.username, is_here=True, factor=factor) as step:
         yield
         step.record_person(person)
-
-
-def issuer() -> str:
-    """Return what an app shows beside a user ID: the brand, or the name of this console."""
-    return settings.CONSOLE_BRAND or urlsplit(settings.PUBLIC_URL).hostname or "API keys"

@@ -19,6 +19,7 @@ from apikeys.services.messages import sentence
 from apikeys.web.forms import sent_form
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE, shown_once
+from console.brand import console_name
 from console.factors import asked_again, changes, enrolled, passcodes, passkeys, proofs, totp
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
@@ -73,7 +74,7 @@ def _app_page(request: Request, form: AppForm, secret: str) -> HttpResponse:
     groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
     context = {
         "form": form,
-        "qr_code": totp.qr_code(totp.uri_of(secret, request.user, changes.issuer())),
+        "qr_code": totp.qr_code(totp.uri_of(secret, request.user, console_name())),
         "secret": " ".join(groups),
     }
     return shown_once(request, "factors/app.html", context, UNPROCESSABLE if form.errors else 200)
@@ -118,7 +119,7 @@ def passkey_options_to_add(request: Request) -> HttpResponse:
     """What the browser needs to make a passkey."""
     if not passkeys.host_of(request):
         raise Http404
-    return JsonResponse(passkeys.options_to_add(request, request.user, changes.issuer()))
+    return JsonResponse(passkeys.options_to_add(request, request.user, console_name()))
 
 
 @require_POST

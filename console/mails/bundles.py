@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from console.mails.kinds import ABOUT, Kind
+from console.mails.kinds import ABOUT, MailKind
 from console.mails.models import MailBundle
 from console.outbox import queue
 from console.outbox.models import Delivery, State
@@ -41,7 +41,7 @@ class News:
             self.lines.append(line)
 
 
-AllNews = dict[tuple[str, Kind], News]  # by the IAM ID of a person
+AllNews = dict[tuple[str, MailKind], News]  # by the IAM ID of a person
 
 
 def add(news: AllNews) -> None:
@@ -77,17 +77,17 @@ def post() -> int:
         sent = []
         for bundle in due:
             if (bundle.person, bundle.kind) in waiting:
-                bundle.due_at = now + ABOUT[Kind(bundle.kind)].interval
+                bundle.due_at = now + ABOUT[MailKind(bundle.kind)].interval
             else:
                 if bundle.due_at and bundle.due_at > now - TOO_LATE:
-                    sent.append(delivery_of(bundle.person, Kind(bundle.kind), bundle.lines, bundle.count))
+                    sent.append(delivery_of(bundle.person, MailKind(bundle.kind), bundle.lines, bundle.count))
                 bundle.lines, bundle.count, bundle.due_at, bundle.sent_at = [], 0, None, now
             bundle.save()
         queue.enqueue(sent)
     return len(sent)
 
 
-def delivery_of(person: str, kind: Kind, lines: Iterable[Line], count: int) -> Delivery:
+def delivery_of(person: str, kind: MailKind, lines: Iterable[Line], count: int) -> Delivery:
     """Return a mail for the outbox: whom it is for, and references to what it tells."""
     payload = json.dumps({"lines": list(lines), "count": count})
     return Delivery(kind=KIND, recipient=person, message_id=uuid.uuid4().hex, topic=kind.value, payload=payload)

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from apikeys import audit
 from apikeys.domain import Caller
-from console.mails.kinds import ABOUT, Kind, chosen, offered
+from console.mails.kinds import ABOUT, MailKind, chosen, offered
 from console.mails.models import MailRefusal
 from console.models import User
 
@@ -36,7 +36,7 @@ def refusal_of(person: User) -> MailRefusal | None:
 class Box(NamedTuple):
     """What the page offers of a kind."""
 
-    kind: Kind
+    kind: MailKind
     title: str
     is_on: bool
     is_fixed: bool

@@ -11,10 +11,10 @@ from apikeys.models import AuditEvent
 from apikeys.services.activity_details import OF_FACTORS
 from apikeys.services.leaks import REPORTER
 from console.factors.proofs import RECOVERY
-from console.mails.kinds import Kind
+from console.mails.kinds import MailKind
 
 ADMINISTRATORS = "administrators"  # in place of an IAM ID
-OF_KEYS = {audit.CREATE: Kind.CREATED, audit.ROTATE: Kind.ROTATED, audit.DELETE: Kind.DELETED}
+OF_KEYS = {audit.CREATE: MailKind.CREATED, audit.ROTATE: MailKind.ROTATED, audit.DELETE: MailKind.DELETED}
 BY_OTHERS = (audit.UPDATE, audit.RESTORE, audit.REVOKE)
 OF_PERSONS = (audit.PERSON_UPDATE, audit.PERSON_PASSWORD, audit.SESSION_DELETE, *OF_FACTORS)
 ACTIONS = (*OF_KEYS, *BY_OTHERS, *OF_PERSONS, audit.DECOY, audit.LOG_IN, audit.PROOF, audit.LIMIT)
@@ -27,7 +27,7 @@ class Concern(NamedTuple):
     """Who is told, and of which kind that is. `to` is the IAM ID of a person or a service ID, or ADMINISTRATORS."""
 
     to: str
-    kind: Kind
+    kind: MailKind
 
 
 def concerned(event: AuditEvent) -> Iterator[Concern]:
@@ -37,10 +37,10 @@ def concerned(event: AuditEvent) -> Iterator[Concern]:
     if SERVICE_ID.fullmatch(whom):  # all keys of one were revoked, which has it as the target
         whom = f"iam-{whom}"
     if audit.plain(event.action) == audit.DECOY:
-        yield Concern(whom, Kind.DECOY)
-        yield Concern(ADMINISTRATORS, Kind.ALARMS)
+        yield Concern(whom, MailKind.DECOY)
+        yield Concern(ADMINISTRATORS, MailKind.ALARMS)
     elif audit.plain(event.action) == audit.LIMIT and PERSON.fullmatch(event.target_id):
-        yield Concern(event.target_id, Kind.ATTEMPTS)
+        yield Concern(event.target_id, MailKind.ATTEMPTS)
     elif not is_success:
         return
     elif audit.plain(event.action) in OF_PERSONS:
@@ -48,27 +48,27 @@ def concerned(event: AuditEvent) -> Iterator[Concern]:
     elif audit.plain(event.action) in (audit.LOG_IN, audit.PROOF):
         yield from _of_log_in(event)
     elif audit.plain(event.action) in (audit.UPDATE, audit.DELETE) and is_leak(event):
-        yield Concern(whom, Kind.LEAKED)
-        yield Concern(ADMINISTRATORS, Kind.ALARMS)
+        yield Concern(whom, MailKind.LEAKED)
+        yield Concern(ADMINISTRATORS, MailKind.ALARMS)
     elif audit.plain(event.action) in OF_KEYS:
         yield Concern(whom, OF_KEYS[audit.plain(event.action)])
     elif audit.plain(event.action) in BY_OTHERS and event.concerns and not _is_a_look(event):
-        yield Concern(whom, Kind.CHANGED)
+        yield Concern(whom, MailKind.CHANGED)
 
 
 def _of_person(event: AuditEvent, whom: str) -> Iterator[Concern]:
     """Yield whom a change of a person concerns. Who ends sessions of their own knows it."""
     is_told_otherwise = audit.plain(event.action) == audit.SESSION_DELETE and not event.concerns
     if not is_told_otherwise and event.request_data.get("active") is not False:  # who can't log in gets no mails
-        yield Concern(whom, Kind.SECURITY)
+        yield Concern(whom, MailKind.SECURITY)
 
 
 def _of_log_in(event: AuditEvent) -> Iterator[Concern]:
     """Yield who came in, where that is news: somebody with a code from where it was kept, or on another device."""
     if event.request_data.get("factor") == RECOVERY:
-        yield Concern(event.initiator_id, Kind.SECURITY)
+        yield Concern(event.initiator_id, MailKind.SECURITY)
     if audit.plain(event.action) == audit.LOG_IN and is_from_new_device(event):
-        yield Concern(event.initiator_id, Kind.NEW_DEVICE)
+        yield Concern(event.initiator_id, MailKind.NEW_DEVICE)
 
 
 def is_leak(event: AuditEvent) -> bool:

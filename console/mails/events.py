@@ -14,7 +14,7 @@ from apikeys.audit.walk import end_of_chain, next_page
 from apikeys.models import AuditEvent
 from console.mails import bundles, everybody
 from console.mails.concerning import ACTIONS, ADMINISTRATORS, Concern, concerned
-from console.mails.kinds import Kind, is_wanted
+from console.mails.kinds import MailKind, is_wanted
 from console.mails.models import MailCursor
 from console.mails.recipients import administrators, persons_of
 from console.models import User
@@ -77,4 +77,4 @@ def news_of(events: Iterable[AuditEvent]) -> bundles.AllNews:
 
 def _is_own_change(person: User, event: AuditEvent, concern: Concern) -> bool:
     """Tell whether somebody changed a key of their own service ID, which is the only kind about what others do."""
-    return concern.kind is Kind.CHANGED and event.initiator_id == person.iam_id
+    return concern.kind is MailKind.CHANGED and event.initiator_id == person.iam_id

@@ -14,7 +14,7 @@ from apikeys import audit
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.models import MANAGER, ApiKeyRecord, AuditEvent, ServiceIdRecord
 from console.mails import bundles
-from console.mails.kinds import Kind, is_wanted
+from console.mails.kinds import MailKind, is_wanted
 from console.mails.models import MailCursor
 from console.models import User
 
@@ -64,9 +64,9 @@ def _tell_page() -> int:
         line = {"place": cursor.place}
         bundles.add(
             {
-                (person.iam_id, Kind.CHANGED): bundles.News([line], 1)
+                (person.iam_id, MailKind.CHANGED): bundles.News([line], 1)
                 for person in told
-                if is_wanted(person, Kind.CHANGED)
+                if is_wanted(person, MailKind.CHANGED)
             }
         )
         if len(people) == PAGE:

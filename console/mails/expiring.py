@@ -15,7 +15,7 @@ from django.utils import timezone
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.models import ApiKeyRecord, Expiration
 from console.mails import bundles
-from console.mails.kinds import Kind, is_wanted
+from console.mails.kinds import MailKind, is_wanted
 from console.mails.models import MailCursor
 from console.mails.recipients import persons_of
 from console.models import Account
@@ -97,9 +97,9 @@ def _news(keys: Iterable[ApiKeyRecord], days: int) -> bundles.AllNews:
     persons = persons_of(key.iam_id for key in told)
     for key in told:
         person = persons.get(key.iam_id)
-        if person and key.expires_at and is_wanted(person, Kind.EXPIRING):
+        if person and key.expires_at and is_wanted(person, MailKind.EXPIRING):
             line = {"key": key.id, "expires_at": key.expires_at.isoformat()}
-            news.setdefault((person.iam_id, Kind.EXPIRING), bundles.News()).add(line)
+            news.setdefault((person.iam_id, MailKind.EXPIRING), bundles.News()).add(line)
     return news
 
 

@@ -11,7 +11,7 @@ from apikeys.services.activity_details import VALUES
 from console.models import User
 
 
-class Kind(StrEnum):
+class MailKind(StrEnum):
     """What a mail is about, in the order of the page where people choose."""
 
     SECURITY = "security"
@@ -45,26 +45,26 @@ class About:
 AT_ONCE = timedelta()
 
 ABOUT = {
-    Kind.SECURITY: About(
+    MailKind.SECURITY: About(
         _("My password, my second factors, my user or my choice here was changed, or a recovery code was used"),
         is_fixed=True,
         delay=AT_ONCE,
         interval=timedelta(seconds=10),  # what one act brings about; whoever has a session can't hide more behind it
     ),
-    Kind.NEW_DEVICE: About(_("Somebody logged in as me from a new device"), delay=AT_ONCE),
-    Kind.ATTEMPTS: About(
+    MailKind.NEW_DEVICE: About(_("Somebody logged in as me from a new device"), delay=AT_ONCE),
+    MailKind.ATTEMPTS: About(
         _("Too many attempts to log in as me"), delay=AT_ONCE, interval=timedelta(hours=12)
     ),  # by anybody: nobody's mailbox is to be filled so
-    Kind.LEAKED: About(_("One of my API keys was found where it should not be"), delay=AT_ONCE),
-    Kind.DECOY: About(_("Somebody used one of my decoys"), delay=AT_ONCE),
-    Kind.EXPIRING: About(
+    MailKind.LEAKED: About(_("One of my API keys was found where it should not be"), delay=AT_ONCE),
+    MailKind.DECOY: About(_("Somebody used one of my decoys"), delay=AT_ONCE),
+    MailKind.EXPIRING: About(
         _("One of my API keys expires in 14 days, in 3 days, or has expired"), interval=timedelta(hours=1)
     ),
-    Kind.CREATED: About(_("An API key of mine was created")),
-    Kind.ROTATED: About(_("An API key of mine was rotated")),
-    Kind.DELETED: About(_("An API key of mine was deleted")),
-    Kind.CHANGED: About(_("Somebody else, or a rule of the review, changed an API key of mine")),
-    Kind.ALARMS: About(
+    MailKind.CREATED: About(_("An API key of mine was created")),
+    MailKind.ROTATED: About(_("An API key of mine was rotated")),
+    MailKind.DELETED: About(_("An API key of mine was deleted")),
+    MailKind.CHANGED: About(_("Somebody else, or a rule of the review, changed an API key of mine")),
+    MailKind.ALARMS: About(
         _("Anybody's API key was found where it should not be, or anybody's decoy was used"),
         is_default=False,
         is_for_administrators=True,
@@ -80,12 +80,12 @@ def name_in_activity() -> None:
     VALUES["off"] |= titles
 
 
-def offered(person: User) -> list[Kind]:
+def offered(person: User) -> list[MailKind]:
     """Return the kinds that somebody can get."""
     return [kind for kind, about in ABOUT.items() if person.is_superuser or not about.is_for_administrators]
 
 
-def is_wanted(person: User, kind: Kind) -> bool:
+def is_wanted(person: User, kind: MailKind) -> bool:
     """Tell whether somebody is to get a kind: as they chose, else as most people do. Who can't log in gets none."""
     about = ABOUT[kind]
     if not person.is_active or not person.email or (about.is_for_administrators and not person.is_superuser):
@@ -93,6 +93,6 @@ def is_wanted(person: User, kind: Kind) -> bool:
     return about.is_fixed or chosen(person, kind)
 
 
-def chosen(person: User, kind: Kind) -> bool:
+def chosen(person: User, kind: MailKind) -> bool:
     """Return what somebody chose of a kind, or what holds for who chose nothing."""
     return bool((person.mail_choices or {}).get(kind.value, ABOUT[kind].is_default))

@@ -14,7 +14,7 @@ from apikeys import zones
 from apikeys.models import ApiKeyRecord, AuditEvent
 from console.mails import moved, words
 from console.mails.bundles import KIND, Line
-from console.mails.kinds import Kind, is_wanted
+from console.mails.kinds import MailKind, is_wanted
 from console.mails.models import MailRefusal
 from console.models import User
 from console.outbox.models import Delivery
@@ -37,7 +37,7 @@ class MailSender:
     def send(self, delivery: Delivery) -> str:
         """Send one mail. Raises NotDelivered, for good where the server refuses the address."""
         person = User.objects.filter(iam_id=delivery.recipient).first()
-        if person is None or not (delivery.topic == moved.TOPIC or is_wanted(person, Kind(delivery.topic))):
+        if person is None or not (delivery.topic == moved.TOPIC or is_wanted(person, MailKind(delivery.topic))):
             return NOT_WANTED
         message = message_of(delivery, person)
         if message is None:
@@ -79,9 +79,9 @@ class MailSender:
         MailRefusal.objects.filter(person=person.iam_id).delete()
 
 
-def story_of(kind: Kind, lines: list[Line], count: int) -> words.Story | None:
+def story_of(kind: MailKind, lines: list[Line], count: int) -> words.Story | None:
     """Return what a mail tells; None where it is not so any more, as of keys that were deleted or last longer now."""
-    if kind is Kind.EXPIRING:
+    if kind is MailKind.EXPIRING:
         keys = _keys_of(lines)
         gone = len(lines) - len(keys)
         return words.Story(kind, count - gone, keys=keys) if count > gone else None
@@ -108,7 +108,7 @@ def message_of(delivery: Delivery, person: User) -> EmailMessage | None:
         if delivery.topic == moved.TOPIC:
             return _message(words.of_former_address(), delivery.payload, delivery.message_id)
         payload = json.loads(delivery.payload)
-        story = story_of(Kind(delivery.topic), payload["lines"], payload["count"])
+        story = story_of(MailKind(delivery.topic), payload["lines"], payload["count"])
         return None if story is None else _message(words.compose(story), person.email, delivery.message_id)
 
 

@@ -7,7 +7,6 @@ happens by opening it, and whoever distrusts it types it.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -17,9 +16,10 @@ from django.utils.translation import gettext_lazy as _lazy
 from apikeys.models import AuditEvent
 from apikeys.services import activity_details
 from console.active_sessions.devices import command_line_of, device_of
+from console.brand import console_name
 from console.mails.concerning import BY_GRANT
 from console.mails.everybody import is_of_everybody
-from console.mails.kinds import Kind
+from console.mails.kinds import MailKind
 from console.mails.quoting import plain, quoted
 from console.moments import Moments
 
@@ -39,7 +39,7 @@ class Expiring:
 class Story:
     """What one mail tells: some of it one by one, `count` in all."""
 
-    kind: Kind
+    kind: MailKind
     count: int
     events: Sequence[AuditEvent] = ()
     keys: Sequence[Expiring] = field(default=())
@@ -75,12 +75,7 @@ def of_former_address() -> Mail:
         "From now on mails about your account go to another address. If you did not expect this, tell an administrator "
         "at once."
     )
-    return Mail(subject, "\n\n".join([told, _where(), _why(Kind.SECURITY)]) + "\n")
-
-
-def console_name() -> str:
-    """Return what the console is called in a mail: its brand, or its host."""
-    return " ".join((settings.CONSOLE_BRAND or urlsplit(settings.PUBLIC_URL).hostname or "").split())
+    return Mail(subject, "\n\n".join([told, _where(), _why(MailKind.SECURITY)]) + "\n")
 
 
 def _subject(story: Story) -> str:
@@ -93,49 +88,49 @@ def _same(words: Promise) -> tuple[Promise, Promise]:
 
 
 # Of one, and of several.
-SUBJECTS: dict[Kind, tuple[Promise, Promise]] = {
-    Kind.SECURITY: _same(_lazy("Your account was changed")),
-    Kind.NEW_DEVICE: _same(_lazy("Log-in from a new device")),
-    Kind.ATTEMPTS: _same(_lazy("Too many attempts to log in as you")),
-    Kind.LEAKED: (_lazy("Your API key was found"), _lazy("Your API keys were found: %(number)s")),
-    Kind.DECOY: _same(_lazy("Your decoy was used")),
-    Kind.EXPIRING: (_lazy("Your API key expires"), _lazy("Your API keys expire: %(number)s")),
-    Kind.CREATED: (_lazy("API key created"), _lazy("API keys created: %(number)s")),
-    Kind.ROTATED: (_lazy("API key rotated"), _lazy("API keys rotated: %(number)s")),
-    Kind.DELETED: (_lazy("API key deleted"), _lazy("API keys deleted: %(number)s")),
-    Kind.CHANGED: _same(_lazy("Somebody else changed your API keys")),
-    Kind.ALARMS: _same(_lazy("Alarm: API key found, or decoy used")),
+SUBJECTS: dict[MailKind, tuple[Promise, Promise]] = {
+    MailKind.SECURITY: _same(_lazy("Your account was changed")),
+    MailKind.NEW_DEVICE: _same(_lazy("Log-in from a new device")),
+    MailKind.ATTEMPTS: _same(_lazy("Too many attempts to log in as you")),
+    MailKind.LEAKED: (_lazy("Your API key was found"), _lazy("Your API keys were found: %(number)s")),
+    MailKind.DECOY: _same(_lazy("Your decoy was used")),
+    MailKind.EXPIRING: (_lazy("Your API key expires"), _lazy("Your API keys expire: %(number)s")),
+    MailKind.CREATED: (_lazy("API key created"), _lazy("API keys created: %(number)s")),
+    MailKind.ROTATED: (_lazy("API key rotated"), _lazy("API keys rotated: %(number)s")),
+    MailKind.DELETED: (_lazy("API key deleted"), _lazy("API keys deleted: %(number)s")),
+    MailKind.CHANGED: _same(_lazy("Somebody else changed your API keys")),
+    MailKind.ALARMS: _same(_lazy("Alarm: API key found, or decoy used")),
 }
-ADVICE: dict[Kind, str | Promise] = {
-    Kind.SECURITY: _lazy(
+ADVICE: dict[MailKind, str | Promise] = {
+    MailKind.SECURITY: _lazy(
         "If you did not expect this, change your password, end your other sessions and tell an administrator."
     ),
-    Kind.NEW_DEVICE: _lazy(
+    MailKind.NEW_DEVICE: _lazy(
         "If that was not you, change your password at once, end your other sessions and tell an administrator."
     ),
-    Kind.ATTEMPTS: _lazy(
+    MailKind.ATTEMPTS: _lazy(
         "Nobody came in with these attempts. Where a device is known to be yours, you can still log in. A second "
         "factor keeps out whoever guesses your password."
     ),
-    Kind.LEAKED: _lazy(
+    MailKind.LEAKED: _lazy(
         "Whoever has the value can do all that the API key may. Rotate or delete it now, and look at where it was used."
     ),
-    Kind.DECOY: _lazy(
+    MailKind.DECOY: _lazy(
         "No program uses a decoy: whoever did has been where you put it. Rotate what else is there, and look at the "
         "decoy's page for the address."
     ),
-    Kind.EXPIRING: _lazy(
+    MailKind.EXPIRING: _lazy(
         "What uses an API key is refused once it has expired. Rotate it, let it expire later, or leave it to expire "
         "where nothing uses it."
     ),
-    Kind.CREATED: _lazy("If you did not expect this, delete the API key and look at what else happened."),
-    Kind.ROTATED: _lazy("If you did not expect this, delete the API key and look at what else happened."),
-    Kind.DELETED: _lazy(
+    MailKind.CREATED: _lazy("If you did not expect this, delete the API key and look at what else happened."),
+    MailKind.ROTATED: _lazy("If you did not expect this, delete the API key and look at what else happened."),
+    MailKind.DELETED: _lazy(
         "What used an API key is refused. One that was deleted by mistake can be restored for some time by whoever "
         "deleted it."
     ),
-    Kind.CHANGED: _lazy("If you did not expect this, ask whoever did it."),
-    Kind.ALARMS: _lazy("The owner is told, too, unless they chose otherwise. Look at where the API key was used."),
+    MailKind.CHANGED: _lazy("If you did not expect this, ask whoever did it."),
+    MailKind.ALARMS: _lazy("The owner is told, too, unless they chose otherwise. Look at where the API key was used."),
 }
 
 
@@ -146,8 +141,8 @@ def _where() -> str:
     ) % {"url": f"{settings.PUBLIC_URL}/"}
 
 
-def _why(kind: Kind) -> str:
-    if kind is Kind.SECURITY:
+def _why(kind: MailKind) -> str:
+    if kind is MailKind.SECURITY:
         return _("Everybody gets mails of this kind. They never ask for a password, a code or the value of an API key.")
     return _(
         "Under your name in the console, “Mails” is where you choose what you are told. They never ask for a password, "
@@ -175,13 +170,13 @@ def _of_key(key: Expiring, moments: Moments) -> Iterator[Words]:
     yield (_("Expired") if has_expired else _("Expires")), moments.plain(key.expires_at)
 
 
-def _of_event(kind: Kind, event: AuditEvent, moments: Moments) -> Iterator[Words]:
+def _of_event(kind: MailKind, event: AuditEvent, moments: Moments) -> Iterator[Words]:
     yield _("When"), moments.plain(event.event_time)
     yield _("What"), _what(event)
-    if kind not in (Kind.SECURITY, Kind.NEW_DEVICE, Kind.ATTEMPTS) and event.target_name:
+    if kind not in (MailKind.SECURITY, MailKind.NEW_DEVICE, MailKind.ATTEMPTS) and event.target_name:
         key_id = event.target_id.rpartition(":")[2]
         yield _("API key"), f"{quoted(event.target_name)} ({key_id})" if key_id else quoted(event.target_name)
-    if kind is Kind.NEW_DEVICE:
+    if kind is MailKind.NEW_DEVICE:
         is_program = event.request_data.get("by") in BY_GRANT
         yield _("Device"), plain(command_line_of(event.agent) if is_program else device_of(event.agent))
     elif event.initiator_name:
