@@ -27,6 +27,7 @@ from tests.databases import SERVER
 from tests.postgres import database_url, postgres  # noqa: F401  (fixtures)
 from tests.programs import alices, bobs, doras, site, site_alice, site_bob, site_dora  # noqa: F401  (fixtures)
 from tests.server import ConsoleServer
+from tests.uses import nothing_counted  # noqa: F401  (a fixture)
 
 
 @pytest.hookimpl(optionalhook=True)  # where pytest-xdist is not installed, nobody asks

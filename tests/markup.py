@@ -126,3 +126,13 @@ def fields(form: Element, tree: Element | None = None) -> dict[str, Any]:
 def described_by(tree: Element, control: Element) -> str:
     """Return the words that a screen reader says after a control's label."""
     return " ".join(tree.find(id=part).text for part in control["aria-describedby"].split())
+
+
+def text_of(answer: Any) -> str:
+    """Return all that a page says, in a line."""
+    return " ".join(page(answer).texts())
+
+
+def value_on(answer: Any) -> str:
+    """Return the value on the page that shows a new key."""
+    return str(page(answer).find(id="value").raw)

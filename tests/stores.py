@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from apikeys.storage.text_index import KEYTEXT
 from tests.databases import SERVER, rows
@@ -87,3 +88,9 @@ def database_bytes() -> bytes:
     files = sorted(file.parent.glob(f"{file.name}*"))
     assert file in files, "the tests need a database in a file"
     return b"".join(path.read_bytes() for path in files)
+
+
+def upgrade() -> None:
+    """Bring the database to the schema of this release."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())

@@ -19,7 +19,7 @@ from apikeys.upstream.timeouts import RENEWAL_LEASE
 from console.log_in import limiter
 from console.models import LoginCounter
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.clock]
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 ALICE = limiter.Attempt("192.0.2.7", "alice")

@@ -28,6 +28,7 @@ from console.sessions import BEGAN, SessionStore
 from tests.addresses import KEYS, USERS
 from tests.cast import PASSWORD
 from tests.conftest import NOON, program_of
+from tests.log_ins import is_logged_in
 from tests.markup import fields, page
 from tests.threads import at_once
 
@@ -77,10 +78,6 @@ def half_logged_in(person) -> Client:
 
 def second_step(client: Client, code: str):
     return client.post(SECOND, {"code": code})
-
-
-def is_logged_in(client: Client) -> bool:
-    return client.get(KEYS).status_code == 200
 
 
 def secret_on(answer) -> str:

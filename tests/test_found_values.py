@@ -13,14 +13,16 @@ from apikeys.domain import Caller, Origin, Overlap, Reason
 from apikeys.identity import tokens
 from apikeys.models import ApiKeyRecord, AuditEvent, RefusalRecord
 from apikeys.services import found_values, leaks, refusals, rotation
-from apikeys.usage import counting
 from tests.addresses import CREATE, KEYS, RECEIPT
 from tests.cast import ADMIN
 from tests.conftest import caller_for
 from tests.http_person import HttpPerson
-from tests.markup import fields, page
+from tests.markup import fields, page, text_of
 from tests.stores import tables_with
 from tests.test_refusals import deactivated, deleted, disabled, expired, made_a_decoy, paused, rotated
+from tests.uses import works
+
+pytestmark = pytest.mark.usefixtures("nothing_counted")
 
 FOUND = f"{KEYS}found/"
 END = f"{FOUND}end/"
@@ -28,25 +30,8 @@ UNKNOWN = "apk_" + "0" * 40
 REQUEST_ID = "f00d" * 8
 
 
-@pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch):
-    monkeypatch.setattr(counting, "_counters", {})
-
-
-def works(value: str) -> bool:
-    try:
-        tokens.authenticate(value, Origin("192.0.2.1", "curl/8", "request"))
-    except exceptions.ValueNotFound:
-        return False
-    return True
-
-
 def paste(client, value: str, **headers: str):
     return client.post(FOUND, {"value": value}, headers=headers)
-
-
-def told(answer) -> str:
-    return " ".join(page(answer).texts())
 
 
 def proof_in(answer) -> str:
@@ -126,7 +111,7 @@ def test_whoever_has_a_value_can_disable_its_key_at_once(bob, bob_client, alices
 
     answer = bob_client.post(END, {"proof": proof}, follow=True)
 
-    assert f"{alices_key.key.name} is disabled" in told(answer)
+    assert f"{alices_key.key.name} is disabled" in text_of(answer)
     assert not works(alices_key.value)
     event = AuditEvent.objects.order_by("event_time").last()
     assert (event.action, event.outcome, event.initiator_id) == (
@@ -141,7 +126,7 @@ def test_the_end_of_an_earlier_value_leaves_the_present_one(alice, bob_client, a
     new = rotation.rotate_api_key(caller_for(alice), alices_key.key.id, Overlap(timedelta(days=1)))
     answer = paste(bob_client, alices_key.value)
 
-    assert "This is an earlier value of an API key of this server" in told(answer)
+    assert "This is an earlier value of an API key of this server" in text_of(answer)
     bob_client.post(END, {"proof": proof_in(answer)})
     assert not works(alices_key.value)
     assert works(new.value)
@@ -177,7 +162,7 @@ def test_an_offer_that_is_too_old_asks_for_the_value_again(bob_client, alices_ke
     answer = bob_client.post(END, {"proof": "forged"})
 
     assert answer.status_code == 422
-    assert "Paste the value again" in told(answer)
+    assert "Paste the value again" in text_of(answer)
     assert page(answer).find("input", name="value") is not None
 
 
@@ -185,7 +170,7 @@ def test_a_key_that_was_deleted_after_the_look_is_news(alice, bob_client, alices
     proof = proof_in(paste(bob_client, alices_key.value))
     deleted(alice, alices_key)
 
-    assert "no longer exists" in told(bob_client.post(END, {"proof": proof}, follow=True))
+    assert "no longer exists" in text_of(bob_client.post(END, {"proof": proof}, follow=True))
 
 
 # Nothing keeps it
@@ -234,8 +219,8 @@ def test_no_byte_of_the_data_folder_or_the_log_has_what_was_pasted(console_serve
     found = [path for path, content in files.items() for text in (value, own) if text.encode() in content]
     assert found == []
     assert [path for path, content in files.items() if b"to be found" in content], "the search finds what is there"
-    assert "This is an API key of this server" in told(answers[0])
-    assert "This is no API key of this server" in told(answers[1])
+    assert "This is an API key of this server" in text_of(answers[0])
+    assert "This is no API key of this server" in text_of(answers[1])
     is_repeated = [text in answer.text for answer in answers for text in (value, own)]
     assert not any(is_repeated)
 
@@ -251,7 +236,7 @@ def test_an_empty_form_is_asked_again(alice_client):
     answer = paste(alice_client, "")
 
     assert answer.status_code == 422
-    assert "Paste an API key." in told(answer)
+    assert "Paste an API key." in text_of(answer)
 
 
 # Why was it refused, on the pages
@@ -267,11 +252,11 @@ def refused(alice, issued) -> str:
 
 
 def test_the_details_say_why_a_key_is_refused_since_when_and_by_whom(alice, alice_client, alices_key):
-    assert "Why is it refused?" not in told(alice_client.get(f"{KEYS}{alices_key.key.id}/"))
+    assert "Why is it refused?" not in text_of(alice_client.get(f"{KEYS}{alices_key.key.id}/"))
 
     asked = refused(alice, alices_key)
 
-    shown = told(alice_client.get(f"{KEYS}{alices_key.key.id}/"))
+    shown = text_of(alice_client.get(f"{KEYS}{alices_key.key.id}/"))
     assert re.search(r"Why is it refused\? The key is disabled\. Since: .* By: Alice Liddell", shown)
     assert re.search(rf"1 refusal in the last thirty days .* 192\.0\.2\.7 backup/2 Request ID: {asked}", shown)
 
@@ -286,9 +271,11 @@ def test_a_request_id_leads_to_the_reason_for_whom_it_concerns(
 
     for answer in answers:
         assert answer.status_code == 200
-        assert re.search(rf"This was refused {alices_key.key.name} Alice Liddell .*The key was disabled", told(answer))
+        assert re.search(
+            rf"This was refused {alices_key.key.name} Alice Liddell .*The key was disabled", text_of(answer)
+        )
     assert by_stranger.status_code == 404
-    assert alices_key.key.name not in told(by_stranger)
+    assert alices_key.key.name not in text_of(by_stranger)
 
 
 def test_a_value_in_place_of_a_request_id_is_not_repeated(alice_client, alices_key):
@@ -304,7 +291,7 @@ def test_a_report_of_a_leak_is_told_in_the_history(alice_client, alices_key):
     report = leaks.Report(alices_key.value, "", "https://code.example/team/notes#L3", "github")
     leaks.act_on(report, Caller(leaks.REPORTER))
 
-    assert re.search(r"Leaked github code\.example", told(alice_client.get(f"{KEYS}{alices_key.key.id}/")))
+    assert re.search(r"Leaked github code\.example", text_of(alice_client.get(f"{KEYS}{alices_key.key.id}/")))
 
 
 # Decoys
@@ -317,10 +304,10 @@ def test_a_decoy_is_created_on_the_page_and_has_a_tag(alice_client):
 
     key = ApiKeyRecord.objects.get()
     assert key.is_decoy
-    assert "It is a decoy." in told(created)
-    assert "Test it" not in told(created)
+    assert "It is a decoy." in text_of(created)
+    assert "Test it" not in text_of(created)
     for address in (KEYS, f"{KEYS}{key.id}/"):
         answer = alice_client.get(address)
-        assert " Decoy" in told(answer)
+        assert " Decoy" in text_of(answer)
     assert f"{key.id}/rotate/" not in answer.content.decode()
-    assert "Try it first" not in told(alice_client.get(f"{KEYS}{key.id}/delete/"))
+    assert "Try it first" not in text_of(alice_client.get(f"{KEYS}{key.id}/delete/"))

@@ -323,6 +323,7 @@ def test_within_300_seconds_the_value_is_handed_over(alice, nonce):
     assert is_same(download(alice, nonce), issued)
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("seconds", [301, -3600])
 def test_after_300_seconds_or_once_the_clock_is_back_an_hour_the_value_is_handed_over_no_more(alice, nonce, seconds):
     issued = send(alice, nonce)
@@ -337,6 +338,7 @@ def test_after_300_seconds_or_once_the_clock_is_back_an_hour_the_value_is_handed
     assert keys_of(alice) == [issued.key.id]
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(
     ("extensions", "seconds", "is_kept"),
     [
@@ -477,6 +479,7 @@ def test_what_was_received_is_over_or_is_somebody_elses_gets_no_more_time(alice,
 # The clock is set back
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(("extensions", "most"), [(0, 360), (1, 660), (2, 960)])
 def test_a_clock_that_is_set_back_again_and_again_keeps_nothing_sealed(alice, nonce, extensions, most):
     ran = [0.0]
@@ -492,6 +495,7 @@ def test_a_clock_that_is_set_back_again_and_again_keeps_nothing_sealed(alice, no
     assert most - 5 <= ran[0] <= most
 
 
+@pytest.mark.clock
 def test_more_values_than_one_statement_may_name_are_wiped_when_the_clock_is_set_back(alice):
     send(alice, new_nonce())
     row = Handover.objects.get()
@@ -511,6 +515,7 @@ def test_more_values_than_one_statement_may_name_are_wiped_when_the_clock_is_set
     assert max(query["sql"].count(",") for query in asked) <= 1100
 
 
+@pytest.mark.clock
 def test_a_clock_that_is_set_back_ends_nothing_that_was_begun_since(alice, nonce):
     ran = [0.0]
     sweep = delivery.Sweep(monotonic=lambda: ran[0])
@@ -524,6 +529,7 @@ def test_a_clock_that_is_set_back_ends_nothing_that_was_begun_since(alice, nonce
     assert [row.key_id for row in Handover.objects.filter(sealed__isnull=False)] == [issued.key.id]
 
 
+@pytest.mark.clock
 def test_a_reservation_from_the_future_is_unconfirmed_and_waits_for_no_response(alice, nonce, settings):
     settings.APIKEYS_BACKEND = "ibm-cloud"
     delivery_for(alice, nonce).reserve("terraform")

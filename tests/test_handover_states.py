@@ -12,6 +12,7 @@ from apikeys.models import Handover, HandoverState
 from apikeys.sealing import cipher, seal
 from apikeys.services.delivery import PURPOSE, Delivery
 from tests.conftest import delivery_for
+from tests.stores import upgrade
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,11 +36,6 @@ def release_before():
     old = MigrationExecutor(connection).migrate([("apikeys", "0007_handover_extensions")]).apps
     yield old.get_model("apikeys", "Handover")
     upgrade()
-
-
-def upgrade() -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 def write(release, delivery: Delivery, *, key_id=KEY_ID, is_sealed=False, is_received=False, uncertain=False):

@@ -17,6 +17,7 @@ from apikeys.models import ApiKeyRecord, AuditEvent, DeletedKeyRecord, Handover,
 from apikeys.services import deletion, keys
 from tests.conftest import caller_for
 from tests.programs import API_KEY_GRANT, public_pem
+from tests.rows import record_of
 
 pytestmark = pytest.mark.django_db
 
@@ -64,10 +65,6 @@ def leaked_key(alice, create_key):
         return create_key(alice, "terraform", action_when_leaked=LeakedAction(action), **fields)
 
     return make
-
-
-def record_of(issued) -> ApiKeyRecord:
-    return ApiKeyRecord.objects.get(id=issued.key.id)
 
 
 def exchange(issued):

@@ -17,24 +17,12 @@ from apikeys.usage import counting
 from apikeys.web.forms import new_nonce
 from tests.conftest import caller_for, delivery_for, program_of
 from tests.programs import API_KEY_GRANT
+from tests.uses import works
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_counted")]
 
 HOUR = timedelta(hours=1)
 BASIC = {"HTTP_AUTHORIZATION": "Basic Yng6Yng="}
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch):
-    monkeypatch.setattr(counting, "_counters", {})
-
-
-def works(value: str) -> bool:
-    try:
-        tokens.authenticate(value, Origin("192.0.2.1", "curl/8", "request"))
-    except exceptions.ValueNotFound:
-        return False
-    return True
 
 
 def rotate(person, issued, lasts: timedelta | None = None, **overlap):

@@ -6,39 +6,21 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apikeys import exceptions
-from apikeys.domain import Origin, Overlap
-from apikeys.identity import tokens
+from apikeys.domain import Overlap
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PreviousValue
 from apikeys.services import deletion, keys, rotation
 from apikeys.usage import counting
 from tests.conftest import caller_for
-from tests.markup import fields, page
+from tests.markup import fields, page, text_of
 from tests.test_pages import KEYS
+from tests.uses import works
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_counted")]
 VALUE = re.compile(r"apk_[A-Za-z0-9]{40}")
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch):
-    monkeypatch.setattr(counting, "_counters", {})
-
-
-def works(value: str, agent: str = "curl/8") -> bool:
-    try:
-        tokens.authenticate(value, Origin("192.0.2.1", agent, "request"))
-    except exceptions.ValueNotFound:
-        return False
-    return True
 
 
 def at(issued, action: str = "") -> str:
     return f"{KEYS}{issued.key.id}/{action}"
-
-
-def text_of(answer) -> str:
-    return " ".join(page(answer).texts())
 
 
 def rotate(client, issued, **chosen: str):

@@ -13,19 +13,13 @@ from apikeys.exceptions import WiderThanItsMaker
 from apikeys.models import ApiKeyRecord, RulesRecord, ScopeRecord
 from apikeys.services import deletion, keys, refusals, service_ids
 from apikeys.services import rotation as rotations
-from apikeys.usage import counting
 from tests.conftest import caller_for
 from tests.programs import API_KEY_GRANT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_counted")]
 
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"
 CLIENT = {"Authorization": "Basic Yng6Yng="}  # bx:bx
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch):
-    monkeypatch.setattr(counting, "_counters", {})
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from console.models import LoginCounter, LoginStreak
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address, edit_address
 from tests.cast import PASSWORD
 from tests.conftest import make_person
+from tests.log_ins import is_logged_in
 from tests.markup import fields, page
 from tests.threads import at_once
 
@@ -38,10 +39,6 @@ def guess(times: int, username: str = "alice", **more) -> list[int]:
 def pause_ends() -> None:
     """Let the time pass that is kept between attempts on one user ID, wherever they come from."""
     LoginStreak.objects.update(next_at=timezone.now())
-
-
-def is_logged_in(client: Client) -> bool:
-    return client.get(KEYS).status_code == 200
 
 
 # Log in

@@ -23,7 +23,7 @@ from tests.addresses import CREATE, DOWNLOAD, KEYS, MORE_TIME, RECEIPT, delete_a
 from tests.cast import ADMIN
 from tests.conftest import caller_for, delivery_for
 from tests.http_person import HttpPerson
-from tests.markup import page
+from tests.markup import page, value_on
 from tests.stores import refuse_rows_of, tables_with
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpYW1faWQiOiJJQk1pZC0xIn0.c2lnbmF0dXJl"
@@ -33,10 +33,6 @@ def values_in(text: str) -> int:
     """Return how many values of this console stand in a text, whatever stands beside them."""
     places = [match.start() for match in re.finditer("apk_", text)]
     return sum(values.is_genuine(text[place : place + values.LENGTH], "apk_") for place in places)
-
-
-def value_on(response) -> str:
-    return page(response).find(id="value").raw
 
 
 # The whole journey, from inside

@@ -13,9 +13,10 @@ from console.factors.models import Passkey, RecoveryCode
 from console.sessions import SessionStore
 from tests.addresses import CREATE, KEYS
 from tests.conftest import NOON
+from tests.log_ins import is_logged_in
 from tests.markup import fields, page
 from tests.soft_authenticator import Device
-from tests.test_factors import SECOND, codes_on, half_logged_in, is_logged_in, log_in, make_old
+from tests.test_factors import SECOND, codes_on, half_logged_in, log_in, make_old
 
 ADD, BEGIN, USE = (f"/account/factors/passkey/{part}" for part in ("", "begin/", "use/"))
 LOGIN, CHALLENGE = "/login/passkey/", "/login/passkey/use/"

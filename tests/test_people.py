@@ -19,6 +19,7 @@ from console.models import PasswordLink, User
 from console.people import changes, links
 from tests.cast import PASSWORD
 from tests.conftest import caller_for, log_in, make_person
+from tests.log_ins import can_log_in
 from tests.markup import fields, page
 
 pytestmark = pytest.mark.django_db
@@ -46,10 +47,6 @@ def choose(code: str, password: str = NEW_PASSWORD, again: str = ""):
 
 def names_in(shown) -> list[str]:
     return [head.find("a").text for head in shown.find("tbody").find_all("th")] if shown.find_all("tbody") else []
-
-
-def can_log_in(user_id: str, password: str) -> bool:
-    return Client().post("/login/", {"username": user_id, "password": password}).status_code == 302
 
 
 # Who may

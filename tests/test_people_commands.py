@@ -15,6 +15,7 @@ from console import server_address as address
 from console.models import PasswordLink, User
 from tests.cast import PASSWORD
 from tests.conftest import make_person
+from tests.log_ins import can_log_in
 from tests.server import ROOT, ConsoleServer
 from tests.threads import at_once
 
@@ -33,10 +34,6 @@ def choose(link: str) -> int:
     """Choose a password by a link, and return the status."""
     form = {"code": link, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     return Client().post("/password/choose/", form).status_code
-
-
-def can_log_in(user_id: str, password: str) -> bool:
-    return Client().post("/login/", {"username": user_id, "password": password}).status_code == 302
 
 
 def events() -> list[tuple[str, str, str, str]]:

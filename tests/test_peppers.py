@@ -30,6 +30,7 @@ from apikeys.usage import counting
 from apikeys.values import Peppers
 from tests.conftest import caller_for
 from tests.programs import Console, Site
+from tests.rows import columns_of, record_of
 from tests.server import ConsoleServer
 from tests.threads import at_once
 
@@ -59,14 +60,6 @@ def old_key(configure, alice, create_key):
     issued = create_key(alice)
     configure(BOTH)
     return issued
-
-
-def record_of(issued) -> ApiKeyRecord:
-    return ApiKeyRecord.objects.get(id=issued.key.id)
-
-
-def row_of(issued) -> dict[str, object]:
-    return ApiKeyRecord.objects.filter(id=issued.key.id).values().get()
 
 
 def use(issued) -> Subject:
@@ -124,11 +117,11 @@ def test_a_successful_use_moves_a_key_to_the_newest_pepper(old_key, settings):
 
 
 def test_the_move_is_no_change_of_the_key(old_key):
-    before, history = row_of(old_key), list(HistoryRecord.objects.values())
+    before, history = columns_of(old_key), list(HistoryRecord.objects.values())
 
     use(old_key)
 
-    after = row_of(old_key)
+    after = columns_of(old_key)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == MOVED_FIELDS | USE_FIELDS
     assert list(HistoryRecord.objects.values()) == history
@@ -176,12 +169,12 @@ def test_a_key_skips_the_peppers_between(old_key, configure):
 )
 def test_a_use_that_is_refused_moves_nothing(old_key, state):
     ApiKeyRecord.objects.filter(id=old_key.key.id).update(**state)
-    before = row_of(old_key)
+    before = columns_of(old_key)
 
     with pytest.raises(ValueNotFound):
         use(old_key)
 
-    unchanged = row_of(old_key) == before
+    unchanged = columns_of(old_key) == before
     assert unchanged
 
 
@@ -194,11 +187,11 @@ def test_asking_for_the_details_of_a_value_is_no_use_and_moves_nothing(alice, ol
 def test_a_move_that_lost_its_race_against_another_writes_nothing(old_key):
     as_read_before = record_of(old_key)
     use(old_key)
-    before = row_of(old_key)
+    before = columns_of(old_key)
 
     move(as_read_before, old_key.value)
 
-    unchanged = row_of(old_key) == before
+    unchanged = columns_of(old_key) == before
     assert unchanged
 
 

@@ -13,18 +13,12 @@ from apikeys.domain import Overlap, Reason
 from apikeys.models import ApiKeyRecord, AuditEvent, PreviousValue, RefusalRecord
 from apikeys.services import attention, deletion, keys, refusals, rotation
 from apikeys.services.attention import Kind
-from apikeys.usage import counting
 from tests.conftest import caller_for, program_of
 from tests.programs import API_KEY_GRANT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_counted")]
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch):
-    monkeypatch.setattr(counting, "_counters", {})
 
 
 def ask(value: str, agent: str = "curl/8"):

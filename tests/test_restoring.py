@@ -8,8 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apikeys import exceptions
-from apikeys.domain import ApiKeyDraft, LeakedAction, Origin, Overlap, Reason, ServiceIdDraft, Status
-from apikeys.identity import tokens
+from apikeys.domain import ApiKeyDraft, LeakedAction, Overlap, Reason, ServiceIdDraft, Status
 from apikeys.models import (
     ApiKeyRecord,
     AuditEvent,
@@ -24,21 +23,10 @@ from apikeys.services import creation, deletion, keys, leaks, rotation, service_
 from apikeys.services.leaks import Report
 from apikeys.usage import counting
 from tests.conftest import NOON, caller_for
+from tests.rows import columns_of
+from tests.uses import works
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch):
-    monkeypatch.setattr(counting, "_counters", {})
-
-
-def works(value: str) -> bool:
-    try:
-        tokens.authenticate(value, Origin("192.0.2.1", "curl/8", "request"))
-    except exceptions.ValueNotFound:
-        return False
-    return True
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_counted")]
 
 
 def delete(person, issued):
@@ -55,10 +43,6 @@ def let_pass(**time: int) -> None:
         row.save()
 
 
-def columns(issued) -> dict[str, object]:
-    return ApiKeyRecord.objects.filter(id=issued.key.id).values().get()
-
-
 # Delete, and the way back
 
 
@@ -66,14 +50,14 @@ def test_a_restored_key_is_what_it_was(alice, create_key):
     issued = create_key(alice, "deploy", "Applies changes", expires_at=timezone.now() + timedelta(days=9))
     assert works(issued.value)
     counting.flush(everything=True)
-    before = columns(issued)
+    before = columns_of(issued)
 
     delete(alice, issued)
     assert not works(issued.value)
     assert not ApiKeyRecord.objects.exists()
     restored = restore(alice, issued)
 
-    after = columns(issued)
+    after = columns_of(issued)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"entity_tag", "revision", "modified_at"}
     assert works(issued.value)

@@ -23,6 +23,7 @@ from apikeys.services import keys, review_rules, service_ids
 from tests.addresses import KEYS, REVIEW, details_address
 from tests.conftest import caller_for, log_in, make_person
 from tests.markup import described_by, fields, page
+from tests.rows import record_of
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -77,10 +78,6 @@ def steps() -> list[tuple[str, str]]:
     """Return the steps that were audited, each with the group."""
     events = AuditEvent.objects.filter(initiator_id=review_rules.ACTOR.iam_id).order_by("event_time")
     return [(event.request_data["step"], event.request_data["group"]) for event in events]
-
-
-def record_of(issued) -> ApiKeyRecord:
-    return ApiKeyRecord.objects.get(id=issued.key.id)
 
 
 def state_of(issued) -> str:

@@ -23,7 +23,7 @@ from apikeys.values import Peppers
 from tests.conftest import NOON, caller_for, delivery_for
 from tests.programs import API_KEY_GRANT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_counted")]
 
 HOUR, DAY, MOMENT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 LIFE = [
@@ -364,11 +364,6 @@ def test_what_ended_long_ago_is_forgotten(alice, alices_key):
     let_pass(alices_key, timedelta(minutes=2))
     forget_ended()
     assert PreviousValue.objects.count() == 0
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch):
-    monkeypatch.setattr(counting, "_counters", {})
 
 
 # To the moment, and line by line

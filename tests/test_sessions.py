@@ -19,6 +19,7 @@ from console.models import User
 from console.sessions import BEGAN
 from tests.addresses import CREATE, KEYS, UNKNOWN_ID, delete_address
 from tests.cast import PASSWORD
+from tests.log_ins import is_logged_in
 from tests.markup import page
 from tests.stores import tables_with
 from tests.test_asked_again import ARGUMENTS, is_api, routes
@@ -36,10 +37,6 @@ def with_session(key: str) -> Client:
     client = Client()
     client.cookies[settings.SESSION_COOKIE_NAME] = key
     return client
-
-
-def is_logged_in(client: Client) -> bool:
-    return client.get(KEYS).status_code == 200
 
 
 def enter(username: str = "alice", password: str = PASSWORD, client: Client | None = None, **more: str) -> Client:

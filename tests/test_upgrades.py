@@ -18,6 +18,7 @@ from apikeys.domain import Hold, Origin, ServiceIdQuery, Status
 from apikeys.identity import tokens
 from apikeys.services import keys, service_ids
 from tests.conftest import caller_for
+from tests.stores import upgrade
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,11 +36,6 @@ def release_before(request, alice):
     executor.migrate(request.param)
     yield executor.loader.project_state(request.param).apps
     upgrade()
-
-
-def upgrade() -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 def write_key(release, person, name: str) -> str:

@@ -13,7 +13,7 @@ SECONDS = 1200
 PASSED, FAILED = re.compile(r"(\d+) passed"), re.compile(r"(\d+) (?:failed|error)")
 EVERY_CALL = ("tests/test_every_call_fails.py",)
 FULL_DISK = ("tests/test_full_disk.py",)
-CLOCK = ("tests/test_clock.py", "tests/test_handover.py", "-k", "clock or time or late or early")
+CLOCK = ("-m", "clock", "tests")
 MACHINE = ("tests/test_key_machine.py",)
 
 

@@ -114,10 +114,6 @@ def dismiss_forms(person: Visitor) -> list[dict[str, str]]:
     return [fields(form) | {"action": form["action"]} for form in forms if form["action"].endswith("/settle/")]
 
 
-def value_on(response: requests.Response) -> str:
-    return page(response).find(id="value").raw
-
-
 @contextmanager
 def console_with_upstream(folder: Path, **environment: str) -> Iterator[ConsoleWithUpstream]:
     """Run an IAM and a console with it as its upstream; nothing secret may be left behind, and no traceback."""

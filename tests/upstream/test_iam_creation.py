@@ -8,7 +8,7 @@ import pytest
 from tests import fault_server as faults
 from tests.addresses import CREATE, DOWNLOAD, KEYS, RECEIPT, delete_address
 from tests.fault_server import Fault, FaultServer
-from tests.markup import page
+from tests.markup import page, value_on
 from tests.recorded_iam import v1_error
 from tests.upstream import (
     HTMX,
@@ -20,7 +20,6 @@ from tests.upstream import (
     dismiss_forms,
     lose_creations,
     seconds_ago,
-    value_on,
 )
 
 AGED = "UPDATE apikeys_handover SET created_at = ? WHERE key_id = ''"

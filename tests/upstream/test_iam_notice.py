@@ -9,7 +9,7 @@ from tests import fault_server as faults
 from tests.addresses import CREATE, KEYS, RECEIPT
 from tests.cast import PASSWORD
 from tests.fault_server import Fault
-from tests.markup import fields, page
+from tests.markup import fields, page, value_on
 from tests.recorded_iam import v1_error
 from tests.upstream import (
     HTMX,
@@ -20,7 +20,6 @@ from tests.upstream import (
     dismiss_forms,
     lose_creations,
     seconds_ago,
-    value_on,
 )
 
 pytestmark = pytest.mark.once
