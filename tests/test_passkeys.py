@@ -364,7 +364,7 @@ def test_under_an_address_the_pages_say_why_and_lead_to_the_name(
 
     for path, answer in answers.items():
         shown = page(answer)
-        assert "browsers bind them to a name, and it was opened under the IP address 127.0.0.1:8000" in shown.text
+        assert "browsers bind them to a name, and it was opened under the IP address 127.0.0.1. " in shown.text
         assert says in shown.text
         assert not shown.find_all("button", data_passkey="get")
         assert bool(shown.find_all("a", href=f"{public_url}{path}")) == ("example" in public_url)

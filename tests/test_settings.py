@@ -469,6 +469,7 @@ def test_a_server_on_this_machine_prints_a_name_because_passkeys_need_one(settin
 def test_a_server_on_every_address_prints_one_that_a_browser_can_open(data_dir, host):
     with ConsoleServer(data_dir, HOST=host, PYTHONWARNINGS="ignore") as console:
         assert f"The console is at http://localhost:{console.port}, on every address of this machine" in console.log
+        assert (data_dir / "address").read_text() == f"http://localhost:{console.port}\n", "for links of commands"
 
 
 def test_people_of_another_iam_are_no_reason_to_make_no_administrator(data_dir):

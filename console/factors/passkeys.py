@@ -43,8 +43,7 @@ NO_PASSKEY = (
 
 def host_of(request: HttpRequest) -> str:
     """Return the name that passkeys are bound to, "" for an address, which they can't be bound to."""
-    host = request.get_host()
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    name = _without_port(request.get_host())
     return "" if _is_address(name) else name
 
 
@@ -59,8 +58,12 @@ def offer(request: HttpRequest, path: str) -> dict[str, Any]:
         "offers_passkeys": bool(host_of(request)),
         "named_url": f"{settings.PUBLIC_URL}{path}" if has_name else "",
         "named": settings.PUBLIC_URL,
-        "host": request.get_host(),
+        "host": _without_port(request.get_host()),
     }
+
+
+def _without_port(host: str) -> str:
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
 
 
 def _is_address(host: str) -> bool:

@@ -28,6 +28,7 @@ from tests.server import ConsoleServer
 
 STRANGE = "Ключ 🔑 مفتاح <b>\"&'"
 LONG = "unbroken" * 31
+CHOSEN = "a sentence that nobody else types"
 SCOPE = "deploy:" + "unbroken" * 7
 USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "terraform-production-eu-de-frankfurt-1": "Applies infrastructure changes from the release pipeline",
@@ -35,7 +36,7 @@ USUAL = {f"robot {number:02}": "" for number in range(10)} | {
     "每晚備份資料庫": "每天凌晨兩點將物件儲存體複製到冷儲存區",
 }
 ACTIVITY = "/manage/security/activity/"
-NUMBER = 110
+NUMBER = 112
 PROVOKED = (403, 404, 405, 409, 422, 500)
 
 
@@ -202,7 +203,7 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
     expect(page.get_by_role("heading", name=t("User created"))).to_be_visible()
     yield "user created", page
     link = page.locator("#link").inner_text()
-    for address, words, stop in ((link, "short", "refused"), (link, LONG, "chosen"), (link, "", "link used")):
+    for address, words, stop in ((link, "short", "refused"), (link, CHOSEN, "chosen"), (link, "", "link used")):
         stranger.goto("about:blank")
         stranger.goto(address)
         if words:
@@ -210,7 +211,7 @@ def people(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[st
             for label in ("New password", "Confirm new password"):
                 stranger.get_by_label(t(label), exact=True).fill(words)
             stranger.get_by_role("button", name=t("Set password")).click()
-        if words != LONG:
+        if words != CHOSEN:
             expect(stranger.locator("[aria-invalid=true], [role=alert]").first).to_be_visible()
             yield f"choose a password, {stop}", stranger
         else:
@@ -542,7 +543,10 @@ def password(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     expect(page.locator("[aria-invalid=true]")).to_be_visible()
     yield "authenticator app, refused", page
     page.goto("/account/factors/passkey/")
-    yield "add a passkey", page
+    yield "add a passkey, under an address", page
+    named = visit(BOB, at=server.url.replace("127.0.0.1", "localhost"))
+    named.goto("/account/factors/passkey/")
+    yield "add a passkey", named
     page.goto("/account/passcode/")
     page.get_by_role("button", name=t("Make a passcode")).click()
     expect(page.locator("#passcode")).to_be_visible()
