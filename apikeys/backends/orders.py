@@ -82,7 +82,7 @@ def ends(filters: Filters, column: str, now: datetime) -> tuple[datetime | None,
     if column == "last_use":
         last = NEVER if filters.never_used else filters.used_before(now)
         return USED if filters.never_used is False else None, last
-    return filters.created_from() if column == "created_at" else None, None
+    return (filters.created_from(), filters.created_before(now)) if column == "created_at" else (None, None)
 
 
 def _status_is(status: Status, now: datetime, suffix: str) -> models.Q:
