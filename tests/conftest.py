@@ -37,7 +37,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest; refuse a test that no part of `make test` would run."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    if nowhere := [
+        item.nodeid for item in items if {"once", "postgres"} <= {mark.name for mark in item.iter_markers()}
+    ]:
+        raise pytest.UsageError(f"Marked both once and postgres: {', '.join(nowhere)}")
 
 
 @cache

@@ -7,6 +7,8 @@ import pytest
 from tests.cast import PASSWORD
 from tests.cli_person import refused
 
+pytestmark = pytest.mark.once
+
 MAKE_KEYS = """
 from apikeys.models import ApiKeyRecord
 from console.models import User

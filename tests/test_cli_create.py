@@ -10,6 +10,8 @@ from apikeys.iam.payloads import DECOY_MADE
 from tests.cli_person import VALUE, create, listed, refused
 from tests.neighbours import Relay
 
+pytestmark = pytest.mark.once
+
 
 def test_create_shows_the_key_once_in_the_rows_of_the_original(logged_in, site, site_alice):
     done = logged_in.run("iam", "api-key-create", "MyKey", "-d", "this is my API key")

@@ -9,6 +9,8 @@ from tests.cast import PASSWORD
 from tests.cli_person import names, refused
 from tests.neighbours import Fixed
 
+pytestmark = pytest.mark.once
+
 
 def test_the_session_file_is_for_its_owner_alone(logged_in, site, site_alice):
     logged_in.session_file.unlink()

@@ -10,6 +10,8 @@ from tests.cast import PASSWORD
 from tests.cli_person import CHANGES, VALUE, create, refused
 from tests.terminal import ROOT, Terminal
 
+pytestmark = pytest.mark.once
+
 # A script written for the original
 
 

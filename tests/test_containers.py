@@ -27,8 +27,6 @@ from tests.documents import blocks
 from tests.http_person import HttpPerson
 from tests.server import ROOT
 
-pytestmark = pytest.mark.once
-
 PAGE = ROOT / "docs" / "containers.md"
 SERVICES = compose()["services"]
 # Of the registry that an engine asks by itself, with a version.
@@ -54,6 +52,7 @@ def secrets(tmp_path, database_url) -> Path:
 # What is promised
 
 
+@pytest.mark.once
 def test_base_images_are_pinned_and_no_file_is_fetched_from_an_address():
     bases = [rest.partition(" ")[0] for stage in stages() for rest in said(stage, "FROM")]
     images = [service["image"] for service in SERVICES.values() if "build" not in service]
@@ -64,6 +63,7 @@ def test_base_images_are_pinned_and_no_file_is_fetched_from_an_address():
     assert not any(said(stage, "ADD") for stage in stages())
 
 
+@pytest.mark.once
 def test_the_image_runs_as_nobody_special_and_its_first_process_is_the_console():
     _build, final = stages()
 
@@ -71,6 +71,7 @@ def test_the_image_runs_as_nobody_special_and_its_first_process_is_the_console()
     assert all(said(final, name)[0].startswith("[") for name in ("ENTRYPOINT", "CMD")), "no shell takes its signals"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_no_more_than_it_needs(name):
     service = SERVICES[name]
@@ -85,6 +86,7 @@ def test_a_service_has_no_more_than_it_needs(name):
     assert int(service["stop_grace_period"].removesuffix("s")) >= WORKER_END_SECONDS + 10
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_each_secret_as_a_file_and_no_other(name):
     service = SERVICES[name]
@@ -98,11 +100,13 @@ def test_a_service_has_each_secret_as_a_file_and_no_other(name):
     assert all(variable.endswith("_FILE") for variable in service.get("environment", {}) if secret.search(variable))
 
 
+@pytest.mark.once
 def test_two_consoles_have_the_same_settings_and_only_those_that_there_are():
     assert SERVICES["console-a"] == SERVICES["console-b"]
     assert set(SERVICES["console-a"]["environment"]) <= set(SETTINGS)
 
 
+@pytest.mark.once
 def test_nothing_gets_into_the_image_that_is_not_named_for_it(tmp_path):
     context(tmp_path)
 
@@ -158,6 +162,7 @@ def test_the_health_check_says_what_is_wrong(image, secrets, tmp_path):
     assert checked.stderr.startswith("400 ")
 
 
+@pytest.mark.once
 def test_what_runs_without_privileges_has_none():
     status = subprocess.run(without_privileges("cat", "/proc/self/status"), capture_output=True, text=True).stdout
 

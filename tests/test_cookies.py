@@ -49,6 +49,7 @@ def older(alice) -> Client:
 # Plain http, and TLS
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_browser_that_refuses_secure_cookies_on_plain_http_logs_in(console_server: ConsoleServer, host):
     # Python's cookie jar is as strict as WebKit: it sends no Secure cookie to http://, this machine included.
@@ -61,6 +62,7 @@ def test_a_browser_that_refuses_secure_cookies_on_plain_http_logs_in(console_ser
     assert not any(cookie.secure for cookie in person.cookies)
 
 
+@pytest.mark.once
 def test_log_in_at_an_address_of_ipv6(tmp_path):
     with ConsoleServer(tmp_path / "data", HOST="::1") as console:
         person = HttpPerson(console.url)

@@ -15,6 +15,8 @@ from tests.documents import blocks
 from tests.programs import Site
 from tests.server import ROOT
 
+pytestmark = pytest.mark.once
+
 PAGE = ROOT / "docs" / "rest-api.md"
 SECONDS = 120
 

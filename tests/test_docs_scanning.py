@@ -18,6 +18,8 @@ from tests.documents import blocks, examples, is_as_shown
 from tests.look_alikes import PREFIX, almost, surroundings, value
 from tests.terminal import ROOT, Done, Terminal
 
+pytestmark = pytest.mark.once
+
 PAGE = ROOT / "docs" / "scanning.md"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 PLANTED = 100

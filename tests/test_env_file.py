@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from console.env_file import SETTINGS, read_env_file
 from tests.server import ROOT
 
+pytestmark = pytest.mark.once
+
 ENVIRONMENT = {"HOME": "/home/alice", "SECRET_KEY": "from the environment"}
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from apikeys import networks, values
 from apikeys.exceptions import InvalidApiKey
 
+pytestmark = pytest.mark.once
+
 thoroughly = settings(deadline=None, database=None, max_examples=300)
 
 # Few bits differ, so that networks often lie in each other and addresses in networks.

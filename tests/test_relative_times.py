@@ -6,6 +6,8 @@ import pytest
 
 from console.relative_times import distance
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("away", "ahead", "ago"),

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from apikeys import scopes
 from apikeys.exceptions import InvalidApiKey
 
+pytestmark = pytest.mark.once
+
 thoroughly = settings(deadline=None, database=None, max_examples=300)
 NAMES = st.lists(st.sampled_from([scopes.READ, scopes.WRITE, "billing:read", "billing:write", "logs"]), max_size=4)
 SCOPES = NAMES.map(scopes.clean)

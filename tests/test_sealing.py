@@ -13,6 +13,8 @@ from apikeys.sealing import (
     unseal_lasting,
 )
 
+pytestmark = pytest.mark.once
+
 SECRET = "0123456789abcdef0123456789abcdef"
 SEALED = bytes.fromhex("000102030405060708090a0be209df55aa92a6ccb671f92aa7ae1f5d0c1fa937fb8f2377")
 SEALED_WITH_SALT = bytes.fromhex("000102030405060708090a0b3e396ce207c2b648e7eab4e61a761e5ee1664bb7999da36b")

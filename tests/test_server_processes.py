@@ -18,6 +18,8 @@ from tests.server import ConsoleServer
 from tests.test_last_used import stored_count, used_five_times
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 SECONDS = 10
 EXAMPLE = "apk_" + "x" * 40
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

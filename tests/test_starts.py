@@ -43,6 +43,7 @@ def refused_start(data_dir: Path, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.once
 def test_three_first_starts_on_one_folder_make_one_administrator(tmp_path):
     logs = start_at_once([ConsoleServer(tmp_path / "data", is_new=True, **GENERATED) for _ in range(3)])
 
@@ -173,6 +174,7 @@ def test_an_empty_file_beside_peppers_is_no_new_console(tmp_path):
     assert "console.sqlite3 is empty. Restore it from your backup" in refused_start(tmp_path / "data")
 
 
+@pytest.mark.once
 def test_a_folder_where_nothing_can_be_written_is_told(tmp_path):
     said = refused_start(Path("/proc/data"))
 
@@ -181,6 +183,7 @@ def test_a_folder_where_nothing_can_be_written_is_told(tmp_path):
     )
 
 
+@pytest.mark.once
 def test_a_user_id_that_nobody_could_log_in_with_is_refused(tmp_path):
     said = refused_start(tmp_path / "data", CONSOLE_ADMIN_USER="two words")
 

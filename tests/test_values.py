@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from apikeys import values
 from apikeys.values import Peppers
 
+pytestmark = pytest.mark.once
+
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PREFIXES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,5}", fullmatch=True)
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpYW1faWQiOiJJQk1pZC0xIn0.c2lnbmF0dXJl"

@@ -14,6 +14,8 @@ from console.webhooks.models import Webhook
 from tests.neighbours import Silent, make_certificates
 from tests.receiver import Receiver
 
+pytestmark = pytest.mark.once
+
 PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"]
 NOT_PUBLIC = [
     "127.0.0.1", "127.8.9.1", "0.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "100.100.100.200",

@@ -30,6 +30,8 @@ from apikeys.exceptions import BadRequest, InvalidApiKey
 from apikeys.iam import payloads
 from apikeys.services import leaks, validation
 
+pytestmark = pytest.mark.once
+
 # The machine that runs the tests may be busy, and no folder of examples is kept beside the code.
 thoroughly = settings(deadline=None, database=None, max_examples=200)
 

@@ -148,6 +148,7 @@ def test_a_change_whose_answer_was_lost_or_cannot_be_read_is_unknown_and_perhaps
 # What certainly did not happen
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "fault"), [("update", faults.RESET), ("delete", faults.RESET), ("delete", faults.SILENT)]
 )

@@ -223,6 +223,7 @@ def test_a_fault_of_iam_is_said_costs_no_attempt_and_passes(console, anna, name)
     assert entered.status_code == 302
 
 
+@pytest.mark.once
 def test_all_that_a_log_in_waits_for_has_one_end_and_then_it_says_so(console, anna):
     ben = arrive(console, "ben")
     console.iam.fail("token", Fault(wait=PATIENCE / 2), faults.SILENT)
