@@ -569,16 +569,16 @@ def waiting(tmp_path):
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("headers", [{}, {"Cookie": f"session={'a' * 32}"}, {"Host": "elsewhere.example"}])
-def test_a_console_tells_that_it_is_well_while_its_threads_wait(waiting, headers):
+def test_a_console_tells_that_it_is_well_while_its_threads_wait(waiting):
     server, request = waiting
+    asked = [{}, {"Cookie": f"session={'a' * 32}"}, {"Host": "elsewhere.example"}]
 
-    answer = requests.get(f"{server.url}/healthz", headers=headers, timeout=SECONDS)
+    answers = [requests.get(f"{server.url}/healthz", headers=headers, timeout=SECONDS) for headers in asked]
     time.sleep(0.5)  # for what a thread that has just become free answered before
 
     assert not request.done()
-    assert answer.status_code == (400 if "Host" in headers else 200)
-    assert "Content-Security-Policy" in answer.headers
+    assert [answer.status_code for answer in answers] == [200, 200, 400]
+    assert all("Content-Security-Policy" in answer.headers for answer in answers)
 
 
 @pytest.mark.sqlite
