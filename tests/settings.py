@@ -19,3 +19,6 @@ from console.settings import *  # noqa: E402, F403
 # No manifest: the fast tests do not collect static files; the browser tests run the real server, which does.
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 BAD_VALUES_PER_MINUTE = 1_000_000  # which no test reaches by accident: they share a process
+if not SERVER:
+    # Many threads at once on a busy machine: who waits for a turn to write waits for the processor, too.
+    DATABASES["default"]["OPTIONS"]["timeout"] = 30  # noqa: F405
