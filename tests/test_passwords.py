@@ -194,8 +194,15 @@ def test_it_is_what_django_asks():
     assert password_validators_help_texts() == [help_text]
 
 
-@pytest.mark.parametrize("weak", ["passwordpassword", "alice" * 6])
-def test_change_password_shows_the_one_sentence_in_the_readers_language(alice, weak):
+@pytest.mark.parametrize(
+    ("weak", "sentence", "in_chinese"),
+    [
+        ("passwordpassword", "This password repeats itself", "這個密碼一再重複"),
+        ("alice" * 6, "This password repeats itself", "這個密碼一再重複"),
+        ("too short", "Use 15 characters or more.", "請使用 15 個字元以上。"),
+    ],
+)
+def test_change_password_shows_the_one_sentence_in_the_readers_language(alice, weak, sentence, in_chinese):
     client = Client()
     client.force_login(alice)
     typed = {"old_password": PASSWORD, "new_password1": weak, "new_password2": weak}
@@ -204,8 +211,8 @@ def test_change_password_shows_the_one_sentence_in_the_readers_language(alice, w
     chinese = client.post("/password/", typed, headers={"Accept-Language": "zh-Hant"})
 
     assert (english.status_code, chinese.status_code) == (422, 422)
-    assert "This password repeats itself" in english.content.decode()
-    assert "這個密碼一再重複" in page(chinese).find(id="id_new_password1-error").text
+    assert sentence in english.content.decode()
+    assert in_chinese in page(chinese).find(id="id_new_password1-error").text
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
 
