@@ -1,5 +1,6 @@
 """The chain over audit events shows what was changed, removed or inserted, and survives what belongs to its life."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,8 +11,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from apikeys import audit, values
-from apikeys.audit import chain
+from apikeys.audit import chain, recording
+from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.domain import Caller, api_key_crn
+from apikeys.exceptions import ApiKeyNotFound
 from apikeys.identity.users import identity_of
 from apikeys.models import AuditChain, AuditEvent
 from apikeys.sealing import cipher, unseal
@@ -281,6 +284,24 @@ def test_an_event_about_a_person_has_their_ids_and_why_it_was_refused(alice, dor
     assert (event.reason, event.outcome, event.request_data) == ("Refused", "failure", {"field": "name"})
     audit.record_person(caller_for(dora), audit.PERSON_UPDATE, bob.iam_id, bob.username)
     assert AuditEvent.objects.exclude(id=event.id).values_list("reason", "outcome").get() == ("", "success")
+
+
+def test_a_refused_change_has_what_was_told_of_it(alice):
+    with pytest.raises(ApiKeyNotFound), audit.change(caller_for(alice), audit.UPDATE, lock=True):
+        raise ApiKeyNotFound
+
+    event = AuditEvent.objects.get()
+    assert (event.outcome, event.reason, event.request_data) == ("failure", "ApiKeyNotFound", {"lock": True})
+
+
+def test_upstream_what_is_about_to_be_asked_is_told_first(alice, monkeypatch):
+    monkeypatch.setattr(recording, "store_traits", lambda: replace(EmbeddedBackend.traits, is_upstream=True))
+
+    with audit.change(caller_for(alice), audit.UPDATE, target_name="terraform") as step:
+        assert AuditEvent.objects.values_list("target_name", "outcome").get() == ("terraform", "pending")
+        step.record(None, target_name="terraform")
+
+    assert sorted(AuditEvent.objects.values_list("outcome", flat=True)) == ["pending", "success"]
 
 
 def test_what_somebody_did_lately_is_without_log_ins_and_without_what_is_about_to_be_asked(alice, bob):

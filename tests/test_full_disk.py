@@ -2,6 +2,7 @@
 
 import errno
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,10 +10,13 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from apikeys import audit
+from apikeys.audit import recording
+from apikeys.backends.embedded import EmbeddedBackend
 from apikeys.domain import Caller, LeakedAction, Origin, ServiceIdDraft
 from apikeys.identity import signing, tokens
 from apikeys.jobs import Sweeper
-from apikeys.models import ApiKeyRecord
+from apikeys.models import ApiKeyRecord, AuditEvent
 from apikeys.services import keys, leaks, service_ids
 from apikeys.storage import reserve
 from apikeys.storage.reserve import PART, SIZE
@@ -152,6 +156,16 @@ def test_a_leaked_key_ends_from_the_reserve(alice, create_key):
 
     assert known
     assert ApiKeyRecord.objects.get(id=issued.key.id).disabled
+    assert left() == SIZE - PART
+
+
+def test_what_was_ended_upstream_is_audited_from_the_reserve(alice, monkeypatch):
+    monkeypatch.setattr(recording, "store_traits", lambda: replace(EmbeddedBackend.traits, is_upstream=True))
+
+    with audit.change(caller_for(alice), audit.DELETE, revokes=True) as step, full_disk():
+        step.record(None)
+
+    assert AuditEvent.objects.filter(action=audit.DELETE, outcome=audit.SUCCESS).exists()
     assert left() == SIZE - PART
 
 
