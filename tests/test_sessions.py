@@ -204,10 +204,10 @@ def test_the_new_password_works_and_the_old_one_does_not(alice):
     [
         ({"old": "not the old one"}, "old_password"),
         ({"old": ""}, "old_password"),
-        ({"new": "fourteen chars", "again": "fourteen chars"}, "new_password2"),
+        ({"new": "fourteen chars", "again": "fourteen chars"}, "new_password1"),
         ({"again": "something else entirely"}, "new_password2"),
-        ({"new": "123456789012345", "again": "123456789012345"}, "new_password2"),
-        ({"new": "alice@example.com", "again": "alice@example.com"}, "new_password2"),
+        ({"new": "123456789012345", "again": "123456789012345"}, "new_password1"),
+        ({"new": "alice@example.com", "again": "alice@example.com"}, "new_password1"),
         ({"new": "", "again": ""}, "new_password1"),
     ],
 )
