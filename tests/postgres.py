@@ -27,7 +27,7 @@ from tests.waiting import until
 USER, PASSWORD = "console", "a p@ss/word#1?"
 PASSWORD_IN_A_URL = "a%20p%40ss%2Fword%231%3F"
 START_SECONDS = 60
-MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30  # a file system in memory, and how many bytes of it may be taken
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30  # a file system in memory, and how many bytes must be free there
 # It need not outlive a power cut, and each console of a test keeps a connection for each of its threads. What the
 # planner knows of a table is what a test tells it, and not what an earlier test left there.
 SETTINGS = (

@@ -11,11 +11,11 @@ from django.utils.translation import ngettext
 
 from apikeys import audit
 from apikeys.backends import store_traits
+from apikeys.exceptions import TooManyAttempts
 from apikeys.web.responses import UNPROCESSABLE
 from console.log_in.events import record
 
 View = Callable[..., HttpResponseBase]
-TOO_MANY = 429
 
 # In the address of the log-in page, which says why it is shown: a message would leave a session with each stranger.
 LATE, PASSKEY_REFUSED = "late=1", "passkey=1"
@@ -42,7 +42,7 @@ def noting(view: View) -> View:
     def with_events(request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponseBase:
         response = view(request, *arguments, **keywords)
         typed = request.POST.get("username", "") if request.method == "POST" else ""
-        if response.status_code == TOO_MANY:
+        if response.status_code == TooManyAttempts.status:
             record(request, audit.LIMIT, typed, reason="TooManyAttempts")
         elif response.status_code == UNPROCESSABLE and store_traits().is_upstream:
             record(request, audit.LOG_IN, typed, reason="LogInRefused")
