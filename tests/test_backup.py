@@ -277,6 +277,8 @@ def test_a_file_that_was_cut_off_or_changed_anywhere_is_refused(passphrase, monk
     assert accepted == []
     with pytest.raises(Unfit):
         list(container.read(io.BytesIO(written + b"\0"), passphrase))
+    with pytest.raises(Unfit, match="damaged or cut off"):
+        list(container.read(io.BytesIO(written[:-1] + bytes([written[-1] ^ 1])), passphrase))
 
 
 @pytest.mark.parametrize(
@@ -293,6 +295,10 @@ def test_a_file_cannot_ask_for_all_the_memory():
 
     with pytest.raises(Unfit, match="no backup"):
         container.is_sealed(io.BytesIO(told))
+    one_line = io.BytesIO(b"x" * 2 * container.LONGEST_LINE)
+    with pytest.raises(Unfit, match="no backup"):
+        container.is_sealed(one_line)
+    assert one_line.tell() == container.LONGEST_LINE
 
 
 def test_a_file_cannot_ask_for_it_by_numbers_that_are_each_allowed():

@@ -270,6 +270,14 @@ def test_a_password_that_no_processor_was_free_for_costs_the_link_no_attempt(dor
     assert choose(code).status_code == 302
 
 
+def test_a_link_that_an_operator_made_can_be_used_and_what_no_browser_sends_is_none(alice):
+    with transaction.atomic():
+        code = links.make(alice, "")
+
+    assert links.find(code).user == alice
+    assert links.find("\ud800") is None
+
+
 def test_guesses_at_links_are_limited(settings, db):
     settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 3
 
