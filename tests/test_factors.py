@@ -226,6 +226,15 @@ def test_a_second_step_that_was_finished_or_never_begun_is_none(alice):
         assert steps.find(request) is None
 
 
+def test_whoever_showed_no_factor_here_is_told_of_with_none(alice):
+    request = half_of(alice)
+
+    steps.log_in(request, alice, time_zone="")
+
+    assert request.user == alice
+    assert not hasattr(request, "told_of_log_in")
+
+
 def test_a_second_step_goes_on_after_the_secret_key_was_rotated_and_not_after_it_is_unknown(alice, settings):
     request = half_of(alice)
 

@@ -113,6 +113,13 @@ def test_an_address_that_webhooks_do_not_have_is_refused_when_it_is_typed(settin
     assert refused.value.field == "url"
 
 
+def test_an_address_of_the_console_itself_is_refused_in_a_sentence(settings):
+    settings.PUBLIC_URL = "https://console.example.com"
+
+    with pytest.raises(InvalidApiKey, match=r"^This console does not send to itself\.$"):
+        receivers.clean_url("https://console.example.com/hooks")
+
+
 @pytest.mark.parametrize(
     ("text", "setting"), [("http://example.com/", "WEBHOOKS_HTTP"), ("https://10.0.0.1/", "WEBHOOKS_ALLOWED_NETWORKS")]
 )

@@ -285,6 +285,9 @@ def test_secrets_and_addresses_outlive_a_rotation_of_the_secret_key(hook, receiv
     settings.SECRET_KEY_FALLBACKS = []
     webhook = Webhook.objects.get()
     assert (signing.secrets_of(webhook), changes.url_of(webhook)) == ([hook.secret], receiver.url)
+    assert signing.unreadable() == 0
+    settings.SECRET_KEY = before
+    assert signing.unreadable() == 1
 
 
 def test_no_secret_and_no_address_is_anywhere_in_clear(hook, receiver, dora, caplog):
