@@ -341,7 +341,7 @@ NOW = int(time.time())
         {"sub": "\u200b"},
         {"at_hash": "another"},
     ],
-    ids=lambda claims: str(claims)[:40],
+    ids=lambda claims: next(iter(claims)),
 )
 def test_an_id_token_with_a_wrong_claim_is_refused(idp, claims):
     client = Client()
