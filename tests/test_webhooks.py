@@ -18,6 +18,7 @@ from apikeys.audit import chain, walk
 from apikeys.audit.catalogue import EventKind
 from apikeys.exceptions import InvalidApiKey, NotAuthorized, WebhookDisabled
 from apikeys.models import AuditChain, AuditEvent
+from apikeys.services import activity_details
 from console import resealing
 from console.copy_store import copying
 from console.outbox import dispatcher, queue
@@ -403,6 +404,20 @@ def test_what_is_done_with_webhooks_is_audited_without_their_addresses(dora, hoo
     assert webhook_id.hex[:8] in told
     assert '"url_changed": true' in told and '"kinds": "keys"' in told
     assert "hooks" not in told and "hidden" not in told
+
+
+def test_that_a_webhook_is_disabled_or_told_of_all_kinds_again_is_in_the_event_and_in_its_words(dora, hook, receiver):
+    caller, webhook_id = caller_for(dora), hook.webhook.id
+    changes.change(caller, webhook_id, Draft("SIEM", receiver.url, (EventKind.KEYS,)))
+
+    changes.set_enabled(caller, webhook_id, enabled=False)
+    changes.change(caller, webhook_id, Draft("SIEM", receiver.url, enabled=False))
+
+    _narrowed, disabled, widened = AuditEvent.objects.filter(action=audit.WEBHOOK_UPDATE).order_by("event_time")
+    told = {"webhook": webhook_id.hex[: changes.SHORT]}
+    assert (disabled.request_data, widened.request_data) == (told | {"enabled": False}, told | {"kinds": ""})
+    assert activity_details.what(disabled) == "Webhook disabled"
+    assert ("Kinds", "All") in [*activity_details.details(widened)]
 
 
 def test_nobody_but_an_administrator_does_anything_with_webhooks(alice, bob_client, hook):

@@ -266,6 +266,7 @@ VALUES: dict[str, dict[str, Words]] = {
     },
     "type": {"serviceid": _lazy("Service IDs"), "user": _lazy("People")},
 }  # fmt: skip
+EMPTY: dict[str, Words] = {"kinds": _lazy("All")}  # what it says where a field holds nothing, if that is something
 BOOLEANS = ("false", "true")  # as exports write them
 
 
@@ -331,7 +332,7 @@ def field_in_words(name: str) -> str:
 
 def _value_in_words(name: str, told: object) -> str:
     if told is None or told == "":
-        return "–"
+        return str(EMPTY.get(name, "–"))
     if isinstance(told, bool) or (isinstance(told, str) and told.lower() in BOOLEANS):
         return _("Yes") if str(told).lower() == "true" else _("No")
     if name == "type" and told in CATALOGUE:

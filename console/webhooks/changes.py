@@ -34,6 +34,7 @@ MOST = 20  # webhooks
 NAME_LENGTH = Webhook._meta.get_field("name").max_length
 OVERLAP = timedelta(days=1)  # in which the secret before a rotation signs, too
 SHOWN = 25  # deliveries
+SAID_IF_SO = ("url_changed", "at_once")  # in events; what else is False or "" is what a webhook became
 SHORT = 8  # digits of an id in events: a whole one would be masked, as what may be a value
 
 
@@ -240,5 +241,5 @@ def _check_enabled(webhook: Webhook) -> None:
 
 
 def _record(step: audit.Step, webhook: Webhook, **data: Any) -> None:
-    told = {name: value for name, value in data.items() if value not in ("", False)}
+    told = {name: value for name, value in data.items() if name not in SAID_IF_SO or value}
     step.record(None, target_name=webhook.name, **told)
