@@ -242,6 +242,22 @@ def test_a_fault_of_the_database_loses_no_refusal(alice):
     assert len(events()) == 1
 
 
+def test_right_passwords_without_the_factor_are_one_event_and_then_a_number(alice):
+    Authenticator.objects.create(user=alice, sealed=totp.seal(totp.new_secret(), alice))
+
+    for _ in range(4):
+        log_in("alice")
+    log_in("alice", REMOTE_ADDR="192.0.2.1")
+
+    assert len(events()) == 2, "one of each network"
+    counted.write_at_end()
+    ended = events()
+    assert {(event.action, event.outcome, event.initiator_id) for event in ended} == {
+        (audit.FIRST_STEP, "success", alice.iam_id)
+    }
+    assert sorted(event.request_data.get("times", 1) for event in ended) == [1, 1, 3]
+
+
 def test_a_wrong_code_and_the_right_one_are_events_of_the_person(alice):
     secret = totp.new_secret()
     Authenticator.objects.create(user=alice, sealed=totp.seal(secret, alice))

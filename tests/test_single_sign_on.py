@@ -602,6 +602,7 @@ def test_a_password_that_gets_no_token_brings_the_hint_at_passcodes_for_everybod
 
 
 def test_a_factor_here_is_asked_for_unless_the_provider_has_asked_for_two(idp, alice, settings):
+    counted._notes.cache_clear()  # of tests before
     connected(idp, alice)
     give_app(alice)
     settings.OIDC_TWO_FACTOR_ACR = ["phr"]
@@ -612,6 +613,10 @@ def test_a_factor_here_is_asked_for_unless_the_provider_has_asked_for_two(idp, a
     ]
 
     assert answers == ["/login/second/", "/login/second/", "/", "/"]
+    counted.write_at_end()
+    steps = AuditEvent.objects.filter(action="console.login.first-step", initiator_id=alice.iam_id)
+    assert sorted(step.request_data.get("times", 1) for step in steps) == [1, 1]
+    assert {step.request_data["by"] for step in steps} == {"single sign-on"}
 
 
 def test_who_must_have_a_second_factor_may_have_it_at_the_provider(idp, alice, settings):

@@ -1,9 +1,10 @@
 """Events that anybody can cause as often as they like: the first of its kind is told by itself, the others as a number.
 
-A request only notes in memory that it was refused: it takes no longer for that, and nobody learns from its time whether
-what they asked for exists. The sweeper writes within seconds. Whoever comes again in the same window of 15 minutes is
-counted, and the window ends with one more event that has the count. What is noted of one network is limited, and so is
-what a process notes at all: beyond that, refusals are counted together. A process that is killed loses what it noted.
+A request only notes in memory what came of it, mostly that it was refused: it takes no longer for that, and nobody
+learns from its time whether what they asked for exists. The sweeper writes within seconds. Whoever comes again in the
+same window of 15 minutes is counted, and the window ends with one more event that has the count. What is noted of one
+network is limited, and so is what a process notes at all: beyond that, all of an action are counted together. A process
+that is killed loses what it noted.
 """
 
 from collections import Counter
@@ -49,6 +50,7 @@ class Noted:
     reason: str
     find: Finder
     network: str
+    told: dict[str, Any]
     first: datetime = field(default_factory=timezone.now)
     last: datetime = field(default_factory=timezone.now)
     more: int = 0  # after the first
@@ -64,18 +66,18 @@ class Notes:
         self.noted: dict[Key, Noted] = {}
         self.of_network: Counter[str] = Counter()
 
-    def note(self, caller: Caller, action: str, reason: str, subject: str, find: Finder) -> None:
+    def note(self, caller: Caller, action: str, reason: str, subject: str, find: Finder, told: dict[str, Any]) -> None:
         """Note an event; `subject` tells those about one thing from others, and is kept as a hash."""
         network = network_of(caller.address)
-        key: Key = (action, reason, network, caller.identity.iam_id, hash(subject))
+        key: Key = (action, reason, network, caller.identity.iam_id, hash(subject), *told.items())
         with self.lock:
             if key not in self.noted and self.of_network[network] >= MOST_OF_NETWORK:
-                key, find = (action, network), Target
+                key, find, told = (action, network), Target, {}
             if key not in self.noted and len(self.noted) >= MOST:
-                key, find, network = (action,), Target, ""
+                key, find, network, told = (action,), Target, "", {}
             found = self.noted.get(key)
             if found is None:
-                self.noted[key] = Noted(caller, action, reason, find, network)
+                self.noted[key] = Noted(caller, action, reason, find, network, told)
                 self.of_network[network] += 1
             else:
                 found.more += 1
@@ -114,12 +116,12 @@ class Notes:
                     del self.of_network[network]
 
 
-def note(caller: Caller, action: str, *, reason: str, subject: str = "", find: Finder = Target) -> None:
+def note(caller: Caller, action: str, *, reason: str, subject: str = "", find: Finder = Target, **told: Any) -> None:
     """Note an event that somebody can cause without end; `find` is asked by the sweeper what it was about.
 
-    One for which that returns None is none.
+    One for which that returns None is none. It succeeded where `reason` is "". What is `told` tells kinds apart.
     """
-    _notes().note(caller, action, reason, subject, find)
+    _notes().note(caller, action, reason, subject, find, told)
 
 
 def write() -> None:
@@ -134,7 +136,7 @@ def write_at_end() -> None:
 
 def _record(noted: Noted, target: Target, when: datetime, **data: Any) -> None:
     about: dict[str, Any] = {"target_id": target.id, "target_name": target.name, "concerns": target.concerns}
-    record(noted.caller, noted.action, reason=noted.reason, when=when, **about, **data)
+    record(noted.caller, noted.action, reason=noted.reason, when=when, **about, **noted.told, **data)
 
 
 @cache

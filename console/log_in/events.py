@@ -2,7 +2,8 @@
 
 Log-in, log-out and refused passwords come from Django's signals, whatever page or API they came by; `record` is for the
 rest. A success is a row at once: who can't be audited does not come in. A refusal is noted and counted
-(apikeys/audit/counted.py), so that strangers neither fill the disk nor slow log-ins down.
+(apikeys/audit/counted.py), so that strangers neither fill the disk nor slow log-ins down; and so is the first of two
+steps, by which nobody has come in, and which whoever has only the password can do as often as they like.
 """
 
 import logging
@@ -41,6 +42,12 @@ def record(
     else:
         found = _find(user)
         audit.record(caller, action, target_id=found.id, target_name=found.name, **data)
+
+
+def note_first_step(request: HttpRequest, person: User, **told: Any) -> None:
+    """Note that somebody had the password of a person, or came back as them, and that their factor is due."""
+    find = partial(_find, person)
+    counted.note(_caller_of(request, person), audit.FIRST_STEP, reason="", subject=person.iam_id, find=find, **told)
 
 
 def _caller_of(request: HttpRequest, user: "User | str") -> Caller:

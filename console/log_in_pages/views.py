@@ -71,7 +71,7 @@ class Login(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person = form.get_user()
         if enrolled.has_one(person):
-            events.record(self.request, audit.FIRST_STEP, person)
+            events.note_first_step(self.request, person)
             zone = self.request.POST.get("time_zone", "")
             second_step.begin(self.request, person, next_url=self.get_success_url(), time_zone=zone)
             return HttpResponseRedirect(reverse("second_step"))

@@ -178,7 +178,7 @@ def _log_in(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Htt
     limiter.forgive_challenge(request.client_address)
     has_both = id_tokens.had_two_factors(claims)
     if person.has_second_factor and not has_both:
-        events.record(request, audit.FIRST_STEP, person, by=identities.FACTOR)
+        events.note_first_step(request, person, by=identities.FACTOR)
         person.backend = settings.SIGN_ON_BACKEND
         second_step.begin(request, person, next_url=trip.next_url, time_zone="")
         return HttpResponseRedirect(reverse("second_step"))
