@@ -16,9 +16,10 @@ from console import sessions
 from console.factors import asked_again, proofs, recovery
 from console.factors.asked_again import GUARDED, OPENED
 from console.factors.models import Authenticator
+from console.sessions import stored_key
 from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, USERS, delete_address
 from tests.cast import PASSWORD
-from tests.conftest import NOON
+from tests.conftest import NOON, log_in
 from tests.markup import fields, page
 from tests.test_factors import APP, code_of, give_app, make_old
 
@@ -36,8 +37,6 @@ NOT_GUARDED = {
     "passkey_options_to_log_in": "a challenge",
     "choose_password": "has the proof in the link",
     "logout": "takes away",
-    "person_session_end": "takes away",
-    "person_sessions_end": "takes away",
     "time_zone": "how times are written",
     "password": "asks for the password itself",
     "people": "a search that is posted",
@@ -335,6 +334,20 @@ def test_what_takes_access_away_never_asks(old, alices_key):
     for part in ("unlock", "enable", "restore"):  # which give it back, to whoever has the value
         assert QUESTION in page(old.post(f"{address}{part}/")).text
     assert QUESTION in page(old.post(delete_address(alices_key.key.id))).text
+
+
+def test_an_administrator_ends_no_session_unasked_on_the_page_of_a_user_either(dora, dora_client):
+    other = log_in(dora)
+    make_old(dora_client)
+    address = f"{USERS}{dora.iam_id}/sessions/"
+
+    for part in (f"{stored_key(other.session.session_key)}/end/", "end/"):
+        question = dora_client.post(f"{address}{part}")
+        assert QUESTION in page(question).text
+    assert other.get("/").status_code == 200
+    answered(dora_client, question, proof_password=PASSWORD)
+
+    assert other.get("/").status_code == 302
 
 
 def test_the_setting_moves_the_time_and_turns_it_off(old, settings):

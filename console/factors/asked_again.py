@@ -47,7 +47,7 @@ GUARDED = OF_FACTORS | {
     *("api_key_unlock", "service_id_unlock", "api_key_enable", "service_id_enable", "api_key_restore"),
     *("api_key_export", "activity_export", "api_keys_bulk", "api_keys_revoke", "api_keys_revoke_everybody"),
     *("person_create", "person_details", "person_deactivate", "person_activate", "person_link", "person_delete"),
-    *("person_reset_factors", "mails", "session_end", "sessions_end"),
+    *("person_reset_factors", "mails", "session_end", "sessions_end", "person_session_end", "person_sessions_end"),
     *("rules", "review_rules", "scope_list", "scope_edit"),
     *("webhook_create", "webhook_details", "webhook_secret", "webhook_delete", "webhook_again", "webhook_since"),
     "webhook_test",
