@@ -208,6 +208,27 @@ def test_each_owner_gets_one_mail_when_all_keys_of_everybody_are_revoked(alice, 
     assert not MailCursor.objects.filter(name="everybody").exists()
 
 
+def test_nobody_is_told_that_all_keys_were_revoked_while_no_mails_were_sent(alice, dora, create_key):
+    create_key(alice)
+    forget()
+    revoking.revoke_all(caller_for(dora), None)
+    seal()
+    long_ago = timezone.now() - timedelta(days=2)
+    AuditEvent.objects.update(event_time=long_ago)
+    bundle()
+    assert not MailCursor.objects.filter(name="everybody").exists(), "the event was not looked at in time"
+
+    create_key(alice)
+    forget()
+    revoking.revoke_all(caller_for(dora), None)
+    bundle()
+    assert MailCursor.objects.filter(name="everybody").update(at=long_ago) == 1
+
+    assert everybody.walk() == 0, "nobody was gone through in time"
+    assert not MailCursor.objects.filter(name="everybody").exists()
+    assert not MailBundle.objects.exists()
+
+
 def test_who_is_named_when_all_their_keys_are_revoked_gets_one_mail(alice, dora, create_key):
     for number in range(3):
         create_key(alice, f"key {number}")

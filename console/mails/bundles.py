@@ -23,6 +23,7 @@ KIND = "mail"  # of deliveries
 LINES = 10  # that a mail tells one by one
 PIECE = 50  # bundles that become mails in one transaction
 TOO_LATE = timedelta(days=1)  # for what waited while no mails were sent
+TOO_OLD = timedelta(days=1)  # for an event to be told: what happened before mails were set up is no news
 FORGOTTEN = timedelta(days=1)
 
 Line = dict[str, Any]

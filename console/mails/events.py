@@ -4,7 +4,6 @@ What is looked through and what is put in are one transaction: each event is tol
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,7 +21,6 @@ from console.models import User
 CURSOR = "events"
 PAGE = 500  # events of one transaction
 PAGES = 4  # of one sweep
-TOO_OLD = timedelta(days=1)  # to be told: what happened before mails were set up
 
 
 def fan_out() -> int:
@@ -59,7 +57,7 @@ def _fan_out_page() -> int:
 
 def news_of(events: Iterable[AuditEvent]) -> bundles.AllNews:
     """Return what these events tell whom, of those who want to be told."""
-    since = timezone.now() - TOO_OLD
+    since = timezone.now() - bundles.TOO_OLD
     told = [event for event in events if audit.plain(event.action) in ACTIONS and event.event_time > since]
     concerns = [(event, concern) for event in told for concern in concerned(event)]
     named = {concern.to for _event, concern in concerns}

@@ -25,8 +25,9 @@ PAGES = 4  # of one sweep
 
 
 def begin(events: Iterable[AuditEvent]) -> None:
-    """Have people told of what these events revoke of everybody. Needs a transaction."""
-    last = next((event for event in reversed([*events]) if is_of_everybody(event)), None)
+    """Have people told of what these events revoke of everybody, as far as it is news. Needs a transaction."""
+    since = timezone.now() - bundles.TOO_OLD
+    last = next((event for event in reversed([*events]) if is_of_everybody(event) and event.event_time > since), None)
     if last:
         told = {"place": last.place, "at": last.event_time, "key_id": ""}
         MailCursor.objects.update_or_create(name=CURSOR, defaults=told)
@@ -57,6 +58,9 @@ def _tell_page() -> int:
         # Where another process has it there is nothing left to do.
         cursor = due.select_for_update(skip_locked=True).first()
         if cursor is None:
+            return 0
+        if cursor.at <= now - bundles.TOO_OLD:  # mails were off since then
+            cursor.delete()
             return 0
         people = list(_people().filter(iam_id__gt=cursor.key_id).order_by("iam_id")[:PAGE])
         by = AuditEvent.objects.filter(place=cursor.place).values_list("initiator_id", flat=True).first()
