@@ -346,7 +346,7 @@ def test_under_an_address_there_are_no_passkeys(alice_client, settings, host):
     ("public_url", "says"),
     [
         ("https://keys.example", "Open the console at https://keys.example and log in there."),
-        ("http://192.0.2.7:8000", "Ask an administrator for an address of this console with a name."),
+        ("http://192.0.2.7:8000", "They need https and a name: ask an administrator for such an address"),
     ],
 )
 def test_under_an_address_the_pages_say_why_and_lead_to_the_name(
@@ -368,6 +368,28 @@ def test_under_an_address_the_pages_say_why_and_lead_to_the_name(
         assert says in shown.text
         assert not shown.find_all("button", data_passkey="get")
         assert bool(shown.find_all("a", href=f"{public_url}{path}")) == ("example" in public_url)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "leads"),
+    [
+        ("http://localhost:8000", "127.0.0.1:8000", True),
+        ("http://localhost:8000", "[::1]:8000", True),
+        ("http://localhost:8000", "192.0.2.5:8000", False),
+        ("https://localhost", "192.0.2.5", False),
+        ("http://keys.example", "192.0.2.5", False),
+        ("https://keys.example", "192.0.2.5", True),
+        ("https://192.0.2.5", "192.0.2.5", False),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000", False),
+        ("", "192.0.2.5", False),
+    ],
+)
+def test_nobody_is_led_to_their_own_machine_nor_to_where_passkeys_do_not_work(settings, public_url, host, leads):
+    settings.ALLOWED_HOSTS, settings.PUBLIC_URL = ["*"], public_url
+
+    offered = passkeys.offer(request_at(host), "/login/")
+
+    assert offered["named_url"] == (f"{public_url}/login/" if leads else "")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "testserver"])

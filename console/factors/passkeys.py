@@ -25,6 +25,7 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
+from console.env import is_loopback
 from console.factors.models import Passkey
 from console.log_in import limiter
 from console.models import User
@@ -50,16 +51,24 @@ def host_of(request: HttpRequest) -> str:
 def offer(request: HttpRequest, path: str) -> dict[str, Any]:
     """Return whether passkeys work under the host of a request, and else where they do, for a template.
 
-    `named_url` is the address of `path` under the name of this console, "" where it is known by none.
+    `named_url` is the address of `path` under the name of this console, "" where none is known under which they work.
     """
-    name = urlsplit(settings.PUBLIC_URL).hostname or ""
-    has_name = bool(name) and not _is_address(name)
+    host = _without_port(request.get_host())
     return {
         "offers_passkeys": bool(host_of(request)),
-        "named_url": f"{settings.PUBLIC_URL}{path}" if has_name else "",
+        "named_url": f"{settings.PUBLIC_URL}{path}" if _has_passkeys(settings.PUBLIC_URL, host) else "",
         "named": settings.PUBLIC_URL,
-        "host": _without_port(request.get_host()),
+        "host": host,
     }
+
+
+def _has_passkeys(url: str, host: str) -> bool:
+    """Tell whether passkeys work at an address for whoever has opened the console under this host."""
+    parts = urlsplit(url)
+    name = parts.hostname or ""
+    if is_loopback(name):  # which leads anybody else to a machine of their own
+        return not _is_address(name) and is_loopback(host.strip("[]"))
+    return parts.scheme == "https" and not _is_address(name)
 
 
 def _without_port(host: str) -> str:
