@@ -208,6 +208,22 @@ def test_each_owner_gets_one_mail_when_all_keys_of_everybody_are_revoked(alice, 
     assert not MailCursor.objects.filter(name="everybody").exists()
 
 
+def test_a_walk_along_events_locks_the_cursor_of_everybody_before_bundles(alice, dora, create_key, monkeypatch):
+    create_key(alice)
+    forget()
+    create_key(alice)
+    revoking.revoke_all(caller_for(dora), None)
+    seal()
+    is_taken = []
+    monkeypatch.setattr(
+        bundles, "add", lambda _news: is_taken.append(MailCursor.objects.filter(name="everybody").exists())
+    )
+
+    events.fan_out()
+
+    assert is_taken == [True]
+
+
 def test_nobody_is_told_that_all_keys_were_revoked_while_no_mails_were_sent(alice, dora, create_key):
     create_key(alice)
     forget()

@@ -48,8 +48,9 @@ def _fan_out_page() -> int:
         if cursor is None:
             return 0
         page = next_page(cursor.place, PAGE)
-        bundles.add(news_of(page.events))
+        # Cursors before bundles, here as in the other walks: nobody waits for somebody who waits.
         everybody.begin(page.events)
+        bundles.add(news_of(page.events))
         cursor.place, cursor.at = page.place, timezone.now()
         cursor.save()
     return len(page.events)
