@@ -420,6 +420,20 @@ def test_that_a_webhook_is_disabled_or_told_of_all_kinds_again_is_in_the_event_a
     assert ("Kinds", "All") in [*activity_details.details(widened)]
 
 
+def test_an_address_that_is_refused_is_an_event_that_does_not_name_it(dora, hook):
+    caller, refused = caller_for(dora), Draft("SIEM", "http://10.0.0.1/hidden")
+
+    with pytest.raises(InvalidApiKey):
+        changes.create(caller, refused)
+    with pytest.raises(InvalidApiKey):
+        changes.change(caller, hook.webhook.id, refused)
+
+    events = AuditEvent.objects.filter(outcome=audit.FAILURE).order_by("event_time")
+    tried = [(audit.WEBHOOK_CREATE, "InvalidApiKey"), (audit.WEBHOOK_UPDATE, "InvalidApiKey")]
+    assert [*events.values_list("action", "reason")] == tried
+    assert "10.0.0.1" not in json.dumps([event.request_data for event in events])
+
+
 def test_nobody_but_an_administrator_does_anything_with_webhooks(alice, bob_client, hook):
     paths = ["", "create/", f"{hook.webhook.id}/"]
     posted = [

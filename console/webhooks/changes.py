@@ -89,9 +89,9 @@ def create(caller: Caller, draft: Draft) -> Signing:
     Raises NotAuthorized, TooManyWebhooks; InvalidApiKey, whose field is one of the draft.
     """
     _check(caller)
-    name, url = _clean(draft)
-    webhook = Webhook(name=name, kinds=[*map(str, draft.kinds)], created_by=caller.identity.iam_id)
+    webhook = Webhook(kinds=[*map(str, draft.kinds)], created_by=caller.identity.iam_id)
     with _change(caller, audit.WEBHOOK_CREATE, webhook.id) as step:
+        webhook.name, url = _clean(draft)
         if Webhook.objects.count() >= MOST:
             raise TooManyWebhooks(limit=MOST)
         secret = signing.new_secret()
@@ -108,8 +108,8 @@ def change(caller: Caller, webhook_id: uuid.UUID, draft: Draft) -> Webhook:
     Raises NotAuthorized, WebhookNotFound; InvalidApiKey.
     """
     _check(caller)
-    name, url = _clean(draft)
     with _change(caller, audit.WEBHOOK_UPDATE, webhook_id) as step:
+        name, url = _clean(draft)
         webhook = _locked(webhook_id)
         before = {"host": webhook.host, "kinds": _told(webhook), "enabled": webhook.enabled}
         has_new_url = url != url_of(webhook)
