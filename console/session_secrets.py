@@ -14,7 +14,11 @@ from apikeys import sealing
 
 @dataclass(frozen=True, slots=True)
 class SessionSecret:
-    """One kind of secret: its name in a session, and the purpose of its key, which nothing else is sealed for."""
+    """One kind of secret: its name in a session, and the purpose of its key.
+
+    What else is sealed for that purpose with the same bond opens here, too. Only the secret of an app that is being
+    set up shares its own: with that of the app which the same person has, in the row of it.
+    """
 
     name: str
     purpose: str
