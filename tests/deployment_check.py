@@ -9,7 +9,10 @@ import tempfile
 def main() -> None:
     with tempfile.TemporaryDirectory() as data_dir:
         environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "console.settings",
             "DATA_DIR": data_dir,
+            "DATABASE_URL": "",
+            "DEBUG": "false",
             "HTTPS": "true",
             "ALLOWED_HOSTS": "console.example.com",
         }

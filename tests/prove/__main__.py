@@ -31,6 +31,15 @@ PROOFS: dict[str, Callable[[Path, Size], list[Figure]]] = {
     "full-disk": suites.full_disk,
     "clock": suites.clock,
     "machine": suites.machine,
+    "value": suites.value,
+    "key": suites.key,
+    "passwords": suites.passwords,
+    "factors": suites.factors,
+    "sessions": suites.sessions,
+    "tokens": suites.tokens,
+    "audit": suites.audit,
+    "static": suites.static,
+    "asvs": suites.asvs,
 }
 MINUTES = 30
 
