@@ -16,6 +16,7 @@ from console import sessions
 from console.factors import asked_again, proofs, recovery
 from console.factors.asked_again import GUARDED, OPENED
 from console.factors.models import Authenticator
+from console.single_sign_on.models import ProviderIdentity
 from console.sessions import stored_key
 from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, USERS, delete_address
 from tests.cast import PASSWORD
@@ -158,6 +159,23 @@ def test_the_question_before_a_page_is_left_for_the_dashboard(old):
 
     (cancel,) = (link for link in question.find_all("a") if link.text == "Cancel")
     assert cancel["href"] == reverse("dashboard")
+
+
+def test_who_is_connected_with_the_provider_may_prove_there(alice, bob, rf, settings):
+    here, elsewhere = "https://login.example.com", "https://elsewhere.example.com"
+    ProviderIdentity.objects.create(issuer=here, subject="subject-1", user=alice)
+    ProviderIdentity.objects.create(issuer=elsewhere, subject="subject-2", user=bob)
+    settings.OIDC_NAME = "Staff"
+
+    def asked_of(person) -> str:
+        request = rf.get("/")
+        request.user = person
+        return asked_again.ways_of(request, "prove")["asks_provider"]
+
+    settings.OIDC_ISSUER = here
+    assert (asked_of(alice), asked_of(bob)) == ("Staff", "")
+    settings.OIDC_ISSUER = ""
+    assert asked_of(alice) == ""
 
 
 def test_a_password_alone_gives_nobody_another_factor(alice, old):
