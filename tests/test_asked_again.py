@@ -16,8 +16,8 @@ from console import sessions
 from console.factors import asked_again, proofs, recovery
 from console.factors.asked_again import GUARDED, OPENED
 from console.factors.models import Authenticator
-from console.single_sign_on.models import ProviderIdentity
 from console.sessions import stored_key
+from console.single_sign_on.models import ProviderIdentity
 from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_SERVICE_ID, USERS, delete_address
 from tests.cast import PASSWORD
 from tests.conftest import NOON, log_in
