@@ -87,6 +87,32 @@ def test_without_script_and_by_keyboard_dora_makes_and_deletes_harriet_who_paste
     expect(dora.get_by_text("harriet was deleted.")).to_be_visible()
 
 
+def test_another_link_that_is_opened_in_the_same_tab_is_taken_too(page_for: PageFor):
+    dora = page_for("dora")
+    links = []
+    for name in ("ida", "jane"):
+        dora.goto("/manage/users/create/")
+        dora.get_by_label("User ID").fill(name)
+        dora.get_by_role("button", name="Create user").click()
+        links.append(dora.locator("#link").inner_text())
+
+    tab = page_for(None, expected=(409,))
+    for name, link in zip(("ida", "jane"), links, strict=True):
+        tab.goto(link)
+        expect(tab.get_by_text(f"For the user {name}")).to_be_visible()
+        expect(tab).to_have_url("/password/choose/")
+    for field in ("New password", "Confirm new password"):
+        tab.get_by_label(field, exact=True).fill(NEW_PASSWORD)
+    tab.get_by_role("button", name="Set password").click()
+    expect(tab.get_by_text("Your password was set. Log in as jane.")).to_be_visible()
+    tab.goto(links[1])
+    expect(tab.get_by_text("used")).to_be_visible()
+    tab.goto(links[0])
+
+    expect(tab.get_by_text("For the user ida")).to_be_visible()
+    expect(tab).to_have_url("/password/choose/")
+
+
 def test_alice_sees_no_way_to_the_users_and_is_refused_there(page_for: PageFor):
     alice = page_for("alice", expected=(403,))
     alice.goto("/")
