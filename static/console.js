@@ -244,7 +244,11 @@ addEventListener("click", async ({ target }) => {
 
 // What is shown once leaves the page with the person, before a browser may bring the page back.
 addEventListener("pagehide", () => {
-  for (const secret of document.querySelectorAll("[data-wiped]")) secret.textContent = "";
+  for (const secret of document.querySelectorAll("[data-wiped]")) secret[secret.matches("input") ? "value" : "textContent"] = "";
+});
+// A form that is brought back without what it is to send is asked for anew.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && document.querySelector("input[data-wiped]")) location.replace(location.pathname);
 });
 
 // Where the account has no time zone, moments are written in UTC; a pointer shows them in the time of the browser.

@@ -1,6 +1,7 @@
 """What is told once: in which answers it stands, and that it is in no cache, no Back and no page that was left."""
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from tests.conftest import log_in
@@ -42,3 +43,18 @@ def test_what_is_told_once_is_in_no_cache_and_no_back_and_leaves_the_page_with_t
     # Browsers drop a page from Back once this cookie has changed after it.
     assert answer.cookies["shown"].value != after.cookies["shown"].value
     assert told.text not in after.content.decode()
+
+
+def test_the_code_of_a_link_leaves_the_page_where_a_password_is_chosen_with_the_person(dora):
+    invited = page(a_link_to_choose_a_password(log_in(dora)))
+    code = invited.find(id="link").text.partition("#")[2]
+    stranger = Client()
+
+    answer = stranger.post(reverse("choose_password"), {"code": code})
+    after = stranger.get("/login/")
+
+    [field] = page(answer).find_all("input", value=code)
+    assert "data-wiped" in field
+    assert answer.content.decode().count(code) == 1
+    assert answer["Cache-Control"] == "no-store"
+    assert answer.cookies["shown"].value != after.cookies["shown"].value

@@ -228,7 +228,7 @@ def shown_once(request: Request, template: str, context: dict[str, Any], status:
     """Return the one page that has something which is told once, and keep it out of the browser's Back.
 
     It is no redirect: what it shows would have to wait somewhere. In its template that is `data-wiped`, as in
-    `_once.html`: it leaves the page with the person.
+    `_once.html`, or as a field of a form: it leaves the page with the person.
     """
     request.shows_value = True
     return render(request, template, context, status=status)

@@ -113,6 +113,25 @@ def test_another_link_that_is_opened_in_the_same_tab_is_taken_too(page_for: Page
     expect(tab).to_have_url("/password/choose/")
 
 
+def test_the_code_of_a_link_leaves_the_page_with_the_person_and_is_asked_for_when_they_come_back(page_for: PageFor):
+    dora = page_for("dora")
+    dora.goto("/manage/users/create/")
+    dora.get_by_label("User ID").fill("kim")
+    dora.get_by_role("button", name="Create user").click()
+    link = dora.locator("#link").inner_text()
+    kim = page_for(None)
+    kim.goto(link)
+    expect(kim.get_by_text("For the user kim")).to_be_visible()
+    code = link.partition("#")[2]
+    assert code in kim.content()
+
+    kim.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    assert code not in kim.content()
+    kim.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    expect(kim.get_by_label("Link or its code")).to_be_focused()
+
+
 def test_alice_sees_no_way_to_the_users_and_is_refused_there(page_for: PageFor):
     alice = page_for("alice", expected=(403,))
     alice.goto("/")
