@@ -15,10 +15,11 @@ from apikeys import audit
 from apikeys.audit import search
 from apikeys.audit.catalogue import CATALOGUE, EventKind
 from apikeys.audit.search import Cursor, EventQuery, read_cursor, write_cursor
-from apikeys.domain import Caller, Creators, Filters, ReviewKind, ReviewRule, Rules, Status
+from apikeys.domain import ApiKeyQuery, Caller, Creators, Filters, ReviewKind, ReviewRule, Rules, Status
 from apikeys.exceptions import ApiKeyError
+from apikeys.iam.exports import Format
 from apikeys.models import AuditEvent
-from apikeys.services import activity, activity_details, keys
+from apikeys.services import activity, activity_details, exporting, keys
 from console.mails.kinds import MailKind
 from tests.conftest import caller_for
 from tests.terminal import ROOT
@@ -269,6 +270,17 @@ def test_every_reason_for_a_refusal_has_words():
 
     assert {"ProofRefused", "ForgedForm", "DecoyUsed"} <= told
     assert (errors | told | {"PermissionDenied"}) - activity_details.REASONS.keys() == set()
+
+
+def test_true_is_yes_where_a_field_says_whether_and_a_text_where_somebody_typed_it(alice):
+    filters = Filters(never_used=True, leaked=False)
+    query = ApiKeyQuery(search="true", filters=filters)
+    exporting.page_of_export(caller_for(alice), query, Format.CSV)
+    audit.record(caller_for(alice), audit.UPDATE, instance_name="False", disable=True)
+
+    told = {name for event in AuditEvent.objects.all() for name in activity_details.details(event)}
+    assert {("Search", "true"), ("Never used", "Yes"), ("Found in public", "No")} <= told
+    assert {("Name", "False"), ("Disabled", "Yes")} <= told
 
 
 def test_the_page_tells_everything_in_the_readers_words(alice, alice_client):

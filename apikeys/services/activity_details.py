@@ -267,7 +267,8 @@ VALUES: dict[str, dict[str, Words]] = {
     "type": {"serviceid": _lazy("Service IDs"), "user": _lazy("People")},
 }  # fmt: skip
 EMPTY: dict[str, Words] = {"kinds": _lazy("All")}  # what it says where a field holds nothing, if that is something
-BOOLEANS = ("false", "true")  # as exports write them
+FLAGS = ("leaked", "never_used")  # filters, which events of exports have as text
+BOOLEANS = {"false": False, "true": True}
 
 
 def what(event: AuditEvent) -> str:
@@ -333,8 +334,10 @@ def field_in_words(name: str) -> str:
 def _value_in_words(name: str, told: object) -> str:
     if told is None or told == "":
         return str(EMPTY.get(name, "–"))
-    if isinstance(told, bool) or (isinstance(told, str) and told.lower() in BOOLEANS):
-        return _("Yes") if str(told).lower() == "true" else _("No")
+    if name in FLAGS and isinstance(told, str):
+        told = BOOLEANS.get(told.lower(), told)
+    if isinstance(told, bool):
+        return _("Yes") if told else _("No")
     if name == "type" and told in CATALOGUE:
         return words(str(told), audit.SUCCESS)
     if name in VALUES and isinstance(told, str):
