@@ -253,6 +253,14 @@ def test_the_first_administrator_is_not_made_with_what_is_no_address(db, monkeyp
     assert not User.objects.exists()
 
 
+def test_each_setting_of_the_first_administrator_that_is_wrong_is_named(db, monkeypatch):
+    monkeypatch.setenv("CONSOLE_ADMIN_USER", "not a user ID")
+    monkeypatch.setenv("CONSOLE_ADMIN_EMAIL", "root")
+
+    with pytest.raises(CommandError, match=r"CONSOLE_ADMIN_USER='not a user ID': .* CONSOLE_ADMIN_EMAIL='root'"):
+        serve.Command().first_administrator()
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -260,10 +268,12 @@ def test_the_first_administrator_is_not_made_with_what_is_no_address(db, monkeyp
         ("passwordpassword", "CONSOLE_ADMIN_PASSWORD: This password repeats itself"),
         ("rootrootrootroot", "CONSOLE_ADMIN_PASSWORD: This password repeats itself"),
         ("administrator of API keys", "CONSOLE_ADMIN_PASSWORD: "),
+        ("Quillfeather Brindlewick", "CONSOLE_ADMIN_PASSWORD: "),
     ],
 )
 def test_the_first_administrator_gets_no_password_that_is_easily_guessed(db, monkeypatch, given, says):
     monkeypatch.setenv("CONSOLE_ADMIN_USER", "root")
+    monkeypatch.setenv("CONSOLE_ADMIN_EMAIL", "quillfeather@brindlewick.example")
     monkeypatch.setenv("CONSOLE_ADMIN_PASSWORD", given)
 
     with pytest.raises(CommandError) as refused:

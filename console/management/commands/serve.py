@@ -125,15 +125,15 @@ class Command(BaseCommand):
         username, email = env_str("CONSOLE_ADMIN_USER", "admin"), env_str("CONSOLE_ADMIN_EMAIL")
         given = env_secret("CONSOLE_ADMIN_PASSWORD")
         password = given or secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
+        person = User(username=username, email=email)
         try:
-            User(username=username, email=email).clean_fields(exclude=["password"])
+            person.clean_fields(exclude=["password"])
         except ValidationError as exc:
-            name, given_as = (
-                ("CONSOLE_ADMIN_EMAIL", email) if "email" in exc.message_dict else ("CONSOLE_ADMIN_USER", username)
-            )
-            raise CommandError(f"{name}={given_as!r}: {' '.join(exc.messages)}") from exc
+            given_as = {"username": f"CONSOLE_ADMIN_USER={username!r}", "email": f"CONSOLE_ADMIN_EMAIL={email!r}"}
+            wrong = [f"{given_as[field]}: {' '.join(told)}" for field, told in exc.message_dict.items()]
+            raise CommandError(" ".join(wrong)) from exc
         try:
-            passwords.check(password, User(username=username))
+            passwords.check(password, person)
         except ValidationError as exc:
             raise CommandError(f"CONSOLE_ADMIN_PASSWORD: {exc.messages[0]}") from None
         User.objects.create_superuser(username, email, password)
