@@ -1,12 +1,14 @@
 """Everything that a console with its own store can show, stop by stop: where, and its page."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pyotp
 import requests
 from playwright.sync_api import Locator, Page, expect
 
+from apikeys.domain import NEVER_USED_AFTER
 from tests.addresses import CREATE, KEYS, REVIEW, RULES, SERVICE_IDS, UNKNOWN_ID, USERS, WEBHOOKS, edit_address
 from tests.browser.conftest import BOB, PageFor
 from tests.browser.steps import (
@@ -464,6 +466,8 @@ def all_keys(t: Words, visit: PageFor, server: ConsoleServer) -> Iterator[tuple[
     form.get_by_role("button", name=t("Delete %(name)s", name=SCOPE)).click()
     expect(form.get_by_role("link", name=SCOPE)).to_have_count(0)
     yield from webhooks(t, page)
+    old = datetime.now(UTC) - NEVER_USED_AFTER - timedelta(days=1)
+    server.sql("UPDATE apikeys_apikeyrecord SET created_at = ? WHERE name = ?", f"{old:%Y-%m-%d %H:%M:%S}", STRANGE)
     page.goto(REVIEW)
     expect(page.get_by_role("heading", name=t("Never used for 7 days or more"))).to_be_visible()
     yield "review", page

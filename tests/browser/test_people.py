@@ -90,14 +90,14 @@ def test_without_script_and_by_keyboard_dora_makes_and_deletes_harriet_who_paste
 def test_another_link_that_is_opened_in_the_same_tab_is_taken_too(page_for: PageFor):
     dora = page_for("dora")
     links = []
-    for name in ("ida", "jane"):
+    for name in ("ingrid", "jane"):
         dora.goto("/manage/users/create/")
         dora.get_by_label("User ID").fill(name)
         dora.get_by_role("button", name="Create user").click()
         links.append(dora.locator("#link").inner_text())
 
     tab = page_for(None, expected=(409,))
-    for name, link in zip(("ida", "jane"), links, strict=True):
+    for name, link in zip(("ingrid", "jane"), links, strict=True):
         tab.goto(link)
         expect(tab.get_by_text(f"For the user {name}")).to_be_visible()
         expect(tab).to_have_url("/password/choose/")
@@ -109,7 +109,7 @@ def test_another_link_that_is_opened_in_the_same_tab_is_taken_too(page_for: Page
     expect(tab.get_by_text("used")).to_be_visible()
     tab.goto(links[0])
 
-    expect(tab.get_by_text("For the user ida")).to_be_visible()
+    expect(tab.get_by_text("For the user ingrid")).to_be_visible()
     expect(tab).to_have_url("/password/choose/")
 
 
