@@ -61,21 +61,21 @@ def test_a_deletion_is_taken_back_from_its_message(page_for: PageFor, server: Co
 
 def test_undo_and_recently_deleted_can_be_reached_by_keyboard_alone(page_for: PageFor, server: ConsoleServer):
     page = page_for("alice")
-    created = create_key(page, "by keyboard")
+    created = create_key(page, "back by keyboard")
     close_unsaved(created, js=True)
-    choose_action(page, "by keyboard", "Delete key")
+    choose_action(page, "back by keyboard", "Delete key")
     dialog(page, "Delete key?").get_by_role("button", name="Delete key").press("Enter")
-    expect(notes(page, "by keyboard was deleted")).to_be_visible()
+    expect(notes(page, "back by keyboard was deleted")).to_be_visible()
 
     page.get_by_role("link", name="Recently deleted").focus()
     page.keyboard.press("Enter")
     deleted = dialog(page, "Recently deleted")
     expect(deleted.locator(":focus")).to_have_count(1)
-    deleted.get_by_role("button", name="Restore by keyboard").focus()
+    deleted.get_by_role("button", name="Restore back by keyboard").focus()
     page.keyboard.press("Enter")
 
     expect(deleted).to_be_hidden()
-    expect(row(page, "by keyboard")).to_be_visible()
+    expect(row(page, "back by keyboard")).to_be_visible()
 
 
 def test_a_key_that_is_tried_without_says_so_and_resumes(page_for: PageFor, server: ConsoleServer):
