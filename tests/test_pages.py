@@ -11,6 +11,7 @@ from django.urls import resolve
 from django.utils import timezone
 
 from apikeys.models import ApiKeyRecord, new_api_key_id
+from console.templatetags.console_tags import breakable
 from tests.addresses import CREATE, KEYS, delete_address, details_address, edit_address
 from tests.list_menu import buttons, links, menu_of, opener
 from tests.markup import Element, fields, page, parse
@@ -794,3 +795,8 @@ def test_health_and_readiness_need_no_log_in(client, db):
 
     assert (alive.status_code, alive.content) == (200, b"ok\n")
     assert (ready.status_code, ready.content) == (200, b"ready\n")
+
+
+def test_the_name_of_a_setting_may_go_on_in_the_next_line():
+    assert breakable("a <b> WITH_TWO_PARTS & more") == "a &lt;b&gt; WITH_<wbr>TWO_<wbr>PARTS &amp; more"
+    assert breakable("none") == "none"

@@ -49,6 +49,13 @@ def prose(text: str) -> SafeString:
     return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in parts))
 
 
+@register.filter
+def breakable(text: str) -> SafeString:
+    """Return text that may go on in the next line after each "_": names of settings are wider than small screens."""
+    *firsts, last = str(text).split("_")
+    return format_html("{}{}", format_html_join("", "{}_<wbr>", ((part,) for part in firsts)), last)
+
+
 @register.simple_tag
 def moment(value: datetime | None, *, clock: bool = False) -> str:
     """Return `14 Nov 2026`, or "Never"; `clock` adds hours and minutes, and the same in UTC."""
