@@ -40,7 +40,8 @@ class WebKit:
         display = self.screen.stdout.readline().decode().strip()
         options = WebKitGTKOptions()
         options.binary_location = browser
-        for argument in ("--automation", "--proxy=http://127.0.0.1:9", "--ignore-host=127.0.0.1"):
+        names = ("127.0.0.1", "localhost")  # of this machine: all else goes to a proxy that is not there
+        for argument in ("--automation", "--proxy=http://127.0.0.1:9", *(f"--ignore-host={name}" for name in names)):
             options.add_argument(argument)
         self.service = Service(driver, env=self._environment(display))
         self.service.start()
