@@ -16,22 +16,16 @@ from console.mails.concerning import ACTIONS, ADMINISTRATORS, Concern, concerned
 from console.mails.kinds import MailKind, is_wanted
 from console.mails.models import MailCursor
 from console.mails.recipients import administrators, persons_of
+from console.mails.sweeps import in_pages
 from console.models import User
 
 CURSOR = "events"
 PAGE = 500  # events of one transaction
-PAGES = 4  # of one sweep
 
 
 def fan_out() -> int:
     """Put what happened into bundles; a chore. Return how many events were looked through."""
-    done = 0
-    for _page in range(PAGES):
-        looked_at = _fan_out_page()
-        done += looked_at
-        if looked_at < PAGE:
-            break
-    return done
+    return in_pages(_fan_out_page, PAGE)
 
 
 def _fan_out_page() -> int:

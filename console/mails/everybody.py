@@ -16,12 +16,12 @@ from apikeys.models import MANAGER, ApiKeyRecord, AuditEvent, ServiceIdRecord
 from console.mails import bundles
 from console.mails.kinds import MailKind, is_wanted
 from console.mails.models import MailCursor
+from console.mails.sweeps import in_pages
 from console.models import User
 
 CURSOR = "everybody"  # `place` is that of the last event, `key_id` the IAM ID up to which people were told
 CALM = timedelta(minutes=1)  # after the last event: then the keys are done
 PAGE = 50  # people of one transaction
-PAGES = 4  # of one sweep
 
 
 def begin(events: Iterable[AuditEvent]) -> None:
@@ -40,13 +40,7 @@ def is_of_everybody(event: AuditEvent) -> bool:
 
 def walk() -> int:
     """Put what was revoked of everybody into bundles; a chore. Return how many people were looked at."""
-    done = 0
-    for _page in range(PAGES):
-        looked_at = _tell_page()
-        done += looked_at
-        if looked_at < PAGE:
-            break
-    return done
+    return in_pages(_tell_page, PAGE)
 
 
 def _tell_page() -> int:

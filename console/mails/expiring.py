@@ -6,6 +6,7 @@ is kept for a key: one that is given another expiration comes before the cursor 
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from django.db import transaction
@@ -18,11 +19,11 @@ from console.mails import bundles
 from console.mails.kinds import MailKind, is_wanted
 from console.mails.models import MailCursor
 from console.mails.recipients import persons_of
+from console.mails.sweeps import PAGES, in_pages
 from console.models import Account
 
 STEPS = (14, 3, 0)  # days before
 PAGE = 500  # keys of one transaction
-PAGES = 4  # of one step in one sweep
 EACH_SECONDS = 30.0
 NEAR = timedelta(minutes=10)  # to what it is to be: so far a cursor is not moved where no key is passed
 MISSED = timedelta(days=1)  # how far behind a step is told: not what passed before mails were set up
@@ -38,20 +39,10 @@ class Walk:
         """Put the keys that have come to a step into bundles; a chore. Return how many were found."""
         if monotonic() < self.next_at:
             return 0
-        found = [_walk(days) for days in STEPS]
+        found = [in_pages(partial(_tell_page, days), PAGE) for days in STEPS]
         if all(number < PAGE * PAGES for number in found):
             self.next_at = monotonic() + EACH_SECONDS
         return sum(found)
-
-
-def _walk(days: int) -> int:
-    done = 0
-    for _page in range(PAGES):
-        found = _tell_page(days)
-        done += found
-        if found < PAGE:
-            break
-    return done
 
 
 def _tell_page(days: int) -> int:

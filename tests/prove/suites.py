@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from apikeys import values
 from tests.prove.figures import Figure, Size, counted
 from tests.server import ROOT
 
+Proof = Callable[[Path, Size], list[Figure]]
 SECONDS = 1200
 PASSED, FAILED = re.compile(r"(\d+) passed"), re.compile(r"(\d+) (?:failed|error)")
 EVERY_CALL = ("tests/test_every_call_fails.py",)
@@ -46,24 +48,21 @@ def passed(name: str, *arguments: str) -> Figure:
     return Figure(name, "all tests pass", f"{good:,} of {good + bad:,}", done.returncode == 0 and good > 0)
 
 
-def every_call(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("each database call of each change fails, in four ways", *EVERY_CALL)]
+def of_tests(name: str, *arguments: str) -> Proof:
+    """Return a proof that is made of tests alone."""
+    return lambda _folder, _size: [passed(name, *arguments)]
 
 
-def full_disk(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("a full disk", *FULL_DISK)]
-
-
-def clock(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("a clock that is set forward and back", *CLOCK)]
-
-
-def machine(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("keys against a model, in any order of what is done", *MACHINE)]
-
-
-def value(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("a value is in one answer, masked everywhere else", *VALUE)]
+every_call = of_tests("each database call of each change fails, in four ways", *EVERY_CALL)
+full_disk = of_tests("a full disk", *FULL_DISK)
+clock = of_tests("a clock that is set forward and back", *CLOCK)
+machine = of_tests("keys against a model, in any order of what is done", *MACHINE)
+value = of_tests("a value is in one answer, masked everywhere else", *VALUE)
+passwords = of_tests("passwords, and limits on attempts", *PASSWORDS)
+factors = of_tests("second factors, passkeys, passcodes, single sign-on", *FACTORS)
+sessions = of_tests("sessions, their ends, and proofs asked for again", *SESSIONS)
+tokens = of_tests("access tokens and what signs them", *TOKENS)
+audit = of_tests("audit events, their lines and their chain", *AUDIT)
 
 
 def key(_folder: Path, _size: Size) -> list[Figure]:
@@ -75,26 +74,6 @@ def key(_folder: Path, _size: Size) -> list[Figure]:
         Figure("random bits of a value", "202", f"{bits:.0f}", bits >= 202),
         passed("what is kept of a value, and one answer to whatever is none", *KEY),
     ]
-
-
-def passwords(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("passwords, and limits on attempts", *PASSWORDS)]
-
-
-def factors(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("second factors, passkeys, passcodes, single sign-on", *FACTORS)]
-
-
-def sessions(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("sessions, their ends, and proofs asked for again", *SESSIONS)]
-
-
-def tokens(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("access tokens and what signs them", *TOKENS)]
-
-
-def audit(_folder: Path, _size: Size) -> list[Figure]:
-    return [passed("audit events, their lines and their chain", *AUDIT)]
 
 
 def static(_folder: Path, _size: Size) -> list[Figure]:
