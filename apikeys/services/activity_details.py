@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from apikeys import audit
 from apikeys.audit.catalogue import CATALOGUE
-from apikeys.domain import Creators, ReviewKind, ReviewStep, Status
+from apikeys.domain import Creators, ReviewStep
 from apikeys.models import AuditEvent
 from apikeys.services.activity import KINDS, OUTCOMES, words
+from apikeys.services.words import REVIEW_GROUPS, STATUSES
 
 OF_FACTORS = (audit.FACTOR_CREATE, audit.FACTOR_UPDATE, audit.FACTOR_DELETE)
 Words = str | Promise
@@ -232,15 +233,7 @@ VALUES: dict[str, dict[str, Words]] = {
         "single sign-on": _lazy("Single sign-on"),
     },
     "format": {"csv": "CSV", "json": "JSON"},
-    "group": {
-        ReviewKind.LEAKED: _lazy("Found in public"),
-        ReviewKind.INACTIVE: _lazy("Of people who are deactivated or gone"),
-        ReviewKind.ORPHANED: _lazy("Service IDs that nobody manages"),
-        ReviewKind.EXPIRING: _lazy("Expiring within 14 days"),
-        ReviewKind.EXPIRED: _lazy("Expired"),
-        ReviewKind.UNUSED: _lazy("Not used for 90 days"),
-        ReviewKind.NEVER_USED: _lazy("Never used for 7 days or more"),
-    },
+    "group": {str(kind): title for kind, title in REVIEW_GROUPS.items()},
     "keys": {"all": _lazy("Everybody's"), "own": _lazy("Own")},
     "kind": {str(kind): title for kind, title in KINDS.items()},
     "kinds": {str(kind): title for kind, title in KINDS.items()},
@@ -248,14 +241,7 @@ VALUES: dict[str, dict[str, Words]] = {
     "on": {},
     "previous_value": {"ended": _lazy("Ended"), "extended": _lazy("Works longer")},
     "result": {**OUTCOMES},
-    "status": {
-        Status.ACTIVE: _lazy("Active"),
-        Status.DISABLED: _lazy("Disabled"),
-        Status.EXPIRED: _lazy("Expired"),
-        Status.LEAKED: _lazy("Leaked"),
-        Status.LOCKED: _lazy("Locked"),
-        Status.PAUSED: _lazy("Paused"),
-    },
+    "status": {str(status): title for status, title in STATUSES.items()},
     "step": {
         ReviewStep.WARN: _lazy("Warned"),
         ReviewStep.DISABLE: _lazy("Disabled"),

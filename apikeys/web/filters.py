@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from apikeys.domain import Filters, Status
+from apikeys.services.words import STATUSES
 
 CREATED_SINCE = "created_since"  # of the filters the one that is typed
 OWNER = "owner"  # in all users' keys, an IAM ID
@@ -24,17 +25,7 @@ class Offer(NamedTuple):
 
 
 OFFERS = {
-    "status": Offer(
-        gettext_lazy("Status"),
-        {
-            Status.ACTIVE: gettext_lazy("Active"),
-            Status.DISABLED: gettext_lazy("Disabled"),
-            Status.PAUSED: gettext_lazy("Paused"),
-            Status.LOCKED: gettext_lazy("Locked"),
-            Status.EXPIRED: gettext_lazy("Expired"),
-            Status.LEAKED: gettext_lazy("Leaked"),
-        },
-    ),
+    "status": Offer(gettext_lazy("Status"), STATUSES),
     "expires_within_days": Offer(
         gettext_lazy("Expires"),
         {

@@ -11,6 +11,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apikeys.domain import ReviewKind
+from apikeys.services.words import REVIEW_GROUPS
 from console import static_files
 from console.moments import Moments
 from console.navigation import Menu, Page, menus_for, page_above, place_of, way_to
@@ -54,6 +56,12 @@ def breakable(text: str) -> SafeString:
     """Return text that may go on in the next line after each "_": names of settings are wider than small screens."""
     *firsts, last = str(text).split("_")
     return format_html("{}{}", format_html_join("", "{}_<wbr>", ((part,) for part in firsts)), last)
+
+
+@register.filter
+def review_group(kind: str) -> str:
+    """Return what a group of the review is called."""
+    return str(REVIEW_GROUPS[ReviewKind(kind)])
 
 
 @register.simple_tag
