@@ -42,6 +42,7 @@ ApiKeyError
 │   └── ServiceIdConflict   the same for a service ID
 ├── NotOffered              the store keeps no values, and can't do what needs them
 ├── NotRestorable           a key that leaked stays deleted
+│   └── ValueTaken          the same for a key whose value another key has now
 ├── RotationUnderWay        the value before the present one still works
 ├── LastAdministrator       nobody else could administer the console
 ├── LinkEnded               a link to choose a password was replaced or left too long, or is none
@@ -306,6 +307,10 @@ class RefusalNotFound(ApiKeyNotFound):
 
 class NotRestorable(ApiKeyError, status=409, code="conflict"):
     message = _("This API key was found in public. It can't be restored: create another one.")
+
+
+class ValueTaken(NotRestorable):
+    message = _("Another API key has the value of this one now. It can't be restored: create another one.")
 
 
 class RotationUnderWay(ApiKeyError, status=409, code="rotation_under_way"):

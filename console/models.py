@@ -1,4 +1,4 @@
-"""People, the account they belong to, and the counters that slow down guessing."""
+"""People, the account they belong to, their sessions and password links, and the counters that slow down guessing."""
 
 import secrets
 import string

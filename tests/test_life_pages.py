@@ -10,9 +10,9 @@ from apikeys.domain import Overlap
 from apikeys.models import ApiKeyRecord, DeletedKeyRecord, PreviousValue
 from apikeys.services import deletion, keys, rotation
 from apikeys.usage import counting
+from tests.addresses import KEYS
 from tests.conftest import caller_for
 from tests.markup import fields, page, text_of
-from tests.test_pages import KEYS
 from tests.uses import works
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_counted")]

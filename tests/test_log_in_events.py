@@ -258,6 +258,16 @@ def test_right_passwords_without_the_factor_are_one_event_and_then_a_number(alic
     assert sorted(event.request_data.get("times", 1) for event in ended) == [1, 1, 3]
 
 
+def test_a_limit_at_the_second_step_has_the_reason_of_any_other(alice):
+    Authenticator.objects.create(user=alice, sealed=totp.seal(totp.new_secret(), alice))
+    client = log_in("alice")
+
+    statuses = [client.post("/login/second/", {"code": "nonsense"}).status_code for _ in range(6)]
+
+    assert statuses == [422] * 5 + [429]
+    assert [event.reason for event in events(action=audit.LIMIT)] == ["TooManyAttempts"]
+
+
 def test_a_wrong_code_and_the_right_one_are_events_of_the_person(alice):
     secret = totp.new_secret()
     Authenticator.objects.create(user=alice, sealed=totp.seal(secret, alice))

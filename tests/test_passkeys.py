@@ -209,9 +209,10 @@ def test_a_passkey_is_a_proof_when_somebody_is_asked_again(alice_client, phone):
 
 def test_challenges_for_strangers_are_limited(alice, phone, settings):
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = 5
-    answers = [Client().post(CHALLENGE, REMOTE_ADDR="192.0.2.5").status_code for _ in range(6)]
+    answers = [Client().post(CHALLENGE, REMOTE_ADDR="192.0.2.5") for _ in range(6)]
 
-    assert answers == [200] * 5 + [429]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert int(answers[-1]["Retry-After"]) > 0
     assert half_logged_in(alice).post(CHALLENGE, REMOTE_ADDR="192.0.2.5").status_code == 200, "hers is no stranger's"
 
 

@@ -1,4 +1,4 @@
-"""Manage > Users: Dora makes, changes, deactivates and deletes people; a person chooses a password by a link, once."""
+"""Manage > Access > Users: Dora makes, changes and deletes people; with a link a person chooses a password, once."""
 
 import re
 from datetime import timedelta
@@ -20,7 +20,7 @@ from console.people import changes, links
 from tests.cast import PASSWORD
 from tests.conftest import caller_for, log_in, make_person
 from tests.log_ins import can_log_in
-from tests.markup import fields, page
+from tests.markup import fields, page, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -281,7 +281,11 @@ def test_a_link_that_an_operator_made_can_be_used_and_what_no_browser_sends_is_n
 def test_guesses_at_links_are_limited(settings, db):
     settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 3
 
-    assert [choose("x" * 43).status_code for _ in range(4)] == [409, 409, 409, 429]
+    assert [choose("x" * 43).status_code for _ in range(3)] == [409] * 3
+    refused = choose("x" * 43)
+    assert (refused.status_code, int(refused["Retry-After"]) > 0) == (429, True)
+    minutes = -(-int(refused["Retry-After"]) // 60)
+    assert f"Too many attempts. Wait {minutes} minutes, then try again." in text_of(refused)
 
 
 # Changes

@@ -24,9 +24,9 @@ from apikeys.services.service_ids import create_service_id
 from apikeys.usage import counting
 from console.mails import expiring
 from console.mails.models import MailCursor
+from tests.addresses import KEYS
 from tests.conftest import caller_for, log_in, program_of
 from tests.plans import ROWS, faults_of, fill_keys, statements_of
-from tests.test_pages import KEYS
 
 FILTERS = [
     *(Filters(status=status) for status in Status),

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apikeys import exceptions
+from apikeys.backends import value_store_for
 from apikeys.domain import ApiKeyDraft, LeakedAction, Overlap, Reason, ServiceIdDraft, Status
 from apikeys.models import (
     ApiKeyRecord,
@@ -128,7 +129,7 @@ def test_only_who_deleted_a_key_restores_it(alice, bob, dora, create_key):
     assert [deleted.key.name for deleted in deletion.deleted_keys(caller_for(alice))] == ["others", "own"]
     assert [deleted.key.name for deleted in deletion.deleted_keys(caller_for(dora))] == ["others"]
     assert deletion.deleted_keys(caller_for(bob)) == []
-    assert deletion.get_deleted_key(caller_for(dora), own.key.id).key.name == "own"
+    assert value_store_for(caller_for(dora)).get_deleted_api_key(own.key.id).key.name == "own"
     assert restore(dora, others).key.iam_id == alice.iam_id
 
 
@@ -142,6 +143,17 @@ def test_a_key_that_leaked_is_not_restored(alice, create_key):
     for issued in (before, after):
         with pytest.raises(exceptions.NotRestorable):
             restore(alice, issued)
+
+
+def test_a_key_whose_value_another_key_has_meanwhile_is_not_restored(alice, create_key):
+    first, second = create_key(alice, "first"), create_key(alice, "second")
+    delete(alice, first)
+    row = DeletedKeyRecord.objects.get()
+    ApiKeyRecord.objects.filter(id=second.key.id).update(pepper=row.pepper, digest=row.digest)
+
+    with pytest.raises(exceptions.ValueTaken):
+        restore(alice, first)
+    assert DeletedKeyRecord.objects.get() == row
 
 
 def test_a_full_house_has_no_room_for_a_restored_key(alice, create_key, settings):
@@ -345,10 +357,10 @@ def test_a_deleted_key_can_be_restored_for_its_hours_to_the_moment(at, alice, do
 
     at(row.gone_at - timedelta(microseconds=1))
     assert deletion.purge() == 0
-    assert deletion.get_deleted_key(caller_for(dora), row.id).key.id == row.id
+    assert value_store_for(caller_for(dora)).get_deleted_api_key(row.id).key.id == row.id
     at(row.gone_at)
     with pytest.raises(exceptions.ApiKeyNotFound):
-        deletion.get_deleted_key(caller_for(dora), row.id)
+        value_store_for(caller_for(dora)).get_deleted_api_key(row.id)
     assert deletion.purge() == 1
 
     assert not DeletedKeyRecord.objects.exists()

@@ -11,10 +11,10 @@ from apikeys.exceptions import SearchTooSlow
 from apikeys.identity import users
 from apikeys.models import ApiKeyRecord
 from apikeys.services import review, service_ids
-from tests.addresses import REVIEW, SERVICE_IDS, delete_address, details_address, edit_address
+from tests.addresses import KEYS, REVIEW, SERVICE_IDS, delete_address, details_address, edit_address
 from tests.conftest import caller_for, make_person
 from tests.markup import page
-from tests.test_pages import KEYS, many
+from tests.test_pages import many
 
 pytestmark = pytest.mark.django_db
 

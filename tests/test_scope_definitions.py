@@ -1,4 +1,4 @@
-"""Manage > Scopes: what administrators define for the services behind the console."""
+"""Manage > Access > Scopes: what administrators define for the services behind the console."""
 
 import pytest
 

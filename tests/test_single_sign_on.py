@@ -18,8 +18,9 @@ from console.single_sign_on.models import ProviderIdentity
 from tests.addresses import CREATE, KEYS
 from tests.cast import PASSWORD
 from tests.fake_provider import CLIENT, KEY, OTHER_KEY, SECRET, FakeProvider
+from tests.log_ins import is_logged_in
 from tests.markup import page
-from tests.test_factors import give_app, is_logged_in, make_old
+from tests.test_factors import give_app, make_old
 from tests.test_passcodes import CLIENT as COMMAND_LINE
 from tests.test_passcodes import exchange
 

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -49,7 +49,7 @@ def cadf(event: AuditEvent) -> dict[str, Any]:
         "eventType": "activity",
         "id": str(event.id),
         "action": event.action,
-        "eventTime": event.event_time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "eventTime": moment(event.event_time),
         "correlationId": event.correlation_id,
         "outcome": event.outcome,
         "severity": event.severity,
@@ -63,9 +63,19 @@ def cadf(event: AuditEvent) -> dict[str, Any]:
         },
         "target": {"id": event.target_id, "name": event.target_name, "typeURI": about},
         "requestData": event.request_data,
-        "observer": {"id": settings.PUBLIC_URL, "name": "API keys console", "typeURI": "service/security"},
+        "observer": observer(),
         "message": _message(event),
     }
+
+
+def moment(when: datetime) -> str:
+    """Return a moment in UTC as RFC 3339 has it, to the millisecond."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def observer() -> dict[str, str]:
+    """Return this console as CADF names who saw an event."""
+    return {"id": settings.PUBLIC_URL, "name": "API keys console", "typeURI": "service/security"}
 
 
 def _reason(event: AuditEvent) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def remove(record: KeyRecord) -> domain.ApiKey:
 def restore(record: DeletedKeyRecord, identity: domain.Identity) -> ApiKeyRecord:
     """Bring a key back whole from its record, which is locked in the database, and return the new one.
 
-    Raises InvalidApiKey where its value is another key's meanwhile.
+    Raises ValueTaken where its value is another key's meanwhile.
     """
     restored = ApiKeyRecord(**_columns_of(record))
     record.delete()
@@ -62,7 +62,7 @@ def restore(record: DeletedKeyRecord, identity: domain.Identity) -> ApiKeyRecord
         with transaction.atomic():
             restored.save(force_insert=True)
     except IntegrityError:
-        raise exceptions.NotRestorable from None
+        raise exceptions.ValueTaken from None
     _count_past(records.to_domain(restored), -1)
     records.save_revision(restored, identity, "restore", "API key restored")
     return restored

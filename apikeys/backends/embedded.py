@@ -223,16 +223,13 @@ class EmbeddedBackend:
 
     @transaction.atomic
     def update_api_key(self, key_id: str, changes: domain.ApiKeyChanges, *, entity_tag: str) -> domain.ApiKey:
-        record = self._record(key_id, for_update=True)
-        if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
-            raise exceptions.NotAuthorized
-        holding.check_unlocked(record, self.identity)
+        record = self._record_to_change(key_id)
         if not records.names_version(entity_tag, record.entity_tag):
             raise exceptions.ApiKeyConflict
         rules.check_changes(rules.effective(), record, changes)
         return self._revised(record, "update", records.apply_changes(record, changes))
 
-    def _record_to_rotate(self, key_id: str) -> ApiKeyRecord:
+    def _record_to_change(self, key_id: str) -> ApiKeyRecord:
         record = self._record(key_id, for_update=True)
         if record.iam_id != self.identity.iam_id and not record.iam_id.startswith(domain.SERVICE_ID_PREFIX):
             raise exceptions.NotAuthorized
@@ -241,20 +238,20 @@ class EmbeddedBackend:
 
     @transaction.atomic
     def rotate_api_key(self, key_id: str, overlap: domain.Overlap) -> domain.IssuedApiKey:
-        record = self._record_to_rotate(key_id)
+        record = self._record_to_change(key_id)
         rules.check_rotation(rules.effective(), record)
         value = rotation.rotate(record, self.identity, overlap)
         return domain.IssuedApiKey(records.to_domain(record), value)
 
     @transaction.atomic
     def end_previous_value(self, key_id: str) -> domain.ApiKey:
-        record = self._record_to_rotate(key_id)
+        record = self._record_to_change(key_id)
         rotation.end(record, self.identity)
         return records.to_domain(record)
 
     @transaction.atomic
     def extend_previous_value(self, key_id: str, overlap: domain.Overlap) -> domain.ApiKey:
-        record = self._record_to_rotate(key_id)
+        record = self._record_to_change(key_id)
         rotation.extend(record, self.identity, overlap)
         return records.to_domain(record)
 

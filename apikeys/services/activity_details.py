@@ -84,6 +84,7 @@ REASONS: dict[str, Words] = {
     "NotAuthorized": _lazy("This person may not do it"),
     "NotOffered": _lazy("The key store does not offer it"),
     "NotRestorable": _lazy("The API key was found in public"),
+    "ValueTaken": _lazy("Another API key has its value now"),
     "PasscodeNeeded": _lazy("A password is not enough for this user"),
     "PasscodeRefused": _lazy("The one-time passcode was wrong or had ended"),
     "PasskeyRefused": _lazy("The passkey was not accepted"),

@@ -78,7 +78,8 @@ def restore_api_key(caller: domain.Caller, key_id: str) -> domain.RestoredKey:
     """Bring back a key that the caller deleted, as it was; one that is back already is returned as it is.
 
     Raises ApiKeyNotFound, also for what is gone for good and what somebody else deleted; NotRestorable for a key that
-    was found in public, WiderThanItsMaker, ApiKeyLimitReached, CreationNotAllowed, RuleBroken, NotOffered.
+    was found in public, ValueTaken for one whose value another key has, WiderThanItsMaker, ApiKeyLimitReached,
+    CreationNotAllowed, RuleBroken, NotOffered.
     """
     store = value_store_for(caller)
     with audit.change(caller, audit.RESTORE, key_id) as step:
@@ -97,11 +98,6 @@ def deleted_keys(caller: domain.Caller) -> list[domain.DeletedKey]:
     At most MOST_DELETED; nothing where the store does not restore keys.
     """
     return value_store_for(caller).list_deleted_api_keys()
-
-
-def get_deleted_key(caller: domain.Caller, key_id: str) -> domain.DeletedKey:
-    """Return one of them. Raises ApiKeyNotFound, NotOffered."""
-    return value_store_for(caller).get_deleted_api_key(key_id)
 
 
 def pause_api_key(caller: domain.Caller, key_id: str, lasts: timedelta) -> domain.ApiKey:

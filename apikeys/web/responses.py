@@ -16,7 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect, replace_url, reswap, re
 
 from apikeys.backends import store_traits
 from apikeys.domain import SERVICE_ID_PREFIX, ApiKeyPage, Caller, Owner, ServiceId, Sort
-from apikeys.exceptions import NotAuthorized, StoreError
+from apikeys.exceptions import NotAuthorized, StoreError, TooManyAttempts
 from apikeys.iam.exports import Format
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
@@ -55,6 +55,12 @@ DIALOGS = {
     "refusals": _("Why was it refused?"),
     "found": _("Whose key is this?"),
 }
+
+
+def with_retry_after(response: HttpResponse, error: TooManyAttempts) -> HttpResponse:
+    """Return the response, which now says in how many seconds another attempt is judged."""
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def state_of(request: Request) -> ListState:

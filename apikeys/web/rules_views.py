@@ -1,4 +1,4 @@
-"""Manage > Rules: what an administrator sets for all keys, and what was there before and breaks it."""
+"""Manage > Access > Rules: what an administrator sets for all keys, and what was there before and breaks it."""
 
 from dataclasses import asdict
 from typing import Any

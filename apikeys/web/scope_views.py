@@ -1,4 +1,4 @@
-"""Manage > Scopes: what keys can be limited to, as administrators define it for the services behind the console."""
+"""Manage > Access > Scopes: what keys can be limited to, for services behind the console."""
 
 from urllib.parse import urlencode
 

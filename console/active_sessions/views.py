@@ -1,4 +1,4 @@
-"""The page *Sessions*, and what that of a person in Manage > Users shares with it."""
+"""The page *Sessions*, and what that of a person in Manage > Access > Users shares with it."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from console.sessions import stored_key
 @require_GET
 def sessions(request: Request) -> HttpResponse:
     """Where the reader is logged in."""
-    return render(request, "account/sessions.html", sessions_for_page(request, request.user))
+    return render(request, "active_sessions/sessions.html", sessions_for_page(request, request.user))
 
 
 @require_POST

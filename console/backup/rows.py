@@ -124,8 +124,7 @@ def restore(backup: Iterator[str], passed: Callable[[int], object]) -> tuple[int
             "update the console as always."
         )
     with transaction.atomic(using=TARGET):
-        for table in reversed([table for table in copying.tables() if table in copying.MADE_BY_MIGRATE]):
-            copying.rows_of(table, TARGET).all()._raw_delete(TARGET)
+        copying.clear_made_by_migrate()
         rows = _read_rows(backup, passed)
         totp.use_up(TARGET)
         connections[TARGET].check_constraints()

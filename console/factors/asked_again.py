@@ -22,7 +22,7 @@ from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.web.navigation import next_url_of, redirect_whole_page
-from apikeys.web.responses import UNPROCESSABLE
+from apikeys.web.responses import UNPROCESSABLE, with_retry_after
 from console.cookies import GetResponse
 from console.factors import enrolled, passkeys, proofs, recovery
 from console.log_in import events
@@ -113,9 +113,7 @@ def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
         factor, refusal = judged(request, name)
     except TooManyAttempts as exc:
         events.record(request, audit.LIMIT, request.user, reason=type(exc).__name__)
-        response = _question(request, name, sentence(exc), exc.status)
-        response.headers["Retry-After"] = str(exc.retry_after)
-        return response
+        return with_retry_after(_question(request, name, sentence(exc), exc.status), exc)
     if factor:
         events.record(request, audit.PROOF, request.user, **proofs.told(request.user, factor))
         if factor == proofs.RECOVERY:

@@ -48,13 +48,13 @@ def tell_left(request: HttpRequest, person: User) -> None:
         messages.info(request, told % {"number": number})
     elif number:
         told = ngettext(
-            "Only %(number)d recovery code is left. Make new ones soon: Second factors, in the menu under your name.",
-            "Only %(number)d recovery codes are left. Make new ones soon: Second factors, in the menu under your name.",
+            "Only %(number)d recovery code is left. Make new ones soon: Account > Second factors.",
+            "Only %(number)d recovery codes are left. Make new ones soon: Account > Second factors.",
             number,
         )
         messages.warning(request, told % {"number": number})
     else:
-        told = _("That was your last recovery code. Make new ones now: Second factors, in the menu under your name.")
+        told = _("That was your last recovery code. Make new ones now: Account > Second factors.")
         messages.warning(request, told)
 
 

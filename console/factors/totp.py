@@ -65,7 +65,7 @@ def use(person: User, code: str) -> bool:
 
 def seal(secret: str, person: User) -> bytes:
     """Return a secret sealed for one person."""
-    return sealing.seal(sealing.cipher(settings.SECRET_KEY, PURPOSE), secret.encode(), person.iam_id)
+    return sealing.seal_lasting(secret.encode(), PURPOSE, person.iam_id)
 
 
 def unseal(sealed: bytes, person: User) -> tuple[str, bool]:

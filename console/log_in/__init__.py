@@ -1,1 +1,1 @@
-"""Log-in: what judges passwords, here and upstream, the limits on attempts, and the pages that ask."""
+"""Log-in: what judges passwords, here and upstream, and the limits on attempts."""

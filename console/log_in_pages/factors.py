@@ -11,12 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apikeys import audit
 from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.request import Request
+from apikeys.services.messages import sentence
 from apikeys.web.navigation import requested_next_url
-from apikeys.web.responses import UNPROCESSABLE
+from apikeys.web.responses import UNPROCESSABLE, with_retry_after
 from console.factors import asked_again, enrolled, passkeys, proofs, second_step
 from console.factors.changes import PasskeyRefused
 from console.log_in import devices, events, limiter
-from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED, redirect_to_log_in, too_many_message
+from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED, redirect_to_log_in
 from console.models import User
 
 
@@ -24,7 +25,7 @@ from console.models import User
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters()
 def second_step_page(request: Request) -> HttpResponse:
-    """The second step of a log-in: a code of the app, or a recovery code."""
+    """The second step of a log-in: a passkey, a code of the app, or a recovery code."""
     found = second_step.find(request)
     if found is None:
         return redirect_to_log_in(LATE)
@@ -39,9 +40,7 @@ def second_step_page(request: Request) -> HttpResponse:
             else proofs.accepts_code(request, person, request.POST.get("code", ""))
         )
     except TooManyAttempts as exc:
-        response = _second_step(request, person, too_many_message(exc.retry_after), exc.status)
-        response.headers["Retry-After"] = str(exc.retry_after)
-        return response
+        return with_retry_after(_second_step(request, person, sentence(exc), exc.status), exc)
     if factor:
         second_step.finish(request, person, half, factor)
         entered = HttpResponseRedirect(half.next_url)
@@ -54,7 +53,8 @@ def second_step_page(request: Request) -> HttpResponse:
 def _second_step(request: Request, person: User, refusal: str = "", status: int = 200) -> HttpResponse:
     if refusal:
         is_limit = status == TooManyAttempts.status
-        events.record(request, audit.LIMIT if is_limit else audit.LOG_IN, person, reason="ProofRefused")
+        action, reason = (audit.LIMIT, TooManyAttempts.__name__) if is_limit else (audit.LOG_IN, "ProofRefused")
+        events.record(request, action, person, reason=reason)
     context = {"refusal": refusal, "asks_passkey": enrolled.has_passkey(person), "has_app": enrolled.has_app(person)}
     context |= passkeys.offer(request, reverse("login"))
     return render(request, "factors/second_step.html", context, status=status)
@@ -75,7 +75,7 @@ def passkey_options_to_log_in(request: Request) -> HttpResponse:
         limiter.reserve_challenge(request.client_address)
     except TooManyAttempts as exc:
         events.record(request, audit.LIMIT, reason=type(exc).__name__)
-        return JsonResponse({"message": too_many_message(exc.retry_after)}, status=exc.status)
+        return with_retry_after(JsonResponse({"message": sentence(exc)}, status=exc.status), exc)
     return JsonResponse(passkeys.options_to_use(request))
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.translation import ngettext
 
 from apikeys import audit
 from apikeys.backends import store_traits
@@ -24,15 +23,6 @@ LATE, PASSKEY_REFUSED = "late=1", "passkey=1"
 def redirect_to_log_in(mark: str) -> HttpResponse:
     """Return a redirect to the log-in page, which says what the mark stands for."""
     return HttpResponseRedirect(f"{reverse('login')}?{mark}")
-
-
-def too_many_message(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return ngettext(
-        "Too many attempts. Wait %(minutes)d minute, then try again.",
-        "Too many attempts. Wait %(minutes)d minutes, then try again.",
-        minutes,
-    ) % {"minutes": minutes}
 
 
 def noting(view: View) -> View:

@@ -19,15 +19,16 @@ from apikeys.backends import store_traits
 from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
+from apikeys.services.messages import sentence
 from apikeys.storage.reserve import revocation
 from apikeys.web.navigation import requested_next_url
-from apikeys.web.responses import UNPROCESSABLE
+from apikeys.web.responses import UNPROCESSABLE, with_retry_after
 from console import sessions
 from console.factors import asked_again, enrolled, passkeys, second_step
 from console.log_in import devices, events
 from console.log_in.auth import is_own_password
 from console.log_in.passwords import NewPasswordForm
-from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED, too_many_message
+from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED
 from console.models import User
 from console.single_sign_on import refusals
 
@@ -66,7 +67,7 @@ class Login(LoginView):
         try:
             return super().post(request, *args, **kwargs)
         except TooManyAttempts as exc:
-            return self.refuse(self.form_class(request), too_many_message(exc.retry_after), 429, exc.retry_after)
+            return with_retry_after(self.refuse(self.form_class(request), sentence(exc), exc.status), exc)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person = form.get_user()
@@ -88,16 +89,11 @@ class Login(LoginView):
             return self.refuse(form, told, UNPROCESSABLE)
         return self.refuse(form, _("Incorrect user ID or password. Check them and try again."), UNPROCESSABLE)
 
-    def refuse(
-        self, form: AuthenticationForm, message: str, status: int, retry_after: int | None = None
-    ) -> HttpResponse:
-        """Return the form again with a message and what was typed as user ID; `retry_after` is in seconds."""
+    def refuse(self, form: AuthenticationForm, message: str, status: int) -> HttpResponse:
+        """Return the form again with a message and what was typed as user ID."""
         username = self.request.POST.get("username", "")
         context = self.get_context_data(form=form, refusal=message, username=username)
-        response = self.render_to_response(context, status=status)
-        if retry_after is not None:
-            response.headers["Retry-After"] = str(retry_after)
-        return response
+        return self.render_to_response(context, status=status)
 
 
 def late_message() -> str:
@@ -148,9 +144,9 @@ class Password(PasswordChangeView):
             return super().post(request, *args, **kwargs)
         except TooManyAttempts as exc:
             form = OwnPasswordForm(request.user, request=request)
-            context = self.get_context_data(form=form, refusal=too_many_message(exc.retry_after))
+            context = self.get_context_data(form=form, refusal=sentence(exc))
             events.record(request, audit.LIMIT, cast("User", request.user), reason=type(exc).__name__)
-            return self.render_to_response(context, status=429, headers={"Retry-After": str(exc.retry_after)})
+            return with_retry_after(self.render_to_response(context, status=exc.status), exc)
 
     @method_decorator(revocation)
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:

@@ -30,4 +30,4 @@ def mails(request: Request) -> HttpResponse:
         "language": get_language_info(person.language or settings.LANGUAGE_CODE)["name_local"],
         "boxes": boxes(person),
     }
-    return render(request, "account/mails.html", context)
+    return render(request, "mails/mails.html", context)

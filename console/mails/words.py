@@ -145,7 +145,7 @@ def _why(kind: MailKind) -> str:
     if kind is MailKind.SECURITY:
         return _("Everybody gets mails of this kind. They never ask for a password, a code or the value of an API key.")
     return _(
-        "Under your name in the console, “Mails” is where you choose what you are told. They never ask for a password, "
+        "In the console, Account > Mails is where you choose what you are told. They never ask for a password, "
         "a code or the value of an API key."
     )
 

@@ -1,1 +1,1 @@
-"""People: the pages under Manage > Users, what can be done with a person, and links to choose a password."""
+"""People: the pages under Manage > Access > Users, what can be done with a person, and links to choose a password."""

@@ -32,7 +32,7 @@ class PersonForm(forms.Form):
         """Return what the form begins with: what a person is."""
         return {"seen": version_of(person)} | {name: getattr(person, name) for name in FIELDS}
 
-    def of_person(self) -> dict[str, Any]:
+    def fields_of_person(self) -> dict[str, Any]:
         """Return what a person is to have, once the form is valid."""
         return {name: self.cleaned_data[name] for name in FIELDS}
 

@@ -1,4 +1,4 @@
-"""Manage > Users, and the page on which a person with a link chooses a password."""
+"""Manage > Access > Users, and the page on which a person with a link chooses a password."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -24,8 +24,8 @@ from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
 from apikeys.services.owners import holdings
 from apikeys.web.forms import sent_form
-from apikeys.web.responses import UNPROCESSABLE, shown_once
-from console.active_sessions import views as account
+from apikeys.web.responses import UNPROCESSABLE, shown_once, with_retry_after
+from console.active_sessions.views import end_session, end_sessions, sessions_for_page
 from console.factors.enrolled import has_one
 from console.log_in import events
 from console.log_in.auth import judge
@@ -64,7 +64,7 @@ def person_create(request: Request) -> HttpResponse:
     form = PersonForm(sent_form(request), initial={"may_create_keys": True})
     if form.is_valid():
         try:
-            invited = changes.create(caller, **form.of_person())
+            invited = changes.create(caller, **form.fields_of_person())
         except SHOWN_IN_FORM as exc:
             _add(form, exc)
         else:
@@ -80,7 +80,7 @@ def person_details(request: Request, iam_id: str) -> HttpResponse:
     form = PersonForm(sent_form(request), initial=PersonForm.of(person))
     if form.is_valid():
         try:
-            person = changes.change(caller, iam_id, seen=form.cleaned_data["seen"], **form.of_person())
+            person = changes.change(caller, iam_id, seen=form.cleaned_data["seen"], **form.fields_of_person())
         except PersonConflict as exc:
             form.follow(changes.get(caller, iam_id))
             _add(form, exc)
@@ -113,7 +113,7 @@ def person_set_active(request: Request, iam_id: str, active: bool) -> HttpRespon
 def person_sessions(request: Request, iam_id: str) -> HttpResponse:
     """Where a person is logged in."""
     person = changes.get(caller_of(request), iam_id)
-    return render(request, "account/sessions.html", {"person": person, **account.sessions_for_page(request, person)})
+    return render(request, "active_sessions/sessions.html", {"person": person, **sessions_for_page(request, person)})
 
 
 @require_POST
@@ -121,7 +121,7 @@ def person_session_end(request: Request, iam_id: str, session_id: str) -> HttpRe
     """End one session of a person."""
     caller = caller_of(request)
     person = changes.get(caller, iam_id)
-    return account.end_session(request, caller, person, session_id, reverse("person_sessions", args=[iam_id]))
+    return end_session(request, caller, person, session_id, reverse("person_sessions", args=[iam_id]))
 
 
 @require_POST
@@ -129,7 +129,7 @@ def person_sessions_end(request: Request, iam_id: str) -> HttpResponse:
     """End all sessions of a person but the one that asks."""
     caller = caller_of(request)
     person = changes.get(caller, iam_id)
-    return account.end_sessions(request, caller, person, reverse("person_sessions", args=[iam_id]))
+    return end_sessions(request, caller, person, reverse("person_sessions", args=[iam_id]))
 
 
 @require_POST
@@ -195,7 +195,8 @@ def choose_password(request: Request) -> HttpResponse:
         action = audit.LIMIT if isinstance(exc, TooManyAttempts) else audit.PERSON_PASSWORD
         events.record(request, action, reason=type(exc).__name__)
         context = {"code_form": CodeForm(), "refusal": sentence(exc), "is_used": isinstance(exc, LinkUsed)}
-        return render(request, "people/choose_password.html", context, status=exc.status)
+        response = render(request, "people/choose_password.html", context, status=exc.status)
+        return with_retry_after(response, exc) if isinstance(exc, TooManyAttempts) else response
     _leave(request, person.iam_id)
     messages.success(request, _("Your password was set. Log in as %(user_id)s.") % {"user_id": person.username})
     return HttpResponseRedirect(reverse("login"))

@@ -2,14 +2,13 @@
 
 import json
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
 from apikeys.audit.catalogue import EventKind, actions_of
-from apikeys.audit.lines import cadf
+from apikeys.audit.lines import cadf, moment, observer
 from apikeys.models import AuditEvent
 from console.outbox.models import Delivery
 from console.webhooks.models import Webhook
@@ -26,7 +25,7 @@ def message_of(event: AuditEvent, webhook: Webhook) -> Delivery:
 
 def test_message(webhook: Webhook) -> Delivery:
     """Return a message that tells of nothing but itself."""
-    data = {"message": "A test.", "observer": {"id": settings.PUBLIC_URL, "name": "API keys console"}}
+    data = {"message": "A test.", "observer": observer()}
     return _delivery(webhook, PREFIX + uuid.uuid4().hex, TEST, timezone.now(), data)
 
 
@@ -47,6 +46,5 @@ def is_told(event: AuditEvent, webhook: Webhook) -> bool:
 
 
 def _delivery(webhook: Webhook, message_id: str, action: str, when: datetime, data: dict[str, Any]) -> Delivery:
-    told = when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    payload = json.dumps({"type": action, "timestamp": told, "data": data}, separators=(",", ":"))
+    payload = json.dumps({"type": action, "timestamp": moment(when), "data": data}, separators=(",", ":"))
     return Delivery(kind=KIND, recipient=webhook.id.hex, message_id=message_id, topic=action, payload=payload)

@@ -59,8 +59,8 @@ class Command(BaseCommand):
             f"Done: {number:,} rows, as of {made_at:%Y-%m-%d %H:%M:%S} UTC. What was done since then is undone: keys "
             "that were deleted, disabled or rotated work as they did, people who were deactivated can log in, and keys "
             "that were created are missing, and passwords are those of then. Review Manage > Security > API keys, and "
-            "Manage > Users. Everybody has to log in again. Recovery codes are gone: whoever had some makes new ones "
-            "under Account > Second factors."
+            "Manage > Access > Users. Everybody has to log in again. Recovery codes are gone: whoever had some makes "
+            "new ones under Account > Second factors."
         )
         if lost := resealing.unreadable():
             self.stdout.write(
