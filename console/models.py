@@ -117,6 +117,10 @@ class User(AbstractUser):
         salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
         return salted_hmac(salt, self.password + self.sessions_mark, secret=secret, algorithm="sha256").hexdigest()
 
+    def set_hashed_password(self, encoded: str) -> None:
+        """Set another password, as `set_password` does, that was hashed before rows were locked."""
+        self.password, self._password = encoded, ""
+
     def suggest_time_zone(self, name: str) -> None:
         """Keep the time zone that a browser names, where it is one and the person has chosen none."""
         if not self.time_zone and zones.is_known(name):
@@ -135,7 +139,7 @@ class User(AbstractUser):
         if self.account_id is None:
             self.account_id = only_account()
         # Set where a password was chosen, and not where the same one is only hashed anew.
-        has_another_password = self._password is not None  # type: ignore[attr-defined]
+        has_another_password = self._password is not None
         with transaction.atomic():
             administrators.check_change(self, kwargs.get("update_fields"))
             super().save(*args, **kwargs)

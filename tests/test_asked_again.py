@@ -303,7 +303,7 @@ def test_a_later_password_is_a_proof_where_it_is_enough_and_nothing_from_ahead_i
     request.session = {}
     proofs.note(request)
     at(NOON + timedelta(seconds=60))
-    proofs.note(request, by_password=True)
+    proofs.note(request, weakly=True)
     at(NOON + timedelta(seconds=90))
 
     assert [proofs.seconds_since(request, by_password=enough) for enough in (True, False)] == [30, 90]

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.utils import timezone
 
@@ -137,7 +138,7 @@ def test_a_passcode_ends_with_what_its_session_ends_with(alice, dora, what):
         alice.set_password(OTHER_PASSWORD)
         alice.save()
     elif what == "a link":
-        links.use(changes.new_link(caller_for(dora), alice.iam_id).code, OTHER_PASSWORD)
+        links.use(changes.new_link(caller_for(dora), alice.iam_id).code, make_password(OTHER_PASSWORD))
     elif what == "a factor":
         enrolled.end_sessions(alice)
     elif what == "the sessions":

@@ -4,7 +4,8 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.contrib.auth.hashers import make_password
+from django.db import OperationalError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from apikeys.services import service_ids
 from console.log_in.auth import HashingBusy
 from console.models import PasswordLink, User
 from console.people import changes, links
+from tests.addresses import KEYS
 from tests.cast import PASSWORD
 from tests.conftest import caller_for, log_in, make_person
 from tests.log_ins import can_log_in
@@ -262,12 +264,57 @@ def test_a_password_that_no_processor_was_free_for_costs_the_link_no_attempt(dor
         raise HashingBusy
 
     with monkeypatch.context() as patched:
-        patched.setattr(links, "make_password", busy)
+        patched.setattr(changes, "make_password", busy)
         form = {"code": code, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
         client = Client(raise_request_exception=False)
         assert {client.post(CHOOSE, form).status_code for _ in range(3)} == {429}
 
     assert choose(code).status_code == 302
+
+
+def test_a_password_by_a_link_that_can_not_be_audited_is_not_chosen(dora_client, alice, monkeypatch):
+    code = code_in(dora_client.post(at(alice, "link/")))
+
+    def full(*_arguments: object, **_keywords: object) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audit, "record_person", full)
+        form = {"code": code, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+        assert Client(raise_request_exception=False).post(CHOOSE, form).status_code == 503
+
+    assert can_log_in("alice", PASSWORD)
+    assert choose(code).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status"),
+    [
+        ({"is_active": False}, 422),
+        ({"password": "another"}, 422),
+        ({"is_superuser": False, "email": "d@d.example"}, 302),
+    ],
+)
+def test_what_is_done_to_dora_while_her_own_new_password_is_hashed_stays(dora, monkeypatch, meanwhile, status):
+    client, before = log_in(dora), User.objects.get(pk=dora.pk).password
+
+    def hashed(password: str) -> str:
+        User.objects.filter(pk=dora.pk).update(**meanwhile)
+        return make_password(password)
+
+    monkeypatch.setattr(changes, "make_password", hashed)
+    form = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    answer = client.post("/password/", form)
+
+    assert answer.status_code == status
+    now = User.objects.get(pk=dora.pk)
+    assert {name: getattr(now, name) for name in meanwhile} == meanwhile
+    assert now.check_password(NEW_PASSWORD) == (status == 302)
+    if status == 422:
+        assert now.password == meanwhile.get("password", before)
+        assert AuditEvent.objects.get(action=audit.PERSON_PASSWORD).reason == "PasswordRefused"
+    else:
+        assert client.get(KEYS).status_code == 200
 
 
 def test_a_link_that_an_operator_made_can_be_used_and_what_no_browser_sends_is_none(alice):

@@ -26,7 +26,7 @@ from tests.test_passcodes import exchange
 
 START, BACK, LOGIN = "/login/sso/", "/login/sso/callback/", "/login/"
 PROVE, PROVED, CONNECT, DISCONNECT = (f"/account/sso/{part}/" for part in ("prove", "proved", "connect", "disconnect"))
-FACTORS = "/account/factors/"
+FACTORS, REMOVE_APP = "/account/factors/", "/account/factors/app/remove/"
 SSO = "console.single_sign_on.backends.SignOnBackend"
 
 
@@ -704,6 +704,42 @@ def test_a_log_in_that_the_provider_remembered_counts_from_when_it_asked(idp, do
     come_back(idp, client, auth_time=int(timezone.now().timestamp()) - 16 * 60)
 
     assert "Is it still you?" in client.post(CREATE, {"name": "terraform"}).text
+
+
+def test_one_factor_there_gives_no_way_in_to_who_has_another_here(idp, alice):
+    connected(idp, alice)
+    app = give_app(alice)
+    client = Client()
+    come_back(idp, client)
+    client.post("/login/second/", {"code": app.now()})
+    make_old(client)
+
+    come_back(idp, client, PROVE)
+
+    assert "Is it still you?" in client.post(REMOVE_APP).text, "one"
+    assert "Log in again at Staff" not in client.post(REMOVE_APP).text
+    assert "Is it still you?" not in client.post(CREATE, {"name": "terraform"}).text, "as a password does"
+    come_back(idp, client, PROVE, amr=["pwd", "otp", "mfa"])
+    assert client.post(REMOVE_APP).status_code == 302, "two"
+
+
+def test_who_logged_in_with_two_factors_there_can_prove_them_there(idp, alice):
+    connected(idp, alice)
+    give_app(alice)
+    client = Client()
+    come_back(idp, client, amr=["mfa"])
+    make_old(client)
+
+    assert "Log in again at Staff" in client.post(REMOVE_APP).text
+
+
+def test_a_log_in_that_is_older_than_was_asked_for_is_refused(idp, dora, settings):
+    client = Client()
+
+    answer = come_back(idp, client, auth_time=int(timezone.now().timestamp()) - settings.SESSION_COOKIE_AGE - 400)
+
+    assert "refused=answer" in answer["Location"]
+    assert not is_logged_in(client)
 
 
 # Connecting

@@ -142,7 +142,7 @@ def judged(request: Request, name: str) -> tuple[str, str]:
         factor = proofs.PASSWORD if proofs.accepts_password(request, person, password) else ""
         refusal = _("This is not your password. Try again.")
     if factor:
-        proofs.note(request, by_password=factor == proofs.PASSWORD)
+        proofs.note(request, weakly=factor == proofs.PASSWORD)
     return factor, "" if factor else refusal
 
 
@@ -166,6 +166,8 @@ def ways_of(request: Request, name: str) -> dict[str, Any]:
     has_factor = enrolled.has_one(person)
     has_password = person.has_usable_password() and not settings.OIDC_ONLY and not needs_factor(person, name)
     has_provider = enrolled.identity_at_provider(person) is not None
+    if needs_factor(person, name):  # one factor there proves as little as a password does
+        has_provider = has_provider and bool(request.session.get(proofs.TWO_FACTORS))
     return {
         "asks_password": has_password,
         "asks_code": has_factor,

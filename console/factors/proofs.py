@@ -68,9 +68,9 @@ def accepts_password(request: HttpRequest, person: User, password: str) -> bool:
     return found is not None and found.pk == person.pk
 
 
-def note(request: HttpRequest, *, by_password: bool = False) -> None:
-    """Note in the session that its person has just proved who they are, and whether by a password alone."""
-    request.session[WEAKLY_AT if by_password else PROVED_AT] = timezone.now().timestamp()
+def note(request: HttpRequest, *, weakly: bool = False) -> None:
+    """Note in the session that its person has just proved who they are, and whether by no more than a password does."""
+    request.session[WEAKLY_AT if weakly else PROVED_AT] = timezone.now().timestamp()
 
 
 def note_elsewhere(request: HttpRequest, asked_at: float | None, *, has_both: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
@@ -16,11 +17,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from apikeys import audit
 from apikeys.backends import store_traits
-from apikeys.exceptions import TooManyAttempts
+from apikeys.exceptions import PasswordRefused, TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
-from apikeys.storage.reserve import revocation
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE, with_retry_after
 from console import sessions
@@ -30,6 +30,7 @@ from console.log_in.auth import is_own_password
 from console.log_in.passwords import NewPasswordForm
 from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED
 from console.models import User
+from console.people import changes
 from console.single_sign_on import refusals
 
 
@@ -148,16 +149,23 @@ class Password(PasswordChangeView):
             events.record(request, audit.LIMIT, cast("User", request.user), reason=type(exc).__name__)
             return with_retry_after(self.render_to_response(context, status=exc.status), exc)
 
-    @method_decorator(revocation)
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        with audit.change(caller_of(cast("Request", self.request)), audit.PERSON_PASSWORD) as step:
-            response = super().form_valid(form)
-            step.record(None, by="current password")
+        caller, chosen = caller_of(cast("Request", self.request)), form.cleaned_data["new_password1"]
+        try:
+            person = changes.change_own_password(caller, form.user, chosen)
+        except PasswordRefused:
+            form.add_error("old_password", form.error_messages["password_incorrect"])
+            return self.refuse(form)
+        update_session_auth_hash(self.request, person)
         messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
-        return response
+        return HttpResponseRedirect(self.get_success_url())
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
         if form.has_error("old_password", "password_incorrect"):
             person = cast("User", self.request.user)
-            events.record(self.request, audit.PERSON_PASSWORD, person, reason="PasswordRefused")
+            events.record(self.request, audit.PERSON_PASSWORD, person, reason=PasswordRefused.__name__)
+        return self.refuse(form)
+
+    def refuse(self, form: PasswordChangeForm) -> HttpResponse:
+        """Return the form again, with what is wrong."""
         return self.render_to_response(self.get_context_data(form=form), status=UNPROCESSABLE)

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
@@ -138,13 +139,32 @@ def reset_factors(caller: Caller, iam_id: str) -> User:
 
 
 def choose_password(caller: Caller, code: str, password: str) -> User:
-    """Give the person of a link this password. Raises LinkEnded."""
-    person = links.use(code, password)
-    if person is None:
-        raise exceptions.LinkEnded
+    """Give the person of a link this password. Raises LinkEnded, HashingBusy."""
+    encoded = make_password(password)  # before rows are locked
     with transaction.atomic():
+        person = links.use(code, encoded)
+        if person is None:
+            raise exceptions.LinkEnded
         audit.record_person(caller, audit.PERSON_PASSWORD, person.iam_id, person.username, by="link")
     return person
+
+
+@revocation
+def change_own_password(caller: Caller, person: User, password: str) -> User:
+    """Give somebody who has just shown their password another one, and return them as they are now.
+
+    Raises PasswordRefused where the one that was shown is not theirs any more, or they were deactivated; HashingBusy.
+    """
+    encoded = make_password(password)  # before rows are locked
+    with audit.change(caller, audit.PERSON_PASSWORD, person.iam_id, is_here=True) as step:
+        shown = User.objects.select_for_update(of=("self",)).filter(pk=person.pk, password=person.password)
+        found = shown.filter(is_active=True).first()
+        if found is None:
+            raise exceptions.PasswordRefused
+        found.set_hashed_password(encoded)
+        found.save(update_fields=["password"])
+        step.record_person(found, by="current password")
+    return found
 
 
 @revocation

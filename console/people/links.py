@@ -8,8 +8,6 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from django.contrib.auth.hashers import make_password
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
@@ -54,23 +52,21 @@ def was_used(code: str) -> bool:
     return PasswordLink.objects.filter(digest=_digest(code), used_at__isnull=False).exists()
 
 
-def use(code: str, password: str) -> User | None:
-    """Give the person of a link this password, once; return the person, None where the link can't be used any more.
+def use(code: str, encoded: str) -> User | None:
+    """Give the person of a link this password, hashed, once; return the person, None where it can't be used any more.
 
-    All sessions and tokens of the person's password before end.
+    All sessions and tokens of the person's password before end. Needs a transaction.
     """
-    encoded = make_password(password)  # before rows are locked
-    with transaction.atomic():
-        # As whoever makes another link holds the person: of two at once the second finds this one used, or replaced.
-        User.objects.select_for_update(of=("self",)).filter(password_links__digest=_digest(code)).first()
-        link = find(code)
-        if link is None:
-            return None
-        link.used_at = timezone.now()
-        link.save(update_fields=["used_at"])
-        link.user.password = encoded
-        link.user.save(update_fields=["password"])
-        return link.user
+    # As whoever makes another link holds the person: of two at once the second finds this one used, or replaced.
+    User.objects.select_for_update(of=("self",)).filter(password_links__digest=_digest(code)).first()
+    link = find(code)
+    if link is None:
+        return None
+    link.used_at = timezone.now()
+    link.save(update_fields=["used_at"])
+    link.user.password = encoded
+    link.user.save(update_fields=["password"])
+    return link.user
 
 
 def forget_old() -> None:

@@ -68,6 +68,13 @@ def authenticated_at(claims: Claims) -> float | None:
     return float(moment) if isinstance(moment, int | float) and not isinstance(moment, bool) else None
 
 
+def check_age(claims: Claims, since: float) -> None:
+    """Raise AnswerRefused where the provider tells that it last asked the person before then, in unix seconds."""
+    asked_at = authenticated_at(claims)
+    if asked_at is not None and asked_at < since - LEEWAY_SECONDS:
+        raise AnswerRefused("ID token: auth_time")
+
+
 def had_two_factors(claims: Claims) -> bool:
     """Tell whether the provider says that the log-in there needed more than one factor."""
     methods, level = claims.get("amr"), claims.get("acr")

@@ -174,6 +174,7 @@ def _answer(request: Request, trip: Trip) -> tuple[Tokens, Claims]:
 @sensitive_variables()
 def _log_in(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> HttpResponse:
     """Log the person in; the second step follows where they have a factor here, and the provider names but one."""
+    id_tokens.check_age(claims, trip.began - settings.SESSION_COOKIE_AGE)
     person = identities.person_of(request, tokens, claims)
     limiter.forgive_challenge(request.client_address)
     has_both = id_tokens.had_two_factors(claims)
@@ -191,11 +192,14 @@ def _log_in(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Htt
 
 @sensitive_variables()
 def _prove(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> HttpResponse:
-    """Note the proof of who is logged in. Raises SomebodyElse, NotAskedAgain."""
+    """Note the proof of who is logged in: one factor there proves what a password does.
+
+    Raises SomebodyElse, NotAskedAgain.
+    """
     _check_asked(request, trip, claims)
     if identities.find(claims["sub"]) != request.user:
         raise SomebodyElse
-    proofs.note(request)
+    proofs.note(request, weakly=not id_tokens.had_two_factors(claims))
     events.record(request, audit.PROOF, request.user, factor=identities.FACTOR)
     return _ended(request, Purpose.PROVE)
 
