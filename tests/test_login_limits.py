@@ -1,12 +1,16 @@
 """Guesses from many addresses, on one device, in wide networks and at other pages: how many are looked at."""
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.conf import settings as configured
 from django.core import signing
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys.clocks import CLOCK_TOLERANCE
@@ -327,6 +331,43 @@ def test_a_success_gives_one_attempt_back_to_the_address_and_all_to_its_person(a
     for _ in range(5):
         limiter.forgive(HERE)
     assert counted() == [0, 1]
+
+
+def rows_locked_by(act: Callable[[], object]) -> list[str]:
+    """Return the subjects of rows in the order in which an act writes them."""
+    with CaptureQueriesContext(connection) as told:
+        act()
+    written = [query["sql"] for query in told if not query["sql"].startswith("SELECT")]
+    subjects = [re.findall(r"\b[0-9a-f]{64}\b", sql) for sql in written]
+    assert all(len(found) <= 1 for found in subjects), "a statement for several has an order of its own"
+    return [found[0] for found in subjects if found]
+
+
+def test_log_ins_of_one_network_lock_its_rows_in_one_order_and_never_wait_for_each_other(db):
+    attempt = Attempt("2001:db8::7", "alice")
+
+    order = rows_locked_by(lambda: limiter.reserve(attempt))
+
+    assert len(order) == 5, "of the /64, /56, /48, of alice from there, and of alice in a row"
+    assert rows_locked_by(lambda: limiter.give_back(attempt)) == order
+    assert rows_locked_by(lambda: limiter.forgive(attempt)) == order
+    challenges = rows_locked_by(lambda: limiter.reserve_challenge("2001:db8::7"))
+    assert rows_locked_by(lambda: limiter.forgive_challenge("2001:db8::7")) == challenges
+    assert len(challenges) == 3
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_what_is_over_and_is_just_counted_on_is_neither_waited_for_nor_removed():
+    wait_of(HERE)
+    LoginCounter.objects.update(ends_at=NOON)
+
+    with transaction.atomic():
+        LoginCounter.objects.filter(subject=LoginCounter.objects.values("subject")[:1]).update(attempts=7)
+        answers = at_once(1, limiter.forget_ended)
+
+    assert answers == [None]
+    assert counted() == [7]
 
 
 def test_a_success_on_a_device_gives_back_what_was_tried_on_it_alone(at, db):

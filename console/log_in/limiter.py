@@ -4,6 +4,9 @@ An attempt is reserved by atomic statements, so that parallel guesses can't all 
 record. What strangers do is counted by their address and by whom they try; what is done on a device that the person
 logged in on before is counted by that device alone, so that no stranger can keep the person out there. Addresses,
 devices and user IDs are stored as keyed hashes only.
+
+Whatever writes several counters locks their rows in the order of `reserve`: an address, the networks around it from
+narrow to wide, a person from there, and then attempts in a row. Else two log-ins could wait for each other.
 """
 
 import hashlib
@@ -55,18 +58,15 @@ def forgive(attempt: Attempt) -> None:
     """Give the attempts back after a success. One on a known device says nothing about those of strangers."""
     with transaction.atomic():
         if not attempt.device:
-            LoginCounter.objects.filter(subject__in=_addresses(attempt), attempts__gt=0).update(
-                attempts=F("attempts") - 1
-            )
+            _take_back(_addresses("address", attempt.address))
         LoginCounter.objects.filter(subject=_pair(attempt)).delete()
         LoginStreak.objects.filter(subject=_streak(attempt)).delete()
 
 
 def give_back(attempt: Attempt) -> None:
     """Take back an attempt that was not judged: it told nothing of the secret."""
-    counted = [_pair(attempt), *([] if attempt.device else _addresses(attempt))]
     with transaction.atomic():
-        LoginCounter.objects.filter(subject__in=counted, attempts__gt=0).update(attempts=F("attempts") - 1)
+        _take_back([*([] if attempt.device else _addresses("address", attempt.address)), _pair(attempt)])
         LoginStreak.objects.filter(subject=_streak(attempt), attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
@@ -105,8 +105,8 @@ def take_once(challenge: str) -> bool:
 
 def forgive_challenge(address: str) -> None:
     """Take back one that led to a log-in: many people may share an address."""
-    subjects = [_subject("challenge", network) for network, _times in networks_around(address)]
-    LoginCounter.objects.filter(subject__in=subjects, attempts__gt=0).update(attempts=F("attempts") - 1)
+    with transaction.atomic():
+        _take_back(_addresses("challenge", address))
 
 
 def forget_ended() -> None:
@@ -116,7 +116,10 @@ def forget_ended() -> None:
     streaks = LoginStreak.objects.filter(Q(ends_at__lte=now) | Q(ends_at__gt=now + FORGET_MANY + CLOCK_TOLERANCE))
     for ended in (counters, streaks):
         if ended.exists():  # most sweeps find nothing and must not take the write lock
-            ended.delete()
+            # A row that somebody has locked is counted on, and is not waited for with others in hand.
+            with transaction.atomic():
+                free = ended.select_for_update(skip_locked=True).values("subject")
+                ended.model.objects.filter(subject__in=free).delete()
 
 
 def _reserve(attempt: Attempt) -> int:
@@ -147,8 +150,15 @@ def _reserve_on_device(attempt: Attempt) -> int:
     return _count(_pair(attempt), settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS) or _count_in_a_row(_streak(attempt))
 
 
-def _addresses(attempt: Attempt) -> list[str]:
-    return [_subject("address", network) for network, _times in networks_around(attempt.address)]
+def _addresses(kind: str, address: str) -> list[str]:
+    """Return the counters of an address and of the networks around it, in the order in which they are locked."""
+    return [_subject(kind, network) for network, _times in networks_around(address)]
+
+
+def _take_back(subjects: list[str]) -> None:
+    """Take one attempt back from each counter, one after the other: a statement for all has an order of its own."""
+    for subject in subjects:
+        LoginCounter.objects.filter(subject=subject, attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
 def _pair(attempt: Attempt) -> str:
