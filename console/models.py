@@ -121,6 +121,13 @@ class User(AbstractUser):
         """Set another password, as `set_password` does, that was hashed before rows were locked."""
         self.password, self._password = encoded, ""
 
+    def locked(self) -> "User | None":
+        """Return the person as they are now, whose row is locked until the transaction ends; None where they are gone.
+
+        Others can still add what is theirs.
+        """
+        return User.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
+
     def suggest_time_zone(self, name: str) -> None:
         """Keep the time zone that a browser names, where it is one and the person has chosen none."""
         if not self.time_zone and zones.is_known(name):

@@ -44,19 +44,24 @@ READ_ONLY = {
     ),
 }
 REFUSALS = {
-    "sqlite": "CREATE TRIGGER refusal BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{sentence}'); END",
+    "sqlite": (
+        "CREATE TRIGGER refusal BEFORE INSERT ON {table} WHEN {which} BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+    ),
     "postgresql": (
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE integrity_constraint_violation USING MESSAGE = '{sentence}'; END $$;"
-        "CREATE TRIGGER refusal BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+        "CREATE TRIGGER refusal BEFORE INSERT ON {table} FOR EACH ROW WHEN ({which}) EXECUTE FUNCTION refuse()"
     ),
 }
 
 
-def refuse_rows_of(table: str) -> None:
-    """Have the database answer each new row of a table with IntegrityError, until the test's transaction is undone."""
+def refuse_rows_of(table: str, which: str = "TRUE") -> None:
+    """Have the database answer new rows of a table with IntegrityError, until the test's transaction is undone.
+
+    `which` is a condition on NEW that tells those rows from others.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(REFUSALS[connection.vendor].format(table=table, sentence="the disk is full"))
+        cursor.execute(REFUSALS[connection.vendor].format(table=table, which=which, sentence="the disk is full"))
 
 
 def accept_rows_of(table: str) -> None:

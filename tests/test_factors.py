@@ -643,6 +643,15 @@ def test_new_recovery_codes_end_those_from_before(alice, app, alice_client):
     assert second_step(half_logged_in(alice), now[0]).status_code == 302
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_make_new_codes_at_once_those_of_one_work(alice):
+    made = at_once(4, lambda: recovery.renew(alice))
+
+    assert recovery.left(alice) == recovery.NUMBER
+    works = [[recovery.use(alice, code.replace("-", "")) for code in codes] for codes in made]
+    assert sorted(map(sum, works)) == [0, 0, 0, recovery.NUMBER]
+
+
 def test_without_a_factor_there_is_nothing_to_recover(alice, alice_client):
     answer = alice_client.post(RECOVERY)
 

@@ -1,10 +1,13 @@
 """Who came in, who went, and who was refused: each in the audit, and no stranger fills it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 
 import pyotp
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -21,6 +24,7 @@ from apikeys.values import Peppers
 from console.factors import totp
 from console.factors.models import Authenticator
 from console.log_in import events as log_in_events
+from console.models import User
 from tests.addresses import UNKNOWN_ID
 from tests.cast import PASSWORD
 from tests.conftest import caller_for, program_of
@@ -41,6 +45,13 @@ def nothing_noted():
 def events(**fields: object) -> list[AuditEvent]:
     counted.write()
     return list(AuditEvent.objects.filter(**fields).order_by("event_time", "id"))
+
+
+@contextmanager
+def fails_at_its_end() -> Iterator[None]:
+    with transaction.Atomic(using=None, savepoint=True, durable=False):
+        yield
+        raise DatabaseError("the disk is full")
 
 
 def log_in(username: str, password: str = PASSWORD, **headers: str) -> Client:
@@ -125,6 +136,50 @@ def test_one_stranger_makes_no_more_than_a_few_rows(db):
         counted.note(caller, audit.LOG_IN, reason="PasswordRefused", subject=f"user{number}")
 
     assert len(events()) <= counted.MOST_OF_NETWORK + 1
+
+
+def test_no_noise_hides_whose_account_is_attacked(alice, monkeypatch):
+    monkeypatch.setattr(counted, "MOST", 30)
+    for number in range(60):
+        caller = Caller(audit.NOBODY, f"2001:db8:0:{number // 30:x}::1")
+        counted.note(caller, audit.LOG_IN, reason="PasswordRefused", subject=f"user {number}")
+        log_in_events.record(caller, audit.LIMIT, f"user {number}", reason="TooManyAttempts")
+        if number % 20 == 19:
+            counted.write()
+    log_in_events.record(caller, audit.LIMIT, "alice", reason="TooManyAttempts")
+
+    assert len(events(action=audit.LIMIT, target_id=alice.iam_id)) == 1
+
+
+def test_limits_at_user_ids_that_nobody_has_are_counted_together(alice):
+    caller = Caller(audit.NOBODY, "192.0.2.1")
+    for user_id in ("alice", "mallory", "alise", "alcie"):
+        log_in_events.record(caller, audit.LIMIT, user_id, reason="TooManyAttempts")
+    counted.write_at_end()
+
+    told = [(event.target_name, event.request_data) for event in events(action=audit.LIMIT)]
+    assert sorted(told, key=str) == [("", {"times": 2}), ("", {}), ("alice", {})]
+
+
+def test_limits_have_room_for_as_many_as_everything_else(db):
+    for number in range(2000):
+        caller = Caller(audit.NOBODY, f"2001:db8:{number % 700:x}::1")
+        find = partial(counted.Target, f"IBMid-{number}")
+        counted.note_limit(caller, audit.LIMIT, reason="TooManyAttempts", subject=f"user {number}", find=find)
+
+    assert len(events()) <= counted.MOST + 1
+
+
+def test_what_is_too_long_for_a_user_id_is_not_kept(alice):
+    caller = Caller(audit.NOBODY, "192.0.2.1")
+    longest = User(username="x" * 150, account=alice.account)
+    longest.save()
+    for typed in ("y" * 100_000, "z" * 100_000, longest.username):
+        log_in_events.record(caller, audit.LOG_IN, typed, reason="PasswordRefused")
+
+    kept = [noted.find.args for noted in counted._notes(counted.Notes).noted.values()]
+    assert kept == [("",), (longest.username,)]
+    assert [event.target_name for event in events()] == ["", longest.username]
 
 
 def test_nobody_is_logged_in_whose_log_in_can_not_be_audited(alice, monkeypatch):
@@ -232,14 +287,23 @@ def test_a_new_signing_key_and_a_second_pepper_are_events(db, settings):
     assert PepperFingerprint.objects.count() == 2
 
 
-def test_a_fault_of_the_database_loses_no_refusal(alice):
-    log_in("alice", "wrong")
-    refuse_rows_of("apikeys_auditevent")
+@pytest.mark.parametrize("fault", ["at the last event", "at the commit"])
+def test_a_fault_of_the_database_loses_no_refusal(alice, bob, monkeypatch, fault):
+    for user_id in ("alice", "alice", bob.username):
+        log_in(user_id, "wrong")
+    if fault == "at the commit":
+        monkeypatch.setattr(counted.transaction, "atomic", fails_at_its_end)
+    else:
+        refuse_rows_of("apikeys_auditevent", f"NEW.target_id = '{bob.iam_id}'")
     with pytest.raises(DatabaseError):
         counted.write()
-    accept_rows_of("apikeys_auditevent")
+    monkeypatch.undo()
+    if fault == "at the last event":
+        accept_rows_of("apikeys_auditevent")
 
-    assert len(events()) == 1
+    assert [event.target_id for event in events()] == [alice.iam_id, bob.iam_id]
+    counted.write_at_end()
+    assert [event.request_data for event in events(target_id=alice.iam_id)] == [{}, {"times": 1}]
 
 
 def test_right_passwords_without_the_factor_are_one_event_and_then_a_number(alice):

@@ -1,10 +1,13 @@
 """One-time passcodes: how somebody with a second factor logs in to the command line."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
@@ -13,15 +16,19 @@ from apikeys.audit import counted
 from apikeys.clocks import CLOCK_TOLERANCE
 from apikeys.iam.claims import claims_of
 from apikeys.iam.oauth import GRANT_PASSCODE
+from apikeys.identity import log_ins, tokens
 from apikeys.models import AuditEvent, RefreshToken
-from console.active_sessions.sessions import end_all
+from console.active_sessions.sessions import end, end_all
 from console.factors import enrolled, passcodes
 from console.factors.models import Passcode
+from console.models import Session, User
 from console.people import changes, links
+from console.sessions import stored_key
 from tests.cast import PASSWORD
 from tests.conftest import NOON, caller_for
 from tests.markup import page
 from tests.test_factors import give_app
+from tests.test_sessions import session_of
 from tests.threads import at_once
 
 PAGE, TOKEN = "/account/passcode/", "/identity/token"
@@ -29,8 +36,20 @@ OTHER_PASSWORD = "staple battery horse correct"
 CLIENT = {"HTTP_AUTHORIZATION": "Basic Yng6Yng="}
 
 
-def exchange(passcode: str, **more):
-    return Client().post(TOKEN, {"grant_type": GRANT_PASSCODE, "passcode": passcode}, **(CLIENT | more))
+def made(person) -> str:
+    """Return a passcode that a new session of somebody makes."""
+    client = Client()
+    client.force_login(person)
+    return passcodes.make(person, stored_key(session_of(client)))
+
+
+def used(passcode: str) -> User | None:
+    return passcodes.use(passcode, lambda _person: None)
+
+
+def exchange(passcode: str, scope: str = "", **more):
+    form = {"grant_type": GRANT_PASSCODE, "passcode": passcode, "scope": scope}
+    return Client().post(TOKEN, form, **(CLIENT | more))
 
 
 def by_password(person, client: Client | None = None):
@@ -62,7 +81,7 @@ def test_the_page_makes_none_by_itself_and_shows_it_to_no_cache(alice_client, al
 
 
 def test_a_passcode_is_kept_as_a_hash_and_ends_after_two_minutes(alice):
-    passcode = passcodes.make(alice)
+    passcode = made(alice)
 
     assert passcode not in str([*Passcode.objects.values()])
     Passcode.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
@@ -75,23 +94,23 @@ def test_a_passcode_that_the_release_before_made_works_and_what_is_no_text_is_no
     digest = "f39dac6cbaba535e2c207cd0cd8f154974223c848f727f98b3564cea569b41cf"
     Passcode.objects.create(digest=digest, user=alice, ends_at=NOON + timedelta(minutes=1))
 
-    assert passcodes.use("\ud800") is None
-    assert passcodes.use("ABCDEFGHIJKLMNOP") == alice
+    assert used("\ud800") is None
+    assert used("ABCDEFGHIJKLMNOP") == alice
 
 
 def test_a_passcode_works_for_two_minutes_to_the_moment(at, alice):
     lifetime, moment = timedelta(minutes=2), timedelta(microseconds=1)
 
-    code = passcodes.make(alice)
+    code = made(alice)
     assert re.fullmatch("[a-z2-7]{24}", code)
     at(NOON + lifetime - moment)
-    assert passcodes.use(f" {code.upper()}\n") == alice
-    assert passcodes.use(code) is None
+    assert used(f" {code.upper()}\n") == alice
+    assert used(code) is None
 
     at(NOON)
-    code = passcodes.make(alice)
+    code = made(alice)
     at(NOON + lifetime)
-    assert passcodes.use(code) is None
+    assert used(code) is None
     passcodes.forget_ended()
     assert Passcode.objects.exists()
     at(NOON + lifetime + moment)
@@ -102,20 +121,20 @@ def test_a_passcode_works_for_two_minutes_to_the_moment(at, alice):
 def test_a_passcode_from_further_ahead_than_clocks_differ_does_not_work(at, alice):
     for ahead, found in ((timedelta(0), alice), (timedelta(microseconds=1), None)):
         at(NOON + CLOCK_TOLERANCE + ahead)
-        code = passcodes.make(alice)
+        code = made(alice)
         at(NOON)
-        assert passcodes.use(code) == found
+        assert used(code) == found
 
 
 def test_another_passcode_ends_the_one_before(alice):
-    before, now = passcodes.make(alice), passcodes.make(alice)
+    before, now = made(alice), made(alice)
 
     assert [exchange(code).status_code for code in (before, now)] == [400, 200]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_send_one_passcode_at_once_one_gets_tokens(alice):
-    passcode = passcodes.make(alice)
+    passcode = made(alice)
 
     answers = at_once(4, lambda: exchange(passcode).status_code)
 
@@ -123,7 +142,7 @@ def test_of_many_who_send_one_passcode_at_once_one_gets_tokens(alice):
 
 
 def test_a_passcode_of_somebody_who_was_deactivated_does_not_work(alice):
-    passcode = passcodes.make(alice)
+    passcode = made(alice)
     alice.is_active = False
     alice.save()
 
@@ -132,7 +151,7 @@ def test_a_passcode_of_somebody_who_was_deactivated_does_not_work(alice):
 
 @pytest.mark.parametrize("what", ["another password", "a link", "a factor", "the sessions", "deactivation"])
 def test_a_passcode_ends_with_what_its_session_ends_with(alice, dora, what):
-    passcode = passcodes.make(alice)
+    passcode = made(alice)
 
     if what == "another password":
         alice.set_password(OTHER_PASSWORD)
@@ -150,18 +169,81 @@ def test_a_passcode_ends_with_what_its_session_ends_with(alice, dora, what):
     assert exchange(passcode).status_code == 400
 
 
+@pytest.mark.parametrize("what", ["its end", "a log-out", "an hour without use"])
+def test_a_passcode_ends_with_the_session_that_made_it_and_with_no_other(alice, bob, alice_client, what):
+    passcode, of_another = page(alice_client.post(PAGE)).find(id="passcode").text, made(bob)
+    made_by = stored_key(session_of(alice_client))
+
+    if what == "its end":
+        end(caller_for(alice), alice, made_by)
+    elif what == "a log-out":
+        alice_client.post("/logout/")
+    else:
+        Session.objects.filter(session_key=made_by).update(last_used_at=timezone.now() - timedelta(hours=1))
+
+    assert [exchange(code).status_code for code in (passcode, of_another)] == [400, 200]
+
+
+def test_a_passcode_that_was_under_way_while_its_session_ended_does_not_work(alice, alice_client):
+    made_by = stored_key(session_of(alice_client))
+    end_all(caller_for(alice), alice)
+
+    late = passcodes.make(alice, made_by)
+
+    assert exchange(late).status_code == 400
+
+
+def test_none_is_made_for_who_came_in_with_another_password(alice, dora, alice_client):
+    came_in = User.objects.get(pk=alice.pk)
+    links.use(changes.new_link(caller_for(dora), alice.iam_id).code, make_password(OTHER_PASSWORD))
+
+    with pytest.raises(SessionInterrupted):
+        passcodes.make(came_in, stored_key(session_of(alice_client)))
+
+    assert not Passcode.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_ends_all_log_ins_ends_the_one_that_a_passcode_begins_meanwhile(alice, monkeypatch):
+    passcode, issue, ended = made(alice), tokens.issue, []
+
+    def end_meanwhile() -> None:
+        end_all(caller_for(alice), alice)
+        connections.close_all()
+
+    def issue_late(*arguments, **keywords):
+        ended.append(pool.submit(end_meanwhile))
+        with pytest.raises(TimeoutError):  # it waits, until the log-in has begun
+            ended[0].result(0.2)
+        return issue(*arguments, **keywords)
+
+    monkeypatch.setattr(tokens, "issue", issue_late)
+    with ThreadPoolExecutor(1) as pool:
+        answer = exchange(passcode)
+        ended[0].result()
+
+    assert log_ins.log_ins_of(alice) == []
+    assert refresh(answer.json()["refresh_token"]).status_code == 400
+
+
+def test_a_passcode_whose_scope_is_refused_works_on(alice):
+    passcode = made(alice)
+
+    assert [exchange(passcode, scope).status_code for scope in ("nonsense", "apikeys:read")] == [400, 200]
+
+
 def test_guesses_are_counted_for_an_address(alice):
     answers = [exchange("guess", REMOTE_ADDR="192.0.2.8").status_code for _ in range(6)]
 
     assert answers == [400] * 5 + [429]
-    assert exchange(passcodes.make(alice), REMOTE_ADDR="192.0.2.9").status_code == 200
+    assert exchange(made(alice), REMOTE_ADDR="192.0.2.9").status_code == 200
 
 
 def test_a_colleagues_wrong_passcodes_keep_nobody_out_of_an_office(alice):
     wrong = [exchange(f"wrong {number}", REMOTE_ADDR="192.0.2.8").status_code for number in range(9)]
 
     assert wrong == [400] * 9
-    assert exchange(passcodes.make(alice), REMOTE_ADDR="192.0.2.8").status_code == 200
+    assert exchange(made(alice), REMOTE_ADDR="192.0.2.8").status_code == 200
 
 
 def test_wrong_passcodes_are_counted_for_an_address_however_they_differ(alice, settings):
@@ -173,7 +255,7 @@ def test_wrong_passcodes_are_counted_for_an_address_however_they_differ(alice, s
 
 
 def test_a_passcode_needs_the_client_of_a_command_line(alice):
-    passcode = passcodes.make(alice)
+    passcode = made(alice)
 
     assert exchange(passcode, HTTP_AUTHORIZATION="").status_code == 401
     assert exchange(passcode).status_code == 200
@@ -237,12 +319,12 @@ def test_what_a_password_brought_is_not_renewed_once_a_factor_is_demanded(alice,
 
     assert answers == [400, 400]
     give_app(alice)
-    assert refresh(exchange(passcodes.make(alice)).json()["refresh_token"]).status_code == 200
+    assert refresh(exchange(made(alice)).json()["refresh_token"]).status_code == 200
 
 
 def test_tokens_of_a_passcode_are_renewed_and_end_with_the_sessions(alice):
     give_app(alice)
-    tokens = exchange(passcodes.make(alice)).json()
+    tokens = exchange(made(alice)).json()
 
     renewed = refresh(tokens["refresh_token"]).json()
     enrolled.end_sessions(alice)
@@ -253,7 +335,7 @@ def test_tokens_of_a_passcode_are_renewed_and_end_with_the_sessions(alice):
 
 
 def test_what_a_password_brought_is_not_renewed_where_passwords_bring_nothing_any_more(alice, bob, settings):
-    of_a_password, of_a_passcode = by_password(alice).json(), exchange(passcodes.make(bob)).json()
+    of_a_password, of_a_passcode = by_password(alice).json(), exchange(made(bob)).json()
     settings.PASSWORD_GRANT = False
 
     refused, renewed = refresh(of_a_password["refresh_token"]), refresh(of_a_passcode["refresh_token"]).json()

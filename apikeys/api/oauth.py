@@ -31,7 +31,7 @@ CLIENT_METHODS = ["client_secret_basic", "none"]
 
 
 @sensitive_post_parameters("apikey", "password", "passcode", "refresh_token")
-@sensitive_variables("issued", "answer", "value")
+@sensitive_variables("issued", "answer", "value", "passcode")
 def token(request: Request) -> JsonAnswer:
     """Exchange a key's value, a password, a one-time passcode or a refresh token for an access token.
 
@@ -62,9 +62,8 @@ def token(request: Request) -> JsonAnswer:
         issued = tokens.refresh(refresh_token, client_id=client_id, origin=origin, scope=scope)
     elif grant == oauth.GRANT_PASSCODE:
         require_client(is_client)
-        subject = tokens.authenticate_by_passcode(request, form_field(request, "passcode"))
-        subject, origin = tokens.narrowed(subject, scope), origin_of(request)
-        issued = tokens.issue(subject, client_id=client_id, with_refresh=True, origin=origin)
+        passcode, origin = form_field(request, "passcode"), origin_of(request)
+        subject, issued = tokens.exchange_passcode(request, passcode, client_id=client_id, scope=scope, origin=origin)
     else:
         raise exceptions.PropertyRefused("grant_type", _("This grant_type is not supported."))
     if grant in (oauth.GRANT_PASSWORD, oauth.GRANT_PASSCODE):

@@ -20,6 +20,7 @@ from django.db import Error, connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from apikeys import audit, exceptions, scopes, values
 from apikeys.audit import counted
@@ -504,9 +505,22 @@ def _note_known_password(request: HttpRequest, user: users.Person) -> None:
     counted.note(caller, audit.LOG_IN, reason=reason, subject=user.iam_id, find=lambda: found)
 
 
-def authenticate_by_passcode(request: HttpRequest, passcode: str) -> Subject:
-    """Return the person of a one-time passcode, which is used up. Raises PasscodeRefused, TooManyAttempts."""
-    user = django_authenticate(request, one_time_password=passcode)
-    if user is None:
+@sensitive_variables("passcode", "issued")
+def exchange_passcode(
+    request: HttpRequest, passcode: str, *, client_id: str, scope: str, origin: Origin
+) -> tuple[Subject, Tokens]:
+    """Return the person of a one-time passcode, and tokens for them; `scope` narrows these.
+
+    One transaction uses the passcode up and begins the log-in, so that whoever ends all log-ins of the person meanwhile
+    ends this one. Raises PasscodeRefused, PropertyRefused, TooManyAttempts.
+    """
+    issued: list[tuple[Subject, Tokens]] = []
+
+    def issue_to(user: users.Person) -> None:
+        stamp = users.password_stamp(user)
+        subject = narrowed(Subject(users.identity_of(user), oauth.GRANT_PASSCODE, password_stamp=stamp), scope)
+        issued.append((subject, issue(subject, client_id=client_id, with_refresh=True, origin=origin)))
+
+    if django_authenticate(request, one_time_password=passcode, then=issue_to) is None:
         raise exceptions.PasscodeRefused
-    return Subject(users.identity_of(user), oauth.GRANT_PASSCODE, password_stamp=users.password_stamp(user))
+    return issued[-1]

@@ -56,6 +56,7 @@ def end_all(caller: Caller, person: User, *, but: str = "") -> int:
     A passcode that could begin another one ends with them.
     """
     with transaction.atomic():
+        person.locked()  # a passcode that is being exchanged has brought a log-in, or brings none
         Passcode.objects.filter(user=person).delete()
         keys = Session.objects.filter(user_id=person.pk).exclude(session_key=but).values_list("session_key", flat=True)
         number = _end_browsers(person, list(keys)) + log_ins.end(person.iam_id)

@@ -1,5 +1,6 @@
 """The log-in of a program by passcode; a session never begins so."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib.auth.backends import BaseBackend
@@ -18,15 +19,22 @@ COUNTED = "a one-time passcode"
 
 
 class PasscodeBackend(BaseBackend):
-    """Takes a one-time passcode. The name of the argument is one that Django hides where a log-in is refused."""
+    """Takes a one-time passcode. The name of the argument is one that Django hides where a log-in is refused.
+
+    Who logs in so says what comes of it: `then` is called with the person before anybody can end their sessions.
+    """
 
     @sensitive_variables("one_time_password", "about", "attempt")
     def authenticate(
-        self, request: HttpRequest | None, one_time_password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        one_time_password: str | None = None,
+        then: Callable[[User], object] | None = None,
+        **kwargs: Any,
     ) -> User | None:
         """Return the person of a passcode, None where it does not work. Raises TooManyAttempts."""
-        if request is None or one_time_password is None:
+        if request is None or one_time_password is None or then is None:
             return None
         about = f"{COUNTED} {one_time_password}"
         attempt = Attempt(cast("Request", request).client_address, about, is_person=False)
-        return judge(attempt, lambda: passcodes.use(one_time_password))
+        return judge(attempt, lambda: passcodes.use(one_time_password, then))

@@ -36,6 +36,8 @@ class Passcode(models.Model):
     digest = models.CharField(primary_key=True, max_length=64)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="passcodes")
     ends_at = models.DateTimeField(db_index=True)
+    # The stored key of the session that made it; NULL in a row that the release before wrote.
+    session = models.CharField(max_length=40, null=True)  # noqa: DJ001
 
     def __str__(self) -> str:
         return f"passcode of {self.user_id}"

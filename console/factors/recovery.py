@@ -25,6 +25,7 @@ def renew(person: User) -> list[str]:
     """Return a person's new codes, in groups of four characters; earlier ones end. They are told once."""
     codes = [base64.b32encode(secrets.token_bytes(BYTES)).decode().lower() for _ in range(NUMBER)]
     with transaction.atomic():
+        person.locked()  # of two at once the second sees the codes of the first, and ends them
         RecoveryCode.objects.filter(user=person).delete()
         RecoveryCode.objects.bulk_create(RecoveryCode(digest=_digest(person, code), user=person) for code in codes)
     return ["-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP)) for code in codes]

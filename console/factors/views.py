@@ -24,6 +24,7 @@ from console.factors import asked_again, changes, enrolled, passcodes, passkeys,
 from console.factors.changes import CodeRefused, PasskeyRefused
 from console.factors.forms import AppForm, PasskeyForm
 from console.session_secrets import SessionSecret
+from console.sessions import stored_key
 
 ENROLLING = SessionSecret("enrolling", totp.PURPOSE)  # that of the app that is being set up
 
@@ -159,7 +160,7 @@ def passcode_page(request: Request) -> HttpResponse:
     context = {"server_url": settings.PROGRAMS_URL}
     if request.method == "GET":
         return render(request, "factors/passcode.html", context)
-    context["passcode"] = passcodes.make(request.user)
+    context["passcode"] = passcodes.make(request.user, stored_key(request.session.session_key or ""))
     return shown_once(request, "factors/passcode.html", context)
 
 

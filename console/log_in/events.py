@@ -8,7 +8,7 @@ steps, by which nobody has come in, and which whoever has only the password can 
 
 import logging
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, signals
@@ -25,6 +25,8 @@ from apikeys.storage.reserve import revocation
 from console.log_in import devices
 from console.models import User
 
+LONGEST_USER_ID = cast("int", User._meta.get_field("username").max_length)
+
 logger = logging.getLogger(__name__)
 
 
@@ -38,7 +40,9 @@ def record(
     """
     caller = origin if isinstance(origin, Caller) else _caller_of(origin, user if not reason else "")
     if reason:
-        counted.note(caller, action, reason=reason, subject=_subject(user), find=partial(_find, user))
+        about = _kept(user)
+        note = counted.note_limit if action == audit.LIMIT and about else counted.note
+        note(caller, action, reason=reason, subject=_subject(about), find=partial(_find, about))
     else:
         found = _find(user)
         audit.record(caller, action, target_id=found.id, target_name=found.name, **data)
@@ -54,6 +58,11 @@ def _caller_of(request: HttpRequest, user: "User | str") -> Caller:
     person = user if isinstance(user, User) else getattr(request, "user", None)
     identity = identity_of(person) if isinstance(person, User) else audit.NOBODY
     return caller_for(request, identity)  # type: ignore[arg-type]
+
+
+def _kept(user: "User | str") -> "User | str":
+    """Return whom to keep in memory: what is longer than a user ID can be is nobody's, and may be as long as a body."""
+    return user if isinstance(user, User) or len(user) <= LONGEST_USER_ID else ""
 
 
 def _subject(user: "User | str") -> str:
