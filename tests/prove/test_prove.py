@@ -62,5 +62,6 @@ def test_few_of_many_guesses_at_once_are_judged(tmp_path):
     assert missed(guessing.guesses(tmp_path, SHORT)) == []
 
 
+@pytest.mark.once
 def test_a_refused_log_in_does_not_say_which_people_there_are(tmp_path):
     assert missed(timing.timing(tmp_path, replace(SHORT, races=3))) == []
