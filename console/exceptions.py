@@ -2,4 +2,4 @@
 
 
 class Unfit(Exception):
-    """A database that a store can't be copied from or to as it is; the text says why and what to do."""
+    """A database that can't be used as it is: served, or copied from or to; the text says why and what to do."""

@@ -15,6 +15,8 @@ from threading import Timer
 from typing import BinaryIO
 from urllib.parse import quote
 
+from console.exceptions import Unfit
+
 MAGIC = b"SQLite format 3\0"
 COUNTS = 1 << 32
 HEADER, WAL_HEADER, FRAME_HEADER = 100, 32, 24
@@ -25,36 +27,32 @@ END_SECONDS = 5.0  # that a stop waits for other processes which read or write
 CHECK_SECONDS = 1.0  # for the content of the database, page by page: 100 MB and more
 
 
-class Misfit(Exception):
-    """These files must not be opened; its text says why and what to do."""
-
-
 def check_files(file: Path, *, used_before: bool) -> None:
-    """Raise Misfit where the file is no complete database, or the journal beside it belongs to another one.
+    """Raise Unfit where the file is no complete database, or the journal beside it belongs to another one.
 
     `used_before` tells that the console has had a database here, so that an empty file is a loss.
     """
     if not file.parent.is_dir():
-        raise Misfit(f"The folder of the database, {file.parent}, is missing.")
+        raise Unfit(f"The folder of the database, {file.parent}, is missing.")
     if not file.exists():
         return
     if not file.is_file():
-        raise Misfit(f"{file} is not a file.")
+        raise Unfit(f"{file} is not a file.")
     size = file.stat().st_size
     if not size:
         if used_before:
-            raise Misfit(f"{file} is empty. Restore it from your backup, or remove it to begin with a new database.")
+            raise Unfit(f"{file} is empty. Restore it from your backup, or remove it to begin with a new database.")
         return
     with file.open("rb") as database:
         header = database.read(HEADER)
     if not header.startswith(MAGIC) or len(header) < HEADER:
-        raise Misfit(f"{file} is not an SQLite database. Restore it from your backup.")
+        raise Unfit(f"{file} is not an SQLite database. Restore it from your backup.")
     wal = file.with_name(f"{file.name}-wal")
     frames = list(committed_frames(wal))
     if frames:
         _check_journal(file, wal, frames)
     elif size < page_size(header) * int.from_bytes(header[28:32], "big"):
-        raise Misfit(f"{file} is cut short. Restore it from your backup.")
+        raise Unfit(f"{file} is cut short. Restore it from your backup.")
 
 
 def end_journal(file: Path) -> None:
@@ -98,10 +96,10 @@ def _check_journal(file: Path, wal: Path, frames: list[tuple[int, bytes]]) -> No
     except FileNotFoundError:  # its last user has written it into the database meanwhile
         return
     if later > SECONDS_APART and not _is_being_written(file, frames, later):
-        raise Misfit(f"{file} was put there after its journal, {wal.name}, was written. {advice} run: touch {wal}")
+        raise Unfit(f"{file} was put there after its journal, {wal.name}, was written. {advice} run: touch {wal}")
     fault = _fault_of_count(file, frames) or _fault_of_content(file)
     if fault:
-        raise Misfit(
+        raise Unfit(
             f"{file} and its journal, {wal.name}, do not belong together, or are damaged ({fault}). "
             f"{advice} restore it from your backup."
         )

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from console import sqlite_files
-from console.sqlite_files import SECONDS_APART, Misfit, check_files, committed_frames, end_journal
+from console.exceptions import Unfit
+from console.sqlite_files import SECONDS_APART, check_files, committed_frames, end_journal
 
 pytestmark = pytest.mark.sqlite
 
@@ -57,7 +58,7 @@ def refusal_of(file: Path, *, used_before: bool = True) -> str:
     before = {
         path: path.read_bytes() for path in file.parent.glob("console.sqlite3*") if not path.name.endswith("-shm")
     }
-    with pytest.raises(Misfit) as caught:
+    with pytest.raises(Unfit) as caught:
         check_files(file, used_before=used_before)
     assert before == {path: path.read_bytes() for path in before}, "a refusal changes nothing"
     return str(caught.value)

@@ -57,13 +57,11 @@ def target(waiting: Callable[[], object]) -> Iterator[None]:
 
 
 def check_file(setting: dict[str, Any]) -> None:
+    """Raise Unfit where the file of the source is not there, or is no whole database."""
     file = Path(setting["NAME"])
     if not file.exists():
         raise Unfit(f"There is no database to copy from: {file}")
-    try:
-        sqlite_files.check_files(file, used_before=True)
-    except sqlite_files.Misfit as exc:
-        raise Unfit(str(exc)) from exc
+    sqlite_files.check_files(file, used_before=True)
 
 
 def with_lock(options: dict[str, Any]) -> dict[str, Any]:

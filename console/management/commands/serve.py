@@ -26,6 +26,7 @@ from apikeys.storage.errors import first_line
 from console import changed_settings, metrics, server_address, sqlite_files
 from console.copy_store import copying
 from console.env import env_secret, env_str, in_url, is_every_address, is_loopback
+from console.exceptions import Unfit
 from console.locks import database_locked, folder_locked
 from console.log_in import passwords
 from console.models import User
@@ -89,7 +90,7 @@ class Command(BaseCommand):
         used_before = (settings.DATA_DIR / "peppers").exists() or (settings.STATIC_ROOT / "staticfiles.json").exists()
         try:
             sqlite_files.check_files(file, used_before=used_before)
-        except sqlite_files.Misfit as exc:
+        except Unfit as exc:
             raise CommandError(str(exc)) from exc
         if not file.exists():
             self.say(f"A new database is made: {file}")
