@@ -216,6 +216,23 @@ def test_challenges_for_strangers_are_limited(alice, phone, settings):
     assert half_logged_in(alice).post(CHALLENGE, REMOTE_ADDR="192.0.2.5").status_code == 200, "hers is no stranger's"
 
 
+def test_strangers_at_her_address_do_not_keep_alice_from_her_passkey_on_a_known_device(phone, settings):
+    laptop = Client()
+    log_in_with(phone, laptop)
+    laptop.post("/logout/")
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 2
+    assert [Client().post(CHALLENGE).status_code for _ in range(3)] == [200, 200, 429]
+
+    for _ in range(3):
+        assert log_in_with(phone, laptop)["Location"] == KEYS, "who comes in is not counted"
+        laptop.post("/logout/")
+
+    known = laptop.cookies["device"].value
+    assert [laptop.post(CHALLENGE).status_code for _ in range(3)] == [200, 200, 429]
+    laptop.cookies["device"] = f"{known[:-2]}xx"
+    assert laptop.post(CHALLENGE).status_code == 429, "a forged one counts by the address"
+
+
 def test_an_office_may_log_in_with_as_many_passkeys_as_it_likes(phone, settings):
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = 2
 

@@ -503,6 +503,22 @@ def test_an_address_begins_only_so_many_and_those_who_come_in_do_not_count(idp, 
     assert "Too many log-ins were begun" in told_by(client, client.get(START))
 
 
+def test_strangers_at_her_address_do_not_keep_alice_from_the_provider_on_a_known_device(idp, alice, settings):
+    connected(idp, alice)
+    laptop = Client()
+    come_back(idp, laptop)
+    settings.LOGIN_ATTEMPTS_PER_ADDRESS = settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 1
+    sent_to(Client())
+
+    for _ in range(2):
+        laptop.post("/logout/")
+        assert come_back(idp, laptop)["Location"] == "/", "who comes in is not counted"
+
+    laptop.post("/logout/")
+    sent_to(laptop)
+    assert "Too many log-ins were begun" in told_by(laptop, laptop.get(START))
+
+
 def test_each_refusal_has_an_event(idp):
     counted._notes.cache_clear()
     Client().get(BACK, {"state": "forged"})

@@ -25,6 +25,11 @@ def known_device(request: HttpRequest, user_id: str) -> str:
     return next((people[tag] for tag in person_tags(user_id) if tag in people), "")
 
 
+def device_of_anybody(request: HttpRequest) -> str:
+    """Return the random name of the device, as of whoever logged in on it last, "" where nobody has before."""
+    return next(reversed(_people_of(request).values()), "")
+
+
 def remember(request: HttpRequest, response: HttpResponse, user_id: str) -> None:
     """Let the browser that gets this answer be a device that the person has logged in on."""
     device = known_device(request, user_id) or secrets.token_urlsafe(16)

@@ -90,10 +90,17 @@ def forgive_factor(iam_id: str, factor: str, device: str = "") -> None:
         LoginStreak.objects.filter(subject=_subject("factor in a row", factor, iam_id, device)).delete()
 
 
-def reserve_challenge(address: str) -> None:
-    """Count a challenge for a passkey that a stranger asks for: each leaves a session. Raises TooManyAttempts."""
+def reserve_challenge(address: str, device: str = "") -> None:
+    """Count a log-in that somebody begins without a user ID, by passkey or elsewhere: each leaves a session.
+
+    On a device that anybody logged in on before it is counted by that alone: nobody else at its address takes its room.
+    Raises TooManyAttempts.
+    """
     with transaction.atomic():
-        wait = _count_address("challenge", address)
+        if device:
+            wait = _count(_subject("challenge on device", device), settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS)
+        else:
+            wait = _count_address("challenge", address)
     if wait:
         raise TooManyAttempts(wait)
 
@@ -103,10 +110,10 @@ def take_once(challenge: str) -> bool:
     return not _count(_subject("taken", challenge), 1)
 
 
-def forgive_challenge(address: str) -> None:
+def forgive_challenge(address: str, device: str = "") -> None:
     """Take back one that led to a log-in: many people may share an address."""
     with transaction.atomic():
-        _take_back(_addresses("challenge", address))
+        _take_back([_subject("challenge on device", device)] if device else _addresses("challenge", address))
 
 
 def forget_ended() -> None:

@@ -65,14 +65,14 @@ def _second_step(request: Request, person: User, refusal: str = "", status: int 
 def passkey_options_to_log_in(request: Request) -> HttpResponse:
     """What the browser needs for a passkey in place of a password, or as the second step that is due.
 
-    One for a stranger leaves a session: how many there can be from one address is limited.
+    One for a stranger leaves a session: how many there can be from one address, or on one known device, is limited.
     """
     if not passkeys.host_of(request):
         raise Http404
     if found := second_step.find(request):
         return JsonResponse(passkeys.options_to_use(request, found[0]))
     try:
-        limiter.reserve_challenge(request.client_address)
+        limiter.reserve_challenge(request.client_address, devices.device_of_anybody(request))
     except TooManyAttempts as exc:
         events.record(request, audit.LIMIT, reason=type(exc).__name__)
         return with_retry_after(JsonResponse({"message": sentence(exc)}, status=exc.status), exc)
@@ -88,7 +88,7 @@ def passkey_log_in(request: Request) -> HttpResponse:
     if person is None:
         events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
         return redirect_to_log_in(PASSKEY_REFUSED)
-    limiter.forgive_challenge(request.client_address)
+    limiter.forgive_challenge(request.client_address, devices.device_of_anybody(request))
     second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""), factor=proofs.PASSKEY)
     entered = HttpResponseRedirect(requested_next_url(request) or reverse("dashboard"))
     devices.remember(request, entered, person.username)

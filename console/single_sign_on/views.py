@@ -76,14 +76,14 @@ def by_own_act(view: View) -> View:
 @where_it_is_on
 @by_own_act
 def start(request: Request) -> HttpResponse:
-    """Begin a log-in. It leaves a session and may ask the provider: how many there are from an address is limited."""
+    """Begin a log-in. It leaves a session and may ask the provider: how many there are is limited."""
     next_url = _next_url(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(next_url)
     if moved := _to_public_name(request):
         return moved
     try:
-        limiter.reserve_challenge(request.client_address)
+        limiter.reserve_challenge(request.client_address, devices.device_of_anybody(request))
     except TooManyAttempts:
         events.record(request, audit.LIMIT, reason=TooManyAttempts.__name__)
         return _to_log_in(TooManySignOns(), next_url)
@@ -176,7 +176,7 @@ def _log_in(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Htt
     """Log the person in; the second step follows where they have a factor here, and the provider names but one."""
     id_tokens.check_age(claims, trip.began - settings.SESSION_COOKIE_AGE)
     person = identities.person_of(request, tokens, claims)
-    limiter.forgive_challenge(request.client_address)
+    limiter.forgive_challenge(request.client_address, devices.device_of_anybody(request))
     has_both = id_tokens.had_two_factors(claims)
     if person.has_second_factor and not has_both:
         events.note_first_step(request, person, by=identities.FACTOR)
