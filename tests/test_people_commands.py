@@ -252,10 +252,11 @@ def test_each_change_is_audited_with_the_operator_as_who_made_it(dora):
 def test_the_document_names_each_command_and_its_options():
     text = (ROOT / "docs" / "people.md").read_text()
 
-    own = {command: load_command_class("console", command).create_parser("manage.py", command) for command in COMMANDS}
+    names = [*COMMANDS, "connect_user", "disconnect_user"]
+    own = {name: load_command_class("console", name).create_parser("manage.py", name) for name in names}
     options = {option for parser in own.values() for option in parser._option_string_actions if option.startswith("--")}
     common = {*BaseCommand().create_parser("manage.py", "any")._option_string_actions}
-    assert re.findall(r"`(\w+) USER`", text) == [*COMMANDS]
+    assert re.findall(r"`(\w+) USER(?: SUBJECT)?`", text) == names
     assert set(re.findall(r"`(--[a-z-]+)", text)) == options - common
 
 
