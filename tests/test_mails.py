@@ -10,10 +10,11 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from apikeys import audit
+from apikeys import audit, exceptions
 from apikeys.audit import chain, counted, walk
-from apikeys.domain import Caller, Overlap, ServiceIdDraft
-from apikeys.identity import users
+from apikeys.domain import Caller, Origin, Overlap, ServiceIdDraft
+from apikeys.iam import oauth
+from apikeys.identity import tokens, users
 from apikeys.models import ApiKeyRecord, AuditEvent
 from apikeys.services import (
     activity_details,
@@ -342,6 +343,21 @@ def test_the_use_of_a_recovery_code_and_each_change_of_ways_to_log_in_are_told_i
     sent = told()
     assert [re.findall("What: (.*)", one.body) for one in sent] == ([[what]] if what else [])
     assert ["Recovery codes left: 9" in one.body for one in sent] == ([bool(left)] if what else [])
+
+
+def test_a_refresh_token_that_is_used_again_is_told_to_its_person(alice):
+    identity, stamp = users.identity_of(alice), users.password_stamp(alice)
+    subject = tokens.Subject(identity, oauth.GRANT_PASSWORD, password_stamp=stamp)
+    token = tokens.issue(subject, client_id="bx", with_refresh=True).refresh_token
+    tokens.refresh(token, client_id="bx")
+
+    with pytest.raises(exceptions.RefreshTokenInvalid):
+        tokens.refresh(token, client_id="bx", origin=Origin("198.51.100.5"))
+
+    sent = told_once()
+    assert sent.subject.startswith("Your account was changed")
+    assert "What: A refresh token was used a second time, so somebody may have a copy; its log-in ended\n" in sent.body
+    assert "From: 198.51.100.5\n" in sent.body
 
 
 def test_a_change_of_who_alice_is_names_what_was_changed(alice, dora):

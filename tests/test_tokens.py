@@ -8,12 +8,13 @@ import pytest
 from django.db import OperationalError
 from django.db.models.signals import pre_save
 
-from apikeys import exceptions
+from apikeys import audit, exceptions
+from apikeys.audit import counted
 from apikeys.clocks import CLOCK_SET_BACK
 from apikeys.domain import ApiKeyDraft, Origin, Overlap, Reason, ServiceIdDraft
 from apikeys.iam import oauth
 from apikeys.identity import lookups, signing, tokens, users
-from apikeys.models import ApiKeyRecord, PreviousValue, RefreshToken, Revocation
+from apikeys.models import ApiKeyRecord, AuditEvent, PreviousValue, RefreshToken, Revocation
 from apikeys.services import deletion, keys, refusals, rotation, service_ids
 from apikeys.usage import counting
 from tests.conftest import NOON, caller_for, delivery_for
@@ -229,7 +230,34 @@ def test_a_refresh_token_works_once_and_used_again_ends_its_family_alone(at, ali
         renewed(first)
 
     assert [works(found) for found in (first, second, other)] == [False, False, True]
-    assert [renews(found) for found in (second, other)] == [False, True]
+    assert [renews(found) for found in (second, first, other)] == [False, False, True]
+    event = AuditEvent.objects.get(action=audit.LOG_IN)
+    assert (event.reason, event.target_id, event.target_name) == (tokens.REUSED, alice.iam_id, "alice")
+    assert (event.initiator_id, event.concerns, event.address) == ("", alice.iam_id, SHELL.address)
+
+
+def test_a_refresh_token_of_a_key_that_is_used_again_is_told_to_the_keys_owner(at, alice, alices_key):
+    counted._notes.cache_clear()
+    first = exchanged(alices_key)
+    renewed(first)
+
+    with pytest.raises(exceptions.RefreshTokenInvalid):
+        renewed(first)
+
+    counted.write()
+    event = AuditEvent.objects.get(action=audit.LOG_IN)
+    assert (event.reason, event.concerns, event.target_name) == (tokens.REUSED, alice.iam_id, alices_key.key.name)
+
+
+def test_a_refresh_token_that_ends_with_the_password_was_not_used_twice(at, alice):
+    found = logged_in(alice)
+    alice.set_password("staple battery horse correct")
+    alice.save()
+
+    with pytest.raises(exceptions.RefreshTokenInvalid):
+        renewed(found)
+
+    assert not AuditEvent.objects.filter(reason=tokens.REUSED).exists()
 
 
 def test_a_refresh_token_of_another_family_than_any_is_refused_and_ends_nothing(at, alice):
@@ -352,8 +380,12 @@ def test_a_refresh_token_that_is_revoked_ends_all_of_its_log_in(at, alice):
     found, other = logged_in(alice), logged_in(alice)
     second = renewed(found)
 
-    tokens.revoke(found.refresh_token)
+    for _time in range(2):
+        tokens.revoke(found.refresh_token, SHELL)
 
+    event = AuditEvent.objects.get(action=audit.LOG_OUT)
+    assert (event.initiator_id, event.target_id, event.target_name) == (alice.iam_id, alice.iam_id, "alice")
+    assert (event.address, event.concerns) == (SHELL.address, None)
     assert [works(one) for one in (found, second, other)] == [False, False, True]
     assert [renews(one) for one in (second, other)] == [False, True]
     revoked = Revocation.objects.get()

@@ -215,7 +215,7 @@ def revoke(request: Request) -> JsonAnswer:
     Raises PropertyMissing and PropertyRefused (400), ClientRefused (401).
     """
     client_is_known(request)
-    tokens.revoke(form_field(request, "token"))
+    tokens.revoke(form_field(request, "token"), origin_of(request))
     return JsonAnswer({})
 
 

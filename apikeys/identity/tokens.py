@@ -31,6 +31,7 @@ from apikeys.domain import (
     IAM_ID,
     SCOPE_MAX_LENGTH,
     SERVICE_ID_PREFIX,
+    Caller,
     Identity,
     Origin,
     Reason,
@@ -60,6 +61,7 @@ from apikeys.values import mask_agent
 
 REFRESH_LIFETIME = timedelta(hours=72)
 NOWHERE = Origin()
+REUSED = "RefreshTokenReused"  # the reason of an audit event
 RefreshTokens = QuerySet[RefreshToken]
 # What a key may come back from as it was.
 PASSING = (Reason.PAUSED, Reason.DELETED, Reason.OWNER_INACTIVE, Reason.NETWORK)
@@ -252,8 +254,8 @@ def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE, scope: str 
     """Return new tokens for a refresh token, which works once; used again, its whole family ends.
 
     While its key is paused, or deleted and not restored yet, or used from where it may not be, and while whoever holds
-    it may do nothing, it is refused and lives on. `scope` narrows the access token, and not those that follow. Raises
-    TokenRefused.
+    it may do nothing, it is refused and lives on. `scope` narrows the access token, and not those that follow. A second
+    use is an audit event: somebody may have a copy. Raises TokenRefused.
     """
     with transaction.atomic():
         row = RefreshToken.objects.select_for_update().filter(digest=_digest(token)).first()
@@ -272,21 +274,39 @@ def refresh(token: str, *, client_id: str, origin: Origin = NOWHERE, scope: str 
             asking = replace(subject, scope=asked)
             return issue(asking, client_id=client_id, with_refresh=True, family=family, origin=origin)
     # Not in the transaction that holds the token: two that end a family, each with a token of it, would be a deadlock.
-    with transaction.atomic():
-        end_family(row.family)
+    _end_refused(row, origin)
     raise exceptions.RefreshTokenInvalid
 
 
 @revocation
-def revoke(token: str) -> None:
+def _end_refused(row: RefreshToken, origin: Origin) -> None:
+    """End all that came of the same log-in as a token that is refused for good. A second use of it is told once."""
+    with transaction.atomic():
+        if not end_family(row.family) or row.used_at is None:
+            return
+        caller = _caller_at(origin)
+        if not row.api_key_id:
+            name = users.owners([row.iam_id])[row.iam_id].user_id
+            audit.record_person(caller, audit.LOG_IN, row.iam_id, name, reason=REUSED)
+        elif key := find_source(row.iam_id, row.api_key_id).key:  # whoever has a key can do so without end
+            found = counted.Target(name=key.name, concerns=row.iam_id)
+            counted.note(caller, audit.LOG_IN, reason=REUSED, subject=key.id, find=lambda: found)
+
+
+@revocation
+def revoke(token: str, origin: Origin = NOWHERE) -> None:
     """End an access token, or a refresh token with all that came of the same log-in, for every server at once.
 
-    What is neither, or has run out, is left alone.
+    That is a log-out where the log-in was one of a person at the command line. What is neither, or has run out, is left
+    alone.
     """
     with transaction.atomic():
         row = RefreshToken.objects.filter(digest=_digest(token)).first()
         if row is not None:
-            end_family(row.family)
+            if end_family(row.family) and not row.api_key_id:
+                person = users.owners([row.iam_id])[row.iam_id]
+                caller = _caller_at(origin, Identity(row.iam_id, "", person.name, ""))
+                audit.record_person(caller, audit.LOG_OUT, row.iam_id, person.user_id)
             return
         try:
             claims = signing.read(token)
@@ -295,12 +315,18 @@ def revoke(token: str) -> None:
         _revoke(uuid.UUID(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
 
 
-def end_family(family: uuid.UUID) -> None:
-    """End all tokens of one log-in, for every server at once."""
+def _caller_at(origin: Origin, identity: Identity = audit.NOBODY) -> Caller:
+    return Caller(identity, origin.address, origin.agent, origin.request_id)
+
+
+def end_family(family: uuid.UUID) -> bool:
+    """End all tokens of one log-in, for every server at once; tell whether nobody had ended it before."""
     _revoke(family, timezone.now() + signing.LIFETIME + CLOCK_SET_BACK)
+    ended = False
     # A renewal at the same moment may add a token that the first statement does not see yet.
     while RefreshToken.objects.filter(family=family).delete()[0]:
-        pass
+        ended = True
+    return ended
 
 
 def _revoke(token_id: uuid.UUID, runs_out_at: datetime) -> None:

@@ -102,6 +102,9 @@ REASONS: dict[str, Words] = {
     "ProviderUnavailable": _lazy("The single sign-on did not answer"),
     "RefreshTokenExpired": _lazy("The refresh token had ended"),
     "RefreshTokenInvalid": _lazy("The refresh token was not valid"),
+    "RefreshTokenReused": _lazy(
+        "A refresh token was used a second time, so somebody may have a copy; its log-in ended"
+    ),
     "RefusalNotFound": _lazy("There was no such refusal for this person"),
     "RotationUnderWay": _lazy("A previous value still worked"),
     "RuleBroken": _lazy("A rule of the administrators forbids it"),

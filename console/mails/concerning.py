@@ -1,4 +1,4 @@
-"""Whom an audit event concerns, and which kind of mail tells them; of what was refused or is routine none does."""
+"""Whom an audit event concerns, and which kind of mail tells them; of what is routine, and of most refusals, none."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,6 +7,7 @@ from typing import NamedTuple
 from apikeys import audit
 from apikeys.audit.recording import PERSON
 from apikeys.domain import SERVICE_ID
+from apikeys.identity.tokens import REUSED
 from apikeys.models import AuditEvent
 from apikeys.services.activity_details import OF_FACTORS
 from apikeys.services.leaks import REPORTER
@@ -41,6 +42,8 @@ def concerned(event: AuditEvent) -> Iterator[Concern]:
         yield Concern(ADMINISTRATORS, MailKind.ALARMS)
     elif audit.plain(event.action) == audit.LIMIT and PERSON.fullmatch(event.target_id):
         yield Concern(event.target_id, MailKind.ATTEMPTS)
+    elif event.reason == REUSED and PERSON.fullmatch(event.target_id):
+        yield Concern(event.target_id, MailKind.SECURITY)
     elif not is_success:
         return
     elif audit.plain(event.action) in OF_PERSONS:

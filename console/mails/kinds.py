@@ -46,7 +46,10 @@ AT_ONCE = timedelta()
 
 ABOUT = {
     MailKind.SECURITY: About(
-        _("My password, my second factors, my user or my choice here was changed, or a recovery code was used"),
+        _(
+            "My password, my second factors, my user or my choice here was changed, a recovery code was used, or the "
+            "log-in of my command line may have been copied"
+        ),
         is_fixed=True,
         delay=AT_ONCE,
         interval=timedelta(seconds=10),  # what one act brings about; whoever has a session can't hide more behind it

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from apikeys.identity.tokens import REUSED
 from apikeys.models import AuditEvent
 from apikeys.services import activity_details
 from console.active_sessions.devices import command_line_of, device_of
@@ -193,4 +194,6 @@ def _what(event: AuditEvent) -> str:
     """Return what happened to whoever reads it: how many keys of others there were is not theirs to know."""
     if is_of_everybody(event):
         return _("All API keys of everybody disabled, also yours and those of your service IDs")
+    if event.reason == REUSED:
+        return activity_details.why(event)
     return activity_details.what(event)
