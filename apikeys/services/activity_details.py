@@ -141,7 +141,6 @@ FIELDS: dict[str, Words] = {
     "algorithm": _lazy("Algorithm"),
     "at_once": _lazy("The one before ends at once"),
     "by": _lazy("With"),
-    "by_password": _lazy("With a password"),
     "cause": _lazy("Cause"),
     "changed": _lazy("Changed"),
     "client_correlation_id": _lazy("What the program calls its request"),
