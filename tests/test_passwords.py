@@ -261,6 +261,17 @@ def test_each_setting_of_the_first_administrator_that_is_wrong_is_named(db, monk
         serve.Command().first_administrator()
 
 
+def test_an_administrator_of_a_command_has_no_user_id_of_somebody_else_in_other_letters(monkeypatch, alice):
+    User.objects.update(username="stra\u00dfe", password=make_password(None))
+    monkeypatch.setenv("CONSOLE_ADMIN_USER", "Strasse")
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", GOOD[0])
+
+    with pytest.raises(CommandError, match="CONSOLE_ADMIN_USER='Strasse': Somebody has this user ID already"):
+        serve.Command().first_administrator()
+    with pytest.raises(CommandError, match="Somebody has this user ID already"):
+        call_command("createsuperuser", interactive=False, username="STRASSE", email="dora@example.com")
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

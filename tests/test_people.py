@@ -360,8 +360,11 @@ def test_a_form_that_is_older_than_another_change_undoes_none_of_it(dora_client,
     assert (alice.first_name, alice.is_superuser) == ("Alicia", False)
 
 
-@pytest.mark.parametrize("user_id", ["DORA", "alice", "Alice"])
+@pytest.mark.parametrize("user_id", ["DORA", "alice", "Alice", "\u00c4NNE", "stra\u00dfe", "GROSS", "\u212aim"])
 def test_nobody_gets_the_user_id_of_somebody_else_in_other_letters(dora_client, alice, user_id):
+    for other in ("\u00e4nne", "strasse", "gro\u00df", "kim"):
+        make_person(other)
+
     assert "Somebody has this user ID already." in page(dora_client.post(CREATE, {"username": user_id})).text
     bert = make_person("bert")
     assert "Somebody has this user ID already." in page(dora_client.post(at(bert), {"username": user_id})).text

@@ -183,10 +183,17 @@ def person_tags(user_id: str) -> list[str]:
     return [_subject("person", user_id, secret=secret)[:16] for secret in secret_keys()]
 
 
+def folded(text: str) -> str:
+    """Return what a user ID has in common with its other spellings, which get no attempts of their own.
+
+    Django takes user IDs in NFKC; nobody can have one that is folded like that of somebody else.
+    """
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
 def _subject(*parts: str, secret: str = "") -> str:
     kind, *rest = parts
-    # Django takes user IDs in NFKC: other spellings of the same letters must not get attempts of their own.
-    text = "\0".join([kind, *(unicodedata.normalize("NFKC", part).casefold().strip() for part in rest)])
+    text = "\0".join([kind, *map(folded, rest)])
     return hmac.new(
         (secret or settings.SECRET_KEY).encode(), text.encode("utf-8", "replace"), hashlib.sha256
     ).hexdigest()

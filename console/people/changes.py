@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from apikeys import audit, exceptions
 from apikeys.domain import Caller
@@ -20,12 +21,15 @@ from apikeys.storage.reserve import revocation
 from console import administrators
 from console.active_sessions.sessions import end_all
 from console.factors import enrolled
+from console.log_in.limiter import folded
 from console.mails import moved
 from console.models import User
 from console.people import links
 
 # What an administrator says of a person.
 FIELDS = ("username", "first_name", "last_name", "email", "is_superuser", "may_create_keys")
+TAKEN = _("Somebody has this user ID already.")
+NOT_ASCII = r"[^\x01-\x7f]"  # either database understands it
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,19 @@ def version_of(person: User) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
+def is_taken(user_id: str, *, by_others_than: User | None = None) -> bool:
+    """Tell whether somebody has a user ID, also in other letters: it would pass for it, and share its limits.
+
+    A user ID has no column for that. The database compares plain letters; all with others are looked at.
+    """
+    wanted = folded(user_id)
+    others = User.objects.exclude(pk=by_others_than.pk) if by_others_than else User.objects.all()
+    if others.filter(Q(username__iexact=user_id) | Q(username__iexact=wanted)).exists():
+        return True
+    with_other_letters = others.filter(username__regex=NOT_ASCII).values_list("username", flat=True)
+    return any(folded(name) == wanted for name in with_other_letters.iterator())
+
+
 def _made(caller: Caller, fields: dict[str, Any]) -> User:
     """Return a new person of the caller's account, without a password. Raises InvalidApiKey."""
     person = User(account_id=caller.identity.account_id, is_staff=fields.get("is_superuser", False), **fields)
@@ -231,10 +248,9 @@ def _validate(person: User) -> None:
 
 
 def _check_free(person: User) -> None:
-    """Raise InvalidApiKey where somebody has the user ID, also in small letters for capitals: it would pass for it."""
-    if User.objects.filter(username__iexact=person.username).exclude(pk=person.pk).exists():
+    if is_taken(person.username, by_others_than=person):
         raise _taken()
 
 
 def _taken() -> InvalidApiKey:
-    return InvalidApiKey("username", _("Somebody has this user ID already."))
+    return InvalidApiKey("username", TAKEN)

@@ -30,6 +30,7 @@ from console.exceptions import Unfit
 from console.locks import database_locked, folder_locked
 from console.log_in import passwords
 from console.models import User
+from console.people.changes import TAKEN, is_taken
 from console.server import ports
 
 FIRST_PASSWORD_BYTES = 18
@@ -127,12 +128,14 @@ class Command(BaseCommand):
         given = env_secret("CONSOLE_ADMIN_PASSWORD")
         password = given or secrets.token_urlsafe(FIRST_PASSWORD_BYTES)
         person = User(username=username, email=email)
+        given_as = {"username": f"CONSOLE_ADMIN_USER={username!r}", "email": f"CONSOLE_ADMIN_EMAIL={email!r}"}
         try:
             person.clean_fields(exclude=["password"])
         except ValidationError as exc:
-            given_as = {"username": f"CONSOLE_ADMIN_USER={username!r}", "email": f"CONSOLE_ADMIN_EMAIL={email!r}"}
             wrong = [f"{given_as[field]}: {' '.join(told)}" for field, told in exc.message_dict.items()]
             raise CommandError(" ".join(wrong)) from exc
+        if is_taken(username):
+            raise CommandError(f"{given_as['username']}: {TAKEN}")
         try:
             passwords.check(password, person)
         except ValidationError as exc:
