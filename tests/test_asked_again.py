@@ -278,7 +278,7 @@ def test_a_proof_is_fresh_for_minutes_to_the_moment_and_for_factors_no_longer_th
     settings.REAUTHENTICATE_MINUTES = minutes
     request = rf.get("/")
     request.user, request.session = alice, {}
-    proofs.note(request)
+    proofs.remember(request)
 
     at(NOON + timedelta(seconds=seconds))
 
@@ -301,9 +301,9 @@ def test_a_session_without_a_proof_counts_from_its_beginning_and_without_that_fr
 def test_a_later_password_is_a_proof_where_it_is_enough_and_nothing_from_ahead_is(at, rf):
     request = rf.get("/")
     request.session = {}
-    proofs.note(request)
+    proofs.remember(request)
     at(NOON + timedelta(seconds=60))
-    proofs.note(request, weakly=True)
+    proofs.remember(request, weakly=True)
     at(NOON + timedelta(seconds=90))
 
     assert [proofs.seconds_since(request, by_password=enough) for enough in (True, False)] == [30, 90]
@@ -318,7 +318,7 @@ def test_a_proof_elsewhere_counts_from_when_it_was_asked_for_and_never_from_ahea
     request.session = {}
 
     for asked_at, since in ((now - 30, 30), (now + 30, 0), (None, 0), (0.0, now)):
-        proofs.note_elsewhere(request, asked_at, has_both=True)
+        proofs.remember_elsewhere(request, asked_at, has_both=True)
         assert request.session[proofs.PROVED_AT] == now - since
         assert request.session[proofs.TWO_FACTORS] is True
 

@@ -9,6 +9,8 @@ from tests.contract import ApiKeyBackendContract
 from tests.server import ConsoleServer
 from tests.upstream import LastingToken
 
+pytestmark = pytest.mark.once  # the contract with the database is in test_embedded_backend.py
+
 # The contract speaks of Alice and Bob; at the other console they are Alice and Bob.
 
 

@@ -13,6 +13,8 @@ from ibm_platform_services.iam_identity_v1 import ApiKey, ApiKeyInsideCreateServ
 
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 KEY_ID = re.compile(r"ApiKey-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SERVICE_ID = re.compile(r"ServiceId-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VALUE = re.compile(r"[A-Za-z0-9_-]{44}")

@@ -127,7 +127,10 @@ def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
 
 @sensitive_variables("password", "code")
 def judged(request: Request, name: str) -> tuple[str, str]:
-    """Return as what a proof was right, else "" and a sentence, which is "" where none came. Raises TooManyAttempts."""
+    """Return as what a proof was right, else "" and a sentence, which is "" where none came.
+
+    Raises TooManyAttempts, HashingBusy.
+    """
     password, code, passkey = (request.POST.get(name, "") for name in FIELDS)
     person: User = request.user
     if needs_factor(person, name):
@@ -142,7 +145,7 @@ def judged(request: Request, name: str) -> tuple[str, str]:
         factor = proofs.PASSWORD if proofs.accepts_password(request, person, password) else ""
         refusal = _("This is not your password. Try again.")
     if factor:
-        proofs.note(request, weakly=factor == proofs.PASSWORD)
+        proofs.remember(request, weakly=factor == proofs.PASSWORD)
     return factor, "" if factor else refusal
 
 

@@ -63,26 +63,26 @@ def person_of_passkey(request: Request, sent: str) -> User | None:
 
 
 def accepts_password(request: HttpRequest, person: User, password: str) -> bool:
-    """Tell whether this is a person's password. Raises TooManyAttempts."""
+    """Tell whether this is a person's password. Raises TooManyAttempts, HashingBusy."""
     found = authenticate(request, username=person.username, password=password)
     return found is not None and found.pk == person.pk
 
 
-def note(request: HttpRequest, *, weakly: bool = False) -> None:
-    """Note in the session that its person has just proved who they are, and whether by no more than a password does."""
+def remember(request: HttpRequest, *, weakly: bool = False) -> None:
+    """Remember in the session that its person has just proved who they are; `weakly` by no more than a password."""
     request.session[WEAKLY_AT if weakly else PROVED_AT] = timezone.now().timestamp()
 
 
-def note_elsewhere(request: HttpRequest, asked_at: float | None, *, has_both: bool) -> None:
-    """Note what somebody proved elsewhere, and when; without a moment it counts from now."""
+def remember_elsewhere(request: HttpRequest, asked_at: float | None, *, has_both: bool) -> None:
+    """Remember what somebody proved elsewhere, and when; without a moment it counts from now."""
     now = timezone.now().timestamp()
     request.session[PROVED_AT] = now if asked_at is None else min(now, asked_at)
     request.session[TWO_FACTORS] = has_both
 
 
-def note_log_in(sender: Any, request: HttpRequest, **_kwargs: Any) -> None:
-    """Note the proof of a log-in, whatever way it came."""
-    note(request)
+def remember_log_in(sender: Any, request: HttpRequest, **_kwargs: Any) -> None:
+    """Remember the proof of a log-in, whatever way it came."""
+    remember(request)
 
 
 def seconds_since(request: HttpRequest, *, by_password: bool) -> float:
@@ -98,4 +98,4 @@ def seconds_since(request: HttpRequest, *, by_password: bool) -> float:
     return min((now - moment for moment in proved if moment <= now), default=-1)
 
 
-user_logged_in.connect(note_log_in, dispatch_uid="console.factors.proofs")
+user_logged_in.connect(remember_log_in, dispatch_uid="console.factors.proofs")

@@ -84,7 +84,7 @@ def _app_page(request: Request, form: AppForm, secret: str) -> HttpResponse:
 @sensitive_variables("codes")
 def _added(request: Request, codes: list[str]) -> HttpResponse:
     """Go on after a factor was set up: with the first one all sessions have ended but this one, and there are codes."""
-    proofs.note(request)
+    proofs.remember(request)
     if not codes:
         messages.success(request, _("Your second factor was set up."))
         return HttpResponseRedirect(reverse("factors"))

@@ -184,7 +184,7 @@ def _log_in(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Htt
         second_step.begin(request, person, next_url=trip.next_url, time_zone="")
         return HttpResponseRedirect(reverse("second_step"))
     second_step.log_in(request, person, backend=settings.SIGN_ON_BACKEND, time_zone="")
-    proofs.note_elsewhere(request, id_tokens.authenticated_at(claims), has_both=has_both)
+    proofs.remember_elsewhere(request, id_tokens.authenticated_at(claims), has_both=has_both)
     entered = HttpResponseRedirect(trip.next_url)
     devices.remember(request, entered, person.username)
     return entered
@@ -199,7 +199,7 @@ def _prove(request: Request, trip: Trip, tokens: Tokens, claims: Claims) -> Http
     _check_asked(request, trip, claims)
     if identities.find(claims["sub"]) != request.user:
         raise SomebodyElse
-    proofs.note(request, weakly=not id_tokens.had_two_factors(claims))
+    proofs.remember(request, weakly=not id_tokens.had_two_factors(claims))
     events.record(request, audit.PROOF, request.user, factor=identities.FACTOR)
     return _ended(request, Purpose.PROVE)
 
