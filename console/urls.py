@@ -14,7 +14,6 @@ from console import metrics, views
 from console.csp_reports import csp_reports
 from console.log_in_pages import factors, iam
 from console.log_in_pages import views as log_in
-from console.log_in_pages.refusals import noting
 from console.mails.views import mails
 from console.people import views as people
 
@@ -47,7 +46,7 @@ if not store_traits().is_upstream:
         path("", include("console.single_sign_on.urls")),
         path("account/", include("console.factors.urls")),
         path("account/mails/", mails, name="mails"),
-        path("login/", noting(log_in.Login.as_view()), name="login"),
+        path("login/", log_in.Login.as_view(), name="login"),
         path("password/", log_in.Password.as_view(), name="password"),
         path("manage/rules/", rules_page, name="rules"),
         path("docs/api/", views.api_reference, name="api_reference"),
@@ -58,7 +57,7 @@ if not store_traits().is_upstream:
     ]
 else:
     urlpatterns += [
-        path("login/", noting(iam.IAMLogin.as_view()), name="login"),
+        path("login/", iam.IAMLogin.as_view(), name="login"),
         path("account/", iam.choose_account, name="account"),
     ]
 

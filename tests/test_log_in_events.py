@@ -203,6 +203,19 @@ def test_the_limit_is_an_event_of_its_own(alice, settings):
     assert (event.severity, event.reason, event.target_id) == ("critical", "TooManyAttempts", alice.iam_id)
 
 
+def test_the_limit_of_guesses_by_a_program_names_whose_account_is_tried_too(alice, client, settings):
+    settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 1
+    guess = {"grant_type": oauth.GRANT_PASSWORD, "username": "alice", "password": "wrong"}
+
+    statuses = [
+        client.post("/identity/token", guess, headers={"Authorization": "Basic Yng6Yng="}).status_code for _ in range(3)
+    ]
+
+    assert statuses == [401, 429, 429]
+    [event] = events(action=audit.LIMIT)
+    assert (event.reason, event.target_id) == ("TooManyAttempts", alice.iam_id)
+
+
 def test_the_limit_is_one_wherever_it_is_met(alice, alice_client, settings):
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = settings.LOGIN_ATTEMPTS_PER_USER_AND_ADDRESS = 1
     met = {"192.0.2.1": "/password/", "192.0.2.2": "/password/choose/", "192.0.2.3": "/login/passkey/use/"}

@@ -12,8 +12,10 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from apikeys import audit
+from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.request import Request
-from console.log_in import limiter
+from console.log_in import events, limiter
 from console.log_in.devices import known_device
 from console.log_in.limiter import Attempt
 
@@ -82,9 +84,13 @@ class LimitedModelBackend(ModelBackend):
         if request is None or username is None or password is None or "\0" in username or settings.OIDC_ONLY:
             return None
         look = super().authenticate
-        return judge(
-            attempt_of(request, username), lambda: look(request, username=username, password=password, **kwargs)
-        )
+        attempt = attempt_of(request, username)
+        try:
+            return judge(attempt, lambda: look(request, username=username, password=password, **kwargs))
+        except TooManyAttempts as exc:
+            events.record(request, audit.LIMIT, username, reason=type(exc).__name__)
+            exc.is_audited = True
+            raise
 
 
 class IAMBackend(ModelBackend):

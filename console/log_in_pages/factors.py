@@ -17,8 +17,10 @@ from apikeys.web.responses import UNPROCESSABLE, with_retry_after
 from console.factors import asked_again, enrolled, passkeys, proofs, second_step
 from console.factors.changes import PasskeyRefused
 from console.log_in import devices, events, limiter
-from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED, redirect_to_log_in
 from console.models import User
+
+# In the address of the log-in page, which says why it is shown: a message would leave a session with each stranger.
+LATE, PASSKEY_REFUSED = "late=1", "passkey=1"
 
 
 @login_not_required
@@ -28,7 +30,7 @@ def second_step_page(request: Request) -> HttpResponse:
     """The second step of a log-in: a passkey, a code of the app, or a recovery code."""
     found = second_step.find(request)
     if found is None:
-        return redirect_to_log_in(LATE)
+        return _to_log_in(LATE)
     person, half = found
     if request.method == "GET":
         return _second_step(request, person)
@@ -87,9 +89,14 @@ def passkey_log_in(request: Request) -> HttpResponse:
     person = None if settings.OIDC_ONLY else proofs.person_of_passkey(request, request.POST.get("passkey", ""))
     if person is None:
         events.record(request, audit.LOG_IN, reason=PasskeyRefused.__name__)
-        return redirect_to_log_in(PASSKEY_REFUSED)
+        return _to_log_in(PASSKEY_REFUSED)
     limiter.forgive_challenge(request.client_address, devices.device_of_anybody(request))
     second_step.log_in(request, person, time_zone=request.POST.get("time_zone", ""), factor=proofs.PASSKEY)
     entered = HttpResponseRedirect(requested_next_url(request) or reverse("dashboard"))
     devices.remember(request, entered, person.username)
     return entered
+
+
+def _to_log_in(mark: str) -> HttpResponse:
+    """Return a redirect to the log-in page, which says what the mark stands for."""
+    return HttpResponseRedirect(f"{reverse('login')}?{mark}")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from apikeys import audit
 from apikeys.exceptions import LogInRefused, NotAuthorized, StoreError
 from apikeys.identity import callers
 from apikeys.identity.request import Request
@@ -27,6 +28,7 @@ from apikeys.upstream.login import LoginMethod, LoginResult
 from apikeys.upstream.timeouts import REQUEST_SECONDS
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE
+from console.log_in import events
 from console.log_in.auth import attempt_of, judge
 from console.log_in.limiter import Attempt
 from console.log_in_pages.views import Login
@@ -117,8 +119,10 @@ class IAMLogin(Login):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        errors = form.non_field_errors() or [_("Enter your log-in details.")]
-        return self.refuse(form, str(errors[0]), cast("IAMLoginForm", form).status)
+        errors, status = form.non_field_errors() or [_("Enter your log-in details.")], cast("IAMLoginForm", form).status
+        if status == UNPROCESSABLE:
+            events.record(self.request, audit.LOG_IN, self.request.POST.get("username", ""), reason="LogInRefused")
+        return self.refuse(form, str(errors[0]), status)
 
 
 def person_of(result: LoginResult) -> User:

@@ -28,7 +28,7 @@ from console.factors import asked_again, enrolled, passkeys, second_step
 from console.log_in import devices, events
 from console.log_in.auth import is_own_password
 from console.log_in.passwords import NewPasswordForm
-from console.log_in_pages.refusals import LATE, PASSKEY_REFUSED
+from console.log_in_pages.factors import LATE, PASSKEY_REFUSED
 from console.models import User
 from console.people import changes
 from console.single_sign_on import refusals
@@ -68,6 +68,8 @@ class Login(LoginView):
         try:
             return super().post(request, *args, **kwargs)
         except TooManyAttempts as exc:
+            if not exc.is_audited:
+                events.record(request, audit.LIMIT, request.POST.get("username", ""), reason=type(exc).__name__)
             return with_retry_after(self.refuse(self.form_class(request), sentence(exc), exc.status), exc)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
