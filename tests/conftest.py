@@ -31,13 +31,9 @@ from tests.uses import nothing_counted  # noqa: F401  (a fixture)
 
 
 @pytest.hookimpl(optionalhook=True)  # where pytest-xdist is not installed, nobody asks
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many tests run at once: three on two processors, because a third of the time they wait for servers.
-
-    Those of a browser, which wait for pages for more than half of the time, are five.
-    """
-    per_two = 5 if config.option.markexpr == "browser" else 3
-    return max(1, (os.cpu_count() or 1) * per_two // 2)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at once: three on two processors, because a third of the time they wait for servers."""
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,8 +20,8 @@ from console.people import links
 from console.sessions import stored_key
 from tests.cast import PASSWORD
 from tests.markup import page
+from tests.second_factors import make_old
 from tests.stores import index_for
-from tests.test_factors import make_old
 from tests.test_sessions import NEW_PASSWORD, change_password, enter, is_logged_in, session_of
 
 SESSIONS = "/sessions/"

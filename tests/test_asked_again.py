@@ -22,7 +22,7 @@ from tests.addresses import ACTIVITY, CREATE, KEYS, RULES, UNKNOWN_ID, UNKNOWN_S
 from tests.cast import PASSWORD
 from tests.conftest import NOON, log_in
 from tests.markup import fields, page
-from tests.test_factors import APP, code_of, give_app, make_old
+from tests.second_factors import APP, code_of, give_app, make_old
 
 QUESTION = "Is it still you?"
 # What changes something and asks for no proof, with the reason.

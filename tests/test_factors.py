@@ -30,18 +30,24 @@ from tests.cast import PASSWORD
 from tests.conftest import NOON, program_of
 from tests.log_ins import is_logged_in
 from tests.markup import fields, page
+from tests.second_factors import (
+    APP,
+    LOGIN,
+    SECOND,
+    code_of,
+    codes_on,
+    give_app,
+    half_logged_in,
+    log_in,
+    make_old,
+    second_step,
+    wrong_code,
+)
 from tests.threads import at_once
 
-LOGIN, SECOND, FACTORS, APP = "/login/", "/login/second/", "/account/factors/", "/account/factors/app/"
+FACTORS = "/account/factors/"
 REMOVE, RECOVERY = "/account/factors/app/remove/", "/account/factors/recovery/"
 REFUSAL = "This code is not right, or was used already. Wait for the next one, or use a recovery code."
-
-
-def give_app(person) -> pyotp.TOTP:
-    """Return the app of somebody who has had one for a while."""
-    secret = totp.new_secret()
-    Authenticator.objects.create(user=person, sealed=totp.seal(secret, person))
-    return pyotp.TOTP(secret)
 
 
 @pytest.fixture
@@ -49,43 +55,8 @@ def app(alice) -> pyotp.TOTP:
     return give_app(alice)
 
 
-def code_of(app: pyotp.TOTP, steps: int = 0) -> str:
-    """Return the code that an app shows now, or so many steps of 30 seconds later."""
-    return app.at(timezone.now() + timedelta(seconds=totp.STEP_SECONDS * steps))
-
-
-def wrong_code(app: pyotp.TOTP) -> str:
-    right = [code_of(app, steps) for steps in (-1, 0, 1, 2)]
-    return next(code for code in ("000000", "111111", "222222", "333333", "444444") if code not in right)
-
-
-def log_in(person, client: Client | None = None, **fields: str) -> Client:
-    """Return a browser in which a person has sent the right password."""
-    client = client or Client()
-    client.post(LOGIN, {"username": person.username, "password": PASSWORD} | fields)
-    return client
-
-
-def half_logged_in(person) -> Client:
-    """Return a browser as `log_in` does, without hashing a password for it."""
-    client, request = Client(), HttpRequest()
-    request.session = client.session
-    steps.begin(request, person, next_url="/", time_zone="")
-    request.session.save()
-    client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
-    return client
-
-
-def second_step(client: Client, code: str):
-    return client.post(SECOND, {"code": code})
-
-
 def secret_on(answer) -> str:
     return page(answer).find(id="secret").text.replace(" ", "")
-
-
-def codes_on(answer) -> list[str]:
-    return [item.text for item in page(answer).find(id="codes").find_all("code")]
 
 
 # What is kept, and for how long
@@ -702,13 +673,6 @@ def test_a_change_of_factors_asks_who_somebody_is_after_fifteen_minutes(alice, a
     assert page(wrong).find(id="refusal").text == REFUSAL
     assert (right.status_code, right["Location"]) == (302, FACTORS)
     assert not Authenticator.objects.exists()
-
-
-def make_old(client: Client, minutes: int = 16) -> None:
-    """Let so many minutes pass since somebody proved who they are."""
-    session = client.session
-    session["proved_at"] = timezone.now().timestamp() - minutes * 60
-    session.save()
 
 
 def test_the_page_that_asks_leads_on_and_nowhere_else(alice, app, alice_client):

@@ -27,7 +27,7 @@ from console.sessions import stored_key
 from tests.cast import PASSWORD
 from tests.conftest import NOON, caller_for
 from tests.markup import page
-from tests.test_factors import give_app
+from tests.second_factors import give_app
 from tests.test_sessions import session_of
 from tests.threads import at_once
 

@@ -15,8 +15,8 @@ from tests.addresses import CREATE, KEYS
 from tests.conftest import NOON
 from tests.log_ins import is_logged_in
 from tests.markup import fields, page
+from tests.second_factors import SECOND, codes_on, half_logged_in, log_in, make_old
 from tests.soft_authenticator import Device
-from tests.test_factors import SECOND, codes_on, half_logged_in, log_in, make_old
 
 ADD, BEGIN, USE = (f"/account/factors/passkey/{part}" for part in ("", "begin/", "use/"))
 LOGIN, CHALLENGE = "/login/passkey/", "/login/passkey/use/"

@@ -16,7 +16,7 @@ from console.management.commands import serve
 from console.models import User
 from tests.cast import PASSWORD
 from tests.markup import page
-from tests.test_factors import give_app
+from tests.second_factors import give_app
 
 ALICE = User(username="alice.liddell", first_name="Alice", last_name="Liddell", email="alice@wonderland.example")
 

@@ -19,7 +19,7 @@ from console.sessions import stored_key
 from tests.addresses import CREATE, KEYS
 from tests.conftest import NOON
 from tests.markup import page
-from tests.test_factors import half_logged_in, second_step
+from tests.second_factors import half_logged_in, second_step
 from tests.test_sessions import enter, is_logged_in, next_of, session_of, with_session
 
 MINUTE, SECOND, MOMENT = timedelta(minutes=1), timedelta(seconds=1), timedelta(microseconds=1)

@@ -20,7 +20,7 @@ from tests.cast import PASSWORD
 from tests.fake_provider import CLIENT, KEY, OTHER_KEY, SECRET, FakeProvider
 from tests.log_ins import is_logged_in
 from tests.markup import page
-from tests.test_factors import give_app, make_old
+from tests.second_factors import give_app, make_old
 from tests.test_passcodes import CLIENT as COMMAND_LINE
 from tests.test_passcodes import exchange
 

@@ -32,7 +32,7 @@ from tests.addresses import WEBHOOKS as PAGE
 from tests.conftest import caller_for
 from tests.markup import page
 from tests.receiver import Receiver
-from tests.test_factors import make_old
+from tests.second_factors import make_old
 from tests.threads import at_once
 from tests.waiting import until
 
