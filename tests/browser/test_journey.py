@@ -163,6 +163,7 @@ def test_bob_makes_the_whole_journey_with_the_keyboard_only(page_for: PageFor, s
     page = page_for(None)
 
     page.goto("/")
+    expect(page.get_by_label("User ID")).to_be_focused()
     page.keyboard.type(BOB)
     tab_to(page.get_by_label("Password", exact=True))
     page.keyboard.type(PASSWORD)
