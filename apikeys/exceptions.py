@@ -268,7 +268,9 @@ class PasscodeNeeded(TokenRefused, status=401, code="BXNIM0400E"):
 
 
 class PasscodeRefused(TokenRefused, code="BXNIM0605E"):
-    message = _("This passcode is not right, was used, or is older than two minutes. Make another one.")
+    message = _(
+        "This passcode is not right, was used, is older than two minutes, or its session has ended. Make another one."
+    )
 
 
 class IntrospectionRefused(TokenRefused, status=401, code="unauthorized"):

@@ -205,13 +205,16 @@ def test_a_one_time_passcode_is_asked_for_and_where_it_is_made_is_said(terminal,
     assert talk.end() == 1
     assert "123456" not in talk.shown
     assert f"Get a one-time passcode from {site.url.replace('127.0.0.1', 'localhost')}/account/passcode/" in talk.shown
-    assert "This passcode is not right, was used, or is older than two minutes." in talk.shown
+    assert "This passcode is not right, was used, is older than two minutes, or its session has ended." in talk.shown
 
 
 def test_a_passcode_can_be_given_as_ibms_command_line_takes_it(terminal, site):
     done = terminal.run("login", "-a", site.url, "-u", "passcode", "-p", "123456")
 
-    refused(done, "This passcode is not right, was used, or is older than two minutes. Make another one.")
+    refused(
+        done,
+        "This passcode is not right, was used, is older than two minutes, or its session has ended. Make another one.",
+    )
 
 
 def test_a_value_that_was_deleted_is_refused(terminal, site):

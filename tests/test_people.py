@@ -15,6 +15,7 @@ from apikeys.domain import Name, ServiceIdDraft
 from apikeys.exceptions import InvalidApiKey, LastAdministrator
 from apikeys.models import ApiKeyRecord, AuditEvent, ServiceIdRecord
 from apikeys.services import service_ids
+from console.active_sessions.sessions import end_all
 from console.log_in.auth import HashingBusy
 from console.models import PasswordLink, User
 from console.people import changes, links
@@ -292,6 +293,7 @@ def test_a_password_by_a_link_that_can_not_be_audited_is_not_chosen(dora_client,
     [
         ({"is_active": False}, 422),
         ({"password": "another"}, 422),
+        ({"sessions_mark": "another"}, 422),
         ({"is_superuser": False, "email": "d@d.example"}, 302),
     ],
 )
@@ -315,6 +317,21 @@ def test_what_is_done_to_dora_while_her_own_new_password_is_hashed_stays(dora, m
         assert AuditEvent.objects.get(action=audit.PERSON_PASSWORD).reason == "PasswordRefused"
     else:
         assert client.get(KEYS).status_code == 200
+
+
+def test_a_session_that_is_ended_while_the_new_password_is_hashed_changes_nothing(alice, monkeypatch):
+    client = log_in(alice)
+
+    def hashed(password: str) -> str:
+        end_all(caller_for(alice), alice)
+        return make_password(password)
+
+    monkeypatch.setattr(changes, "make_password", hashed)
+    form = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+
+    assert client.post("/password/", form).status_code == 422
+    assert client.get(KEYS).status_code == 302
+    assert can_log_in("alice", PASSWORD)
 
 
 def test_a_link_that_an_operator_made_can_be_used_and_what_no_browser_sends_is_none(alice):

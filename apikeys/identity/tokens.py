@@ -303,7 +303,8 @@ def revoke(token: str, origin: Origin = NOWHERE) -> None:
     with transaction.atomic():
         row = RefreshToken.objects.filter(digest=_digest(token)).first()
         if row is not None:
-            if end_family(row.family) and not row.api_key_id:
+            lasts = row.expires_at > timezone.now()
+            if end_family(row.family) and lasts and not row.api_key_id:
                 person = users.owners([row.iam_id])[row.iam_id]
                 caller = _caller_at(origin, Identity(row.iam_id, "", person.name, ""))
                 audit.record_person(caller, audit.LOG_OUT, row.iam_id, person.user_id)

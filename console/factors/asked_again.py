@@ -95,7 +95,7 @@ def is_due(request: Request, name: str) -> bool:
         minutes = min(minutes or FACTOR_MINUTES, FACTOR_MINUTES)
     if not minutes or store_traits().is_upstream or not request.user.is_authenticated:
         return False
-    since = proofs.seconds_since(request, by_password=not needs_factor(request.user, name))
+    since = proofs.seconds_since(request, weakly=not needs_factor(request.user, name))
     return not 0 <= since <= minutes * 60
 
 
@@ -112,7 +112,7 @@ def prove_or_ask(request: Request, name: str) -> HttpResponse | None:
     try:
         factor, refusal = judged(request, name)
     except TooManyAttempts as exc:
-        events.record(request, audit.LIMIT, request.user, reason=type(exc).__name__)
+        events.record_limit(request, exc, request.user)
         return with_retry_after(_question(request, name, sentence(exc), exc.status), exc)
     if factor:
         events.record(request, audit.PROOF, request.user, **proofs.told(request.user, factor))

@@ -7,9 +7,10 @@ from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from apikeys.exceptions import ApiKeyError
 from apikeys.identity.request import Request
 from console.factors import passcodes
-from console.log_in.auth import judge
+from console.log_in.auth import HashingBusy, judge
 from console.log_in.limiter import Attempt
 from console.models import User
 
@@ -37,4 +38,5 @@ class PasscodeBackend(BaseBackend):
             return None
         about = f"{COUNTED} {one_time_password}"
         attempt = Attempt(cast("Request", request).client_address, about, is_person=False)
-        return judge(attempt, lambda: passcodes.use(one_time_password, then))
+        # What `then` refuses was asked for with a passcode that is right.
+        return judge(attempt, lambda: passcodes.use(one_time_password, then), not_looked=(HashingBusy, ApiKeyError))

@@ -18,7 +18,7 @@ from console.models import User
 
 PROVED_AT = "proved_at"  # of a session: when its person last proved who they are, in unix seconds
 TWO_FACTORS = "two_factors"  # of a session: whether it began elsewhere, where more than one factor was asked for
-WEAKLY_AT = "proved_weakly_at"  # by a password alone, later than the log-in
+WEAKLY_AT = "proved_weakly_at"  # later than the log-in, by no more than a password or one factor elsewhere
 # As audit events call what somebody showed.
 APP, RECOVERY, PASSKEY, PASSWORD = "app", "recovery code", "passkey", "password"
 
@@ -85,15 +85,15 @@ def remember_log_in(sender: Any, request: HttpRequest, **_kwargs: Any) -> None:
     remember(request)
 
 
-def seconds_since(request: HttpRequest, *, by_password: bool) -> float:
+def seconds_since(request: HttpRequest, *, weakly: bool) -> float:
     """Return how long ago the session's person last proved who they are; less than 0 after a clock was set back.
 
     The log-in was by all that its person had. What they gave later counts where it was more than a password, or where
-    `by_password` says that this is enough. A session from before this was noted counts from its beginning.
+    `weakly` says that this is enough. A session from before this was noted counts from its beginning.
     """
     now, session = timezone.now().timestamp(), request.session
     proved = [float(session.get(PROVED_AT) or session.get(sessions.BEGAN) or now)]
-    if by_password and WEAKLY_AT in session:
+    if weakly and WEAKLY_AT in session:
         proved.append(float(session[WEAKLY_AT]))
     return min((now - moment for moment in proved if moment <= now), default=-1)
 

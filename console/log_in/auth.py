@@ -12,7 +12,6 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys import audit
 from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.request import Request
 from console.log_in import events, limiter
@@ -88,8 +87,7 @@ class LimitedModelBackend(ModelBackend):
         try:
             return judge(attempt, lambda: look(request, username=username, password=password, **kwargs))
         except TooManyAttempts as exc:
-            events.record(request, audit.LIMIT, username, reason=type(exc).__name__)
-            exc.is_audited = True
+            events.record_limit(request, exc, username)
             raise
 
 

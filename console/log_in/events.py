@@ -19,6 +19,7 @@ from apikeys import audit
 from apikeys.audit import counted
 from apikeys.backends import store_traits
 from apikeys.domain import Caller
+from apikeys.exceptions import TooManyAttempts
 from apikeys.identity.callers import caller_for
 from apikeys.identity.users import identity_of
 from apikeys.storage.reserve import revocation
@@ -52,6 +53,13 @@ def note_first_step(request: HttpRequest, person: User, **told: Any) -> None:
     """Note that somebody had the password of a person, or came back as them, and that their factor is due."""
     find = partial(_find, person)
     counted.note(_caller_of(request, person), audit.FIRST_STEP, reason="", subject=person.iam_id, find=find, **told)
+
+
+def record_limit(request: HttpRequest, error: TooManyAttempts, user: "User | str" = "") -> None:
+    """Record that a limit was reached at a person or what was typed as a user ID, unless an event says so already."""
+    if not error.is_audited:
+        record(request, audit.LIMIT, user, reason=type(error).__name__)
+        error.is_audited = True
 
 
 def _caller_of(request: HttpRequest, user: "User | str") -> Caller:

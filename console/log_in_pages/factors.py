@@ -76,7 +76,7 @@ def passkey_options_to_log_in(request: Request) -> HttpResponse:
     try:
         limiter.reserve_challenge(request.client_address, devices.device_of_anybody(request))
     except TooManyAttempts as exc:
-        events.record(request, audit.LIMIT, reason=type(exc).__name__)
+        events.record_limit(request, exc)
         return with_retry_after(JsonResponse({"message": sentence(exc)}, status=exc.status), exc)
     return JsonResponse(passkeys.options_to_use(request))
 

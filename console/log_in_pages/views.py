@@ -21,6 +21,7 @@ from apikeys.exceptions import PasswordRefused, TooManyAttempts
 from apikeys.identity.callers import caller_of
 from apikeys.identity.request import Request
 from apikeys.services.messages import sentence
+from apikeys.storage.reserve import revocation
 from apikeys.web.navigation import requested_next_url
 from apikeys.web.responses import UNPROCESSABLE, with_retry_after
 from console import sessions
@@ -68,8 +69,7 @@ class Login(LoginView):
         try:
             return super().post(request, *args, **kwargs)
         except TooManyAttempts as exc:
-            if not exc.is_audited:
-                events.record(request, audit.LIMIT, request.POST.get("username", ""), reason=type(exc).__name__)
+            events.record_limit(request, exc, request.POST.get("username", ""))
             return with_retry_after(self.refuse(self.form_class(request), sentence(exc), exc.status), exc)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
@@ -148,17 +148,18 @@ class Password(PasswordChangeView):
         except TooManyAttempts as exc:
             form = OwnPasswordForm(request.user, request=request)
             context = self.get_context_data(form=form, refusal=sentence(exc))
-            events.record(request, audit.LIMIT, cast("User", request.user), reason=type(exc).__name__)
+            events.record_limit(request, exc, cast("User", request.user))
             return with_retry_after(self.render_to_response(context, status=exc.status), exc)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         caller, chosen = caller_of(cast("Request", self.request)), form.cleaned_data["new_password1"]
+        session = sessions.stored_key(self.request.session.session_key or "")
         try:
-            person = changes.change_own_password(caller, form.user, chosen)
+            person = changes.change_own_password(caller, form.user, chosen, session=session)
         except PasswordRefused:
             form.add_error("old_password", form.error_messages["password_incorrect"])
             return self.refuse(form)
-        update_session_auth_hash(self.request, person)
+        revocation(update_session_auth_hash)(self.request, person)  # all sessions have ended, this one, too
         messages.success(self.request, _("Your password was changed. Your other sessions have ended."))
         return HttpResponseRedirect(self.get_success_url())
 

@@ -23,7 +23,7 @@ from console.active_sessions.sessions import end_all
 from console.factors import enrolled
 from console.log_in.limiter import folded
 from console.mails import moved
-from console.models import User
+from console.models import Session, User
 from console.people import links
 
 # What an administrator says of a person.
@@ -154,16 +154,19 @@ def choose_password(caller: Caller, code: str, password: str) -> User:
 
 
 @revocation
-def change_own_password(caller: Caller, person: User, password: str) -> User:
+def change_own_password(caller: Caller, person: User, password: str, *, session: str) -> User:
     """Give somebody who has just shown their password another one, and return them as they are now.
 
-    Raises PasswordRefused where the one that was shown is not theirs any more, or they were deactivated; HashingBusy.
+    `session` is how the store calls the one that asks.
+    Raises PasswordRefused where the one that was shown is not theirs any more, their sessions were ended, or they were
+    deactivated; HashingBusy.
     """
     encoded = make_password(password)  # before rows are locked
     with audit.change(caller, audit.PERSON_PASSWORD, person.iam_id, is_here=True) as step:
-        shown = User.objects.select_for_update(of=("self",)).filter(pk=person.pk, password=person.password)
-        found = shown.filter(is_active=True).first()
-        if found is None:
+        found = person.locked()
+        is_same = found is not None and found.get_session_auth_hash() == person.get_session_auth_hash()
+        is_here = Session.objects.filter(session_key=session).exists()
+        if found is None or not (is_same and is_here and found.is_active):
             raise exceptions.PasswordRefused
         found.set_hashed_password(encoded)
         found.save(update_fields=["password"])
@@ -218,6 +221,7 @@ def _made(caller: Caller, fields: dict[str, Any]) -> User:
     person = User(account_id=caller.identity.account_id, is_staff=fields.get("is_superuser", False), **fields)
     person.set_unusable_password()
     _validate(person)
+    administrators.locked()  # of two who are made at once the second sees the user ID of the first
     _check_free(person)
     try:
         with transaction.atomic():

@@ -65,10 +65,10 @@ class AnswerRefused(SignOnRefused):
 
 
 class TooManySignOns(SignOnRefused):
-    """An address has begun as many log-ins as the limit on attempts allows."""
+    """As many log-ins were begun from an address, or on a known device, as the limit on attempts allows."""
 
     word = "limit"
-    message = _("Too many log-ins were begun from your network. Wait a few minutes, then try again.")
+    message = _("Too many log-ins were begun. Wait a few minutes, then try again.")
 
 
 class Stranger(SignOnRefused):

@@ -84,8 +84,8 @@ def start(request: Request) -> HttpResponse:
         return moved
     try:
         limiter.reserve_challenge(request.client_address, devices.device_of_anybody(request))
-    except TooManyAttempts:
-        events.record(request, audit.LIMIT, reason=TooManyAttempts.__name__)
+    except TooManyAttempts as exc:
+        events.record_limit(request, exc)
         return _to_log_in(TooManySignOns(), next_url)
     try:
         return _to_provider(request, Purpose.LOG_IN, next_url=next_url)

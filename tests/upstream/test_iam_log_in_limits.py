@@ -22,6 +22,9 @@ from tests.waiting import until
 
 TOO_MANY = "Too many attempts."
 AT_ONCE = 5  # attempts of one person on new devices that are looked at before pauses begin
+REASONS = (
+    "SELECT DISTINCT reason FROM apikeys_auditevent WHERE action LIKE 'console.l%' AND reason <> '' ORDER BY reason"
+)
 USERS = "SELECT count(*), sum(CASE WHEN is_active THEN 1 ELSE 0 END) FROM console_user WHERE iam_id = ?"
 
 
@@ -58,6 +61,7 @@ def test_many_wrong_keys_of_one_office_cost_nobody_else_an_attempt_and_each_is_l
     assert TOO_MANY in page(limited).find(id="refusal").raw
     assert asked == 0
     assert entered.status_code == 302
+    until(lambda: console.sql(REASONS) == [("LogInRefused",), ("TooManyAttempts",)])
 
 
 def test_a_passcode_and_a_key_of_the_same_letters_have_attempts_of_their_own(console, anna):

@@ -46,7 +46,10 @@ TOKEN_REFUSALS: dict[str, tuple[int, str]] = {
     "BXNIM0415E": (400, "No usable API key has this value. The key is unknown, disabled, expired or deleted."),
     "BXNIM0407E": (400, "The refresh token is not valid or was already used."),
     "BXNIM0408E": (400, "The refresh token has expired."),
-    "BXNIM0605E": (400, "The one-time passcode is not right, was used, or is older than two minutes."),
+    "BXNIM0605E": (
+        400,
+        "The one-time passcode is not right, was used, is older than two minutes, or its session has ended.",
+    ),
     "bad_request": (400, "The body is not a form."),
     "BXNIM0308E": (401, "The grant requires the Basic header of the client `bx`, or the header names another client."),
     "BXNIM0602E": (401, "The user ID or the password is not correct."),
