@@ -22,9 +22,10 @@ from tests.waiting import until
 
 TOO_MANY = "Too many attempts."
 AT_ONCE = 5  # attempts of one person on new devices that are looked at before pauses begin
-REASONS = (
-    "SELECT DISTINCT reason FROM apikeys_auditevent WHERE action LIKE 'console.l%' AND reason <> '' ORDER BY reason"
-)
+REASONS = """
+SELECT DISTINCT reason FROM apikeys_auditevent
+WHERE action IN ('console.login.start', 'console.login.limit') AND reason <> '' ORDER BY reason
+"""
 USERS = "SELECT count(*), sum(CASE WHEN is_active THEN 1 ELSE 0 END) FROM console_user WHERE iam_id = ?"
 
 
