@@ -128,6 +128,11 @@ class User(AbstractUser):
         """
         return User.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
 
+    def locked_unchanged(self) -> "User | None":
+        """Return the same; None also where their password changed, or all their sessions ended, since this was read."""
+        found = self.locked()
+        return found if found and found.get_session_auth_hash() == self.get_session_auth_hash() else None
+
     def suggest_time_zone(self, name: str) -> None:
         """Keep the time zone that a browser names, where it is one and the person has chosen none."""
         if not self.time_zone and zones.is_known(name):

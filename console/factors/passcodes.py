@@ -28,8 +28,7 @@ def make(person: User, session: str) -> str:
     """
     code = base64.b32encode(secrets.token_bytes(BYTES)).decode().lower()
     with transaction.atomic():
-        present = person.locked()
-        if present is None or present.get_session_auth_hash() != person.get_session_auth_hash():
+        if person.locked_unchanged() is None:
             raise SessionInterrupted("The password was changed before a passcode was made.")
         Passcode.objects.filter(user=person).delete()
         ends_at = timezone.now() + LIFETIME

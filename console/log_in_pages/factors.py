@@ -42,21 +42,19 @@ def second_step_page(request: Request) -> HttpResponse:
             else proofs.accepts_code(request, person, request.POST.get("code", ""))
         )
     except TooManyAttempts as exc:
+        events.record_limit(request, exc, person)
         return with_retry_after(_second_step(request, person, sentence(exc), exc.status), exc)
     if factor:
         second_step.finish(request, person, half, factor)
         entered = HttpResponseRedirect(half.next_url)
         devices.remember(request, entered, person.username)
         return entered
+    events.record(request, audit.LOG_IN, person, reason="ProofRefused")
     refusal = asked_again.wrong_passkey() if passkey else asked_again.wrong_code()
     return _second_step(request, person, refusal, UNPROCESSABLE)
 
 
 def _second_step(request: Request, person: User, refusal: str = "", status: int = 200) -> HttpResponse:
-    if refusal:
-        is_limit = status == TooManyAttempts.status
-        action, reason = (audit.LIMIT, TooManyAttempts.__name__) if is_limit else (audit.LOG_IN, "ProofRefused")
-        events.record(request, action, person, reason=reason)
     context = {"refusal": refusal, "asks_passkey": enrolled.has_passkey(person), "has_app": enrolled.has_app(person)}
     context |= passkeys.offer(request, reverse("login"))
     return render(request, "factors/second_step.html", context, status=status)

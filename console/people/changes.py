@@ -157,16 +157,13 @@ def choose_password(caller: Caller, code: str, password: str) -> User:
 def change_own_password(caller: Caller, person: User, password: str, *, session: str) -> User:
     """Give somebody who has just shown their password another one, and return them as they are now.
 
-    `session` is how the store calls the one that asks.
-    Raises PasswordRefused where the one that was shown is not theirs any more, their sessions were ended, or they were
-    deactivated; HashingBusy.
+    `session` is how the store calls the one that asks. Raises PasswordRefused where the password that was shown is not
+    theirs any more, their sessions were ended, or they were deactivated; HashingBusy.
     """
     encoded = make_password(password)  # before rows are locked
     with audit.change(caller, audit.PERSON_PASSWORD, person.iam_id, is_here=True) as step:
-        found = person.locked()
-        is_same = found is not None and found.get_session_auth_hash() == person.get_session_auth_hash()
-        is_here = Session.objects.filter(session_key=session).exists()
-        if found is None or not (is_same and is_here and found.is_active):
+        found = person.locked_unchanged()
+        if found is None or not (found.is_active and Session.objects.filter(session_key=session).exists()):
             raise exceptions.PasswordRefused
         found.set_hashed_password(encoded)
         found.save(update_fields=["password"])
